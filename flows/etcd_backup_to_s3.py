@@ -1,0 +1,66 @@
+"""Runbook: a snapshot of etcd into S3, verified, and old ones removed by rules."""
+
+from typing import Annotated
+
+from prefect import flow
+from pydantic import StringConstraints
+
+from tasks.backups import (
+    apply_retention,
+    backup_of_this_run,
+    check_store,
+    place_of_backup,
+    sweep_leftovers,
+    write_manifest,
+)
+from tasks.drills import check_drill_tools, restore_drill
+from tasks.etcd import observe_etcd
+from tasks.models.cluster import NAME_PATTERN, RouteChoice
+from tasks.models.report import Report
+from tasks.models.retention import Retention
+from tasks.policy.sources import choose_source
+from tasks.runbook import report_end, runbook
+from tasks.snapshots import read_back, stream_snapshot
+from tasks.summaries import summarize_backup
+
+
+@flow(
+    name="etcd_backup_to_s3",
+    flow_run_name="backup-{cluster}",
+    validate_parameters=True,
+    on_cancellation=[report_end],
+    on_crashed=[report_end],
+)
+def etcd_backup_to_s3(
+    cluster: Annotated[str, StringConstraints(pattern=NAME_PATTERN)],
+    retention: Retention | None = None,
+    drill: bool = False,
+    route: RouteChoice = "auto",
+    member: Annotated[str, StringConstraints(min_length=1, max_length=253)] = "auto",
+    allow_no_quorum: bool = False,
+) -> Report:
+    """Takes a snapshot of one etcd member, streams it into S3, proves it, and removes backups that no rule wants.
+
+    Args:
+        cluster: name of the cluster's profile
+        retention: which backups to keep; empty for the profile's rules
+        drill: restore the backup into a scratch etcd on the worker and compare it with the live member
+        route: how to reach etcd; auto takes the direct way where it works, else the tunnel through SSH
+        member: whose snapshot to take, by name or hexadecimal id; auto chooses a healthy follower
+        allow_no_quorum: accept the snapshot of a surviving member when etcd has lost its quorum
+    """
+    with runbook(cluster) as run:
+        run.step(check_store, cluster)
+        facts = run.step(observe_etcd, cluster, route)
+        plan = run.settle(choose_source(facts, asked=member, allow_no_quorum=allow_no_quorum))
+        if drill:
+            run.step(check_drill_tools, plan)
+        run.step(sweep_leftovers, cluster, run.run_id)
+        backup = run.step(backup_of_this_run, cluster, run.run_id)
+        if backup is None:
+            snapshot = run.step(stream_snapshot, cluster, plan, run.run_id, allow_no_quorum=allow_no_quorum)
+            proof = run.step(read_back, cluster, snapshot)
+            drilled = run.step(restore_drill, cluster, snapshot) if drill else None
+            backup = run.step(write_manifest, cluster, snapshot, proof, drilled, run.run_id)
+        kept = run.step(apply_retention, cluster, backup.id, retention)
+        return run.finish(*summarize_backup(backup, place_of_backup(cluster, backup.id), kept))

@@ -1,0 +1,40 @@
+"""Runbook: a backup proven restorable, from the bucket alone, and the newest one proven young enough."""
+
+from typing import Annotated
+
+from prefect import flow
+from pydantic import StringConstraints
+
+from tasks.backups import check_freshness, check_store, find_backup, place_of_backup
+from tasks.drills import restore_drill
+from tasks.models.cluster import NAME_PATTERN
+from tasks.models.report import Report
+from tasks.runbook import report_end, runbook
+from tasks.summaries import summarize_drill
+
+
+@flow(
+    name="etcd_restore_drill",
+    flow_run_name="drill-{cluster}",
+    on_cancellation=[report_end],
+    on_crashed=[report_end],
+)
+def etcd_restore_drill(
+    cluster: Annotated[str, StringConstraints(pattern=NAME_PATTERN)],
+    backup: Annotated[str, StringConstraints(min_length=1, max_length=64)] = "latest",
+) -> Report:
+    """Restores a backup into a scratch etcd on the worker and compares it with what the live member said of itself.
+
+    It needs the bucket only, neither the cluster nor its nodes. It fails when the backup cannot be restored, and when
+    the newest good one is older than the profile's recovery point objective (backup.rpo).
+
+    Args:
+        cluster: name of the cluster's profile
+        backup: id of the backup, or latest
+    """
+    with runbook(cluster) as run:
+        run.step(check_store, cluster)
+        manifest = run.step(find_backup, cluster, backup)
+        drilled = run.step(restore_drill, cluster, manifest.snapshot)
+        newest = run.step(check_freshness, cluster)
+        return run.finish(*summarize_drill(manifest, place_of_backup(cluster, manifest.id), drilled, newest))

@@ -1,0 +1,1 @@
+"""The only rooms with infrastructure in them: SSH, etcd, the object store."""

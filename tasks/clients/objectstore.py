@@ -1,0 +1,327 @@
+"""The S3 bucket that keeps backups and reports, in our own words: the only importer of boto3."""
+
+import io
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import IO, TYPE_CHECKING, Any, cast
+
+import boto3
+from boto3.s3.transfer import TransferConfig
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError, SSLError
+from botocore.exceptions import HTTPClientError as TransportError
+
+from tasks.errors import NotYet, Refused, RunbookError
+from tasks.models.base import Model, UtcTime
+from tasks.models.cluster import Store
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.client import S3Client
+
+PART_BYTES = 8 * 2**20
+"""Of a multipart upload: 10,000 parts make 78 GiB, ten times the largest etcd that is advised."""
+
+UPLOADS_AT_ONCE = 3
+"""Parts under way; each is in memory, and more than three gained nothing on one stream."""
+
+READ_BYTES = 2**20
+
+FOREVER = datetime(9999, 12, 31, tzinfo=UTC)
+"""Until when an object under a legal hold is locked: until somebody lifts it."""
+
+
+@dataclass(frozen=True)
+class StoreKeys:
+    """An access key pair, in memory only."""
+
+    access_key: str = field(repr=False)
+    secret_key: str = field(repr=False)
+
+
+class AlreadyThere(Refused):
+    """The key has an object already, and the store honours `If-None-Match`."""
+
+
+class StoredObject(Model):
+    """An object as the store lists it."""
+
+    key: str
+    size: int
+    modified_at: UtcTime
+
+
+class UnfinishedUpload(Model):
+    """A multipart upload that was neither completed nor aborted: invisible, and paid for."""
+
+    key: str
+    upload_id: str
+    started_at: UtcTime
+
+
+class ObjectStore:
+    """One bucket and prefix. Errors are `NotYet` (away, slow, throttling) or `Refused` (wrong, forbidden, full)."""
+
+    def __init__(self, store: Store, keys: StoreKeys | None) -> None:
+        self.store = store
+        self._client = _client(store, keys)
+        self._transfer = TransferConfig(
+            multipart_threshold=PART_BYTES, multipart_chunksize=PART_BYTES, max_concurrency=UPLOADS_AT_ONCE
+        )
+        # Of a stream, parts wait in memory: one more than are under way. boto3's constructor does not pass this on.
+        self._transfer.max_in_memory_upload_chunks = UPLOADS_AT_ONCE + 1
+
+    @property
+    def place(self) -> str:
+        """Where this is, for people: bucket, and endpoint if it is not AWS."""
+        return f"bucket {self.store.bucket!r}" + (f" at {self.store.endpoint}" if self.store.endpoint else "")
+
+    def key(self, *parts: str) -> str:
+        """An object key below the prefix of the profile."""
+        return "/".join(part for part in (self.store.prefix, *parts) if part)
+
+    def uri(self, key: str) -> str:
+        """`s3://bucket/key`, as reports name an object."""
+        return f"s3://{self.store.bucket}/{key}"
+
+    def check(self) -> None:
+        """Proves that the bucket is there, in the region of the profile, and open to us; `Refused` with the fix if not."""
+        with self._spoken("HeadBucket"):
+            answer = self._client.head_bucket(Bucket=self.store.bucket)
+        region = answer.get("BucketRegion") or self.store.region
+        if region != self.store.region:
+            raise Refused(
+                f"{self.place} is in region {region}, the profile says {self.store.region}",
+                hint=f"set store.region to {region}",
+            )
+
+    def upload(self, key: str, chunks: Iterator[bytes]) -> None:
+        """Stores a stream of unknown length without a disk; aborted, and invisible, when `chunks` or the store fails."""
+        with self._spoken("upload"):
+            self._client.upload_fileobj(
+                cast("IO[bytes]", _Readable(chunks)),
+                self.store.bucket,
+                key,
+                ExtraArgs=self._protection(),
+                Config=self._transfer,
+            )
+
+    def put(self, key: str, body: bytes, content_type: str) -> None:
+        """Stores a small object, over an older one if there is one."""
+        with self._spoken("PutObject"):
+            self._client.put_object(Bucket=self.store.bucket, Key=key, Body=body, ContentType=content_type)
+
+    def put_new(self, key: str, body: bytes, content_type: str) -> None:
+        """Stores a small object under a key that has none; `Refused` when it has one, where the store can tell."""
+        arguments: dict[str, Any] = {"Bucket": self.store.bucket, "Key": key, "Body": body, "ContentType": content_type}
+        arguments |= self._protection()
+        with self._spoken("PutObject"):
+            try:
+                self._client.put_object(**arguments, IfNoneMatch="*")
+            except ClientError as error:
+                if _code(error) not in _UNKNOWN_HEADER:
+                    raise
+                self._client.put_object(**arguments)
+
+    def get(self, key: str) -> bytes:
+        """A small object, whole; `Refused` when there is none."""
+        with self._spoken("GetObject"):
+            return self._client.get_object(Bucket=self.store.bucket, Key=key)["Body"].read()
+
+    def read(self, key: str) -> Iterator[bytes]:
+        """An object in pieces of at most 1 MiB; a connection that ends early is `NotYet`, never a short object."""
+        with self._spoken("GetObject"):
+            answer = self._client.get_object(Bucket=self.store.bucket, Key=key)
+            with closing(answer["Body"]) as body:
+                yield from iter(lambda: body.read(READ_BYTES), b"")
+
+    def objects(self, prefix: str) -> list[StoredObject]:
+        """Every object below a prefix; an incomplete listing is an error, never a shorter list."""
+        with self._spoken("ListObjectsV2"):
+            pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self.store.bucket, Prefix=prefix)
+            return [
+                StoredObject(key=found["Key"], size=found["Size"], modified_at=found["LastModified"])
+                for page in pages
+                for found in page.get("Contents", [])
+            ]
+
+    def locked_until(self, key: str) -> datetime | None:
+        """Until when Object Lock keeps an object (a legal hold: for ever), or None."""
+        with self._spoken("HeadObject"):
+            answer = self._client.head_object(Bucket=self.store.bucket, Key=key)
+        if answer.get("ObjectLockLegalHoldStatus") == "ON":
+            return FOREVER
+        return answer.get("ObjectLockRetainUntilDate")
+
+    def delete(self, key: str) -> None:
+        """Deletes an object for good: in a versioned bucket its version, so that no delete marker hides it instead."""
+        with self._spoken("DeleteObject"):
+            try:
+                version = self._client.head_object(Bucket=self.store.bucket, Key=key).get("VersionId")
+            except ClientError as error:
+                if _code(error) in _MISSING:
+                    return
+                raise
+            if version and version != "null":
+                self._client.delete_object(Bucket=self.store.bucket, Key=key, VersionId=version)
+            else:
+                self._client.delete_object(Bucket=self.store.bucket, Key=key)
+
+    def unfinished_uploads(self, prefix: str) -> list[UnfinishedUpload]:
+        """Multipart uploads below a prefix that nobody completed or aborted."""
+        with self._spoken("ListMultipartUploads"):
+            pages = self._client.get_paginator("list_multipart_uploads").paginate(
+                Bucket=self.store.bucket, Prefix=prefix
+            )
+            return [
+                UnfinishedUpload(key=found["Key"], upload_id=found["UploadId"], started_at=found["Initiated"])
+                for page in pages
+                for found in page.get("Uploads", [])
+                if found["Key"].startswith(prefix)
+            ]
+
+    def abort(self, upload: UnfinishedUpload) -> None:
+        """Ends an unfinished upload and frees its parts; one that is gone already is fine."""
+        with self._spoken("AbortMultipartUpload"):
+            try:
+                self._client.abort_multipart_upload(Bucket=self.store.bucket, Key=upload.key, UploadId=upload.upload_id)
+            except ClientError as error:
+                if _code(error) != "NoSuchUpload":
+                    raise
+
+    def _protection(self) -> dict[str, Any]:
+        """Encryption, storage class and Object Lock of the profile, for every object of a backup."""
+        arguments: dict[str, Any] = {}
+        if self.store.kms_key:
+            arguments |= {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": self.store.kms_key}
+        if self.store.storage_class:
+            arguments["StorageClass"] = self.store.storage_class
+        if lock := self.store.object_lock:
+            until = datetime.now(UTC) + timedelta(days=lock.days)
+            arguments |= {"ObjectLockMode": lock.mode, "ObjectLockRetainUntilDate": until}
+        return arguments
+
+    @contextmanager
+    def _spoken(self, call: str) -> Iterator[None]:
+        """Turns boto's errors into our two words, once and here."""
+        try:
+            yield
+        except ClientError as error:
+            raise self._in_our_words(call, error) from error
+        except (NoCredentialsError, PartialCredentialsError) as error:
+            raise Refused(
+                f"{self.place}: {error}", hint="set store.access_key and store.secret_key, or boto3's own chain"
+            ) from error
+        except SSLError as error:
+            raise Refused(
+                f"{self.place}: {call}: {error}", hint="set store.ca to the CA bundle of the endpoint"
+            ) from error
+        except (BotoCoreError, TransportError, OSError) as error:
+            raise NotYet(f"{self.place}: {call}: {error}", hint="look at the store; the step is tried again") from error
+
+    def _in_our_words(self, call: str, error: ClientError) -> RunbookError:
+        code, status = _code(error), int(error.response["ResponseMetadata"].get("HTTPStatusCode", 0))
+        said = f"{self.place}: {call}: {status} {code}: {error.response.get('Error', {}).get('Message', '')}".rstrip(
+            ": "
+        )
+        if region := _other_region(error, self.store.region):
+            return Refused(
+                f"{self.place} is in region {region}, the profile says {self.store.region}",
+                hint=f"set store.region to {region}",
+            )
+        if code in {"PreconditionFailed", "412"}:
+            return AlreadyThere(said, hint="another run wrote this key first")
+        for codes, hint in _REFUSALS:
+            if code in codes:
+                return Refused(said, hint=hint)
+        if status >= 500 or code in _LATER:  # noqa: PLR2004 - HTTP's own number
+            return NotYet(said, hint="look at the store; the step is tried again")
+        return Refused(said, hint="the store refuses this request; it is not tried again")
+
+
+class _Readable(io.RawIOBase):
+    """Chunks of any size as a file that can be read and not sought, which is how boto3 takes a stream."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks = chunks
+        self._held = bytearray()
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        while size < 0 or len(self._held) < size:
+            chunk = next(self._chunks, None)
+            if chunk is None:
+                break
+            self._held += chunk
+        end = len(self._held) if size < 0 else size
+        taken = bytes(self._held[:end])
+        del self._held[:end]
+        return taken
+
+
+def _client(store: Store, keys: StoreKeys | None) -> "S3Client":
+    config = Config(
+        region_name=store.region,
+        signature_version="s3v4",  # without it boto3 presigns with SigV2
+        s3={"addressing_style": "path" if store.endpoint else "auto"},
+        connect_timeout=5,
+        read_timeout=60,
+        tcp_keepalive=True,
+        retries={"mode": "standard", "total_max_attempts": 4},
+        max_pool_connections=UPLOADS_AT_ONCE + 2,
+        proxies=None,
+    )
+    session = boto3.session.Session()
+    return session.client(
+        "s3",
+        endpoint_url=store.endpoint,
+        verify=store.ca,
+        config=config,
+        aws_access_key_id=keys.access_key if keys else None,
+        aws_secret_access_key=keys.secret_key if keys else None,
+    )
+
+
+def _code(error: ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def _other_region(error: ClientError, ours: str) -> str | None:
+    """The bucket's region, when the store says that it is not `ours`."""
+    headers = error.response["ResponseMetadata"].get("HTTPHeaders", {})
+    region = headers.get("x-amz-bucket-region") or error.response.get("Error", {}).get("Region")
+    return str(region) if region and region != ours else None
+
+
+_MISSING = {"NoSuchKey", "NoSuchVersion", "404", "NotFound"}
+_UNKNOWN_HEADER = {"NotImplemented", "501", "InvalidArgument"}
+_LATER = {
+    "SlowDown",
+    "RequestTimeout",
+    "RequestTimeTooSkewed",
+    "Throttling",
+    "OperationAborted",
+    "ConditionalRequestConflict",
+    "IncompleteBody",
+    "BadDigest",
+}
+_REFUSALS = (
+    ({"NoSuchBucket"}, "create the bucket, or correct store.bucket"),
+    (
+        {"InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "ExpiredToken"},
+        "correct store.access_key and store.secret_key",
+    ),
+    (
+        {"AccessDenied", "403", "Forbidden", "AllAccessDisabled"},
+        "allow these keys to list, read, write and delete below store.prefix",
+    ),
+    (
+        {"QuotaExceeded", "XMinioStorageFull", "InsufficientStorage", "507", "ServiceQuotaExceeded"},
+        "the store is full: free space or raise the quota",
+    ),
+    ({"KMS.DisabledException", "KMS.NotFoundException", "KMSInvalidStateException"}, "correct store.kms_key"),
+    (_MISSING, "check the bucket and store.prefix"),
+)

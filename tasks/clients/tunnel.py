@@ -1,0 +1,223 @@
+"""A local unix socket whose connections come out at a port of a node; knows channels, not how SSH makes them.
+
+A unix socket in a folder of mode 0700, not a TCP port on loopback: any local user may connect to a port, and the far
+side (etcd's client port, a kubelet) may trust whoever reaches it.
+"""
+
+import logging
+import os
+import shutil
+import socket
+import tempfile
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Protocol
+
+from tasks.errors import Refused, RunbookError
+
+log = logging.getLogger("kube_runbooks.ssh")
+
+WINDOW = 4 * 2**20
+"""Bytes in flight towards us per channel, and the size of each read: paramiko keeps them in one array and deletes from
+its front, so a read smaller than the window costs a copy of all the rest."""
+
+PACKET = 32_000
+"""Bytes read from the local side at once: what fits into one SSH packet (32,768 less its header)."""
+
+SOCKET_PATH_MAX = 107
+"""Bytes of `sockaddr_un.sun_path` on Linux, less the closing zero."""
+
+
+class Channel(Protocol):
+    """What a tunnel needs of an SSH channel (paramiko's `Channel` has it)."""
+
+    eof_received: int
+
+    def recv(self, nbytes: int) -> bytes:
+        """Up to `nbytes`; empty at the end of the stream and also when the connection is lost."""
+
+    def sendall(self, s: bytes) -> None:
+        """Send all of it or raise OSError."""
+
+    def shutdown_write(self) -> None:
+        """Tell the far side that nothing more comes."""
+
+    def close(self) -> None:
+        """End both directions."""
+
+
+class Tunnel:
+    """A unix socket, while the `with` block lasts; each connection to it becomes a channel to the far port.
+
+    When the SSH connection is lost or the far port refuses, the local connection is closed at once, which gRPC reports
+    as UNAVAILABLE; `trouble` then has the reason in words, for the caller's error message.
+    """
+
+    def __init__(self, label: str, open_channel: Callable[[], Channel], why_lost: Callable[[], str]) -> None:
+        """`label` starts each log line.
+
+        Args:
+            label: node and far port.
+            open_channel: returns a channel to the far port, or raises RunbookError.
+            why_lost: why the SSH connection ended, asked when it has.
+        """
+        self.label = label
+        self.trouble = ""
+        self.why_lost = why_lost
+        self._open_channel = open_channel
+        self._links: set[_Link] = set()
+        self._lock = threading.Lock()
+        self._closing = False
+
+    def __enter__(self) -> Path:
+        """The socket's path, ready for connections (`unix:PATH` in gRPC's words); Refused if it would be too long."""
+        self._folder = Path(tempfile.mkdtemp(prefix="kube-runbooks-"))  # mkdtemp promises mode 0700
+        try:
+            path = self._folder / "socket"
+            self._listener = _listen(path)
+        except BaseException:
+            shutil.rmtree(self._folder)
+            raise
+        self._acceptor = threading.Thread(target=self._accept, name=f"tunnel {self.label}", daemon=True)
+        self._acceptor.start()
+        return path
+
+    def __exit__(self, *_: object) -> None:
+        self._closing = True
+        self._listener.shutdown(socket.SHUT_RDWR)  # close() alone does not wake a thread that waits in accept()
+        self._acceptor.join()
+        self._listener.close()
+        shutil.rmtree(self._folder)
+        with self._lock:
+            links = list(self._links)
+        for link in links:
+            link.close()
+        for link in links:
+            link.join()
+
+    def _accept(self) -> None:
+        while not self._closing:
+            try:
+                local, _ = self._listener.accept()
+            except OSError:
+                return  # shut down by __exit__
+            self._start(local)
+
+    def _start(self, local: socket.socket) -> None:
+        link = _Link(self, local)
+        with self._lock:
+            self._links.add(link)
+        link.start()
+
+    def open_channel(self) -> Channel | None:
+        """A channel to the far port, or None with the reason in `trouble`."""
+        try:
+            return self._open_channel()
+        except RunbookError as error:
+            self.report(str(error))
+            return None
+
+    def report(self, trouble: str) -> None:
+        """Keep and log why a connection ended badly; silent while the tunnel itself is being closed."""
+        if not self._closing:
+            self.trouble = trouble
+            log.warning("%s: %s", self.label, trouble)
+
+    def forget(self, link: "_Link") -> None:
+        """A connection has ended."""
+        with self._lock:
+            self._links.discard(link)
+
+
+def _listen(path: Path) -> socket.socket:
+    if len(os.fsencode(path)) > SOCKET_PATH_MAX:
+        problem = f"{path} is longer than a unix socket's path may be ({SOCKET_PATH_MAX} bytes)"
+        raise Refused(problem, hint="set TMPDIR to a folder with a shorter path")
+    listener = socket.socket(socket.AF_UNIX)
+    try:
+        listener.bind(os.fspath(path))
+        listener.listen()
+    except BaseException:
+        listener.close()
+        raise
+    return listener
+
+
+class _Link:
+    """One local connection and its channel: a thread for each direction, so that neither waits for the other."""
+
+    def __init__(self, tunnel: Tunnel, local: socket.socket) -> None:
+        self._tunnel = tunnel
+        self._local = local
+        self._channel: Channel | None = None
+        self._lock = threading.Lock()
+        self._closed = False
+        self._thread = threading.Thread(target=self._carry, name=f"tunnel {tunnel.label} out", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def join(self) -> None:
+        self._thread.join()
+
+    def close(self) -> None:
+        """End both directions now, from any thread, whatever is still under way."""
+        with self._lock:
+            self._closed = True
+            channel = self._channel
+        _quietly(lambda: self._local.shutdown(socket.SHUT_RDWR))  # wakes the thread that waits in recv()
+        if channel is not None:
+            _quietly(channel.close)
+
+    def _carry(self) -> None:
+        try:
+            if (channel := self._tunnel.open_channel()) and self._adopt(channel):
+                self._both_ways(channel)
+        finally:
+            self.close()
+            self._local.close()
+            self._tunnel.forget(self)
+
+    def _adopt(self, channel: Channel) -> bool:
+        """Whether the channel is still wanted: the tunnel may have been closed while it was being opened."""
+        with self._lock:
+            self._channel = channel
+            return not self._closed
+
+    def _both_ways(self, channel: Channel) -> None:
+        inward = threading.Thread(target=self._inward, args=[channel], name=f"{self._thread.name[:-4]} in", daemon=True)
+        inward.start()
+        self._outward(channel)
+        inward.join()
+
+    def _outward(self, channel: Channel) -> None:
+        try:
+            while data := self._local.recv(PACKET):
+                channel.sendall(data)
+            channel.shutdown_write()
+        except (OSError, EOFError):
+            self.close()
+
+    def _inward(self, channel: Channel) -> None:
+        try:
+            while data := channel.recv(WINDOW):
+                self._local.sendall(data)
+            self._end_of_stream(channel)
+        except OSError:
+            self.close()
+
+    def _end_of_stream(self, channel: Channel) -> None:
+        """Pass a proper end on as a half-close; a lost connection is no end, and both directions are closed."""
+        if channel.eof_received:
+            self._local.shutdown(socket.SHUT_WR)
+            return
+        if not self._closed:
+            self._tunnel.report(self._tunnel.why_lost())
+        self.close()
+
+
+def _quietly(close: Callable[[], None]) -> None:
+    with suppress(OSError, EOFError):  # it may be closed already, by the other side or by the other thread
+        close()

@@ -1,0 +1,185 @@
+"""A cluster by name: its profile, and a handle with its clients, kept open for the life of the process."""
+
+import atexit
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from tasks import redaction
+from tasks.clients.backupstore import BackupStore
+from tasks.clients.etcd import Credentials, EtcdClient
+from tasks.clients.objectstore import ObjectStore, StoreKeys
+from tasks.clients.ssh import SshNode, SshTarget
+from tasks.errors import Refused
+from tasks.models.cluster import ClusterProfile, EtcdEndpoint, Route
+from tasks.policy.certificates import what_is_wrong_with
+from tasks.profiles import read_profile
+from tasks.secrets import read_public_file, resolve_public, resolve_secret
+from tasks.settings import Settings
+
+
+class Cluster:
+    """The clients of one cluster. Secrets are resolved on first use and live here, in memory, and nowhere else."""
+
+    def __init__(self, profile: ClusterProfile) -> None:
+        self.profile = profile
+        self._lock = threading.RLock()
+        self._nodes: dict[str, SshNode] = {}
+        self._certificates_of_nodes: dict[str, Credentials] = {}
+
+    @cached_property
+    def store(self) -> ObjectStore:
+        """The bucket with this cluster's backups and reports."""
+        store = self.profile.store
+        if store.ca:
+            read_public_file(store.ca, "store.ca")
+        if store.access_key is None or store.secret_key is None:
+            return ObjectStore(store, None)
+        access_key = resolve_secret(store.access_key, "store.access_key").strip()
+        secret_key = resolve_secret(store.secret_key, "store.secret_key").strip()
+        return ObjectStore(store, StoreKeys(access_key, secret_key))
+
+    @cached_property
+    def backups(self) -> BackupStore:
+        """The etcd backups in it."""
+        return BackupStore(self.store, self.profile.name)
+
+    def node(self, name: str) -> SshNode:
+        """The SSH connection to a node, opened on first use and kept."""
+        with self._lock:
+            if name not in self._nodes:
+                self._nodes[name] = self._connect(name)
+            return self._nodes[name]
+
+    @contextmanager
+    def etcd(self, endpoint: EtcdEndpoint, route: Route) -> Iterator[EtcdClient]:
+        """A client for one member by one of the routes, closed afterwards."""
+        if route is Route.DIRECT:
+            target = endpoint.url.removeprefix("https://")
+            with EtcdClient(target, self._own_certificate, member=endpoint.node or target) as client:
+                yield client
+            return
+        if endpoint.node is None:
+            raise Refused(f"etcd.endpoints: {endpoint.url} has no node", hint="name its node, or use the direct route")
+        on_node = self.profile.etcd.on_node
+        with self.node(endpoint.node).tunnel(on_node.address, on_node.port) as socket:
+            credentials = self._certificate_of(endpoint.node)
+            name = on_node.server_name
+            with EtcdClient(f"unix:{socket}", credentials, member=endpoint.node, server_name=name) as client:
+                yield client
+
+    def check_credentials(self) -> None:
+        """Resolves and judges what needs no network: keys are there, private, a pair with their certificate, in date."""
+        _ = self.store
+        if self.profile.etcd.client:
+            _ = self._own_certificate
+        if self.profile.ssh:
+            _ = self._ssh_key, self._known_hosts
+
+    def close(self) -> None:
+        """Ends all SSH connections."""
+        with self._lock:
+            for node in self._nodes.values():
+                node.close()
+            self._nodes.clear()
+            if gateway := self.__dict__.pop("_gateway", None):
+                gateway.close()
+
+    @cached_property
+    def _own_certificate(self) -> Credentials:
+        files = self.profile.etcd.client
+        if files is None:
+            raise Refused(
+                "etcd.client is missing: the direct route needs a client certificate", hint="add it, or use the tunnel"
+            )
+        ca = resolve_public(files.ca, "etcd.client.ca").encode()
+        certificate = resolve_public(files.certificate, "etcd.client.certificate").encode()
+        key = resolve_secret(files.key, "etcd.client.key").encode()
+        return _checked(Credentials(ca, certificate, key), f"etcd.client.certificate: {files.certificate}")
+
+    def _certificate_of(self, node: str) -> Credentials:
+        """The node's own client certificate, read over SSH into memory."""
+        if node not in self._certificates_of_nodes:
+            paths, connection = self.profile.etcd.on_node, self.node(node)
+            parts = [connection.read_file(str(path), sudo=True) for path in (paths.ca, paths.certificate, paths.key)]
+            redaction.remember_secret(parts[-1].decode(errors="replace"))
+            self._certificates_of_nodes[node] = _checked(Credentials(*parts), f"{node}: {paths.certificate}")
+        return self._certificates_of_nodes[node]
+
+    @cached_property
+    def _ssh_key(self) -> str:
+        return resolve_secret(self.profile.ssh.key, "ssh.key") if self.profile.ssh else ""
+
+    @cached_property
+    def _known_hosts(self) -> Path:
+        path = Path(self.profile.ssh.known_hosts if self.profile.ssh else "")
+        read_public_file(str(path), "ssh.known_hosts")
+        return path
+
+    @cached_property
+    def _gateway(self) -> SshNode | None:
+        """The bastion: one connection, shared by all nodes."""
+        ssh = self.profile.ssh
+        if ssh is None or ssh.gateway is None:
+            return None
+        gateway = ssh.gateway
+        key = resolve_secret(gateway.key, "ssh.gateway.key") if gateway.key else self._ssh_key
+        target = SshTarget(
+            name="gateway",
+            address=gateway.address,
+            port=gateway.port,
+            user=gateway.user or ssh.user,
+            key=SecretStr(key),
+            known_hosts=self._known_hosts,
+        )
+        return SshNode(target)
+
+    def _connect(self, name: str) -> SshNode:
+        node, ssh = self.profile.node(name), self.profile.ssh
+        if ssh is None or node is None:
+            raise Refused(f"{name}: the profile has no way to log in to it", hint="add ssh: and the node to nodes:")
+        target = SshTarget(
+            name=node.name,
+            address=node.address,
+            port=node.port,
+            user=ssh.user,
+            key=SecretStr(self._ssh_key),
+            known_hosts=self._known_hosts,
+            sudo=ssh.sudo,
+        )
+        return SshNode(target, gateway=self._gateway)
+
+
+def _checked(credentials: Credentials, what: str) -> Credentials:
+    if wrong := what_is_wrong_with(credentials.certificate, credentials.key, now=datetime.now(UTC)):
+        raise Refused(f"{what}: {wrong}", hint="issue a new client certificate for etcd, and put its key beside it")
+    return credentials
+
+
+_open: dict[tuple[Path, str, ClusterProfile], Cluster] = {}
+_opening = threading.Lock()
+
+
+def open_cluster(name: str) -> Cluster:
+    """The handle of a cluster. The profile is read each time; an unchanged one gives the same, open, handle."""
+    redaction.install()
+    folder = Settings().clusters
+    profile = read_profile(folder, name)
+    with _opening:
+        return _open.setdefault((folder, name, profile), Cluster(profile))
+
+
+def close_clusters() -> None:
+    """Ends every connection of every cluster; also done when the process ends."""
+    with _opening:
+        for cluster in _open.values():
+            cluster.close()
+        _open.clear()
+
+
+atexit.register(close_clusters)

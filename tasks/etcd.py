@@ -1,0 +1,74 @@
+"""etcd's members: observed all at once, by the routes that the profile allows."""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from datetime import UTC, datetime
+
+from prefect import task
+
+from tasks.cluster import Cluster, open_cluster
+from tasks.errors import NotYet, Refused, RunbookError
+from tasks.logs import log_about
+from tasks.models.cluster import EtcdEndpoint, Route, RouteChoice
+from tasks.models.etcd import EtcdFacts, Member
+from tasks.policy.members import Answer, assemble
+from tasks.policy.routes import choose_routes, is_possible
+from tasks.retries import OBSERVE
+
+
+@task(**OBSERVE, task_run_name="observe-etcd-{cluster}")
+def observe_etcd(cluster: str, route: RouteChoice = "auto") -> EtcdFacts:
+    """Status of every member at once; a member that does not answer is a fact of it, with the reasons.
+
+    Raises `Refused` where no member lets us in and one says why it never will (certificate, host key, login), and
+    `NotYet` where none answers at all.
+    """
+    handle = open_cluster(cluster)
+    endpoints = handle.profile.etcd.endpoints
+    routes = choose_routes(handle.profile, route)
+    with ThreadPoolExecutor(max_workers=len(endpoints), thread_name_prefix="observe") as pool:
+        asked = [pool.submit(copy_context().run, _ask, handle, endpoint, routes) for endpoint in endpoints]
+        answers = [future.result() for future in asked]
+    if not any(answer.status for answer in answers):
+        raise _nobody(answers)
+    cluster_id, members = assemble(answers)
+    for member in members:
+        log_about(member.label).info(_in_words(member))
+    return EtcdFacts(cluster_id=cluster_id, observed_at=datetime.now(UTC), members=members)
+
+
+def _ask(handle: Cluster, endpoint: EtcdEndpoint, routes: Sequence[Route]) -> Answer:
+    reasons: list[RunbookError] = []
+    for route in routes:
+        if not is_possible(endpoint, route):
+            continue
+        try:
+            with handle.etcd(endpoint, route) as client:
+                cluster_id, member_id, status = client.status()
+                return Answer(endpoint, route, cluster_id, member_id, status, client.members())
+        except (NotYet, Refused) as error:
+            reasons.append(error)
+            log_about(endpoint.node or endpoint.url).warning("not reached by route %s: %s", route, error)
+    return Answer(
+        endpoint,
+        unreached="; ".join(str(error) for error in reasons),
+        refused=any(isinstance(error, Refused) for error in reasons),
+    )
+
+
+def _nobody(answers: Sequence[Answer]) -> RunbookError:
+    """No member answered: wrong for ever if one of them refuses us, else perhaps better in a moment."""
+    told = "; ".join(answer.unreached for answer in answers)
+    if any(answer.refused for answer in answers):
+        return Refused(f"no member of etcd lets us in: {told}")
+    return NotYet(f"no member of etcd answers: {told}", hint="check the members, etcd.endpoints and the route to them")
+
+
+def _in_words(member: Member) -> str:
+    status = member.status
+    if status is None:
+        return f"no status: {member.unreached}"
+    role = "learner" if member.learner else "leader" if status.is_leader else "follower"
+    health = "healthy" if status.healthy else "NOT healthy"
+    return f"{role}, {health}, etcd {status.version}, revision {status.revision}, {status.db_size} bytes, by route {member.route}"

@@ -1,0 +1,127 @@
+"""A backup: a snapshot that was verified, and its manifest, which is written last. No manifest, no backup."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Literal, Self
+
+from pydantic import Field, ValidationError, model_serializer, model_validator
+
+from tasks.models.base import Model, UtcTime
+from tasks.models.cluster import Route
+from tasks.models.etcd import KeySpaceHash, Member
+from tasks.models.plan import Plan
+
+_TIME = "%Y%m%dT%H%M%SZ"
+_ID = re.compile(r"(\d{8}T\d{6}Z)-(\d+)-([0-9a-f]{8})")
+
+
+class BackupId(Model):
+    """`<time>-<revision>-<run>`: sorts by time, and two runs in one second never share a key."""
+
+    taken_at: UtcTime
+    revision: int = Field(ge=0)
+    run: str = Field(pattern=r"^[0-9a-f]{8}$", description="first eight digits of the flow run's id")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_text(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        if not (found := _ID.fullmatch(value)):
+            message = "not the id of a backup, for example 20261123T120000Z-4711-0a1b2c3d"
+            raise ValueError(message)
+        return {
+            "taken_at": datetime.strptime(found[1], _TIME).replace(tzinfo=UTC),
+            "revision": found[2],
+            "run": found[3],
+        }
+
+    @model_serializer
+    def __str__(self) -> str:
+        return f"{self.taken_at:{_TIME}}-{self.revision}-{self.run}"
+
+    @classmethod
+    def parse(cls, text: str) -> Self | None:
+        """The parts of an id, or None when `text` is none."""
+        try:
+            return cls.model_validate(text)
+        except ValidationError:
+            return None
+
+
+class BackupPlan(Plan):
+    """Whose snapshot is taken, by which route: the members that may be asked, the best first."""
+
+    cluster_id: str = ""
+    sources: tuple[Member, ...] = ()
+
+
+class Digest(Model):
+    """Size and sha256 of some bytes."""
+
+    size: int
+    sha256: str
+
+
+class Snapshot(Model):
+    """A snapshot that was streamed into the store, and what was learnt on the way."""
+
+    backup_id: BackupId
+    key: str = Field(description="object key of the compressed snapshot")
+    cluster_id: str
+    member: str
+    member_id: str
+    route: Route
+    etcd_version: str
+    storage_version: str
+    revision: int = Field(description="every write up to it is in the snapshot; later ones may be")
+    newest_revision: int = Field(description="no write after it is in the snapshot")
+    key_count: int = Field(description="live keys at `revision`")
+    live_hash: KeySpaceHash = Field(description="of the live member at `revision`, asked while the snapshot was taken")
+    plain: Digest = Field(description="the snapshot as etcd sent it, its sha256 trailer included")
+    stored: Digest = Field(description="the object in the store")
+    taken_at: UtcTime
+    took: timedelta
+
+
+class ReadBack(Model):
+    """The stored object was read whole and is what was sent; decompressed it is the snapshot that etcd sent."""
+
+    stored: Digest
+    plain: Digest
+    took: timedelta
+
+
+class Drill(Model):
+    """The backup was restored into a scratch etcd, and its key space is the live member's."""
+
+    backup_id: BackupId
+    revision: int = Field(description="at which both hashes were taken")
+    restored_revision: int = Field(description="newest revision in the restored database")
+    restored_keys: int = Field(description="live keys at `revision`")
+    restored_hash: KeySpaceHash
+    live_hash: KeySpaceHash
+    etcd_version: str = Field(description="of the scratch etcd")
+    took: timedelta
+
+
+class Swept(Model):
+    """Leftovers of interrupted runs that were removed, by object key."""
+
+    uploads: tuple[str, ...]
+    objects: tuple[str, ...]
+
+
+class Backup(Model):
+    """The manifest: what was backed up, where it is and what was proven of it."""
+
+    format: Literal[1] = 1
+    id: str
+    cluster: str
+    snapshot: Snapshot
+    compression: Literal["zstd"] = "zstd"
+    read_back: ReadBack
+    drill: Drill | None = None
+    tool: str = Field(description="name and version of what wrote this")
+    flow_run: str
+    written_at: UtcTime

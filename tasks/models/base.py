@@ -1,0 +1,40 @@
+"""The one base of all models: frozen, strict about unknown fields, UTC."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
+
+
+class Model(BaseModel):
+    """A value that crosses a boundary: immutable, and an unknown field is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def _in_utc(moment: datetime) -> datetime:
+    if moment.tzinfo is None:
+        message = "a time needs a zone, for example 2026-11-23T12:00:00Z"
+        raise ValueError(message)
+    return moment.astimezone(UTC)
+
+
+UtcTime = Annotated[datetime, AfterValidator(_in_utc)]
+"""A moment in UTC; a time without a zone is refused."""
+
+
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+def _as_people_write_it(value: object) -> object:
+    if isinstance(value, str) and not value.startswith(("P", "-P")):
+        if not (found := re.fullmatch(r"(\d+)([smhdw])", value)):
+            message = "not a length of time; write a whole number with s, m, h, d or w, for example 26h"
+            raise ValueError(message)
+        return timedelta(**{_UNITS[found[2]]: int(found[1])})
+    return value
+
+
+Duration = Annotated[timedelta, BeforeValidator(_as_people_write_it)]
+"""A length of time: `26h`, `30d`, `15m` (units s, m, h, d, w), ISO 8601, or a number of seconds."""

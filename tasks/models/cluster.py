@@ -1,0 +1,211 @@
+"""A cluster's profile: where its members, nodes and backups are, and references to (never values of) its secrets."""
+
+from datetime import timedelta
+from enum import StrEnum
+from pathlib import PurePosixPath
+from typing import Annotated, Literal, Self
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
+
+from tasks.models.base import Duration, Model
+from tasks.models.retention import Retention
+
+NAME_PATTERN = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
+"""A DNS label (RFC 1123): safe as a file name, in an object key and in a Lease."""
+
+Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
+HostName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.:-]*[A-Za-z0-9])?$", max_length=253)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+def _is_a_secret_reference(text: str) -> str:
+    kind, separator, rest = text.partition(":")
+    if not separator or kind not in {"file", "env", "prefect"} or not rest or "\n" in text:
+        message = "an inline secret or an unknown kind of reference; write file:PATH, env:NAME or prefect:BLOCK"
+        raise ValueError(message)
+    return text
+
+
+SecretRef = Annotated[str, AfterValidator(_is_a_secret_reference)]
+"""Where a secret is: `file:PATH`, `env:NAME` or `prefect:BLOCK` (a Prefect Secret block). Never the secret itself."""
+
+
+def _is_a_time_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        message = "not a time zone of the IANA database, for example UTC or Europe/Berlin"
+        raise ValueError(message) from None
+    return name
+
+
+TimeZone = Annotated[str, AfterValidator(_is_a_time_zone)]
+
+
+def _is_absolute(path: PurePosixPath) -> PurePosixPath:
+    if not path.is_absolute():
+        message = "a path on the node has to be absolute"
+        raise ValueError(message)
+    return path
+
+
+NodePath = Annotated[PurePosixPath, AfterValidator(_is_absolute)]
+"""An absolute path on a node."""
+
+
+class Route(StrEnum):
+    """How the worker reaches etcd's data."""
+
+    DIRECT = "direct"
+    """gRPC with mTLS from the worker to the member's own address."""
+    TUNNEL = "tunnel"
+    """The same gRPC through SSH to the node's own 127.0.0.1:2379, with the node's own client certificate."""
+
+
+RouteChoice = Literal["auto", "direct", "tunnel"]
+"""What an operator may ask for; `auto` takes `direct` where it works and `tunnel` where it does not."""
+
+
+class SshGateway(Model):
+    """A bastion between the worker and the nodes; its host key is checked as strictly as a node's."""
+
+    address: HostName
+    port: Port = 22
+    user: str | None = Field(default=None, description="default: the user of the nodes")
+    key: SecretRef | None = Field(default=None, description="default: the key of the nodes")
+
+
+class Ssh(Model):
+    """How the worker logs in to the nodes."""
+
+    user: str = Field(min_length=1)
+    key: SecretRef = Field(description="private key, for example file:/etc/kube-runbooks/id_ed25519")
+    known_hosts: str = Field(description="path of an OpenSSH known_hosts file; a host that is not in it is refused")
+    sudo: bool = Field(default=True, description="prefix privileged commands with 'sudo -n'; false when `user` is root")
+    gateway: SshGateway | None = None
+
+
+class Node(Model):
+    """A machine of the cluster, by the name that Kubernetes knows it by."""
+
+    name: HostName
+    address: HostName = Field(description="where SSH reaches it, as the worker or the gateway resolves it")
+    port: Port = 22
+
+
+class EtcdEndpoint(Model):
+    """A member's client URL, and the node it runs on (for the tunnel)."""
+
+    url: Annotated[str, StringConstraints(pattern=r"^https://[^/@\s]+:\d+$")]
+    node: HostName | None = Field(default=None, description="name of an entry of `nodes`; needed for the tunnel")
+
+
+class EtcdOnNode(Model):
+    """Where the node itself keeps a client certificate for etcd and listens on loopback (kubeadm's defaults)."""
+
+    address: HostName = "127.0.0.1"
+    port: Port = 2379
+    server_name: HostName = Field(default="localhost", description="a name that the member's certificate is for")
+    ca: NodePath = PurePosixPath("/etc/kubernetes/pki/etcd/ca.crt")
+    certificate: NodePath = PurePosixPath("/etc/kubernetes/pki/etcd/healthcheck-client.crt")
+    key: NodePath = PurePosixPath("/etc/kubernetes/pki/etcd/healthcheck-client.key")
+
+
+class EtcdClientFiles(Model):
+    """The worker's own client certificate for etcd (the direct route)."""
+
+    ca: SecretRef
+    certificate: SecretRef
+    key: SecretRef
+
+
+class Etcd(Model):
+    """The cluster's etcd: its members, and how the worker may talk to them."""
+
+    endpoints: tuple[EtcdEndpoint, ...] = Field(min_length=1)
+    client: EtcdClientFiles | None = Field(default=None, description="for the direct route; without it only the tunnel")
+    on_node: EtcdOnNode = EtcdOnNode()
+
+
+class ObjectLock(Model):
+    """S3 Object Lock for every object of a backup; the bucket must have it enabled."""
+
+    mode: Literal["GOVERNANCE", "COMPLIANCE"]
+    days: int = Field(ge=1, le=36500)
+
+
+class Store(Model):
+    """The S3 bucket that keeps backups and reports."""
+
+    bucket: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")]
+    prefix: Annotated[str, StringConstraints(pattern=r"^([A-Za-z0-9!_.*'()-]+(/[A-Za-z0-9!_.*'()-]+)*)?$")] = ""
+    region: str = "us-east-1"
+    endpoint: Annotated[str, StringConstraints(pattern=r"^https?://[^/@\s]+$")] | None = Field(
+        default=None, description="of an S3 server that is not AWS; path-style addressing is used then"
+    )
+    ca: str | None = Field(default=None, description="path of a CA bundle for the endpoint; default: the system's")
+    access_key: SecretRef | None = Field(
+        default=None, description="default: boto3's own chain (role, environment, profile)"
+    )
+    secret_key: SecretRef | None = None
+    kms_key: str | None = Field(default=None, description="id or ARN of a KMS key: SSE-KMS for every object")
+    storage_class: str | None = None
+    object_lock: ObjectLock | None = None
+
+    @model_validator(mode="after")
+    def _keys_come_in_pairs(self) -> Self:
+        if (self.access_key is None) != (self.secret_key is None):
+            message = "access_key and secret_key come as a pair; give both, or neither for boto3's own chain"
+            raise ValueError(message)
+        return self
+
+
+class BackupRules(Model):
+    """What a backup of this cluster means: its route, how long it is kept, how old the newest may be."""
+
+    route: RouteChoice = "auto"
+    retention: Retention = Retention(last=7, daily=14, weekly=8, monthly=12)
+    rpo: Duration = Field(
+        default=timedelta(hours=26),
+        gt=timedelta(0),
+        description="recovery point objective: the newest good backup is never older, for example 26h",
+    )
+    stale_upload_age: Duration = Field(
+        default=timedelta(hours=24),
+        ge=timedelta(hours=1),
+        description="unfinished uploads of ours older than this are aborted",
+    )
+    time_zone: TimeZone = "UTC"
+
+
+class ClusterProfile(Model):
+    """One YAML file in `$KUBE_RUNBOOKS_CLUSTERS`, named as the cluster. It holds no secret, only references."""
+
+    name: Name
+    nodes: tuple[Node, ...] = ()
+    ssh: Ssh | None = None
+    etcd: Etcd
+    store: Store
+    backup: BackupRules = BackupRules()
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> Self:
+        known = [node.name for node in self.nodes]
+        if twice := sorted({name for name in known if known.count(name) > 1}):
+            message = f"nodes: named twice: {', '.join(twice)}"
+            raise ValueError(message)
+        for endpoint in self.etcd.endpoints:
+            if endpoint.node is not None and endpoint.node not in known:
+                message = f"etcd.endpoints: {endpoint.url} runs on node {endpoint.node!r}, which is not one of `nodes` ({', '.join(known) or 'none'})"
+                raise ValueError(message)
+        if self.etcd.client is None and self.ssh is None:
+            message = (
+                "etcd.client or ssh is needed: without a client certificate and without SSH there is no route to etcd"
+            )
+            raise ValueError(message)
+        return self
+
+    def node(self, name: str) -> Node | None:
+        """The node of that name, if the profile has it."""
+        return next((node for node in self.nodes if node.name == name), None)

@@ -1,0 +1,62 @@
+"""What was observed of an etcd cluster, member by member."""
+
+from pydantic import Field
+
+from tasks.models.base import Model, UtcTime
+from tasks.models.cluster import Route
+
+
+class MemberStatus(Model):
+    """A member's own answer to Status, and whether it can serve a linearizable read."""
+
+    version: str = Field(description="of the server, for example 3.6.16")
+    storage_version: str = Field(default="", description="of the database, since etcd 3.6, for example 3.6.0")
+    is_leader: bool
+    has_leader: bool
+    healthy: bool = Field(description="answered a linearizable read, which needs quorum")
+    alarms: tuple[str, ...] = ()
+    errors: tuple[str, ...] = ()
+    revision: int
+    raft_lag: int = Field(description="entries that are committed and not yet applied by this member")
+    db_size: int = Field(description="bytes of the database file")
+    db_size_in_use: int = Field(description="bytes of it that are not free pages")
+    db_quota: int = Field(default=0, description="bytes; 0 when the member does not tell (before 3.6)")
+
+
+class Member(Model):
+    """A member as the cluster lists it, how it was reached, and what it said."""
+
+    id: str = Field(description="16 hexadecimal digits, as etcdctl prints it; empty when no member could be asked")
+    name: str
+    url: str = Field(default="", description="client URL of the profile; empty when the profile has none for it")
+    node: str | None = None
+    learner: bool = False
+    route: Route | None = Field(default=None, description="how the worker reached it; none when it did not")
+    status: MemberStatus | None = None
+    unreached: str = Field(default="", description="why there is no status, a reason for each route that was tried")
+
+    @property
+    def label(self) -> str:
+        """The name where there is one (a member that has just been added has none yet)."""
+        return self.name or self.id or self.url
+
+
+class EtcdFacts(Model):
+    """All members of a cluster at one moment."""
+
+    cluster_id: str
+    observed_at: UtcTime
+    members: tuple[Member, ...]
+
+    @property
+    def newest_revision(self) -> int:
+        """The highest revision that any member reported."""
+        return max((member.status.revision for member in self.members if member.status), default=0)
+
+
+class KeySpaceHash(Model):
+    """HashKV of a member: equal hashes at equal revisions and compact revisions mean equal key spaces."""
+
+    hash: int
+    revision: int
+    compact_revision: int

@@ -1,0 +1,49 @@
+"""What a run did, how long each step took, what it proved and what it left."""
+
+from datetime import timedelta
+from enum import StrEnum
+
+from pydantic import Field, JsonValue
+
+from tasks.models.base import Model, UtcTime
+from tasks.models.plan import Plan
+
+
+class Outcome(StrEnum):
+    """How a run stands or ended."""
+
+    RUNNING = "running"
+    COMPLETED = "completed"
+    REFUSED = "refused"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+    CANCELLED = "cancelled"
+    CRASHED = "crashed"
+
+
+class Done(Model):
+    """A step that ended, with what it found or changed as evidence."""
+
+    step: str
+    started_at: UtcTime
+    took: timedelta
+    evidence: dict[str, JsonValue] = Field(default_factory=dict)
+
+
+class Report(Model):
+    """The record of one attempt of a run; its journal while it runs, its report afterwards."""
+
+    runbook: str
+    cluster: str
+    run_id: str
+    run_name: str
+    attempt: int = Field(ge=1, description="1, and one more for each retry of the same flow run")
+    outcome: Outcome
+    started_at: UtcTime
+    ended_at: UtcTime | None = None
+    plan: Plan | None = None
+    done: tuple[Done, ...] = ()
+    doing: str = Field(default="", description="the step that was under way when this was written")
+    problem: str = ""
+    next_step: str = ""
+    summary: tuple[str, ...] = Field(default=(), description="what an operator wants to read first")

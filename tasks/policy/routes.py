@@ -1,0 +1,33 @@
+"""By which routes a member may be asked, in which order, and why."""
+
+from tasks.errors import Refused
+from tasks.models.cluster import ClusterProfile, EtcdEndpoint, Route, RouteChoice
+
+
+def choose_routes(profile: ClusterProfile, asked: RouteChoice) -> tuple[Route, ...]:
+    """The routes to try, the best first. A run's own choice wins over the profile's; `auto` tries direct, then tunnel.
+
+    `Refused` when a route is asked for by name that the profile cannot offer.
+    """
+    wanted = asked if asked != "auto" else profile.backup.route
+    missing = _what_is_missing(profile)
+    if wanted != "auto":
+        if missing[Route(wanted)]:
+            raise Refused(
+                f"route {wanted!r} needs {missing[Route(wanted)]}", hint="add it to the profile, or use route auto"
+            )
+        return (Route(wanted),)
+    return tuple(route for route in (Route.DIRECT, Route.TUNNEL) if not missing[route])
+
+
+def is_possible(endpoint: EtcdEndpoint, route: Route) -> bool:
+    """Whether a member can be asked by this route at all: a tunnel needs to know its node."""
+    return route is Route.DIRECT or endpoint.node is not None
+
+
+def _what_is_missing(profile: ClusterProfile) -> dict[Route, str]:
+    nodes = any(endpoint.node for endpoint in profile.etcd.endpoints)
+    return {
+        Route.DIRECT: "" if profile.etcd.client else "etcd.client (a client certificate)",
+        Route.TUNNEL: "" if profile.ssh and nodes else "ssh, nodes, and the node of each of etcd.endpoints",
+    }

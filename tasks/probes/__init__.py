@@ -1,0 +1,1 @@
+"""A remote question is a command and a pure parser of its output."""

@@ -1,0 +1,195 @@
+"""Plans and reports as people read them: Prefect artifacts, and JSON with Markdown in the store."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from uuid import UUID
+
+from prefect.artifacts import (
+    create_markdown_artifact,
+    create_progress_artifact,
+    create_table_artifact,
+    update_progress_artifact,
+)
+from pydantic import JsonValue
+
+from tasks.clients.objectstore import ObjectStore
+from tasks.logs import log_about
+from tasks.models.etcd import EtcdFacts, Member
+from tasks.models.plan import Plan
+from tasks.models.report import Done, Report
+from tasks.redaction import redact
+
+PROGRESS_EVERY = timedelta(seconds=2)
+"""Between two updates of a progress artifact: each is a request to the Prefect server."""
+
+
+def report_prefix(store: ObjectStore, cluster: str, runbook: str) -> str:
+    """Where the reports of a runbook are."""
+    return store.key(cluster, "reports", runbook) + "/"
+
+
+def report_key(store: ObjectStore, report: Report) -> str:
+    """Of one attempt of a run, without `.json` or `.md`."""
+    name = f"{report.started_at:%Y%m%dT%H%M%SZ}-{report.run_id[:8]}"
+    return report_prefix(store, report.cluster, report.runbook) + name
+
+
+def place_of(store: ObjectStore, report: Report) -> str:
+    """Where a person finds the report."""
+    return store.uri(report_key(store, report) + ".md")
+
+
+def keep_journal(store: ObjectStore, report: Report) -> None:
+    """Writes where the run stands: what a crash leaves behind for its report."""
+    body = redact(report.model_dump_json(indent=2))
+    store.put(report_key(store, report) + ".json", body.encode(), "application/json")
+
+
+def keep_report(store: ObjectStore, report: Report) -> None:
+    """Writes the report in both forms."""
+    keep_journal(store, report)
+    store.put(report_key(store, report) + ".md", redact(to_markdown(report)).encode(), "text/markdown")
+
+
+def show_report(report: Report) -> None:
+    """Publishes the report in the Prefect UI."""
+    name = f"{report.cluster}-{report.runbook}".replace("_", "-")
+    _shown(create_markdown_artifact, key=f"{name}-report", markdown=redact(to_markdown(report)))
+
+
+def show_plan(runbook: str, cluster: str, plan: Plan) -> None:
+    """Publishes the plan in the Prefect UI, before anything is touched."""
+    rows = [
+        *({"what": "do", "who": step.subject, "how": step.act, "why": step.reason} for step in plan.steps),
+        *({"what": "skip", "who": skip.subject, "how": "", "why": skip.reason} for skip in plan.skips),
+        *({"what": "look at", "who": c.subject, "how": c.next_step, "why": c.problem} for c in plan.cautions),
+        *({"what": "refuse", "who": r.subject, "how": r.next_step, "why": r.problem} for r in plan.refusals),
+    ]
+    _shown(create_table_artifact, key=f"{cluster}-{runbook}-plan".replace("_", "-"), table=rows)
+
+
+def show_members(cluster: str, facts: EtcdFacts) -> None:
+    """Publishes the members' table in the Prefect UI."""
+    _shown(
+        create_table_artifact,
+        key=f"{cluster}-etcd-members",
+        table=[_member_row(member) for member in facts.members],
+        description=f"etcd members of {cluster} at {facts.observed_at:%Y-%m-%dT%H:%M:%SZ}",
+    )
+
+
+class Progress:
+    """A progress bar in the Prefect UI, updated every few seconds and never the reason for a failure."""
+
+    def __init__(self, artifact: UUID | None, total: int) -> None:
+        self._artifact = artifact
+        self._total = max(total, 1)
+        self._done = 0
+        self._next = time.monotonic()
+
+    def advance(self, amount: int) -> None:
+        """Counts what was done, in the unit of the total."""
+        self._done += amount
+        if self._artifact and time.monotonic() >= self._next:
+            percent = min(100.0, self._done * 100 / self._total)
+            _shown(update_progress_artifact, artifact_id=self._artifact, progress=percent)
+            self._next = time.monotonic() + PROGRESS_EVERY.total_seconds()
+
+
+@contextmanager
+def progress(key: str, description: str, total: int) -> Iterator[Progress]:
+    """A progress bar from 0 to `total`; at 100 % when the block ends well."""
+    artifact = _shown(create_progress_artifact, progress=0.0, key=key, description=description)
+    yield Progress(artifact if isinstance(artifact, UUID) else None, total)
+    if isinstance(artifact, UUID):
+        _shown(update_progress_artifact, artifact_id=artifact, progress=100.0)
+
+
+def to_markdown(report: Report) -> str:
+    """The report for people: what was done, with times and evidence; what went wrong, and what to type next."""
+    return "\n".join([*_head(report), *_plan_part(report.plan), *_steps_part(report.done), ""])
+
+
+def _head(report: Report) -> list[str]:
+    ended = f"{report.ended_at:%Y-%m-%d %H:%M:%S} UTC" if report.ended_at else "not known"
+    lines = [
+        f"# {report.runbook} of {report.cluster}: {report.outcome}",
+        "",
+        *(f"- {line}" for line in report.summary),
+        f"- run {report.run_name} (`{report.run_id}`), attempt {report.attempt}",
+        f"- from {report.started_at:%Y-%m-%d %H:%M:%S} UTC to {ended}",
+    ]
+    if report.doing:
+        lines.append(f"- it was in the step **{report.doing}**")
+    if report.problem:
+        lines += ["", f"**Problem:** {report.problem}"]
+    if report.next_step:
+        lines += ["", f"**Next step:** {report.next_step}"]
+    return lines
+
+
+def _plan_part(plan: Plan | None) -> list[str]:
+    if plan is None:
+        return []
+    rows = [
+        *(("do", step.subject, f"{step.act}: {step.reason}") for step in plan.steps),
+        *(("skip", skip.subject, skip.reason) for skip in plan.skips),
+        *(("look at", caution.subject, f"{caution.problem} {caution.next_step}") for caution in plan.cautions),
+        *(("refuse", refusal.subject, f"{refusal.problem}: {refusal.next_step}") for refusal in plan.refusals),
+    ]
+    return ["", "## Plan", "", *_table(("", "who", "why"), rows)]
+
+
+def _steps_part(done: Sequence[Done]) -> list[str]:
+    rows = [
+        (step.step, f"{step.started_at:%H:%M:%S}", f"{step.took.total_seconds():.1f} s", _evidence(step.evidence))
+        for step in done
+    ]
+    return ["", "## Steps", "", *_table(("step", "at", "took", "evidence"), rows)] if rows else []
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    lines = [head, ["---"] * len(head), *rows]
+    return [f"| {' | '.join(cell.replace('|', '/').replace(chr(10), ' ') for cell in line)} |" for line in lines]
+
+
+def _evidence(evidence: Mapping[str, JsonValue], prefix: str = "") -> str:
+    """Figures of a step as `name=value`, nested ones with a dotted name; lists only by their length."""
+    told = []
+    for name, value in evidence.items():
+        if isinstance(value, dict):
+            told.append(_evidence(value, f"{prefix}{name}."))
+        elif isinstance(value, list):
+            told.append(f"{prefix}{name}: {len(value)}")
+        elif value not in (None, ""):
+            told.append(f"{prefix}{name}={value}")
+    return ", ".join(part for part in told if part)
+
+
+def _member_row(member: Member) -> dict[str, object]:
+    status = member.status
+    row: dict[str, object] = {"member": member.label, "id": member.id, "node": member.node or "", "url": member.url}
+    if status is None:
+        return row | {"state": f"not reached: {member.unreached}"}
+    return row | {
+        "state": "healthy" if status.healthy else "NOT healthy",
+        "role": "learner" if member.learner else "leader" if status.is_leader else "follower",
+        "route": str(member.route),
+        "version": status.version,
+        "revision": status.revision,
+        "raft lag": status.raft_lag,
+        "database bytes": status.db_size,
+        "in use": status.db_size_in_use,
+        "alarms": ", ".join(status.alarms),
+    }
+
+
+def _shown(publish: Callable[..., object], **arguments: object) -> object:
+    """Publishes in the Prefect UI if it can: a Prefect server that restarts must not end a backup."""
+    try:
+        return publish(**arguments)
+    except Exception as error:  # noqa: BLE001 - httpx, Prefect and asyncio errors alike; none is worth the run
+        log_about(str(arguments.get("key", "artifact"))).warning("not published in the Prefect UI: %s", error)
+        return None

@@ -1,0 +1,151 @@
+"""The life of a run: plan published, steps journaled, and a report whatever happens (docs/architecture.md)."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any, ParamSpec, TypeVar
+
+from prefect import Flow
+from prefect.client.schemas.objects import FlowRun, State
+from prefect.context import FlowRunContext
+from prefect.exceptions import ExternalSignal
+
+from tasks import reports
+from tasks.cluster import open_cluster
+from tasks.errors import Refused, RunbookError
+from tasks.logs import log_about
+from tasks.models.base import Model
+from tasks.models.plan import Plan
+from tasks.models.report import Done, Outcome, Report
+from tasks.redaction import redact
+
+P = ParamSpec("P")
+R = TypeVar("R")
+PlanT = TypeVar("PlanT", bound=Plan)
+
+
+class Run:
+    """A run under way. Its report is its journal too: kept in the store at the start of each step."""
+
+    def __init__(self, report: Report) -> None:
+        self.report = report
+
+    @property
+    def run_id(self) -> str:
+        """The Prefect flow run's id, the same for every attempt."""
+        return self.report.run_id
+
+    def settle(self, plan: PlanT) -> PlanT:
+        """Publishes a plan before anything is touched, and stops the run when a rule says no."""
+        self._update(plan=Plan(**{name: getattr(plan, name) for name in Plan.model_fields}))
+        reports.show_plan(self.report.runbook, self.report.cluster, plan)
+        for caution in plan.cautions:
+            log_about(caution.subject).warning("%s (%s)", caution.problem, caution.next_step)
+        for step in plan.steps:
+            log_about(step.subject).info("plan: %s, because %s", step.act, step.reason)
+        if plan.refusals:
+            problems = "; ".join(f"{refusal.subject}: {refusal.problem}" for refusal in plan.refusals)
+            raise Refused(problems, hint="; ".join(dict.fromkeys(refusal.next_step for refusal in plan.refusals)))
+        return plan
+
+    def step(self, act: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Does one step, and keeps what it found or changed as evidence."""
+        name = getattr(act, "__name__", type(act).__name__).replace("_", " ")
+        self._update(doing=name)
+        self._keep_journal()
+        started = datetime.now(UTC)
+        result = act(*args, **kwargs)
+        done = Done(step=name, started_at=started, took=datetime.now(UTC) - started, evidence=_evidence(result))
+        self._update(done=(*self.report.done, done), doing="")
+        return result
+
+    def finish(self, *summary: str) -> Report:
+        """The run reached its end; `summary` is what an operator reads first."""
+        self._update(outcome=Outcome.COMPLETED, summary=summary)
+        return self.report
+
+    def _update(self, **changes: Any) -> None:  # noqa: ANN401 - fields of Report
+        self.report = self.report.model_copy(update=changes)
+
+    def _keep_journal(self) -> None:
+        _kept(reports.keep_journal, self.report)
+
+    def end(self, outcome: Outcome, problem: str = "", next_step: str = "") -> None:
+        """Closes and publishes the report."""
+        self._update(outcome=outcome, problem=redact(problem), next_step=next_step, ended_at=datetime.now(UTC))
+        _kept(reports.keep_report, self.report)
+        reports.show_report(self.report)
+
+
+@contextmanager
+def runbook(cluster: str) -> Iterator[Run]:
+    """Around the body of a flow: its cluster is known, its keys are in order, and its report is written at every end."""
+    run = Run(_fresh_report(cluster))
+    log = log_about(cluster)
+    again = f"prefect flow-run retry {run.run_id}"
+    try:
+        open_cluster(cluster).check_credentials()
+        yield run
+    except Refused as error:
+        log.error("refused: %s", error)  # noqa: TRY400 - the sentence is meant for people, Prefect logs the traceback
+        run.end(Outcome.REFUSED, error.problem, error.hint)
+        raise
+    except RunbookError as error:
+        log.error("failed: %s", error)  # noqa: TRY400 - as above
+        run.end(Outcome.FAILED, error.problem, f"{error.hint}; then {again}" if error.hint else again)
+        raise
+    except Exception as error:
+        run.end(Outcome.FAILED, f"{type(error).__name__}: {error}", again)
+        raise
+    except (ExternalSignal, KeyboardInterrupt):
+        run.end(Outcome.INTERRUPTED, "the run was told to stop", again)
+        raise
+    run.end(run.report.outcome)
+    log.info("%s; report: %s", run.report.outcome, reports.place_of(open_cluster(cluster).store, run.report))
+
+
+def report_end(flow: Flow[Any, Any], flow_run: FlowRun, state: State[Any]) -> None:
+    """A flow's hook for cancellation and crash: it runs in another process and finishes the journal that was left.
+
+    After a SIGKILL nothing else can: the journal tells which step was under way.
+    """
+    cluster = str((flow_run.parameters or {}).get("cluster", ""))
+    store = open_cluster(cluster).store
+    prefix = reports.report_prefix(store, cluster, flow.name)
+    journals = [found.key for found in store.objects(prefix) if found.key.endswith(f"-{str(flow_run.id)[:8]}.json")]
+    if not journals:
+        return
+    run = Run(Report.model_validate_json(store.get(max(journals))))
+    if run.report.outcome not in {Outcome.RUNNING, Outcome.INTERRUPTED}:
+        return
+    outcome = Outcome.CANCELLED if state.is_cancelled() else Outcome.CRASHED
+    run.end(
+        outcome, f"the flow run ended as {state.name}: {state.message or ''}", f"prefect flow-run retry {flow_run.id}"
+    )
+
+
+def _fresh_report(cluster: str) -> Report:
+    context = FlowRunContext.get()
+    if context is None or context.flow_run is None:
+        raise RuntimeError("a runbook is a Prefect flow: call the flow, not its function")
+    return Report(
+        runbook=context.flow.name if context.flow else "",
+        cluster=cluster,
+        run_id=str(context.flow_run.id),
+        run_name=context.flow_run.name,
+        attempt=max(context.flow_run.run_count, 1),
+        outcome=Outcome.RUNNING,
+        started_at=datetime.now(UTC).replace(microsecond=0),
+    )
+
+
+def _evidence(result: object) -> dict[str, Any]:
+    return result.model_dump(mode="json") if isinstance(result, Model) else {}
+
+
+def _kept(keep: Callable[..., None], report: Report) -> None:
+    """Into the store if it can: a store that fails is told by the step that needs it."""
+    try:
+        keep(open_cluster(report.cluster).store, report)
+    except RunbookError as error:
+        log_about(report.cluster).warning("the report could not be stored: %s", error)
