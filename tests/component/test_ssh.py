@@ -1,0 +1,779 @@
+"""The SSH client against a real sshd; faults are injected into sshd, nothing is mocked."""
+
+import hashlib
+import os
+import pickle
+import shlex
+import shutil
+import socket
+import stat
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Self
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+from tasks.clients import ssh
+from tasks.clients.ssh import SshLimits, SshNode, SshTarget
+from tasks.errors import CommandFailed, NotYet, Refused
+from tests.servers.sshd import Sshd
+
+QUICK = SshLimits(
+    connect=timedelta(seconds=1),
+    login=timedelta(seconds=1),
+    channel=timedelta(seconds=1),
+    keepalive_interval=timedelta(seconds=0.2),
+    keepalive_limit=timedelta(seconds=0.8),
+    kill_after=timedelta(seconds=0.5),
+    grace=timedelta(seconds=1),
+)
+"""So that a silent peer is given up after one second."""
+
+TEN_SECONDS = timedelta(seconds=10)
+
+PEM = serialization.Encoding.PEM
+OPENSSH = serialization.PrivateFormat.OpenSSH
+PKCS1 = serialization.PrivateFormat.TraditionalOpenSSL
+PKCS8 = serialization.PrivateFormat.PKCS8
+
+
+def target(sshd: Sshd, name: str = "cp1", **changes: object) -> SshTarget:
+    """How to log in to that sshd; it runs as the tests' own user."""
+    values = {
+        "name": name,
+        "address": "127.0.0.1",
+        "port": sshd.port,
+        "user": sshd.user,
+        "key": sshd.key_text,
+        "known_hosts": sshd.known_hosts,
+        "sudo": False,
+    }
+    return SshTarget.model_validate(values | changes)
+
+
+@pytest.fixture
+def sshd(tmp_path: Path) -> Iterator[Sshd]:
+    """A node."""
+    with Sshd(tmp_path / "sshd") as running:
+        yield running
+
+
+@pytest.fixture
+def gateway(tmp_path: Path) -> Iterator[Sshd]:
+    """A bastion in front of it."""
+    with Sshd(tmp_path / "gateway") as running:
+        yield running
+
+
+@pytest.fixture
+def node(sshd: Sshd) -> Iterator[SshNode]:
+    """A connection to the node that gives up soon."""
+    with SshNode(target(sshd), limits=QUICK) as opened:
+        yield opened
+
+
+@pytest.fixture
+def background() -> Iterator[ThreadPoolExecutor]:
+    """To do one thing while another waits."""
+    with ThreadPoolExecutor(max_workers=16) as pool:
+        yield pool
+
+
+def wait_until(true: Callable[[], bool], seconds: float = 5) -> None:
+    """Fail unless it becomes true."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.02)
+
+
+@contextmanager
+def within(seconds: float) -> Iterator[None]:
+    """Fail if the block takes longer."""
+    began = time.monotonic()
+    yield
+    assert time.monotonic() - began < seconds
+
+
+class TestHostKeys:
+    """Whom we talk to is checked before anything is sent, on the node and on the gateway."""
+
+    def test_a_known_key_is_accepted(self, node: SshNode) -> None:
+        """A host whose key is in known_hosts is connected to."""
+        node.connect()
+        assert node.run("echo here", timeout=TEN_SECONDS).stdout == b"here\n"
+
+    def test_an_unknown_key_is_refused(self, sshd: Sshd, node: SshNode) -> None:
+        """The refusal names node, address, fingerprint as ssh-keygen prints it, and what to do."""
+        sshd.known_hosts.write_text("")
+        with pytest.raises(Refused) as caught:
+            node.connect()
+        problem, hint = caught.value.problem, caught.value.hint
+        assert problem.startswith(f"cp1: {sshd.known_hosts} has no key for [127.0.0.1]:{sshd.port}")
+        assert f"ssh-ed25519 {fingerprint(sshd.host_key)}" in problem
+        assert f"ssh-keyscan -p {sshd.port} 127.0.0.1" in hint
+
+    def test_a_changed_key_is_refused(self, sshd: Sshd, node: SshNode) -> None:
+        """The refusal has the expected and the offered fingerprint, and the command that forgets the old key."""
+        expected = fingerprint(sshd.host_key)
+        sshd.new_host_key()
+        sshd.restart()
+        with pytest.raises(Refused) as caught:
+            node.connect()
+        assert f"has ssh-ed25519 {expected}, it offers ssh-ed25519 {fingerprint(sshd.host_key)}" in caught.value.problem
+        assert f"ssh-keygen -R '[127.0.0.1]:{sshd.port}' -f {sshd.known_hosts}" in caught.value.hint
+
+    @pytest.mark.parametrize("fault", ["unknown", "changed"])
+    def test_a_gateway_is_checked_as_well(self, sshd: Sshd, gateway: Sshd, fault: str) -> None:
+        """A gateway with an unknown or a changed key is refused by its name, and the node is never reached."""
+        if fault == "unknown":
+            gateway.known_hosts.write_text("")
+        else:
+            gateway.new_host_key()
+            gateway.restart()
+        with pytest.raises(Refused, match=r"^bastion: .* offers ssh-ed25519 SHA256:"), through(gateway, sshd) as node:
+            node.connect()
+        assert "Accepted publickey" not in sshd.log + gateway.log
+
+    def test_the_node_is_checked_behind_a_gateway(self, sshd: Sshd, gateway: Sshd) -> None:
+        """A trusted gateway does not make the node behind it trusted."""
+        sshd.known_hosts.write_text("")
+        with pytest.raises(Refused, match=r"^cp1: .* has no key") as caught, through(gateway, sshd) as node:
+            node.connect()
+        assert "on bastion: ssh-keyscan" in caught.value.hint
+
+    def test_a_missing_file_is_refused(self, sshd: Sshd) -> None:
+        """Without a known_hosts file nothing is trusted, and its path is named."""
+        with pytest.raises(Refused, match="known_hosts file /nowhere/known_hosts cannot be read: No such file"):
+            SshNode(target(sshd, known_hosts="/nowhere/known_hosts")).connect()
+
+    def test_a_line_that_revokes_is_not_overlooked(self, sshd: Sshd, node: SshNode) -> None:
+        """A @revoked line, which paramiko does not know, stops the connection instead of being skipped."""
+        with sshd.known_hosts.open("a") as file:
+            file.write(f"@revoked * {sshd.host_key}\n")
+        with pytest.raises(Refused, match="@revoked") as caught:
+            node.connect()
+        assert "not supported" in caught.value.hint
+
+
+def fingerprint(public: str) -> str:
+    """What `ssh-keygen -l` says of a public key."""
+    shown = subprocess.run(["ssh-keygen", "-lf", "-"], input=public, capture_output=True, check=True, text=True).stdout
+    return shown.split()[1]
+
+
+@contextmanager
+def through(gateway: Sshd, sshd: Sshd) -> Iterator[SshNode]:
+    """A connection to the node by way of the gateway, whose name is bastion."""
+    with (
+        SshNode(target(gateway, "bastion"), limits=QUICK) as bastion,
+        SshNode(target(sshd), gateway=bastion, limits=QUICK) as node,
+    ):
+        yield node
+
+
+class TestLogin:
+    """Who we are: only the key that was given."""
+
+    def test_a_key_that_is_not_authorized_is_refused(self, sshd: Sshd, gateway: Sshd) -> None:
+        """The refusal names user, address and the key's fingerprint."""
+        stranger = SshNode(target(sshd, key=gateway.key_text))
+        with pytest.raises(Refused, match=f"^cp1: {sshd.user}@127.0.0.1:{sshd.port} does not accept the key SHA256:"):
+            stranger.connect()
+
+    @pytest.mark.parametrize(
+        ("text", "problem"),
+        [
+            ("", "is not a private key"),
+            ("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5", "is not a private key"),
+            ("-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----", "is not a private key"),
+        ],
+    )
+    def test_a_text_that_is_no_key_is_refused(self, sshd: Sshd, text: str, problem: str) -> None:
+        """The refusal does not repeat the text, which may be a secret in the wrong place."""
+        with pytest.raises(Refused, match=problem) as caught:
+            SshNode(target(sshd, key=text)).connect()
+        assert "AAAA" not in repr(caught.value)
+
+    @pytest.mark.parametrize("layout", [OPENSSH, PKCS1, PKCS8])
+    def test_a_key_with_a_passphrase_is_refused(self, sshd: Sshd, layout: serialization.PrivateFormat) -> None:
+        """Nobody is there to type it, in whichever format the key is."""
+        locked = ec.generate_private_key(ec.SECP256R1()).private_bytes(
+            PEM, layout, serialization.BestAvailableEncryption(b"secret")
+        )
+        with pytest.raises(Refused, match="needs a passphrase"):
+            SshNode(target(sshd, key=locked.decode())).connect()
+
+    @pytest.mark.parametrize("layout", [OPENSSH, PKCS1, PKCS8])
+    @pytest.mark.parametrize("kind", ["ecdsa", "rsa"])
+    def test_every_usual_format_of_a_key_works(
+        self, sshd: Sshd, kind: str, layout: serialization.PrivateFormat
+    ) -> None:
+        """ECDSA and RSA keys log in from each file format, also with the line ends of Windows."""
+        key = ec.generate_private_key(ec.SECP256R1()) if kind == "ecdsa" else rsa.generate_private_key(65537, 2048)
+        public = key.public_key().public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH)
+        (sshd.folder / "authorized_keys").write_bytes(public)
+        text = key.private_bytes(PEM, layout, serialization.NoEncryption()).decode().replace("\n", "\r\n")
+        with SshNode(target(sshd, key=text)) as node:
+            node.connect()
+
+    def test_the_key_is_shown_nowhere(self, sshd: Sshd) -> None:
+        """Neither the target's nor the node's representation has the private key."""
+        values = target(sshd)
+        assert sshd.key_text.splitlines()[1] not in f"{values!r} {values} {SshNode(values)!r}"
+
+
+class TestUnreachable:
+    """What may be different in a minute is NotYet, and comes within its limit."""
+
+    def test_a_closed_port_is_not_yet(self, sshd: Sshd, node: SshNode) -> None:
+        """Nobody listens: node, address and seconds are named, and the error survives pickling."""
+        sshd.stop()
+        with pytest.raises(NotYet) as caught:
+            node.connect()
+        assert f"cp1: no connection to {sshd.user}@127.0.0.1:{sshd.port} after 0.0 s: Connection refused" in str(
+            caught.value
+        )
+        assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)  # noqa: S301 - our own
+
+    def test_a_name_without_an_address_is_not_yet(self, sshd: Sshd) -> None:
+        """Name resolution may work again later."""
+        with pytest.raises(NotYet, match=r"no connection to .*@cp1.invalid"):
+            SshNode(target(sshd, address="cp1.invalid"), limits=QUICK).connect()
+
+    def test_a_peer_that_is_not_ssh_is_not_yet(self, sshd: Sshd, node: SshNode) -> None:
+        """A peer that closes without a word, as sshd does above MaxStartups."""
+        sshd.stop()
+        with socket.create_server(("127.0.0.1", sshd.port)) as server:
+            threading.Thread(target=hang_up_on_the_first, args=[server]).start()
+            with pytest.raises(NotYet, match="cp1: no connection"), within(3):
+                node.connect()
+
+    def test_a_frozen_sshd_is_not_yet(self, sshd: Sshd, node: SshNode) -> None:
+        """A host that accepts but never speaks is given up after the connect limit."""
+        sshd.freeze()
+        with pytest.raises(NotYet, match=r"cp1: no connection .* after 1"), within(3):
+            node.connect()
+
+    def test_a_frozen_node_behind_a_gateway_is_not_yet(self, sshd: Sshd, gateway: Sshd) -> None:
+        """The limits hold through a gateway, and the gateway stays usable."""
+        with through(gateway, sshd) as node:
+            assert node.gateway is not None
+            sshd.freeze()
+            with pytest.raises(NotYet, match=r"^cp1: no connection"), within(4):
+                node.connect()
+            assert node.gateway.run("echo here", timeout=TEN_SECONDS).stdout == b"here\n"
+
+    def test_a_gateway_without_a_way_is_not_yet(self, sshd: Sshd, gateway: Sshd) -> None:
+        """A gateway that cannot reach the node is named first."""
+        sshd.stop()
+        with (
+            pytest.raises(NotYet, match=r"^bastion: does not forward to cp1 at 127.0.0.1"),
+            through(gateway, sshd) as node,
+        ):
+            node.connect()
+
+
+def hang_up_on_the_first(server: socket.socket) -> None:
+    """Accept one connection and close it."""
+    server.accept()[0].close()
+
+
+class Shared:
+    """Tests that harm nothing share one sshd."""
+
+    @pytest.fixture(scope="class")
+    def sshd(self, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
+        """In the place of the one that each test has to itself."""
+        with Sshd(tmp_path_factory.mktemp("shared")) as running:
+            yield running
+
+
+class TestRun(Shared):
+    """A command's three streams, status and limits."""
+
+    def test_streams_and_status(self, node: SshNode) -> None:
+        """Stdout, stderr, stdin and status are kept apart."""
+        output = node.run("cat; echo bad >&2; exit 3", stdin=b"good", timeout=TEN_SECONDS, check=False)
+        assert (output.stdout, output.stderr, output.status) == (b"good", b"bad\n", 3)
+        assert timedelta(0) < output.took < TEN_SECONDS
+
+    def test_an_unexpected_status_says_what_the_command_said(self, node: SshNode) -> None:
+        """The error has node, command, status and the last lines of stderr, but never stdin."""
+        with pytest.raises(CommandFailed) as caught:
+            node.run("seq 100 >&2; cat >/dev/null; exit 7", stdin=b"hunter2", timeout=TEN_SECONDS)
+        message = str(caught.value)
+        assert message.startswith("cp1: `seq 100 >&2; cat >/dev/null; exit 7` ended with status 7: 96\n")
+        assert message.endswith("100")
+        assert "hunter2" not in message
+
+    def test_a_large_stdin_comes_back_whole(self, node: SshNode) -> None:
+        """5 MB in and out at once do not block each other."""
+        data = os.urandom(5_000_000)
+        assert node.run("cat", stdin=data, timeout=TEN_SECONDS, output_limit=len(data)).stdout == data
+
+    def test_a_command_need_not_read_its_stdin(self, node: SshNode) -> None:
+        """Stdin that nobody reads neither blocks nor fails."""
+        data = bytes(5_000_000)
+        assert node.run("exit 0", stdin=data, timeout=TEN_SECONDS).status == 0
+        assert node.run("exec <&-; sleep 0.3; echo end", stdin=data, timeout=TEN_SECONDS).stdout == b"end\n"
+
+    def test_much_output_on_both_streams(self, node: SshNode) -> None:
+        """20 MB on each stream at once arrive whole and in linear time."""
+        write = "head -c 20000000 /dev/zero & head -c 20000000 /dev/zero >&2; wait"
+        with within(8):
+            output = node.run(write, timeout=TEN_SECONDS, output_limit=40_000_000)
+        assert (len(output.stdout), len(output.stderr)) == (20_000_000, 20_000_000)
+
+    @pytest.mark.parametrize("where", ["", " >&2"])
+    def test_output_above_the_limit_fails(self, node: SshNode, where: str) -> None:
+        """An endless writer is stopped soon after the limit, and the connection is good for more."""
+        with pytest.raises(CommandFailed, match="wrote more than 4194304 bytes"), within(5):
+            node.run(f"yes{where}", timeout=TEN_SECONDS)
+        assert node.run("echo more", timeout=TEN_SECONDS).stdout == b"more\n"
+
+    @pytest.mark.parametrize(
+        "word", ["it's", 'a "b" $HOME `id` $(id)', "two\nlines", "back\\slash !! #", "naïve ☃", "-n"]
+    )
+    def test_awkward_words_arrive_as_they_are(self, node: SshNode, word: str) -> None:
+        """Whatever the login shell would make of it, the command gets the word itself."""
+        command = f"printf %s {shlex.quote(word)}"
+        assert node.run(command, timeout=TEN_SECONDS).stdout.decode() == word
+
+    def test_the_environment_is_fixed(self, tmp_path: Path) -> None:
+        """Nothing that the login sets reaches the command, and a broken PATH of the login does not matter."""
+        strange = "SetEnv PATH=/nowhere LANG=xx_XX SECRET=1 BASH_ENV=/nowhere ENV=/nowhere SHLVL=0"
+        with Sshd(tmp_path / "strange", strange) as sshd, SshNode(target(sshd)) as node:
+            lines = node.run("env", timeout=TEN_SECONDS).stdout.decode().splitlines()
+        environment = dict(line.split("=", 1) for line in lines)
+        assert environment.keys() <= {"PATH", "LC_ALL", "HOME", "USER", "LOGNAME", "PWD", "OLDPWD", "SHLVL", "_"}
+        assert (environment["PATH"], environment["LC_ALL"]) == (ssh.PATH, "C")
+
+    def test_a_time_limit_ends_the_remote_process(self, sshd: Sshd, node: SshNode) -> None:
+        """After the limit the command and its children are gone from the node."""
+        napping = f"sleep 61.{sshd.port}"
+        with pytest.raises(CommandFailed, match=r"was stopped after its time limit of 0.5 s"), within(4):
+            node.run(f"{napping} & {napping}", timeout=timedelta(seconds=0.5))
+        assert not running(napping)
+
+    def test_a_process_that_ignores_term_is_killed(self, sshd: Sshd, node: SshNode) -> None:
+        """KILL follows when TERM did not help."""
+        stubborn = f"trap '' TERM; sleep 62.{sshd.port}; sleep 62.{sshd.port}"
+        with pytest.raises(CommandFailed, match="was stopped"), within(5):
+            node.run(stubborn, timeout=timedelta(seconds=0.5))
+        wait_until(lambda: not running(f"sleep 62.{sshd.port}"))
+
+    def test_a_status_of_124_is_the_command_s_own(self, node: SshNode) -> None:
+        """The status that means a time-out is only one when the time was up."""
+        assert node.run("exit 124", timeout=TEN_SECONDS, check=False).status == 124
+
+    def test_a_signal_is_not_a_lost_connection(self, node: SshNode) -> None:
+        """A command killed by a signal, as the OOM killer does, has the shell's status."""
+        assert node.run("kill -9 $$", timeout=TEN_SECONDS, check=False).status == 137
+
+    def test_a_process_left_behind_with_the_output_open(self, node: SshNode) -> None:
+        """It keeps the streams from ending; the local limit ends the wait, and the command's status is known."""
+        with within(3):
+            output = node.run("echo done; setsid sleep 4 &", timeout=timedelta(seconds=0.2))
+        assert (output.stdout, output.status) == (b"done\n", 0)
+
+    def test_commands_run_in_parallel(self, node: SshNode, background: ThreadPoolExecutor) -> None:
+        """Several threads may use one connection, and each gets its own output."""
+        with within(4):
+            answers = background.map(lambda n: node.run(f"sleep 0.5; echo {n}", timeout=TEN_SECONDS).stdout, range(8))
+            assert [int(answer) for answer in answers] == list(range(8))
+
+    def test_more_commands_than_sshd_allows(self, tmp_path: Path, background: ThreadPoolExecutor) -> None:
+        """Beyond MaxSessions the refusal is NotYet and names the setting; the commands that run are not harmed."""
+        begun = tmp_path / "begun"
+        with Sshd(tmp_path / "strict", "MaxSessions 1") as strict, SshNode(target(strict)) as node:
+            call = background.submit(node.run, f"touch {begun}; sleep 0.5", timeout=TEN_SECONDS)
+            wait_until(begun.exists)
+            with pytest.raises(NotYet) as caught:
+                node.run("true", timeout=TEN_SECONDS)
+            assert "MaxSessions" in caught.value.hint
+            assert call.result().status == 0
+
+    def test_a_command_with_a_zero_byte_is_a_mistake(self, node: SshNode) -> None:
+        """It could not be passed on; so is a time limit of zero, which would mean none."""
+        with pytest.raises(ValueError, match="zero"):
+            node.run("a\0b", timeout=TEN_SECONDS)
+        with pytest.raises(ValueError, match="zero"):
+            node.run("true", timeout=timedelta(0))
+
+
+def running(command_line: str) -> bool:
+    """Whether a process has exactly that command line."""
+    return subprocess.run(["pgrep", "-fx", command_line], check=False, capture_output=True).returncode == 0
+
+
+class TestLoss:
+    """A connection that ends or goes silent while a command runs."""
+
+    def start(self, node: SshNode, background: ThreadPoolExecutor, folder: Path) -> "Future[ssh.Output]":
+        """A command of a second and a half, which has begun."""
+        call = background.submit(node.run, f"touch {folder}/begun; sleep 1.5", timeout=TEN_SECONDS)
+        wait_until((folder / "begun").exists)
+        return call
+
+    def test_a_silent_peer(self, sshd: Sshd, node: SshNode, background: ThreadPoolExecutor, tmp_path: Path) -> None:
+        """The watchdog ends the wait within its limit, and says for how long there was no answer."""
+        call = self.start(node, background, tmp_path)
+        sshd.freeze()
+        with within(2.5), pytest.raises(NotYet, match=r"^cp1: no answer for 0.8 s; outcome unknown: touch"):
+            call.result()
+
+    def test_a_silent_peer_with_a_full_send_buffer(
+        self, sshd: Sshd, node: SshNode, background: ThreadPoolExecutor
+    ) -> None:
+        """Also when the connection is blocked by what we send."""
+        call = background.submit(node.run, "cat >/dev/null", stdin=bytes(2**28), timeout=TEN_SECONDS)
+        time.sleep(0.3)
+        sshd.freeze()
+        with within(3), pytest.raises(NotYet, match="no answer for"):
+            call.result()
+
+    def test_a_cut(self, sshd: Sshd, node: SshNode, background: ThreadPoolExecutor, tmp_path: Path) -> None:
+        """The outcome is unknown, and the next command opens a new connection."""
+        call = self.start(node, background, tmp_path)
+        sshd.cut()
+        with within(1), pytest.raises(NotYet, match=r"^cp1: the connection was lost; outcome unknown: touch"):
+            call.result()
+        assert node.run("echo again", timeout=TEN_SECONDS).stdout == b"again\n"
+
+    def test_a_silent_gateway(self, sshd: Sshd, gateway: Sshd, background: ThreadPoolExecutor, tmp_path: Path) -> None:
+        """Whichever watchdog barks first, the wait ends within the limit."""
+        with through(gateway, sshd) as node:
+            call = self.start(node, background, tmp_path)
+            gateway.freeze()
+            with within(3), pytest.raises(NotYet, match=r"^cp1: .*no answer for .* outcome unknown"):
+                call.result()
+
+    def test_a_cut_gateway(self, sshd: Sshd, gateway: Sshd, background: ThreadPoolExecutor, tmp_path: Path) -> None:
+        """The error says that it was the gateway."""
+        with through(gateway, sshd) as node:
+            call = self.start(node, background, tmp_path)
+            gateway.cut()
+            with within(2), pytest.raises(NotYet, match=r"^cp1: the gateway was lost .*outcome unknown"):
+                call.result()
+
+    def test_a_short_freeze_is_survived(
+        self, sshd: Sshd, node: SshNode, background: ThreadPoolExecutor, tmp_path: Path
+    ) -> None:
+        """A pause shorter than the limit harms nothing."""
+        call = self.start(node, background, tmp_path)
+        sshd.freeze()
+        time.sleep(0.3)
+        sshd.thaw()
+        assert call.result().status == 0
+
+    def test_a_quiet_command_is_not_a_silent_peer(self, node: SshNode) -> None:
+        """A command that says nothing for longer than the limit is left alone."""
+        assert node.run("sleep 1.2", timeout=TEN_SECONDS).status == 0
+
+
+@pytest.fixture
+def without_rights(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Remote `sudo` and `cat` run as nobody if the tests run as root; a user has no rights anyway."""
+    if os.geteuid() != 0:
+        return
+    for program in ("sudo", "cat"):
+        wrapper = tmp_path / "bin" / program
+        wrapper.parent.mkdir(exist_ok=True)
+        as_nobody = "setpriv --reuid 65534 --regid 65534 --clear-groups"
+        wrapper.write_text(f'#!/bin/sh\nexec {as_nobody} {shutil.which(program)} "$@"\n')
+        wrapper.chmod(0o755)
+    monkeypatch.setattr(ssh, "PATH", f"{tmp_path}/bin:{ssh.PATH}")
+
+
+class TestSudo(Shared):
+    """Privileges are asked for by `sudo -n`, which never waits for a password."""
+
+    @pytest.mark.skipif(shutil.which("sudo") is None, reason="sudo is not installed")
+    @pytest.mark.usefixtures("without_rights")
+    def test_no_right_is_refused(self, sshd: Sshd) -> None:
+        """The refusal quotes sudo and has the line to add, also when the caller checks the status himself."""
+        with SshNode(target(sshd, sudo=True)) as node, pytest.raises(Refused) as caught:
+            node.run("id", timeout=TEN_SECONDS, sudo=True, check=False)
+        assert caught.value.problem.startswith(f"cp1: {sshd.user} may not use sudo without a password: sudo: ")
+        assert f"{sshd.user} ALL=(root) NOPASSWD: ALL" in caught.value.hint
+
+    def test_no_sudo_is_refused(self, sshd: Sshd, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        """A node without sudo is told apart from a command that is not there."""
+        monkeypatch.setattr(ssh, "PATH", str(tmp_path))
+        with SshNode(target(sshd, sudo=True)) as node, pytest.raises(Refused, match="cp1: has no sudo"):
+            node.run("id", timeout=TEN_SECONDS, sudo=True)
+
+    @pytest.mark.skipif(os.geteuid() != 0 or shutil.which("sudo") is None, reason="needs root and sudo")
+    def test_sudo_runs_as_root(self, sshd: Sshd) -> None:
+        """The whole command is privileged, gets its stdin, and is stopped like any other."""
+        with SshNode(target(sshd, sudo=True), limits=QUICK) as node:
+            output = node.run("cat; id -u; echo $SUDO_USER", stdin=b"in\n", timeout=TEN_SECONDS, sudo=True)
+            assert output.stdout == b"in\n0\n\n"
+            with pytest.raises(CommandFailed, match="was stopped after its time limit"):
+                node.run(f"sleep 63.{sshd.port}", timeout=timedelta(seconds=0.5), sudo=True)
+            assert not running(f"sleep 63.{sshd.port}")
+
+    def test_root_needs_no_sudo(self, node: SshNode) -> None:
+        """Where the profile says `sudo: false` the command runs as it is."""
+        assert node.run("id -u", timeout=TEN_SECONDS, sudo=True).stdout == f"{os.getuid()}\n".encode()
+
+
+class TestReadFile(Shared):
+    """A file on the node."""
+
+    def test_content(self, node: SshNode, tmp_path: Path) -> None:
+        """The bytes as they are, from a path with an awkward name."""
+        path = tmp_path / "-it's a file"
+        path.write_bytes(bytes(range(256)))
+        assert node.read_file(str(path)) == bytes(range(256))
+
+    def test_a_missing_file_is_refused(self, node: SshNode) -> None:
+        """Node and path are named."""
+        with pytest.raises(Refused, match=r"^cp1: cannot read /nowhere: /nowhere: No such file or directory$"):
+            node.read_file("/nowhere")
+
+    @pytest.mark.usefixtures("without_rights")
+    def test_a_forbidden_file_is_refused(self, node: SshNode, tmp_path: Path) -> None:
+        """The hint is to use sudo."""
+        path = tmp_path / "secret"
+        path.touch(mode=0)
+        with pytest.raises(Refused, match="Permission denied") as caught:
+            node.read_file(str(path))
+        assert "sudo" in caught.value.hint
+
+
+class EchoServer:
+    """A TCP server on loopback that sends everything back; each connection has its thread."""
+
+    def __init__(self) -> None:
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._thread.join()
+        self._listener.close()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                peer, _ = self._listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._echo, args=[peer], daemon=True).start()
+
+    @staticmethod
+    def _echo(peer: socket.socket) -> None:
+        with peer:
+            while data := peer.recv(2**18):
+                peer.sendall(data)
+
+
+@pytest.fixture
+def echo() -> Iterator[EchoServer]:
+    """What the tunnels lead to."""
+    with EchoServer() as server:
+        yield server
+
+
+@contextmanager
+def connected(path: Path) -> Iterator[socket.socket]:
+    """A connection into the tunnel."""
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(20)
+        client.connect(str(path))
+        yield client
+
+
+def round_trip(path: Path, megabytes: int) -> None:
+    """Send that much, end the sending half, and expect exactly that back, until the end."""
+    piece = os.urandom(2**20)
+    expected = hashlib.sha256(piece * megabytes).digest()
+    with connected(path) as client:
+
+        def send() -> None:
+            for _ in range(megabytes):
+                client.sendall(piece)
+            client.shutdown(socket.SHUT_WR)
+
+        sender = threading.Thread(target=send)
+        sender.start()
+        received = hashlib.sha256()
+        while data := client.recv(2**18):
+            received.update(data)
+        sender.join()
+    assert received.digest() == expected
+
+
+def expect_the_end(client: socket.socket) -> None:
+    """Read until the connection ends, which it has to do within three seconds."""
+    with within(3):
+        try:
+            while client.recv(2**18):
+                pass
+        except ConnectionError:
+            pass
+
+
+class TestTunnel:
+    """A unix socket on this side, a TCP connection from the node on the other."""
+
+    def test_it_carries_both_ways_unharmed(self, node: SshNode, echo: EchoServer) -> None:
+        """64 MB go out and come back, with the end of each half passed on."""
+        with node.tunnel("127.0.0.1", echo.port) as path:
+            round_trip(path, 64)
+
+    def test_two_connections_at_once(self, node: SshNode, echo: EchoServer, background: ThreadPoolExecutor) -> None:
+        """One tunnel carries several connections, and commands besides."""
+        with node.tunnel("127.0.0.1", echo.port) as path:
+            trips = [background.submit(round_trip, path, 8) for _ in range(2)]
+            assert node.run("echo besides", timeout=TEN_SECONDS).stdout == b"besides\n"
+            for trip in trips:
+                trip.result()
+
+    def test_it_works_through_a_gateway(self, sshd: Sshd, gateway: Sshd, echo: EchoServer) -> None:
+        """SSH within SSH carries as much, and a command works there too."""
+        with through(gateway, sshd) as node, node.tunnel("127.0.0.1", echo.port) as path:
+            round_trip(path, 16)
+            assert node.run("echo here", timeout=TEN_SECONDS).stdout == b"here\n"
+
+    def test_only_we_can_use_it_and_it_is_removed(self, node: SshNode, echo: EchoServer) -> None:
+        """The socket's folder has mode 0700, and is gone afterwards, with every connection."""
+        with node.tunnel("127.0.0.1", echo.port) as path:
+            assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+            client = socket.socket(socket.AF_UNIX)
+            client.connect(str(path))
+            client.sendall(b"x")
+            assert client.recv(1) == b"x"
+        with client:
+            expect_the_end(client)
+        assert not path.parent.exists()
+
+    def test_a_closed_port_closes_the_connection(self, node: SshNode) -> None:
+        """Nobody listens on the node: the local connection ends at once, and the tunnel knows why."""
+        with EchoServer() as gone:
+            pass
+        tunnel = node.tunnel("127.0.0.1", gone.port)
+        with tunnel as path, connected(path) as client:
+            expect_the_end(client)
+        assert f"cp1: sshd does not open 127.0.0.1:{gone.port}: Connect failed" in tunnel.trouble
+
+    def test_a_cut_in_the_middle(self, sshd: Sshd, node: SshNode, echo: EchoServer) -> None:
+        """When the SSH connection is lost, connections end at once, and so do later ones."""
+        tunnel = node.tunnel("127.0.0.1", echo.port)
+        with tunnel as path:
+            with connected(path) as client:
+                client.sendall(b"x")
+                assert client.recv(1) == b"x"
+                sshd.cut()
+                expect_the_end(client)
+            assert tunnel.trouble == "the connection was lost"
+            with connected(path) as client:
+                expect_the_end(client)
+            assert "nothing was started" in tunnel.trouble
+
+    def test_a_silent_peer(self, sshd: Sshd, node: SshNode, echo: EchoServer) -> None:
+        """The watchdog ends connections that wait for a frozen node."""
+        tunnel = node.tunnel("127.0.0.1", echo.port)
+        with tunnel as path, connected(path) as client:
+            client.sendall(b"x")
+            assert client.recv(1) == b"x"
+            sshd.freeze()
+            expect_the_end(client)
+        assert tunnel.trouble == "no answer for 0.8 s"
+
+    def test_an_sshd_that_forbids_it_is_refused(self, tmp_path: Path) -> None:
+        """A setting is in the way, and no retry helps; the same for a gateway."""
+        with Sshd(tmp_path / "strict", "AllowTcpForwarding no") as strict, SshNode(target(strict)) as node:
+            tunnel = node.tunnel("127.0.0.1", strict.port)
+            with tunnel as path, connected(path) as client:
+                expect_the_end(client)
+            assert "AllowTcpForwarding" in tunnel.trouble
+            with pytest.raises(Refused, match="cp1: does not forward to cp2"):
+                SshNode(target(strict, "cp2"), gateway=node).connect()
+
+    def test_it_fails_where_it_is_opened(self, sshd: Sshd, node: SshNode) -> None:
+        """Without a connection the tunnel is refused at once, not in the middle of gRPC."""
+        sshd.stop()
+        with pytest.raises(NotYet, match="cp1: no connection"):
+            node.tunnel("127.0.0.1", 2379)
+
+    def test_a_path_that_is_too_long_is_refused(
+        self, node: SshNode, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        """A deep TMPDIR is named as the cause, and nothing is left in it."""
+        deep = tmp_path / ("x" * 100)
+        deep.mkdir()
+        monkeypatch.setattr("tempfile.tempdir", str(deep))
+        with pytest.raises(Refused, match="longer than a unix socket's path") as caught, node.tunnel("127.0.0.1", 1):
+            pass
+        assert "TMPDIR" in caught.value.hint
+        assert not list(deep.iterdir())
+
+
+class TestCleanup:
+    """Nothing is left of a connection."""
+
+    def test_no_thread_and_no_file_descriptor_is_left(self, sshd: Sshd, gateway: Sshd, echo: EchoServer) -> None:
+        """After commands, tunnels, failures and losses the counts are what they were."""
+        before = open_things()
+        with through(gateway, sshd) as node, node.tunnel("127.0.0.1", echo.port) as path:
+            round_trip(path, 1)
+            node.run("true", timeout=TEN_SECONDS)
+        for limits in (QUICK, None):
+            with SshNode(target(sshd, known_hosts="/dev/null"), limits=limits) as node, pytest.raises(Refused):
+                node.connect()
+            with SshNode(target(sshd, key=gateway.key_text), limits=limits) as node, pytest.raises(Refused):
+                node.connect()
+        with SshNode(target(sshd), limits=QUICK) as node:
+            node.connect()
+            sshd.freeze()
+            with pytest.raises(NotYet):
+                node.run("true", timeout=TEN_SECONDS)
+        wait_until(lambda: open_things() <= before)
+
+    def test_a_node_that_is_dropped_is_closed(self, sshd: Sshd) -> None:
+        """A connection that nobody closed ends when nobody refers to it any more."""
+        before = open_things()
+        SshNode(target(sshd)).connect()
+        wait_until(lambda: open_things() <= before)
+
+    def test_it_can_be_closed_twice_and_used_again(self, node: SshNode) -> None:
+        """Closing is safe in any state; the next use opens a new connection."""
+        node.close()
+        node.connect()
+        node.close()
+        node.close()
+        assert node.run("echo again", timeout=TEN_SECONDS).stdout == b"again\n"
+
+    def test_nothing_of_this_machine_s_configuration_is_used(
+        self, sshd: Sshd, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        """Neither ~/.ssh/config nor fabric's files nor its environment variables lead the connection elsewhere."""
+        (tmp_path / ".ssh").mkdir()
+        (tmp_path / ".ssh/config").write_text("Host *\n Port 1\n User nobody\n ProxyCommand false\n ForwardAgent yes\n")
+        (tmp_path / ".fabric.yaml").write_text("user: nobody\nport: 1\ngateway: nowhere\n")
+        monkeypatch.setenv("HOME", str(tmp_path))
+        monkeypatch.setenv("FABRIC_PORT", "1")
+        monkeypatch.setenv("SSH_AUTH_SOCK", str(tmp_path / "agent"))
+        with SshNode(target(sshd)) as node:
+            assert node.run("echo here", timeout=TEN_SECONDS).stdout == b"here\n"
+
+
+def open_things() -> tuple[int, int]:
+    """How many threads and file descriptors this process has."""
+    return threading.active_count(), len(list(Path("/proc/self/fd").iterdir()))
