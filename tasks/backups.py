@@ -93,20 +93,21 @@ def apply_retention(cluster: str, newest: str, rules: Retention | None = None) -
     decision = _decide(handle.backups, known, rules, zone)
     stayed = {removed.id: _remove(handle.backups, removed) for removed in decision.removed}
     return RetentionDecision(
-        kept=(*decision.kept, *(kept for kept in stayed.values() if kept)),
+        kept=tuple(sorted((*decision.kept, *filter(None, stayed.values())), key=lambda kept: kept.id, reverse=True)),
         removed=tuple(removed for removed in decision.removed if not stayed[removed.id]),
     )
 
 
 def _decide(backups: BackupStore, known: list[BackupId], rules: Retention, time_zone: str) -> RetentionDecision:
     """Decides, asks for the locks of what would go, and decides again: a locked backup stays and takes nobody's place."""
+    now = datetime.now(UTC)
 
     def decide(locks: dict[BackupId, datetime | None]) -> RetentionDecision:
         stored = [
             StoredBackup(id=str(one), taken_at=one.taken_at, verified=True, locked_until=locks.get(one))
             for one in known
         ]
-        return decide_retention(stored, rules, now=datetime.now(UTC), time_zone=time_zone)
+        return decide_retention(stored, rules, now=now, time_zone=time_zone)
 
     going = {removed.id for removed in decide({}).removed}
     return decide({one: backups.locked_until(one) for one in known if str(one) in going})

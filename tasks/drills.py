@@ -25,7 +25,7 @@ def check_drill_tools(plan: BackupPlan) -> None:
     """Proves that this worker has etcd of the right minor and room for a drill, before anything is streamed."""
     settings = Settings()
     for status in (member.status for member in plan.sources if member.status):
-        find_binaries(_minor(status.storage_version or status.version), settings.bin)
+        find_binaries(_minor(status.version), settings.bin)
         require_space(settings.scratch, database_bytes=status.db_size)
 
 
@@ -36,7 +36,7 @@ def restore_drill(cluster: str, snapshot: Snapshot) -> Drill:
     Equal are the hash of everything up to the snapshot's revision, at the same compaction, and the number of keys.
     """
     settings, started = Settings(), datetime.now(UTC)
-    binaries = find_binaries(_minor(snapshot.storage_version or snapshot.etcd_version), settings.bin)
+    binaries = find_binaries(_minor(snapshot.etcd_version), settings.bin)
     with scratch_folder(settings.scratch, database_bytes=snapshot.plain.size) as folder:
         _download(cluster, snapshot, folder / "snapshot.db")
         restore(binaries, folder / "snapshot.db")
@@ -113,4 +113,5 @@ def _disk_in_our_words(path: Path) -> Iterator[None]:
 
 
 def _minor(version: str) -> str:
+    """Of the server that took the snapshot; its storage version may still be the minor before after an upgrade."""
     return ".".join(version.split(".")[:2])

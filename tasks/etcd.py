@@ -13,7 +13,8 @@ from tasks.logs import log_about
 from tasks.models.cluster import EtcdEndpoint, Route, RouteChoice
 from tasks.models.etcd import EtcdFacts, Member
 from tasks.policy.members import Answer, assemble
-from tasks.policy.routes import choose_routes, is_possible
+from tasks.policy.routes import choose_routes, is_possible, why_this_route
+from tasks.reports import show_members
 from tasks.retries import OBSERVE
 
 
@@ -28,33 +29,43 @@ def observe_etcd(cluster: str, route: RouteChoice = "auto") -> EtcdFacts:
     endpoints = handle.profile.etcd.endpoints
     routes = choose_routes(handle.profile, route)
     with ThreadPoolExecutor(max_workers=len(endpoints), thread_name_prefix="observe") as pool:
-        asked = [pool.submit(copy_context().run, _ask, handle, endpoint, routes) for endpoint in endpoints]
+        asked = [pool.submit(copy_context().run, _ask, handle, endpoint, routes, route) for endpoint in endpoints]
         answers = [future.result() for future in asked]
     if not any(answer.status for answer in answers):
         raise _nobody(answers)
     cluster_id, members = assemble(answers)
     for member in members:
         log_about(member.label).info(_in_words(member))
-    return EtcdFacts(cluster_id=cluster_id, observed_at=datetime.now(UTC), members=members)
+    facts = EtcdFacts(cluster_id=cluster_id, observed_at=datetime.now(UTC), members=members)
+    show_members(cluster, facts)
+    return facts
 
 
-def _ask(handle: Cluster, endpoint: EtcdEndpoint, routes: Sequence[Route]) -> Answer:
-    reasons: list[RunbookError] = []
+def _ask(handle: Cluster, endpoint: EtcdEndpoint, routes: Sequence[Route], asked: RouteChoice) -> Answer:
+    """The first route that works, or why none does."""
+    failed: list[str] = []
+    refused = False
     for route in routes:
         if not is_possible(endpoint, route):
             continue
         try:
             with handle.etcd(endpoint, route) as client:
                 cluster_id, member_id, status = client.status()
-                return Answer(endpoint, route, cluster_id, member_id, status, client.members())
+                why = why_this_route(route, asked, failed)
+                return Answer(
+                    endpoint,
+                    route=route,
+                    route_reason=why,
+                    cluster_id=cluster_id,
+                    member_id=member_id,
+                    status=status,
+                    listed=client.members(),
+                )
         except (NotYet, Refused) as error:
-            reasons.append(error)
-            log_about(endpoint.node or endpoint.url).warning("not reached by route %s: %s", route, error)
-    return Answer(
-        endpoint,
-        unreached="; ".join(str(error) for error in reasons),
-        refused=any(isinstance(error, Refused) for error in reasons),
-    )
+            failed.append(f"{route} did not work: {error}")
+            refused = refused or isinstance(error, Refused)
+            log_about(endpoint.node or endpoint.url).warning("route %s", failed[-1])
+    return Answer(endpoint, unreached="; ".join(failed), refused=refused)
 
 
 def _nobody(answers: Sequence[Answer]) -> RunbookError:

@@ -1,10 +1,10 @@
 """Plans and reports as people read them: Prefect artifacts, and JSON with Markdown in the store."""
 
-import time
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import copy_context
 from datetime import timedelta
-from uuid import UUID
 
 from prefect.artifacts import (
     create_markdown_artifact,
@@ -81,29 +81,41 @@ def show_members(cluster: str, facts: EtcdFacts) -> None:
 
 
 class Progress:
-    """A progress bar in the Prefect UI, updated every few seconds and never the reason for a failure."""
+    """How far a step is. Counting never waits for anything: a thread of its own tells the Prefect UI."""
 
-    def __init__(self, artifact: UUID | None, total: int) -> None:
-        self._artifact = artifact
+    def __init__(self, total: int) -> None:
         self._total = max(total, 1)
         self._done = 0
-        self._next = time.monotonic()
 
     def advance(self, amount: int) -> None:
         """Counts what was done, in the unit of the total."""
         self._done += amount
-        if self._artifact and time.monotonic() >= self._next:
-            percent = min(100.0, self._done * 100 / self._total)
-            _shown(update_progress_artifact, artifact_id=self._artifact, progress=percent)
-            self._next = time.monotonic() + PROGRESS_EVERY.total_seconds()
+
+    @property
+    def percent(self) -> float:
+        """0 to 100."""
+        return min(100.0, self._done * 100 / self._total)
 
 
 @contextmanager
 def progress(key: str, description: str, total: int) -> Iterator[Progress]:
-    """A progress bar from 0 to `total`; at 100 % when the block ends well."""
+    """A progress bar in the Prefect UI from 0 to `total`; at 100 % when the block ends well."""
+    counted, ended = Progress(total), threading.Event()
     artifact = _shown(create_progress_artifact, progress=0.0, key=key, description=description)
-    yield Progress(artifact if isinstance(artifact, UUID) else None, total)
-    if isinstance(artifact, UUID):
+
+    def tell() -> None:
+        while not ended.wait(PROGRESS_EVERY.total_seconds()):
+            _shown(update_progress_artifact, artifact_id=artifact, progress=counted.percent)
+
+    # In a copy of this context: the thread has to find the settings and the run that this one has.
+    teller = threading.Thread(target=copy_context().run, args=(tell,), name="progress", daemon=True)
+    if artifact:
+        teller.start()
+    try:
+        yield counted
+    finally:
+        ended.set()
+    if artifact:
         _shown(update_progress_artifact, artifact_id=artifact, progress=100.0)
 
 

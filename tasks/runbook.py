@@ -61,7 +61,7 @@ class Run:
 
     def finish(self, *summary: str) -> Report:
         """The run reached its end; `summary` is what an operator reads first."""
-        self._update(outcome=Outcome.COMPLETED, summary=summary)
+        self._update(outcome=Outcome.COMPLETED, summary=summary, ended_at=datetime.now(UTC))
         return self.report
 
     def _update(self, **changes: Any) -> None:  # noqa: ANN401 - fields of Report
@@ -72,7 +72,12 @@ class Run:
 
     def end(self, outcome: Outcome, problem: str = "", next_step: str = "") -> None:
         """Closes and publishes the report."""
-        self._update(outcome=outcome, problem=redact(problem), next_step=next_step, ended_at=datetime.now(UTC))
+        self._update(
+            outcome=outcome,
+            problem=redact(problem),
+            next_step=next_step,
+            ended_at=self.report.ended_at or datetime.now(UTC),
+        )
         _kept(reports.keep_report, self.report)
         reports.show_report(self.report)
 
@@ -140,7 +145,8 @@ def _fresh_report(cluster: str) -> Report:
 
 
 def _evidence(result: object) -> dict[str, Any]:
-    return result.model_dump(mode="json") if isinstance(result, Model) else {}
+    evidence = result.model_dump(mode="json") if isinstance(result, Model) else {}
+    return evidence if isinstance(evidence, dict) else {"result": evidence}
 
 
 def _kept(keep: Callable[..., None], report: Report) -> None:

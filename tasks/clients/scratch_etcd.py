@@ -134,10 +134,21 @@ def scratch_etcd(binaries: EtcdBinaries, folder: Path) -> Iterator[EtcdClient]:
     log = folder / "etcd.log"
     with (
         _contained(command, log) as process,
-        EtcdClient(f"unix:{folder / CLIENT_SOCKET}", None, member=MEMBER) as client,
+        _short_path(folder) as path,
+        EtcdClient(f"unix:{path}/{CLIENT_SOCKET}", None, member=MEMBER) as client,
     ):
         _wait_until_it_serves(client, process, log)
         yield client
+
+
+@contextmanager
+def _short_path(folder: Path) -> Iterator[str]:
+    """Another path of an open folder: the path of a socket may have 107 characters, a scratch folder's may have more."""
+    descriptor = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield f"/proc/self/fd/{descriptor}"
+    finally:
+        os.close(descriptor)
 
 
 def _wait_until_it_serves(client: EtcdClient, process: subprocess.Popen[bytes], log: Path) -> None:

@@ -210,7 +210,8 @@ class SshNode:
         the Bourne family. Secrets belong into `stdin`, which is shown nowhere; the command itself appears in errors.
 
         Args:
-            command: for `/bin/sh -c`.
+            command: for `/bin/sh -c`. A process that it leaves behind has to redirect its output: otherwise the streams
+                stay open, and the call returns only when the time limit and `SshLimits.grace` are over.
             stdin: given to the command, then its stdin ends.
             timeout: after it the command and its children are stopped on the node.
             sudo: run as root, by `sudo -n` if the target needs it.
@@ -403,7 +404,7 @@ class _Call:
         """Raise what stands in the way of an honest exit status."""
         if dialogue.overflowed:
             raise self.failed(f"wrote more than {dialogue.limit} bytes", hint="raise output_limit, or write less")
-        if dialogue.expired:
+        if status < 0 and dialogue.expired:
             problem = f"did not end within {self.local_limit.total_seconds():g} s, and was not stopped by its own limit"
             raise NotYet(f"{self.node.name}: {problem}; outcome unknown: {self}")
         if status < 0:

@@ -24,6 +24,9 @@ UtcTime = Annotated[datetime, AfterValidator(_in_utc)]
 """A moment in UTC; a time without a zone is refused."""
 
 
+_DIGITS = 6
+"""Of a length of time as people write it; 999999 weeks are what a timedelta holds."""
+
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
@@ -31,6 +34,9 @@ def _as_people_write_it(value: object) -> object:
     if isinstance(value, str) and not value.startswith(("P", "-P")):
         if not (found := re.fullmatch(r"(\d+)([smhdw])", value)):
             message = "not a length of time; write a whole number with s, m, h, d or w, for example 26h"
+            raise ValueError(message)
+        if len(found[1]) > _DIGITS:
+            message = f"more than {_DIGITS} digits"
             raise ValueError(message)
         return timedelta(**{_UNITS[found[2]]: int(found[1])})
     return value

@@ -32,6 +32,7 @@ class Member(Model):
     node: str | None = None
     learner: bool = False
     route: Route | None = Field(default=None, description="how the worker reached it; none when it did not")
+    route_reason: str = Field(default="", description="why this route and no other")
     status: MemberStatus | None = None
     unreached: str = Field(default="", description="why there is no status, a reason for each route that was tried")
 

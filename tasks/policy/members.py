@@ -24,6 +24,7 @@ class Answer:
 
     endpoint: EtcdEndpoint
     route: Route | None = None
+    route_reason: str = ""
     cluster_id: str = ""
     member_id: str = ""
     status: MemberStatus | None = None
@@ -60,6 +61,7 @@ def _of(listed: ListedMember, answers: Sequence[Answer]) -> Member:
                 url=answer.endpoint.url,
                 node=answer.endpoint.node,
                 route=answer.route,
+                route_reason=answer.route_reason,
                 status=answer.status,
                 unreached=answer.unreached,
             )
@@ -79,6 +81,7 @@ def _unplaced(answer: Answer) -> Member:
         url=answer.endpoint.url,
         node=answer.endpoint.node,
         route=answer.route,
+        route_reason=answer.route_reason,
         status=answer.status,
         unreached=answer.unreached,
     )

@@ -1,5 +1,7 @@
 """By which routes a member may be asked, in which order, and why."""
 
+from collections.abc import Sequence
+
 from tasks.errors import Refused
 from tasks.models.cluster import ClusterProfile, EtcdEndpoint, Route, RouteChoice
 
@@ -23,6 +25,19 @@ def choose_routes(profile: ClusterProfile, asked: RouteChoice) -> tuple[Route, .
 def is_possible(endpoint: EtcdEndpoint, route: Route) -> bool:
     """Whether a member can be asked by this route at all: a tunnel needs to know its node."""
     return route is Route.DIRECT or endpoint.node is not None
+
+
+def why_this_route(route: Route, asked: RouteChoice, failed: Sequence[str]) -> str:
+    """Why a member was reached by this route, for the report."""
+    if asked != "auto":
+        return f"route {route} was asked for"
+    if failed:
+        return f"by route {route}, for {'; '.join(failed)}"
+    return (
+        f"route {route} works"
+        if route is Route.DIRECT
+        else "the profile has no client certificate for the direct route"
+    )
 
 
 def _what_is_missing(profile: ClusterProfile) -> dict[Route, str]:

@@ -31,7 +31,7 @@ def choose_source(facts: EtcdFacts, *, asked: str = "auto", allow_no_quorum: boo
     return BackupPlan(
         cluster_id=facts.cluster_id,
         sources=tuple(sources),
-        steps=(Step(subject=best.label, act="take the snapshot", reason=_why(best, asked=asked, among=len(sources))),),
+        steps=(_step(best, asked=asked, among=len(sources)),),
         skips=tuple(
             Skip(subject=member.label, reason="; ".join(wrong[id(member)]) or _why_not(member, best, asked=asked))
             for member in passed_over
@@ -93,6 +93,15 @@ def _preference(member: Member) -> tuple[bool, int, str]:
     """A long read transaction pins free pages and adds I/O: keep it off the leader."""
     status = member.status
     return (status is not None and status.is_leader, status.raft_lag if status else 0, member.label)
+
+
+def _step(best: Member, *, asked: str, among: int) -> Step:
+    reasons = [_why(best, asked=asked, among=among), best.route_reason]
+    return Step(
+        subject=best.label,
+        act=f"take the snapshot by route {best.route}",
+        reason="; ".join(reason for reason in reasons if reason),
+    )
 
 
 def _why(best: Member, *, asked: str, among: int) -> str:

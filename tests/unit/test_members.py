@@ -20,7 +20,14 @@ def listed(*names: str, learner: bool = False) -> tuple[ListedMember, ...]:
 
 def answer(name: str, *known: ListedMember, cluster: str = "c1", healthy: bool = True) -> Answer:
     """From a member that was reached."""
-    return Answer(endpoint(name), Route.DIRECT, cluster, f"id-{name}", status(healthy=healthy), known)
+    return Answer(
+        endpoint(name),
+        route=Route.DIRECT,
+        cluster_id=cluster,
+        member_id=f"id-{name}",
+        status=status(healthy=healthy),
+        listed=known,
+    )
 
 
 def test_members_come_in_the_clusters_order_with_their_status() -> None:

@@ -1,6 +1,7 @@
 """The snapshot format: the database, then its sha256."""
 
 import hashlib
+import itertools
 import os
 
 import pytest
@@ -27,7 +28,7 @@ def check(*chunks: bytes) -> SnapshotCheck:
 def test_any_chunking_gives_the_digest_of_the_whole(cuts: list[int]) -> None:
     """The trailer may come in one message, in two, or behind data."""
     edges = [0, *sorted(cuts), len(SNAPSHOT)]
-    chunks = [SNAPSHOT[start:end] for start, end in zip(edges, edges[1:], strict=False)]
+    chunks = [SNAPSHOT[start:end] for start, end in itertools.pairwise(edges)]
     digest = check(*chunks).finish(announced=len(SNAPSHOT))
     assert (digest.size, digest.sha256) == (len(SNAPSHOT), hashlib.sha256(SNAPSHOT).hexdigest())
 
