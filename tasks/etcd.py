@@ -12,7 +12,7 @@ from tasks.errors import NotYet, Refused, RunbookError
 from tasks.logs import log_about
 from tasks.models.cluster import EtcdEndpoint, Route, RouteChoice
 from tasks.models.etcd import EtcdFacts, Member
-from tasks.policy.members import Answer, assemble
+from tasks.policy.members import Answer, assemble, in_words
 from tasks.policy.routes import choose_routes, is_possible, why_this_route
 from tasks.reports import show_members
 from tasks.retries import OBSERVE
@@ -43,37 +43,36 @@ def observe_etcd(cluster: str, route: RouteChoice = "auto") -> EtcdFacts:
 
 def _ask(handle: Cluster, endpoint: EtcdEndpoint, routes: Sequence[Route], asked: RouteChoice) -> Answer:
     """The first route that works, or why none does."""
-    failed: list[str] = []
-    refused = False
+    failed: list[tuple[Route, RunbookError]] = []
     for route in routes:
         if not is_possible(endpoint, route):
             continue
         try:
             with handle.etcd(endpoint, route) as client:
                 cluster_id, member_id, status = client.status()
-                why = why_this_route(route, asked, failed)
                 return Answer(
                     endpoint,
                     route=route,
-                    route_reason=why,
+                    route_reason=why_this_route(route, asked, in_words(failed)),
                     cluster_id=cluster_id,
                     member_id=member_id,
                     status=status,
                     listed=client.members(),
                 )
         except (NotYet, Refused) as error:
-            failed.append(f"{route} did not work: {error}")
-            refused = refused or isinstance(error, Refused)
-            log_about(endpoint.node or endpoint.url).warning("route %s", failed[-1])
-    return Answer(endpoint, unreached="; ".join(failed), refused=refused)
+            failed.append((route, error))
+            log_about(endpoint.node or endpoint.url).warning("route %s did not work: %s", route, error)
+    return Answer(endpoint, failed=tuple(failed))
 
 
 def _nobody(answers: Sequence[Answer]) -> RunbookError:
     """No member answered: wrong for ever if one of them refuses us, else perhaps better in a moment."""
+    errors = [error for answer in answers for _, error in answer.failed]
     told = "; ".join(answer.unreached for answer in answers)
-    if any(answer.refused for answer in answers):
-        return Refused(f"no member of etcd lets us in: {told}")
-    return NotYet(f"no member of etcd answers: {told}", hint="check the members, etcd.endpoints and the route to them")
+    hint = "; ".join(dict.fromkeys(error.hint for error in errors if error.hint))
+    if any(isinstance(error, Refused) for error in errors):
+        return Refused(f"no member of etcd lets us in: {told}", hint=hint)
+    return NotYet(f"no member of etcd answers: {told}", hint=hint)
 
 
 def _in_words(member: Member) -> str:

@@ -3,11 +3,23 @@
 from datetime import timedelta
 from typing import Annotated, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from tasks.models.base import Duration, Model, UtcTime
 
-Count = Annotated[int, Field(ge=0, le=100_000)]
+MOST = 100_000
+"""Backups that a rule may keep: eleven years of one each hour."""
+
+
+def _is_a_count(number: int) -> int:
+    if not 0 <= number <= MOST:
+        message = f"{number} is not a number of backups; write 0 (no such rule) to {MOST}"
+        raise ValueError(message)
+    return number
+
+
+# The bounds stand in the schema too, for the form; as constraints of pydantic they would hide the value in the error.
+Count = Annotated[int, AfterValidator(_is_a_count), Field(json_schema_extra={"minimum": 0, "maximum": MOST})]
 
 
 class Retention(Model):

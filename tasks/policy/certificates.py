@@ -3,31 +3,42 @@
 from datetime import datetime
 
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+
+_TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 
 def what_is_wrong_with(certificate: bytes, key: bytes, *, now: datetime) -> str:
-    """Why this pair cannot be used (both PEM): no certificate, no key, expired, not yet valid, or not a pair; or nothing."""
+    """Why this pair (both PEM) cannot be used: not PEM, expired, not yet valid, or not a pair; empty when it can."""
     try:
-        parsed = x509.load_pem_x509_certificate(certificate)
-    except ValueError:
-        return "the certificate is not a PEM certificate"
-    try:
-        private = load_pem_private_key(key, password=None)
-    except TypeError:
-        return "the key is protected by a passphrase; give one that is not"
-    except ValueError:
-        return "the key is not a PEM private key"
+        parsed, private = _certificate(certificate), _private_key(key)
+    except ValueError as error:
+        return str(error)
     if now > parsed.not_valid_after_utc:
-        return f"the certificate ({_subject(parsed)}) expired on {parsed.not_valid_after_utc:%Y-%m-%dT%H:%M:%SZ}"
+        return f"the certificate ({_subject(parsed)}) expired on {parsed.not_valid_after_utc:{_TIME}}"
     if now < parsed.not_valid_before_utc:
-        return (
-            f"the certificate ({_subject(parsed)}) is not valid before {parsed.not_valid_before_utc:%Y-%m-%dT%H:%M:%SZ}"
-        )
+        return f"the certificate ({_subject(parsed)}) is not valid before {parsed.not_valid_before_utc:{_TIME}}"
     form = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     if parsed.public_key().public_bytes(*form) != private.public_key().public_bytes(*form):
         return f"the key does not belong to the certificate ({_subject(parsed)})"
     return ""
+
+
+def _certificate(pem: bytes) -> x509.Certificate:
+    try:
+        return x509.load_pem_x509_certificate(pem)
+    except ValueError:
+        raise ValueError("the certificate is not a PEM certificate") from None
+
+
+def _private_key(pem: bytes) -> PrivateKeyTypes:
+    try:
+        return load_pem_private_key(pem, password=None)
+    except TypeError:
+        raise ValueError("the key is protected by a passphrase; give one that is not") from None
+    except ValueError:
+        raise ValueError("the key is not a PEM private key") from None
 
 
 def _subject(certificate: x509.Certificate) -> str:

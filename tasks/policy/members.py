@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tasks.errors import Refused
+from tasks.errors import Refused, RunbookError
 from tasks.models.cluster import EtcdEndpoint, Route
 from tasks.models.etcd import Member, MemberStatus
 
@@ -29,8 +29,17 @@ class Answer:
     member_id: str = ""
     status: MemberStatus | None = None
     listed: tuple[ListedMember, ...] = ()
-    unreached: str = ""
-    refused: bool = False
+    failed: tuple[tuple[Route, RunbookError], ...] = ()
+
+    @property
+    def unreached(self) -> str:
+        """Why there is no status; empty when there is one."""
+        return "" if self.status else in_words(self.failed)
+
+
+def in_words(failed: Sequence[tuple[Route, RunbookError]]) -> str:
+    """The routes that were tried, and what came of each."""
+    return "; ".join(f"{route} did not work: {error.problem}" for route, error in failed)
 
 
 def assemble(answers: Sequence[Answer]) -> tuple[str, tuple[Member, ...]]:

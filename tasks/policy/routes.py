@@ -1,7 +1,5 @@
 """By which routes a member may be asked, in which order, and why."""
 
-from collections.abc import Sequence
-
 from tasks.errors import Refused
 from tasks.models.cluster import ClusterProfile, EtcdEndpoint, Route, RouteChoice
 
@@ -27,12 +25,12 @@ def is_possible(endpoint: EtcdEndpoint, route: Route) -> bool:
     return route is Route.DIRECT or endpoint.node is not None
 
 
-def why_this_route(route: Route, asked: RouteChoice, failed: Sequence[str]) -> str:
+def why_this_route(route: Route, asked: RouteChoice, failed: str) -> str:
     """Why a member was reached by this route, for the report."""
     if asked != "auto":
         return f"route {route} was asked for"
     if failed:
-        return f"by route {route}, for {'; '.join(failed)}"
+        return f"by route {route}: {failed}"
     return (
         f"route {route} works"
         if route is Route.DIRECT

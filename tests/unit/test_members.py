@@ -2,7 +2,7 @@
 
 import pytest
 
-from tasks.errors import Refused
+from tasks.errors import NotYet, Refused
 from tasks.models.cluster import EtcdEndpoint, Route
 from tasks.policy.members import Answer, ListedMember, assemble
 from tests.unit.test_sources import status
@@ -30,6 +30,11 @@ def answer(name: str, *known: ListedMember, cluster: str = "c1", healthy: bool =
     )
 
 
+def silent_answer(name: str, reason: str) -> Answer:
+    """From a member that was not reached."""
+    return Answer(endpoint(name), failed=((Route.DIRECT, NotYet(reason)),))
+
+
 def test_members_come_in_the_clusters_order_with_their_status() -> None:
     """Matched by the id that the member gave itself, not by URL."""
     known = listed("a", "b")
@@ -40,18 +45,22 @@ def test_members_come_in_the_clusters_order_with_their_status() -> None:
 
 def test_a_silent_endpoint_is_recognised_by_its_client_url() -> None:
     """It keeps name and id, so that the report can speak of it."""
-    silent = Answer(endpoint("b"), unreached="connection refused")
+    silent = silent_answer("b", "connection refused")
     _, members = assemble([answer("a", *listed("a", "b")), silent])
-    assert (members[1].id, members[1].unreached, members[1].node) == ("id-b", "connection refused", "b")
+    assert (members[1].id, members[1].unreached, members[1].node) == (
+        "id-b",
+        "direct did not work: connection refused",
+        "b",
+    )
 
 
 def test_a_member_without_an_endpoint_and_an_endpoint_without_a_member_are_both_shown() -> None:
     """One is missing in the profile, the other is a stranger in it."""
-    silent = Answer(endpoint("old"), unreached="no route to host")
+    silent = silent_answer("old", "no route to host")
     _, members = assemble([answer("a", *listed("a", "new")), silent])
     assert [member.name for member in members] == ["a", "new", "old"]
     assert "etcd.endpoints of the profile has no entry" in members[1].unreached
-    assert members[2].unreached == "no route to host"
+    assert members[2].unreached == "direct did not work: no route to host"
 
 
 def test_the_membership_is_taken_from_a_member_with_quorum() -> None:
