@@ -16,7 +16,7 @@ demo: ## a backup and a restore on real servers, without root
 	$(RUN) python -m tests.demo
 
 test: ## unit and component tests; ARGS="-k name" goes to pytest
-	$(RUN) pytest $(ARGS)
+	$(RUN) pytest -n 2 --dist loadfile $(ARGS)
 
 lint: ## all that CI checks without running anything
 	$(RUN) ruff check

@@ -8,6 +8,10 @@ from prefect.exceptions import MissingContextError
 from prefect.logging import get_logger, get_run_logger
 
 
+# The clients' own loggers: PREFECT_LOGGING_EXTRA_LOGGERS attaches Prefect's handlers to them, but sets no level.
+logging.getLogger("kube_runbooks").setLevel(logging.INFO)
+
+
 class _About(logging.LoggerAdapter[Any]):
     """Puts `subject:` in front; stacked on Prefect's adapter, which ties the line to its run."""
 

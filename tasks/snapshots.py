@@ -48,7 +48,7 @@ def stream_snapshot(cluster: str, plan: BackupPlan, run_id: str, *, allow_no_quo
         taken_at = datetime.now(UTC).replace(microsecond=0)
         backup_id = BackupId(taken_at=taken_at, revision=pinned.revision, run=run_id[:8])
         key = handle.backups.data_key(backup_id)
-        plain, stored = _upload(handle.store, key, pinned.stream, member.label)
+        plain, stored = _upload(handle, key, pinned.stream, member.label)
         try:
             live_hash = pinned.live_hash()
             if wrong := what_is_implausible(plain.size, status):
@@ -157,11 +157,11 @@ def _same_member(client: EtcdClient, plan: BackupPlan, member: Member) -> Member
     return status
 
 
-def _upload(store: ObjectStore, key: str, stream: SnapshotStream, member: str) -> tuple[Digest, Digest]:
+def _upload(handle: Cluster, key: str, stream: SnapshotStream, member: str) -> tuple[Digest, Digest]:
     """Digests of the snapshot and of its compressed form; the object appears only if the trailer is right."""
     check, stored = SnapshotCheck(), _Counted()
-    with progress("etcd-snapshot", f"snapshot of {member}", stream.announced_bytes) as bar:
-        store.upload(key, stored.of(_compressed(_in_pieces(stream.chunks()), check, stream.announced_bytes, bar)))
+    with progress(f"{handle.profile.name}-etcd-snapshot", f"snapshot of {member}", stream.announced_bytes) as bar:
+        handle.store.upload(key, stored.of(_compressed(_in_pieces(stream.chunks()), check, stream.announced_bytes, bar)))
     return check.finish(announced=stream.announced_bytes), stored.digest()
 
 

@@ -272,7 +272,6 @@ def _client(store: Store, keys: StoreKeys | None) -> "S3Client":
         tcp_keepalive=True,
         retries={"mode": "standard", "total_max_attempts": 4},
         max_pool_connections=UPLOADS_AT_ONCE + 2,
-        proxies=None,
     )
     session = boto3.session.Session()
     return session.client(

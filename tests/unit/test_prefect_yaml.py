@@ -45,5 +45,5 @@ def test_a_deployment_names_a_flow_and_parameters_that_exist(deployment: dict[st
     for schedule in deployment["schedules"]:
         assert set(schedule.get("parameters", {})) <= known
         assert schedule["timezone"]
-    assert deployment["work_pool"] == {"name": "runbooks"}
+    assert deployment["work_pool"]["name"] == "runbooks"
     assert deployment["concurrency_limit"]["collision_strategy"] == "CANCEL_NEW"
