@@ -4,7 +4,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
 
 
 class Model(BaseModel):
@@ -42,5 +42,9 @@ def _as_people_write_it(value: object) -> object:
     return value
 
 
-Duration = Annotated[timedelta, BeforeValidator(_as_people_write_it)]
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(_as_people_write_it),
+    WithJsonSchema({"type": "string", "pattern": rf"^(\d{{1,{_DIGITS}}}[smhdw]|P.+)$"}),
+]
 """A length of time: `26h`, `30d`, `15m` (units s, m, h, d, w), ISO 8601, or a number of seconds."""

@@ -199,4 +199,4 @@ def test_auto_takes_the_tunnel_where_the_direct_way_is_closed(
         report = etcd_backup_to_s3(site.name)
     assert site.manifests()[0]["snapshot"]["route"] == "tunnel"
     assert report.plan
-    assert "by route tunnel, for direct did not work: cp1: etcd Status: UNAVAILABLE" in report.plan.steps[0].reason
+    assert "by route tunnel: direct did not work: cp1: etcd Status: UNAVAILABLE" in report.plan.steps[0].reason
