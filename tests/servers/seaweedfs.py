@@ -53,7 +53,8 @@ class S3Server:
         self._master_port = free_port()
         self._sizes = {"master.volumeSizeLimitMB": 1, "volume.max": volumes} if volumes else ROOMY
         self._write_identities()
-        command = [str(weed()), "server", *self._flags(tls)]
+        self._sockets: list[Path] = []
+        command = [str(weed()), f"-logdir={folder}", "server", *self._flags(tls)]
         environment = {
             **os.environ,
             "WEED_S3_SSE_KEY": secrets.token_hex(16),
@@ -91,6 +92,8 @@ class S3Server:
     def kill(self) -> None:
         """SIGKILL: an orderly end takes it 30 s."""
         self.process.kill()
+        for socket in self._sockets:
+            socket.unlink(missing_ok=True)
 
     def freeze(self) -> None:
         """Connections stay, nothing answers."""
@@ -174,13 +177,13 @@ class S3Server:
         yield f"-dir={data}"
         yield "-s3"
         yield f"-s3.port={self.port}"
-        yield f"-s3.port.grpc={free_port()}"
+        yield f"-s3.port.grpc={self._port_with_socket('s3-grpc')}"
         yield f"-master.port={self._master_port}"
-        yield f"-master.port.grpc={free_port()}"
+        yield f"-master.port.grpc={self._port_with_socket('master-grpc')}"
         yield "-master.electionTimeout=1s"  # the default makes a restart take 20 s
         for part in ("volume", "filer"):
-            yield f"-{part}.port={free_port()}"
-            yield f"-{part}.port.grpc={free_port()}"
+            yield f"-{part}.port={self._port_with_socket(part)}"
+            yield f"-{part}.port.grpc={self._port_with_socket(f'{part}-grpc')}"
         yield "-s3.port.iceberg=0"
         yield "-s3.port.lance=0"
         yield f"-s3.config={self.folder / 'identities.json'}"
@@ -191,6 +194,12 @@ class S3Server:
             yield f"-s3.port.https={self.https_port}"
             yield f"-s3.cert.file={tls.certificate}"
             yield f"-s3.key.file={tls.key}"
+
+    def _port_with_socket(self, part: str) -> int:
+        """A port; SeaweedFS puts a socket beside some of them, always into /tmp, and a SIGKILL leaves it there."""
+        port = free_port()
+        self._sockets.append(Path(f"/tmp/seaweedfs-{part}-{port}.sock"))  # noqa: S108 - its choice, not ours
+        return port
 
 
 def _identity() -> Identity:
