@@ -101,5 +101,8 @@ def _said(error: Exception) -> str:
 if __name__ == "__main__":
     uv = ensure()
     if len(sys.argv) > 1:
+        # Behind a company's proxy the certificates are those of the system; the second name is an older uv's.
+        for variable in ("UV_SYSTEM_CERTS", "UV_NATIVE_TLS"):
+            os.environ.setdefault(variable, "true")
         os.execv(uv, [str(uv), *sys.argv[1:]])  # noqa: S606 - a list without a shell
     print(uv)
