@@ -12,6 +12,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NoReturn
 
+from tests.servers.binaries import NoBinariesError
 from tests.servers.etcd import EtcdCluster
 from tests.servers.prefect_server import PrefectServer
 from tests.servers.seaweedfs import S3Server
@@ -38,6 +39,9 @@ def main() -> int:
             _say(f"The demo took {time.monotonic() - started:.0f} s.")
             if options.keep:
                 _wait(site, prefect)
+    except NoBinariesError as error:
+        _say(str(error))
+        return 1
     except KeyboardInterrupt:
         _say("Stopped; the servers and their files are gone.")
         return 130
