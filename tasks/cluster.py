@@ -57,11 +57,11 @@ class Cluster:
             return self._nodes[name]
 
     @contextmanager
-    def etcd(self, endpoint: EtcdEndpoint, route: Route) -> Iterator[EtcdClient]:
-        """A client for one member by one of the routes, closed afterwards."""
+    def etcd(self, endpoint: EtcdEndpoint, route: Route, *, name: str = "") -> Iterator[EtcdClient]:
+        """A client for one member by one of the routes, closed afterwards; errors call the member by its name if given."""
         if route is Route.DIRECT:
             target = endpoint.url.removeprefix("https://")
-            with EtcdClient(target, self._own_certificate, member=endpoint.node or target) as client:
+            with EtcdClient(target, self._own_certificate, member=name or endpoint.node or target) as client:
                 yield client
             return
         if endpoint.node is None:
@@ -69,8 +69,9 @@ class Cluster:
         on_node = self.profile.etcd.on_node
         with self.node(endpoint.node).tunnel(on_node.address, on_node.port) as socket:
             credentials = self._certificate_of(endpoint.node)
-            name = on_node.server_name
-            with EtcdClient(f"unix:{socket}", credentials, member=endpoint.node, server_name=name) as client:
+            with EtcdClient(
+                f"unix:{socket}", credentials, member=name or endpoint.node, server_name=on_node.server_name
+            ) as client:
                 yield client
 
     def check_credentials(self) -> None:

@@ -7,7 +7,6 @@ from typing import Any
 from prefect.exceptions import MissingContextError
 from prefect.logging import get_logger, get_run_logger
 
-
 # The clients' own loggers: PREFECT_LOGGING_EXTRA_LOGGERS attaches Prefect's handlers to them, but sets no level.
 logging.getLogger("kube_runbooks").setLevel(logging.INFO)
 

@@ -5,13 +5,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import copy_context
 from datetime import timedelta
+from uuid import UUID
 
-from prefect.artifacts import (
-    create_markdown_artifact,
-    create_progress_artifact,
-    create_table_artifact,
-    update_progress_artifact,
-)
+from prefect.artifacts import create_progress_artifact, create_table_artifact, update_progress_artifact
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import ArtifactCreate
 from pydantic import JsonValue
 
 from tasks.clients.objectstore import ObjectStore
@@ -54,9 +52,16 @@ def keep_report(store: ObjectStore, report: Report) -> None:
 
 
 def show_report(report: Report) -> None:
-    """Publishes the report in the Prefect UI."""
-    name = f"{report.cluster}-{report.runbook}".replace("_", "-")
-    _shown(create_markdown_artifact, key=f"{name}-report", markdown=redact(to_markdown(report)))
+    """Publishes the report in the Prefect UI, at its run also when a hook in another process wrote it."""
+    key = f"{report.cluster}-{report.runbook}-report".replace("_", "-")
+    _shown(_create_at_run, run_id=report.run_id, key=key, markdown=redact(to_markdown(report)))
+
+
+def _create_at_run(run_id: str, key: str, markdown: str) -> None:
+    """As `create_markdown_artifact`, which outside of a run ties the artifact to none."""
+    artifact = ArtifactCreate(type="markdown", key=key, data=markdown, flow_run_id=UUID(run_id))
+    with get_client(sync_client=True) as client:
+        client.create_artifact(artifact)
 
 
 def show_plan(runbook: str, cluster: str, plan: Plan) -> None:

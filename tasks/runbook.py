@@ -123,10 +123,9 @@ def report_end(flow: Flow[Any, Any], flow_run: FlowRun, state: State[Any]) -> No
     run = Run(Report.model_validate_json(store.get(max(journals))))
     if run.report.outcome not in {Outcome.RUNNING, Outcome.INTERRUPTED}:
         return
-    outcome = Outcome.CANCELLED if state.is_cancelled() else Outcome.CRASHED
-    run.end(
-        outcome, f"the flow run ended as {state.name}: {state.message or ''}", f"prefect flow-run retry {flow_run.id}"
-    )
+    # A worker that cancels calls its hooks while the state is still Cancelling.
+    outcome = Outcome.CRASHED if state.is_crashed() else Outcome.CANCELLED
+    run.end(outcome, f"the flow run ended as {outcome}: {state.message or ''}", f"prefect flow-run retry {flow_run.id}")
 
 
 def _fresh_report(cluster: str) -> Report:
@@ -152,6 +151,8 @@ def _evidence(result: object) -> dict[str, Any]:
 def _kept(keep: Callable[..., None], report: Report) -> None:
     """Into the store if it can: a store that fails is told by the step that needs it."""
     try:
-        keep(open_cluster(report.cluster).store, report)
+        store = open_cluster(report.cluster).store
+        store.check_once()
+        keep(store, report)
     except RunbookError as error:
         log_about(report.cluster).warning("the report could not be stored: %s", error)

@@ -133,7 +133,8 @@ def _first_fit_source(
         for member in plan.sources:
             try:
                 endpoint = EtcdEndpoint(url=member.url, node=member.node)
-                client = opened.enter_context(handle.etcd(endpoint, member.route or Route.DIRECT))
+                route = member.route or Route.DIRECT
+                client = opened.enter_context(handle.etcd(endpoint, route, name=member.label))
                 status = _same_member(client, plan, member)
             except RunbookError as error:
                 wrong.append(str(error))
@@ -161,7 +162,9 @@ def _upload(handle: Cluster, key: str, stream: SnapshotStream, member: str) -> t
     """Digests of the snapshot and of its compressed form; the object appears only if the trailer is right."""
     check, stored = SnapshotCheck(), _Counted()
     with progress(f"{handle.profile.name}-etcd-snapshot", f"snapshot of {member}", stream.announced_bytes) as bar:
-        handle.store.upload(key, stored.of(_compressed(_in_pieces(stream.chunks()), check, stream.announced_bytes, bar)))
+        handle.store.upload(
+            key, stored.of(_compressed(_in_pieces(stream.chunks()), check, stream.announced_bytes, bar))
+        )
     return check.finish(announced=stream.announced_bytes), stored.digest()
 
 

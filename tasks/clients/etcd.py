@@ -25,6 +25,8 @@ CHANNEL_OPTIONS = (
     # A frozen peer sends no error: pings find it within 20 s. etcd accepts one each 5 s (grpc-keepalive-min-time).
     ("grpc.keepalive_time_ms", 10_000),
     ("grpc.keepalive_timeout_ms", 10_000),
+    # gRPC 1.85 never looks at the keepalive's own limit (grpc/grpc#39239): this one ends it, and is 60 s by default.
+    ("grpc.http2.ping_timeout_ms", 10_000),
     ("grpc.keepalive_permit_without_calls", 0),
     ("grpc.http2.max_pings_without_data", 0),
     # Range answers of a whole page of keys may be larger than gRPC's default of 4 MiB.
@@ -186,7 +188,9 @@ def _channel(target: str, credentials: Credentials | None, options: list[tuple[s
 
 
 def _to_status(raw: rpc_pb2.StatusResponse, *, healthy: bool) -> MemberStatus:
-    alarms = tuple(sorted({name for name in ("NOSPACE", "CORRUPT") for text in raw.errors if f"alarm:{name}" in text}))
+    # Every member tells every member's alarms: `memberID:10276657743932975437 alarm:NOSPACE`.
+    own = [text for text in raw.errors if f"memberID:{raw.header.member_id} " in text]
+    alarms = tuple(sorted({name for name in ("NOSPACE", "CORRUPT") for text in own if f"alarm:{name}" in text}))
     return MemberStatus(
         version=raw.version,
         storage_version=raw.storage_version,

@@ -66,6 +66,7 @@ class ObjectStore:
     def __init__(self, store: Store, keys: StoreKeys | None) -> None:
         self.store = store
         self._client = _client(store, keys)
+        self._checked = False
         self._transfer = TransferConfig(
             multipart_threshold=PART_BYTES, multipart_chunksize=PART_BYTES, max_concurrency=UPLOADS_AT_ONCE
         )
@@ -87,14 +88,31 @@ class ObjectStore:
 
     def check(self) -> None:
         """Proves that the bucket is there, in the region of the profile, and open to us; `Refused` with the fix if not."""
-        with self._spoken("HeadBucket"):
-            answer = self._client.head_bucket(Bucket=self.store.bucket)
-        region = answer.get("BucketRegion") or self.store.region
+        region = self._region()
         if region != self.store.region:
             raise Refused(
                 f"{self.place} is in region {region}, the profile says {self.store.region}",
                 hint=f"set store.region to {region}",
             )
+        self._checked = True
+
+    def check_once(self) -> None:
+        """As `check`, until that has passed: before a first write, for SeaweedFS makes a bucket that is missing."""
+        if not self._checked:
+            self.check()
+
+    def _region(self) -> str:
+        """Where the bucket is; a store that does not tell is believed to be where the profile says."""
+        with self._spoken("HeadBucket"):
+            try:
+                return self._client.head_bucket(Bucket=self.store.bucket).get("BucketRegion") or self.store.region
+            except ClientError as error:
+                if not _code(error).isdigit() or _other_region(error, self.store.region):
+                    raise
+        # The answer to a HEAD has no body, so no reason. A listing has one, and is allowed to keys for our prefix only.
+        with self._spoken("ListObjectsV2"):
+            self._client.list_objects_v2(Bucket=self.store.bucket, Prefix=self.key(""), MaxKeys=1)
+        return self.store.region
 
     def upload(self, key: str, chunks: Iterator[bytes]) -> None:
         """Stores a stream of unknown length without a disk; aborted, and invisible, when `chunks` or the store fails."""
@@ -127,7 +145,8 @@ class ObjectStore:
     def get(self, key: str) -> bytes:
         """A small object, whole; `Refused` when there is none."""
         with self._spoken("GetObject"):
-            return self._client.get_object(Bucket=self.store.bucket, Key=key)["Body"].read()
+            answer = self._client.get_object(Bucket=self.store.bucket, Key=key, ChecksumMode="ENABLED")
+            return answer["Body"].read()
 
     def read(self, key: str) -> Iterator[bytes]:
         """An object in pieces of at most 1 MiB; a connection that ends early is `NotYet`, never a short object."""
@@ -236,7 +255,7 @@ class ObjectStore:
             if code in codes:
                 return Refused(said, hint=hint)
         if status >= 500 or code in _LATER:  # noqa: PLR2004 - HTTP's own number
-            return NotYet(said, hint="look at the store; the step is tried again")
+            return NotYet(said, hint="look at the store, its log and its free space; the step is tried again")
         return Refused(said, hint="the store refuses this request; it is not tried again")
 
 
@@ -271,6 +290,8 @@ def _client(store: Store, keys: StoreKeys | None) -> "S3Client":
         read_timeout=60,
         tcp_keepalive=True,
         retries={"mode": "standard", "total_max_attempts": 4},
+        # Who reads a snapshot compares its sha256 and says more than "checksum mismatch"; small objects ask for theirs.
+        response_checksum_validation="when_required",
         max_pool_connections=UPLOADS_AT_ONCE + 2,
     )
     session = boto3.session.Session()

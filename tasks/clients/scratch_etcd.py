@@ -200,9 +200,9 @@ def _failed(what: str, log: Path, status: int | None) -> Refused:
     """etcd's own last words; "no space left on device" is among them when the disk is full."""
     said = " / ".join(log.read_text(errors="replace").splitlines()[-LAST_LINES:])
     how = "did not get ready" if status is None else f"ended with exit status {status}"
-    hint = (
-        "free space for the drill (KUBE_RUNBOOKS_SCRATCH)"
-        if "no space left" in said
-        else "this backup cannot be trusted"
-    )
-    return Refused(f"restore drill: {what} {how}: {said}", hint=hint)
+    if "no space left" in said:
+        return Refused(
+            f"{log.parent}: no space left on device: {what} {how}",
+            hint="free space for the drill (KUBE_RUNBOOKS_SCRATCH)",
+        )
+    return Refused(f"restore drill: {what} {how}: {said}", hint="this backup cannot be trusted")

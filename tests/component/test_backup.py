@@ -138,8 +138,9 @@ def test_retention_removes_manifest_and_data_and_says_why(site: Site) -> None:
     """The rules of a run win over the profile's; the newest always stays."""
     for _ in range(3):
         report = etcd_backup_to_s3(site.name, retention=Retention(last=2))
+    evidence = site.reports()[-1]["done"][-1]["evidence"]
     assert len(site.manifests()) == len(site.data()) == 2
-    [removed] = report.done[-1].evidence["removed"]
+    [removed] = evidence["removed"]
     assert removed["reason"].startswith("no rule keeps it: newer backups fill last 2")
     assert report.summary[0].startswith(f"backup {site.manifests()[-1]['id']} in s3://")
 
@@ -149,9 +150,9 @@ def test_a_locked_backup_stays_and_is_reported(new_site: NewSite, etcd1: EtcdClu
     site = new_site(etcd1, object_lock=True)
     site.write(store={"object_lock": {"mode": "COMPLIANCE", "days": 1}})
     etcd_backup_to_s3(site.name, retention=Retention(last=1))
-    report = etcd_backup_to_s3(site.name, retention=Retention(last=1))
+    etcd_backup_to_s3(site.name, retention=Retention(last=1))
     assert len(site.manifests()) == 2
-    kept = {kept["id"]: kept["reasons"] for kept in report.done[-1].evidence["kept"]}
+    kept = {kept["id"]: kept["reasons"] for kept in site.reports()[-1]["done"][-1]["evidence"]["kept"]}
     assert any("locked until" in reason for reason in kept[site.manifests()[0]["id"]])
     for key in (site.data()[0], site.data()[0].replace("snapshot.db.zst", "manifest.json")):
         until = site.s3.client().head_object(Bucket=site.bucket, Key=key)["ObjectLockRetainUntilDate"]

@@ -21,8 +21,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from tasks.clients import ssh
-from tasks.clients.ssh import SshLimits, SshNode, SshTarget
+from tasks.clients.ssh import Output, SshLimits, SshNode, SshTarget, command
 from tasks.errors import CommandFailed, NotYet, Refused
 from tests.servers.sshd import Sshd
 
@@ -355,7 +354,7 @@ class TestRun(Shared):
             lines = node.run("env", timeout=TEN_SECONDS).stdout.decode().splitlines()
         environment = dict(line.split("=", 1) for line in lines)
         assert environment.keys() <= {"PATH", "LC_ALL", "HOME", "USER", "LOGNAME", "PWD", "OLDPWD", "SHLVL", "_"}
-        assert (environment["PATH"], environment["LC_ALL"]) == (ssh.PATH, "C")
+        assert (environment["PATH"], environment["LC_ALL"]) == (command.PATH, "C")
 
     def test_a_time_limit_ends_the_remote_process(self, sshd: Sshd, node: SshNode) -> None:
         """After the limit the command and its children are gone from the node."""
@@ -418,7 +417,7 @@ def running(command_line: str) -> bool:
 class TestLoss:
     """A connection that ends or goes silent while a command runs."""
 
-    def start(self, node: SshNode, background: ThreadPoolExecutor, folder: Path) -> "Future[ssh.Output]":
+    def start(self, node: SshNode, background: ThreadPoolExecutor, folder: Path) -> "Future[Output]":
         """A command of a second and a half, which has begun."""
         call = background.submit(node.run, f"touch {folder}/begun; sleep 1.5", timeout=TEN_SECONDS)
         wait_until((folder / "begun").exists)
@@ -491,7 +490,7 @@ def without_rights(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         as_nobody = "setpriv --reuid 65534 --regid 65534 --clear-groups"
         wrapper.write_text(f'#!/bin/sh\nexec {as_nobody} {shutil.which(program)} "$@"\n')
         wrapper.chmod(0o755)
-    monkeypatch.setattr(ssh, "PATH", f"{tmp_path}/bin:{ssh.PATH}")
+    monkeypatch.setattr(command, "PATH", f"{tmp_path}/bin:{command.PATH}")
 
 
 class TestSudo(Shared):
@@ -508,7 +507,7 @@ class TestSudo(Shared):
 
     def test_no_sudo_is_refused(self, sshd: Sshd, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         """A node without sudo is told apart from a command that is not there."""
-        monkeypatch.setattr(ssh, "PATH", str(tmp_path))
+        monkeypatch.setattr(command, "PATH", str(tmp_path))
         with SshNode(target(sshd, sudo=True)) as node, pytest.raises(Refused, match="cp1: has no sudo"):
             node.run("id", timeout=TEN_SECONDS, sudo=True)
 

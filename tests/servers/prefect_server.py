@@ -127,15 +127,19 @@ class PrefectServer:
 
     def api(self, method: str, path: str, json: object = None) -> Any:  # noqa: ANN401 - whatever JSON the API answers
         """Ask the API, for example `api("POST", "/flow_runs/filter", {})`; None for an answer without content."""
-        answer = self._ask(method, path, json)
-        for _ in range(BUSY_TRIES):
-            if answer.status_code != HTTPStatus.SERVICE_UNAVAILABLE:  # its database is locked
-                break
-            time.sleep(1)
-            answer = self._ask(method, path, json)
+        answer = self.request(method, path, json)
         if answer.is_error:
             raise RuntimeError(f"{method} {path}: {answer.status_code} {answer.text}")
         return answer.json() if answer.content else None
+
+    def request(self, method: str, path: str, json: object = None) -> httpx.Response:
+        """The API's answer whatever it is, but 503: then its database is locked, and it is asked again."""
+        for _ in range(BUSY_TRIES):
+            answer = self._ask(method, path, json)
+            if answer.status_code != HTTPStatus.SERVICE_UNAVAILABLE:
+                return answer
+            time.sleep(1)
+        return self._ask(method, path, json)
 
     def _ask(self, method: str, path: str, json: object) -> httpx.Response:
         return httpx.request(method, f"{self.api_url}{path}", json=json, timeout=30, trust_env=False)

@@ -94,7 +94,7 @@ class Site:
     def manifests(self) -> list[dict[str, Any]]:
         """Every manifest, that is every backup, oldest first."""
         keys = [key for key in self.keys(f"{self.name}/etcd/") if key.endswith("/manifest.json")]
-        return [json.loads(self.read(key)) for key in sorted(keys)]
+        return sorted((json.loads(self.read(key)) for key in keys), key=lambda manifest: str(manifest["written_at"]))
 
     def data(self) -> list[str]:
         """Keys of the snapshots, with a manifest or without."""
@@ -107,9 +107,9 @@ class Site:
 
     def reports(self) -> list[dict[str, Any]]:
         """Every report, oldest first."""
-        return [
-            json.loads(self.read(key)) for key in sorted(self.keys(f"{self.name}/reports/")) if key.endswith(".json")
-        ]
+        keys = [key for key in self.keys(f"{self.name}/reports/") if key.endswith(".json")]
+        reports = [json.loads(self.read(key)) for key in keys]
+        return sorted(reports, key=lambda report: str(report["ended_at"] or report["started_at"]))
 
     def texts(self) -> Iterator[str]:
         """Every report, manifest and other text in the bucket, for a search."""

@@ -15,13 +15,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
+from tasks.clients.ssh.transport import WINDOW
 from tasks.errors import Refused, RunbookError
 
 log = logging.getLogger("kube_runbooks.ssh")
-
-WINDOW = 4 * 2**20
-"""Bytes in flight towards us per channel, and the size of each read: paramiko keeps them in one array and deletes from
-its front, so a read smaller than the window costs a copy of all the rest."""
 
 PACKET = 32_000
 """Bytes read from the local side at once: what fits into one SSH packet (32,768 less its header)."""
@@ -187,7 +184,9 @@ class _Link:
             return not self._closed
 
     def _both_ways(self, channel: Channel) -> None:
-        inward = threading.Thread(target=self._inward, args=[channel], name=f"{self._thread.name[:-4]} in", daemon=True)
+        inward = threading.Thread(
+            target=self._inward, args=[channel], name=f"tunnel {self._tunnel.label} in", daemon=True
+        )
         inward.start()
         self._outward(channel)
         inward.join()

@@ -1,0 +1,166 @@
+"""paramiko's transport, made fast, strict about algorithms, and watched."""
+
+import logging
+import math
+import socket
+import threading
+from contextlib import suppress
+
+import paramiko
+from paramiko.packet import Packetizer
+
+from tasks.clients.ssh.target import SshLimits
+
+log = logging.getLogger("kube_runbooks.ssh")
+logging.getLogger("paramiko").setLevel(logging.CRITICAL)  # what it logs with a traceback reaches us as an exception
+
+WINDOW = 4 * 2**20
+"""Bytes in flight towards us per channel, and the size of each read: paramiko keeps them in one array and deletes from
+its front, so a read smaller than the window costs a copy of all the rest."""
+
+
+class Transport(paramiko.Transport):
+    """paramiko's transport with fast ciphers first, weak ones left out, and a watchdog."""
+
+    _preferred_ciphers = (
+        "aes128-gcm@openssh.com",
+        "aes256-gcm@openssh.com",
+        "aes128-ctr",
+        "aes192-ctr",
+        "aes256-ctr",
+    )
+    _preferred_macs = (
+        "hmac-sha2-256-etm@openssh.com",
+        "hmac-sha2-512-etm@openssh.com",
+        "hmac-sha2-256",
+        "hmac-sha2-512",
+    )
+
+    def __init__(self, raw: socket.socket | paramiko.Channel, disabled_algorithms: None = None) -> None:
+        """Called by paramiko's client through `transport_factory`."""
+        wire: socket.socket = _Wire(raw)  # type: ignore[assignment]  # it has what paramiko uses of a socket
+        super().__init__(wire, disabled_algorithms=disabled_algorithms, packetizer_class=_Packetizer)
+        self._gateway = raw.transport if isinstance(raw, paramiko.Channel) else None
+        self._verdict = ""
+
+    def auth_interactive_dumb(self, *_: object, **__: object) -> list[str]:
+        """Refused: paramiko would ask for a second factor on the worker's own terminal."""
+        message = "the server asks for a second factor besides the key"
+        raise paramiko.AuthenticationException(message)
+
+    def is_lost(self) -> bool:
+        """Whether the connection has ended; waits a moment, because paramiko closes the channels before it says so."""
+        self.join(timeout=0.2)
+        return not self.is_active()
+
+    def why(self) -> str:
+        """Why the connection ended, in words."""
+        if isinstance(self._gateway, Transport) and not self._gateway.is_active():
+            return f"the gateway was lost ({self._gateway.why()})"
+        return self._verdict or "the connection was lost"
+
+    def end(self) -> None:
+        """Close, and wait for the thread to end, so that no socket and no thread outlives the call."""
+        self.close()
+        if self.is_alive() and self is not threading.current_thread():
+            self.join(timeout=2)
+
+    def watch(self, name: str, limits: SshLimits) -> None:
+        """Start the watchdog; it ends with the connection."""
+        threading.Thread(target=self._watch, args=[name, limits], name=f"ssh watchdog {name}", daemon=True).start()
+
+    def _watch(self, name: str, limits: SshLimits) -> None:
+        interval = limits.keepalive_interval.total_seconds()
+        allowed = math.ceil(limits.keepalive_limit / limits.keepalive_interval)
+        heard, silent = -1, 0
+        while silent < allowed:
+            threading.Thread(target=self._ask, name=f"ssh keepalive {name}", daemon=True).start()
+            self.join(interval)  # returns at once when the connection ends
+            if not self.is_alive():
+                return
+            # Intervals are counted, and not seconds of a clock, so that a worker that was itself asleep for a minute
+            # does not blame the peer. Any packet is an answer: behind bulk data the reply to a question comes late.
+            silent = silent + 1 if self.packetizer.heard == heard else 0  # type: ignore[attr-defined]
+            heard = self.packetizer.heard  # type: ignore[attr-defined]
+        self._verdict = f"no answer for {silent * interval:g} s"
+        log.warning("%s: %s; giving the connection up", name, self._verdict)
+        self.close()
+
+    def _ask(self) -> None:
+        # In a thread of its own: with a full send buffer towards a silent peer even the question blocks.
+        with suppress(OSError, EOFError, paramiko.SSHException):
+            self.global_request("keepalive@openssh.com", wait=True)
+
+
+class OpenedGateway:
+    """What fabric needs of a gateway `Connection`, over a transport that we have opened and checked ourselves."""
+
+    def __init__(self, transport: Transport) -> None:
+        self.transport = transport
+
+    def open(self) -> None:
+        """Nothing: it is."""
+
+
+class _Wire:
+    """A socket, or a channel of the gateway, that is read in large pieces and handed on in small ones.
+
+    paramiko asks for 16 bytes and then for the rest of a packet: two system calls each on a socket, and on a gateway's
+    channel two deletions from the front of an array as long as the window.
+    """
+
+    PIECE = WINDOW
+
+    def __init__(self, raw: socket.socket | paramiko.Channel) -> None:
+        self._raw = raw
+        self._piece = b""
+        self._at = 0
+        if isinstance(raw, socket.socket):
+            self.PIECE = 2**17
+            # paramiko leaves Nagle on: 40 ms per small answer
+            raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def recv(self, size: int) -> bytes:
+        if self._at == len(self._piece):
+            self._piece, self._at = self._raw.recv(self.PIECE), 0
+        taken = self._piece[self._at : self._at + size]
+        self._at += len(taken)
+        return taken
+
+    def send(self, data: bytes) -> int:
+        return self._raw.send(data)
+
+    def settimeout(self, seconds: float | None) -> None:
+        self._raw.settimeout(seconds)
+
+    def getpeername(self) -> object:
+        return self._raw.getpeername()
+
+    def close(self) -> None:
+        if isinstance(self._raw, socket.socket):
+            with suppress(OSError):
+                self._raw.shutdown(socket.SHUT_RDWR)  # wakes the reading thread now, not at its next look
+        self._raw.close()
+
+    @property
+    def _closed(self) -> bool:
+        return bool(self._raw._closed)  # type: ignore[union-attr]  # noqa: SLF001 - paramiko asks the socket for it
+
+
+class _Packetizer(Packetizer):
+    """Counts what it hears, and leaves new session keys to the server."""
+
+    REKEY_BYTES = 2**40
+    """paramiko asks for new keys after 512 MiB, and then sometimes stalls for 30 s and dies (its issue 822); sshd's own
+    limit, 64 GiB with AES, still holds."""
+
+    heard = 0
+    """Packets received."""
+
+    def read_message(self) -> tuple[int, paramiko.Message]:
+        message = super().read_message()
+        self.heard += 1
+        return message
+
+    def start_handshake(self, timeout: float) -> None:
+        """Nothing: `connect` has the same limit, and this one's timer thread outlives a failure by 15 s."""

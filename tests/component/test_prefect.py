@@ -1,0 +1,395 @@
+"""The runbooks as operators have them: a Prefect server, a process worker, and `prefect deploy --all` of this repository."""
+
+import os
+import re
+import shlex
+import signal
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any, Self
+
+import httpx
+import pytest
+
+from tests.servers.etcd import EtcdCluster
+from tests.servers.prefect_server import PrefectServer
+from tests.servers.processes import wait_until
+from tests.servers.proxies import Request, S3Proxy
+from tests.servers.seaweedfs import S3Server
+from tests.servers.site import Site
+from tests.servers.sshd import Sshd
+
+pytestmark = pytest.mark.timeout(300)  # the first test pays for a server, a worker and a deployment
+
+RUN_LIMIT = 90.0
+"""Seconds until a run has to be in a state; a backup of this size takes a worker 6 to 10."""
+
+ENDED = {"Completed", "Failed", "Crashed", "Cancelled"}
+BACKUP, DRILL = "etcd_backup_to_s3/etcd-backup", "etcd_restore_drill/etcd-restore-drill"
+
+
+class Runbooks:
+    """The repository, deployed: a server and a worker of their own, and a cluster's profile for each test."""
+
+    def __init__(self, folder: Path, etcd: EtcdCluster, s3: S3Server) -> None:
+        self.server = PrefectServer(
+            folder / "prefect", settings={"PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "5"}
+        )
+        self.folder = folder
+        self._etcd = etcd
+        self._s3 = s3
+        self.example = self._site("example")
+        """The cluster that prefect.yaml names, so what a schedule without parameters backs up."""
+        self.sites = [self.example]
+
+    def __enter__(self) -> Self:
+        try:
+            self.server.start()
+            self.worker = self.server.worker("runbooks", env=self.example.environment)
+            self.deploy()
+        except BaseException:
+            self.server.stop()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.server.stop()
+
+    def deploy(self) -> dict[str, dict[str, Any]]:
+        """What the API has after `prefect deploy --all`; then the schedules sleep, for :17 comes in every hour."""
+        self.server.cli("--no-prompt", "deploy", "--all")
+        deployed = {name: self.deployment(name) for name in (BACKUP, DRILL)}
+        for deployment in deployed.values():
+            for schedule in deployment["schedules"]:
+                path = f"/deployments/{deployment['id']}/schedules/{schedule['id']}"
+                self.server.api("PATCH", path, {"active": False})
+        return deployed
+
+    def deployment(self, name: str) -> dict[str, Any]:
+        """A deployment, as the API has it."""
+        found: dict[str, Any] = self.server.api("GET", f"/deployments/name/{name}")
+        return found
+
+    def new_cluster(self) -> Site:
+        """Another cluster of the same worker, with a bucket of its own; its etcd is everybody's."""
+        site = self._site(f"cluster-{len(self.sites)}")
+        site.clusters = self.example.clusters
+        site.write()
+        self.sites.append(site)
+        return site
+
+    def _site(self, name: str) -> Site:
+        self._s3.create_bucket(name)
+        return Site(self.folder / name, name, self._etcd, self._s3)
+
+    def request(self, **body: Any) -> httpx.Response:  # noqa: ANN401 - any JSON
+        """The answer to a request for a backup, as incident tooling would send it."""
+        return self.server.request("POST", f"/deployments/{self.deployment(BACKUP)['id']}/create_flow_run", body)
+
+    def start(self, site: Site, **parameters: Any) -> str:  # noqa: ANN401 - any JSON
+        """The id of a new run of the backup."""
+        answer = self.request(parameters={"cluster": site.name, **parameters})
+        assert answer.status_code == HTTPStatus.CREATED, answer.text
+        return str(answer.json()["id"])
+
+    def run(self, run_id: str) -> dict[str, Any]:
+        """A flow run, as the API has it."""
+        found: dict[str, Any] = self.server.api("GET", f"/flow_runs/{run_id}")
+        return found
+
+    def end_of(self, run_id: str) -> dict[str, Any]:
+        """A flow run, once it has ended."""
+        self.wait_until(lambda: self.run(run_id)["state_name"] in ENDED, "the run ends")
+        return self.run(run_id)
+
+    def all_have_ended(self) -> bool:
+        """Is no run left that would take the place of the next one?"""
+        unfinished = {"state": {"type": {"any_": ["SCHEDULED", "PENDING", "RUNNING", "CANCELLING"]}}}
+        return not self.server.api("POST", "/flow_runs/filter", {"flow_runs": unfinished})
+
+    def wait_until(self, question: Callable[[], object], what: str) -> None:
+        """Without haste: Prefect on SQLite answers 503 to those who ask too often."""
+        wait_until(question, RUN_LIMIT, what, log=self.worker.log, every=0.3)
+
+    def artifacts(self, run_id: str) -> dict[str, str]:
+        """What the UI shows of a run: data by key."""
+        wanted = {"artifacts": {"flow_run_id": {"any_": [run_id]}}}
+        return {found["key"]: found["data"] for found in self.server.api("POST", "/artifacts/filter", wanted)}
+
+    def places_of(self, *texts: str) -> list[tuple[str, str]]:
+        """Which text is where: columns of Prefect's database, files below PREFECT_HOME, logs, buckets."""
+        wanted = re.compile(b"|".join(re.escape(text.encode()) for text in texts))
+        stores = (*self._columns(), *self._files(), *self._objects())
+        return sorted({(place, text.decode()) for place, stored in stores for text in wanted.findall(stored)})
+
+    def _columns(self) -> Iterator[tuple[str, bytes]]:
+        with closing(sqlite3.connect(f"file:{self.server.database}?mode=ro", uri=True)) as database:
+            database.text_factory = bytes
+            for (table,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+                rows = database.execute(f'SELECT * FROM "{table.decode()}"')  # noqa: S608 - a name of its own
+                columns = [column for column, *_ in rows.description]
+                for row in rows:
+                    for column, value in zip(columns, row, strict=True):
+                        if isinstance(value, bytes):
+                            yield f"database: {table.decode()}.{column}", value
+
+    def _files(self) -> Iterator[tuple[str, bytes]]:
+        for path in self.server.folder.rglob("*"):
+            if path.is_file():
+                yield f"file: {path.relative_to(self.server.folder)}", path.read_bytes()
+
+    def _objects(self) -> Iterator[tuple[str, bytes]]:
+        for site in self.sites:
+            for text in site.texts():
+                yield f"bucket: {site.bucket}", text.encode()
+
+
+@pytest.fixture(scope="module")
+def runbooks(tmp_path_factory: pytest.TempPathFactory, s3: S3Server) -> Iterator[Runbooks]:
+    """A server that may be restarted; whatever the tests did, no secret is anywhere when they are done."""
+    folder = tmp_path_factory.mktemp("runbooks")
+    with EtcdCluster(folder / "etcd", ("solo",)) as etcd:
+        etcd.seed(5000, 4000, ratio=1)  # 20 MB in three parts
+        with Runbooks(folder, etcd, s3) as made:
+            yield made
+            assert leaks(made) == []
+
+
+def leaks(runbooks: Runbooks) -> list[tuple[str, str]]:
+    """Where secrets are, and how they begin: a failed assertion is a log, too."""
+    secrets = {secret for site in runbooks.sites for secret in site.secrets}
+    return [(place, secret[:6]) for place, secret in runbooks.places_of(*secrets)]
+
+
+@pytest.fixture
+def cluster(runbooks: Runbooks) -> Iterator[Site]:
+    """A cluster that no other test backs up; its runs have ended when the next test begins."""
+    yield runbooks.new_cluster()
+    runbooks.wait_until(runbooks.all_have_ended, "all runs end")
+
+
+@pytest.fixture
+def proxy(cluster: Site) -> Iterator[S3Proxy]:
+    """Between the worker and the bucket of this test."""
+    with S3Proxy(cluster.s3.endpoint) as made:
+        cluster.write(store={"endpoint": made.endpoint})
+        yield made
+
+
+class Hold:
+    """The second part of a stream stops on its way until the block ends: a run in the middle of its work."""
+
+    def __init__(self, proxy: S3Proxy) -> None:
+        self._reached, self._released = threading.Event(), threading.Event()
+        proxy.on(method="PUT", query="partNumber=2", times=1).then(self._stop)
+
+    def __enter__(self) -> Self:
+        assert self._reached.wait(RUN_LIMIT), "no second part came"
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._released.set()
+
+    def _stop(self, request: Request) -> None:
+        del request
+        self._reached.set()
+        self._released.wait(RUN_LIMIT)
+
+
+def test_deploy_all_deploys_both_runbooks_and_again_changes_nothing(runbooks: Runbooks) -> None:
+    """With schedules, their time zones and parameters, and one run at a time."""
+    deployed = runbooks.deploy()
+    schedules = {
+        (name, found["slug"], found["schedule"]["cron"], found["schedule"]["timezone"], str(found["parameters"]))
+        for name, deployment in deployed.items()
+        for found in deployment["schedules"]
+    }
+    assert schedules == {
+        (BACKUP, "hourly", "17 * * * *", "UTC", "{}"),
+        (BACKUP, "weekly-with-drill", "47 3 * * 0", "UTC", "{'drill': True}"),
+        (DRILL, "weekly", "17 5 * * 1", "UTC", "{}"),
+    }
+    assert sum(len(deployment["schedules"]) for deployment in deployed.values()) == len(schedules)
+    assert runbooks.server.api("POST", "/deployments/count", {}) == len(deployed)
+    for deployment in deployed.values():
+        assert deployment["parameters"] == {"cluster": "example"}
+        assert deployment["global_concurrency_limit"]["limit"] == 1
+        assert deployment["concurrency_options"]["collision_strategy"] == "CANCEL_NEW"
+
+
+def test_every_field_of_the_form_is_explained_and_bounded(runbooks: Runbooks) -> None:
+    """What the UI makes its form of, and the API its checks: for both runbooks, and for the retention rules inside."""
+    schemas = {name: runbooks.deployment(name)["parameter_openapi_schema"] for name in (BACKUP, DRILL)}
+    backup, drill = (schemas[name]["properties"] for name in (BACKUP, DRILL))
+    retention = schemas[BACKUP]["definitions"]["Retention"]["properties"]
+    assert set(backup) == {"cluster", "retention", "drill", "route", "member", "allow_no_quorum"}
+    assert set(drill) == {"cluster", "backup"}
+    assert set(retention) == {"last", "hourly", "daily", "weekly", "monthly", "yearly", "within"}
+    fields = {**backup, **{f"drill.{name}": field for name, field in drill.items()}, **retention}
+    assert [name for name, field in fields.items() if not field.get("description", "").strip()] == []
+    for form in (backup, drill):
+        assert form["cluster"]["pattern"] == "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
+    assert backup["route"]["enum"] == ["auto", "direct", "tunnel"]
+    assert (backup["member"]["minLength"], backup["member"]["maxLength"]) == (1, 253)
+    assert (drill["backup"]["minLength"], drill["backup"]["maxLength"]) == (1, 64)
+    counts = [field for name, field in retention.items() if name != "within"]
+    assert {(field["minimum"], field["maximum"]) for field in counts} == {(0, 100_000)}
+
+
+@pytest.mark.parametrize(
+    ("parameters", "field"),
+    [
+        ({"cluster": "example", "retention": {"last": -1}}, "retention"),
+        ({"cluster": "example", "retention": {"lust": 3}}, "retention"),
+        ({"cluster": "../example"}, "cluster"),
+        ({"cluster": "example", "route": "carrier-pigeon"}, "route"),
+    ],
+)
+def test_the_api_refuses_a_wrong_value_and_names_its_field(
+    runbooks: Runbooks, parameters: dict[str, Any], field: str
+) -> None:
+    """Before there is a run."""
+    answer = runbooks.request(parameters=parameters)
+    assert answer.status_code == HTTPStatus.CONFLICT
+    assert f"Validation failed for field '{field}" in answer.json()["detail"]
+
+
+def test_a_retention_that_keeps_nothing_fails_before_anything_is_touched(runbooks: Runbooks, cluster: Site) -> None:
+    """No field alone is wrong, so the run itself says it."""
+    ended = runbooks.end_of(runbooks.start(cluster, retention={"last": 0}))
+    assert ended["state_name"] == "Failed"
+    assert "keeps nothing: give at least one of last, hourly, daily" in ended["state"]["message"]
+    assert cluster.keys() == []
+
+
+def test_a_schedule_makes_a_backup(runbooks: Runbooks) -> None:
+    """Of the cluster that prefect.yaml names, without anybody's doing."""
+    deployment = runbooks.deployment(BACKUP)["id"]
+    soon = {"interval": 10, "anchor_date": datetime.now(UTC).isoformat()}
+    [schedule] = runbooks.server.api(
+        "POST", f"/deployments/{deployment}/schedules", [{"schedule": soon, "active": True, "slug": "soon"}]
+    )
+    started = {"state": {"type": {"any_": ["RUNNING", "COMPLETED", "FAILED", "CRASHED"]}}}
+    wanted = {"flow_runs": {"tags": {"all_": ["auto-scheduled"]}, **started}}
+    try:
+        runbooks.wait_until(lambda: runbooks.server.api("POST", "/flow_runs/filter", wanted), "a scheduled run")
+    finally:
+        runbooks.server.api("DELETE", f"/deployments/{deployment}/schedules/{schedule['id']}")
+    [run, *_] = runbooks.server.api("POST", "/flow_runs/filter", wanted)
+    assert runbooks.end_of(run["id"])["state_name"] == "Completed"
+    assert run["id"] in {manifest["flow_run"] for manifest in runbooks.example.manifests()}
+    runbooks.wait_until(runbooks.all_have_ended, "all runs end")
+
+
+def test_incident_tooling_may_ask_twice(runbooks: Runbooks, cluster: Site) -> None:
+    """The same idempotency key is the same run: 201, then 200, and one backup."""
+    body = {
+        "parameters": {"cluster": cluster.name, "drill": True},
+        "idempotency_key": f"INC-4711-{cluster.name}",
+        "labels": {"incident": "INC-4711"},
+    }
+    first, second = runbooks.request(**body), runbooks.request(**body)
+    assert (first.status_code, second.status_code) == (HTTPStatus.CREATED, HTTPStatus.OK)
+    assert first.json()["id"] == second.json()["id"]
+    assert runbooks.end_of(first.json()["id"])["state_name"] == "Completed"
+    third = runbooks.request(**body)
+    assert (third.status_code, third.json()["state_name"]) == (HTTPStatus.OK, "Completed")
+    [manifest] = cluster.manifests()
+    assert manifest["flow_run"] == first.json()["id"]
+    assert manifest["drill"]
+
+
+def test_a_run_that_is_due_while_another_runs_is_cancelled(runbooks: Runbooks, cluster: Site, proxy: S3Proxy) -> None:
+    """It touches nothing, and the first one is not disturbed."""
+    first = runbooks.start(cluster)
+    with Hold(proxy):
+        second = runbooks.end_of(runbooks.start(cluster))
+        assert runbooks.run(first)["state_name"] == "Running"
+    assert second["state_name"] == "Cancelled"
+    assert "concurrency" in second["state"]["message"]
+    assert runbooks.end_of(first)["state_name"] == "Completed"
+    assert [report["run_id"] for report in cluster.reports()] == [first]
+    assert [manifest["flow_run"] for manifest in cluster.manifests()] == [first]
+    assert not any(second["id"][:8] in request.path for request in proxy.requests)
+
+
+def test_a_killed_run_says_where_it_was_and_the_command_it_names_completes_it(
+    runbooks: Runbooks, cluster: Site, proxy: S3Proxy
+) -> None:
+    """SIGKILL in mid-stream leaves no backup; the retry clears up and makes exactly one."""
+    run_id = runbooks.start(cluster)
+    part_2 = proxy.on(method="PUT", query="partNumber=2", times=1)
+    part_2.then(lambda _: os.kill(int(runbooks.run(run_id)["infrastructure_pid"]), signal.SIGKILL))
+    assert runbooks.end_of(run_id)["state_name"] == "Crashed"
+    runbooks.wait_until(lambda: cluster.reports()[-1]["outcome"] != "running", "the crash's report")
+    [crashed] = cluster.reports()
+    assert (crashed["outcome"], crashed["doing"]) == ("crashed", "stream snapshot")
+    assert crashed["next_step"] == f"prefect flow-run retry {run_id}"
+    assert "crashed" in runbooks.artifacts(run_id)[f"{cluster.name}-etcd-backup-to-s3-report"].partition("\n")[0]
+    assert (cluster.manifests(), cluster.data(), len(cluster.uploads())) == ([], [], 1)
+
+    runbooks.server.cli(*shlex.split(crashed["next_step"])[1:])
+    assert runbooks.end_of(run_id)["state_name"] == "Completed"
+    [manifest] = cluster.manifests()
+    assert cluster.data() == [manifest["snapshot"]["key"]]
+    assert cluster.uploads() == []
+    assert [(report["outcome"], report["attempt"]) for report in cluster.reports()] == [
+        ("crashed", 1),
+        ("completed", 2),
+    ]
+    assert "deprecated" not in runbooks.worker.output
+
+
+def test_a_cancelled_run_aborts_its_upload_and_says_how_to_go_on(
+    runbooks: Runbooks, cluster: Site, proxy: S3Proxy
+) -> None:
+    """Cancel in the UI, in mid-stream: nothing of it is left in the bucket but its report."""
+    proxy.on(method="PUT", query="partNumber=").slow(1_000_000)
+    run_id = runbooks.start(cluster)
+    runbooks.wait_until(lambda: proxy.seen(query="partNumber=2"), "the second part")
+    runbooks.server.api("POST", f"/flow_runs/{run_id}/set_state", {"state": {"type": "CANCELLING"}})
+    assert runbooks.end_of(run_id)["state_name"] == "Cancelled"
+    runbooks.wait_until(lambda: cluster.reports()[-1]["outcome"] == "cancelled", "the report of the cancellation")
+    [cancelled] = cluster.reports()
+    assert cancelled["doing"] == "stream snapshot"
+    assert cancelled["next_step"] == f"prefect flow-run retry {run_id}"
+    assert (cluster.manifests(), cluster.data(), cluster.uploads()) == ([], [], [])
+
+
+def test_a_run_survives_a_restart_of_the_prefect_server(runbooks: Runbooks, cluster: Site, proxy: S3Proxy) -> None:
+    """Backup, report and state are complete, and the worker is still there for the next run."""
+    run_id = runbooks.start(cluster)
+    with Hold(proxy):
+        runbooks.server.restart()
+    assert runbooks.end_of(run_id)["state_name"] == "Completed"
+    assert [report["outcome"] for report in cluster.reports()] == ["completed"]
+    assert [manifest["flow_run"] for manifest in cluster.manifests()] == [run_id]
+    assert "completed" in runbooks.artifacts(run_id)[f"{cluster.name}-etcd-backup-to-s3-report"].partition("\n")[0]
+    assert runbooks.worker.alive
+
+
+def test_no_secret_is_in_prefects_database_in_any_log_or_in_the_bucket(
+    runbooks: Runbooks, cluster: Site, tmp_path: Path
+) -> None:
+    """Not even when everything logs all it does; and the search finds what is there."""
+    loud = {"PREFECT_LOGGING_ROOT_LEVEL": "DEBUG", "PREFECT_LOGGING_EXTRA_LOGGERS": "botocore,paramiko"}
+    with Sshd(tmp_path / "sshd") as sshd:
+        cluster.through(sshd)
+        body = {"parameters": {"cluster": cluster.name, "route": "tunnel"}, "job_variables": {"env": loud}}
+        run = runbooks.end_of(runbooks.request(**body).json()["id"])
+    assert run["state_name"] == "Completed"
+    known = [place for place, _ in runbooks.places_of(cluster.name)]
+    for place in (
+        "database: flow_run.parameters",
+        "database: log.message",
+        "file: worker.log",
+        "file: home/prefect.db",
+    ):
+        assert place in known
+    assert f"bucket: {cluster.bucket}" in known
+    assert leaks(runbooks) == []
