@@ -123,9 +123,14 @@ class EtcdClient:
             return int(self._maintenance.Status(rpc_pb2.StatusRequest(), timeout=CALL_SECONDS).header.revision)
 
     def members(self) -> tuple[ListedMember, ...]:
-        """The cluster's members as this one knows them, which also works without quorum."""
+        """The cluster's members as this one knows them, which also works without quorum; none when it is a learner."""
         with _spoken(self.member, "MemberList"):
-            raw = self._cluster.MemberList(rpc_pb2.MemberListRequest(linearizable=False), timeout=CALL_SECONDS)
+            try:
+                raw = self._cluster.MemberList(rpc_pb2.MemberListRequest(linearizable=False), timeout=CALL_SECONDS)
+            except grpc.RpcError as error:
+                if "not supported for learner" in (error.details() or ""):
+                    return ()
+                raise
         return tuple(
             ListedMember(f"{member.ID:016x}", member.name, member.is_learner, tuple(member.client_urls))
             for member in raw.members

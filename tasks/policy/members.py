@@ -51,8 +51,8 @@ def assemble(answers: Sequence[Answer]) -> tuple[str, tuple[Member, ...]]:
     if len({answer.cluster_id for answer in answered}) > 1:
         places = ", ".join(f"{answer.endpoint.url} is of {answer.cluster_id}" for answer in answered)
         raise Refused(f"etcd.endpoints are of different clusters: {places}", hint="correct the profile's endpoints")
-    # A member with quorum knows the membership best; without one, any member's own view is what there is.
-    best = sorted(answered, key=lambda answer: not (answer.status and answer.status.healthy))
+    # A member with quorum knows the membership best; without one, any voter's own view is what there is.
+    best = sorted(answered, key=lambda answer: (not (answer.status and answer.status.healthy), not answer.listed))
     listed = best[0].listed if best else ()
     members = [_of(member, answers) for member in listed]
     placed = {member.url for member in members}

@@ -123,7 +123,7 @@ def _why_not(member: Member, best: Member, *, asked: str) -> str:
 
 
 def _refusals(named: Sequence[Member], wrong: dict[int, list[str]], *, allow_no_quorum: bool) -> tuple[Refusal, ...]:
-    lost = any(member.status and not member.status.healthy for member in named)
+    lost = any(member.status and not member.status.healthy and not member.learner for member in named)
     hint = (
         "repair the members; a snapshot needs no quorum: allow_no_quorum=true takes a surviving member's"
         if lost and not allow_no_quorum

@@ -30,8 +30,11 @@ class UnpackError(Exception):
     """The packages cannot be had; the message has what apt says."""
 
 
-def unpack(packages: Sequence[str], into: Path) -> Path:
-    """The folder with these packages' files as under `/`, fetched only once; dependencies have to be named.
+def unpack(packages: Sequence[str], into: Path, *, dependencies: bool = False) -> Path:
+    """The folder with these packages' files as under `/`, fetched only once.
+
+    With `dependencies` also those of the packages they depend on that this machine lacks, by apt's own reckoning: their
+    names differ between releases (libssl3, libssl3t64).
 
     UnpackError where there is no apt, no network, or no such package.
     """
@@ -45,8 +48,8 @@ def unpack(packages: Sequence[str], into: Path) -> Path:
     with tempfile.TemporaryDirectory(dir=into.parent, prefix=f".{into.name}-") as temporary:
         made = Path(temporary) / "made"
         archives = Path(temporary) / "archives"
-        archives.mkdir()
-        _download(packages, archives)
+        (archives / "partial").mkdir(parents=True)  # where apt keeps what is under way
+        _download(packages, archives, dependencies=dependencies)
         for archive in sorted(archives.glob("*.deb")):
             _run(["dpkg-deb", "-x", str(archive), str(made)], archives)
         (made / MARK).write_text(wanted)
@@ -66,12 +69,17 @@ def _publish(made: Path, into: Path, wanted: str) -> None:
             raise
 
 
-def _download(packages: Sequence[str], archives: Path) -> None:
+def _download(packages: Sequence[str], archives: Path, *, dependencies: bool) -> None:
     state = CACHE / "apt"
+    fetch = [*_apt(state), "download", *packages]
+    if dependencies:
+        # --reinstall: also a package that dpkg has on its list, should its files be gone.
+        plan = ["--yes", "--download-only", "--reinstall", "--no-install-recommends", "install"]
+        fetch = [*_apt(state), f"-oDir::Cache::archives={archives}", *plan, *packages]
     stamp = state / "updated"
     if stamp.exists() and time.time() - stamp.stat().st_mtime < LISTS_LIFE_SECONDS:
         try:
-            _run([*_apt(state), "download", *packages], archives)
+            _run(fetch, archives)
         except UnpackError:
             pass  # a newer version has replaced the one in the list
         else:
@@ -80,7 +88,7 @@ def _download(packages: Sequence[str], archives: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     _run([*_apt(state), "update"], archives)
     stamp.touch()
-    _run([*_apt(state), "download", *packages], archives)
+    _run(fetch, archives)
 
 
 def _apt(state: Path) -> list[str]:
@@ -91,6 +99,8 @@ def _apt(state: Path) -> list[str]:
         "Dir::State::status": "/var/lib/dpkg/status",
         "Dir::Cache": state / "cache",
         "Dir::Log": state,
+        # The locks are the machine's own and only root's; nothing is installed.
+        "Debug::NoLocking": "true",
         # Root would become the user _apt, who cannot write here.
         "APT::Sandbox::User": "root",
         "Acquire::Languages": "none",

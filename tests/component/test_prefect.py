@@ -1,7 +1,6 @@
 """The runbooks as operators have them: a Prefect server, a process worker, and `prefect deploy --all` of this repository."""
 
 import os
-import re
 import shlex
 import signal
 import sqlite3
@@ -123,9 +122,9 @@ class Runbooks:
 
     def places_of(self, *texts: str) -> list[tuple[str, str]]:
         """Which text is where: columns of Prefect's database, files below PREFECT_HOME, logs, buckets."""
-        wanted = re.compile(b"|".join(re.escape(text.encode()) for text in texts))
+        wanted = [text.encode() for text in texts]
         stores = (*self._columns(), *self._files(), *self._objects())
-        return sorted({(place, text.decode()) for place, stored in stores for text in wanted.findall(stored)})
+        return sorted({(place, text.decode()) for place, stored in stores for text in wanted if text in stored})
 
     def _columns(self) -> Iterator[tuple[str, bytes]]:
         with closing(sqlite3.connect(f"file:{self.server.database}?mode=ro", uri=True)) as database:

@@ -46,8 +46,8 @@ SetEnv SHLVL=1
 """
 """The SHLVL keeps bash from reading the developer's own .bashrc, which may cost a second per command."""
 
-PACKAGES = ["openssh-server", "libwrap0", "libaudit1", "libcap-ng0", "libpam0g", "libselinux1", "libsystemd0"]
-"""What a machine without sshd needs to run the one of its own distribution from a folder."""
+SYSTEM_FOLDERS = "/usr/local/sbin:/usr/sbin:/sbin"
+"""Where sshd is, and where a user's PATH often does not look."""
 
 
 class Sshd:
@@ -148,12 +148,12 @@ def _key_pair() -> tuple[str, str]:
 def _program() -> tuple[str, dict[str, str], str]:
     """The sshd to run (it wants an absolute path), its environment, and the lines its version needs."""
     environment = dict(os.environ)
-    program = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
+    program = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:{SYSTEM_FOLDERS}")
     extra = ""
     if program is None:
         root = _unpacked()
         program = str(root / "usr/sbin/sshd")
-        environment["LD_LIBRARY_PATH"] = ":".join(str(path) for path in root.glob("usr/lib/*-linux-gnu"))
+        environment["LD_LIBRARY_PATH"] = ":".join(str(path) for path in _libraries(root))
         extra = "".join(f"{option} {path}\n" for option, path in _helpers(root))
     if _understands(program, environment, "PerSourcePenalties=no"):
         extra += "PerSourcePenalties no\n"  # OpenSSH 9.8: refused logins would lock loopback out for seconds
@@ -163,8 +163,13 @@ def _program() -> tuple[str, dict[str, str], str]:
 def _unpacked() -> Path:
     debian = importlib.import_module("tests.bootstrap.debian")  # only a machine without sshd needs it
     folder = cache_folder() / "openssh"
-    debian.unpack(PACKAGES, folder)
+    debian.unpack(["openssh-server"], folder, dependencies=True)
     return folder
+
+
+def _libraries(root: Path) -> Iterator[Path]:
+    for folder in ("lib", "usr/lib"):  # Debian 12 still has some in /lib
+        yield from root.glob(f"{folder}/*-linux-gnu*")
 
 
 def _helpers(root: Path) -> Iterator[tuple[str, Path]]:
