@@ -1,5 +1,6 @@
 """etcd's v3 gRPC API over mTLS, in our own words: the only importer of grpc."""
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -234,9 +235,15 @@ def _in_our_words(member: str, call: str, error: grpc.RpcError) -> RunbookError:
             f"{member}: the server's certificate is not signed by the CA of the profile, has expired, or is for another name",
             hint="check etcd.client.ca against the CA of the members, and the certificate with openssl s_client",
         )
-    if code in _NOT_LET_IN or any(alert in details.lower() for alert in _REJECTIONS):
+    if code in _NOT_LET_IN or _REJECTION.search(details):
         return Refused(said, hint="etcd does not accept the client certificate: check etcd.client and its CA")
     return NotYet(said, hint="look at the member and at the way to it; the step is tried again")
 
 
-_REJECTIONS = ("certificate_required", "unknown_ca", "bad_certificate", "certificate unknown", "handshake_failure")
+# In TLS 1.3 the member's alert comes after the client's handshake: gRPC says "Unwrap failed (TSI_DATA_CORRUPTED)" for
+# any alert, and only its log has its name. While connecting there is nothing else that it could be.
+_REJECTION = re.compile(
+    "certificate_required|unknown_ca|bad_certificate|certificate unknown|handshake_failure"
+    "|failed to connect.*unwrap failed",
+    re.IGNORECASE | re.DOTALL,
+)
