@@ -22,7 +22,7 @@ from tests.servers.seaweedfs import S3Server
 from tests.servers.site import Site
 
 KEYS = 3000
-"""That the shared etcd holds: about 12 MB, so that a stream is of several parts."""
+"""That the shared etcd holds: about 12 MB that do not compress, so that a stream is of two parts."""
 
 
 @pytest.fixture(scope="session")
@@ -36,7 +36,7 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
 def etcd3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EtcdCluster]:
     """Three members with some data; a test that breaks one starts it again."""
     with EtcdCluster(tmp_path_factory.mktemp("etcd3"), ("m1", "m2", "m3")) as cluster:
-        cluster.seed(KEYS, 4000)
+        cluster.seed(KEYS, 4000, ratio=1)
         yield cluster
 
 
@@ -44,7 +44,7 @@ def etcd3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EtcdCluster]:
 def etcd1(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EtcdCluster]:
     """A single member with some data."""
     with EtcdCluster(tmp_path_factory.mktemp("etcd1"), ("solo",)) as cluster:
-        cluster.seed(KEYS, 4000)
+        cluster.seed(KEYS, 4000, ratio=1)
         yield cluster
 
 

@@ -651,7 +651,7 @@ def test_a_learner_and_a_member_with_an_alarm_are_passed_over(new_site: NewSite,
         etcd["m1"].running.command.append("--quota-backend-bytes=16777216")
         etcd["m1"].start()
         with pytest.raises(RpcError, match="database space exceeded"):
-            etcd.seed(2000, 10_000, ratio=1)  # through m1
+            etcd.seed(5000, 10_000, ratio=1)  # through m1; its size is known once in 100 ms only
         site = new_site(etcd)
         report = etcd_backup_to_s3(site.name)
         assert assert_good(site, report)["member"] == "m2"

@@ -124,7 +124,9 @@ def test_tcp_proxy_freezes_and_cuts(etcd: EtcdCluster, tmp_path: Path) -> None:
         proxy.thaw()
         etcd.etcdctl("get", "/smoke", endpoint)
         proxy.cut_after(500_000)
-        with pytest.raises(RuntimeError, match="error reading from server: .*(connection reset by peer|unexpected EOF)"):
+        with pytest.raises(
+            RuntimeError, match="error reading from server: .*(connection reset by peer|unexpected EOF)"
+        ):
             etcd.etcdctl("snapshot", "save", str(tmp_path / "cut.db"), endpoint)
 
 

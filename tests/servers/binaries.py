@@ -19,6 +19,8 @@ from pathlib import Path
 
 import zstandard
 
+from tests.bootstrap.debian import CACHE
+
 ETCD_VERSION = "3.6.16"
 """What tests run against unless they ask for another; 3.6.8 and 3.7.0 are the ones that kubeadm installs."""
 
@@ -102,18 +104,13 @@ def weed() -> Path:
     raise NoBinariesError(f"no SeaweedFS: neither {program} nor `weed` on PATH; run `make setup`")
 
 
-def cache_folder() -> Path:
-    """Where programs are kept between runs."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kube-runbooks" / "bin"
-
-
 def _given(name: str, version: str) -> list[Path]:
     folder = os.environ.get("KUBE_RUNBOOKS_BIN")
     return [Path(folder) / f"{name}-v{version}", Path(folder)] if folder else []
 
 
 def _cached(name: str, version: str) -> Path:
-    return cache_folder() / f"{name}-v{version}"
+    return CACHE / "bin" / f"{name}-v{version}"
 
 
 def _is_complete(folder: Path, name: str) -> bool:

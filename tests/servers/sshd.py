@@ -17,8 +17,8 @@ from typing import Self
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from tests.bootstrap.debian import CACHE
 from tests.servers import undertaker
-from tests.servers.binaries import cache_folder
 from tests.servers.processes import Process, free_port
 
 START_LIMIT = 10.0
@@ -162,7 +162,7 @@ def _program() -> tuple[str, dict[str, str], str]:
 
 def _unpacked() -> Path:
     debian = importlib.import_module("tests.bootstrap.debian")  # only a machine without sshd needs it
-    folder = cache_folder() / "openssh"
+    folder = CACHE / "openssh"
     debian.unpack(["openssh-server"], folder, dependencies=True)
     return folder
 

@@ -204,6 +204,8 @@ class _Link:
             while data := channel.recv(WINDOW):
                 self._local.sendall(data)
             self._end_of_stream(channel)
+        except EOFError:  # paramiko's word for a lost connection, where recv() was about to open the window again
+            self._lost()
         except OSError:
             self.close()
 
@@ -211,7 +213,10 @@ class _Link:
         """Pass a proper end on as a half-close; a lost connection is no end, and both directions are closed."""
         if channel.eof_received:
             self._local.shutdown(socket.SHUT_WR)
-            return
+        else:
+            self._lost()
+
+    def _lost(self) -> None:
         if not self._closed:
             self._tunnel.report(self._tunnel.why_lost())
         self.close()
