@@ -60,8 +60,8 @@ def today(cluster: str, folder: str, etcdctl: str) -> Figures:
         "s3",
         endpoint_url=profile.store.endpoint,
         region_name=profile.store.region,
-        aws_access_key_id=os.environ["SITE_ACCESS_KEY"],
-        aws_secret_access_key=os.environ["SITE_SECRET_KEY"],
+        aws_access_key_id=_text_of(profile.store.access_key),
+        aws_secret_access_key=_text_of(profile.store.secret_key),
         verify=profile.store.ca,
     )
     client.upload_file(str(packed), profile.store.bucket, "today")
@@ -70,6 +70,10 @@ def today(cluster: str, folder: str, etcdctl: str) -> Figures:
     for path in (file, packed):
         path.unlink()
     return {"seconds": took, "bytes": plain, "stored": stored, "disk": plain + stored}
+
+
+def _text_of(reference: str | None) -> str:
+    return Path(str(reference).removeprefix("file:")).read_text()
 
 
 def _etcdctl_flags(profile: ClusterProfile) -> list[str]:

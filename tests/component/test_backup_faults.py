@@ -307,12 +307,11 @@ def test_uploads_that_could_not_be_aborted_are_swept_when_the_run_is_retried(
 
 
 @pytest.mark.parametrize("wrong", ["access key", "secret key"])
-def test_wrong_keys_are_refused_at_once(
-    site: Site, proxy: S3Proxy, wrong: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_wrong_keys_are_refused_at_once(site: Site, proxy: S3Proxy, wrong: str) -> None:
     """With the store's own reason and the fields to correct; the check is not tried again."""
     through(site, proxy)
-    monkeypatch.setenv("SITE_ACCESS_KEY" if wrong == "access key" else "SITE_SECRET_KEY", "AKWRONGWRONGWRONG")
+    field = "access_key" if wrong == "access key" else "secret_key"
+    site.use_store_keys(site.s3.admin._replace(**{field: "AKWRONGWRONGWRONG"}))
     told = "InvalidAccessKeyId" if wrong == "access key" else "SignatureDoesNotMatch"
     error = failure(Refused, told, lambda: etcd_backup_to_s3(site.name))
     assert "correct store.access_key and store.secret_key" in error.hint
@@ -320,14 +319,10 @@ def test_wrong_keys_are_refused_at_once(
     assert site.keys() == []
 
 
-def test_keys_that_may_only_read_are_refused_before_the_second_try(
-    site: Site, proxy: S3Proxy, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_keys_that_may_only_read_are_refused_before_the_second_try(site: Site, proxy: S3Proxy) -> None:
     """The sentence says what they have to be allowed."""
     through(site, proxy)
-    reader = site.s3.reader
-    monkeypatch.setenv("SITE_ACCESS_KEY", reader.access_key)
-    monkeypatch.setenv("SITE_SECRET_KEY", reader.secret_key)
+    site.use_store_keys(site.s3.reader)
     error = failure(Refused, "403 AccessDenied", lambda: etcd_backup_to_s3(site.name))
     assert "allow these keys to list, read, write and delete below store.prefix" in error.hint
     writes = [request for request in proxy.requests if request.method in {"PUT", "POST"} and "/etcd/" in request.path]

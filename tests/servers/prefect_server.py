@@ -25,6 +25,8 @@ START_LIMIT = 180.0
 WORKER_LIMIT = 60.0
 CLI_LIMIT = 120.0
 BUSY_TRIES = 10
+ANSWER_LIMIT = 100.0
+"""Prefect's own wait for SQLite's write lock is 60 s, and now and then (PrefectHQ/prefect#23051) all of it is waited."""
 PREFECT = (sys.executable, "-m", "prefect")
 
 SETTINGS = {
@@ -47,14 +49,16 @@ class PrefectServer:
 
     def __init__(self, folder: Path, *, ui: bool = False, settings: Mapping[str, str] | None = None) -> None:
         """`folder` becomes PREFECT_HOME; `settings` are more variables for the server and all its clients."""
-        home = folder / "home"
+        home, temporary = folder / "home", folder / "tmp"
         home.mkdir(parents=True, exist_ok=True)
+        temporary.mkdir(exist_ok=True)
         self.folder = folder
         self.port = free_port()
         self.api_url = f"http://127.0.0.1:{self.port}/api"
         self.database = home / "prefect.db"
         own = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
-        common = own | SETTINGS | {"PREFECT_HOME": str(home), **(settings or {})}
+        # A worker's storage is TMPDIR/runner_storage, which belongs to the first user of the machine that started one.
+        common = own | SETTINGS | {"PREFECT_HOME": str(home), "TMPDIR": str(temporary), **(settings or {})}
         self.env: dict[str, str] = common | {"PREFECT_API_URL": self.api_url, "PYTHONPATH": str(ROOT)}
         """The whole environment of a client, flow or worker."""
         server_env = common | {
@@ -149,7 +153,7 @@ class PrefectServer:
         return self._ask(method, path, json)
 
     def _ask(self, method: str, path: str, json: object) -> httpx.Response:
-        return httpx.request(method, f"{self.api_url}{path}", json=json, timeout=30, trust_env=False)
+        return httpx.request(method, f"{self.api_url}{path}", json=json, timeout=ANSWER_LIMIT, trust_env=False)
 
 
 def _empty_database() -> Path:

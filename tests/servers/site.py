@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from tests.servers.etcd import EtcdCluster
-from tests.servers.seaweedfs import S3Server
+from tests.servers.seaweedfs import Identity, S3Server
 from tests.servers.sshd import Sshd
 
 
@@ -31,12 +31,18 @@ class Site:
             "store": {
                 "bucket": self.bucket,
                 "endpoint": s3.endpoint,
-                "access_key": "env:SITE_ACCESS_KEY",
-                "secret_key": "env:SITE_SECRET_KEY",
+                "access_key": f"file:{folder / 'access-key'}",
+                "secret_key": f"file:{folder / 'secret-key'}",
             },
             "backup": {"retention": {"last": 3}},
         }
+        self.use_store_keys(s3.admin)
         self.write()
+
+    def use_store_keys(self, identity: Identity) -> None:
+        """Whose keys the store is asked with. In files: Prefect's worker writes a run's environment to a disk."""
+        self._private_file("access-key", identity.access_key)
+        self._private_file("secret-key", identity.secret_key)
 
     def write(self, **changes: dict[str, Any]) -> None:
         """Write the profile, with fields of its parts changed: `site.write(store={"region": "eu-west-1"})`."""
@@ -69,8 +75,6 @@ class Site:
             "KUBE_RUNBOOKS_CLUSTERS": str(self.clusters),
             "KUBE_RUNBOOKS_SCRATCH": str(self.scratch),
             "KUBE_RUNBOOKS_BIN": str(self.etcd.binaries),
-            "SITE_ACCESS_KEY": self.s3.admin.access_key,
-            "SITE_SECRET_KEY": self.s3.admin.secret_key,
         }
 
     @property
