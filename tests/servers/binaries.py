@@ -21,6 +21,7 @@ import zstandard
 
 from tests.bootstrap.debian import CACHE
 
+KUBERNETES_VERSION = "1.36.3"
 ETCD_VERSION = "3.6.16"
 """What tests run against unless they ask for another; 3.6.8 and 3.7.0 are the ones that kubeadm installs."""
 
@@ -63,6 +64,10 @@ ARCHIVES = {
         ),
     )
 }
+
+
+ARCHIVES["kube"] = Archive(("kubeadm", "kubelet", "kubectl", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy"), "", "", {}, ())
+ARCHIVES["coredns"] = Archive(("coredns",), "", "", {}, ())
 
 
 class NoBinariesError(Exception):

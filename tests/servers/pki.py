@@ -29,12 +29,13 @@ class KeyPair:
 class Authority:
     """A self-signed authority; `ca` is the file that clients trust."""
 
-    def __init__(self, folder: Path, name: str = "test-ca") -> None:
-        """`folder` receives the authority's certificate and all that it issues; made if missing."""
+    def __init__(self, folder: Path, name: str = "test-ca", lifetime: timedelta = timedelta(days=1)) -> None:
+        """`folder` receives the authority's certificate and all that it issues, for a lifetime; made if missing."""
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.ca = folder / f"{name}.crt"
         self._name = _name(name)
+        self._lifetime = lifetime
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._write_ca()
 
@@ -49,7 +50,7 @@ class Authority:
         not_before: datetime | None = None,
         not_after: datetime | None = None,
     ) -> KeyPair:
-        """A certificate for the common name, valid for the last hour and the next day unless told otherwise."""
+        """A certificate for the common name, valid for the last hour and the lifetime unless told otherwise."""
         key = ec.generate_private_key(ec.SECP256R1())
         names = [*(x509.DNSName(each) for each in dns), *(x509.IPAddress(ip_address(each)) for each in ips)]
         usages = [usage for wanted, usage in ((server, USAGES["server"]), (client, USAGES["client"])) if wanted]
@@ -99,7 +100,7 @@ class Authority:
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
             .not_valid_before(not_before or datetime.now(UTC) - timedelta(hours=1))
-            .not_valid_after(not_after or datetime.now(UTC) + timedelta(days=1))
+            .not_valid_after(not_after or datetime.now(UTC) + self._lifetime)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(own), critical=False)
         )

@@ -42,8 +42,11 @@ class Identity(NamedTuple):
 class S3Server:
     """A context manager: it takes objects when the block begins, and nothing of it runs when the block ends."""
 
-    def __init__(self, folder: Path, *, tls: KeyPair | None = None, volumes: int | None = None) -> None:
+    def __init__(
+        self, folder: Path, *, address: str = "127.0.0.1", tls: KeyPair | None = None, volumes: int | None = None
+    ) -> None:
         """`volumes` of 1 MB each make a store that is soon full; `tls` adds `https_endpoint`."""
+        self.address = address
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.admin, self.reader = _identity(), _identity()
@@ -54,7 +57,7 @@ class S3Server:
         self._master_port = free_port()
         self._sizes = {"master.volumeSizeLimitMB": 1, "volume.max": volumes} if volumes else ROOMY
         self._write_identities()
-        self._sockets: list[Path] = []
+        self.sockets: list[Path] = []
         command = [str(weed()), f"-logdir={folder}", "server", *self._flags(tls)]
         environment = {
             **os.environ,
@@ -77,13 +80,13 @@ class S3Server:
     @property
     def endpoint(self) -> str:
         """Plain HTTP."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{self.address}:{self.port}"
 
     @property
     def https_endpoint(self) -> str:
         """With the certificate that was given."""
         assert self.https_port, "give a `tls` key pair"
-        return f"https://127.0.0.1:{self.https_port}"
+        return f"https://{self.address}:{self.https_port}"
 
     def start(self) -> None:
         """Start, also again on the same data and ports, and wait until it lists its buckets."""
@@ -93,7 +96,7 @@ class S3Server:
     def kill(self) -> None:
         """SIGKILL: an orderly end takes it 30 s."""
         self.process.kill()
-        for socket in self._sockets:
+        for socket in self.sockets:
             socket.unlink(missing_ok=True)
 
     def freeze(self) -> None:
@@ -154,7 +157,7 @@ class S3Server:
 
     def _has_volume_server(self) -> bool:
         """Has the master heard of it?"""
-        connection = HTTPConnection("127.0.0.1", self._master_port, timeout=2)
+        connection = HTTPConnection(self.address, self._master_port, timeout=2)
         with suppress(OSError, HTTPException), closing(connection):
             connection.request("GET", "/dir/status")
             return bool(json.load(connection.getresponse())["Topology"]["Max"])
@@ -178,8 +181,8 @@ class S3Server:
         data = self.folder / "data"
         data.mkdir(exist_ok=True)
         yield "-master.telemetry=false"
-        yield "-ip=127.0.0.1"
-        yield "-ip.bind=127.0.0.1"
+        yield f"-ip={self.address}"
+        yield f"-ip.bind={self.address}"
         yield f"-dir={data}"
         yield "-s3"
         yield f"-s3.port={self.port}"
@@ -204,7 +207,7 @@ class S3Server:
     def _port_with_socket(self, part: str) -> int:
         """A port; SeaweedFS puts a socket beside some of them, always into /tmp, and a SIGKILL leaves it there."""
         port = free_port()
-        self._sockets.append(Path(f"/tmp/seaweedfs-{part}-{port}.sock"))  # noqa: S108 - its choice, not ours
+        self.sockets.append(Path(f"/tmp/seaweedfs-{part}-{port}.sock"))  # noqa: S108 - its choice, not ours
         return port
 
 

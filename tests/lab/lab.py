@@ -1,0 +1,434 @@
+"""A lab: a real kubeadm cluster of systemd machines on this one, with all that a site has around it."""
+
+import json
+import os
+import socket
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Self
+
+import yaml
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from tests.lab import images, kubeadm, packages
+from tests.lab.base import base
+from tests.lab.cache import HERE, LABS, digest_of, remove_tree
+from tests.lab.host import LabError, what_is_missing
+from tests.lab.machine import BRIDGE, Machine, copy
+from tests.lab.namespaces import Namespaces, finish
+from tests.lab.services import LOAD_BALANCER, Services
+from tests.lab.shape import Role, Shape
+from tests.servers.binaries import binaries
+from tests.servers.pki import Authority
+from tests.servers.processes import wait_until
+
+READY_LIMIT = 240.0
+BUCKET = "lab"
+TABLE = "lab"
+"""Of nftables, on the bridge: what does not get through."""
+
+
+class Lab:
+    """A context manager: its cluster is ready when the block begins, and nothing of it is left when the block ends."""
+
+    def __init__(self, shape: Shape, *, folder: Path | None = None) -> None:
+        self.shape = shape
+        self.folder = folder or LABS / "labs" / shape.name
+        self.namespaces = Namespaces(self.folder)
+        self.services = Services(shape, self.folder, self.namespaces)
+        self.machines = {place.name: Machine(shape, place, self.folder, self.namespaces) for place in shape.machines}
+        self.times: dict[str, float] = {}
+        """Seconds that each part of making it took."""
+
+    def __enter__(self) -> Self:
+        self.up()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.down()
+
+    def __getitem__(self, name: str) -> Machine:
+        return self.machines[name]
+
+    @classmethod
+    def find(cls, name: str) -> Self:
+        """The lab of that name as its folder has it; LabError when there is none."""
+        path = LABS / "labs" / name / "shape.json"
+        if not path.exists():
+            raise LabError(f"there is no lab {name!r}; known are: {', '.join(known()) or 'none'}")
+        return cls(Shape.from_json(path.read_text()))
+
+    def of_role(self, *roles: Role) -> list[Machine]:
+        """Machines, control planes first."""
+        return [machine for machine in self.machines.values() if machine.place.role in roles]
+
+    @property
+    def control_planes(self) -> list[Machine]:
+        """In the order of their numbers."""
+        return self.of_role(Role.CONTROL_PLANE)
+
+    @property
+    def nodes(self) -> list[Machine]:
+        """Machines that run a kubelet."""
+        return self.of_role(Role.CONTROL_PLANE, Role.WORKER)
+
+    # --- its life
+
+    def up(self, *, lasting: bool = False) -> None:
+        """A cluster: thawed where one of this shape was frozen, else made and frozen. It ends with this process,
+        however that ends, unless it is `lasting`."""
+        self._open(lasting=lasting)
+        try:
+            if self.is_frozen:
+                self.thaw()
+            else:
+                self._make()
+                self.freeze()
+        except BaseException:
+            self.namespaces.close()
+            raise
+
+    def down(self) -> None:
+        """Nothing of it is left: processes, mounts, network, files. Also after a crash of the lab itself."""
+        self.namespaces.close()
+        remove_tree(self.folder)
+
+    def freeze(self) -> None:
+        """Keeps the whole state on the disk, as it is after an orderly power-off; then it goes on."""
+        with self._timed("freeze: power-off"):
+            _all_at_once(Machine.stop, self.machines.values())
+        with self._timed("freeze: copy"):
+            unfinished = self._frozen.with_name(f"{self._frozen.name}.unfinished")
+            remove_tree(unfinished)
+            unfinished.mkdir(parents=True)
+            for part in _KEPT:
+                copy(self.folder / part, unfinished / part)
+            remove_tree(self._frozen)
+            unfinished.rename(self._frozen)
+        with self._timed("freeze: start again"):
+            self._start()
+
+    def thaw(self) -> None:
+        """Back to the frozen state, whatever happened since: same certificates, same addresses."""
+        with self._timed("thaw"):
+            self.heal()
+            _all_at_once(Machine.power_cut, self.machines.values())
+            for part in _KEPT:
+                copy(self._frozen / part, self.folder / part)
+            self._start()
+
+    @property
+    def is_frozen(self) -> bool:
+        """Is there a frozen state of this shape, made by this very code?"""
+        return self._frozen.exists()
+
+    def wait_until_ready(self, since: datetime | None = None) -> None:
+        """Every node Ready by a heartbeat after `since`, every API server ready, every pod of kube-system running."""
+        problem = "nothing was asked yet"
+
+        def is_ready() -> bool:
+            nonlocal problem
+            problem = self._what_is_not_ready(since or datetime.now(UTC) - timedelta(seconds=40))
+            return not problem
+
+        try:
+            wait_until(is_ready, READY_LIMIT, "the cluster is ready", every=0.5)
+        except TimeoutError as error:
+            raise LabError(f"{error}: {problem}") from error
+
+    # --- from outside
+
+    def kubectl(self, *arguments: str, text: str = "", limit: float = 60.0) -> str:
+        """What kubectl prints, as the administrator, through the load balancer."""
+        return self._kubectl(f"--kubeconfig={self.folder / 'admin.conf'}", *arguments, text=text, limit=limit)
+
+    def get(self, *arguments: str) -> list[dict[str, Any]]:
+        """Objects: `lab.get("nodes")`."""
+        found: list[dict[str, Any]] = json.loads(self.kubectl("get", *arguments, "--output=json"))["items"]
+        return found
+
+    def ssh_command(self, name: str, *command: str) -> list[str]:
+        """The command line that logs in to a machine as `ops`, who may use sudo."""
+        options = [f"-oUserKnownHostsFile={self.folder / 'known_hosts'}", "-oStrictHostKeyChecking=yes", "-q"]
+        options += ["-i", str(self.folder / "id_ed25519"), "-oIdentitiesOnly=yes"]
+        if self.shape.bastion and name != Role.BASTION:
+            options.append(f"-oProxyCommand={' '.join(self.ssh_command('bastion'))} -W %h:%p")
+        return ["ssh", *options, f"ops@{self.machines[name].address}", *command]
+
+    @property
+    def profile(self) -> dict[str, Any]:
+        """The cluster's profile, so that any runbook can be run on it."""
+        shape, store = self.shape, self.services.store
+        members = shape.of_role(Role.ETCD) or shape.of_role(Role.CONTROL_PLANE)
+        ssh: dict[str, Any] = {
+            "user": "ops",
+            "key": f"file:{self.folder / 'id_ed25519'}",
+            "known_hosts": str(self.folder / "known_hosts"),
+        }
+        if shape.bastion:
+            ssh["gateway"] = {"address": self.machines[Role.BASTION].address}
+        on_node = {part: f"/etc/etcd/{file}" for part, file in _ETCD_FILES} if shape.external_etcd else {}
+        client = self.folder / "etcd-client"
+        return {
+            "name": shape.name,
+            "nodes": [{"name": each.name, "address": each.address} for each in shape.machines if each.name != "bastion"],
+            "ssh": ssh,
+            "etcd": {
+                "endpoints": [{"url": f"https://{each.address}:2379", "node": each.name} for each in members],
+                "on_node": on_node,
+                "client": {
+                    "ca": f"file:{client / 'ca.crt'}",
+                    "certificate": f"file:{client / 'client.crt'}",
+                    "key": f"file:{client / 'client.key'}",
+                },
+            },
+            "store": {
+                "bucket": BUCKET,
+                "endpoint": store["endpoint"],
+                "access_key": f"file:{self.folder / 'access-key'}",
+                "secret_key": f"file:{self.folder / 'secret-key'}",
+            },
+        }
+
+    # --- faults
+
+    @contextmanager
+    def cut(self, one: str, other: str) -> Iterator[None]:
+        """No packet passes between two machines; `gateway` is the load balancer, the mirrors and the store."""
+        self.separate(one, other)
+        try:
+            yield
+        finally:
+            self.heal()
+
+    def separate(self, one: str, other: str) -> None:
+        """As `cut`, until `heal`."""
+        ends = [self._address(one), self._address(other)]
+        for source, target in (ends, ends[::-1]):
+            for chain in ("cuts-forward", "cuts-local", "cuts-out"):
+                rule = ["ip", "saddr", source, "ip", "daddr", target, "drop"]
+                self.namespaces.run("nft", "add", "rule", "bridge", TABLE, chain, *rule)
+
+    def heal(self) -> None:
+        """Every cut is mended, every mirror works."""
+        for chain in ("cuts-forward", "cuts-local", "cuts-out"):
+            self.namespaces.run("nft", "flush", "chain", "bridge", TABLE, chain)
+        self.services.repair()
+
+    # --- inside
+
+    def _open(self, *, lasting: bool) -> None:
+        """Namespaces with a network and the services in them; no machine yet."""
+        if missing := what_is_missing():
+            raise LabError("\n".join(["a lab cannot be started here:", *(f"- {line}" for line in missing)]))
+        if self.namespaces.pid:
+            raise LabError(f"lab {self.shape.name!r} runs already; `make lab-down NAME={self.shape.name}` ends it")
+        self.down()
+        self.folder.mkdir(parents=True, mode=0o700)
+        (self.folder / "shape.json").write_text(self.shape.to_json())
+        with self._timed("base"):
+            base()
+        self.namespaces.open(lasting=lasting)
+        self._connect_network()
+        with self._timed("services"):
+            self.services.start()
+
+    def _make(self) -> None:
+        began = time.monotonic()
+        with self._timed("images and packages"):
+            images.load(self._images, self.services.registry)
+            packages.publish(self.shape.kubernetes)
+        _write_key(self.folder)
+        with self._timed("machines"):
+            for machine in self.machines.values():
+                machine.create()
+                if machine.place.role is Role.ETCD:
+                    kubeadm.put_etcd(machine)
+                machine.start()
+            _all_at_once(Machine.wait_until_up, self.machines.values())
+        self._write_known_hosts()
+        with self._timed("packages"):
+            _all_at_once(kubeadm.install_packages, self.nodes)
+        first, *others = self.control_planes
+        authority = self._external_etcd()
+        with self._timed("kubeadm init"):
+            kubeadm.init(first, authority)
+        self._keep_credentials(first, authority)
+        digest = kubeadm.ca_hash(first)
+        for machine in others:
+            with self._timed(f"join {machine.name}"):
+                kubeadm.join(machine, digest)
+        with self._timed("join workers"):
+            _all_at_once(lambda machine: kubeadm.join(machine, digest), self.of_role(Role.WORKER))
+        with self._timed("ready"):
+            self.wait_until_ready()
+        self.times["all of a new cluster"] = time.monotonic() - began
+
+    def _start(self) -> None:
+        began = datetime.now(UTC)
+        for machine in self.machines.values():
+            machine.start()
+        _all_at_once(Machine.wait_until_up, self.machines.values())
+        self.wait_until_ready(began)
+
+    @property
+    def _images(self) -> Sequence[str]:
+        names = [*images.names_for(self.shape.kubernetes), images.WORKLOAD]
+        return [*names, images.etcd_image(self.shape.etcd)] if self.shape.etcd else names
+
+    @property
+    def _frozen(self) -> Path:
+        sources = [*HERE.glob("*.py"), *HERE.glob("*.sh")]
+        return LABS / "frozen" / f"{self.shape.name}-{digest_of(*sources, also=self.shape.to_json() + base().name)}"
+
+    def _connect_network(self) -> None:
+        """A bridge for the machines, and a cable from it to this machine."""
+        run, cable = self.namespaces.run, f"krlab{self.shape.network}"
+        run("ip", "link", "set", "lo", "up")
+        run("ip", "link", "add", BRIDGE, "type", "bridge")
+        run("ip", "address", "add", f"{self.shape.gateway}/24", "dev", BRIDGE)
+        run("ip", "link", "set", BRIDGE, "up")
+        with suppress(LabError):
+            finish(["ip", "link", "delete", cable])
+        pid = str(self.namespaces.pid)
+        finish(["ip", "link", "add", cable, "type", "veth", "peer", "name", "host", "netns", pid])
+        finish(["ip", "address", "add", f"{self.shape.host}/24", "dev", cable])
+        finish(["ip", "link", "set", cable, "up"])
+        run("ip", "link", "set", "host", "master", BRIDGE, "up")
+        self.namespaces.run("nft", "-f", "-", text=self._firewall())
+
+    def _firewall(self) -> str:
+        """Chains for cuts; and where there is a bastion, the worker opens no connection to any other machine."""
+        guard = ""
+        if self.shape.bastion:
+            bastion = self.machines[Role.BASTION].address
+            guard = f"ip saddr {self.shape.host} ip daddr != {bastion} tcp flags & (syn | ack) == syn drop"
+        return f"""
+            table bridge {TABLE} {{
+              chain cuts-forward {{ }}
+              chain cuts-local {{ }}
+              chain cuts-out {{ }}
+              chain forward {{ type filter hook forward priority 0; {guard}
+                jump cuts-forward; }}
+              chain local {{ type filter hook input priority 0; jump cuts-local; }}
+              chain out {{ type filter hook output priority 0; jump cuts-out; }}
+            }}
+        """
+
+    def _external_etcd(self) -> Authority | None:
+        members = self.of_role(Role.ETCD)
+        if not members:
+            return None
+        with self._timed("external etcd"):
+            return kubeadm.external_etcd(members, self.folder / "etcd-pki")
+
+    def _keep_credentials(self, first: Machine, authority: Authority | None) -> None:
+        """What a person or a worker needs to reach the cluster."""
+        folder = self.folder / "etcd-client"
+        ca, pair = kubeadm.client_of_members(first, authority, folder)
+        (folder / "ca.crt").write_text(ca)
+        for name, source in (("client.crt", pair.certificate), ("client.key", pair.key)):
+            _write_private(folder / name, source.read_text())
+        _write_private(self.folder / "admin.conf", first.read("/etc/kubernetes/admin.conf"))
+
+    def write_profile(self) -> Path:
+        """The profile and what it refers to, in files; returns the folder for KUBE_RUNBOOKS_CLUSTERS."""
+        store, clusters = self.services.store, self.folder / "clusters"
+        _write_private(self.folder / "access-key", store["access_key"])
+        _write_private(self.folder / "secret-key", store["secret_key"])
+        clusters.mkdir(exist_ok=True)
+        (clusters / f"{self.shape.name}.yaml").write_text(yaml.safe_dump(self.profile, sort_keys=False))
+        return clusters
+
+    def _write_known_hosts(self) -> None:
+        lines = []
+        for machine in self.machines.values():
+            key = (machine.folder / "upper/etc/ssh/ssh_host_ed25519_key.pub").read_text().strip()
+            lines.append(f"{machine.address},{machine.name} {key}\n")
+        (self.folder / "known_hosts").write_text("".join(lines))
+
+    def _what_is_not_ready(self, since: datetime) -> str:
+        try:
+            for machine in self.control_planes:
+                self._ask_for_readiness(machine)
+            leases = {lease["metadata"]["name"]: lease["spec"]["renewTime"] for lease in self.get("leases", "-n=kube-node-lease")}
+            nodes = {node["metadata"]["name"]: _is_ready(node) for node in self.get("nodes")}
+            pods = self.get("pods", "--namespace=kube-system")
+        except LabError as error:
+            return str(error)
+        for machine in self.nodes:
+            if not nodes.get(machine.name):
+                return f"node {machine.name} is not Ready"
+            if datetime.fromisoformat(leases.get(machine.name, "2000-01-01T00:00:00Z")) < since:
+                return f"node {machine.name} has sent no heartbeat since {since}"
+        waiting = [pod["metadata"]["name"] for pod in pods if not _is_ready(pod)]
+        return f"pods are not ready: {', '.join(waiting)}" if waiting else ""
+
+    def _ask_for_readiness(self, machine: Machine) -> None:
+        server = f"--server=https://{machine.address}:6443"
+        if self.shape.bastion:
+            machine.run(f"kubectl --kubeconfig=/etc/kubernetes/admin.conf {server} get --raw=/readyz", limit=20.0)
+        else:
+            self.kubectl(server, "get", "--raw=/readyz", limit=20.0)
+
+    def _kubectl(self, *arguments: str, text: str, limit: float) -> str:
+        program = binaries("kube", self.shape.kubernetes) / "kubectl"
+        environment = {"HOME": str(self.folder), "PATH": os.defpath}
+        command: list[str | Path] = [program, *arguments]
+        if self.shape.bastion:
+            command = self.namespaces.enter(*command)
+            environment = dict(os.environ)
+        return finish(command, text=text, limit=limit, env=environment)
+
+    def _address(self, name: str) -> str:
+        return {"gateway": self.shape.gateway, "host": self.shape.host}.get(name) or self.machines[name].address
+
+    @contextmanager
+    def _timed(self, what: str) -> Iterator[None]:
+        began = time.monotonic()
+        yield
+        self.times[what] = time.monotonic() - began
+
+
+_KEPT = ("machines", "etcd-client", "admin.conf", "known_hosts", "id_ed25519", "id_ed25519.pub")
+_ETCD_FILES = (("ca", "ca.crt"), ("certificate", "server.crt"), ("key", "server.key"))
+
+
+def known() -> list[str]:
+    """Names of the labs that have a folder."""
+    return sorted(path.parent.name for path in (LABS / "labs").glob("*/shape.json"))
+
+
+def _all_at_once(act: Callable[[Machine], object], machines: Iterable[Machine]) -> None:
+    with ThreadPoolExecutor(max_workers=16) as pool:
+        list(pool.map(act, machines))
+
+
+def _is_ready(thing: dict[str, Any]) -> bool:
+    """A node or a pod; a pod that has done its work is as good."""
+    if thing.get("status", {}).get("phase") == "Succeeded":
+        return True
+    conditions = thing.get("status", {}).get("conditions", [])
+    return any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)
+
+
+def _write_key(folder: Path) -> None:
+    key = Ed25519PrivateKey.generate()
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
+    )
+    public = key.public_key().public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH)
+    _write_private(folder / "id_ed25519", private.decode())
+    (folder / "id_ed25519.pub").write_text(f"{public.decode()} {socket.gethostname()}\n")
+
+
+def _write_private(path: Path, text: str) -> None:
+    if path.exists() and path.read_text() == text:
+        return
+    path.touch(mode=0o600)
+    path.write_text(text)

@@ -1,0 +1,104 @@
+"""kubeadm, kubelet and kubectl as Debian packages, in a repository laid out as the community's (pkgs.k8s.io)."""
+
+import gzip
+import shutil
+import tempfile
+from pathlib import Path
+
+from tests.lab.cache import LABS, only_one
+from tests.lab.namespaces import finish
+from tests.servers.binaries import binaries
+
+PROGRAMS = ("kubeadm", "kubelet", "kubectl")
+REVISION = "1.1"
+
+KUBELET_UNIT = """\
+[Unit]
+Description=kubelet: The Kubernetes Node Agent
+After=network-online.target
+
+[Service]
+ExecStart=/usr/bin/kubelet
+Restart=always
+StartLimitInterval=0
+RestartSec=10
+
+[Install]
+WantedBy=multi-user.target
+"""
+KUBEADM_DROP_IN = """\
+[Service]
+Environment="KUBELET_KUBECONFIG_ARGS=--bootstrap-kubeconfig=/etc/kubernetes/bootstrap-kubelet.conf --kubeconfig=/etc/kubernetes/kubelet.conf"
+Environment="KUBELET_CONFIG_ARGS=--config=/var/lib/kubelet/config.yaml"
+EnvironmentFile=-/var/lib/kubelet/kubeadm-flags.env
+EnvironmentFile=-/etc/default/kubelet
+ExecStart=
+ExecStart=/usr/bin/kubelet $KUBELET_KUBECONFIG_ARGS $KUBELET_CONFIG_ARGS $KUBELET_KUBEADM_ARGS $KUBELET_EXTRA_ARGS
+"""
+ENABLE = """\
+#!/bin/sh
+set -e
+[ -d /run/systemd/system ] || exit 0
+systemctl daemon-reload || true
+[ -n "$2" ] || systemctl enable -q kubelet || true
+"""
+
+
+def repository() -> Path:
+    """Its folder, the same for all labs."""
+    return LABS / "packages"
+
+
+def place_of(kubernetes: str) -> str:
+    """The path of a minor's repository: one for each, as the community has it."""
+    return f"core:/stable:/v{'.'.join(kubernetes.split('.')[:2])}/deb"
+
+
+def publish(kubernetes: str) -> None:
+    """Makes the packages of a version, unless the repository has them."""
+    folder = repository() / place_of(kubernetes)
+    with only_one("packages"):
+        missing = [program for program in PROGRAMS if not (folder / _file(program, kubernetes)).exists()]
+        if not missing:
+            return
+        folder.mkdir(parents=True, exist_ok=True)
+        for program in missing:
+            _build(program, kubernetes, folder)
+        index = finish(["sh", "-c", 'cd "$1" && apt-ftparchive packages .', "sh", folder])
+        (folder / "Packages").write_text(index)
+        (folder / "Packages.gz").write_bytes(gzip.compress(index.encode()))
+        (folder / "Release").write_text(finish(["sh", "-c", 'cd "$1" && apt-ftparchive release .', "sh", folder]))
+
+
+def _file(program: str, version: str) -> str:
+    return f"{program}_{version}-{REVISION}_amd64.deb"
+
+
+def _build(program: str, version: str, into: Path) -> None:
+    with tempfile.TemporaryDirectory(dir=LABS) as temporary:
+        tree = Path(temporary)
+        tree.chmod(0o755)
+        control = tree / "DEBIAN"
+        control.mkdir()
+        fields = {"Package": program, "Version": f"{version}-{REVISION}", "Architecture": "amd64", "Maintainer": "lab"}
+        fields["Description"] = f"{program} {version} for the lab"
+        (control / "control").write_text("".join(f"{name}: {value}\n" for name, value in fields.items()))
+        (tree / "usr/bin").mkdir(parents=True)
+        shutil.copy((binaries("kube", version) / program).resolve(), tree / "usr/bin" / program)
+        if program == "kubelet":
+            _add_service(tree)
+        finish(["dpkg-deb", "-Zzstd", "-z1", "--root-owner-group", "--build", tree, into / _file(program, version)])
+
+
+def _add_service(tree: Path) -> None:
+    units = tree / "usr/lib/systemd/system"
+    for path, text in (
+        (units / "kubelet.service", KUBELET_UNIT),
+        (units / "kubelet.service.d/10-kubeadm.conf", KUBEADM_DROP_IN),
+        (tree / "etc/default/kubelet", "KUBELET_EXTRA_ARGS=\n"),
+        (tree / "DEBIAN/conffiles", "/etc/default/kubelet\n"),
+        (tree / "DEBIAN/postinst", ENABLE),
+    ):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    (tree / "DEBIAN/postinst").chmod(0o755)
