@@ -10,6 +10,7 @@ from tests.bootstrap.debian import CACHE
 
 LABS = CACHE / "lab"
 HERE = Path(__file__).parent
+DIGEST_LENGTH = 12
 
 
 def digest_of(*files: Path, also: str = "") -> str:
@@ -17,7 +18,7 @@ def digest_of(*files: Path, also: str = "") -> str:
     state = hashlib.sha256(also.encode())
     for file in sorted(files):
         state.update(file.name.encode() + b"\0" + file.read_bytes())
-    return state.hexdigest()[:12]
+    return state.hexdigest()[:DIGEST_LENGTH]
 
 
 @contextmanager
@@ -45,5 +46,5 @@ def remove_tree(folder: Path) -> None:
     """A folder with all in it, whoever owns it; nothing if there is none."""
     from tests.lab.namespaces import finish  # noqa: PLC0415
 
-    if folder.exists():
+    if folder.exists() or folder.is_symlink():
         finish(["rm", "-rf", "--one-file-system", folder])

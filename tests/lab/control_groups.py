@@ -6,7 +6,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from tests.lab.host import CGROUPS, uses_cgroup_v2
+from tests.lab.host import CGROUPS, LabError, uses_cgroup_v2
 from tests.lab.init import remove
 
 PREFIX = "kube-runbooks-"
@@ -42,13 +42,14 @@ class ControlGroups:
 
     def freeze(self) -> None:
         """Every process stops, as by SIGSTOP but none can tell: nothing is closed, nothing is answered."""
+        if not self._freezer.exists():
+            return
         name, value, done = _FREEZE[uses_cgroup_v2()]
         (self._freezer / name).write_text(value)
         deadline = time.monotonic() + FREEZE_LIMIT
         while done not in (self._freezer / ("cgroup.events" if uses_cgroup_v2() else name)).read_text():
             if time.monotonic() > deadline:
-                message = f"{self._freezer} does not freeze"
-                raise TimeoutError(message)
+                raise LabError(f"{self._freezer} does not freeze")
             time.sleep(0.01)
 
     def thaw(self) -> None:
@@ -58,11 +59,7 @@ class ControlGroups:
             (self._freezer / name).write_text(value)
 
     def kill(self) -> None:
-        """A power cut: nothing gets to say goodbye. Frozen first, so that none sees another one end."""
-        if not self._freezer.exists():
-            return
-        with suppress(TimeoutError):
-            self.freeze()
+        """SIGKILL for every process; those that were frozen do nothing more."""
         for pid in self.processes():
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)

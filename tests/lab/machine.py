@@ -2,6 +2,7 @@
 
 import os
 import shlex
+import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -23,7 +24,12 @@ BRIDGE = "lab0"
 MARK = "KUBE_RUNBOOKS_MACHINE"
 """In the environment of a machine's first process and of what keeps it, with its folder."""
 
-STATE = ("upper", "work", "root", "containerd", "kubelet", "etcd")
+ROOT, STATE = ("upper", "work", "root"), ("containerd", "kubelet", "etcd")
+"""Of a machine's disk: what its root is mounted from, and plain folders (an overlay cannot lie on an overlay)."""
+
+SHARED = "io.containerd.snapshotter.v1.overlayfs/snapshots"
+"""Of containerd's folder: layers of images, never written again. Copies of a disk share their files."""
+
 START_LIMIT, STOP_LIMIT, CUT_LIMIT = 60.0, 120.0, 20.0
 POWER_OFF = signal.SIGRTMIN + 4
 """What systemd takes for an orderly power-off."""
@@ -51,7 +57,7 @@ class Machine:
     def create(self) -> None:
         """An empty disk: the base, and what is this machine's own."""
         remove_tree(self.folder)
-        for part in STATE:
+        for part in (*ROOT, *STATE):
             (self.folder / part).mkdir(parents=True)
         for path, text in self._own_files().items():
             file = self.folder / "upper" / path
@@ -69,7 +75,7 @@ class Machine:
         self._groups.make()
         self._namespaces.leave_behind(*self._groups.folders, *self._groups.parents)
         self.console.parent.mkdir(exist_ok=True)
-        script = ["sh", HERE / "machine.sh", base(), self.folder, self.name, BRIDGE, *self._groups.folders]
+        script = ["sh", HERE / "machine.sh", self._layers(), self.folder, self.name, BRIDGE, *self._groups.folders]
         command = ["unshare", "--mount", "--propagation", "private", *script]
         self._namespaces.start(command, self.console, env={MARK: str(self.folder)})
 
@@ -86,12 +92,19 @@ class Machine:
         self._groups.remove()
 
     def power_cut(self) -> None:
-        """Everything on it ends in one moment. What was written and not synced is kept: the disk is the host's."""
+        """Everything on it ends in one moment, and no packet says so: its cable is pulled first.
+
+        What was written and not synced is kept, for the disk is the host's.
+        """
+        with suppress(LabError):
+            self._groups.freeze()
+        with suppress(LabError):
+            self._namespaces.run("ip", "link", "delete", f"vb-{self.name}")
         self._groups.kill()
         for pid in self.processes:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        self._wait(lambda: not self.processes and not self._has_link(), CUT_LIMIT, "is gone")
+        self._wait(lambda: not self.processes, CUT_LIMIT, "is gone")
         self._groups.remove()
 
     def restart(self) -> None:
@@ -99,10 +112,23 @@ class Machine:
         self.start()
         self.wait_until_up()
 
-    def remove(self) -> None:
-        """Power cut, and the disk thrown away."""
+    def freeze_disk(self, into: Path) -> None:
+        """Keeps the disk of a machine that is off, and leaves it without one: `thaw_disk` gives it a new one."""
+        into.mkdir(parents=True)
+        (self.folder / "upper").rename(into / "upper")
+        for part in STATE:
+            (self.folder / part).rename(into / part)
+
+    def thaw_disk(self, frozen: Path) -> None:
+        """Power cut, and a disk that is as a frozen one was, which becomes a layer of it and is not written."""
         self.power_cut()
         remove_tree(self.folder)
+        for part in ROOT:
+            (self.folder / part).mkdir(parents=True)
+        (self.folder / "below").symlink_to(frozen / "upper")
+        copy(frozen / "kubelet", self.folder / "kubelet")
+        copy(frozen / "etcd", self.folder / "etcd")
+        copy(frozen / "containerd", self.folder / "containerd", shared=SHARED)
 
     @property
     def processes(self) -> list[int]:
@@ -193,6 +219,10 @@ class Machine:
 
     # --- inside
 
+    def _layers(self) -> str:
+        below = self.folder / "below"
+        return f"{below.resolve()}:{base()}" if below.exists() else str(base())
+
     def _own_files(self) -> dict[str, str]:
         private, public = _host_key()
         place, shape = self.place, self.shape
@@ -223,10 +253,6 @@ class Machine:
             return True
         return False
 
-    def _has_link(self) -> bool:
-        """The end of its cable on the bridge goes when the last process of its network has gone."""
-        return f"vb-{self.name}@" in self._namespaces.run("ip", "-oneline", "link", "show")
-
     def _wait(self, question: Callable[[], object], limit: float, what: str) -> None:
         try:
             wait_until(question, limit, f"{self.name} {what}", log=self.console, every=0.1)
@@ -234,11 +260,17 @@ class Machine:
             raise LabError(str(error)) from error
 
 
-def copy(source: Path, target: Path) -> None:
-    """A folder with owners, modes, links and special files; shares blocks where the file system can."""
+def copy(source: Path, target: Path, *, shared: str = "") -> None:
+    """A folder with owners, modes, links and special files. Files below `shared` are the same files in both."""
     remove_tree(target)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    finish(["cp", "--archive", "--reflink=auto", "--sparse=auto", source, target], limit=600.0)
+    if source.is_file():
+        shutil.copy2(source, target)
+        return
+    target.mkdir(parents=True)
+    script = 'tar --directory="$1" --exclude="./$3" --xattrs --sparse -cf - . | tar --directory="$2" --xattrs -xpf -'
+    finish(["bash", "-eo", "pipefail", "-c", script, "bash", source, target, shared or "no such file"])
+    if shared:
+        finish(["cp", "--archive", "--link", source / shared, target / shared])
 
 
 def _network(place: Place, shape: Shape) -> str:
