@@ -319,7 +319,8 @@ class Lab:
             guard = f"ip saddr {self.shape.host} ip daddr != {bastion} tcp flags & (syn | ack) == syn drop"
         return f"""
             table inet {TABLE} {{
-              chain forward {{ type filter hook forward priority 0; ip daddr {SERVICES} meta l4proto tcp reject with tcp reset }}
+              chain forward {{ type filter hook forward priority 0;
+                ip daddr {SERVICES} meta l4proto tcp reject with tcp reset; }}
             }}
             table bridge {TABLE} {{
               chain cuts-forward {{ }}
