@@ -82,8 +82,9 @@ class Lab:
     def up(self, *, lasting: bool = False) -> None:
         """A cluster: thawed where one of this shape was frozen, else made and frozen. It ends with this process,
         however that ends, unless it is `lasting`."""
-        self._open(lasting=lasting)
+        self._refuse_if_impossible()
         try:
+            self._open(lasting=lasting)
             if not self.is_frozen:
                 self._make()
                 self.freeze()
@@ -225,10 +226,6 @@ class Lab:
 
     def _open(self, *, lasting: bool) -> None:
         """Namespaces with a network and the services in them; no machine yet."""
-        if missing := what_is_missing():
-            raise LabError("\n".join(["a lab cannot be started here:", *(f"- {line}" for line in missing)]))
-        if self.namespaces.pid:
-            raise LabError(f"lab {self.shape.name!r} runs already; `make lab-down NAME={self.shape.name}` ends it")
         self.down()
         self.folder.mkdir(parents=True, mode=0o700)
         (self.folder / "shape.json").write_text(self.shape.to_json())
@@ -238,6 +235,12 @@ class Lab:
         self._connect_network()
         with self._timed("services"):
             self.services.start()
+
+    def _refuse_if_impossible(self) -> None:
+        if missing := what_is_missing():
+            raise LabError("\n".join(["a lab cannot be started here:", *(f"- {line}" for line in missing)]))
+        if self.namespaces.pid:
+            raise LabError(f"lab {self.shape.name!r} runs already; `make lab-down NAME={self.shape.name}` ends it")
 
     def _make(self) -> None:
         began = time.monotonic()
