@@ -299,6 +299,7 @@ class Lab:
         run("ip", "link", "set", BRIDGE, "up")
         # A router, so that it can refuse (see the firewall) and reach pods with that answer.
         run("sysctl", "--quiet", "--write", "net.ipv4.ip_forward=1")
+        run("ip", "route", "add", SERVICES, "dev", BRIDGE)
         for place in self.shape.machines:
             run("ip", "route", "add", place.pods, "via", place.address)
         with suppress(LabError):
