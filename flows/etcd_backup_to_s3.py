@@ -20,7 +20,7 @@ from tasks.models.report import Report
 from tasks.models.retention import Retention
 from tasks.policy.sources import choose_source
 from tasks.runbook import report_end, runbook
-from tasks.snapshots import read_back, stream_snapshot
+from tasks.snapshots import read_back, take_snapshot
 from tasks.summaries import summarize_backup
 
 
@@ -58,7 +58,7 @@ def etcd_backup_to_s3(
         run.step(sweep_leftovers, cluster, run.run_id)
         backup = run.step(backup_of_this_run, cluster, run.run_id)
         if backup is None:
-            snapshot = run.step(stream_snapshot, cluster, plan, run.run_id, allow_no_quorum=allow_no_quorum)
+            snapshot = run.step(take_snapshot, cluster, plan, run.run_id, allow_no_quorum=allow_no_quorum)
             proof = run.step(read_back, cluster, snapshot)
             drilled = run.step(restore_drill, cluster, snapshot) if drill else None
             backup = run.step(write_manifest, cluster, snapshot, proof, drilled, run.run_id)

@@ -16,7 +16,7 @@ from tasks.clients.etcd import Credentials, EtcdClient
 from tasks.clients.objectstore import ObjectStore, StoreKeys
 from tasks.clients.ssh import SshNode, SshTarget
 from tasks.errors import Refused
-from tasks.models.cluster import ClusterProfile, EtcdEndpoint, Route
+from tasks.models.cluster import ClusterProfile, EtcdEndpoint, EtcdOnNode, Route
 from tasks.policy.certificates import what_is_wrong_with
 from tasks.profiles import read_profile
 from tasks.secrets import read_public_file, resolve_public, resolve_secret
@@ -30,7 +30,7 @@ class Cluster:
         self.profile = profile
         self._lock = threading.RLock()
         self._nodes: dict[str, SshNode] = {}
-        self._certificates_of_nodes: dict[str, Credentials] = {}
+        self._certificates_of_nodes: dict[tuple[str, EtcdOnNode], Credentials] = {}
 
     @cached_property
     def store(self) -> ObjectStore:
@@ -66,13 +66,17 @@ class Cluster:
             return
         if endpoint.node is None:
             raise Refused(f"etcd.endpoints: {endpoint.url} has no node", hint="name its node, or use the direct route")
-        on_node = self.profile.etcd.on_node
+        on_node = self.on_node(endpoint)
         with self.node(endpoint.node).tunnel(on_node.address, on_node.port) as socket:
-            credentials = self._certificate_of(endpoint.node)
+            credentials = self._certificate_of(endpoint.node, on_node)
             with EtcdClient(
                 f"unix:{socket}", credentials, member=name or endpoint.node, server_name=on_node.server_name
             ) as client:
                 yield client
+
+    def on_node(self, endpoint: EtcdEndpoint) -> EtcdOnNode:
+        """Where the endpoint's node reaches the member, and with which certificate."""
+        return endpoint.on_node or self.profile.etcd.on_node
 
     def check_credentials(self) -> None:
         """Resolves and judges what needs no network: keys are there, private, a pair with their certificate, in date."""
@@ -103,14 +107,14 @@ class Cluster:
         key = resolve_secret(files.key, "etcd.client.key").encode()
         return _checked(Credentials(ca, certificate, key), f"etcd.client.certificate: {files.certificate}")
 
-    def _certificate_of(self, node: str) -> Credentials:
+    def _certificate_of(self, node: str, paths: EtcdOnNode) -> Credentials:
         """The node's own client certificate, read over SSH into memory."""
-        if node not in self._certificates_of_nodes:
-            paths, connection = self.profile.etcd.on_node, self.node(node)
+        if (node, paths) not in self._certificates_of_nodes:
+            connection = self.node(node)
             parts = [connection.read_file(str(path), sudo=True) for path in (paths.ca, paths.certificate, paths.key)]
             redaction.remember_secret(parts[-1].decode(errors="replace"))
-            self._certificates_of_nodes[node] = _checked(Credentials(*parts), f"{node}: {paths.certificate}")
-        return self._certificates_of_nodes[node]
+            self._certificates_of_nodes[node, paths] = _checked(Credentials(*parts), f"{node}: {paths.certificate}")
+        return self._certificates_of_nodes[node, paths]
 
     @cached_property
     def _ssh_key(self) -> str:

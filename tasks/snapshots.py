@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -15,12 +15,13 @@ from tasks.cluster import Cluster, open_cluster
 from tasks.errors import NotYet, Refused, RunbookError
 from tasks.logs import log_about
 from tasks.models.backups import BackupId, BackupPlan, Digest, ReadBack, Snapshot
-from tasks.models.cluster import EtcdEndpoint, Route
-from tasks.models.etcd import KeySpaceHash, Member, MemberStatus
+from tasks.models.cluster import Route
+from tasks.models.etcd import KeySpaceHash
+from tasks.node_snapshots import read_back_by_node, snapshot_by_node
 from tasks.policy.snapshots import SnapshotCheck, what_is_implausible
-from tasks.policy.sources import what_is_wrong
 from tasks.reports import Progress, progress
 from tasks.retries import ACT
+from tasks.sources import Source, first_fit_source
 
 ZSTD_LEVEL = 1
 """Level 3 took 30 % more CPU for no smaller object on Kubernetes-like data."""
@@ -33,18 +34,24 @@ STREAM_PIECE = 2**18
 """Bytes that are hashed and compressed at once: etcd's 32 KiB messages are put together to save calls."""
 
 
-@task(**ACT, task_run_name="stream-snapshot-{cluster}")
-def stream_snapshot(cluster: str, plan: BackupPlan, run_id: str, *, allow_no_quorum: bool = False) -> Snapshot:
-    """Streams a member's snapshot into the store: no disk, and memory that does not grow with the database.
+@task(**ACT, task_run_name="take-snapshot-{cluster}")
+def take_snapshot(cluster: str, plan: BackupPlan, run_id: str, *, allow_no_quorum: bool = False) -> Snapshot:
+    """Streams a member's snapshot into the store: no disk, and memory that does not grow with the database; or has the
+    node do it, by the route `node`.
 
     A stream that ends early, whose sha256 trailer is wrong, or whose size cannot be, leaves nothing behind: its upload
     is aborted, or its object deleted. A second try takes the next member of the plan if the first is not fit any more.
     """
     handle = open_cluster(cluster)
-    with (
-        _first_fit_source(handle, plan, allow_no_quorum=allow_no_quorum) as (member, status, client),
-        _pinned_snapshot(client) as pinned,
-    ):
+    with first_fit_source(handle, plan, allow_no_quorum=allow_no_quorum) as source:
+        if source.member.route is Route.NODE:
+            return snapshot_by_node(handle, plan, source, run_id)
+        return _stream(handle, plan, source, run_id)
+
+
+def _stream(handle: Cluster, plan: BackupPlan, source: Source, run_id: str) -> Snapshot:
+    member, status = source.member, source.status
+    with _pinned_snapshot(source.client) as pinned:
         taken_at = datetime.now(UTC).replace(microsecond=0)
         backup_id = BackupId(taken_at=taken_at, revision=pinned.revision, run=run_id[:8])
         key = handle.backups.data_key(backup_id)
@@ -67,6 +74,7 @@ def stream_snapshot(cluster: str, plan: BackupPlan, run_id: str, *, allow_no_quo
         member=member.name,
         member_id=member.id,
         route=member.route or Route.DIRECT,
+        node=member.node,
         etcd_version=status.version,
         storage_version=pinned.stream.storage_version or status.storage_version,
         revision=pinned.revision,
@@ -83,9 +91,12 @@ def stream_snapshot(cluster: str, plan: BackupPlan, run_id: str, *, allow_no_quo
 @task(**ACT, task_run_name="read-back-{cluster}")
 def read_back(cluster: str, snapshot: Snapshot) -> ReadBack:
     """Reads the stored object whole: its bytes are those that were sent, and hold the snapshot that etcd sent."""
-    started = datetime.now(UTC)
-    for _ in snapshot_bytes(open_cluster(cluster).store, snapshot):
-        pass
+    handle, started = open_cluster(cluster), datetime.now(UTC)
+    if snapshot.route is Route.NODE:
+        read_back_by_node(handle, snapshot)
+    else:
+        for _ in snapshot_bytes(handle.store, snapshot):
+            pass
     return ReadBack(stored=snapshot.stored, plain=snapshot.plain, took=datetime.now(UTC) - started)
 
 
@@ -121,41 +132,6 @@ def _pinned_snapshot(client: EtcdClient) -> Iterator[_Pinned]:
         f"{client.member}: compaction passed the snapshot's revision {HASH_ATTEMPTS} times in a row",
         hint="find out who compacts without pause: Kubernetes does it every 5 minutes",
     )
-
-
-@contextmanager
-def _first_fit_source(
-    handle: Cluster, plan: BackupPlan, *, allow_no_quorum: bool
-) -> Iterator[tuple[Member, MemberStatus, EtcdClient]]:
-    """The first member of the plan that is fit still: what the plan saw is looked at again right before the act."""
-    wrong: list[str] = []
-    with ExitStack() as opened:
-        for member in plan.sources:
-            try:
-                endpoint = EtcdEndpoint(url=member.url, node=member.node)
-                route = member.route or Route.DIRECT
-                client = opened.enter_context(handle.etcd(endpoint, route, name=member.label))
-                status = _same_member(client, plan, member)
-            except RunbookError as error:
-                wrong.append(str(error))
-                continue
-            reasons = what_is_wrong(member.model_copy(update={"status": status}), allow_no_quorum=allow_no_quorum)
-            if not reasons:
-                yield member, status, client
-                return
-            wrong.append(f"{member.label}: {'; '.join(reasons)}")
-    raise NotYet(f"no member of the plan is fit now: {'; '.join(wrong)}", hint="repair the members; it is tried again")
-
-
-def _same_member(client: EtcdClient, plan: BackupPlan, member: Member) -> MemberStatus:
-    cluster_id, member_id, status = client.status()
-    if (cluster_id, member_id) != (plan.cluster_id, member.id):
-        raise Refused(
-            f"{member.label}: {member.url} is now member {member_id} of cluster {cluster_id}; "
-            f"planned was {member.id} of {plan.cluster_id}",
-            hint="somebody rebuilt etcd meanwhile: run the backup again",
-        )
-    return status
 
 
 def _upload(handle: Cluster, key: str, stream: SnapshotStream, member: str) -> tuple[Digest, Digest]:

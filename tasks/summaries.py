@@ -12,7 +12,7 @@ def summarize_backup(backup: Backup, place: str, kept: RetentionDecision) -> tup
         f"backup {backup.id} in {place}",
         f"member {taken.member} by route {taken.route}: {taken.plain.size} bytes, stored as {taken.stored.size}, "
         f"in {seconds:.1f} s ({taken.plain.size / 1e6 / max(seconds, 0.001):.0f} MB/s)",
-        f"proven: etcd's own sha256 trailer of all {taken.plain.size} bytes, recomputed while streaming",
+        f"proven: etcd's own sha256 trailer of all {taken.plain.size} bytes, recomputed",
         f"proven: the stored object, read back whole in {read_back.took.total_seconds():.1f} s, "
         f"has sha256 {read_back.stored.sha256}",
         _drill_line(backup.drill),

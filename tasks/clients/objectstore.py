@@ -1,7 +1,7 @@
 """The S3 bucket that keeps backups and reports, in our own words: the only importer of boto3."""
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -123,6 +123,40 @@ class ObjectStore:
                 key,
                 ExtraArgs=self._protection(),
                 Config=self._transfer,
+            )
+
+    def start_upload(self, key: str) -> UnfinishedUpload:
+        """Begins a multipart upload whose parts somebody else sends, by the addresses of `part_urls`."""
+        with self._spoken("CreateMultipartUpload"):
+            answer = self._client.create_multipart_upload(Bucket=self.store.bucket, Key=key, **self._protection())
+        return UnfinishedUpload(key=key, upload_id=answer["UploadId"], started_at=datetime.now(UTC))
+
+    def part_urls(self, upload: UnfinishedUpload, parts: int, lifetime: timedelta) -> list[str]:
+        """A presigned address for each part. Whoever has one may send that part until it expires: keep them secret."""
+        place = {"Bucket": self.store.bucket, "Key": upload.key, "UploadId": upload.upload_id}
+        return [
+            self._presigned("upload_part", {**place, "PartNumber": number}, lifetime) for number in range(1, parts + 1)
+        ]
+
+    def complete(self, upload: UnfinishedUpload, etags: Sequence[str]) -> None:
+        """Makes the parts an object; it appears only now."""
+        parts = [{"PartNumber": number, "ETag": etag} for number, etag in enumerate(etags, 1)]
+        with self._spoken("CompleteMultipartUpload"):
+            self._client.complete_multipart_upload(
+                Bucket=self.store.bucket,
+                Key=upload.key,
+                UploadId=upload.upload_id,
+                MultipartUpload=cast("Any", {"Parts": parts}),
+            )
+
+    def url(self, key: str, lifetime: timedelta) -> str:
+        """A presigned address to read an object by; as secret as the object until it expires."""
+        return self._presigned("get_object", {"Bucket": self.store.bucket, "Key": key}, lifetime)
+
+    def _presigned(self, call: str, parameters: dict[str, Any], lifetime: timedelta) -> str:
+        with self._spoken(call):
+            return self._client.generate_presigned_url(
+                cast("Any", call), Params=parameters, ExpiresIn=int(lifetime.total_seconds())
             )
 
     def put(self, key: str, body: bytes, content_type: str) -> None:

@@ -72,6 +72,7 @@ class Snapshot(Model):
     member: str
     member_id: str
     route: Route
+    node: str | None = Field(default=None, description="whose member it was, where the profile names it")
     etcd_version: str
     storage_version: str
     revision: int = Field(description="every write up to it is in the snapshot; later ones may be")

@@ -61,9 +61,11 @@ class Route(StrEnum):
     """gRPC with mTLS from the worker to the member's own address."""
     TUNNEL = "tunnel"
     """The same gRPC through SSH to the node's own 127.0.0.1:2379, with the node's own client certificate."""
+    NODE = "node"
+    """The node takes the snapshot and uploads it itself; the worker only asks, through SSH."""
 
 
-RouteChoice = Literal["auto", "direct", "tunnel"]
+RouteChoice = Literal["auto", "direct", "tunnel", "node"]
 """What an operator may ask for; `auto` takes `direct` where it works and `tunnel` where it does not."""
 
 
@@ -94,13 +96,6 @@ class Node(Model):
     port: Port = 22
 
 
-class EtcdEndpoint(Model):
-    """A member's client URL, and the node it runs on (for the tunnel)."""
-
-    url: Annotated[str, StringConstraints(pattern=r"^https://[^/@\s]+:\d+$")]
-    node: HostName | None = Field(default=None, description="name of an entry of `nodes`; needed for the tunnel")
-
-
 class EtcdOnNode(Model):
     """Where the node itself keeps a client certificate for etcd and listens on loopback (kubeadm's defaults)."""
 
@@ -110,6 +105,14 @@ class EtcdOnNode(Model):
     ca: NodePath = PurePosixPath("/etc/kubernetes/pki/etcd/ca.crt")
     certificate: NodePath = PurePosixPath("/etc/kubernetes/pki/etcd/healthcheck-client.crt")
     key: NodePath = PurePosixPath("/etc/kubernetes/pki/etcd/healthcheck-client.key")
+
+
+class EtcdEndpoint(Model):
+    """A member's client URL, and the node it runs on (for the tunnel)."""
+
+    url: Annotated[str, StringConstraints(pattern=r"^https://[^/@\s]+:\d+$")]
+    node: HostName | None = Field(default=None, description="name of an entry of `nodes`; needed for the tunnel")
+    on_node: EtcdOnNode | None = Field(default=None, description="default: that of `etcd`")
 
 
 class EtcdClientFiles(Model):

@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from tasks.models.base import Model, UtcTime
-from tasks.models.cluster import Route
+from tasks.models.cluster import EtcdEndpoint, EtcdOnNode, Route
 
 
 class MemberStatus(Model):
@@ -30,11 +30,17 @@ class Member(Model):
     name: str
     url: str = Field(default="", description="client URL of the profile; empty when the profile has none for it")
     node: str | None = None
+    on_node: EtcdOnNode | None = Field(default=None, description="where that node reaches it; none for the profile's")
     learner: bool = False
     route: Route | None = Field(default=None, description="how the worker reached it; none when it did not")
     route_reason: str = Field(default="", description="why this route and no other")
     status: MemberStatus | None = None
     unreached: str = Field(default="", description="why there is no status, a reason for each route that was tried")
+
+    @property
+    def endpoint(self) -> EtcdEndpoint:
+        """Where to ask it again."""
+        return EtcdEndpoint(url=self.url, node=self.node, on_node=self.on_node)
 
     @property
     def label(self) -> str:

@@ -39,7 +39,7 @@ def ours(cluster: str, route: str, verified: str) -> Figures:
     handle.store.check()
     plan = choose_source(etcd.observe_etcd.fn(cluster, Route(route).value))
     started = time.monotonic()
-    snapshot = snapshots.stream_snapshot.fn(cluster, plan, f"{os.getpid():08x}")
+    snapshot = snapshots.take_snapshot.fn(cluster, plan, f"{os.getpid():08x}")
     if verified == "verified":
         snapshots.read_back.fn(cluster, snapshot)
     took = time.monotonic() - started

@@ -70,7 +70,7 @@ def test_the_report_says_what_was_proven_and_lies_in_the_bucket_in_both_forms(si
         "check drill tools",
         "sweep leftovers",
         "backup of this run",
-        "stream snapshot",
+        "take snapshot",
         "read back",
         "restore drill",
         "write manifest",

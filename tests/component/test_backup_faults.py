@@ -62,7 +62,7 @@ def _quick(prefect: PrefectServer, quick_retries: None, monkeypatch: pytest.Monk
 @pytest.fixture
 def few_tries(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two tries instead of six for the stream, where each costs seconds."""
-    monkeypatch.setattr(snapshots.stream_snapshot, "retries", 1)
+    monkeypatch.setattr(snapshots.take_snapshot, "retries", 1)
 
 
 @pytest.fixture(scope="module")

@@ -327,7 +327,7 @@ def test_a_killed_run_says_where_it_was_and_the_command_it_names_completes_it(
     assert runbooks.end_of(run_id)["state_name"] == "Crashed"
     runbooks.wait_until(lambda: cluster.reports()[-1]["outcome"] != "running", "the crash's report")
     [crashed] = cluster.reports()
-    assert (crashed["outcome"], crashed["doing"]) == ("crashed", "stream snapshot")
+    assert (crashed["outcome"], crashed["doing"]) == ("crashed", "take snapshot")
     assert crashed["next_step"] == f"prefect flow-run retry {run_id}"
     assert "crashed" in runbooks.artifacts(run_id)[f"{cluster.name}-etcd-backup-to-s3-report"].partition("\n")[0]
     assert (cluster.manifests(), cluster.data(), len(cluster.uploads())) == ([], [], 1)
@@ -355,7 +355,7 @@ def test_a_cancelled_run_aborts_its_upload_and_says_how_to_go_on(
     assert runbooks.end_of(run_id)["state_name"] == "Cancelled"
     runbooks.wait_until(lambda: cluster.reports()[-1]["outcome"] == "cancelled", "the report of the cancellation")
     [cancelled] = cluster.reports()
-    assert cancelled["doing"] == "stream snapshot"
+    assert cancelled["doing"] == "take snapshot"
     assert cancelled["next_step"] == f"prefect flow-run retry {run_id}"
     assert (cluster.manifests(), cluster.data(), cluster.uploads()) == ([], [], [])
 

@@ -16,7 +16,7 @@ REPORT = Report(
     outcome=Outcome.CRASHED,
     started_at=NOON,
     ended_at=NOON + timedelta(minutes=1),
-    doing="stream snapshot",
+    doing="take snapshot",
     problem="the process was killed",
     next_step="prefect flow-run retry 0a1b2c3d-0000-0000-0000-000000000000",
     plan=Plan(
@@ -43,7 +43,7 @@ def test_a_crash_report_says_what_was_done_where_it_was_and_what_to_type() -> No
         "\n"
         "- run backup-prod (`0a1b2c3d-0000-0000-0000-000000000000`), attempt 2\n"
         "- from 2026-11-23 12:00:00 UTC to 2026-11-23 12:01:00 UTC\n"
-        "- it was in the step **stream snapshot**\n"
+        "- it was in the step **take snapshot**\n"
         "\n"
         "**Problem:** the process was killed\n"
         "\n"

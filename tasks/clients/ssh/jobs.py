@@ -1,0 +1,250 @@
+"""Long commands on a node, as transient systemd units: they outlive the connection, the worker and a reboot.
+
+A job has a folder of its own, `/var/lib/kube-runbooks/jobs/NAME/{command,output,result,boot}`, made under a lock, so that a
+job is never started twice; output goes into a file, and how it ended into another, written by systemd
+when the unit stops. Who finds the folder attaches to the job. A folder without a result and without a unit means that the
+node died in the middle, or that the start did: nobody knows what became of it.
+"""
+
+import hashlib
+import logging
+import re
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+
+from tasks.clients.ssh.node import SshNode
+from tasks.errors import CommandFailed, NotYet
+from tasks.models.base import Model, UtcTime
+
+log = logging.getLogger("kube_runbooks.ssh")
+
+FOLDER = "/var/lib/kube-runbooks/jobs"
+SECRETS = "/run/kube-runbooks"
+"""In memory (tmpfs): what a job reads from its standard input, removed as soon as it has opened it."""
+
+NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,100}")
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+CALL = timedelta(seconds=30)
+"""For each question to the node."""
+
+LOOK_SECONDS = 10
+"""How long the node waits for news before it answers that there are none."""
+
+PIECE_BYTES = 2**16
+"""Of output that is fetched at once. Of more that has piled up, only the end is: the file on the node has it all."""
+
+TAIL_BYTES = 4096
+KEEP_DAYS = 30
+STOP_SECONDS = 10
+"""Between TERM and KILL, for the whole group, when a job is over its time."""
+
+
+TEMPORARY_FAILURE = 75
+"""EX_TEMPFAIL of sysexits.h."""
+
+
+class JobEnd(StrEnum):
+    """How a job ended."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    TIMED_OUT = "timed out"
+    KILLED = "killed"
+
+
+class JobResult(Model):
+    """What became of a job that ended well."""
+
+    name: str
+    output: str
+    """Its last 64 KiB."""
+    output_bytes: int
+    ended_at: UtcTime
+    attached: bool
+    """It had been started by an earlier attempt."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A line or a script of shell, run as root. Its name says what it is about: the same name is the same job."""
+
+    name: str
+    command: str
+    limit: timedelta
+    """After it, the whole group of its processes is stopped."""
+    nice: int = 0
+    """10 for work that must not slow the node down."""
+
+    def __post_init__(self) -> None:
+        """ValueError for a name that is no unit's."""
+        if not NAME.fullmatch(self.name):
+            message = f"{self.name!r} is no name of a job: use a-z, 0-9 and -"
+            raise ValueError(message)
+
+    @property
+    def unit(self) -> str:
+        """Its systemd unit."""
+        return f"kube-runbooks-{self.name}.service"
+
+    @property
+    def folder(self) -> str:
+        """On the node."""
+        return f"{FOLDER}/{self.name}"
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What the node says of a job: `running`, `ended`, `lost` or `none`; its end; and a piece of its output."""
+
+    state: str
+    end: str
+    size: int
+    piece: bytes
+
+
+def run_job(
+    node: SshNode, job: Job, *, stdin: bytes = b"", on_output: Callable[[str], object] = lambda _: None
+) -> JobResult:
+    """Starts a job, or attaches to it when it runs or has succeeded already, and waits for its end.
+
+    One that failed, or that a dead node left without a result, is put aside (its folder is kept) and started anew: what
+    it does has to be safe to do again. `stdin` may hold secrets: it is never on a disk, in an argument or in a log.
+
+    Raises:
+        CommandFailed: it ended badly now: its status, or its time was up, or somebody stopped it; with the last output.
+        NotYet: its status was 75, by which a job says that trying again may help; or the node cannot be asked; the job goes on, and the next call attaches to it.
+    """
+    attached = not _start(node, job, stdin)
+    if attached:
+        log.info("%s: job %s is there already: attached", node.name, job.name)
+    offset, tail = 0, b""
+    while True:
+        look = _look(node, job, offset)
+        offset = look.size
+        tail = (tail + look.piece)[-PIECE_BYTES:]
+        if look.piece:
+            on_output(look.piece.decode(errors="replace"))
+        if look.state == "ended":
+            break
+        if look.state != "running":
+            raise NotYet(
+                f"{node.name}: job {job.name} has neither a result nor a process: the node was cut off in the middle",
+                hint="the step looks at what is left and does the rest",
+            )
+    return _judge(node, job, look, tail.decode(errors="replace"), attached=attached)
+
+
+def stop_job(node: SshNode, name: str) -> None:
+    """Stops a job by its name, or by a pattern such as `backup-*`, and every process of it; nothing if none runs."""
+    node.run(f"systemctl stop {shlex.quote(f'kube-runbooks-{name}.service')}", timeout=CALL, sudo=True, check=False)
+
+
+def _start(node: SshNode, job: Job, stdin: bytes) -> bool:
+    """Whether this call started it."""
+    output = node.run(_start_script(job, secret=bool(stdin)), stdin=stdin, timeout=CALL, sudo=True)
+    answer = output.stdout.decode().strip()
+    if answer not in {"started", "there"}:
+        raise CommandFailed(f"{node.name}: job {job.name} did not start: {answer or output.complaint}")
+    return answer == "started"
+
+
+def _start_script(job: Job, *, secret: bool) -> str:
+    folder, secret_file = job.folder, f"{SECRETS}/{job.name}"
+    result = f"{folder}/result"
+    properties = {
+        "Type": "exec",
+        "StandardOutput": f"append:{folder}/output",
+        "StandardError": f"append:{folder}/output",
+        "ExecStopPost": f"/bin/sh {folder}/at-end",
+        "RuntimeMaxSec": f"{job.limit.total_seconds():g}",
+        "TimeoutStopSec": f"{STOP_SECONDS}",
+        "KillMode": "control-group",
+        "UMask": "0077",
+        "Nice": str(job.nice),
+        "Environment": f"PATH={PATH} LC_ALL=C HOME=/root",
+    }
+    unit = " ".join(shlex.quote(f"--property={name}={value}") for name, value in properties.items())
+    stdin = f"exec < {secret_file}; rm {secret_file}; " if secret else ""
+    begin = f"{stdin}exec /bin/sh {folder}/command"
+    marker = hashlib.sha256(job.command.encode()).hexdigest()[:16]
+    return f"""set -eu; umask 077
+mkdir -p {FOLDER} {SECRETS}
+exec 9> {FOLDER}/.lock; flock 9
+find {FOLDER} -mindepth 1 -maxdepth 1 -mtime +{KEEP_DAYS} -exec rm -rf {{}} +
+aside() {{ mv {folder} "{folder}.$1.$(date +%s%N)"; }}
+if [ -d {folder} ] && ! systemctl is-active --quiet {job.unit}; then
+  if [ ! -e {result} ]; then aside lost
+  elif ! grep -q ' exited 0 ' {result}; then aside failed
+  fi
+fi
+if [ -d {folder} ]; then echo there; exit; fi
+mkdir {folder}
+cat /proc/sys/kernel/random/boot_id > {folder}/boot
+cat > {folder}/command <<'KUBE_RUNBOOKS_{marker}'
+{job.command}
+KUBE_RUNBOOKS_{marker}
+cat > {folder}/at-end <<'KUBE_RUNBOOKS'
+rm -f {secret_file}
+echo "$SERVICE_RESULT $EXIT_CODE $EXIT_STATUS $(date +%s)" > {result}.new
+sync {result}.new && mv {result}.new {result}
+KUBE_RUNBOOKS
+{f"cat > {secret_file}" if secret else ":"}
+systemd-run --quiet --collect --unit={job.unit} {unit} /bin/sh -c {shlex.quote(begin)} >&2
+echo started
+"""
+
+
+def _look(node: SshNode, job: Job, offset: int) -> _Look:
+    folder = job.folder
+    script = f"""set -u; cd {folder} 2>/dev/null || {{ echo none - 0; exit; }}
+size() {{ stat -c %s output 2>/dev/null || echo 0; }}
+end=$(($(date +%s) + {LOOK_SECONDS})); state=running
+while :; do
+  active=no; systemctl is-active --quiet {job.unit} && active=yes
+  [ "$(systemctl show -P ActiveState {job.unit})" = deactivating ] && active=yes
+  if [ -e result ]; then state=ended; break; fi
+  if [ $active = no ]; then sleep 0.2; [ -e result ] && state=ended || state=lost; break; fi
+  [ "$(size)" -gt {offset} ] && break
+  [ "$(date +%s)" -ge "$end" ] && break
+  sleep 0.2
+done
+size=$(size); from={offset}
+[ $((size - from)) -gt {PIECE_BYTES} ] && from=$((size - {PIECE_BYTES}))
+echo $state $(cat result 2>/dev/null | tr ' ' ,) $size
+tail -c +$((from + 1)) output 2>/dev/null | head -c $((size - from))
+"""
+    answer = node.run(script, timeout=CALL, sudo=True).stdout
+    head, _, piece = answer.partition(b"\n")
+    words = head.decode().split()
+    return _Look(words[0], words[1] if len(words) > 2 else "", int(words[-1]), piece)  # noqa: PLR2004 - three words
+
+
+def _judge(node: SshNode, job: Job, look: _Look, output: str, *, attached: bool) -> JobResult:
+    end, ended_at = parse_end(look.end)
+    if end is JobEnd.SUCCEEDED:
+        return JobResult(
+            name=job.name, output=output, output_bytes=look.size, ended_at=ended_at, attached=attached
+        )
+    if look.end.startswith(f"exit-code,exited,{TEMPORARY_FAILURE},"):
+        raise NotYet(f"{node.name}: job {job.name}: {output[-TAIL_BYTES:].strip()}", hint="it is tried again")
+    how = f"was stopped after its time limit of {job.limit}" if end is JobEnd.TIMED_OUT else f"{end} ({look.end})"
+    said = output[-TAIL_BYTES:].strip()
+    raise CommandFailed(
+        f"{node.name}: job {job.name} {how}{f': {said}' if said else ', without a word'}",
+        hint=f"all of its output is in {job.folder}/output on {node.name}",
+    )
+
+
+def parse_end(line: str) -> tuple[JobEnd, datetime]:
+    """systemd's own words, `SERVICE_RESULT,EXIT_CODE,EXIT_STATUS,SECONDS`: an orderly stop is no success."""
+    result, code, status, seconds = line.split(",")
+    ended_at = datetime.fromtimestamp(int(seconds), UTC)
+    if (code, status) == ("exited", "0") and result == "success":
+        return JobEnd.SUCCEEDED, ended_at
+    if result == "timeout":
+        return JobEnd.TIMED_OUT, ended_at
+    return (JobEnd.FAILED if code == "exited" else JobEnd.KILLED), ended_at

@@ -1,0 +1,52 @@
+"""etcd's own programs on a node: the host's where there are some, else those of the image that its member runs from."""
+
+import shlex
+
+from tasks.errors import CommandFailed, Refused
+
+FOLDER = "/var/lib/kube-runbooks/bin"
+
+FIND_TOOLS = f"""\
+# etcd_tools MINOR IMAGE: prints a folder that has etcdctl and etcdutl of that minor version; status 3 when there is none.
+etcd_tools() {{
+  for folder in $(command -v etcdutl | xargs -r dirname) {FOLDER}/etcd-$1; do
+    if [ -x "$folder/etcdctl" ] && "$folder/etcdutl" version 2>/dev/null | grep -q "^etcdutl version: $1\\\\."; then
+      echo "$folder"; return
+    fi
+  done
+  command -v ctr > /dev/null && [ -n "$2" ] || return 3
+  mkdir -p {FOLDER}
+  view=$(mktemp -d /run/kube-runbooks-image.XXXXXX)
+  if ctr --namespace k8s.io images mount "$2" "$view" > /dev/null 2>&1; then
+    rm -rf {FOLDER}/etcd-$1.new; mkdir {FOLDER}/etcd-$1.new
+    cp "$view/usr/local/bin/etcdctl" "$view/usr/local/bin/etcdutl" {FOLDER}/etcd-$1.new || true
+    ctr --namespace k8s.io images unmount --rm "$view" > /dev/null
+    rm -rf {FOLDER}/etcd-$1; mv {FOLDER}/etcd-$1.new {FOLDER}/etcd-$1
+  fi
+  rmdir "$view"
+  "{FOLDER}/etcd-$1/etcdutl" version 2>/dev/null | grep -q "^etcdutl version: $1\\\\." || return 3
+  echo {FOLDER}/etcd-$1
+}}
+"""
+"""A shell function for scripts that run as root. The programs are copied out of the image once for each minor."""
+
+NO_TOOLS = 3
+"""Its status when neither the host nor the image has them."""
+
+
+def find_tools(minor: str, image: str) -> str:
+    """The command that prints the folder."""
+    return f"{FIND_TOOLS}etcd_tools {shlex.quote(minor)} {shlex.quote(image)}"
+
+
+def tools_folder(node: str, minor: str, image: str, status: int, stdout: bytes, stderr: bytes) -> str:
+    """What the command printed; `Refused` when there are no such programs on the node."""
+    if status == 0:
+        return stdout.decode().strip()
+    if status == NO_TOOLS:
+        where = f"nor has the image {image}" if image else "and it runs no member from an image"
+        raise Refused(
+            f"{node}: no etcdctl and etcdutl {minor} on PATH, {where}",
+            hint=f"install etcd {minor}'s programs on {node}, or leave its image in containerd",
+        )
+    raise CommandFailed(f"{node}: looking for etcd's programs: status {status}: {stderr.decode(errors='replace')}")
