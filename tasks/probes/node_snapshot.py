@@ -70,7 +70,7 @@ def snapshot_script(name: str, tools: str, on_node: EtcdOnNode, revision: int) -
     client = ["--cacert", on_node.ca, "--cert", on_node.certificate, "--key", on_node.key, "--endpoints", server]
     flags = " ".join(shlex.quote(str(word)) for word in client)
     return _SCRIPT.format(
-        work=f"{WORK}/{name}", root=WORK, etcdctl=f"{tools}/etcdctl {flags}", revision=revision, part=PART_BYTES, tries=PART_TRIES, ca=_CA
+        work=f"{WORK}/{name}", root=WORK, etcdctl=f"{tools}/etcdctl {flags}", revision=revision, part=PART_BYTES, tries=PART_TRIES, ca=READ_CA
     )
 
 
@@ -105,7 +105,7 @@ def parse_snapshot(node: str, output: str) -> NodeSnapshot:
 
 def read_back_script(name: str) -> str:
     """The job that reads the object behind the presigned URL of its standard input, and says what it is."""
-    return _READ_BACK.format(work=f"{WORK}/{name}", ca=_CA)
+    return _READ_BACK.format(work=f"{WORK}/{name}", ca=READ_CA)
 
 
 def parse_read_back(node: str, output: str) -> tuple[Digest, Digest]:
@@ -203,7 +203,7 @@ echo "plain_size $(stat -c %s plain)"
 echo "plain_sha256 $(sha256sum < plain | cut -d' ' -f1)"
 """
 
-_CA = """\
+READ_CA = """\
 CA=
 read -r ca
 if [ "$ca" != - ]; then echo "$ca" | base64 -d > ca.pem; CA="--cacert $work/ca.pem"; fi"""
