@@ -10,10 +10,7 @@ from tasks.clients.ssh import SshNode
 from tasks.cluster import Cluster
 from tasks.errors import NotYet, Refused, RunbookError
 from tasks.logs import log_about
-
-PLACE = "/var/lib/kube-runbooks/lock"
-STALE_SECONDS = 40
-"""After which a lock that nobody renewed is taken over, by the node's own clock."""
+from tasks.probes.lock import STALE_SECONDS, renew_lock, return_lock, take_lock
 
 RENEW_SECONDS = 10
 CALL = timedelta(seconds=20)
@@ -25,62 +22,61 @@ def node_locks(handle: Cluster, nodes: Sequence[str], run_id: str) -> Iterator[C
 
     Raises `NotYet` when another run holds one: a dead run's lock is free after 40 s.
     """
-    lost: list[str] = []
-    taken: list[SshNode] = []
-    ended = threading.Event()
+    locks = _Locks(run_id)
+    try:
+        for name in sorted(nodes):
+            locks.take(handle.node(name))
+        locks.keep()
+        yield locks.check
+    finally:
+        locks.give_back()
 
-    def renew() -> None:
-        while not ended.wait(RENEW_SECONDS):
-            for node in taken:
-                try:
-                    if _ask(node, run_id, take=False) != run_id:
-                        lost.append(node.name)
-                except RunbookError as error:  # nobody else can reach it either, or else has to wait
-                    log_about(node.name).warning("the lock could not be renewed: %s", error)
 
-    def check() -> None:
-        if lost:
+class _Locks:
+    """The locks of a run, and the thread that renews them."""
+
+    def __init__(self, run_id: str) -> None:
+        self._run_id = run_id
+        self._taken: list[SshNode] = []
+        self._lost: set[str] = set()
+        self._ended = threading.Event()
+
+    def take(self, node: SshNode) -> None:
+        holder = _told(node, take_lock(self._run_id))
+        if holder != self._run_id:
+            raise NotYet(
+                f"{node.name}: run {holder} is at work on this cluster",
+                hint=f"wait for its end; if it is dead, its lock is free after {STALE_SECONDS} s",
+            )
+        self._taken.append(node)
+
+    def keep(self) -> None:
+        threading.Thread(target=copy_context().run, args=(self._renew,), name="locks", daemon=True).start()
+
+    def check(self) -> None:
+        if self._lost:
             raise Refused(
-                f"another run has taken the lock of {', '.join(sorted(set(lost)))}",
+                f"another run has taken the lock of {', '.join(sorted(self._lost))}",
                 hint="let it end; this run has stopped where it was",
             )
 
-    keeper = threading.Thread(target=copy_context().run, args=(renew,), name="locks", daemon=True)
-    try:
-        for name in sorted(nodes):
-            node = handle.node(name)
-            if (holder := _ask(node, run_id, take=True)) != run_id:
-                raise NotYet(
-                    f"{name}: run {holder} is at work on this cluster",
-                    hint=f"wait for its end; if it is dead, its lock is free after {STALE_SECONDS} s",
-                )
-            taken.append(node)
-        keeper.start()
-        yield check
-    finally:
-        ended.set()
-        for node in taken:
-            _release(node, run_id)
+    def give_back(self) -> None:
+        self._ended.set()
+        for node in self._taken:
+            try:
+                _told(node, return_lock(self._run_id))
+            except RunbookError as error:
+                log_about(node.name).warning("its lock stays until it is stale: %s", error)
+
+    def _renew(self) -> None:
+        while not self._ended.wait(RENEW_SECONDS):
+            for node in self._taken:
+                try:
+                    if _told(node, renew_lock(self._run_id)) != self._run_id:
+                        self._lost.add(node.name)
+                except RunbookError as error:  # nobody else can reach it either, or else has to wait
+                    log_about(node.name).warning("the lock could not be renewed: %s", error)
 
 
-def _ask(node: SshNode, run_id: str, *, take: bool) -> str:
-    """Who holds the lock now; `run_id` when it was taken or renewed."""
-    wanted = "true" if take else "false"
-    script = f"""set -eu
-mkdir -p "$(dirname {PLACE})"
-exec 9> {PLACE}.mutex; flock 9
-holder=$(cat {PLACE} 2>/dev/null || true)
-if [ -n "$holder" ] && [ "$holder" != {run_id} ]; then
-  age=$(($(date +%s) - $(stat -c %Y {PLACE})))
-  if [ $age -lt {STALE_SECONDS} ] || ! {wanted}; then echo "$holder"; exit; fi
-fi
-echo {run_id} > {PLACE}; echo {run_id}
-"""
+def _told(node: SshNode, script: str) -> str:
     return node.run(script, timeout=CALL, sudo=True).stdout.decode().strip()
-
-
-def _release(node: SshNode, run_id: str) -> None:
-    try:
-        node.run(f'[ "$(cat {PLACE} 2>/dev/null)" != {run_id} ] || rm -f {PLACE}', timeout=CALL, sudo=True, check=False)
-    except RunbookError as error:
-        log_about(node.name).warning("its lock stays until it is stale: %s", error)

@@ -1,6 +1,7 @@
 """Snapshots by the node itself: no byte of them passes the worker, and no key of the store comes to the node."""
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from tasks.clients.objectstore import UnfinishedUpload
@@ -10,9 +11,9 @@ from tasks.errors import NotYet, Refused
 from tasks.logs import log_about
 from tasks.models.backups import BackupId, BackupPlan, Snapshot
 from tasks.models.cluster import Route
-from tasks.models.etcd import KeySpaceHash
+from tasks.models.etcd import KeySpaceHash, MemberStatus
 from tasks.policy.snapshots import what_is_implausible
-from tasks.probes.etcd_tools import find_tools, tools_folder
+from tasks.probes.etcd_tools import find_tools, no_tools
 from tasks.probes.node_snapshot import (
     NodeSnapshot,
     check_node,
@@ -56,8 +57,7 @@ def snapshot_by_node(handle: Cluster, plan: BackupPlan, source: Source, run_id: 
         job = Job(name, script, LIMIT, nice=GENTLE)
         done = run_job(node, job, stdin=input_of(urls, _store_ca(handle)))
         found = parse_snapshot(node.name, done.output)
-        if wrong := what_is_implausible(found.plain.size, status):
-            raise NotYet(f"{member.label}: {wrong}", hint="look at the member; the snapshot is taken again")
+        _check_size(found, member.label, status)
         handle.store.complete(upload, found.etags)
     except BaseException:
         _give_up(handle, node, name, upload)
@@ -107,7 +107,9 @@ def etcd_tools(node: SshNode, minor: str) -> str:
     manifest = node.run(f"cat {ETCD_MANIFEST} || true", timeout=CALL, sudo=True).stdout.decode()
     image = image_of(manifest)
     found = node.run(find_tools(minor, image), timeout=CALL, sudo=True, check=False)
-    return tools_folder(node.name, minor, image, found.status, found.stdout, found.stderr)
+    if found.status == 0:
+        return found.stdout.decode().strip()
+    raise no_tools(node.name, minor, image, found.status, found.stderr)
 
 
 def _check(node: SshNode, database_bytes: int) -> None:
@@ -116,9 +118,14 @@ def _check(node: SshNode, database_bytes: int) -> None:
         raise Refused("; ".join(wrong), hint="install or free it there, or use route tunnel or direct")
 
 
+def _check_size(found: NodeSnapshot, member: str, status: MemberStatus) -> None:
+    if wrong := what_is_implausible(found.plain.size, status):
+        raise NotYet(f"{member}: {wrong}", hint="look at the member; the snapshot is taken again")
+
+
 def _give_up(handle: Cluster, node: SshNode, job: str, upload: UnfinishedUpload) -> None:
     """Nothing is left behind on the node or in the store, as far as they can be reached now; the rest is swept later."""
-    for leave in (lambda: stop_job(node, job), lambda: handle.store.abort(upload)):
+    for leave in (partial(stop_job, node, job), partial(handle.store.abort, upload)):
         try:
             leave()
         except (NotYet, Refused) as error:

@@ -36,8 +36,9 @@ STREAM_PIECE = 2**18
 
 @task(**ACT, task_run_name="take-snapshot-{cluster}")
 def take_snapshot(cluster: str, plan: BackupPlan, run_id: str, *, allow_no_quorum: bool = False) -> Snapshot:
-    """Streams a member's snapshot into the store: no disk, and memory that does not grow with the database; or has the
-    node do it, by the route `node`.
+    """Streams a member's snapshot into the store, or has the node send it there, by the route `node`.
+
+    A stream needs no disk, and its memory does not grow with the database.
 
     A stream that ends early, whose sha256 trailer is wrong, or whose size cannot be, leaves nothing behind: its upload
     is aborted, or its object deleted. A second try takes the next member of the plan if the first is not fit any more.

@@ -23,9 +23,7 @@ class Source:
 
 
 @contextmanager
-def first_fit_source(
-    handle: Cluster, plan: BackupPlan, *, allow_no_quorum: bool
-) -> Iterator[Source]:
+def first_fit_source(handle: Cluster, plan: BackupPlan, *, allow_no_quorum: bool) -> Iterator[Source]:
     """The first member of the plan that is fit still; `NotYet` when none is, with the reasons."""
     wrong: list[str] = []
     with ExitStack() as opened:

@@ -61,7 +61,7 @@ class ControlPlaneNode(Model):
 
     name: str
     unreached: str = ""
-    manifests: dict[str, Place] = {}
+    manifests: dict[str, Place] = Field(default={}, description="of each pod of the control plane that has one")
     running: tuple[str, ...] = Field(default=(), description="of the control plane's programs")
     missing: tuple[str, ...] = Field(default=(), description="programs that a restore needs and the node lacks")
     member: MemberOnNode | None = None

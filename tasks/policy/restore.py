@@ -77,7 +77,11 @@ def plan_rollback(facts: ControlPlaneFacts, *, cluster: str, confirm: str) -> Re
         refusals.append(_not_confirmed(cluster, confirm))
     if under_way is None:
         refusals.append(
-            Refusal(subject=cluster, problem="no restore is under way on any node", next_step="there is nothing to roll back")
+            Refusal(
+                subject=cluster,
+                problem="no restore is under way on any node",
+                next_step="there is nothing to roll back",
+            )
         )
     served = [node.name for node in nodes if node.record and node.record.phase is Phase.SERVING]
     if served:
@@ -101,7 +105,11 @@ def plan_rollback(facts: ControlPlaneFacts, *, cluster: str, confirm: str) -> Re
         ),
         control_planes=tuple(node.name for node in facts.nodes if node.is_control_plane),
         steps=tuple(
-            Step(subject=node.name, act="put the old data directory and the manifests back", reason="rollback was asked for")
+            Step(
+                subject=node.name,
+                act="put the old data directory and the manifests back",
+                reason="rollback was asked for",
+            )
             for node in nodes
         ),
         refusals=tuple(refusals),
@@ -131,7 +139,9 @@ def _refusals_of_input(facts: ControlPlaneFacts, cluster: str, confirm: str, los
     known = {node.name for node in facts.nodes}
     refusals = [_not_confirmed(cluster, confirm)] if confirm != cluster else []
     refusals += [
-        Refusal(subject="lost", problem=f"{name} is no node of the profile", next_step=f"use some of {', '.join(known)}")
+        Refusal(
+            subject="lost", problem=f"{name} is no node of the profile", next_step=f"use some of {', '.join(known)}"
+        )
         for name in lost
         if name not in known
     ]
@@ -175,7 +185,9 @@ def _refusals_of_node(node: ControlPlaneNode, backup: Backup) -> list[Refusal]:
             )
         )
     if not prepared and node.work_free_bytes < work:
-        found.append((f"/var/lib/kube-runbooks has {node.work_free_bytes} bytes free, the snapshot needs {work}", "free it"))
+        found.append(
+            (f"/var/lib/kube-runbooks has {node.work_free_bytes} bytes free, the snapshot needs {work}", "free it")
+        )
     return [Refusal(subject=node.name, problem=problem, next_step=step) for problem, step in found]
 
 
@@ -201,7 +213,11 @@ def _steps(
             for target in targets
         ),
         *(
-            Step(subject=name, act="park the manifests of API server, controllers and etcd; prove that they are gone", reason="no API server may run while etcd is replaced")
+            Step(
+                subject=name,
+                act="park the manifests of API server, controllers and etcd; prove that they are gone",
+                reason="no API server may run while etcd is replaced",
+            )
             for name in control_planes
         ),
         *(
@@ -217,8 +233,18 @@ def _steps(
             act="start etcd; prove quorum, one cluster, equal hashes",
             reason=f"a new cluster, its revision {REVISION_BUMP} above the backup's: no watcher takes old for new",
         ),
-        *(Step(subject=name, act="start API server, then controller manager and scheduler", reason="etcd is proven by then") for name in control_planes),
-        *(Step(subject=node.name, act="restart kubelet", reason="it must not go on with what it remembers") for node in present),
+        *(
+            Step(
+                subject=name,
+                act="start API server, then controller manager and scheduler",
+                reason="etcd is proven by then",
+            )
+            for name in control_planes
+        ),
+        *(
+            Step(subject=node.name, act="restart kubelet", reason="it must not go on with what it remembers")
+            for node in present
+        ),
     )
 
 

@@ -77,7 +77,9 @@ def parse(node: str, stdout: bytes, *, minor: str) -> ControlPlaneNode:
         running=tuple(running),
         missing=tuple(missing),
         member=member,
-        not_understood="its etcd manifest has not the flags that kubeadm gives" if "etcd" in texts and not member else "",
+        not_understood="its etcd manifest has not the flags that kubeadm gives"
+        if "etcd" in texts and not member
+        else "",
         work_free_bytes=int(values.get("work_free", 0)),
         record=record,
     )

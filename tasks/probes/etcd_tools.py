@@ -2,7 +2,7 @@
 
 import shlex
 
-from tasks.errors import CommandFailed, Refused
+from tasks.errors import CommandFailed, Refused, RunbookError
 
 FOLDER = "/var/lib/kube-runbooks/bin"
 
@@ -39,14 +39,12 @@ def find_tools(minor: str, image: str) -> str:
     return f"{FIND_TOOLS}etcd_tools {shlex.quote(minor)} {shlex.quote(image)}"
 
 
-def tools_folder(node: str, minor: str, image: str, status: int, stdout: bytes, stderr: bytes) -> str:
-    """What the command printed; `Refused` when there are no such programs on the node."""
-    if status == 0:
-        return stdout.decode().strip()
-    if status == NO_TOOLS:
-        where = f"nor has the image {image}" if image else "and it runs no member from an image"
-        raise Refused(
-            f"{node}: no etcdctl and etcdutl {minor} on PATH, {where}",
-            hint=f"install etcd {minor}'s programs on {node}, or leave its image in containerd",
-        )
-    raise CommandFailed(f"{node}: looking for etcd's programs: status {status}: {stderr.decode(errors='replace')}")
+def no_tools(node: str, minor: str, image: str, status: int, stderr: bytes) -> RunbookError:
+    """Why the command found nothing."""
+    if status != NO_TOOLS:
+        return CommandFailed(f"{node}: looking for etcd's programs: status {status}: {stderr.decode(errors='replace')}")
+    where = f"nor has the image {image}" if image else "and it runs no member from an image"
+    return Refused(
+        f"{node}: no etcdctl and etcdutl {minor} on PATH, {where}",
+        hint=f"install etcd {minor}'s programs on {node}, or leave its image in containerd",
+    )

@@ -70,7 +70,13 @@ def snapshot_script(name: str, tools: str, on_node: EtcdOnNode, revision: int) -
     client = ["--cacert", on_node.ca, "--cert", on_node.certificate, "--key", on_node.key, "--endpoints", server]
     flags = " ".join(shlex.quote(str(word)) for word in client)
     return _SCRIPT.format(
-        work=f"{WORK}/{name}", root=WORK, etcdctl=f"{tools}/etcdctl {flags}", revision=revision, part=PART_BYTES, tries=PART_TRIES, ca=READ_CA
+        work=f"{WORK}/{name}",
+        root=WORK,
+        etcdctl=f"{tools}/etcdctl {flags}",
+        revision=revision,
+        part=PART_BYTES,
+        tries=PART_TRIES,
+        ca=READ_CA,
     )
 
 

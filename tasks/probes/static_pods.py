@@ -77,8 +77,8 @@ def flags_of(manifest: str) -> dict[str, str]:
     """`--name=value` of its first container's command and arguments."""
     container = _container(manifest)
     words = [str(word) for word in [*container.get("command", []), *container.get("args", [])]]
-    pairs = (word.removeprefix("--").split("=", 1) for word in words if word.startswith("--") and "=" in word)
-    return {name: value for name, value in pairs}
+    parts = (word.removeprefix("--").partition("=") for word in words if word.startswith("--") and "=" in word)
+    return {name: value for name, _, value in parts}
 
 
 def endpoints_of(node: str, etcd_manifest: str, api_server_manifest: str) -> tuple[EtcdEndpoint, ...]:

@@ -60,7 +60,7 @@ def _ssh(options: argparse.Namespace) -> None:
     if options.node not in lab.machines:
         raise LabError(f"there is no machine {options.node!r}; known are: {', '.join(lab.machines)}")
     command = lab.ssh_command(options.node, *options.command)
-    os.execvp(command[0], command)
+    os.execvp(command[0], command)  # noqa: S606 - ssh takes this process over, with its terminal
 
 
 def _kubectl(options: argparse.Namespace) -> None:
@@ -85,12 +85,16 @@ def _options() -> argparse.ArgumentParser:
         return added
 
     up = command("up", _up, "start a cluster; it stays until `down`")
-    up.add_argument("--range", default="198.18.0.0/24", help="network of the machines: 198.18.N.0/24, another for each lab")
+    up.add_argument(
+        "--range", default="198.18.0.0/24", help="network of the machines: 198.18.N.0/24, another for each lab"
+    )
     up.add_argument("--control-planes", type=int, default=3)
     up.add_argument("--workers", type=int, default=2)
     up.add_argument("--kubernetes", default=KUBERNETES_VERSION)
     up.add_argument("--etcd", default="", help="version of etcd; default: kubeadm's own")
-    up.add_argument("--external-etcd", type=int, default=0, metavar="N", help="machines with an etcd outside of the cluster")
+    up.add_argument(
+        "--external-etcd", type=int, default=0, metavar="N", help="machines with an etcd outside of the cluster"
+    )
     up.add_argument("--bastion", action="store_true", help="a bastion in front of the machines")
     command("down", _down, "end a lab, and remove what is left of it").add_argument("--all", action="store_true")
     ssh = command("ssh", _ssh, "log in to a machine")

@@ -41,7 +41,7 @@ def _make(root: Path) -> None:
         (root / name).unlink(missing_ok=True)
     for key in (root / "etc/ssh").glob("ssh_host_*"):
         key.unlink()
-    inside = ["chroot", root]
+    inside: list[str | Path] = ["chroot", root]
     finish([*inside, "useradd", "--create-home", "--shell=/bin/bash", "ops"])
     finish([*inside, "systemctl", "enable", "--quiet", "lab-cgroups", "lab-network", "ssh", "containerd"])
     quiet = ("systemd-networkd", "apt-daily.timer", "apt-daily-upgrade.timer", "unattended-upgrades")

@@ -131,7 +131,7 @@ def _image(name: str) -> Image:
         case "coredns/coredns":
             return Image((name,), {"coredns": binaries("coredns", COREDNS) / "coredns"}, entrypoint=("/coredns",))
         case "pause":
-            files = {"bin/busybox": base() / "bin/busybox", "pause": PAUSE.encode()}
+            files: dict[str, Path | bytes] = {"bin/busybox": base() / "bin/busybox", "pause": PAUSE.encode()}
             return Image(tuple(f"{REGISTRY}/pause:{version}" for version in PAUSE_VERSIONS), files, {}, ("/pause",))
         case "lab/busybox":
             return Image((name,), {"bin/busybox": base() / "bin/busybox"}, {"bin/sh": "busybox"})

@@ -60,7 +60,7 @@ def remove(path: Path) -> None:
     if path.is_dir():
         for below, _, _ in os.walk(path, topdown=False):
             with contextlib.suppress(OSError):
-                os.rmdir(below)
+                Path(below).rmdir()
     else:
         path.unlink(missing_ok=True)
 

@@ -59,7 +59,9 @@ def init(machine: Machine, external: Authority | None) -> None:
 
 def join(machine: Machine, ca_hash: str) -> None:
     """Another control plane, or a worker."""
-    command = f"kubeadm join {machine.shape.gateway}:{LOAD_BALANCER} --token {TOKEN} --ignore-preflight-errors={IGNORED}"
+    command = (
+        f"kubeadm join {machine.shape.gateway}:{LOAD_BALANCER} --token {TOKEN} --ignore-preflight-errors={IGNORED}"
+    )
     command += f" --discovery-token-ca-cert-hash sha256:{ca_hash}"
     if machine.place.role is Role.CONTROL_PLANE:
         command += f" --control-plane --certificate-key {CERTIFICATE_KEY}"

@@ -21,7 +21,7 @@ from tests.lab.cache import DIGEST_LENGTH, HERE, LABS, digest_of, remove_tree
 from tests.lab.host import LabError, what_is_missing
 from tests.lab.machine import BRIDGE, Machine, copy
 from tests.lab.namespaces import Namespaces, finish
-from tests.lab.services import LOAD_BALANCER, Services
+from tests.lab.services import Services
 from tests.lab.shape import SERVICES, Role, Shape
 from tests.servers.binaries import binaries
 from tests.servers.pki import Authority
@@ -80,8 +80,10 @@ class Lab:
     # --- its life
 
     def up(self, *, lasting: bool = False) -> None:
-        """A cluster: thawed where one of this shape was frozen, else made and frozen. It ends with this process,
-        however that ends, unless it is `lasting`."""
+        """A cluster: thawed where one of this shape was frozen, else made and frozen.
+
+        It ends with this process, however that ends, unless it is `lasting`.
+        """
         self._refuse_if_impossible()
         try:
             self._open(lasting=lasting)
@@ -178,7 +180,9 @@ class Lab:
         client = self.folder / "etcd-client"
         return {
             "name": shape.name,
-            "nodes": [{"name": each.name, "address": each.address} for each in shape.machines if each.name != "bastion"],
+            "nodes": [
+                {"name": each.name, "address": each.address} for each in shape.machines if each.name != "bastion"
+            ],
             "ssh": ssh,
             "etcd": {
                 "endpoints": [{"url": f"https://{each.address}:2379", "node": each.name} for each in members],
@@ -373,7 +377,10 @@ class Lab:
         try:
             for machine in self.control_planes:
                 self._ask_for_readiness(machine)
-            leases = {lease["metadata"]["name"]: lease["spec"]["renewTime"] for lease in self.get("leases", "-n=kube-node-lease")}
+            leases = {
+                lease["metadata"]["name"]: lease["spec"]["renewTime"]
+                for lease in self.get("leases", "-n=kube-node-lease")
+            }
             nodes = {node["metadata"]["name"]: _is_ready(node) for node in self.get("nodes")}
             pods = self.get("pods", "--namespace=kube-system")
         except LabError as error:
@@ -398,7 +405,7 @@ class Lab:
         environment = {"HOME": str(self.folder), "PATH": os.defpath}
         command: list[str | Path] = [program, *arguments]
         if self.shape.bastion:
-            command = self.namespaces.enter(*command)
+            command = [*self.namespaces.enter(*command)]
             environment = dict(os.environ)
         return finish(command, text=text, limit=limit, env=environment)
 

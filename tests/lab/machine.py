@@ -4,7 +4,6 @@ import os
 import shlex
 import shutil
 import signal
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -75,13 +74,21 @@ class Machine:
         self._groups.make()
         self._namespaces.leave_behind(*self._groups.folders, *self._groups.parents)
         self.console.parent.mkdir(exist_ok=True)
-        script = ["sh", HERE / "machine.sh", self._layers(), self.folder, self.name, BRIDGE, *self._groups.folders]
+        script: list[str | Path] = [
+            "sh",
+            HERE / "machine.sh",
+            self._layers(),
+            self.folder,
+            self.name,
+            BRIDGE,
+            *self._groups.folders,
+        ]
         command = ["unshare", "--mount", "--propagation", "private", *script]
         self._namespaces.start(command, self.console, env={MARK: str(self.folder)})
 
     def wait_until_up(self) -> None:
         """Until sshd and containerd run."""
-        self._wait(lambda: self._is_up(), START_LIMIT, "is up")
+        self._wait(self._is_up, START_LIMIT, "is up")
 
     def stop(self) -> None:
         """An orderly power-off, to the end."""
@@ -226,7 +233,7 @@ class Machine:
     def _own_files(self) -> dict[str, str]:
         private, public = _host_key()
         place, shape = self.place, self.shape
-        files = {
+        return {
             "etc/hostname": f"{place.name}\n",
             "etc/machine-id": f"{os.urandom(16).hex()}\n",
             "etc/ssh/ssh_host_ed25519_key": private,
@@ -245,7 +252,6 @@ class Machine:
             "etc/containerd/certs.d/registry.k8s.io/hosts.toml": _MIRROR.replace("GATEWAY", shape.gateway),
             "home/ops/.ssh/authorized_keys": (self._lab / "id_ed25519.pub").read_text(),
         }
-        return files
 
     def _is_up(self) -> bool:
         with suppress(LabError):
@@ -311,7 +317,7 @@ def _is_zombie(pid: int) -> bool:
 
 
 def _device_of(folder: Path) -> str:
-    number = os.stat(folder).st_dev
+    number = folder.stat().st_dev
     return f"{os.major(number)}:{os.minor(number)}"
 
 

@@ -93,7 +93,11 @@ class Services:
     def _mirrors(self) -> str:
         return _DEFAULTS + "".join(
             _MIRROR.format(
-                name=mirror, gateway=self.shape.gateway, port=port, behind=port + BEHIND, fault=self._faults.get(mirror, "")
+                name=mirror,
+                gateway=self.shape.gateway,
+                port=port,
+                behind=port + BEHIND,
+                fault=self._faults.get(mirror, ""),
             )
             for mirror, port in ((Mirror.REGISTRY, REGISTRY), (Mirror.PACKAGES, PACKAGES))
         )

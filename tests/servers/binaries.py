@@ -66,7 +66,13 @@ ARCHIVES = {
 }
 
 
-ARCHIVES["kube"] = Archive(("kubeadm", "kubelet", "kubectl", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy"), "", "", {}, ())
+ARCHIVES["kube"] = Archive(
+    ("kubeadm", "kubelet", "kubectl", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy"),
+    "",
+    "",
+    {},
+    (),
+)
 ARCHIVES["coredns"] = Archive(("coredns",), "", "", {}, ())
 
 

@@ -226,9 +226,7 @@ tail -c +$((from + 1)) output 2>/dev/null | head -c $((size - from))
 def _judge(node: SshNode, job: Job, look: _Look, output: str, *, attached: bool) -> JobResult:
     end, ended_at = parse_end(look.end)
     if end is JobEnd.SUCCEEDED:
-        return JobResult(
-            name=job.name, output=output, output_bytes=look.size, ended_at=ended_at, attached=attached
-        )
+        return JobResult(name=job.name, output=output, output_bytes=look.size, ended_at=ended_at, attached=attached)
     if look.end.startswith(f"exit-code,exited,{TEMPORARY_FAILURE},"):
         raise NotYet(f"{node.name}: job {job.name}: {output[-TAIL_BYTES:].strip()}", hint="it is tried again")
     how = f"was stopped after its time limit of {job.limit}" if end is JobEnd.TIMED_OUT else f"{end} ({look.end})"
