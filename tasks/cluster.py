@@ -47,7 +47,11 @@ class Cluster:
     @cached_property
     def backups(self) -> BackupStore:
         """The etcd backups in it."""
-        return BackupStore(self.store, self.profile.name)
+        return self.backups_of(self.profile.name)
+
+    def backups_of(self, cluster: str) -> BackupStore:
+        """Those of another cluster in the same bucket, below the same prefix."""
+        return BackupStore(self.store, cluster)
 
     def node(self, name: str) -> SshNode:
         """The SSH connection to a node, opened on first use and kept."""

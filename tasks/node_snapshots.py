@@ -55,7 +55,7 @@ def snapshot_by_node(handle: Cluster, plan: BackupPlan, source: Source, run_id: 
     try:
         urls = handle.store.part_urls(upload, parts_for(status.db_size), LIMIT)
         job = Job(name, script, LIMIT, nice=GENTLE)
-        done = run_job(node, job, stdin=input_of(urls, _store_ca(handle)))
+        done = run_job(node, job, stdin=input_of(urls, store_ca(handle)))
         found = parse_snapshot(node.name, done.output)
         _check_size(found, member.label, status)
         handle.store.complete(upload, found.etags)
@@ -93,7 +93,7 @@ def read_back_by_node(handle: Cluster, snapshot: Snapshot) -> None:
     name = f"read-{snapshot.backup_id.run}-{datetime.now(UTC):%Y%m%dt%H%M%Sz}"
     url = handle.store.url(snapshot.key, LIMIT)
     job = Job(name, read_back_script(name), LIMIT, nice=GENTLE)
-    done = run_job(node, job, stdin=input_of([url], _store_ca(handle)))
+    done = run_job(node, job, stdin=input_of([url], store_ca(handle)))
     if (read := parse_read_back(node.name, done.output)) != (snapshot.stored, snapshot.plain):
         raise Refused(
             f"{handle.store.uri(snapshot.key)} is corrupt: sent were {snapshot.stored} of {snapshot.plain}, "
@@ -105,7 +105,11 @@ def read_back_by_node(handle: Cluster, snapshot: Snapshot) -> None:
 def etcd_tools(node: SshNode, minor: str) -> str:
     """The folder on a node with etcdctl and etcdutl of a minor version; `Refused` when it has none."""
     manifest = node.run(f"cat {ETCD_MANIFEST} || true", timeout=CALL, sudo=True).stdout.decode()
-    image = image_of(manifest)
+    return find_etcd_tools(node, minor, image_of(manifest))
+
+
+def find_etcd_tools(node: SshNode, minor: str, image: str) -> str:
+    """The same, where the member's image is known already."""
     found = node.run(find_tools(minor, image), timeout=CALL, sudo=True, check=False)
     if found.status == 0:
         return found.stdout.decode().strip()
@@ -142,6 +146,7 @@ def _node_of(handle: Cluster, name: str | None) -> SshNode:
     return handle.node(name)
 
 
-def _store_ca(handle: Cluster) -> bytes:
+def store_ca(handle: Cluster) -> bytes:
+    """For nodes that talk to the store; empty when their own CAs do."""
     path = handle.profile.store.ca
     return Path(path).read_bytes() if path else b""

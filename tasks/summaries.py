@@ -1,6 +1,7 @@
 """The first lines of a report: where the backup is, how long it took, what was proven, what was not."""
 
 from tasks.models.backups import Backup, BackupId, Drill
+from tasks.models.restore import Recovered, Restored, RestorePlan
 from tasks.models.retention import RetentionDecision
 
 
@@ -27,6 +28,46 @@ def summarize_drill(backup: Backup, place: str, drill: Drill, newest: BackupId) 
         "proven: every byte in the store is the one that was sent, and etcd's own sha256 trailer holds",
         _drill_line(drill),
         f"the newest backup, {newest}, is younger than the recovery point objective",
+    )
+
+
+def summarize_restore_plan(plan: RestorePlan) -> tuple[str, ...]:
+    """For the report of a plan that nobody has confirmed yet."""
+    return (
+        f"nothing was done: this is the plan of a restore of backup {plan.backup} on {', '.join(plan.nodes)}",
+        "to do it: the same parameters with mode=apply and confirm=<name of the cluster>",
+    )
+
+
+def summarize_restore(plan: RestorePlan, etcd: Restored, proof: Recovered) -> tuple[str, ...]:
+    """For the report of a restore: what was proven, what is left to do, and where the old data is."""
+    return (
+        f"the cluster has the state of backup {plan.backup}",
+        f"proven: etcd {etcd.cluster_id} of {', '.join(etcd.members)}, leader {etcd.leader}, has quorum and equal hashes "
+        f"({etcd.hash}) at revision {etcd.revision}, with {etcd.key_count} keys",
+        f"proven: leases renewed after the restart: {', '.join(proof.leases_renewed)}",
+        f"proven: written, read back and seen by a watch: {proof.written}; a watch from before is told: {proof.old_watch}",
+        f"Ready: {', '.join(proof.nodes_ready)}",
+        *(f"NOT Ready: {name}: {why}" for name, why in proof.nodes_not_ready.items()),
+        *(f"{name} joined after the backup: it is unknown to it, join it again" for name in proof.not_in_backup),
+        *(f"old data of {node}: {folder}; remove it when you are sure" for node, folder in plan.kept.items()),
+        *(f"{skip.subject} was left out: {_join_again(skip.subject)}" for skip in plan.skips),
+    )
+
+
+def summarize_rollback(plan: RestorePlan) -> tuple[str, ...]:
+    """For the report of a rollback."""
+    return (
+        f"data and manifests from before the restore of backup {plan.backup} are back on {', '.join(plan.control_planes)}",
+        "not proven: whether the cluster works, which may have been why it was to be restored; run etcd_health",
+    )
+
+
+def _join_again(name: str) -> str:
+    return (
+        f"kubectl delete node {name}; on a control plane that is left: kubeadm init phase upload-certs --upload-certs, "
+        f"kubeadm token create --print-join-command --certificate-key KEY; on {name} or its replacement: kubeadm reset, "
+        "then that command with --control-plane"
     )
 
 

@@ -2,10 +2,20 @@
 
 import hashlib
 import json
+from enum import StrEnum
 
 from pydantic import Field
 
 from tasks.models.base import Model
+
+
+class Mode(StrEnum):
+    """What a run may do."""
+
+    PLAN = "plan"
+    """Look, decide, and show what would be done."""
+    APPLY = "apply"
+    """Do it."""
 
 
 class Step(Model):

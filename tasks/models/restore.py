@@ -9,6 +9,14 @@ from tasks.models.base import Model, UtcTime
 from tasks.models.cluster import EtcdOnNode
 from tasks.models.plan import Plan
 
+MANIFESTS = "/etc/kubernetes/manifests"
+"""Where kubelet looks for static pods."""
+
+PARKED = "/etc/kubernetes/kube-runbooks-parked"
+"""Beside it, on the same file system: a move is one rename. Inside, kubelet would read it."""
+
+WORK = "/var/lib/kube-runbooks/restore"
+
 
 class Place(StrEnum):
     """Where a static pod's manifest is."""
@@ -41,11 +49,12 @@ class RestoreRecord(Model):
 
 
 class MemberOnNode(Model):
-    """An etcd member of kubeadm's making, as its manifest has it, and the disk it lies on."""
+    """An etcd member as its static pod or its systemd unit has it, and the disk it lies on."""
 
     name: str
-    image: str
-    minor: str = Field(description="of etcd's programs that this node has to have, for example 3.6")
+    image: str = Field(default="", description="of the static pod; empty for a systemd unit")
+    unit: str = Field(default="", description="the systemd unit; empty for a static pod")
+    version: str = Field(description="that it runs, for example 3.6.8; empty when the image's tag does not say")
     data_dir: PurePosixPath
     is_mount: bool = Field(description="the data directory is a mount point: it cannot be renamed, its content can")
     owner: str = Field(description="uid:gid")
@@ -54,6 +63,15 @@ class MemberOnNode(Model):
     peer_url: str
     client_url: str
     on_node: EtcdOnNode
+
+    @property
+    def minor(self) -> str:
+        """Of the programs that restore its data, for example 3.6."""
+        return ".".join(self.version.split(".")[:2])
+
+    def beside(self, name: str) -> PurePosixPath:
+        """A folder on the file system of the data directory, so that a move between the two is one rename."""
+        return self.data_dir / name if self.is_mount else PurePosixPath(f"{self.data_dir}.{name}")
 
 
 class ControlPlaneNode(Model):
@@ -65,9 +83,10 @@ class ControlPlaneNode(Model):
     running: tuple[str, ...] = Field(default=(), description="of the control plane's programs")
     missing: tuple[str, ...] = Field(default=(), description="programs that a restore needs and the node lacks")
     member: MemberOnNode | None = None
-    not_understood: str = Field(default="", description="what in its etcd manifest is not kubeadm's")
+    not_understood: str = Field(default="", description="what in its etcd manifest or unit is not as expected")
     work_free_bytes: int = 0
-    record: RestoreRecord | None = None
+    record: RestoreRecord | None = Field(default=None, description="of a restore that has not ended")
+    ended: tuple[str, ...] = Field(default=(), description="ids of restores that came to their end here")
     tools: str = Field(default="", description="folder with etcdutl, or empty")
     tools_problem: str = ""
 
@@ -79,7 +98,7 @@ class ControlPlaneNode(Model):
     @property
     def has_etcd(self) -> bool:
         """Runs, or has parked, a member of etcd."""
-        return self.manifests.get("etcd", Place.ABSENT) is not Place.ABSENT
+        return bool(self.member or self.not_understood)
 
 
 class ControlPlaneFacts(Model):
@@ -88,6 +107,13 @@ class ControlPlaneFacts(Model):
     observed_at: UtcTime
     nodes: tuple[ControlPlaneNode, ...]
     live_revision: int | None = Field(default=None, description="of the cluster as it is, when a member still says it")
+
+    @property
+    def under_way(self) -> RestoreRecord | None:
+        """The restore that has not ended, as the node where it came furthest has it."""
+        order = [None, *Phase]
+        records = [node.record for node in self.nodes if node.record]
+        return max(records, key=lambda record: order.index(record.phase), default=None)
 
 
 class RestoreTarget(Model):
@@ -105,7 +131,21 @@ class RestorePlan(Plan):
     backup: str = ""
     targets: tuple[RestoreTarget, ...] = ()
     control_planes: tuple[str, ...] = ()
-    others: tuple[str, ...] = Field(default=(), description="nodes whose kubelet is restarted only")
+    nodes: tuple[str, ...] = Field(default=(), description="all that were reached; their kubelets are restarted")
+    ended: bool = Field(default=False, description="an earlier attempt of this run has come to the end")
+    serving: bool = Field(
+        default=False, description="etcd runs on the restored data already: never again from the start"
+    )
+
+    @property
+    def machines(self) -> tuple[str, ...]:
+        """Nodes with a part of the control plane: API server, or etcd, or both."""
+        return tuple(dict.fromkeys([*self.control_planes, *(target.node for target in self.targets)]))
+
+    @property
+    def kept(self) -> dict[str, str]:
+        """Where the old data of each node is kept."""
+        return {target.node: str(target.member.beside(f"before-{self.id}")) for target in self.targets}
 
     @property
     def initial_cluster(self) -> str:
@@ -118,6 +158,12 @@ class RestorePlan(Plan):
         return RestoreRecord(
             id=self.id, backup=self.backup, members=tuple(target.member.name for target in self.targets)
         )
+
+
+class Stopped(Model):
+    """The control plane is off: proven by its processes."""
+
+    nodes: tuple[str, ...]
 
 
 class Restored(Model):
@@ -135,7 +181,10 @@ class Recovered(Model):
     """The proof that the cluster works again."""
 
     nodes_ready: tuple[str, ...]
-    nodes_not_ready: tuple[str, ...]
-    leases_renewed: int
-    written: str
+    nodes_not_ready: dict[str, str] = Field(
+        description="nodes that the backup knows and that are not back, with the reason"
+    )
+    not_in_backup: tuple[str, ...] = Field(description="nodes that joined after the backup was taken")
+    leases_renewed: tuple[str, ...]
+    written: str = Field(description="the object that was written, read back and seen by a watch")
     old_watch: str = Field(description="what a watch from before the restore is told")

@@ -1,11 +1,21 @@
 """Whether and how a cluster is brought back to the state of a backup."""
 
+import shlex
 from collections.abc import Sequence
 from datetime import datetime
 
 from tasks.models.backups import Backup
 from tasks.models.plan import Caution, Refusal, Skip, Step
-from tasks.models.restore import ControlPlaneFacts, ControlPlaneNode, Phase, RestorePlan, RestoreTarget
+from tasks.models.restore import (
+    MANIFESTS,
+    PARKED,
+    WORK,
+    ControlPlaneFacts,
+    ControlPlaneNode,
+    Phase,
+    RestorePlan,
+    RestoreTarget,
+)
 
 REVISION_BUMP = 1_000_000_000
 """Added to the revision of the backup: more than any cluster writes in the week between a backup and its restore.
@@ -31,51 +41,56 @@ def plan_restore(  # noqa: PLR0913 - each is a fact or a word of the operator, b
 ) -> RestorePlan:
     """Every node, every act, what is lost by it; or every reason why not. `confirm` has to repeat the cluster's name.
 
-    A restore that is under way on the nodes already is gone on with, under its own id.
+    A restore that is under way on the nodes is gone on with, under its own id, unless its members are not these any
+    more: then it begins anew, and what it had put in place is kept as everything else.
     """
-    under_way = _under_way(facts)
-    present = [node for node in facts.nodes if not node.unreached]
+    present = [node for node in facts.nodes if not node.unreached and node.name not in lost]
     targets = tuple(
-        RestoreTarget(node=node.name, member=node.member, tools=node.tools)
-        for node in present
-        if node.member and node.name not in lost
+        RestoreTarget(node=node.name, member=node.member, tools=node.tools) for node in present if node.member
     )
-    control_planes = tuple(node.name for node in present if node.is_control_plane and node.name not in lost)
+    control_planes = tuple(node.name for node in present if node.is_control_plane)
+    record = facts.under_way
+    same = record is not None and record.members == tuple(target.member.name for target in targets)
     refusals = [
         *_refusals_of_backup(backup, cluster, from_cluster),
         *_refusals_of_input(facts, cluster, confirm, lost),
-        *(refusal for node in present if node.name not in lost for refusal in _refusals_of_node(node, backup)),
-        *([_other(under_way[1], backup.id, under_way[0])] if under_way and under_way[1] != backup.id else []),
+        *(refusal for node in present for refusal in _refusals_of_node(node, backup)),
     ]
+    if record and record.backup != backup.id:
+        refusals.append(_other(record.backup, backup.id, record.id))
     if not targets:
-        refusals.append(
-            Refusal(
-                subject=cluster,
-                problem="no reachable node has an etcd member of kubeadm's making",
-                next_step="check nodes: and ssh: of the profile; an etcd that is not a static pod is restored by hand",
-            )
-        )
-    return RestorePlan(
-        id=under_way[0] if under_way else restore_id,
+        refusals.append(_no_member(cluster))
+    plan = RestorePlan(
+        id=record.id if record and same else restore_id,
         backup=backup.id,
         targets=targets,
         control_planes=control_planes,
-        others=tuple(node.name for node in present if node.name not in control_planes),
-        steps=() if refusals else _steps(targets, control_planes, present, backup),
+        nodes=tuple(node.name for node in present),
+        serving=same and record is not None and record.phase is Phase.SERVING,
         skips=tuple(Skip(subject=name, reason="named as lost: it is not part of the new cluster") for name in lost),
         cautions=_cautions(facts, backup, lost, now),
         refusals=tuple(refusals),
+    )
+    return plan if refusals else plan.model_copy(update={"steps": _steps(plan, backup)})
+
+
+def etcdutl_words(plan: RestorePlan, target: RestoreTarget) -> tuple[str, ...]:
+    """The command line that makes a member's new data directory, in the folder with `snapshot.db`."""
+    member = target.member
+    return (
+        *(f"{target.tools}/etcdutl", "snapshot", "restore", "snapshot.db"),
+        *("--data-dir", str(member.beside(f"restore-{plan.id}")), "--name", member.name),
+        *("--initial-cluster", plan.initial_cluster, "--initial-cluster-token", plan.id),
+        *("--initial-advertise-peer-urls", member.peer_url),
+        *("--bump-revision", str(REVISION_BUMP), "--mark-compacted"),
     )
 
 
 def plan_rollback(facts: ControlPlaneFacts, *, cluster: str, confirm: str) -> RestorePlan:
     """The state from before a restore that did not get to its end, put back."""
-    under_way = _under_way(facts)
-    nodes = [node for node in facts.nodes if node.record]
-    refusals = []
-    if confirm != cluster:
-        refusals.append(_not_confirmed(cluster, confirm))
-    if under_way is None:
+    record = facts.under_way
+    refusals = [_not_confirmed(cluster, confirm)] if confirm != cluster else []
+    if record is None:
         refusals.append(
             Refusal(
                 subject=cluster,
@@ -83,13 +98,12 @@ def plan_rollback(facts: ControlPlaneFacts, *, cluster: str, confirm: str) -> Re
                 next_step="there is nothing to roll back",
             )
         )
-    served = [node.name for node in nodes if node.record and node.record.phase is Phase.SERVING]
-    if served:
+    elif record.phase is Phase.SERVING:
         refusals.append(
             Refusal(
-                subject=", ".join(served),
+                subject=cluster,
                 problem="API servers have run on the restored data: the old data is behind it now",
-                next_step="run etcd_restore_from_s3 to its end, or restore another backup",
+                next_step=f"run etcd_restore_from_s3 with backup={record.backup} to its end, or restore another backup",
             )
         )
     refusals += [
@@ -98,28 +112,24 @@ def plan_rollback(facts: ControlPlaneFacts, *, cluster: str, confirm: str) -> Re
         if node.unreached
     ]
     return RestorePlan(
-        id=under_way[0] if under_way else "",
-        backup=under_way[1] if under_way else "",
+        id=record.id if record else "",
+        backup=record.backup if record else "",
         targets=tuple(
-            RestoreTarget(node=node.name, member=node.member, tools=node.tools) for node in nodes if node.member
+            RestoreTarget(node=node.name, member=node.member, tools=node.tools) for node in facts.nodes if node.member
         ),
         control_planes=tuple(node.name for node in facts.nodes if node.is_control_plane),
+        nodes=tuple(node.name for node in facts.nodes),
         steps=tuple(
             Step(
                 subject=node.name,
-                act="put the old data directory and the manifests back",
+                act="stop the control plane, put the old data directory and the manifests back, start it",
                 reason="rollback was asked for",
             )
-            for node in nodes
+            for node in facts.nodes
+            if node.is_control_plane or node.has_etcd
         ),
         refusals=tuple(refusals),
     )
-
-
-def _under_way(facts: ControlPlaneFacts) -> tuple[str, str] | None:
-    """Id and backup of the restore that some node has a record of."""
-    records = [node.record for node in facts.nodes if node.record]
-    return (records[0].id, records[0].backup) if records else None
 
 
 def _refusals_of_backup(backup: Backup, cluster: str, from_cluster: str) -> list[Refusal]:
@@ -136,7 +146,7 @@ def _refusals_of_backup(backup: Backup, cluster: str, from_cluster: str) -> list
 
 
 def _refusals_of_input(facts: ControlPlaneFacts, cluster: str, confirm: str, lost: Sequence[str]) -> list[Refusal]:
-    known = {node.name for node in facts.nodes}
+    known = [node.name for node in facts.nodes]
     refusals = [_not_confirmed(cluster, confirm)] if confirm != cluster else []
     refusals += [
         Refusal(
@@ -164,31 +174,56 @@ def _not_confirmed(cluster: str, confirm: str) -> Refusal:
     )
 
 
+def _no_member(cluster: str) -> Refusal:
+    return Refusal(
+        subject=cluster,
+        problem="no reachable node has an etcd member that is understood",
+        next_step="check nodes: and ssh: of the profile; docs/etcd-restore.md has the way by hand",
+    )
+
+
 def _refusals_of_node(node: ControlPlaneNode, backup: Backup) -> list[Refusal]:
     if not node.has_etcd:
         return []
-    size = backup.snapshot.plain.size
-    prepared = node.record is not None and node.record.phase is not None
-    needed, work = int(size * SPACE_FACTOR), int(size * WORK_FACTOR)
-    found: list[tuple[str, str]] = []
-    if node.missing:
-        found.append((f"has no {' and no '.join(node.missing)}", "install it there"))
+    found = [(f"has no {program}", "install it there") for program in node.missing]
     if node.not_understood:
         found.append((node.not_understood, "restore by hand, as docs/etcd-restore.md says"))
     if node.tools_problem:
-        found.append((node.tools_problem, "install etcdutl of the backup's minor version on the node"))
-    if node.member and not prepared and node.member.free_bytes < needed:
+        found.append((node.tools_problem, "put etcdutl of that minor version on the node"))
+    if node.member and (wrong := _version_problem(node.member.minor, backup.snapshot.etcd_version)):
+        found.append((wrong, "restore with the minor version of etcd that took the backup, then upgrade"))
+    if not (node.record and node.record.phase):
+        found += _space_problems(node, backup.snapshot.plain.size)
+    return [Refusal(subject=node.name, problem=problem, next_step=step) for problem, step in found]
+
+
+def _version_problem(minor: str, taken_by: str) -> str:
+    """etcd reads data of its own minor version and of the one before."""
+    mine, theirs = _parts(minor), _parts(taken_by)
+    if not mine:
+        return f"its etcd's version is not known, the backup is of {taken_by}"
+    if mine[0] == theirs[0] and mine[1] - theirs[1] in {0, 1}:
+        return ""
+    return f"its etcd is {minor}, the backup was taken by {taken_by}"
+
+
+def _parts(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split(".")[:2] if part)
+
+
+def _space_problems(node: ControlPlaneNode, size: int) -> list[tuple[str, str]]:
+    needed, work = int(size * SPACE_FACTOR), int(size * WORK_FACTOR)
+    found = []
+    if node.member and node.member.free_bytes < needed:
         found.append(
             (
                 f"{node.member.data_dir} has {node.member.free_bytes} bytes free, a second data directory needs {needed}",
                 "free space there; the old data directory is kept",
             )
         )
-    if not prepared and node.work_free_bytes < work:
-        found.append(
-            (f"/var/lib/kube-runbooks has {node.work_free_bytes} bytes free, the snapshot needs {work}", "free it")
-        )
-    return [Refusal(subject=node.name, problem=problem, next_step=step) for problem, step in found]
+    if node.work_free_bytes < work:
+        found.append((f"{WORK} has {node.work_free_bytes} bytes free, the snapshot needs {work}", "free space there"))
+    return found
 
 
 def _other(backup: str, asked: str, restore_id: str) -> Refusal:
@@ -199,88 +234,88 @@ def _other(backup: str, asked: str, restore_id: str) -> Refusal:
     )
 
 
-def _steps(
-    targets: Sequence[RestoreTarget], control_planes: Sequence[str], present: Sequence[ControlPlaneNode], backup: Backup
-) -> tuple[Step, ...]:
+def _steps(plan: RestorePlan, backup: Backup) -> tuple[Step, ...]:
     size = backup.snapshot.plain.size
     return (
         *(
             Step(
                 subject=target.node,
-                act=f"fetch {size} bytes, check their sha256, `etcdutl snapshot restore` beside {target.member.data_dir}",
-                reason="nothing is stopped before every member's new data is there and proven",
+                act=f"fetch {size} bytes, check their sha256, `{shlex.join(etcdutl_words(plan, target))}`",
+                reason="nothing is stopped before every member's new data is there",
             )
-            for target in targets
+            for target in plan.targets
         ),
         *(
             Step(
                 subject=name,
-                act="park the manifests of API server, controllers and etcd; prove that they are gone",
+                act=f"`mv {MANIFESTS}/*.yaml {PARKED}/` of API server, controller manager, scheduler; then etcd; prove that they are gone",
                 reason="no API server may run while etcd is replaced",
             )
-            for name in control_planes
+            for name in plan.control_planes
         ),
         *(
             Step(
                 subject=target.node,
-                act=f"keep {target.member.data_dir} as {kept_as(target)} and put the new data in its place",
+                act=_swap_in_words(plan, target),
                 reason=f"{target.member.data_bytes} bytes of old data are never deleted by us",
             )
-            for target in targets
+            for target in plan.targets
         ),
         Step(
-            subject=", ".join(target.node for target in targets),
-            act="start etcd; prove quorum, one cluster, equal hashes",
+            subject=", ".join(target.node for target in plan.targets),
+            act="put etcd's manifest back, or start its unit; prove quorum, one cluster, equal hashes",
             reason=f"a new cluster, its revision {REVISION_BUMP} above the backup's: no watcher takes old for new",
         ),
-        *(
-            Step(
-                subject=name,
-                act="start API server, then controller manager and scheduler",
-                reason="etcd is proven by then",
-            )
-            for name in control_planes
+        Step(
+            subject=", ".join(plan.control_planes),
+            act="put back the manifests of API servers, then of controller managers and schedulers",
+            reason="etcd is proven by then",
         ),
-        *(
-            Step(subject=node.name, act="restart kubelet", reason="it must not go on with what it remembers")
-            for node in present
+        Step(
+            subject=", ".join(plan.nodes),
+            act="`systemctl restart kubelet`; prove leases, nodes, a write, a watch",
+            reason="kubelets must not go on with what they remember",
         ),
     )
 
 
-def kept_as(target: RestoreTarget) -> str:
-    """Where the old data stays; the id of the restore takes the place of `ID`."""
+def _swap_in_words(plan: RestorePlan, target: RestoreTarget) -> str:
     member = target.member
-    return f"{member.data_dir}/before-ID" if member.is_mount else f"{member.data_dir}.before-ID"
+    data, kept, new = member.data_dir, member.beside(f"before-{plan.id}"), member.beside(f"restore-{plan.id}")
+    below = "/member" if member.is_mount else ""
+    return f"`mv {data}{below} {kept}{below}`, `mv {new}{below} {data}{below}`"
 
 
 def _cautions(facts: ControlPlaneFacts, backup: Backup, lost: Sequence[str], now: datetime) -> tuple[Caution, ...]:
-    age = now - backup.snapshot.taken_at
+    taken, age = backup.snapshot.taken_at, _in_words((now - backup.snapshot.taken_at).total_seconds())
     cautions = [
         Caution(
             subject=backup.id,
-            problem=f"everything that was written since {backup.snapshot.taken_at:%Y-%m-%d %H:%M:%S} UTC ({_in_words(age.total_seconds())} ago) will be gone",
+            problem=f"everything written since {taken:%Y-%m-%d %H:%M:%S} UTC ({age} ago) will be gone",
             next_step="make sure that no newer backup is what you want",
         )
     ]
-    if facts.live_revision is not None and facts.live_revision > backup.snapshot.revision:
+    revision = backup.snapshot.revision
+    if facts.live_revision is not None and facts.live_revision > revision:
         cautions.append(
             Caution(
                 subject="etcd",
-                problem=f"the cluster is at revision {facts.live_revision}, the backup at {backup.snapshot.revision}: "
-                f"{facts.live_revision - backup.snapshot.revision} revisions will be lost",
-                next_step="take a backup of what is there first, if it still can be read",
+                problem=f"the cluster is at revision {facts.live_revision}, the backup at {revision}: "
+                f"{facts.live_revision - revision} revisions will be lost",
+                next_step="take a backup of what is there first, while it can be read",
             )
         )
-    cautions += [
-        Caution(
-            subject=name,
-            problem="it is not part of the new cluster",
-            next_step=f"afterwards: kubectl delete node {name}; on it, or on its replacement: kubeadm reset, kubeadm join --control-plane",
-        )
-        for name in lost
-    ]
-    return tuple(cautions)
+    return (*cautions, *(_lost(name) for name in lost))
+
+
+def _lost(name: str) -> Caution:
+    return Caution(
+        subject=name,
+        problem="it is not part of the new cluster, and must not come back as it is: its etcd and its API server would "
+        "go on with the old state",
+        next_step=f"keep it off; afterwards `kubectl delete node {name}`, on it or on its replacement `kubeadm reset`, "
+        "then `kubeadm join --control-plane`",
+    )
 
 
 def _in_words(seconds: float) -> str:

@@ -1,107 +1,144 @@
 """What a control plane node has: manifests, processes, etcd's disk, and the traces of a restore."""
 
 import base64
-from pathlib import PurePosixPath
+import re
 
 from tasks.models.cluster import EtcdOnNode
-from tasks.models.restore import ControlPlaneNode, MemberOnNode, Place, RestoreRecord
-from tasks.probes.static_pods import MANIFESTS, parse_etcd
+from tasks.models.restore import MANIFESTS, PARKED, WORK, ControlPlaneNode, MemberOnNode, Place, RestoreRecord
+from tasks.probes.static_pods import EtcdPod, flags_of, host_path_of, image_of, parse_flags
 
-PARKED = "/etc/kubernetes/kube-runbooks-parked"
-"""Beside the manifests' folder, on the same file system: a move is one rename. Inside, kubelet would read it."""
-
-WORK = "/var/lib/kube-runbooks/restore"
-PODS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
+ETCD, API_SERVER = "etcd", "kube-apiserver"
+CONTROLLERS = ("kube-controller-manager", "kube-scheduler")
+PODS = (ETCD, API_SERVER, *CONTROLLERS)
 NEEDED_PROGRAMS = ("curl", "zstd", "sha256sum", "flock")
-
-
-def process_name(pod: str) -> str:
-    """As the kernel keeps it: 15 characters."""
-    return pod[:15]
+UNIT = "etcd.service"
+"""Of an etcd that is no static pod, as distributions and the documentation of kubeadm call it."""
 
 
 def look() -> str:
-    """The command; its output is for `parse`."""
+    """The command, which changes nothing; its output is for `parse`."""
     return f"""set -u
+encoded() {{ base64 -w0; }}
+etcd=""
 for pod in {" ".join(PODS)}; do
-  if [ -e {MANIFESTS}/$pod.yaml ]; then echo "manifest $pod active $(base64 -w0 < {MANIFESTS}/$pod.yaml)"
-  elif [ -e {PARKED}/$pod.yaml ]; then echo "manifest $pod parked $(base64 -w0 < {PARKED}/$pod.yaml)"
-  fi
-  pgrep -x "$(echo $pod | cut -c1-15)" > /dev/null && echo "running $pod"
+  for place in active:{MANIFESTS} parked:{PARKED}; do
+    file=${{place#*:}}/$pod.yaml
+    [ -e "$file" ] || continue
+    echo "manifest $pod ${{place%%:*}} $(encoded < "$file")"
+    [ $pod != etcd ] || etcd=$(tr '\\n' ' ' < "$file")
+    break
+  done
+  ! pgrep -x "$(echo $pod | cut -c1-15)" > /dev/null || echo "running $pod"
 done
+if [ -z "$etcd" ] && systemctl cat {UNIT} > /dev/null 2>&1; then
+  show() {{ systemctl show --property="$1" --value {UNIT}; }}
+  etcd=$(show ExecStart)
+  flags=$({{ show Environment | tr ' ' '\\n'; show EnvironmentFiles | sed 's/ (.*//' | xargs -r cat 2> /dev/null; }} | grep '^ETCD_' || true)
+  etcd="$etcd $(echo "$flags" | sed -n 's/^ETCD_DATA_DIR=/--data-dir=/p')"
+  echo "unit $(echo "$etcd" | encoded) $(echo "$flags" | encoded)"
+  echo "version $(etcd --version 2> /dev/null | sed -n 's/^etcd Version: //p')"
+  [ -e {PARKED}/{UNIT} ] && echo "unit_place parked"
+fi
 for program in {" ".join(NEEDED_PROGRAMS)}; do command -v $program > /dev/null || echo "missing $program"; done
-mkdir -p {WORK}; echo "work_free $(df --output=avail -B1 {WORK} | tail -n 1)"
-[ -e {WORK}/record.json ] && echo "record $(base64 -w0 < {WORK}/record.json)"
-[ -e {WORK}/phase ] && echo "phase $(cat {WORK}/phase)"
-for file in {MANIFESTS}/etcd.yaml {PARKED}/etcd.yaml; do
-  [ -e $file ] || continue
-  data=$(sed -n 's/^ *- --data-dir=//p' $file | head -n 1)
-  [ -n "$data" ] || continue
-  place=$data; [ -d "$place" ] || place=$(dirname "$data")
-  echo "data_free $(df --output=avail -B1 "$place" | tail -n 1)"
-  echo "data_bytes $(du -sb "$place" 2>/dev/null | cut -f1)"
-  echo "data_owner $(stat -c %u:%g "$place")"
-  mountpoint -q "$data" && echo "data_mount yes"
-  break
-done
+free() {{ # of the file system that has, or will have, the path
+  path=$1; while [ ! -e "$path" ]; do path=$(dirname "$path"); done
+  df --output=avail -B1 "$path" | tail -n 1
+}}
+echo "work_free $(free {WORK})"
+if [ -e {WORK}/record.json ]; then
+  echo "record $(encoded < {WORK}/record.json)"
+  id=$(sed -n 's/.*"id":"\\([^"]*\\)".*/\\1/p' {WORK}/record.json)
+  [ ! -e "{WORK}/$id.phase" ] || echo "phase $(cat "{WORK}/$id.phase")"
+fi
+for file in {WORK}/*.ended; do [ ! -e "$file" ] || echo "ended $(basename "$file" .ended)"; done
+data=$(echo "$etcd" | sed -n 's/.*--data-dir[= ]\\([^ ]*\\).*/\\1/p')
+if [ -n "$data" ]; then
+  echo "data_free $(free "$(dirname "$data")/x")"
+  [ ! -d "$data" ] || echo "data_free $(free "$data")"
+  echo "data_bytes $(du -sb "$data" 2> /dev/null | cut -f1)"
+  echo "data_owner $(stat -c %u:%g "$data" 2> /dev/null || echo 0:0)"
+  ! mountpoint -q "$data" || echo "data_mount yes"
+fi
 true
 """
 
 
-def parse(node: str, stdout: bytes, *, minor: str) -> ControlPlaneNode:
-    """`minor` is etcd's, of the backup."""
-    values: dict[str, str] = {}
-    manifests: dict[str, Place] = {}
-    texts: dict[str, str] = {}
-    running, missing = [], []
-    for line in stdout.decode(errors="replace").splitlines():
-        kind, _, rest = line.partition(" ")
-        match kind:
-            case "manifest":
-                pod, place, text = rest.split(" ")
-                manifests[pod] = Place(place)
-                texts[pod] = base64.b64decode(text).decode(errors="replace")
-            case "running":
-                running.append(rest)
-            case "missing":
-                missing.append(rest)
-            case _:
-                values[kind] = rest
-    member = _member(texts.get("etcd", ""), values, minor)
-    record = RestoreRecord.model_validate_json(base64.b64decode(values["record"])) if "record" in values else None
-    if record and "phase" in values:
-        record = RestoreRecord.model_validate({**record.model_dump(), "phase": values["phase"]})
+def parse(node: str, stdout: bytes) -> ControlPlaneNode:
+    """What `look` printed."""
+    lines = [line.partition(" ")[::2] for line in stdout.decode(errors="replace").splitlines()]
+    values = dict(lines)
+    manifests = [words.split(" ") for kind, words in lines if kind == "manifest"]
+    texts = {pod: _decoded(text) for pod, _, text in manifests}
+    places = {pod: Place(place) for pod, place, _ in manifests}
+    member, problem = _of_pod(texts[ETCD], values) if ETCD in texts else _of_unit(values)
     return ControlPlaneNode(
         name=node,
-        manifests=manifests,
-        running=tuple(running),
-        missing=tuple(missing),
+        manifests=places,
+        running=tuple(words for kind, words in lines if kind == "running"),
+        missing=tuple(words for kind, words in lines if kind == "missing"),
         member=member,
-        not_understood="its etcd manifest has not the flags that kubeadm gives"
-        if "etcd" in texts and not member
-        else "",
+        not_understood=problem,
         work_free_bytes=int(values.get("work_free", 0)),
-        record=record,
+        record=_record(values),
+        ended=tuple(words for kind, words in lines if kind == "ended"),
     )
 
 
-def _member(manifest: str, values: dict[str, str], minor: str) -> MemberOnNode | None:
-    pod = parse_etcd(manifest)
-    if pod is None or "data_free" not in values:
-        return None
+Found = tuple[MemberOnNode | None, str]
+"""A member, or what is not understood of it; neither where there is none."""
+
+
+def _of_pod(manifest: str, values: dict[str, str]) -> Found:
+    flags, image = flags_of(manifest), image_of(manifest)
+    pod = EtcdPod.of_flags(flags, image=image)
+    if pod is None or "wal-dir" in flags:
+        return None, "its etcd manifest has not the flags that kubeadm gives"
+    if (on_host := host_path_of(manifest, pod.data_dir)) != pod.data_dir:
+        return None, f"its etcd manifest mounts {on_host} as {pod.data_dir}; kubeadm mounts a path as itself"
+    version = re.search(r":v?(\d+\.\d+\.\d+)", image)
     folder = pod.ca.parent
+    client = EtcdOnNode(ca=pod.ca, certificate=folder / "healthcheck-client.crt", key=folder / "healthcheck-client.key")
+    member = _member(pod, values, client, version[1] if version else "")
+    return member.model_copy(update={"image": image}), ""
+
+
+def _of_unit(values: dict[str, str]) -> Found:
+    """The flags of its command win over its environment, as etcd itself has it."""
+    if "unit" not in values:
+        return None, ""
+    command, environment = (_decoded(text) for text in values["unit"].split(" "))
+    settings = (line.partition("=")[::2] for line in environment.splitlines())
+    flags = {name.removeprefix("ETCD_").lower().replace("_", "-"): value.strip("\"'") for name, value in settings}
+    flags |= parse_flags(command.split())
+    pod = EtcdPod.of_flags(flags, image="")
+    if pod is None or "wal-dir" in flags:
+        return None, f"its {UNIT} has not the flags, or variables, that a member with TLS has"
+    # An etcd that checks its clients is also one of its own gateway, with its own certificate.
+    client = EtcdOnNode(ca=pod.ca, certificate=pod.certificate, key=pod.key)
+    return _member(pod, values, client, values.get("version", "")).model_copy(update={"unit": UNIT}), ""
+
+
+def _member(pod: EtcdPod, values: dict[str, str], client: EtcdOnNode, version: str) -> MemberOnNode:
     return MemberOnNode(
         name=pod.name,
-        image=pod.image,
-        minor=minor,
-        data_dir=PurePosixPath(pod.data_dir),
+        version=version,
+        data_dir=pod.data_dir,
         is_mount=values.get("data_mount") == "yes",
         owner=values.get("data_owner", "0:0"),
         data_bytes=int(values.get("data_bytes") or 0),
-        free_bytes=int(values["data_free"]),
+        free_bytes=int(values.get("data_free") or 0),
         peer_url=pod.peer_urls[0],
         client_url=pod.client_urls[0],
-        on_node=EtcdOnNode(
-            ca=pod.ca, certificate=folder / "healthcheck-client.crt", key=folder / "healthcheck-client.key"
-        ),
+        on_node=client,
     )
+
+
+def _record(values: dict[str, str]) -> RestoreRecord | None:
+    if "record" not in values:
+        return None
+    record = RestoreRecord.model_validate_json(_decoded(values["record"]))
+    return RestoreRecord.model_validate({**record.model_dump(), "phase": values.get("phase")})
+
+
+def _decoded(text: str) -> str:
+    return base64.b64decode(text).decode(errors="replace")

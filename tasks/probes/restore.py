@@ -1,44 +1,41 @@
 """What a restore has a node do: each script looks at what is there first, so that it can be run again at any point."""
 
 import shlex
+from collections.abc import Sequence
 from pathlib import PurePosixPath
 
 from tasks.models.backups import Backup
-from tasks.models.restore import MemberOnNode, Phase, RestorePlan, RestoreRecord, RestoreTarget
-from tasks.probes.control_plane import PARKED, WORK, process_name
+from tasks.models.restore import MANIFESTS, PARKED, WORK, MemberOnNode, Phase, RestorePlan, RestoreRecord, RestoreTarget
+from tasks.probes.control_plane import ETCD, UNIT
 from tasks.probes.node_snapshot import READ_CA
-from tasks.probes.static_pods import MANIFESTS
 
-LOOK_TRIES = 50
-"""Of 0.2 s, before a script answers that something still runs."""
+GONE_SECONDS = 10
+"""That a script waits before it answers that something still runs."""
+
+DROP_IN = f"/etc/systemd/system/{UNIT}.d/50-kube-runbooks-parked.conf"
 
 
 def new_folder(member: MemberOnNode, restore_id: str) -> PurePosixPath:
-    """Where the restored data waits: on the file system of the data directory, so that the swap is a rename."""
-    return _beside(member, f"restore-{restore_id}")
+    """Where the restored data waits."""
+    return member.beside(f"restore-{restore_id}")
 
 
 def kept_folder(member: MemberOnNode, restore_id: str) -> PurePosixPath:
     """Where the old data stays. Nothing of ours ever deletes it."""
-    return _beside(member, f"before-{restore_id}")
+    return member.beside(f"before-{restore_id}")
 
 
-def prepare(plan: RestorePlan, target: RestoreTarget, backup: Backup, *, revision_bump: int) -> str:
+def prepare(plan: RestorePlan, target: RestoreTarget, backup: Backup, words: Sequence[str]) -> str:
     """The job that fetches, checks and restores a snapshot; its standard input: the store's CA, then the URL."""
     member, new = target.member, new_folder(target.member, plan.id)
-    words = [
-        *(f"{target.tools}/etcdutl", "snapshot", "restore", "snapshot.db", "--data-dir", str(new)),
-        *("--name", member.name, "--initial-cluster", plan.initial_cluster, "--initial-cluster-token", plan.id),
-        *("--initial-advertise-peer-urls", member.peer_url),
-        *("--bump-revision", str(revision_bump), "--mark-compacted"),
-    ]
     stored, plain = backup.snapshot.stored, backup.snapshot.plain
     return f"""set -eu
 umask 077
 mkdir -p {WORK}
-case "$(cat {WORK}/phase 2>/dev/null)" in {Phase.STOPPED}|{Phase.SWAPPED}|{Phase.SERVING}) echo "prepared before"; exit ;; esac
+{_phase_of(plan.id)}
+case "$phase" in {Phase.STOPPED}|{Phase.SWAPPED}|{Phase.SERVING}) echo "prepared before"; exit ;; esac
 {_write_record(plan.record)}
-[ "$(cat {new}/ready 2>/dev/null)" = {_marker(plan)} ] && {{ echo {Phase.PREPARED} > {WORK}/phase; exit; }}
+[ "$(cat {new}/ready 2>/dev/null)" = {_marker(plan)} ] && {{ {_mark(plan.id, Phase.PREPARED)}; exit; }}
 work={WORK}/download
 trap 'rm -rf "$work"' EXIT
 trap 'exit 143' TERM INT HUP
@@ -59,20 +56,25 @@ chown -R {member.owner} {new}; chmod 700 {new}
 ! command -v restorecon > /dev/null || restorecon -RF {new}
 echo {_marker(plan)} > {new}/ready
 sync -f {new}
-echo {Phase.PREPARED} > {WORK}/phase
+{_mark(plan.id, Phase.PREPARED)}
 """
 
 
 def park(pods: tuple[str, ...]) -> str:
-    """Takes static pods away from kubelet; prints those that still run after ten seconds."""
+    """Takes static pods away from kubelet, or stops etcd's unit; prints those that still run after ten seconds.
+
+    A kubelet that does not run would not notice: it is started.
+    """
     moves = "\n".join(
         f"[ ! -e {MANIFESTS}/{pod}.yaml ] || mv -f {MANIFESTS}/{pod}.yaml {PARKED}/{pod}.yaml" for pod in pods
     )
-    names = " ".join(process_name(pod) for pod in pods)
+    names = " ".join(pod[:15] for pod in pods)  # all that the kernel keeps of a name
     return f"""set -eu
 mkdir -p -m 700 {PARKED}
 {moves}
-for try in $(seq {LOOK_TRIES}); do
+{_stop_unit() if ETCD in pods else ""}
+! systemctl is-enabled --quiet kubelet 2> /dev/null || systemctl is-active --quiet kubelet || systemctl start kubelet
+for try in $(seq {GONE_SECONDS * 5}); do
   left=""
   for name in {names}; do ! pgrep -x "$name" > /dev/null || left="$left $name"; done
   [ -n "$left" ] || break
@@ -83,76 +85,120 @@ echo $left
 
 
 def unpark(pods: tuple[str, ...]) -> str:
-    """Gives static pods back to kubelet."""
-    return "set -eu\n" + "\n".join(
-        f"[ ! -e {PARKED}/{pod}.yaml ] || mv -f {PARKED}/{pod}.yaml {MANIFESTS}/{pod}.yaml" for pod in pods
-    )
+    """Gives static pods back to kubelet, and etcd's unit to systemd."""
+    moves = (f"[ ! -e {PARKED}/{pod}.yaml ] || mv -f {PARKED}/{pod}.yaml {MANIFESTS}/{pod}.yaml" for pod in pods)
+    return "\n".join(["set -eu", *moves, _start_unit() if ETCD in pods else ""])
 
 
 def mark(phase: Phase, record: RestoreRecord) -> str:
-    """Remembers on the node how far a restore has come."""
-    return f"set -eu\numask 077\nmkdir -p {WORK}\n{_write_record(record)}\necho {phase} > {WORK}/phase.new\nmv {WORK}/phase.new {WORK}/phase\nsync -f {WORK}"
+    """Remembers on the node how far a restore has come, unless it has come further."""
+    further = list(Phase)[list(Phase).index(phase) + 1 :]
+    return f"""set -eu
+umask 077
+mkdir -p {WORK}
+{_write_record(record)}
+{_phase_of(record.id)}
+case "$phase" in {"|".join(further) or "none"}) ;; *) {_mark(record.id, phase)} ;; esac
+"""
 
 
 def swap(plan: RestorePlan, target: RestoreTarget) -> str:
-    """Puts the new data in the old one's place, which is kept."""
+    """Puts the new data in the old one's place, which is kept. A mount point stays: what is in it moves."""
     member = target.member
     data, new, kept = member.data_dir, new_folder(member, plan.id), kept_folder(member, plan.id)
     moves = (
         f"""mkdir -p -m 700 {kept}
-[ -e {kept}/member ] || [ ! -e {data}/member ] || mv {data}/member {kept}/member
-[ ! -e {new}/member ] || mv {new}/member {data}/member
-rm -f {new}/ready; rmdir {new} 2>/dev/null || true"""
+[ -e {kept}/member ] || [ ! -e {data}/member ] || mv -T {data}/member {kept}/member
+[ ! -e {new}/member ] || mv -T {new}/member {data}/member
+rm -rf {new}"""
         if member.is_mount
-        else f"""[ -e {kept} ] || [ ! -e {data} ] || mv {data} {kept}
-[ ! -e {new} ] || mv {new} {data}
+        else f"""[ -e {kept} ] || [ ! -e {data} ] || mv -T {data} {kept}
+[ ! -e {new} ] || mv -T {new} {data}
 rm -f {data}/ready"""
     )
     return f"""set -eu
-case "$(cat {WORK}/phase 2>/dev/null)" in {Phase.SWAPPED}|{Phase.SERVING}) exit ;; esac
-! pgrep -x etcd > /dev/null || {{ echo "etcd runs on this node" >&2; exit 1; }}
+{_phase_of(plan.id)}
+case "$phase" in {Phase.SWAPPED}|{Phase.SERVING}) exit ;; esac
+{_NO_ETCD}
 [ -e {kept} ] || [ "$(cat {new}/ready 2>/dev/null)" = {_marker(plan)} ] || {{ echo "the new data is not ready" >&2; exit 1; }}
 {moves}
 sync -f {data}
-echo {Phase.SWAPPED} > {WORK}/phase
+{_mark(plan.id, Phase.SWAPPED)}
 """
 
 
 def swap_back(restore_id: str, member: MemberOnNode) -> str:
-    """Puts the old data back; the restored data is kept beside it when it was in place already."""
+    """Puts the old data back, where the new one has taken its place; the new one, which is the backup's, goes."""
     data, new, kept = member.data_dir, new_folder(member, restore_id), kept_folder(member, restore_id)
     moves = (
-        f"""if [ -e {kept}/member ]; then
-  mkdir -p -m 700 {new}; [ ! -e {data}/member ] || mv {data}/member {new}/member; mv {kept}/member {data}/member; rmdir {kept}
-fi"""
+        f"""if [ -e {kept}/member ]; then rm -rf {data}/member; mv -T {kept}/member {data}/member; rmdir {kept}; fi"""
         if member.is_mount
-        else f"""if [ -e {kept} ]; then [ ! -e {data} ] || mv {data} {new}; mv {kept} {data}; fi"""
+        else f"""if [ -e {kept} ]; then rm -rf {data}; mv -T {kept} {data}; fi"""
     )
-    return f"set -eu\n! pgrep -x etcd > /dev/null || {{ echo 'etcd runs on this node' >&2; exit 1; }}\n{moves}\nsync -f {data}"
+    return f"set -eu\n{_NO_ETCD}\n{moves}\nrm -rf {new}\n[ ! -e {data} ] || sync -f {data}\n"
 
 
-def finish(restore_id: str) -> str:
+def end(restore_id: str) -> str:
     """The restore is over: its record stays, under another name."""
-    return f"set -eu\nrm -f {WORK}/phase\n[ ! -e {WORK}/record.json ] || mv {WORK}/record.json {WORK}/ended-{restore_id}.json"
+    return f"""set -eu
+mkdir -p {WORK}
+[ ! -e {WORK}/record.json ] || mv {WORK}/record.json {WORK}/{restore_id}.ended
+rm -f {WORK}/*.phase
+"""
+
+
+def forget(restore_id: str) -> str:
+    """A restore was rolled back: it never was."""
+    return f"rm -f {WORK}/record.json {WORK}/*.phase; rm -rf /var/lib/kube-runbooks/jobs/restore-{restore_id}-*\n"
 
 
 def ready() -> str:
     """Prints 200 when the API server of this node says that it is ready."""
-    return "curl --insecure --silent --max-time 5 --output /dev/null --write-out '%{http_code}' https://127.0.0.1:6443/readyz || true"
+    return (
+        "port=$(sed -n 's/.*--secure-port=//p' /etc/kubernetes/manifests/kube-apiserver.yaml)\n"
+        "curl --insecure --silent --max-time 5 --output /dev/null --write-out '%{http_code}' "
+        '"https://127.0.0.1:${port:-6443}/readyz" || true\n'
+    )
 
 
-def kubectl(arguments: str) -> str:
-    """As the node's own administrator, at the node's own API server."""
-    return f"kubectl --kubeconfig=/etc/kubernetes/admin.conf --server=https://127.0.0.1:6443 --request-timeout=20s {arguments}"
+def restart_kubelet() -> str:
+    """Where there is one: a machine with etcd alone has none."""
+    return "! systemctl is-enabled --quiet kubelet 2> /dev/null || systemctl restart kubelet\n"
 
 
-def _beside(member: MemberOnNode, name: str) -> PurePosixPath:
-    return member.data_dir / name if member.is_mount else PurePosixPath(f"{member.data_dir}.{name}")
+_NO_ETCD = '! pgrep -x etcd > /dev/null || { echo "etcd runs on this node" >&2; exit 1; }'
+
+
+def _stop_unit() -> str:
+    """Stopped, and not started by a reboot in between."""
+    return f"""if systemctl cat {UNIT} > /dev/null 2>&1; then
+  mkdir -p "$(dirname {DROP_IN})"
+  printf '[Unit]\\nConditionPathExists=!{PARKED}/{UNIT}\\n' > {DROP_IN}
+  touch {PARKED}/{UNIT}
+  systemctl daemon-reload; systemctl stop {UNIT}
+fi"""
+
+
+def _start_unit() -> str:
+    """Does not wait: a member is up when there is a quorum."""
+    return f"""if [ -e {PARKED}/{UNIT} ]; then
+  rm -f {DROP_IN}; systemctl daemon-reload; rm -f {PARKED}/{UNIT}; systemctl reset-failed {UNIT} || true
+fi
+! systemctl cat {UNIT} > /dev/null 2>&1 || systemctl start --no-block {UNIT}"""
 
 
 def _marker(plan: RestorePlan) -> str:
     """Of restored data: for this restore, with these members."""
     return shlex.quote(f"{plan.id} {plan.backup} {plan.initial_cluster}")
+
+
+def _phase_of(restore_id: str) -> str:
+    return f"phase=$(cat {WORK}/{restore_id}.phase 2> /dev/null || true)"
+
+
+def _mark(restore_id: str, phase: Phase) -> str:
+    file = f"{WORK}/{restore_id}.phase"
+    return f"echo {phase} > {file}.new; sync {file}.new; mv {file}.new {file}"
 
 
 def _write_record(record: RestoreRecord) -> str:

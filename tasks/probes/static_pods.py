@@ -1,8 +1,8 @@
 """Static pods of a kubeadm control plane: what their manifests say of etcd and of the API server's way to it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, Self
 
 import yaml
 
@@ -15,7 +15,7 @@ API_SERVER_MANIFEST = f"{MANIFESTS}/kube-apiserver.yaml"
 
 
 class EtcdPod(Model):
-    """A stacked member, as its manifest has it."""
+    """A member as its flags have it, mostly those of a static pod."""
 
     name: str
     image: str
@@ -25,6 +25,23 @@ class EtcdPod(Model):
     ca: PurePosixPath
     certificate: PurePosixPath
     key: PurePosixPath
+
+    @classmethod
+    def of_flags(cls, flags: Mapping[str, str], *, image: str) -> Self | None:
+        """None when one is missing that kubeadm gives."""
+        try:
+            return cls(
+                name=flags["name"],
+                image=image,
+                data_dir=PurePosixPath(flags["data-dir"]),
+                client_urls=tuple(flags["advertise-client-urls"].split(",")),
+                peer_urls=tuple(flags["initial-advertise-peer-urls"].split(",")),
+                ca=PurePosixPath(flags["trusted-ca-file"]),
+                certificate=PurePosixPath(flags["cert-file"]),
+                key=PurePosixPath(flags["key-file"]),
+            )
+        except KeyError:
+            return None
 
 
 class EtcdOfApiServer(Model):
@@ -43,20 +60,7 @@ def image_of(manifest: str) -> str:
 
 def parse_etcd(manifest: str) -> EtcdPod | None:
     """None when this is no etcd of kubeadm's making: something in it is not understood."""
-    flags = flags_of(manifest)
-    try:
-        return EtcdPod(
-            name=flags["name"],
-            image=image_of(manifest),
-            data_dir=PurePosixPath(flags["data-dir"]),
-            client_urls=tuple(flags["advertise-client-urls"].split(",")),
-            peer_urls=tuple(flags["initial-advertise-peer-urls"].split(",")),
-            ca=PurePosixPath(flags["trusted-ca-file"]),
-            certificate=PurePosixPath(flags["cert-file"]),
-            key=PurePosixPath(flags["key-file"]),
-        )
-    except KeyError:
-        return None
+    return EtcdPod.of_flags(flags_of(manifest), image=image_of(manifest))
 
 
 def parse_api_server(manifest: str) -> EtcdOfApiServer | None:
@@ -76,9 +80,27 @@ def parse_api_server(manifest: str) -> EtcdOfApiServer | None:
 def flags_of(manifest: str) -> dict[str, str]:
     """`--name=value` of its first container's command and arguments."""
     container = _container(manifest)
-    words = [str(word) for word in [*container.get("command", []), *container.get("args", [])]]
-    parts = (word.removeprefix("--").partition("=") for word in words if word.startswith("--") and "=" in word)
-    return {name: value for name, _, value in parts}
+    return parse_flags([str(word) for word in [*container.get("command", []), *container.get("args", [])]])
+
+
+def host_path_of(manifest: str, path: PurePosixPath) -> PurePosixPath | None:
+    """What of the host is mounted at a path of its first container."""
+    names = {str(mount.get("mountPath")): mount.get("name") for mount in _container(manifest).get("volumeMounts", [])}
+    pod = yaml.safe_load(manifest) or {}
+    for volume in pod.get("spec", {}).get("volumes", []):
+        if volume.get("name") == names.get(str(path)) and "hostPath" in volume:
+            return PurePosixPath(str(volume["hostPath"]["path"]))
+    return None
+
+
+def parse_flags(words: Sequence[str]) -> dict[str, str]:
+    """`--name=value`, `--name value`, and `--name` alone, which is `true`."""
+    flags = {}
+    for word, following in zip(words, [*words[1:], "--"], strict=True):
+        if word.startswith("--"):
+            name, given, value = word.removeprefix("--").partition("=")
+            flags[name] = value if given else "true" if following.startswith("--") else following
+    return flags
 
 
 def endpoints_of(node: str, etcd_manifest: str, api_server_manifest: str) -> tuple[EtcdEndpoint, ...]:

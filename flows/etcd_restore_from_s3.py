@@ -1,0 +1,115 @@
+"""Runbook: the whole cluster brought back to the state of a backup."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from prefect import flow
+from pydantic import StringConstraints
+
+from tasks.backups import check_store
+from tasks.locks import locked_nodes
+from tasks.models.cluster import NAME_PATTERN
+from tasks.models.plan import Mode
+from tasks.models.report import Report
+from tasks.models.restore import RestorePlan
+from tasks.policy.restore import plan_restore, plan_rollback
+from tasks.restore import (
+    end_restore,
+    find_restorable,
+    observe_control_planes,
+    prepare_data,
+    prove_recovery,
+    restart_kubelets,
+    roll_back,
+    start_api_servers,
+    start_controllers,
+    start_etcd,
+    stop_control_plane,
+    swap_data,
+)
+from tasks.runbook import Run, report_end, runbook
+from tasks.summaries import summarize_restore, summarize_restore_plan, summarize_rollback
+
+Name = Annotated[str, StringConstraints(max_length=253)]
+
+
+@flow(
+    name="etcd_restore_from_s3",
+    flow_run_name="restore-{cluster}",
+    validate_parameters=True,
+    on_cancellation=[report_end],
+    on_crashed=[report_end],
+)
+def etcd_restore_from_s3(  # noqa: PLR0913, PLR0917 - each is a field of the form
+    cluster: Annotated[str, StringConstraints(pattern=NAME_PATTERN)],
+    backup: Annotated[str, StringConstraints(min_length=1, max_length=100)] = "latest",
+    mode: Mode = Mode.PLAN,
+    confirm: Name = "",
+    lost: tuple[Name, ...] = (),
+    from_cluster: Name = "",
+    rollback: bool = False,
+) -> Report:
+    """Replaces all that a cluster has by the state of a backup; works with the API and etcd down, and again after a crash.
+
+    Args:
+        cluster: name of the cluster's profile
+        backup: id of the backup; latest is the newest one, or the one that a restore under way has begun with
+        mode: plan shows what would be done; apply does it
+        confirm: for apply, the name of the cluster once more
+        lost: nodes of the profile that are gone for good; the new cluster is made without them
+        from_cluster: the name of another cluster, if its backup is really meant
+        rollback: put back what a restore has replaced, as long as no API server has run on the restored data
+    """
+    with runbook(cluster) as run:
+        confirmed = cluster if mode is Mode.PLAN else confirm
+        if rollback:
+            return _roll_back(run, cluster, mode, confirmed)
+        run.step(check_store, cluster)
+        facts = run.step(observe_control_planes, cluster)
+        wanted = facts.under_way.backup if facts.under_way and backup == "latest" else backup
+        manifest = run.step(find_restorable, cluster, wanted, from_cluster)
+        plan = run.settle(
+            plan_restore(
+                facts,
+                manifest,
+                cluster=cluster,
+                confirm=confirmed,
+                lost=lost,
+                from_cluster=from_cluster,
+                restore_id=run.run_id[:8],
+                now=datetime.now(UTC),
+            )
+        )
+        if mode is Mode.PLAN:
+            return run.finish(*summarize_restore_plan(plan))
+        if plan.ended:
+            return run.finish(f"an earlier attempt of this run has restored backup {plan.backup} to the end")
+        with locked_nodes(cluster, plan.machines, run.run_id) as check:
+            if not plan.serving:
+                run.way_back(_rollback_command(cluster))
+                run.step(prepare_data, cluster, plan, manifest, check)
+                run.step(stop_control_plane, cluster, plan, check)
+                run.step(swap_data, cluster, plan, check)
+            etcd = run.step(start_etcd, cluster, plan, manifest, check)
+            run.way_back("")
+            run.step(start_api_servers, cluster, plan)
+            run.step(start_controllers, cluster, plan)
+            run.step(restart_kubelets, cluster, plan)
+            proof = run.step(prove_recovery, cluster, plan, manifest)
+            run.step(end_restore, cluster, plan)
+        return run.finish(*summarize_restore(plan, etcd, proof))
+
+
+def _roll_back(run: Run, cluster: str, mode: Mode, confirmed: str) -> Report:
+    facts = run.step(observe_control_planes, cluster)
+    plan: RestorePlan = run.settle(plan_rollback(facts, cluster=cluster, confirm=confirmed))
+    if mode is Mode.PLAN:
+        return run.finish(*summarize_restore_plan(plan))
+    with locked_nodes(cluster, plan.machines, run.run_id) as check:
+        run.step(roll_back, cluster, plan, check)
+    return run.finish(*summarize_rollback(plan))
+
+
+def _rollback_command(cluster: str) -> str:
+    parameters = f"-p cluster={cluster} -p mode=apply -p confirm={cluster} -p rollback=true"
+    return f"or put the old state back: prefect deployment run etcd_restore_from_s3/etcd-restore {parameters}"
