@@ -40,7 +40,7 @@ Name = Annotated[str, StringConstraints(max_length=253)]
     on_cancellation=[report_end],
     on_crashed=[report_end],
 )
-def etcd_restore_from_s3(  # noqa: PLR0913, PLR0917 - each is a field of the form
+def etcd_restore_from_s3(
     cluster: Annotated[str, StringConstraints(pattern=NAME_PATTERN)],
     backup: Annotated[str, StringConstraints(min_length=1, max_length=100)] = "latest",
     mode: Mode = Mode.PLAN,
