@@ -7,7 +7,7 @@ from contextvars import copy_context
 from datetime import timedelta
 
 from tasks.clients.ssh import SshNode
-from tasks.cluster import Cluster
+from tasks.cluster import open_cluster
 from tasks.errors import NotYet, Refused, RunbookError
 from tasks.logs import log_about
 from tasks.probes.lock import STALE_SECONDS, renew_lock, return_lock, take_lock
@@ -17,12 +17,12 @@ CALL = timedelta(seconds=20)
 
 
 @contextmanager
-def node_locks(handle: Cluster, nodes: Sequence[str], run_id: str) -> Iterator[Callable[[], None]]:
+def locked_nodes(cluster: str, nodes: Sequence[str], run_id: str) -> Iterator[Callable[[], None]]:
     """Holds the lock on all nodes; gives what raises `Refused` when another run has taken one of them meanwhile.
 
     Raises `NotYet` when another run holds one: a dead run's lock is free after 40 s.
     """
-    locks = _Locks(run_id)
+    handle, locks = open_cluster(cluster), _Locks(run_id)
     try:
         for name in sorted(nodes):
             locks.take(handle.node(name))

@@ -22,7 +22,6 @@ from tasks.models.restore import (
     RestorePlan,
     RestoreTarget,
     Stopped,
-    Swapped,
 )
 from tasks.node_snapshots import find_etcd_tools, store_ca
 from tasks.policy.freshness import pick_backup
@@ -92,19 +91,17 @@ def stop_control_plane(cluster: str, plan: RestorePlan, check: Callable[[], None
     check()
     _park(handle, plan.control_planes, (API_SERVER, *CONTROLLERS))
     check()
-    machines = _machines(plan)
     _park(handle, machines, (ETCD,))
-    on_all(lambda name: _run(handle, name, restore.mark(Phase.STOPPED, plan.record)), machines)
-    return Stopped(nodes=machines)
+    on_all(lambda name: _run(handle, name, restore.mark(Phase.STOPPED, plan.record)), plan.machines)
+    return Stopped(nodes=plan.machines)
 
 
 @task(**ACT, task_run_name="swap-data-{cluster}")
-def swap_data(cluster: str, plan: RestorePlan, check: Callable[[], None]) -> Swapped:
+def swap_data(cluster: str, plan: RestorePlan, check: Callable[[], None]) -> None:
     """The restored data takes the place of the old, which is kept."""
     handle = open_cluster(cluster)
     check()
     on_all(lambda target: _run(handle, target.node, restore.swap(plan, target)), plan.targets)
-    return Swapped(kept={t.node: str(restore.kept_folder(t.member, plan.id)) for t in plan.targets})
 
 
 @task(**ACT, task_run_name="start-etcd-{cluster}")
@@ -116,7 +113,7 @@ def start_etcd(cluster: str, plan: RestorePlan, backup: Backup, check: Callable[
     proven = wait_for(lambda: _prove_etcd(handle, plan, backup), START_LIMIT)
     # From here on API servers may write to it.
     check()
-    on_all(lambda name: _run(handle, name, restore.mark(Phase.SERVING, plan.record)), _machines(plan))
+    on_all(lambda name: _run(handle, name, restore.mark(Phase.SERVING, plan.record)), plan.machines)
     log_about(cluster).info("etcd %s has quorum at revision %d", proven.cluster_id, proven.revision)
     return proven
 
@@ -185,7 +182,7 @@ def prove_recovery(cluster: str, plan: RestorePlan, backup: Backup) -> Recovered
 def end_restore(cluster: str, plan: RestorePlan) -> None:
     """The traces that a later run would go on from are put away."""
     handle = open_cluster(cluster)
-    on_all(lambda name: _run(handle, name, restore.end(plan.id)), _machines(plan))
+    on_all(lambda name: _run(handle, name, restore.end(plan.id)), plan.machines)
 
 
 @task(**ACT, task_run_name="roll-back-{cluster}")
@@ -194,12 +191,12 @@ def roll_back(cluster: str, plan: RestorePlan, check: Callable[[], None]) -> Sto
     handle = open_cluster(cluster)
     check()
     _park(handle, plan.control_planes, (API_SERVER, *CONTROLLERS))
-    _park(handle, _machines(plan), (ETCD,))
+    _park(handle, plan.machines, (ETCD,))
     check()
     on_all(lambda target: _run(handle, target.node, restore.swap_back(plan.id, target.member)), plan.targets)
-    on_all(lambda name: _run(handle, name, restore.unpark(PODS)), _machines(plan))
-    on_all(lambda name: _run(handle, name, restore.forget(plan.id)), _machines(plan))
-    return Stopped(nodes=_machines(plan))
+    on_all(lambda name: _run(handle, name, restore.unpark(PODS)), plan.machines)
+    on_all(lambda name: _run(handle, name, restore.forget(plan.id)), plan.machines)
+    return Stopped(nodes=plan.machines)
 
 
 def _with_tools(handle: Cluster, found: ControlPlaneNode) -> ControlPlaneNode:
@@ -231,11 +228,6 @@ def _endpoint(node: ControlPlaneNode | RestoreTarget) -> EtcdEndpoint:
     if node.member is None:
         raise Refused(f"{name}: it has no member", hint="look at its etcd manifest")
     return EtcdEndpoint(url=node.member.client_url, node=name, on_node=node.member.on_node)
-
-
-def _machines(plan: RestorePlan) -> tuple[str, ...]:
-    """Those with a part of the control plane: API server, or etcd, or both."""
-    return tuple(dict.fromkeys([*plan.control_planes, *(target.node for target in plan.targets)]))
 
 
 def _only_etcd(plan: RestorePlan) -> set[str]:

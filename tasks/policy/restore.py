@@ -66,6 +66,7 @@ def plan_restore(  # noqa: PLR0913 - each is a fact or a word of the operator, b
         targets=targets,
         control_planes=control_planes,
         nodes=tuple(node.name for node in present),
+        ended=any(restore_id in node.ended for node in facts.nodes) and record is None,
         serving=same and record is not None and record.phase is Phase.SERVING,
         skips=tuple(Skip(subject=name, reason="named as lost: it is not part of the new cluster") for name in lost),
         cautions=_cautions(facts, backup, lost, now),
