@@ -4,13 +4,13 @@ RUN := $(UV) run --locked --all-extras
 API := tasks/clients/etcd_api
 
 # Compiled once at the installation, not by each of the many processes of a test: a Prefect server starts in 6 s, not 30.
-setup demo test bench: export UV_COMPILE_BYTECODE := 1
+setup demo test e2e e2e-full bench: export UV_COMPILE_BYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format bench proto clean
+.PHONY: help setup demo test e2e e2e-full lab-up lab-down lab-ssh lint format bench proto clean
 
 help: ## this list
-	@sed -n 's/^\([a-z0-9]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 10
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
 
 setup: ## make the environment in .venv
 	$(UV) sync --locked --all-extras
@@ -20,6 +20,21 @@ demo: ## a backup and a restore on real servers, without root
 
 test: ## unit and component tests; ARGS="-k name" goes to pytest
 	$(RUN) pytest -n 2 --dist loadfile $(ARGS)
+
+e2e: ## tests on real clusters, as root on Linux; ARGS as above
+	$(RUN) pytest tests/e2e -m "not full" $(ARGS)
+
+e2e-full: ## all of them, also what takes too long for CI
+	$(RUN) pytest tests/e2e $(ARGS)
+
+lab-up: ## a kubeadm cluster on this machine; ARGS="--name small --control-planes 1 --workers 1", or --help
+	$(RUN) python -m tests.lab up $(if $(NAME),--name $(NAME)) $(ARGS)
+
+lab-down: ## end the cluster NAME, and remove all that is left of it, also after a crash
+	$(RUN) python -m tests.lab down $(if $(NAME),--name $(NAME)) $(ARGS)
+
+lab-ssh: ## log in to its machine NODE
+	$(RUN) python -m tests.lab ssh $(if $(NAME),--name $(NAME)) $(NODE)
 
 lint: ## all that CI checks without running anything
 	$(RUN) ruff check

@@ -91,7 +91,7 @@ def stop_control_plane(cluster: str, plan: RestorePlan, check: Callable[[], None
     check()
     _park(handle, plan.control_planes, (API_SERVER, *CONTROLLERS))
     check()
-    _park(handle, machines, (ETCD,))
+    _park(handle, plan.machines, (ETCD,))
     on_all(lambda name: _run(handle, name, restore.mark(Phase.STOPPED, plan.record)), plan.machines)
     return Stopped(nodes=plan.machines)
 

@@ -1,9 +1,20 @@
 """For all tests."""
 
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from typing import Any
 
 import pytest
+from prefect.settings import (
+    PREFECT_API_URL,
+    PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
+    PREFECT_LOGGING_TO_API_ENABLED,
+    PREFECT_SERVER_ALLOW_EPHEMERAL_MODE,
+    temporary_settings,
+)
+
+from tasks.cluster import close_clusters
+from tests.servers.prefect_server import PrefectServer
 
 
 @pytest.hookimpl(wrapper=True)
@@ -16,3 +27,24 @@ def pytest_runtest_makereport(
     if report.skipped and os.environ.get("CI") == "true":
         report.outcome = "failed"
     return report
+
+
+@pytest.fixture(scope="session")
+def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrefectServer]:
+    """One Prefect server for all."""
+    with PrefectServer(tmp_path_factory.mktemp("prefect")) as server:
+        yield server
+
+
+@pytest.fixture
+def prefect(prefect_server: PrefectServer) -> Iterator[PrefectServer]:
+    """Flows that are called in the test run against the real server; without the second that a heartbeat costs each."""
+    settings: dict[Any, Any] = {
+        PREFECT_API_URL: prefect_server.api_url,
+        PREFECT_SERVER_ALLOW_EPHEMERAL_MODE: False,
+        PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None,
+        PREFECT_LOGGING_TO_API_ENABLED: False,
+    }
+    with temporary_settings(settings):
+        yield prefect_server
+    close_clusters()

@@ -85,9 +85,16 @@ echo $left
 
 
 def unpark(pods: tuple[str, ...]) -> str:
-    """Gives static pods back to kubelet, and etcd's unit to systemd."""
-    moves = (f"[ ! -e {PARKED}/{pod}.yaml ] || mv -f {PARKED}/{pod}.yaml {MANIFESTS}/{pod}.yaml" for pod in pods)
-    return "\n".join(["set -eu", *moves, _start_unit() if ETCD in pods else ""])
+    """Gives static pods back to kubelet, and etcd's unit to systemd.
+
+    kubelet starts anew with it: it remembers that the pod had crashed, and would wait for up to five minutes.
+    """
+    moves = (
+        f"[ ! -e {PARKED}/{pod}.yaml ] || {{ mv -f {PARKED}/{pod}.yaml {MANIFESTS}/{pod}.yaml; moved=yes; }}"
+        for pod in pods
+    )
+    begin, restart = "set -eu; moved=no", "[ $moved = no ] || systemctl restart kubelet"
+    return "\n".join([begin, *moves, restart, _start_unit() if ETCD in pods else ""]) + "\n"
 
 
 def mark(phase: Phase, record: RestoreRecord) -> str:

@@ -2,22 +2,12 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from prefect import Task
-from prefect.settings import (
-    PREFECT_API_URL,
-    PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
-    PREFECT_LOGGING_TO_API_ENABLED,
-    PREFECT_SERVER_ALLOW_EPHEMERAL_MODE,
-    temporary_settings,
-)
 
 from tasks import backups, drills, etcd, snapshots
-from tasks.cluster import close_clusters
 from tests.servers.etcd import EtcdCluster
-from tests.servers.prefect_server import PrefectServer
 from tests.servers.seaweedfs import S3Server
 from tests.servers.site import Site
 
@@ -46,27 +36,6 @@ def etcd1(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EtcdCluster]:
     with EtcdCluster(tmp_path_factory.mktemp("etcd1"), ("solo",)) as cluster:
         cluster.seed(KEYS, 4000, ratio=1)
         yield cluster
-
-
-@pytest.fixture(scope="session")
-def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrefectServer]:
-    """One Prefect server for all."""
-    with PrefectServer(tmp_path_factory.mktemp("prefect")) as server:
-        yield server
-
-
-@pytest.fixture
-def prefect(prefect_server: PrefectServer) -> Iterator[PrefectServer]:
-    """Flows that are called in the test run against the real server; without the second that a heartbeat costs each."""
-    settings: dict[Any, Any] = {
-        PREFECT_API_URL: prefect_server.api_url,
-        PREFECT_SERVER_ALLOW_EPHEMERAL_MODE: False,
-        PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None,
-        PREFECT_LOGGING_TO_API_ENABLED: False,
-    }
-    with temporary_settings(settings):
-        yield prefect_server
-    close_clusters()
 
 
 @pytest.fixture

@@ -1,0 +1,116 @@
+"""A lab as its operators have it: a worker's environment, runs that can be killed, and a look into the cluster."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+from tests.lab.lab import BUCKET, Lab
+from tests.lab.machine import Machine
+from tests.servers.binaries import ROOT
+from tests.servers.prefect_server import PrefectServer
+from tests.servers.processes import wait_until
+
+KILLED = -9
+
+
+class LabSite:
+    """A cluster and its bucket. Runs are processes of their own, as a Prefect worker starts them."""
+
+    def __init__(self, lab: Lab, prefect: PrefectServer) -> None:
+        self.lab = lab
+        self._prefect = prefect
+        self.name = lab.shape.name
+        self._clusters = lab.write_profile()
+        store = lab.services.store
+        self.s3 = boto3.client(
+            "s3",
+            endpoint_url=store["endpoint"],
+            aws_access_key_id=store["access_key"],
+            aws_secret_access_key=store["secret_key"],
+            region_name="us-east-1",
+            config=Config(s3={"addressing_style": "path"}),
+        )
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """For the worker."""
+        return {"KUBE_RUNBOOKS_CLUSTERS": str(self._clusters)}
+
+    @property
+    def _process_environment(self) -> dict[str, str]:
+        return os.environ | self._prefect.env | self.environment
+
+    def empty_bucket(self) -> None:
+        """As a new site has it."""
+        if BUCKET not in {bucket["Name"] for bucket in self.s3.list_buckets()["Buckets"]}:
+            self.s3.create_bucket(Bucket=BUCKET)
+        for key in self.keys():
+            self.s3.delete_object(Bucket=BUCKET, Key=key)
+
+    def keys(self, prefix: str = "") -> list[str]:
+        """Object keys in the bucket."""
+        answer = self.s3.list_objects_v2(Bucket=BUCKET, Prefix=prefix)
+        return [found["Key"] for found in answer.get("Contents", [])]
+
+    def read(self, key: str) -> bytes:
+        """An object, whole."""
+        body: bytes = self.s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()
+        return body
+
+    def uploads(self) -> list[str]:
+        """Keys of unfinished multipart uploads."""
+        answer = self.s3.list_multipart_uploads(Bucket=BUCKET)
+        return [found["Key"] for found in answer.get("Uploads", [])]
+
+    def run(self, runbook: str, *, die: str = "", limit: float = 900, **parameters: object) -> dict[str, Any]:
+        """The report of a run of this cluster in a process of its own; the time of each step is printed.
+
+        `die="before swap data"`, or `after`, has it killed with SIGKILL at that boundary of a step.
+        """
+        before = set(self.keys(f"{self.name}/reports/"))
+        words = [
+            sys.executable,
+            "-m",
+            "tests.e2e.runner",
+            runbook,
+            json.dumps({"cluster": self.name} | parameters),
+            die,
+        ]
+        done = subprocess.run(
+            words, cwd=ROOT, env=self._process_environment, capture_output=True, text=True, timeout=limit, check=False
+        )
+        if die:
+            assert done.returncode == KILLED, done.stdout + done.stderr
+        new = sorted(key for key in self.keys(f"{self.name}/reports/") if key.endswith(".json") and key not in before)
+        assert new, done.stdout + done.stderr
+        report: dict[str, Any] = json.loads(self.read(new[-1]))
+        _print(report)
+        if report["outcome"] not in {"completed", "refused", "running"}:
+            print(done.stdout[-6000:], done.stderr[-6000:])
+        return report
+
+    def exists(self, *what: str) -> bool:
+        """Whether kubectl finds the object."""
+        return bool(self.lab.kubectl("get", *what, "--ignore-not-found", "--output=name").strip())
+
+    def node_folders(self, machine: Machine) -> list[str]:
+        """What of ours is on a machine, apart from programs, ended jobs and records."""
+        return machine.run("ls /var/lib/kube-runbooks /etc/kubernetes/kube-runbooks-parked 2>/dev/null || true").split()
+
+    def wait(self, question: Callable[[], object], limit: float, what: str) -> None:
+        """Until it is so."""
+        wait_until(question, limit, what, every=0.5)
+
+
+def _print(report: dict[str, Any]) -> None:
+    print(f"\n{report['runbook']}: {report['outcome']} {report['problem']} {report['next_step']}")
+    for step in report["done"]:
+        print(f"  {step['took']:>14}  {step['step']}")
+    for line in report["summary"]:
+        print(f"  {line}")

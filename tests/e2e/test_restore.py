@@ -1,0 +1,203 @@
+"""`etcd_restore_from_s3` on a real cluster: whatever was destroyed and wherever it was killed, the backup's state is back."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.e2e.site import LabSite
+from tests.lab.images import WORKLOAD as WORKLOAD_IMAGE
+from tests.lab.lab import Lab
+from tests.lab.machine import Machine
+
+pytestmark = pytest.mark.timeout(1200)
+
+STEPS = (
+    "prepare data",
+    "stop control plane",
+    "swap data",
+    "start etcd",
+    "start api servers",
+    "start controllers",
+    "restart kubelets",
+    "prove recovery",
+    "end restore",
+)
+
+IN_CI = ("after prepare data", "before swap data", "after start etcd")
+"""Of the boundaries, one in each part: nothing is stopped, nothing runs, everything is on its way back."""
+
+WORKLOAD = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, namespace: kept}
+spec:
+  replicas: 2
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      terminationGracePeriodSeconds: 1
+      containers: [{name: web, image: IMAGE, command: [/bin/busybox, sleep, "100000"]}]
+"""
+
+
+@pytest.fixture
+def backed_up(ha: Lab, fresh: Callable[[Lab], None], new_site: Callable[[Lab], LabSite]) -> LabSite:
+    """A fresh cluster with a workload and a backup of it; afterwards things were written that it does not have."""
+    fresh(ha)
+    site = new_site(ha)
+    ha.kubectl("create", "namespace", "kept")
+    ha.kubectl("apply", "-f", "-", text=WORKLOAD.replace("IMAGE", WORKLOAD_IMAGE))
+    ha.kubectl("create", "configmap", "-n", "kept", "told", "--from-literal=value=before")
+    ha.kubectl("rollout", "status", "-n", "kept", "deployment/web", "--timeout=60s")
+    site.run("etcd_backup_to_s3", route="tunnel")
+    ha.kubectl("create", "namespace", "later")
+    ha.kubectl("create", "configmap", "-n", "later", "told", "--from-literal=value=later")
+    return site
+
+
+def test_deleted_namespaces_and_three_broken_databases_are_back_with_one_run(backed_up: LabSite) -> None:
+    """With the API down. What was written after the backup is gone; old watches are told that their revision is."""
+    lab = backed_up.lab
+    lab.kubectl("delete", "namespace", "kept", "--wait=false")
+    for machine in lab.control_planes:
+        break_etcd(machine)
+    report = restore(backed_up)
+    assert report["outcome"] == "completed"
+    assert_state_of_backup(backed_up)
+    for machine in lab.control_planes:
+        kept = machine.run("ls -d /var/lib/etcd/before-*/member").split()
+        assert len(kept) == 1
+        assert any(kept[0].removesuffix("/member") in line for line in report["summary"])
+    proof = evidence(report, "prove recovery")
+    assert set(proof["nodes_ready"]) == {node.name for node in lab.nodes}
+    assert '"code":410' in proof["old_watch"]
+
+
+def test_from_the_bucket_alone_onto_empty_data_directories(backed_up: LabSite) -> None:
+    """What is lost when all three disks are new."""
+    for machine in backed_up.lab.control_planes:
+        machine.run("pkill -9 -x etcd; rm -rf /var/lib/etcd/member")
+    assert restore(backed_up)["outcome"] == "completed"
+    assert_state_of_backup(backed_up)
+
+
+def test_two_lost_control_planes_are_left_out_and_the_report_says_how_to_join_new_ones(backed_up: LabSite) -> None:
+    """The one that is left becomes a cluster of one member; nothing is done before they are named as lost."""
+    lab = backed_up.lab
+    for name in ("cp2", "cp3"):
+        lab[name].power_cut()
+    refused = restore(backed_up)
+    assert refused["outcome"] == "refused"
+    assert "cp2: not reached" in refused["problem"]
+    assert "lost=['cp2']" in refused["next_step"]
+    report = restore(backed_up, lost=["cp2", "cp3"])
+    assert report["outcome"] == "completed"
+    assert evidence(report, "start etcd")["members"] == ["cp1"]
+    assert any("kubeadm" in line and "cp3" in line for line in report["summary"])
+    assert_state_of_backup(backed_up)
+
+
+def test_killed_three_times_and_run_again(backed_up: LabSite) -> None:
+    """Each run goes on from what the one before has left; the kill matrix of all boundaries is in e2e-full."""
+    for machine in backed_up.lab.control_planes:
+        break_etcd(machine)
+    for die in IN_CI:
+        assert restore(backed_up, die=die)["outcome"] == "running"
+    assert restore(backed_up)["outcome"] == "completed"
+    assert_state_of_backup(backed_up)
+    assert_nothing_under_way(backed_up)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("die", [f"{when} {step}" for step in STEPS for when in ("before", "after")])
+def test_killed_at_a_boundary_and_run_again(backed_up: LabSite, die: str) -> None:
+    """Every boundary of a step, on a fresh cluster each."""
+    assert restore(backed_up, die=die)["outcome"] == "running"
+    assert restore(backed_up)["outcome"] == "completed"
+    assert_state_of_backup(backed_up)
+    assert_nothing_under_way(backed_up)
+
+
+def test_a_restore_that_was_cut_off_is_rolled_back(backed_up: LabSite) -> None:
+    """As long as no API server has run on the restored data, all of the old state is there again."""
+    died = restore(backed_up, die="after swap data")
+    assert "-p rollback=true" in died["next_step"]
+    refused = restore(backed_up, rollback=True, confirm="another")
+    assert refused["outcome"] == "refused"
+    report = restore(backed_up, rollback=True)
+    assert report["outcome"] == "completed"
+    backed_up.lab.wait_until_ready()
+    assert backed_up.exists("configmap", "-n", "later", "told")
+    assert backed_up.exists("deployment", "-n", "kept", "web")
+    assert_nothing_under_way(backed_up)
+    again = restore(backed_up, rollback=True)
+    assert "no restore is under way" in again["problem"]
+
+
+def test_what_is_wrong_is_refused_before_anything_is_touched(backed_up: LabSite) -> None:
+    """Wrong confirmation, unknown and unverified backups, backups of others, a full disk; and a plan changes nothing."""
+    lab, name = backed_up.lab, backed_up.name
+    before = processes(lab)
+    plan = backed_up.run("etcd_restore_from_s3")
+    assert plan["outcome"] == "completed"
+    acts = " ".join(step["act"] for step in plan["plan"]["steps"])
+    assert all(f"--name {machine.name} " in acts for machine in lab.control_planes)
+    assert "revisions will be lost" in str(plan["plan"]["cautions"])
+    assert "'' does not repeat" in restore(backed_up, confirm="")["problem"]
+    assert "does not exist" in restore(backed_up, backup="20200101T000000Z-1-00000000")["problem"]
+    manifest = next(key for key in backed_up.keys(f"{name}/etcd/") if key.endswith("manifest.json"))
+    other = manifest.replace(f"{name}/", "other/", 1)
+    backed_up.s3.put_object(Bucket="lab", Key=other, Body=backed_up.read(manifest))
+    assert "is the manifest of" in restore(backed_up, from_cluster="other")["problem"]
+    with lab["cp2"].full_disk("/var/lib/etcd"):
+        full = restore(backed_up)["problem"]
+    assert "cp2: /var/lib/etcd has" in full
+    assert "a second data directory needs" in full
+    backed_up.s3.delete_object(Bucket="lab", Key=manifest)
+    assert "no backup of this cluster" in restore(backed_up)["problem"]
+    assert processes(lab) == before
+
+
+def restore(site: LabSite, die: str = "", **parameters: object) -> dict[str, Any]:
+    """A run that is confirmed."""
+    confirmed: dict[str, Any] = {"mode": "apply", "confirm": site.name} | parameters
+    return site.run("etcd_restore_from_s3", die=die, **confirmed)
+
+
+def break_etcd(machine: Machine) -> None:
+    """Its database is overwritten, and it dies."""
+    machine.run(
+        "dd if=/dev/urandom of=/var/lib/etcd/member/snap/db bs=1M count=2 conv=notrunc status=none; pkill -9 -x etcd"
+    )
+
+
+def evidence(report: dict[str, Any], step: str) -> dict[str, Any]:
+    """What a step proved."""
+    found: dict[str, Any] = next(one["evidence"] for one in report["done"] if one["step"] == step)
+    return found
+
+
+def assert_state_of_backup(site: LabSite) -> None:
+    """As it was then, and it works: a new pod is scheduled and runs."""
+    lab = site.lab
+    assert site.exists("deployment", "-n", "kept", "web")
+    assert not site.exists("namespace", "later")
+    lab.kubectl("scale", "-n", "kept", "deployment/web", "--replicas=3")
+    lab.kubectl("rollout", "status", "-n", "kept", "deployment/web", "--timeout=120s", limit=130)
+
+
+def assert_nothing_under_way(site: LabSite) -> None:
+    """No traces that a later run would go on from, no parked manifest, no restored data that waits."""
+    for machine in site.lab.control_planes:
+        left = machine.run(
+            "ls /etc/kubernetes/kube-runbooks-parked; ls /var/lib/kube-runbooks/restore | grep -v ended; "
+            "ls -d /var/lib/etcd/restore-* /var/lib/kube-runbooks/lock 2> /dev/null; true"
+        )
+        assert left.split() == []
+
+
+def processes(lab: Lab) -> dict[str, str]:
+    """Process ids of the control plane: what was restarted has others."""
+    return {machine.name: machine.run("pgrep -x 'etcd|kube-apiserver|kubelet'") for machine in lab.control_planes}
