@@ -1,6 +1,7 @@
 """Static pods of a kubeadm control plane: what their manifests say of etcd and of the API server's way to it."""
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import PurePosixPath
 from typing import Any, Self
 
@@ -96,7 +97,7 @@ def host_path_of(manifest: str, path: PurePosixPath) -> PurePosixPath | None:
 def parse_flags(words: Sequence[str]) -> dict[str, str]:
     """`--name=value`, `--name value`, and `--name` alone, which is `true`."""
     flags = {}
-    for word, following in zip(words, [*words[1:], "--"], strict=True):
+    for word, following in pairwise([*words, "--"]):
         if word.startswith("--"):
             name, given, value = word.removeprefix("--").partition("=")
             flags[name] = value if given else "true" if following.startswith("--") else following
