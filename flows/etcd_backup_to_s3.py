@@ -18,6 +18,7 @@ from tasks.etcd import observe_etcd
 from tasks.models.cluster import NAME_PATTERN, RouteChoice
 from tasks.models.report import Report
 from tasks.models.retention import Retention
+from tasks.pki import check_pki, keep_pki
 from tasks.policy.sources import choose_source
 from tasks.runbook import report_end, runbook
 from tasks.snapshots import read_back, take_snapshot
@@ -38,6 +39,7 @@ def etcd_backup_to_s3(
     route: RouteChoice = "auto",
     member: Annotated[str, StringConstraints(min_length=1, max_length=253)] = "auto",
     allow_no_quorum: bool = False,
+    pki: bool = False,
 ) -> Report:
     """Takes a snapshot of one etcd member, streams it into S3, proves it, and removes backups that no rule wants.
 
@@ -48,8 +50,11 @@ def etcd_backup_to_s3(
         route: how to reach etcd; auto takes the direct way where it works, else the tunnel through SSH
         member: whose snapshot to take, by name or hexadecimal id; auto chooses a healthy follower
         allow_no_quorum: accept the snapshot of a surviving member when etcd has lost its quorum
+        pki: keep the control plane's key material beside it, encrypted for the profile's recipients (backup.recipients)
     """
     with runbook(cluster) as run:
+        if pki:
+            run.step(check_pki, cluster)
         run.step(check_store, cluster)
         facts = run.step(observe_etcd, cluster, route)
         plan = run.settle(choose_source(facts, asked=member, allow_no_quorum=allow_no_quorum))
@@ -61,6 +66,7 @@ def etcd_backup_to_s3(
             snapshot = run.step(take_snapshot, cluster, plan, run.run_id, allow_no_quorum=allow_no_quorum)
             proof = run.step(read_back, cluster, snapshot)
             drilled = run.step(restore_drill, cluster, snapshot) if drill else None
-            backup = run.step(write_manifest, cluster, snapshot, proof, drilled, run.run_id)
+            keys = run.step(keep_pki, cluster, snapshot.backup_id) if pki else None
+            backup = run.step(write_manifest, cluster, snapshot, proof, drilled, keys, run_id=run.run_id)
         kept = run.step(apply_retention, cluster, backup.id, retention)
         return run.finish(*summarize_backup(backup, place_of_backup(cluster, backup.id), kept))

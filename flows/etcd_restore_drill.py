@@ -9,6 +9,7 @@ from tasks.backups import check_freshness, check_store, find_backup, place_of_ba
 from tasks.drills import restore_drill
 from tasks.models.cluster import NAME_PATTERN
 from tasks.models.report import Report
+from tasks.pki import read_pki_back
 from tasks.runbook import report_end, runbook
 from tasks.summaries import summarize_drill
 
@@ -36,5 +37,6 @@ def etcd_restore_drill(
         run.step(check_store, cluster)
         manifest = run.step(find_backup, cluster, backup)
         drilled = run.step(restore_drill, cluster, manifest.snapshot)
+        run.step(read_pki_back, cluster, manifest)
         newest = run.step(check_freshness, cluster)
         return run.finish(*summarize_drill(manifest, place_of_backup(cluster, manifest.id), drilled, newest))

@@ -9,7 +9,7 @@ from tasks.clients.backupstore import BackupStore
 from tasks.cluster import open_cluster
 from tasks.errors import NotYet, Refused
 from tasks.logs import log_about
-from tasks.models.backups import Backup, BackupId, Drill, ReadBack, Snapshot, Swept
+from tasks.models.backups import Backup, BackupId, Drill, Pki, ReadBack, Snapshot, Swept
 from tasks.models.retention import Kept, Removed, Retention, RetentionDecision, StoredBackup
 from tasks.policy.freshness import pick_backup, what_is_too_old
 from tasks.policy.retention import decide_retention
@@ -47,7 +47,9 @@ def backup_of_this_run(cluster: str, run_id: str) -> Backup | None:
 
 
 @task(**ACT, task_run_name="write-manifest-{cluster}")
-def write_manifest(cluster: str, snapshot: Snapshot, proof: ReadBack, drill: Drill | None, run_id: str) -> Backup:
+def write_manifest(  # noqa: PLR0913 - one for each thing that was proven
+    cluster: str, snapshot: Snapshot, proof: ReadBack, drill: Drill | None, pki: Pki | None, *, run_id: str
+) -> Backup:
     """Makes the verified snapshot a backup: the last object to be written, under a key that nobody else has."""
     manifest = Backup(
         id=str(snapshot.backup_id),
@@ -55,6 +57,7 @@ def write_manifest(cluster: str, snapshot: Snapshot, proof: ReadBack, drill: Dri
         snapshot=snapshot,
         read_back=proof,
         drill=drill,
+        pki=pki,
         tool=f"kube-runbooks {__version__}",
         flow_run=run_id,
         written_at=datetime.now(UTC),

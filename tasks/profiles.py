@@ -89,8 +89,9 @@ def _field(problem: ErrorDetails) -> str:
 def _shown(problem: ErrorDetails) -> str:
     """The value, unless it is or may hold a secret, or is too long to help."""
     value = problem["input"]
-    field = str(problem["loc"][-1]) if problem["loc"] else ""
-    if isinstance(value, dict | list) or "secret" in problem["msg"] or re.search("key|secret|token|password", field):
+    field = next((part for part in reversed(problem["loc"]) if isinstance(part, str)), "")
+    may_be_secret = "secret" in problem["msg"] or re.search("key|secret|token|password|recipients", field)
+    if may_be_secret or isinstance(value, dict | list):
         return ""
     shown = f"{value!r}" if isinstance(value, str) else str(value)
     return f"{shown}: " if len(shown) <= 80 else ""  # noqa: PLR2004 - a line's worth

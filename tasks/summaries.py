@@ -1,6 +1,6 @@
 """The first lines of a report: where the backup is, how long it took, what was proven, what was not."""
 
-from tasks.models.backups import Backup, BackupId, Drill
+from tasks.models.backups import Backup, BackupId, Drill, Pki
 from tasks.models.restore import Recovered, Restored, RestorePlan
 from tasks.models.retention import RetentionDecision
 
@@ -17,6 +17,7 @@ def summarize_backup(backup: Backup, place: str, kept: RetentionDecision) -> tup
         f"proven: the stored object, read back whole in {read_back.took.total_seconds():.1f} s, "
         f"has sha256 {read_back.stored.sha256}",
         _drill_line(backup.drill),
+        *_pki_lines(backup.pki),
         f"retention: {len(kept.kept)} kept, {len(kept.removed)} removed",
     )
 
@@ -27,6 +28,7 @@ def summarize_drill(backup: Backup, place: str, drill: Drill, newest: BackupId) 
         f"backup {backup.id} in {place}",
         "proven: every byte in the store is the one that was sent, and etcd's own sha256 trailer holds",
         _drill_line(drill),
+        *_pki_lines(backup.pki),
         f"the newest backup, {newest}, is younger than the recovery point objective",
     )
 
@@ -77,4 +79,17 @@ def _drill_line(drill: Drill | None) -> str:
     return (
         f"proven: restored with etcd {drill.etcd_version} in {drill.took.total_seconds():.1f} s; at revision {drill.revision} "
         f"its {drill.restored_keys} keys and their hash {drill.restored_hash.hash} are those of the live member"
+    )
+
+
+def _pki_lines(pki: Pki | None) -> tuple[str, ...]:
+    """None when it was not asked for. What is missing in it stands here, in the report, and not only in the manifest."""
+    if pki is None:
+        return ()
+    return (
+        f"key material of {pki.node}: {len(pki.paths)} files, encrypted for {len(pki.recipients)} recipients",
+        f"proven: the stored key material, read back, has sha256 {pki.stored.sha256}",
+        "not proven: that a recipient can read it; with the secret key, type age -d -i key.txt pki.tar.age | tar -t",
+        *(f"not in it: {absent.subject}: {absent.reason}" for absent in pki.absent),
+        *(f"look at {caution.subject}: {caution.problem}; {caution.next_step}" for caution in pki.cautions),
     )

@@ -10,11 +10,11 @@ from tasks.clients.objectstore import AlreadyThere, ObjectStore, UnfinishedUploa
 from tasks.errors import Refused
 from tasks.models.backups import Backup, BackupId
 
-MANIFEST, DATA = "manifest.json", "snapshot.db.zst"
+MANIFEST, DATA, PKI = "manifest.json", "snapshot.db.zst", "pki.tar.age"
 
 
 class BackupStore:
-    """The etcd backups of one cluster: `<prefix>/<cluster>/etcd/<id>/{snapshot.db.zst,manifest.json}`."""
+    """The etcd backups of one cluster: `<prefix>/<cluster>/etcd/<id>/{snapshot.db.zst,pki.tar.age,manifest.json}`."""
 
     def __init__(self, store: ObjectStore, cluster: str) -> None:
         self.store = store
@@ -24,6 +24,10 @@ class BackupStore:
     def data_key(self, backup: BackupId) -> str:
         """Where the compressed snapshot of a backup is, or will be."""
         return f"{self.prefix}{backup}/{DATA}"
+
+    def pki_key(self, backup: BackupId) -> str:
+        """Where the encrypted key material of a backup is, if it has any."""
+        return f"{self.prefix}{backup}/{PKI}"
 
     def manifest_key(self, backup: BackupId) -> str:
         """Where the manifest of a backup is, or will be."""
@@ -58,7 +62,7 @@ class BackupStore:
         with suppress(AlreadyThere):  # by a try of ours whose answer was lost, or by somebody else: compared below
             self.store.put_new(key, body, "application/json")
         written = self.read(backup)
-        if written.snapshot != manifest.snapshot:
+        if (written.snapshot, written.pki) != (manifest.snapshot, manifest.pki):
             raise Refused(
                 f"{self.store.uri(self.manifest_key(backup))} is of another snapshot",
                 hint="look at what else writes there, then run the backup again",
@@ -66,14 +70,14 @@ class BackupStore:
         return written
 
     def locked_until(self, backup: BackupId) -> datetime | None:
-        """Until when Object Lock keeps a backup: the later of its two objects."""
-        locks = [self.store.locked_until(key) for key in (self.manifest_key(backup), self.data_key(backup))]
+        """Until when Object Lock keeps a backup: the latest of its objects."""
+        locks = [self.store.locked_until(one.key) for one in self.store.objects(f"{self.prefix}{backup}/")]
         return max((lock for lock in locks if lock), default=None)
 
     def remove(self, backup: BackupId) -> None:
         """Deletes a backup, manifest first: cut off in the middle, it leaves data that is no backup and is swept."""
-        self.store.delete(self.manifest_key(backup))
-        self.store.delete(self.data_key(backup))
+        for key in (self.manifest_key(backup), self.data_key(backup), self.pki_key(backup)):
+            self.store.delete(key)
 
     def leftovers(self, is_stale: Callable[[BackupId, datetime], bool]) -> tuple[list[UnfinishedUpload], list[str]]:
         """Unfinished uploads, and keys of data without a manifest, that are stale by id and age."""
@@ -85,7 +89,6 @@ class BackupStore:
         uploads = [one for one in self.store.unfinished_uploads(self.prefix) if is_leftover(one.key, one.started_at)]
         objects = self.store.objects(self.prefix)
         complete = {one.key.rpartition("/")[0] for one in objects if one.key.endswith(f"/{MANIFEST}")}
-        orphans = [
-            one for one in objects if one.key.endswith(f"/{DATA}") and one.key.rpartition("/")[0] not in complete
-        ]
+        data = [one for one in objects if one.key.endswith((f"/{DATA}", f"/{PKI}"))]
+        orphans = [one for one in data if one.key.rpartition("/")[0] not in complete]
         return uploads, [one.key for one in orphans if is_leftover(one.key, one.modified_at)]

@@ -9,7 +9,7 @@ from pydantic import Field, ValidationError, model_serializer, model_validator
 from tasks.models.base import Model, UtcTime
 from tasks.models.cluster import Route
 from tasks.models.etcd import KeySpaceHash, Member
-from tasks.models.plan import Plan
+from tasks.models.plan import Caution, Plan, Skip
 
 _TIME = "%Y%m%dT%H%M%SZ"
 _ID = re.compile(r"(\d{8}T\d{6}Z)-(\d+)-([0-9a-f]{8})")
@@ -106,6 +106,20 @@ class Drill(Model):
     took: timedelta
 
 
+class Pki(Model):
+    """The control plane's key material beside the snapshot: a tar, encrypted before it left the worker's memory."""
+
+    key: str = Field(description="object key of the encrypted tar")
+    stored: Digest = Field(description="the object in the store, read back")
+    node: str = Field(description="that it was read from")
+    paths: tuple[str, ...] = Field(description="what is in it")
+    absent: tuple[Skip, ...] = Field(default=(), description="what is not in it, and why that is in order")
+    cautions: tuple[Caution, ...] = ()
+    recipients: tuple[str, ...] = Field(description="for whom it is encrypted: each of them alone can read it")
+    read_at: UtcTime
+    took: timedelta
+
+
 class Swept(Model):
     """Leftovers of interrupted runs that were removed, by object key."""
 
@@ -123,6 +137,7 @@ class Backup(Model):
     compression: Literal["zstd"] = "zstd"
     read_back: ReadBack
     drill: Drill | None = None
+    pki: Pki | None = Field(default=None, description="none when the run was not asked for it")
     tool: str = Field(description="name and version of what wrote this")
     flow_run: str
     written_at: UtcTime

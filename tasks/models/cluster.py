@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from tasks.models.base import Duration, Model
+from tasks.models.recipients import AgeRecipient
 from tasks.models.retention import Retention
 
 NAME_PATTERN = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
@@ -96,6 +97,14 @@ class Node(Model):
     port: Port = 22
 
 
+class Kubeadm(Model):
+    """How kubeadm set the control plane nodes up."""
+
+    folder: NodePath = Field(
+        default=PurePosixPath("/etc/kubernetes"), description="with `pki` and `manifests` in it, on every such node"
+    )
+
+
 class EtcdOnNode(Model):
     """Where the node itself keeps a client certificate for etcd and listens on loopback (kubeadm's defaults)."""
 
@@ -180,6 +189,9 @@ class BackupRules(Model):
         description="unfinished uploads of ours older than this are aborted",
     )
     time_zone: TimeZone = "UTC"
+    recipients: tuple[AgeRecipient, ...] = Field(
+        default=(), description="for whom key material (pki=true) is encrypted: any one of them can read it"
+    )
 
 
 class ClusterProfile(Model):
@@ -188,6 +200,7 @@ class ClusterProfile(Model):
     name: Name
     nodes: tuple[Node, ...] = ()
     ssh: Ssh | None = None
+    kubeadm: Kubeadm = Kubeadm()
     etcd: Etcd
     store: Store
     backup: BackupRules = BackupRules()

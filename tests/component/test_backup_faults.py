@@ -590,7 +590,8 @@ def test_old_leftovers_of_ours_are_swept_and_nothing_else(site: Site, monkeypatc
     folder = f"{site.name}/etcd"
     mine = f"{folder}/20200101T000000Z-5-0a1b2c3d"
     strangers = [f"{folder}/notes/snapshot.db.zst", f"{mine}/notes.txt", f"{folder}/readme", f"{site.name}-2/x"]
-    for key in (f"{mine}/snapshot.db.zst", *strangers):
+    data = [f"{mine}/pki.tar.age", f"{mine}/snapshot.db.zst"]
+    for key in (*data, *strangers):
         client.put_object(Bucket=site.bucket, Key=key, Body=b"left")
     for key in (f"{mine}/snapshot.db.zst", f"{folder}/notes/upload"):
         client.create_multipart_upload(Bucket=site.bucket, Key=key)
@@ -605,8 +606,7 @@ def test_old_leftovers_of_ours_are_swept_and_nothing_else(site: Site, monkeypatc
 
     monkeypatch.setattr(backups, "datetime", Tomorrow)
     report = etcd_backup_to_s3(site.name)
-    key = f"{mine}/snapshot.db.zst"
-    assert _swept(report) == {"uploads": [key], "objects": [key]}
+    assert _swept(report) == {"uploads": [f"{mine}/snapshot.db.zst"], "objects": data}
     assert set(strangers) < set(site.keys())
     assert site.uploads() == [f"{folder}/notes/upload"]
     assert len(site.manifests()) == 2

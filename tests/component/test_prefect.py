@@ -14,14 +14,15 @@ from typing import Any, Self
 
 import httpx
 import pytest
+from pyrage import x25519
 
 from tests.servers.etcd import EtcdCluster
+from tests.servers.kubeadm import ControlPlane
 from tests.servers.prefect_server import PrefectServer
 from tests.servers.processes import wait_until
 from tests.servers.proxies import Request, S3Proxy
 from tests.servers.seaweedfs import S3Server
 from tests.servers.site import Site
-from tests.servers.sshd import Sshd
 
 pytestmark = pytest.mark.timeout(600)  # the first test pays for a server, a worker and a deployment
 
@@ -226,7 +227,7 @@ def test_every_field_of_the_form_is_explained_and_bounded(runbooks: Runbooks) ->
     schemas = {name: runbooks.deployment(name)["parameter_openapi_schema"] for name in (BACKUP, DRILL)}
     backup, drill = (schemas[name]["properties"] for name in (BACKUP, DRILL))
     retention = schemas[BACKUP]["definitions"]["Retention"]["properties"]
-    assert set(backup) == {"cluster", "retention", "drill", "route", "member", "allow_no_quorum"}
+    assert set(backup) == {"cluster", "retention", "drill", "route", "member", "allow_no_quorum", "pki"}
     assert set(drill) == {"cluster", "backup"}
     assert set(retention) == {"last", "hourly", "daily", "weekly", "monthly", "yearly", "within"}
     fields = {**backup, **{f"drill.{name}": field for name, field in drill.items()}, **retention}
@@ -372,23 +373,26 @@ def test_a_run_survives_a_restart_of_the_prefect_server(runbooks: Runbooks, clus
     assert runbooks.worker.alive
 
 
-def test_no_secret_is_in_prefects_database_in_any_log_or_in_the_bucket(
-    runbooks: Runbooks, cluster: Site, tmp_path: Path
-) -> None:
-    """Not even when everything logs all it does; and the search finds what is there."""
+def test_no_secret_is_in_prefects_database_in_any_log_or_in_the_bucket(runbooks: Runbooks, cluster: Site) -> None:
+    """Not even when everything logs all it does, and the control plane's keys are kept; the search finds what is there."""
     loud = {"PREFECT_LOGGING_ROOT_LEVEL": "DEBUG", "PREFECT_LOGGING_EXTRA_LOGGERS": "botocore,paramiko"}
-    with Sshd(tmp_path / "sshd") as sshd:
-        cluster.through(sshd)
-        body = {"parameters": {"cluster": cluster.name, "route": "tunnel"}, "job_variables": {"env": loud}}
-        run = runbooks.end_of(runbooks.request(**body).json()["id"])
+    recipient = str(x25519.Identity.generate().to_public())
+    with ControlPlane(cluster.folder / "control-plane", ("cp1",)) as nodes:
+        nodes.join(cluster)
+        cluster.write(backup={"recipients": [recipient]})
+        parameters = {"cluster": cluster.name, "route": "tunnel", "pki": True}
+        run = runbooks.end_of(runbooks.request(parameters=parameters, job_variables={"env": loud}).json()["id"])
+        keys = [content.decode() for path, content in nodes.files("cp1").items() if path.endswith(".key")]
     assert run["state_name"] == "Completed"
-    known = [place for place, _ in runbooks.places_of(cluster.name)]
-    for place in (
-        "database: flow_run.parameters",
-        "database: log.message",
-        "file: worker.log",
-        "file: home/prefect.db",
+    assert cluster.manifests()[0]["pki"]["recipients"] == [recipient]
+    assert len(keys) == 4
+    assert all(key.splitlines()[1] in cluster.secrets for key in keys)
+    for text, places in (
+        (cluster.name, ("flow_run.parameters", "log.message")),
+        ("pki.tar.age", ("log.message",)),
     ):
-        assert place in known
-    assert f"bucket: {cluster.bucket}" in known
+        known = [place for place, _ in runbooks.places_of(text)]
+        for place in (*(f"database: {column}" for column in places), "file: worker.log", "file: home/prefect.db"):
+            assert place in known
+        assert f"bucket: {cluster.bucket}" in known
     assert leaks(runbooks) == []

@@ -69,6 +69,12 @@ class Authority:
         """A certificate for a server on loopback, which etcd's members also use as clients of each other."""
         return self.issue(name, dns=("localhost",), ips=LOOPBACK)
 
+    def write_key(self) -> Path:
+        """The authority's own key, beside its certificate."""
+        path = self.ca.with_suffix(".key")
+        _write_key(path, self._key)
+        return path
+
     def _write_ca(self) -> None:
         builder = self._builder(self._name, self._key, None, None)
         builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)

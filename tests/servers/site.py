@@ -79,12 +79,15 @@ class Site:
 
     @property
     def secrets(self) -> list[str]:
-        """What must not be found anywhere: the store's key, and lines of every private key."""
+        """What must not be found anywhere: the store's key, lines of every private key, and keys of Secrets in etcd."""
         keys = [path.read_text() for path in self.folder.rglob("*") if path.is_file() and path.stat().st_size < 10_000]
         keys += [self.etcd.client.key.read_text()]
         private = [text for text in keys if "PRIVATE KEY" in text]
         lines = [line for text in private for line in text.splitlines() if len(line) > 20 and not line.startswith("-")]
-        return [self.s3.admin.secret_key, *lines]
+        of_secrets = [
+            line.split()[1] for text in keys for line in text.splitlines() if line.strip().startswith("secret: ")
+        ]
+        return [self.s3.admin.secret_key, *lines, *of_secrets]
 
     def keys(self, prefix: str = "") -> list[str]:
         """Object keys in the bucket."""
@@ -116,10 +119,10 @@ class Site:
         return sorted(reports, key=lambda report: str(report["ended_at"] or report["started_at"]))
 
     def texts(self) -> Iterator[str]:
-        """Every report, manifest and other text in the bucket, for a search."""
+        """Everything in the bucket but the snapshots, for a search."""
         for key in self.keys():
             if not key.endswith(".zst"):
-                yield self.read(key).decode()
+                yield self.read(key).decode(errors="replace")
 
     def _client_files(self) -> dict[str, str]:
         client = self.etcd.client

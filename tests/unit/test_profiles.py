@@ -1,5 +1,6 @@
 """Profiles: every wrong field is named with its value and the fix, and no secret is ever repeated."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -106,6 +107,64 @@ def test_an_inline_secret_is_refused_and_not_repeated(tmp_path: Path, value: str
         read_profile(write(tmp_path, ssh=ssh), "prod")
     assert "hunter2" not in str(refused.value)
     assert "BEGIN" not in str(refused.value)
+
+
+RECIPIENT = "age1dm6j8cf58rrmy3ky2p4synjqavs0v4yxz30rcq3w2vre878ryg0syawt0s"
+SSH_RECIPIENT = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPbdHZqmYsnoTlPm6Ln5ZR3LpENgT6fTWNJfJG/Z2fRc"
+
+
+def test_recipients_are_public_keys_of_age_or_ssh(tmp_path: Path) -> None:
+    """An SSH key with or without its comment."""
+    recipients = [RECIPIENT, SSH_RECIPIENT, f"{SSH_RECIPIENT} ops@example.org"]
+    profile = read_profile(write(tmp_path, backup={"recipients": recipients}), "prod")
+    assert list(profile.backup.recipients) == recipients
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        (f"{RECIPIENT[:-1]}q", "not a recipient; write age1..., ssh-ed25519 ... or ssh-rsa ..."),
+        (f"{SSH_RECIPIENT}\n{SSH_RECIPIENT}", "one key an entry"),
+        (f"{RECIPIENT} {RECIPIENT}", "not a recipient"),
+        ("ssh-ed25519 AAAA", "not a recipient"),
+        ("ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTY", "not a recipient"),
+        ("", "not a recipient"),
+        (7, "Input should be a valid string"),
+    ],
+)
+def test_what_is_no_recipient_is_refused_with_its_place(tmp_path: Path, value: object, told: str) -> None:
+    """When the profile is read, long before anything is encrypted."""
+    with pytest.raises(Refused) as refused:
+        read_profile(write(tmp_path, backup={"recipients": [RECIPIENT, value]}), "prod")
+    assert f"backup.recipients[1]: {told}" in str(refused.value) or told in str(refused.value)
+    assert "backup.recipients[1]: " in str(refused.value)
+
+
+@pytest.mark.parametrize("paste", [lambda secret: [secret], lambda secret: secret, lambda secret: {secret: 1}])
+@pytest.mark.parametrize(
+    ("secret", "told"),
+    [
+        ("AGE-SECRET-KEY-1QQQSYQCYQ5RQWZQFPG9SCRGWPUGPZYSNZS23V9CCRYDPK8QARC0SWSV4ZZ", "this is a secret key"),
+        ("age-secret-key-1qqqsyqcyq5rqwzqfpg9scrgwpugpzysnzs23v9ccrydpk8qarc0swsv4zz", "this is a secret key"),
+        (" AGE-SECRET-KEY-1QQQSYQCYQ5", "not a recipient"),
+        ("-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXk\n", "this is a secret key"),
+    ],
+)
+def test_a_secret_key_among_the_recipients_is_refused_and_not_repeated(
+    tmp_path: Path, secret: str, told: str, paste: Callable[[str], object]
+) -> None:
+    """Wherever it was pasted; the error says which half is meant."""
+    with pytest.raises(Refused, match=rf"backup.recipients(\[0\])?: ({told}|Input should be a valid tuple)") as refused:
+        read_profile(write(tmp_path, backup={"recipients": paste(secret)}), "prod")
+    for part in ("SECRET-KEY-1", "secret-key-1", "b3Blbn", "BEGIN"):
+        assert part not in str(refused.value)
+
+
+def test_kubeadms_folder_is_an_absolute_path(tmp_path: Path) -> None:
+    """On the nodes."""
+    assert str(read_profile(write(tmp_path), "prod").kubeadm.folder) == "/etc/kubernetes"
+    with pytest.raises(Refused, match="kubeadm.folder: .*a path on the node has to be absolute"):
+        read_profile(write(tmp_path, kubeadm={"folder": "etc/kubernetes"}), "prod")
 
 
 @pytest.mark.parametrize(("text", "told"), [("a: [", "this is not YAML in line"), ("- a", "a profile is a mapping")])
