@@ -5,14 +5,19 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import copy_context
 from datetime import timedelta
+from functools import partial
 
+from tasks.at_once import wait_for
 from tasks.clients.ssh import SshNode
 from tasks.cluster import open_cluster
 from tasks.errors import NotYet, Refused, RunbookError
 from tasks.logs import log_about
 from tasks.probes.lock import STALE_SECONDS, renew_lock, return_lock, take_lock
 
-RENEW_SECONDS = 10
+RENEW_SECONDS = 5
+WAIT = timedelta(seconds=STALE_SECONDS + 20)
+"""For the lock of a run that may be dead."""
+
 CALL = timedelta(seconds=20)
 
 
@@ -20,12 +25,12 @@ CALL = timedelta(seconds=20)
 def locked_nodes(cluster: str, nodes: Sequence[str], run_id: str) -> Iterator[Callable[[], None]]:
     """Holds the lock on all nodes; gives what raises `Refused` when another run has taken one of them meanwhile.
 
-    Raises `NotYet` when another run holds one: a dead run's lock is free after 40 s.
+    Raises `NotYet` when another run holds one: a dead run's lock is free after 30 s, which is waited for.
     """
     handle, locks = open_cluster(cluster), _Locks(run_id)
     try:
         for name in sorted(nodes):
-            locks.take(handle.node(name))
+            wait_for(partial(locks.take, handle.node(name)), WAIT)
         locks.keep()
         yield locks.check
     finally:

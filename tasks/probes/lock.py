@@ -2,7 +2,7 @@
 
 PLACE = "/var/lib/kube-runbooks/lock"
 
-STALE_SECONDS = 40
+STALE_SECONDS = 30
 """After which a lock that nobody renewed is taken over."""
 
 
