@@ -1,6 +1,7 @@
-"""Real clusters, shared by the tests of a module; each begins from a known state."""
+"""Real clusters, one at a time: each test says which shape it needs, and whether nobody may have touched it before."""
 
 from collections.abc import Callable, Iterator
+from typing import Self
 
 import pytest
 
@@ -15,50 +16,55 @@ HA = Shape(name="e2e-ha", network=100, control_planes=3, workers=2)
 SMALL = Shape(name="e2e-small", network=101, control_planes=1, workers=1)
 EXTERNAL = Shape(name="e2e-external", network=102, control_planes=1, workers=1, external_etcd=1, bastion=True)
 
-NewSite = Callable[[Lab], LabSite]
+
+class Labs:
+    """The lab that runs now. Two cores are too few for several."""
+
+    def __init__(self) -> None:
+        self._lab: Lab | None = None
+        self._state = ""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._lab:
+            self._lab.down()
+
+    def fresh(self, shape: Shape) -> Lab:
+        """As it was frozen; its test may destroy it."""
+        return self._get(shape, {"clean"}, "destroyed")
+
+    def shared(self, shape: Shape) -> Lab:
+        """Whole, and to be left whole."""
+        return self._get(shape, {"clean", "whole"}, "whole")
+
+    def _get(self, shape: Shape, good: set[str], then: str) -> Lab:
+        if self._lab is None or self._lab.shape != shape:
+            if self._lab:
+                self._lab.down()
+            self._lab = Lab(shape)
+            self._lab.up()
+            self._state = "clean"
+            print("".join(f"\n{shape.name}: {what} in {seconds:.1f} s" for what, seconds in self._lab.times.items()))
+        if self._state not in good:
+            self._lab.thaw()
+            print(f"\n{shape.name}: thawed in {self._lab.times['thaw']:.1f} s")
+        self._state = then
+        return self._lab
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _possible() -> None:
-    """Where no lab can be started, nothing here can be proven: that is a failure in CI."""
+@pytest.fixture(scope="session")
+def labs() -> Iterator[Labs]:
+    """Where no lab can be started, nothing here can be proven: in CI that is a failure."""
     if missing := what_is_missing():
         pytest.skip("; ".join(missing))
-
-
-@pytest.fixture(scope="module")
-def ha() -> Iterator[Lab]:
-    """Three control planes and two workers."""
-    yield from _lab(HA)
-
-
-@pytest.fixture(scope="module")
-def small() -> Iterator[Lab]:
-    """One control plane and one worker."""
-    yield from _lab(SMALL)
-
-
-@pytest.fixture(scope="module")
-def external() -> Iterator[Lab]:
-    """A control plane with its etcd on a machine of its own, and a bastion before all of them."""
-    yield from _lab(EXTERNAL)
-
-
-@pytest.fixture(scope="module")
-def fresh() -> Callable[[Lab], None]:
-    """Puts a lab back to its frozen state, unless it has just been started from it."""
-    used: set[str] = set()
-
-    def thaw(lab: Lab) -> None:
-        if lab.shape.name in used:
-            lab.thaw()
-            print(f"thawed in {lab.times['thaw']:.1f} s")
-        used.add(lab.shape.name)
-
-    return thaw
+    with Labs() as labs:
+        yield labs
 
 
 @pytest.fixture
-def new_site(prefect_server: PrefectServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[NewSite]:
+def new_site(prefect_server: PrefectServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Lab], LabSite]]:
     """A worker's environment for a lab, with an empty bucket."""
 
     def make(lab: Lab) -> LabSite:
@@ -72,8 +78,19 @@ def new_site(prefect_server: PrefectServer, monkeypatch: pytest.MonkeyPatch) -> 
     close_clusters()
 
 
-def _lab(shape: Shape) -> Iterator[Lab]:
-    with Lab(shape) as lab:
-        for what, seconds in lab.times.items():
-            print(f"{shape.name}: {what}: {seconds:.1f} s")
-        yield lab
+@pytest.fixture
+def small(labs: Labs, new_site: Callable[[Lab], LabSite]) -> LabSite:
+    """One control plane, one worker; shared."""
+    return new_site(labs.shared(SMALL))
+
+
+@pytest.fixture
+def fresh_ha(labs: Labs, new_site: Callable[[Lab], LabSite]) -> LabSite:
+    """Three control planes, two workers; fresh."""
+    return new_site(labs.fresh(HA))
+
+
+@pytest.fixture
+def fresh_external(labs: Labs, new_site: Callable[[Lab], LabSite]) -> LabSite:
+    """A control plane with its etcd on a machine of its own, a bastion before both; fresh."""
+    return new_site(labs.fresh(EXTERNAL))

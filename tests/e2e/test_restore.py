@@ -1,6 +1,5 @@
 """`etcd_restore_from_s3` on a real cluster: whatever was destroyed and wherever it was killed, the backup's state is back."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -43,18 +42,10 @@ spec:
 
 
 @pytest.fixture
-def backed_up(ha: Lab, fresh: Callable[[Lab], None], new_site: Callable[[Lab], LabSite]) -> LabSite:
+def backed_up(fresh_ha: LabSite) -> LabSite:
     """A fresh cluster with a workload and a backup of it; afterwards things were written that it does not have."""
-    fresh(ha)
-    site = new_site(ha)
-    ha.kubectl("create", "namespace", "kept")
-    ha.kubectl("apply", "-f", "-", text=WORKLOAD.replace("IMAGE", WORKLOAD_IMAGE))
-    ha.kubectl("create", "configmap", "-n", "kept", "told", "--from-literal=value=before")
-    ha.kubectl("rollout", "status", "-n", "kept", "deployment/web", "--timeout=60s")
-    site.run("etcd_backup_to_s3", route="tunnel")
-    ha.kubectl("create", "namespace", "later")
-    ha.kubectl("create", "configmap", "-n", "later", "told", "--from-literal=value=later")
-    return site
+    fill_and_back_up(fresh_ha)
+    return fresh_ha
 
 
 def test_deleted_namespaces_and_three_broken_databases_are_back_with_one_run(backed_up: LabSite) -> None:
@@ -158,6 +149,30 @@ def test_what_is_wrong_is_refused_before_anything_is_touched(backed_up: LabSite)
     backed_up.s3.delete_object(Bucket="lab", Key=manifest)
     assert "no backup of this cluster" in restore(backed_up)["problem"]
     assert processes(lab) == before
+
+
+def fill_and_back_up(site: LabSite) -> None:
+    """A workload that is in the backup, and objects that are not."""
+    kubectl = site.lab.kubectl
+    kubectl("create", "namespace", "kept")
+    kubectl("apply", "-f", "-", text=WORKLOAD.replace("IMAGE", WORKLOAD_IMAGE))
+    kubectl("create", "configmap", "-n", "kept", "told", "--from-literal=value=before")
+    kubectl("rollout", "status", "-n", "kept", "deployment/web", "--timeout=60s")
+    assert site.run("etcd_backup_to_s3", route="tunnel")["outcome"] == "completed"
+    kubectl("create", "namespace", "later")
+    kubectl("create", "configmap", "-n", "later", "told", "--from-literal=value=later")
+
+
+def test_an_external_etcd_behind_a_bastion_is_restored(fresh_external: LabSite) -> None:
+    """A systemd unit on a machine without a kubelet, its data directory destroyed."""
+    fill_and_back_up(fresh_external)
+    etcd = fresh_external.lab["etcd1"]
+    etcd.run("systemctl kill --signal=KILL etcd; rm -rf /var/lib/etcd/member")
+    report = restore(fresh_external)
+    assert report["outcome"] == "completed"
+    assert evidence(report, "start etcd")["members"] == ["etcd1"]
+    assert_state_of_backup(fresh_external)
+    assert etcd.run("systemctl is-active etcd; ls /etc/systemd/system/etcd.service.d; true").split() == ["active"]
 
 
 def restore(site: LabSite, die: str = "", **parameters: object) -> dict[str, Any]:

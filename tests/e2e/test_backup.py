@@ -1,0 +1,79 @@
+"""`etcd_backup_to_s3` on a real cluster by each route, and with the control plane's key material."""
+
+import io
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import pyrage
+import pytest
+import yaml
+
+from tests.e2e.site import LabSite
+
+pytestmark = pytest.mark.timeout(600)
+
+
+@pytest.mark.parametrize("route", ["direct", "tunnel", "node"])
+def test_a_backup_by_each_route_is_proven_by_a_drill(small: LabSite, route: str) -> None:
+    """Restored with etcd's own programs, its key space is the live member's."""
+    report = small.run("etcd_backup_to_s3", route=route, drill=True)
+    assert report["outcome"] == "completed"
+    snapshot = taken(report)
+    assert snapshot["route"] == route
+    drill = next(step["evidence"] for step in report["done"] if step["step"] == "restore drill")
+    assert drill["restored_hash"] == drill["live_hash"] == snapshot["live_hash"]
+
+
+def test_the_node_route_leaves_no_byte_and_no_key_on_the_node(small: LabSite) -> None:
+    """The worker sees none of the bytes; neither key nor address of the store is in a file, an argument or a log there."""
+    report = small.run("etcd_backup_to_s3", route="node")
+    assert report["outcome"] == "completed"
+    assert taken(report)["node"] == "cp1"
+    machine = small.lab["cp1"]
+    assert machine.run("find /var/lib/kube-runbooks -name '*.db*' -o -name 'plain*' -o -name 'stored*'").split() == []
+    store = small.lab.services.store
+    for secret in (store["secret_key"], store["access_key"], "X-Amz-Signature"):
+        found = machine.run(
+            f"grep -rlF -- '{secret}' /var/lib/kube-runbooks /run/kube-runbooks /var/log 2> /dev/null; true"
+        )
+        assert found.split() == []
+
+
+def test_a_node_without_space_is_refused_and_a_failed_upload_leaves_nothing(small: LabSite) -> None:
+    """Before anything is taken; and when the store dies in the middle."""
+    machine = small.lab["cp1"]
+    with machine.full_disk("/var/lib/kube-runbooks"):
+        refused = small.run("etcd_backup_to_s3", route="node")
+    assert refused["outcome"] == "refused"
+    assert "bytes free, a snapshot of" in refused["problem"]
+    assert small.keys(f"{small.name}/etcd/") == small.uploads() == []
+
+
+def test_key_material_is_for_its_recipients_only(small: LabSite, tmp_path: Path) -> None:
+    """The archive has what kubeadm's own control plane cannot be rebuilt without; a cluster is known by its CA."""
+    refused = small.run("etcd_backup_to_s3", pki=True)
+    assert refused["outcome"] == "refused"
+    assert "backup.recipients" in refused["problem"]
+    identity = pyrage.x25519.Identity.generate()
+    profile = small.lab.profile | {"backup": {"recipients": [str(identity.to_public())]}}
+    path = Path(small.environment["KUBE_RUNBOOKS_CLUSTERS"]) / f"{small.name}.yaml"
+    path.write_text(yaml.safe_dump(profile))
+    report = small.run("etcd_backup_to_s3", pki=True)
+    assert report["outcome"] == "completed"
+    [sealed] = [key for key in small.keys(f"{small.name}/etcd/") if key.endswith("/pki.tar.age")]
+    with tarfile.open(fileobj=io.BytesIO(pyrage.decrypt(small.read(sealed), [identity]))) as tar:
+        tar.extractall(tmp_path, filter="data")
+    for name in ("ca.crt", "ca.key", "sa.key", "sa.pub", "front-proxy-ca.key", "etcd/ca.key"):
+        there = small.lab["cp1"].read(f"/etc/kubernetes/pki/{name}")
+        assert (tmp_path / "etc/kubernetes/pki" / name).read_text() == there
+    configuration = yaml.safe_load((tmp_path / "kubeadm-config.yaml").read_text())
+    assert configuration["kind"] == "ClusterConfiguration"
+    secret = small.lab["cp1"].read("/etc/kubernetes/pki/sa.key").splitlines()[1]
+    assert all(secret.encode() not in small.read(key) for key in small.keys())  # noqa: SIM118 - a site is no dictionary
+
+
+def taken(report: dict[str, Any]) -> dict[str, Any]:
+    """What the snapshot's step says of it."""
+    evidence: dict[str, Any] = next(step["evidence"] for step in report["done"] if step["step"] == "take snapshot")
+    return evidence

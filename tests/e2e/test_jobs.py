@@ -1,0 +1,160 @@
+"""Remote jobs on a real node with systemd: they outlive the connection, the worker and the node, and run once."""
+
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from functools import partial
+
+import pytest
+
+from tasks.at_once import wait_for
+from tasks.clients.ssh import Job, JobResult, SshNode, run_job, stop_job
+from tasks.cluster import open_cluster
+from tasks.errors import CommandFailed, NotYet
+from tests.e2e.site import LabSite
+from tests.lab.machine import Machine
+from tests.servers.binaries import ROOT
+from tests.servers.processes import wait_until
+
+pytestmark = pytest.mark.timeout(600)
+
+LIMIT = timedelta(minutes=5)
+NODE = "w1"
+
+_WORKER = """\
+import sys
+from contextlib import contextmanager
+from datetime import timedelta
+from functools import partial
+from tasks.cluster import open_cluster
+from tasks.at_once import wait_for
+from tasks.clients.ssh import Job, run_job
+print(run_job(open_cluster(sys.argv[1]).node(sys.argv[2]), Job(sys.argv[3], sys.argv[4], timedelta(minutes=5))).output)
+"""
+
+
+@pytest.fixture
+def machine(small: LabSite) -> Iterator[Machine]:
+    """The node's machine, without jobs; it is up again afterwards."""
+    machine = small.lab[NODE]
+    machine.run("systemctl stop 'kube-runbooks-*'; rm -rf /var/lib/kube-runbooks/jobs /root/count")
+    yield machine
+    if not machine.leader:
+        machine.restart()
+
+
+@pytest.fixture
+def node(small: LabSite, machine: Machine) -> SshNode:
+    """The same over SSH."""
+    del machine
+    return open_cluster(small.name).node(NODE)
+
+
+def test_output_input_and_end_of_a_job(node: SshNode, machine: Machine) -> None:
+    """The secret of its input is in no file, no argument and no journal of the node."""
+    heard: list[str] = []
+    job = Job("talks", "read secret; echo got ${#secret}; sleep 1; echo bye", LIMIT)
+    result = run_job(node, job, stdin=b"hunter2-hunter2\n", on_output=heard.append)
+    assert "".join(heard) == result.output == "got 15\nbye\n"
+    assert not result.attached
+    search = (
+        "grep -rl hunter2 /var/lib/kube-runbooks /run/kube-runbooks /run/systemd; journalctl | grep -c 'got hunter2'"
+    )
+    assert machine.run(f"{search}; true").split() == ["0"]
+    with pytest.raises(CommandFailed, match=r"failed \(exit-code,exited,3,\d+\): no$"):
+        run_job(node, Job("fails", "echo no; exit 3", LIMIT))
+    with pytest.raises(NotYet, match="later"):
+        run_job(node, Job("is-busy", "echo later; exit 75", LIMIT))
+
+
+def test_the_same_job_started_twice_runs_once(node: SshNode, machine: Machine) -> None:
+    """Two callers at once, and one afterwards: all get the one result. What failed is started anew."""
+    job = Job("once", "echo x >> /root/count; sleep 3; wc -l < /root/count", LIMIT)
+    results: list[JobResult] = []
+    threads = [threading.Thread(target=lambda: results.append(run_job(node, job))) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    results.append(run_job(node, job))
+    assert [result.output for result in results] == ["1\n"] * 3
+    assert sorted(result.attached for result in results) == [False, True, True]
+    failing = Job("again", "echo x >> /root/count; test $(wc -l < /root/count) -eq 3", LIMIT)
+    with pytest.raises(CommandFailed):
+        run_job(node, failing)
+    run_job(node, failing)
+    assert machine.run("ls -d /var/lib/kube-runbooks/jobs/again.failed.*").split()
+
+
+def test_a_cut_connection_and_a_killed_worker_leave_the_job_running(
+    small: LabSite, node: SshNode, machine: Machine
+) -> None:
+    """The next attempt attaches to it, and gets all of its output."""
+    command = "for n in 1 2 3 4 5 6; do echo $n >> /root/count; sleep 2; done; echo done $(wc -l < /root/count)"
+    worker = subprocess.Popen([sys.executable, "-c", _WORKER, small.name, NODE, "survives", command], cwd=ROOT)
+    wait_for_line(machine)
+    worker.kill()
+    worker.wait()
+    with (
+        meanwhile(lambda: machine.run("pkill -KILL -u ops -x sshd || pkill -KILL -f 'sshd: ops'")),
+        pytest.raises(NotYet),
+    ):
+        run_job(node, Job("survives", command, LIMIT))
+    result = run_job(node, Job("survives", command, LIMIT))
+    assert (result.attached, result.output) == (True, "done 6\n")
+
+
+@pytest.mark.parametrize("lose", [Machine.stop, Machine.power_cut], ids=["reboot", "power-cut"])
+def test_a_node_that_goes_down_in_the_middle_has_a_job_without_a_result(
+    node: SshNode, machine: Machine, lose: Callable[[Machine], None]
+) -> None:
+    """That is said; the next attempt starts it anew, and what the first one left is kept for a look."""
+    command = "echo x >> /root/count; [ $(wc -l < /root/count) -gt 1 ] || sleep 300; echo second"
+    job = Job("is-lost", command, LIMIT)
+    with (
+        meanwhile(partial(wait_for_line, machine), partial(lose, machine), machine.restart),
+        pytest.raises((NotYet, CommandFailed)),
+    ):
+        run_job(node, job)
+    result = wait_for(lambda: run_job(node, job), timedelta(minutes=1))
+    assert result.output == "second\n"
+    assert machine.run("ls -d /var/lib/kube-runbooks/jobs/is-lost.*").split()
+
+
+def test_a_hundred_megabytes_of_output_do_not_stay_in_memory(node: SshNode, machine: Machine) -> None:
+    """The end of it is what the caller gets; the file on the node has all."""
+    result = run_job(node, Job("shouts", "yes | head -c 100000000; echo the end", LIMIT))
+    assert result.output.endswith("y\nthe end\n")
+    assert len(result.output) <= 2**16
+    assert result.output_bytes == 100_000_008
+    assert machine.run("stat -c %s /var/lib/kube-runbooks/jobs/shouts/output").strip() == "100000008"
+
+
+def test_a_job_that_hangs_is_killed_with_all_of_its_processes(node: SshNode, machine: Machine) -> None:
+    """Also those that ignore TERM or have another session; and one that is stopped has no success."""
+    stubborn = "trap '' TERM; setsid sleep 4711 & sleep 4712 & while :; do sleep 1; done"
+    with pytest.raises(CommandFailed, match="was stopped after its time limit of 0:00:02"):
+        run_job(node, Job("hangs", stubborn, timedelta(seconds=2)))
+    assert machine.run("pgrep -f 'sleep 471[12]' || true").split() == []
+    with (
+        meanwhile(partial(wait_for_line, machine), partial(stop_job, node, "stopp*")),
+        pytest.raises(CommandFailed, match="killed"),
+    ):
+        run_job(node, Job("stopped", "echo x >> /root/count; sleep 300", LIMIT))
+
+
+@contextmanager
+def meanwhile(*acts: Callable[[], object]) -> Iterator[None]:
+    """Does one after the other while the block waits for the effect."""
+    thread = threading.Thread(target=lambda: [act() for act in acts])
+    thread.start()
+    yield
+    thread.join()
+
+
+def wait_for_line(machine: Machine) -> None:
+    """Until the job has begun."""
+    wait_until(lambda: machine.run("cat /root/count 2> /dev/null || true"), 30.0, "the job has begun")
