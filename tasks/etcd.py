@@ -1,12 +1,11 @@
 """etcd's members: observed all at once, by the routes that the profile allows."""
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
 from datetime import UTC, datetime
 
 from prefect import task
 
+from tasks.at_once import on_all
 from tasks.cluster import Cluster, open_cluster
 from tasks.errors import NotYet, Refused, RunbookError
 from tasks.logs import log_about
@@ -25,20 +24,21 @@ def observe_etcd(cluster: str, route: RouteChoice = "auto") -> EtcdFacts:
     Raises `Refused` where no member lets us in and one says why it never will (certificate, host key, login), and
     `NotYet` where none answers at all.
     """
-    handle = open_cluster(cluster)
-    endpoints = handle.profile.etcd.endpoints
+    facts = look_at_members(open_cluster(cluster), route)
+    for member in facts.members:
+        log_about(member.label).info(_in_words(member))
+    show_members(cluster, facts)
+    return facts
+
+
+def look_at_members(handle: Cluster, route: RouteChoice) -> EtcdFacts:
+    """The same without telling anybody: a gate's look right before an act."""
     routes = choose_routes(handle.profile, route)
-    with ThreadPoolExecutor(max_workers=len(endpoints), thread_name_prefix="observe") as pool:
-        asked = [pool.submit(copy_context().run, _ask, handle, endpoint, routes, route) for endpoint in endpoints]
-        answers = [future.result() for future in asked]
+    answers = on_all(lambda endpoint: _ask(handle, endpoint, routes, route), handle.profile.etcd.endpoints)
     if not any(answer.status for answer in answers):
         raise _nobody(answers)
     cluster_id, members = assemble(answers)
-    for member in members:
-        log_about(member.label).info(_in_words(member))
-    facts = EtcdFacts(cluster_id=cluster_id, observed_at=datetime.now(UTC), members=members)
-    show_members(cluster, facts)
-    return facts
+    return EtcdFacts(cluster_id=cluster_id, observed_at=datetime.now(UTC), members=members)
 
 
 def _ask(handle: Cluster, endpoint: EtcdEndpoint, routes: Sequence[Route], asked: RouteChoice) -> Answer:

@@ -1,6 +1,11 @@
 """The first lines of a report: where the backup is, how long it took, what was proven, what was not."""
 
+from collections.abc import Sequence
+
 from tasks.models.backups import Backup, BackupId, Drill, Pki
+from tasks.models.etcd import EtcdFacts
+from tasks.models.maintenance import Defragmented, Disarmed, MaintenancePlan
+from tasks.models.plan import Plan
 from tasks.models.restore import Recovered, Restored, RestorePlan
 from tasks.models.retention import RetentionDecision
 
@@ -62,6 +67,37 @@ def summarize_rollback(plan: RestorePlan) -> tuple[str, ...]:
     return (
         f"data and manifests from before the restore of backup {plan.backup} are back on {', '.join(plan.control_planes)}",
         "not proven: whether the cluster works, which may have been why it was to be restored; run etcd_health",
+    )
+
+
+def summarize_maintenance_plan(plan: MaintenancePlan) -> tuple[str, ...]:
+    """For the report of a plan that nobody has asked to apply."""
+    if not plan.steps:
+        return ("nothing is worth a defragmentation, and there is no alarm",)
+    return (
+        f"nothing was done: {len(plan.steps)} steps are in the plan",
+        "to do them: the same parameters with mode=apply",
+    )
+
+
+def summarize_maintenance(done: Sequence[Defragmented], disarmed: Disarmed | None) -> tuple[str, ...]:
+    """For the report of a maintenance."""
+    lines = [
+        f"{one.member}: {one.before} bytes before, {one.after} after, in {one.took.total_seconds():.1f} s"
+        + (f"; {one.leader_moved_to} leads now" if one.leader_moved_to else "")
+        for one in done
+    ]
+    if disarmed:
+        lines.append(f"the alarm NOSPACE of {', '.join(disarmed.members)} is over: the cluster takes writes again")
+    return tuple(lines) or ("nothing was worth a defragmentation, and there was no alarm",)
+
+
+def summarize_health(facts: EtcdFacts, plan: Plan) -> tuple[str, ...]:
+    """For the report of a healthy etcd."""
+    leader = next((member.label for member in facts.members if member.status and member.status.is_leader), "")
+    return (
+        f"healthy: {', '.join(member.label for member in facts.members)}; {leader} leads, at revision {facts.newest_revision}",
+        *(f"look at {caution.subject}: {caution.problem}; {caution.next_step}" for caution in plan.cautions),
     )
 
 

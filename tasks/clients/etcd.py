@@ -45,6 +45,9 @@ CHANNEL_OPTIONS = (
     ("grpc.use_local_subchannel_pool", 1),
 )
 
+DEFRAGMENT_SECONDS = 900.0
+"""For a member's defragmentation: about 10 s per GB here, minutes on a slow disk; the largest database is 8 GB."""
+
 HEALTH_SECONDS = 5.0
 """For the linearizable read; etcdctl's own limit. Without quorum it is waited for in full."""
 
@@ -162,6 +165,27 @@ class EtcdClient:
         )
         with _spoken(self.member, "Range"):
             return int(self._kv.Range(request, timeout=CALL_SECONDS).count)
+
+    def defragment(self) -> None:
+        """Rewrites the member's database without its free pages. The member serves nothing meanwhile.
+
+        It goes on to its end when nobody waits for it any more.
+        """
+        with _spoken(self.member, "Defragment"):
+            self._maintenance.Defragment(rpc_pb2.DefragmentRequest(), timeout=DEFRAGMENT_SECONDS)
+
+    def move_leader(self, to: str) -> None:
+        """Of the leader: makes another member, by its hexadecimal id, the leader."""
+        with _spoken(self.member, "MoveLeader"):
+            self._maintenance.MoveLeader(rpc_pb2.MoveLeaderRequest(targetID=int(to, 16)), timeout=CALL_SECONDS)
+
+    def disarm_nospace(self, member_id: str) -> None:
+        """Ends the alarm NOSPACE of a member, by its hexadecimal id: the cluster takes writes again."""
+        request = rpc_pb2.AlarmRequest(
+            action=rpc_pb2.AlarmRequest.DEACTIVATE, member_id=int(member_id, 16), alarm=rpc_pb2.NOSPACE
+        )
+        with _spoken(self.member, "Alarm"):
+            self._maintenance.Alarm(request, timeout=CALL_SECONDS)
 
     def compact(self, revision: int) -> None:
         """Compacts the key space up to a revision, physically. Kubernetes does this itself: for a scratch etcd only."""

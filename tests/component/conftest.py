@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from prefect import Task
 
-from tasks import backups, drills, etcd, pki, snapshots
+from tasks import backups, drills, etcd, maintenance, pki, snapshots
 from tests.servers.etcd import EtcdCluster
 from tests.servers.seaweedfs import S3Server
 from tests.servers.site import Site
@@ -41,7 +41,7 @@ def etcd1(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EtcdCluster]:
 @pytest.fixture
 def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
     """Retries as many as ever, but a fraction of a second apart."""
-    for module in (backups, drills, etcd, pki, snapshots):
+    for module in (backups, drills, etcd, maintenance, pki, snapshots):
         for found in vars(module).values():
             if isinstance(found, Task) and found.retries:
                 monkeypatch.setattr(found, "retry_delay_seconds", [0.2])

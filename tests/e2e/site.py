@@ -77,7 +77,7 @@ class LabSite:
         words = [
             sys.executable,
             "-m",
-            "tests.e2e.runner",
+            "tests.servers.runner",
             runbook,
             json.dumps({"cluster": self.name} | parameters),
             die,

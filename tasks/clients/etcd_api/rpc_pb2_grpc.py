@@ -44,6 +44,16 @@ class MaintenanceStub:
                 request_serializer=tasks_dot_clients_dot_etcd__api_dot_rpc__pb2.AlarmRequest.SerializeToString,
                 response_deserializer=tasks_dot_clients_dot_etcd__api_dot_rpc__pb2.AlarmResponse.FromString,
                 _registered_method=True)
+        self.Defragment = channel.unary_unary(
+                '/etcdserverpb.Maintenance/Defragment',
+                request_serializer=tasks_dot_clients_dot_etcd__api_dot_rpc__pb2.DefragmentRequest.SerializeToString,
+                response_deserializer=tasks_dot_clients_dot_etcd__api_dot_rpc__pb2.DefragmentResponse.FromString,
+                _registered_method=True)
+        self.MoveLeader = channel.unary_unary(
+                '/etcdserverpb.Maintenance/MoveLeader',
+                request_serializer=tasks_dot_clients_dot_etcd__api_dot_rpc__pb2.MoveLeaderRequest.SerializeToString,
+                response_deserializer=tasks_dot_clients_dot_etcd__api_dot_rpc__pb2.MoveLeaderResponse.FromString,
+                _registered_method=True)
         self.HashKV = channel.unary_unary(
                 '/etcdserverpb.Maintenance/HashKV',
                 request_serializer=tasks_dot_clients_dot_etcd__api_dot_rpc__pb2.HashKVRequest.SerializeToString,
@@ -66,6 +76,18 @@ class MaintenanceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Alarm(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Defragment(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def MoveLeader(self, request, context):
         """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -95,6 +117,16 @@ def add_MaintenanceServicer_to_server(servicer, server):
                     servicer.Alarm,
                     request_deserializer=tasks_dot_clients_dot_etcd__api_dot_rpc__pb2.AlarmRequest.FromString,
                     response_serializer=tasks_dot_clients_dot_etcd__api_dot_rpc__pb2.AlarmResponse.SerializeToString,
+            ),
+            'Defragment': grpc.unary_unary_rpc_method_handler(
+                    servicer.Defragment,
+                    request_deserializer=tasks_dot_clients_dot_etcd__api_dot_rpc__pb2.DefragmentRequest.FromString,
+                    response_serializer=tasks_dot_clients_dot_etcd__api_dot_rpc__pb2.DefragmentResponse.SerializeToString,
+            ),
+            'MoveLeader': grpc.unary_unary_rpc_method_handler(
+                    servicer.MoveLeader,
+                    request_deserializer=tasks_dot_clients_dot_etcd__api_dot_rpc__pb2.MoveLeaderRequest.FromString,
+                    response_serializer=tasks_dot_clients_dot_etcd__api_dot_rpc__pb2.MoveLeaderResponse.SerializeToString,
             ),
             'HashKV': grpc.unary_unary_rpc_method_handler(
                     servicer.HashKV,
@@ -161,6 +193,60 @@ class Maintenance:
             '/etcdserverpb.Maintenance/Alarm',
             tasks_dot_clients_dot_etcd__api_dot_rpc__pb2.AlarmRequest.SerializeToString,
             tasks_dot_clients_dot_etcd__api_dot_rpc__pb2.AlarmResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Defragment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/etcdserverpb.Maintenance/Defragment',
+            tasks_dot_clients_dot_etcd__api_dot_rpc__pb2.DefragmentRequest.SerializeToString,
+            tasks_dot_clients_dot_etcd__api_dot_rpc__pb2.DefragmentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def MoveLeader(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/etcdserverpb.Maintenance/MoveLeader',
+            tasks_dot_clients_dot_etcd__api_dot_rpc__pb2.MoveLeaderRequest.SerializeToString,
+            tasks_dot_clients_dot_etcd__api_dot_rpc__pb2.MoveLeaderResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -1,4 +1,4 @@
-"""A run in a process of its own: `python -m tests.e2e.runner RUNBOOK PARAMETERS [before|after STEP]`.
+"""A run in a process of its own: `python -m tests.servers.runner RUNBOOK PARAMETERS [before|after STEP]`.
 
 With a step, it is killed there with SIGKILL, as by a worker's machine that dies: nothing of it gets to clean up.
 """

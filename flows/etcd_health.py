@@ -1,0 +1,35 @@
+"""Runbook: is etcd healthy? Reads only."""
+
+from typing import Annotated
+
+from prefect import flow
+from pydantic import StringConstraints
+
+from tasks.etcd import observe_etcd
+from tasks.models.cluster import NAME_PATTERN, RouteChoice
+from tasks.models.report import Report
+from tasks.policy.maintenance import plan_health
+from tasks.runbook import report_end, runbook
+from tasks.summaries import summarize_health
+
+
+@flow(
+    name="etcd_health",
+    flow_run_name="health-{cluster}",
+    validate_parameters=True,
+    on_cancellation=[report_end],
+    on_crashed=[report_end],
+)
+def etcd_health(
+    cluster: Annotated[str, StringConstraints(pattern=NAME_PATTERN)], route: RouteChoice = "auto"
+) -> Report:
+    """Looks at every member; fails with what is wrong and the next step unless all of them are healthy.
+
+    Args:
+        cluster: name of the cluster's profile
+        route: how to reach etcd; auto takes the direct way where it works, else the tunnel through SSH
+    """
+    with runbook(cluster) as run:
+        facts = run.step(observe_etcd, cluster, route)
+        plan = run.settle(plan_health(facts))
+        return run.finish(*summarize_health(facts, plan))

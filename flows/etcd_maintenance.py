@@ -1,0 +1,54 @@
+"""Runbook: free pages of etcd's databases given back, and the alarm NOSPACE ended, one member at a time."""
+
+from typing import Annotated
+
+from prefect import flow
+from pydantic import StringConstraints
+
+from tasks.etcd import observe_etcd
+from tasks.maintenance import defragment_member, disarm_nospace
+from tasks.models.cluster import NAME_PATTERN, RouteChoice
+from tasks.models.maintenance import Worth
+from tasks.models.plan import Mode
+from tasks.models.report import Report
+from tasks.policy.maintenance import plan_maintenance
+from tasks.runbook import report_end, runbook
+from tasks.summaries import summarize_maintenance, summarize_maintenance_plan
+
+
+@flow(
+    name="etcd_maintenance",
+    flow_run_name="maintenance-{cluster}",
+    validate_parameters=True,
+    on_cancellation=[report_end],
+    on_crashed=[report_end],
+)
+def etcd_maintenance(
+    cluster: Annotated[str, StringConstraints(pattern=NAME_PATTERN)],
+    mode: Mode = Mode.PLAN,
+    worth: Worth = Worth(),  # noqa: B008 - frozen
+    route: RouteChoice = "auto",
+    allow_downtime: bool = False,
+) -> Report:
+    """Defragments members where it is worth their pause, the leader last and moved away first; ends the alarm NOSPACE.
+
+    Compaction stays with the API server, which does it every five minutes.
+
+    Args:
+        cluster: name of the cluster's profile
+        mode: plan shows what would be done; apply does it
+        worth: how much a defragmentation has to free
+        route: how to reach etcd; auto takes the direct way where it works, else the tunnel through SSH
+        allow_downtime: defragment the only member of a cluster, which stops the API server meanwhile
+    """
+    with runbook(cluster) as run:
+        facts = run.step(observe_etcd, cluster, route)
+        plan = run.settle(plan_maintenance(facts, worth, allow_downtime=allow_downtime))
+        if mode is Mode.PLAN:
+            return run.finish(*summarize_maintenance_plan(plan))
+        done = [
+            run.step(defragment_member, cluster, member, worth, route, allow_downtime=allow_downtime)
+            for member in plan.defragment
+        ]
+        disarmed = run.step(disarm_nospace, cluster, route) if plan.nospace else None
+        return run.finish(*summarize_maintenance(done, disarmed))

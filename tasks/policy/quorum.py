@@ -1,0 +1,39 @@
+"""Whether a member of etcd may go away for a while: the gate before every act that stops one."""
+
+from collections.abc import Sequence
+
+from tasks.models.etcd import Member
+
+
+def what_keeps_it(leaving: Member, members: Sequence[Member]) -> str:
+    """Why this member may not go away now; empty when all the others that vote still make a quorum, all of them healthy.
+
+    Learners do not vote. A single member's cluster always stops with it.
+    """
+    voters = [member for member in members if not member.learner]
+    if leaving.learner:
+        return ""
+    others = [member for member in voters if member.id != leaving.id]
+    needed = len(voters) // 2 + 1
+    fit = [member for member in others if is_fit(member)]
+    if len(fit) >= needed:
+        return ""
+    unfit = ", ".join(f"{member.label} ({what_ails(member)})" for member in others if not is_fit(member))
+    return f"without {leaving.label} {len(fit)} of {len(voters)} voting members would be left, a quorum is {needed}" + (
+        f"; not healthy: {unfit}" if unfit else ""
+    )
+
+
+def is_fit(member: Member) -> bool:
+    """It counts for a quorum: it serves linearizable reads and its data is not doubted."""
+    return not what_ails(member)
+
+
+def what_ails(member: Member) -> str:
+    """Why it does not count; empty when it does."""
+    status = member.status
+    if status is None:
+        return member.unreached or "it did not answer"
+    if "CORRUPT" in status.alarms:
+        return "its alarm CORRUPT says that its data differs"
+    return "" if status.healthy else "it does not answer a linearizable read"

@@ -1,0 +1,227 @@
+"""`etcd_maintenance` and `etcd_health` on real members: one at a time, the leader last, and only where it is worth it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+
+from flows.etcd_health import etcd_health
+from flows.etcd_maintenance import etcd_maintenance
+from tasks import maintenance
+from tasks.clients import etcd as etcd_client
+from tasks.cluster import open_cluster
+from tasks.errors import NotYet, Refused
+from tasks.etcd import look_at_members
+from tasks.models.maintenance import Worth
+from tasks.models.plan import Mode
+from tasks.models.report import Outcome
+from tests.servers.binaries import ROOT
+from tests.servers.etcd import EtcdCluster
+from tests.servers.prefect_server import PrefectServer
+from tests.servers.processes import wait_until
+from tests.servers.site import Site
+
+NewSite = Callable[[EtcdCluster], Site]
+ANY = Worth(reclaimable_mib=1, reclaimable_percent=10)
+QUOTA = 24 * 2**20
+
+
+@pytest.fixture(autouse=True)
+def _quick(prefect: PrefectServer, quick_retries: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many tries as ever, without the waits between them."""
+    del prefect, quick_retries
+    monkeypatch.setattr(etcd_client, "HEALTH_SECONDS", 2.0)
+    monkeypatch.setattr(etcd_client, "CALL_SECONDS", 3.0)
+
+
+@pytest.fixture(scope="module")
+def three(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EtcdCluster]:
+    """Three members."""
+    with EtcdCluster(tmp_path_factory.mktemp("three"), ("m1", "m2", "m3")) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def fragmented(three: EtcdCluster) -> EtcdCluster:
+    """Most of its pages are free on every member."""
+    fragment(three)
+    return three
+
+
+def test_every_member_is_made_smaller_one_at_a_time_and_the_leader_last(
+    fragmented: EtcdCluster, new_site: NewSite
+) -> None:
+    """The leadership is moved away before; all members keep their data."""
+    site = new_site(fragmented)
+    before, leader = sizes(fragmented), leader_of(fragmented)
+    report = etcd_maintenance(site.name, mode=Mode.APPLY, worth=ANY)
+    assert report.outcome is Outcome.COMPLETED
+    done = [step.evidence for step in report.done if step.step == "defragment member"]
+    assert [one["member"] for one in done][-1] == leader
+    assert sorted(str(one["member"]) for one in done) == ["m1", "m2", "m3"]
+    assert done[-1]["leader_moved_to"]
+    assert [one["leader_moved_to"] for one in done[:-1]] == ["", ""]
+    assert all(after * 2 < before[name] for name, after in sizes(fragmented).items())
+    assert leader_of(fragmented) != leader
+    hashes = json.loads(fragmented.etcdctl("endpoint", "hashkv", "--write-out=json"))
+    assert len({one["HashKV"]["hash"] for one in hashes}) == 1
+
+
+def test_what_is_not_worth_it_is_left_alone_with_the_reason(fragmented: EtcdCluster, new_site: NewSite) -> None:
+    """A plan changes nothing; a threshold that is out of range is refused by name."""
+    site = new_site(fragmented)
+    before = sizes(fragmented)
+    plan = etcd_maintenance(site.name, worth=ANY)
+    assert plan.plan
+    assert len(plan.plan.steps) == 3
+    report = etcd_maintenance(site.name, mode=Mode.APPLY)
+    assert report.plan
+    assert report.plan.steps == ()
+    assert all("worth it are 100 MiB and 50 %" in skip.reason for skip in report.plan.skips)
+    assert sizes(fragmented) == before
+    with pytest.raises(Exception, match="reclaimable_percent"):
+        etcd_maintenance(site.name, worth={"reclaimable_percent": 101})  # type: ignore[arg-type]
+
+
+def test_no_member_is_touched_while_another_one_is_missing(fragmented: EtcdCluster, new_site: NewSite) -> None:
+    """Neither at the start, nor when it goes away in the middle of the run."""
+    site = new_site(fragmented)
+    before = sizes(fragmented)
+    fragmented["m2"].freeze()
+    try:
+        with pytest.raises(Refused, match="m2: direct did not work") as refused:
+            etcd_maintenance(site.name, mode=Mode.APPLY, worth=ANY)
+        assert "repair it first" in refused.value.hint
+        with pytest.raises(Refused, match="m2"):
+            etcd_health(site.name)
+    finally:
+        fragmented["m2"].thaw()
+    fragmented["m2"].wait_healthy()
+    assert sizes(fragmented) == before
+    facts = look_at_members(open_cluster(site.name), "direct")
+    follower = next(member for member in facts.members if member.status and not member.status.is_leader)
+    other = next(name for name in ("m1", "m2", "m3") if name != follower.name)
+    fragmented[other].freeze()
+    try:
+        with pytest.raises(NotYet, match="a quorum is 2|does not answer"):
+            maintenance.defragment_member.fn(site.name, follower, ANY, "direct", allow_downtime=False)
+    finally:
+        fragmented[other].thaw()
+    fragmented[other].wait_healthy()
+    assert sizes(fragmented) == before
+
+
+def test_a_run_that_is_killed_in_the_middle_is_run_again(
+    fragmented: EtcdCluster, new_site: NewSite, prefect_server: PrefectServer
+) -> None:
+    """What is done is seen and not done twice."""
+    site = new_site(fragmented)
+    parameters = {"cluster": site.name, "mode": "apply", "worth": ANY.model_dump()}
+    words = [sys.executable, "-m", "tests.servers.runner", "etcd_maintenance", json.dumps(parameters)]
+    environment = os.environ | prefect_server.env | site.environment
+    died = subprocess.run([*words, "after defragment member"], cwd=ROOT, env=environment, check=False)
+    assert died.returncode == -signal.SIGKILL
+    report = etcd_maintenance(site.name, mode=Mode.APPLY, worth=ANY)
+    assert len([step for step in report.done if step.step == "defragment member"]) == 2
+    assert etcd_maintenance(site.name, mode=Mode.APPLY, worth=ANY).plan.steps == ()  # type: ignore[union-attr]
+
+
+def test_nospace_ends_after_the_proof_that_there_is_space(tmp_path: Path, new_site: NewSite) -> None:
+    """The cluster refuses writes; afterwards it takes them."""
+    with EtcdCluster(tmp_path / "full", ("m1", "m2", "m3"), flags=[f"--quota-backend-bytes={QUOTA}"]) as cluster:
+        site = new_site(cluster)
+        raise_nospace(cluster)
+        with pytest.raises(Refused, match="alarm NOSPACE"):
+            etcd_health(site.name)
+        revision = revision_of(cluster)
+        cluster.etcdctl("compact", str(revision), "--physical")
+        report = etcd_maintenance(site.name, mode=Mode.APPLY)
+        assert report.outcome is Outcome.COMPLETED
+        assert "takes writes again" in report.summary[-1]
+        assert cluster.etcdctl("alarm", "list").strip() == ""
+        assert cluster.put("a", "b") > revision
+        assert etcd_health(site.name).outcome is Outcome.COMPLETED
+
+
+def test_a_database_that_its_data_fills_is_not_called_repaired(tmp_path: Path, new_site: NewSite) -> None:
+    """No defragmentation helps; the next step says what does, and the alarm stays."""
+    with EtcdCluster(tmp_path / "full", ("m1",), flags=[f"--quota-backend-bytes={QUOTA}"]) as cluster:
+        site = new_site(cluster)
+        raise_nospace(cluster)
+        with pytest.raises(Refused, match="are in use") as refused:
+            etcd_maintenance(site.name, mode=Mode.APPLY, allow_downtime=True)
+        assert "etcdctl compact" in refused.value.hint
+        assert "NOSPACE" in cluster.etcdctl("alarm", "list")
+
+
+def test_a_single_member_needs_leave_for_the_pause(etcd1: EtcdCluster, new_site: NewSite) -> None:
+    """Its API server stops meanwhile."""
+    site = new_site(etcd1)
+    fragment(etcd1)
+    before = sizes(etcd1)
+    with pytest.raises(Refused, match="the API server stops") as refused:
+        etcd_maintenance(site.name, mode=Mode.APPLY, worth=ANY)
+    assert "allow_downtime=true" in refused.value.hint
+    assert sizes(etcd1) == before
+    report = etcd_maintenance(site.name, mode=Mode.APPLY, worth=ANY, allow_downtime=True)
+    assert report.outcome is Outcome.COMPLETED
+    assert sizes(etcd1)["solo"] < before["solo"]
+
+
+def test_health_says_who_leads_and_at_which_revision(three: EtcdCluster, new_site: NewSite) -> None:
+    """Where all is well."""
+    report = etcd_health(new_site(three).name)
+    assert report.outcome is Outcome.COMPLETED
+    assert f"{leader_of(three)} leads, at revision {revision_of(three)}" in report.summary[0]
+
+
+def fragment(cluster: EtcdCluster) -> None:
+    """Writes 12 MB, deletes and compacts them: the file keeps its size."""
+    cluster.seed(3000, 4000, ratio=1, prefix="/fragment/")
+    cluster.etcdctl("del", "/fragment/", "--prefix", member=cluster.members[0])
+    cluster.etcdctl("compact", str(revision_of(cluster)), "--physical", member=cluster.members[0])
+    wait_until(lambda: all(free > 8_000_000 for free in free_of(cluster)), 30.0, "its pages are free")
+
+
+def raise_nospace(cluster: EtcdCluster) -> None:
+    """Writes one key over and over until the quota is full."""
+    with suppress(grpc.RpcError):
+        for _ in range(40):
+            cluster.seed(200, 4000, ratio=1, prefix="/one/")
+    wait_until(lambda: "NOSPACE" in cluster.etcdctl("alarm", "list"), 10.0, "the alarm is raised")
+
+
+def statuses(cluster: EtcdCluster) -> dict[str, dict[str, Any]]:
+    """etcdctl's own."""
+    return {
+        member.name: json.loads(cluster.etcdctl("endpoint", "status", "--write-out=json", member=member))[0]["Status"]
+        for member in cluster.members
+    }
+
+
+def sizes(cluster: EtcdCluster) -> dict[str, int]:
+    """Bytes of each member's file."""
+    return {name: int(status["dbSize"]) for name, status in statuses(cluster).items()}
+
+
+def free_of(cluster: EtcdCluster) -> list[int]:
+    """Bytes of free pages."""
+    return [int(status["dbSize"]) - int(status["dbSizeInUse"]) for status in statuses(cluster).values()]
+
+
+def leader_of(cluster: EtcdCluster) -> str:
+    """Its name."""
+    return next(name for name, status in statuses(cluster).items() if status["leader"] == status["header"]["member_id"])
+
+
+def revision_of(cluster: EtcdCluster) -> int:
+    """The newest."""
+    return max(int(status["header"]["revision"]) for status in statuses(cluster).values())
