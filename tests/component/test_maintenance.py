@@ -88,7 +88,7 @@ def test_what_is_not_worth_it_is_left_alone_with_the_reason(fragmented: EtcdClus
     assert all("worth it are 100 MiB and 50 %" in skip.reason for skip in report.plan.skips)
     assert sizes(fragmented) == before
     with pytest.raises(Exception, match="reclaimable_percent"):
-        etcd_maintenance(site.name, worth={"reclaimable_percent": 101})  # type: ignore[arg-type]
+        etcd_maintenance(site.name, worth={"reclaimable_percent": 101})  # type: ignore[call-overload]
 
 
 def test_no_member_is_touched_while_another_one_is_missing(fragmented: EtcdCluster, new_site: NewSite) -> None:

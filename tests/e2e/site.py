@@ -12,7 +12,7 @@ from botocore.config import Config
 
 from tests.lab.lab import BUCKET, Lab
 from tests.lab.machine import Machine
-from tests.servers.binaries import ROOT
+from tests.servers.binaries import ROOT, etcd_binaries
 from tests.servers.prefect_server import PrefectServer
 from tests.servers.processes import wait_until
 
@@ -40,7 +40,7 @@ class LabSite:
     @property
     def environment(self) -> dict[str, str]:
         """For the worker."""
-        return {"KUBE_RUNBOOKS_CLUSTERS": str(self._clusters)}
+        return {"KUBE_RUNBOOKS_CLUSTERS": str(self._clusters), "KUBE_RUNBOOKS_BIN": str(etcd_binaries())}
 
     @property
     def _process_environment(self) -> dict[str, str]:

@@ -60,10 +60,8 @@ def test_output_input_and_end_of_a_job(node: SshNode, machine: Machine) -> None:
     result = run_job(node, job, stdin=b"hunter2-hunter2\n", on_output=heard.append)
     assert "".join(heard) == result.output == "got 15\nbye\n"
     assert not result.attached
-    search = (
-        "grep -rl hunter2 /var/lib/kube-runbooks /run/kube-runbooks /run/systemd; journalctl | grep -c 'got hunter2'"
-    )
-    assert machine.run(f"{search}; true").split() == ["0"]
+    places = "/var/lib/kube-runbooks /run/kube-runbooks /run/systemd"
+    assert machine.run(f"grep -rl hunter2 {places} || true; journalctl | grep hunter2 || true") == ""
     with pytest.raises(CommandFailed, match=r"failed \(exit-code,exited,3,\d+\): no$"):
         run_job(node, Job("fails", "echo no; exit 3", LIMIT))
     with pytest.raises(NotYet, match="later"):
@@ -99,7 +97,7 @@ def test_a_cut_connection_and_a_killed_worker_leave_the_job_running(
     worker.kill()
     worker.wait()
     with (
-        meanwhile(lambda: machine.run("pkill -KILL -u ops -x sshd || pkill -KILL -f 'sshd: ops'")),
+        meanwhile(lambda: machine.run("pkill -KILL -f '[s]shd: ops'")),
         pytest.raises(NotYet),
     ):
         run_job(node, Job("survives", command, LIMIT))
@@ -126,8 +124,8 @@ def test_a_node_that_goes_down_in_the_middle_has_a_job_without_a_result(
 
 def test_a_hundred_megabytes_of_output_do_not_stay_in_memory(node: SshNode, machine: Machine) -> None:
     """The end of it is what the caller gets; the file on the node has all."""
-    result = run_job(node, Job("shouts", "yes | head -c 100000000; echo the end", LIMIT))
-    assert result.output.endswith("y\nthe end\n")
+    result = run_job(node, Job("shouts", "head -c 100000000 /dev/zero | tr '\\0' y; echo the end", LIMIT))
+    assert result.output.endswith("yythe end\n")
     assert len(result.output) <= 2**16
     assert result.output_bytes == 100_000_008
     assert machine.run("stat -c %s /var/lib/kube-runbooks/jobs/shouts/output").strip() == "100000008"

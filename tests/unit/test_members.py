@@ -5,7 +5,7 @@ import pytest
 from tasks.errors import NotYet, Refused
 from tasks.models.cluster import EtcdEndpoint, Route
 from tasks.policy.members import Answer, ListedMember, assemble
-from tests.unit.test_sources import status
+from tests.unit.etcd_facts import status
 
 
 def endpoint(name: str) -> EtcdEndpoint:

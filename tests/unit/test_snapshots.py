@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tasks.errors import NotYet
 from tasks.policy.snapshots import SnapshotCheck, what_is_implausible
-from tests.unit.test_sources import status
+from tests.unit.etcd_facts import status
 
 DATABASE = os.urandom(8 * 512)
 SNAPSHOT = DATABASE + hashlib.sha256(DATABASE).digest()

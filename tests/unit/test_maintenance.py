@@ -1,0 +1,118 @@
+"""Which members are worth a defragmentation, in which order, and what is healthy."""
+
+from typing import Any
+
+import pytest
+
+from tasks.models.etcd import Member
+from tasks.models.maintenance import MIB, Worth
+from tasks.policy.maintenance import plan_health, plan_maintenance, what_forbids_disarming
+from tests.unit.etcd_facts import facts, member, unreached
+
+FULL: dict[str, Any] = {"db_size": 400 * MIB, "db_size_in_use": 100 * MIB}
+QUOTA: dict[str, Any] = {"db_quota": 100 * MIB}
+
+
+def test_followers_by_name_then_the_leader() -> None:
+    """Whose leadership is moved away first; those that are not worth it have their figures in the reason."""
+    three = (member("c", **FULL), member("a", is_leader=True, **FULL), member("b", **FULL))
+    plan = plan_maintenance(facts(*three, member("d")), Worth())
+    assert [one.name for one in plan.defragment] == ["b", "c", "a"]
+    assert [step.act for step in plan.steps] == ["defragment", "defragment", "move the leadership away, defragment"]
+    assert plan.steps[0].reason == f"{300 * MIB} of {400 * MIB} bytes (75 %) are free pages"
+    assert [(skip.subject, skip.reason) for skip in plan.skips] == [
+        ("d", "4096 of 20480 bytes are free pages; worth it are 100 MiB and 50 %")
+    ]
+    assert plan.refusals == ()
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"db_size": 199 * MIB, "db_size_in_use": 100 * MIB}, ""),
+        ({"db_size": 300 * MIB, "db_size_in_use": 160 * MIB}, ""),
+        ({"db_size": 200 * MIB, "db_size_in_use": 100 * MIB}, "(50 %) are free pages"),
+        (QUOTA | {"db_size": 81 * MIB, "db_size_in_use": 60 * MIB}, "its database is near its quota, and "),
+        (QUOTA | {"db_size": 81 * MIB, "db_size_in_use": 80 * MIB}, ""),
+        ({"db_quota": 0, "db_size": 1700 * MIB, "db_size_in_use": 1000 * MIB}, "near its quota"),
+    ],
+)
+def test_it_is_worth_it_by_bytes_and_percent_or_near_the_quota(changes: dict[str, Any], reason: str) -> None:
+    """A member before 3.6 does not tell its quota: it is 2 GiB then."""
+    plan = plan_maintenance(facts(member("a", **changes), member("b"), member("c")), Worth())
+    assert reason in "".join(step.reason for step in plan.steps)
+    assert bool(plan.steps) == bool(reason)
+
+
+def test_nothing_is_begun_while_a_member_is_not_healthy_unless_there_is_nothing_to_do() -> None:
+    """Each is needed while another one is away."""
+    plan = plan_maintenance(facts(member("a", **FULL), unreached("b"), member("c", healthy=False)), Worth())
+    assert [refusal.subject for refusal in plan.refusals] == ["b", "c"]
+    idle = plan_maintenance(facts(member("a"), unreached("b"), member("c", learner=True)), Worth())
+    assert idle.refusals == ()
+    assert {skip.subject: skip.reason for skip in idle.skips if skip.subject != "a"} == {
+        "b": "connection refused",
+        "c": "it is a learner",
+    }
+
+
+def test_two_members_and_one_member() -> None:
+    """Two bear no loss; of one it is known, and said with what it costs."""
+    two = plan_maintenance(facts(member("a", **FULL), member("b")), Worth())
+    assert "a quorum is 2" in two.refusals[0].problem
+    assert "allow_downtime" in plan_maintenance(facts(member("a", **FULL)), Worth()).refusals[0].next_step
+    assert plan_maintenance(facts(member("a", **FULL)), Worth(), allow_downtime=True).refusals == ()
+
+
+def test_nospace_is_ended_when_free_pages_are_enough() -> None:
+    """Else the next step says what helps."""
+    alarm: dict[str, Any] = {"alarms": ("NOSPACE",)} | QUOTA
+    fragmented = member("a", **alarm, db_size=99 * MIB, db_size_in_use=20 * MIB)
+    plan = plan_maintenance(facts(fragmented, member("b"), member("c")), Worth())
+    assert plan.nospace == (fragmented.id,)
+    assert [step.act for step in plan.steps] == ["defragment", "end the alarm NOSPACE"]
+    assert "NOSPACE" in plan.steps[0].reason
+    filled = member("a", **alarm, db_size=99 * MIB, db_size_in_use=98 * MIB)
+    refused = plan_maintenance(facts(filled, member("b"), member("c")), Worth()).refusals
+    assert "are in use" in refused[0].problem
+    assert "etcdctl compact" in refused[0].next_step
+
+
+def test_an_alarm_stays_while_a_member_is_full_or_silent() -> None:
+    """With the figures."""
+    full = member("a", **QUOTA, db_size=91 * MIB)
+    assert what_forbids_disarming([full, unreached("b")]) == (
+        f"a uses {91 * MIB} of {100 * MIB} bytes; b: connection refused"
+    )
+    assert what_forbids_disarming([member("a")]) == ""
+
+
+@pytest.mark.parametrize(
+    ("ill", "told"),
+    [
+        (unreached("c"), "connection refused"),
+        (member("c", healthy=False), "it does not answer a linearizable read"),
+        (member("c", alarms=("NOSPACE",)), "alarm NOSPACE"),
+        (member("c", alarms=("CORRUPT",)), "its alarm CORRUPT says that its data differs"),
+    ],
+)
+def test_what_is_not_healthy_is_refused(ill: Member, told: str) -> None:
+    """With the member's name and the next step."""
+    refusals = plan_health(facts(member("a", is_leader=True), member("b"), ill)).refusals
+    assert refusals[0].subject == "c"
+    assert refusals[0].problem == told
+    assert all(refusal.next_step for refusal in refusals)
+
+
+def test_what_is_worth_a_look_is_a_caution() -> None:
+    """Versions that differ, an even number of members, a lag, a database near its quota."""
+    odd = member("b", version="3.5.21", raft_lag=5000, db_size=90 * MIB, **QUOTA)
+    plan = plan_health(facts(member("a", is_leader=True), odd))
+    assert plan.refusals == ()
+    told = " / ".join(caution.problem for caution in plan.cautions)
+    for part in ("90 % of its quota", "5000 raft entries", "3.5.21 and 3.6.16", "2 voting members bear no more"):
+        assert part in told
+    assert (
+        plan_health(facts(member("a"), member("b"), member("c"))).refusals[0].problem == "no member that answers leads"
+    )
+    assert plan_health(facts(member("a", is_leader=True), member("b"), member("c"))).cautions == ()
