@@ -1,0 +1,252 @@
+"""Whether a restore may begin, what it will do, and what it goes on with."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import PurePosixPath
+from typing import Any
+
+import pytest
+
+from tasks.models.backups import Backup
+from tasks.models.cluster import EtcdOnNode
+from tasks.models.restore import (
+    ControlPlaneFacts,
+    ControlPlaneNode,
+    MemberOnNode,
+    Phase,
+    Place,
+    RestorePlan,
+    RestoreRecord,
+)
+from tasks.policy.restore import REVISION_BUMP, etcdutl_words, plan_restore, plan_rollback
+
+NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
+MIB = 2**20
+ALL_PODS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
+DIGEST: dict[str, Any] = {"size": 10 * MIB, "sha256": "5" * 64}
+BACKUP_ID = "20261123T100000Z-4711-0a1b2c3d"
+
+
+def backup(**changes: object) -> Backup:
+    """Of cluster prod, two hours old, by etcd 3.6.8."""
+    live = {"hash": 1, "revision": 4711, "compact_revision": 4000}
+    snapshot = {
+        "backup_id": BACKUP_ID,
+        "key": "prod/etcd/x/snapshot.db.zst",
+        "cluster_id": "c1",
+        "member": "cp1",
+        "member_id": "1",
+        "route": "tunnel",
+        "etcd_version": "3.6.8",
+        "storage_version": "3.6.0",
+        "revision": 4711,
+        "newest_revision": 4712,
+        "key_count": 500,
+        "live_hash": live,
+        "plain": DIGEST,
+        "stored": DIGEST,
+        "taken_at": NOON - timedelta(hours=2),
+        "took": timedelta(seconds=1),
+    }
+    manifest = {
+        "id": BACKUP_ID,
+        "cluster": "prod",
+        "snapshot": snapshot,
+        "read_back": {"stored": DIGEST, "plain": DIGEST, "took": timedelta(seconds=1)},
+        "tool": "kube-runbooks",
+        "flow_run": "0a1b2c3d",
+        "written_at": NOON,
+    }
+    return Backup.model_validate(manifest | changes)
+
+
+def member(name: str, **changes: object) -> MemberOnNode:
+    """A stacked one of etcd 3.6.8, with enough room."""
+    usual = {
+        "name": name,
+        "image": "registry.k8s.io/etcd:3.6.8-0",
+        "version": "3.6.8",
+        "data_dir": PurePosixPath("/var/lib/etcd"),
+        "is_mount": False,
+        "owner": "0:0",
+        "data_bytes": 30 * MIB,
+        "free_bytes": 1000 * MIB,
+        "peer_url": f"https://{name}:2380",
+        "client_url": f"https://{name}:2379",
+        "on_node": EtcdOnNode(),
+    }
+    return MemberOnNode.model_validate(usual | changes)
+
+
+def node(name: str, **changes: object) -> ControlPlaneNode:
+    """A control plane node with a member."""
+    usual = {
+        "name": name,
+        "manifests": dict.fromkeys(ALL_PODS, Place.ACTIVE),
+        "running": ALL_PODS,
+        "member": member(name),
+        "work_free_bytes": 1000 * MIB,
+        "tools": "/usr/bin",
+    }
+    return ControlPlaneNode.model_validate(usual | changes)
+
+
+WORKER = ControlPlaneNode(name="w1")
+
+
+def facts(*nodes: ControlPlaneNode, live_revision: int | None = None) -> ControlPlaneFacts:
+    """These nodes at noon."""
+    return ControlPlaneFacts(observed_at=NOON, nodes=nodes, live_revision=live_revision)
+
+
+def plan(found: ControlPlaneFacts, **changes: Any) -> RestorePlan:
+    """As run 11111111 would have it, confirmed."""
+    given: dict[str, Any] = {
+        "backup": backup(),
+        "cluster": "prod",
+        "confirm": "prod",
+        "restore_id": "11111111",
+        "now": NOON,
+    } | changes
+    return plan_restore(found, given.pop("backup"), **given)
+
+
+def test_the_plan_has_every_node_and_every_command() -> None:
+    """In the order in which they are done: nothing is stopped before all new data is there."""
+    made = plan(facts(node("cp1"), node("cp2"), WORKER, live_revision=5000))
+    assert made.refusals == ()
+    assert made.initial_cluster == "cp1=https://cp1:2380,cp2=https://cp2:2380"
+    acts = [(step.subject, step.act) for step in made.steps]
+    assert [subject for subject, _ in acts] == [
+        "cp1",
+        "cp2",
+        "cp1",
+        "cp2",
+        "cp1",
+        "cp2",
+        "cp1, cp2",
+        "cp1, cp2",
+        "cp1, cp2, w1",
+    ]
+    assert "--data-dir /var/lib/etcd.restore-11111111 --name cp1 " in acts[0][1]
+    assert f"--bump-revision {REVISION_BUMP} --mark-compacted" in acts[0][1]
+    assert "/etc/kubernetes/kube-runbooks-parked/" in acts[2][1]
+    assert acts[4][1] == (
+        "`mv /var/lib/etcd /var/lib/etcd.before-11111111`, `mv /var/lib/etcd.restore-11111111 /var/lib/etcd`"
+    )
+    assert acts[8][1].startswith("`systemctl restart kubelet`")
+    told = " / ".join(caution.problem for caution in made.cautions)
+    assert "everything written since 2026-11-23 10:00:00 UTC (2 h 0 min ago) will be gone" in told
+    assert "289 revisions will be lost" in told
+    assert made.kept == {"cp1": "/var/lib/etcd.before-11111111", "cp2": "/var/lib/etcd.before-11111111"}
+
+
+def test_a_data_directory_that_is_a_mount_point_stays_where_it_is() -> None:
+    """What is in it moves."""
+    made = plan(facts(node("cp1", member=member("cp1", is_mount=True))))
+    assert "--data-dir /var/lib/etcd/restore-11111111" in " ".join(etcdutl_words(made, made.targets[0]))
+    assert any("`mv /var/lib/etcd/member /var/lib/etcd/before-11111111/member`" in step.act for step in made.steps)
+
+
+@pytest.mark.parametrize(
+    ("nodes", "changes", "subject", "told"),
+    [
+        ((node("cp1"),), {"confirm": ""}, "confirm", "'' does not repeat the cluster's name"),
+        ((node("cp1"),), {"confirm": "Prod"}, "confirm", "'Prod' does not repeat"),
+        ((node("cp1"),), {"backup": backup(cluster="test")}, BACKUP_ID, "of cluster test, not of prod"),
+        ((node("cp1"),), {"from_cluster": "test"}, BACKUP_ID, "of cluster prod, not of test"),
+        ((node("cp1"),), {"lost": ("cp9",)}, "lost", "cp9 is no node of the profile"),
+        ((node("cp1"), ControlPlaneNode(name="cp2", unreached="no route")), {}, "cp2", "not reached: no route"),
+        ((node("cp1", missing=("zstd",)),), {}, "cp1", "has no zstd"),
+        ((node("cp1", tools_problem="cp1: no etcdutl 3.6"),), {}, "cp1", "no etcdutl 3.6"),
+        ((node("cp1", member=None, not_understood="its etcd is odd"),), {}, "cp1", "its etcd is odd"),
+        (
+            (node("cp1", member=member("cp1", version="3.5.21")),),
+            {},
+            "cp1",
+            "its etcd is 3.5, the backup was taken by 3.6.8",
+        ),
+        ((node("cp1", member=member("cp1", version="3.8.0")),), {}, "cp1", "its etcd is 3.8"),
+        ((node("cp1", member=member("cp1", version="")),), {}, "cp1", "version is not known"),
+        ((node("cp1", member=member("cp1", free_bytes=21 * MIB)),), {}, "cp1", "a second data directory needs"),
+        ((node("cp1", work_free_bytes=19 * MIB),), {}, "cp1", "the snapshot needs"),
+        ((WORKER,), {}, "prod", "no reachable node has an etcd member"),
+    ],
+)
+def test_what_forbids_it_is_said_before_anything_is_done(
+    nodes: tuple[ControlPlaneNode, ...], changes: dict[str, Any], subject: str, told: str
+) -> None:
+    """With the next step, and no steps beside it."""
+    made = plan(facts(*nodes), **changes)
+    assert made.steps == ()
+    assert any(refusal.subject == subject and told in refusal.problem for refusal in made.refusals)
+    assert all(refusal.next_step for refusal in made.refusals)
+
+
+def test_a_backup_of_the_minor_version_before_and_one_of_a_named_cluster_are_fine() -> None:
+    """etcd reads data of its own minor version and of the one before."""
+    assert plan(facts(node("cp1", member=member("cp1", version="3.7.0")))).refusals == ()
+    assert plan(facts(node("cp1")), backup=backup(cluster="test"), from_cluster="test").refusals == ()
+
+
+def test_nodes_that_are_lost_are_left_out_and_warned_of() -> None:
+    """They must not come back with the old state."""
+    made = plan(facts(node("cp1"), ControlPlaneNode(name="cp2", unreached="off"), node("cp3")), lost=("cp2", "cp3"))
+    assert made.refusals == ()
+    assert [target.node for target in made.targets] == ["cp1"]
+    assert made.control_planes == made.nodes == ("cp1",)
+    assert [skip.subject for skip in made.skips] == ["cp2", "cp3"]
+    assert sum("must not come back as it is" in caution.problem for caution in made.cautions) == 2
+
+
+def record(phase: Phase | None, *, backup_id: str = BACKUP_ID, members: tuple[str, ...] = ("cp1",)) -> RestoreRecord:
+    """What restore 22222222 has left."""
+    return RestoreRecord(id="22222222", backup=backup_id, members=members, phase=phase)
+
+
+def test_a_restore_under_way_is_gone_on_with_and_no_other_one_is_begun() -> None:
+    """Under its own id; space was needed once; and when API servers may have run, never again from the start."""
+    full = member("cp1", free_bytes=0)
+    going = plan(facts(node("cp1", record=record(Phase.PREPARED), member=full)))
+    assert (going.id, going.serving, going.refusals) == ("22222222", False, ())
+    assert plan(facts(node("cp1", record=record(Phase.SERVING)))).serving
+    other = plan(facts(node("cp1", record=record(Phase.STOPPED, backup_id="20261101T000000Z-1-00000000"))))
+    assert "a restore of backup 20261101T000000Z-1-00000000 is under way" in other.refusals[0].problem
+
+
+def test_a_restore_whose_members_are_others_now_begins_anew() -> None:
+    """A node was lost in between."""
+    made = plan(facts(node("cp1", record=record(Phase.SERVING, members=("cp1", "cp2")))))
+    assert (made.id, made.serving) == ("11111111", False)
+
+
+def test_a_run_that_had_come_to_its_end_does_nothing_more() -> None:
+    """Its retry must not restore a second time."""
+    assert plan(facts(node("cp1", ended=("11111111",)))).ended
+    assert not plan(facts(node("cp1", ended=("33333333",)))).ended
+
+
+@pytest.mark.parametrize(
+    ("found", "confirm", "told"),
+    [
+        (facts(node("cp1")), "prod", "no restore is under way"),
+        (facts(node("cp1", record=record(Phase.SERVING))), "prod", "API servers have run on the restored data"),
+        (facts(node("cp1", record=record(Phase.SWAPPED))), "", "does not repeat"),
+        (
+            facts(node("cp1", record=record(Phase.SWAPPED)), ControlPlaneNode(name="cp2", unreached="off")),
+            "prod",
+            "off",
+        ),
+    ],
+)
+def test_what_forbids_a_rollback(found: ControlPlaneFacts, confirm: str, told: str) -> None:
+    """With the next step."""
+    made = plan_rollback(found, cluster="prod", confirm=confirm)
+    assert any(told in refusal.problem and refusal.next_step for refusal in made.refusals)
+
+
+def test_a_rollback_is_of_all_control_planes_under_the_restores_own_id() -> None:
+    """The node that came furthest says which."""
+    found = facts(node("cp1", record=record(Phase.SWAPPED)), node("cp2"), WORKER)
+    made = plan_rollback(found, cluster="prod", confirm="prod")
+    assert (made.id, made.refusals) == ("22222222", ())
+    assert [step.subject for step in made.steps] == ["cp1", "cp2"]
