@@ -95,6 +95,13 @@ class Lab:
             self.namespaces.close()
             raise
 
+    def up_bare(self) -> None:
+        """Machines and services only, without Kubernetes; ends with this process."""
+        self._refuse_if_impossible()
+        self._open(lasting=False)
+        _write_key(self.folder)
+        self._boot()
+
     def down(self) -> None:
         """Nothing of it is left: processes, mounts, network, files. Also after a crash of the lab itself."""
         self.namespaces.close()
@@ -252,13 +259,7 @@ class Lab:
             images.load(self._images, self.services.registry)
             packages.publish(self.shape.kubernetes)
         _write_key(self.folder)
-        with self._timed("machines"):
-            for machine in self.machines.values():
-                machine.create()
-                if machine.place.role is Role.ETCD:
-                    kubeadm.put_etcd(machine)
-                machine.start()
-            _all_at_once(Machine.wait_until_up, self.machines.values())
+        self._boot()
         self._write_known_hosts()
         with self._timed("packages"):
             _all_at_once(kubeadm.install_packages, self.nodes)
@@ -276,6 +277,15 @@ class Lab:
         with self._timed("ready"):
             self.wait_until_ready()
         self.times["all of a new cluster"] = time.monotonic() - began
+
+    def _boot(self) -> None:
+        with self._timed("machines"):
+            for machine in self.machines.values():
+                machine.create()
+                if machine.place.role is Role.ETCD:
+                    kubeadm.put_etcd(machine)
+                machine.start()
+            _all_at_once(Machine.wait_until_up, self.machines.values())
 
     def _start(self) -> None:
         began = datetime.now(UTC)

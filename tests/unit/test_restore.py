@@ -98,7 +98,7 @@ def facts(*nodes: ControlPlaneNode, live_revision: int | None = None) -> Control
     return ControlPlaneFacts(observed_at=NOON, nodes=nodes, live_revision=live_revision)
 
 
-def plan(found: ControlPlaneFacts, **changes: Any) -> RestorePlan:
+def plan(found: ControlPlaneFacts, **changes: Any) -> RestorePlan:  # noqa: ANN401
     """As run 11111111 would have it, confirmed."""
     given: dict[str, Any] = {
         "backup": backup(),
