@@ -1,7 +1,7 @@
 """etcd's members: observed all at once, by the routes that the profile allows."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from prefect import task
 
@@ -9,12 +9,15 @@ from tasks.at_once import on_all
 from tasks.cluster import Cluster, open_cluster
 from tasks.errors import NotYet, Refused, RunbookError
 from tasks.logs import log_about
-from tasks.models.cluster import EtcdEndpoint, Route, RouteChoice
+from tasks.models.cluster import EtcdEndpoint, EtcdOnNode, Route, RouteChoice
 from tasks.models.etcd import EtcdFacts, Member
 from tasks.policy.members import Answer, assemble, in_words
 from tasks.policy.routes import choose_routes, is_possible, why_this_route
+from tasks.probes.control_plane import endpoints_at, look
 from tasks.reports import show_members
 from tasks.retries import OBSERVE
+
+CALL = timedelta(seconds=30)
 
 
 @task(**OBSERVE, task_run_name="observe-etcd-{cluster}")
@@ -34,11 +37,33 @@ def observe_etcd(cluster: str, route: RouteChoice = "auto") -> EtcdFacts:
 def look_at_members(handle: Cluster, route: RouteChoice) -> EtcdFacts:
     """The same without telling anybody: a gate's look right before an act."""
     routes = choose_routes(handle.profile, route)
-    answers = on_all(lambda endpoint: _ask(handle, endpoint, routes, route), handle.profile.etcd.endpoints)
+    endpoints = handle.profile.etcd.endpoints or _discover(handle)
+    answers = on_all(lambda endpoint: _ask(handle, endpoint, routes, route), endpoints)
     if not any(answer.status for answer in answers):
         raise _nobody(answers)
     cluster_id, members = assemble(answers)
     return EtcdFacts(cluster_id=cluster_id, observed_at=datetime.now(UTC), members=members)
+
+
+def _discover(handle: Cluster) -> tuple[EtcdEndpoint, ...]:
+    """What the nodes' own manifests and units say: stacked members, or else those that API servers are told of."""
+
+    def look_at(name: str) -> tuple[EtcdEndpoint, ...]:
+        try:
+            return endpoints_at(name, handle.node(name).run(look(), timeout=CALL, sudo=True).stdout)
+        except NotYet as error:
+            log_about(name).warning("not asked for members of etcd: %s", error)
+            return ()
+
+    found = [one for each in on_all(look_at, [node.name for node in handle.profile.nodes]) for one in each]
+    own = [one for one in found if one.on_node and one.on_node.address == EtcdOnNode().address]
+    by_url = {one.url: one for one in reversed(own or found)}
+    if not by_url:
+        raise NotYet(
+            "no node leads to a member of etcd: none has its manifest, its unit, or an API server that names it",
+            hint="check nodes: of the profile, or name the members in etcd.endpoints",
+        )
+    return tuple(sorted(by_url.values(), key=lambda one: one.url))
 
 
 def _ask(handle: Cluster, endpoint: EtcdEndpoint, routes: Sequence[Route], asked: RouteChoice) -> Answer:

@@ -135,7 +135,9 @@ class EtcdClientFiles(Model):
 class Etcd(Model):
     """The cluster's etcd: its members, and how the worker may talk to them."""
 
-    endpoints: tuple[EtcdEndpoint, ...] = Field(min_length=1)
+    endpoints: tuple[EtcdEndpoint, ...] = Field(
+        default=(), description="default: found on the nodes, in the manifests of the control plane"
+    )
     client: EtcdClientFiles | None = Field(default=None, description="for the direct route; without it only the tunnel")
     on_node: EtcdOnNode = EtcdOnNode()
 
@@ -201,7 +203,7 @@ class ClusterProfile(Model):
     nodes: tuple[Node, ...] = ()
     ssh: Ssh | None = None
     kubeadm: Kubeadm = Kubeadm()
-    etcd: Etcd
+    etcd: Etcd = Etcd()
     store: Store
     backup: BackupRules = BackupRules()
 
@@ -215,6 +217,9 @@ class ClusterProfile(Model):
             if endpoint.node is not None and endpoint.node not in known:
                 message = f"etcd.endpoints: {endpoint.url} runs on node {endpoint.node!r}, which is not one of `nodes` ({', '.join(known) or 'none'})"
                 raise ValueError(message)
+        if not self.etcd.endpoints and not (self.ssh and self.nodes):
+            message = "etcd.endpoints: none; name the members, or give ssh and nodes, where they are found"
+            raise ValueError(message)
         if self.etcd.client is None and self.ssh is None:
             message = (
                 "etcd.client or ssh is needed: without a client certificate and without SSH there is no route to etcd"

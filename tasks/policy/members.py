@@ -79,7 +79,7 @@ def _of(listed: ListedMember, answers: Sequence[Answer]) -> Member:
         id=listed.id,
         name=listed.name,
         learner=listed.learner,
-        unreached="etcd.endpoints of the profile has no entry for it",
+        unreached="neither etcd.endpoints of the profile nor its nodes lead to it",
     )
 
 

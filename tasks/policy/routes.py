@@ -39,7 +39,7 @@ def why_this_route(route: Route, asked: RouteChoice, failed: str) -> str:
 
 
 def _what_is_missing(profile: ClusterProfile) -> dict[Route, str]:
-    nodes = any(endpoint.node for endpoint in profile.etcd.endpoints)
+    nodes = not profile.etcd.endpoints or any(endpoint.node for endpoint in profile.etcd.endpoints)
     over_ssh = "" if profile.ssh and nodes else "ssh, nodes, and the node of each of etcd.endpoints"
     return {
         Route.DIRECT: "" if profile.etcd.client else "etcd.client (a client certificate)",

@@ -3,9 +3,17 @@
 import base64
 import re
 
-from tasks.models.cluster import EtcdOnNode
+from tasks.models.cluster import EtcdEndpoint, EtcdOnNode
 from tasks.models.restore import MANIFESTS, PARKED, WORK, ControlPlaneNode, MemberOnNode, Place, RestoreRecord
-from tasks.probes.static_pods import EtcdPod, flags_of, host_path_of, image_of, parse_flags
+from tasks.probes.static_pods import (
+    EtcdOfApiServer,
+    EtcdPod,
+    flags_of,
+    host_path_of,
+    image_of,
+    parse_api_server,
+    parse_flags,
+)
 
 ETCD, API_SERVER = "etcd", "kube-apiserver"
 CONTROLLERS = ("kube-controller-manager", "kube-scheduler")
@@ -86,6 +94,23 @@ def parse(node: str, stdout: bytes) -> ControlPlaneNode:
 
 Found = tuple[MemberOnNode | None, str]
 """A member, or what is not understood of it; neither where there is none."""
+
+
+def endpoints_at(node: str, stdout: bytes) -> tuple[EtcdEndpoint, ...]:
+    """The members that a node leads to: its own, or those of an external etcd that its API server is told of."""
+    if member := parse(node, stdout).member:
+        return (EtcdEndpoint(url=member.client_url, node=node, on_node=member.on_node),)
+    lines = [line.split(" ") for line in stdout.decode(errors="replace").splitlines()]
+    text = next((words[3] for words in lines if words[:2] == ["manifest", API_SERVER]), "")
+    api = parse_api_server(_decoded(text))
+    return tuple(EtcdEndpoint(url=url, node=node, on_node=_from_afar(url, api)) for url in api.servers) if api else ()
+
+
+def _from_afar(url: str, api: EtcdOfApiServer) -> EtcdOnNode:
+    host, _, port = url.removeprefix("https://").rpartition(":")
+    return EtcdOnNode(
+        address=host, port=int(port), server_name=host, ca=api.ca, certificate=api.certificate, key=api.key
+    )
 
 
 def _of_pod(manifest: str, values: dict[str, str]) -> Found:

@@ -8,7 +8,6 @@ from typing import Any, Self
 import yaml
 
 from tasks.models.base import Model
-from tasks.models.cluster import EtcdEndpoint, EtcdOnNode
 
 MANIFESTS = "/etc/kubernetes/manifests"
 ETCD_MANIFEST = f"{MANIFESTS}/etcd.yaml"
@@ -59,11 +58,6 @@ def image_of(manifest: str) -> str:
     return str(_container(manifest).get("image", ""))
 
 
-def parse_etcd(manifest: str) -> EtcdPod | None:
-    """None when this is no etcd of kubeadm's making: something in it is not understood."""
-    return EtcdPod.of_flags(flags_of(manifest), image=image_of(manifest))
-
-
 def parse_api_server(manifest: str) -> EtcdOfApiServer | None:
     """None when this is no API server that talks to etcd by TLS."""
     flags = flags_of(manifest)
@@ -102,32 +96,6 @@ def parse_flags(words: Sequence[str]) -> dict[str, str]:
             name, given, value = word.removeprefix("--").partition("=")
             flags[name] = value if given else "true" if following.startswith("--") else following
     return flags
-
-
-def endpoints_of(node: str, etcd_manifest: str, api_server_manifest: str) -> tuple[EtcdEndpoint, ...]:
-    """The members that a control plane node knows: its own, or those of an external etcd, which it can reach."""
-    if pod := parse_etcd(etcd_manifest):
-        folder = pod.ca.parent
-        on_node = EtcdOnNode(
-            ca=pod.ca,
-            certificate=folder / "healthcheck-client.crt",
-            key=folder / "healthcheck-client.key",
-        )
-        return tuple(EtcdEndpoint(url=url, node=node, on_node=on_node) for url in pod.client_urls[:1])
-    if api := parse_api_server(api_server_manifest):
-        return tuple(
-            EtcdEndpoint(url=url, node=node, on_node=_from_afar(url, api))
-            for url in api.servers
-            if "127.0.0.1" not in url
-        )
-    return ()
-
-
-def _from_afar(url: str, api: EtcdOfApiServer) -> EtcdOnNode:
-    host, _, port = url.removeprefix("https://").rpartition(":")
-    return EtcdOnNode(
-        address=host, port=int(port), server_name=host, ca=api.ca, certificate=api.certificate, key=api.key
-    )
 
 
 def _container(manifest: str) -> Mapping[str, Any]:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import boto3
+import yaml
 from botocore.config import Config
 
 from tests.lab.lab import BUCKET, Lab
@@ -45,6 +46,11 @@ class LabSite:
     @property
     def _process_environment(self) -> dict[str, str]:
         return os.environ | self._prefect.env | self.environment
+
+    def write_profile(self, **changes: object) -> None:
+        """The lab's profile, with parts of it replaced; None removes one."""
+        profile = {name: part for name, part in (self.lab.profile | changes).items() if part is not None}
+        (self._clusters / f"{self.name}.yaml").write_text(yaml.safe_dump(profile))
 
     def empty_bucket(self) -> None:
         """As a new site has it."""

@@ -25,6 +25,15 @@ def test_a_backup_by_each_route_is_proven_by_a_drill(small: LabSite, route: str)
     assert drill["restored_hash"] == drill["live_hash"] == snapshot["live_hash"]
 
 
+def test_members_are_found_where_the_profile_does_not_name_them(small: LabSite) -> None:
+    """On the nodes, in the manifests."""
+    small.write_profile(etcd=None)
+    report = small.run("etcd_backup_to_s3")
+    assert report["outcome"] == "completed"
+    assert taken(report)["member"] == "cp1"
+    assert taken(report)["route"] == "tunnel"
+
+
 def test_the_node_route_leaves_no_byte_and_no_key_on_the_node(small: LabSite) -> None:
     """The worker sees none of the bytes; neither key nor address of the store is in a file, an argument or a log there."""
     report = small.run("etcd_backup_to_s3", route="node")
@@ -59,9 +68,7 @@ def test_key_material_is_for_its_recipients_only(small: LabSite, tmp_path: Path)
     assert refused["outcome"] == "refused"
     assert "backup.recipients" in refused["problem"]
     identity = pyrage.x25519.Identity.generate()
-    profile = small.lab.profile | {"backup": {"recipients": [str(identity.to_public())]}}
-    path = Path(small.environment["KUBE_RUNBOOKS_CLUSTERS"]) / f"{small.name}.yaml"
-    path.write_text(yaml.safe_dump(profile))
+    small.write_profile(backup={"recipients": [str(identity.to_public())]})
     report = small.run("etcd_backup_to_s3", pki=True)
     assert report["outcome"] == "completed"
     [sealed] = [key for key in small.keys(f"{small.name}/etcd/") if key.endswith("/pki.tar.age")]

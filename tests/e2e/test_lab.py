@@ -18,7 +18,7 @@ from tests.lab.lab import Lab
 from tests.lab.services import LOAD_BALANCER, PACKAGES, Fault, Mirror
 from tests.lab.shape import Shape
 from tests.servers.binaries import ROOT
-from tests.servers.processes import wait_until
+from tests.servers.processes import answers, wait_until
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -51,11 +51,11 @@ def test_nothing_is_left_of_a_lab_whose_process_was_killed_beside_another_one(
     ) as owner:
         assert owner.stdout
         assert owner.stdout.readline() == "up\n"
-        assert ping(lab["cp1"].address)
-        assert ping(small.lab["cp1"].address)
+        assert answers(22, lab["cp1"].address)
+        assert answers(22, small.lab["cp1"].address)
         assert traces() != before
         owner.send_signal(how)
-    wait_until(lambda: not ping(lab["cp1"].address), 30.0, "the lab has ended")
+    wait_until(lambda: not answers(22, lab["cp1"].address), 30.0, "the lab has ended")
     command = [sys.executable, "-m", "tests.lab", "down", "--name", BARE.name]
     subprocess.run(command, cwd=ROOT, check=True)
     assert not lab.folder.exists()
@@ -101,7 +101,7 @@ def test_a_machine_hangs_loses_its_sshd_and_has_a_full_and_a_slow_disk(small: La
         assert not logs_in(lab)
     assert logs_in(lab)
     with machine.without_sshd():
-        assert ping(machine.address)
+        assert machine.leader
         assert not logs_in(lab)
     assert logs_in(lab)
     with machine.full_disk("/var/lib/lab-test"), pytest.raises(LabError, match="No space left on device"):
@@ -167,11 +167,6 @@ def traces() -> dict[str, set[str]]:
         "sockets": {str(path) for path in Path("/tmp").glob("seaweedfs-*.sock")},  # noqa: S108 - where SeaweedFS puts them
         "left": left,
     }
-
-
-def ping(address: str) -> bool:
-    """Whether a machine answers."""
-    return subprocess.run(["ping", "-c1", "-W1", address], capture_output=True, check=False).returncode == 0
 
 
 def logs_in(lab: Lab) -> bool:

@@ -165,6 +165,7 @@ def fill_and_back_up(site: LabSite) -> None:
 
 def test_an_external_etcd_behind_a_bastion_is_restored(fresh_external: LabSite) -> None:
     """A systemd unit on a machine without a kubelet, its data directory destroyed."""
+    fresh_external.write_profile(etcd=None)
     fill_and_back_up(fresh_external)
     etcd = fresh_external.lab["etcd1"]
     etcd.run("systemctl kill --signal=KILL etcd; rm -rf /var/lib/etcd/member")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tasks.models.restore import Phase, Place
-from tasks.probes.control_plane import parse
+from tasks.probes.control_plane import endpoints_at, parse
 from tasks.probes.recovery import LEADERS, is_gone, parse_pulse, parse_write, what_did_not_work, what_is_not_alive
 from tasks.probes.static_pods import parse_flags
 
@@ -90,6 +90,19 @@ def test_a_unit_is_read_from_its_command_and_its_environment() -> None:
     assert (node.is_control_plane, node.has_etcd) == (False, True)
     plain = parse("etcd1", f"unit {encoded('etcd')} {encoded('')}".encode())
     assert "has not the flags" in plain.not_understood
+
+
+def test_members_are_found_from_manifests_and_from_what_api_servers_are_told() -> None:
+    """Its own where it has one; of an external etcd all, from afar, with the API server's certificate."""
+    [own] = endpoints_at("cp1", CP1.encode())
+    assert (own.url, own.node) == ("https://198.18.101.11:2379", "cp1")
+    manifest = (DATA.parent / "kubeadm" / "kube-apiserver-external-etcd.yaml").read_text()
+    afar = endpoints_at("cp1", f"manifest kube-apiserver active {encoded(manifest)}".encode())
+    assert [one.url for one in afar] == ["https://198.18.0.21:2379"]
+    assert afar[0].on_node
+    assert afar[0].on_node.address == afar[0].on_node.server_name != "127.0.0.1"
+    assert str(afar[0].on_node.key).endswith("apiserver-etcd-client.key")
+    assert endpoints_at("w1", (DATA / "w1.stdout").read_bytes()) == ()
 
 
 def test_traces_of_a_restore_are_read() -> None:

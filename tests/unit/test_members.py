@@ -59,7 +59,7 @@ def test_a_member_without_an_endpoint_and_an_endpoint_without_a_member_are_both_
     silent = silent_answer("old", "no route to host")
     _, members = assemble([answer("a", *listed("a", "new")), silent])
     assert [member.name for member in members] == ["a", "new", "old"]
-    assert "etcd.endpoints of the profile has no entry" in members[1].unreached
+    assert "neither etcd.endpoints of the profile nor its nodes lead to it" in members[1].unreached
     assert members[2].unreached == "direct did not work: no route to host"
 
 

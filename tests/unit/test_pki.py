@@ -66,12 +66,19 @@ def test_nodes_that_run_etcd_are_asked_before_all_others() -> None:
     assert nodes_to_ask(profile()) == (("cp2", "cp1"), ("w1",))
 
 
+NODELESS = {
+    "endpoints": [{"url": "https://192.0.2.1:2379"}],
+    "client": {"ca": "file:/c", "certificate": "file:/d", "key": "file:/k"},
+}
+"""Of etcd, in a profile that names no nodes."""
+
+
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
         ({"backup": {}}, "pki=true needs backup.recipients (for whom it is encrypted) -> "),
         ({"ssh": None}, "pki=true needs ssh (how to log in) -> "),
-        ({"nodes": [], "etcd": profile().etcd.model_copy(update={"endpoints": ()})}, "nodes (where to read it)"),
+        ({"nodes": [], "etcd": NODELESS}, "nodes (where to read it)"),
         ({"backup": {}, "ssh": None}, "backup.recipients (for whom it is encrypted) and ssh (how to log in) -> "),
     ],
 )

@@ -62,7 +62,7 @@ def test_a_name_never_leaves_the_folder(tmp_path: Path, name: str) -> None:
         ({"store": None}, "store: is missing"),
         ({"store": {"bucket": "UPPER"}}, "store.bucket: 'UPPER'"),
         ({"store": {"bucket": "backups", "access_key": "env:A"}}, "come as a pair"),
-        ({"etcd": {"endpoints": []}}, "etcd.endpoints: "),
+        ({"etcd": {"endpoints": []}, "nodes": []}, "etcd.endpoints: none; name the members, or give ssh and nodes"),
         ({"etcd": {"endpoints": [{"url": "http://a:2379"}]}}, "etcd.endpoints[0].url: 'http://a:2379'"),
         (
             {"etcd": {"endpoints": [{"url": "https://a:2379", "node": "cp9"}]}},
