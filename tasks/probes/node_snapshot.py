@@ -74,23 +74,27 @@ def snapshot_script(name: str, tools: str, on_node: EtcdOnNode, revision: int) -
         root=WORK,
         etcdctl=f"{tools}/etcdctl {flags}",
         revision=revision,
-        part=PART_BYTES,
-        tries=PART_TRIES,
+        upload=_UPLOAD.format(part=PART_BYTES, tries=PART_TRIES),
         ca=READ_CA,
     )
 
 
+def upload_script(name: str, file: str) -> str:
+    """The job that sends a file in parts, to the addresses of its standard input; for `parse_etags`."""
+    upload = _UPLOAD.format(part=PART_BYTES, tries=PART_TRIES)
+    work = f'work={WORK}/{name}\ntrap \'rm -rf "$work"\' EXIT\nmkdir -p "$work"; cd "$work"'
+    return f"set -eu\numask 077\n{work}\n{READ_CA}\nfile={shlex.quote(file)}\n{upload}"
+
+
+def parse_etags(output: str) -> tuple[str, ...]:
+    """Of the parts that were sent, in order."""
+    found = (line.split(" ", 2)[1:] for line in output.splitlines() if line.startswith("etag "))
+    return tuple(etag.strip() for _, etag in sorted((int(number), etag) for number, etag in found))
+
+
 def parse_snapshot(node: str, output: str) -> NodeSnapshot:
     """From the lines `name value` of the job's output; CommandFailed when some are missing."""
-    values: dict[str, str] = {}
-    etags: dict[int, str] = {}
-    for line in output.splitlines():
-        name, _, value = line.partition(" ")
-        if name == "etag":
-            number, _, etag = value.partition(" ")
-            etags[int(number)] = etag.strip()
-        else:
-            values[name] = value.strip()
+    values = {name: value.strip() for name, _, value in (line.partition(" ") for line in output.splitlines())}
     try:
         return NodeSnapshot.model_validate(
             {
@@ -101,7 +105,7 @@ def parse_snapshot(node: str, output: str) -> NodeSnapshot:
                 "storage_version": values.get("storage_version", ""),
                 "plain": {"size": values.get("plain_size"), "sha256": values.get("plain_sha256")},
                 "stored": {"size": values.get("stored_size"), "sha256": values.get("stored_sha256")},
-                "etags": tuple(etags[number] for number in sorted(etags)),
+                "etags": parse_etags(output),
             }
         )
     except ValidationError as error:
@@ -168,11 +172,15 @@ zstd -q -1 --rm --check snapshot.db
 echo "stored_size $(stat -c %s snapshot.db.zst)"
 echo "stored_sha256 $(sha256sum < snapshot.db.zst | cut -d' ' -f1)"
 
+file=snapshot.db.zst
+{upload}"""
+
+_UPLOAD = """\
 put() {{ # NUMBER LENGTH URL
   try=1
   until etag=$(printf 'url = "%s"\\n' "$3" | {{
     exec 3<&0
-    tail -c +$((($1 - 1) * {part} + 1)) snapshot.db.zst | head -c "$2" | curl --config /dev/fd/3 --upload-file - \\
+    tail -c +$((($1 - 1) * {part} + 1)) "$file" | head -c "$2" | curl --config /dev/fd/3 --upload-file - \\
       --silent --show-error --fail --connect-timeout 10 --speed-limit 1024 --speed-time 60 $CA \\
       --header "Content-Length: $2" --header "Transfer-Encoding:" --header "Expect:" --dump-header - --output body
   }} | tr -d '\\r' | sed -n 's/^[Ee][Tt][Aa][Gg]: *//p') && [ -n "$etag" ]; do
@@ -181,15 +189,16 @@ put() {{ # NUMBER LENGTH URL
   done
   echo "etag $1 $etag"
 }}
-left=$(stat -c %s snapshot.db.zst)
+left=$(stat -c %s "$file")
 number=1
 while [ "$left" -gt 0 ] && read -r url; do
   length=$left; [ "$length" -le {part} ] || length={part}
   put $number $length "$url"
   left=$((left - length)); number=$((number + 1))
 done
-[ "$left" -eq 0 ] || {{ echo "the compressed snapshot has $left bytes more than there are URLs for"; exit 1; }}
+[ "$left" -eq 0 ] || {{ echo "$file has $left bytes more than there are URLs for"; exit 1; }}
 """
+"""Sends `$file` in parts, to a URL a line of standard input; prints an ETag a part."""
 
 _READ_BACK = """\
 set -eu

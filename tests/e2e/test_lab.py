@@ -42,19 +42,18 @@ def test_nothing_is_left_of_a_lab_whose_process_was_killed_beside_another_one(
     """No process, mount, link, control group or socket; the other lab goes on, and `lab-down` removes the files."""
     lab = Lab(BARE)
     before = traces()
-    with subprocess.Popen(
-        [sys.executable, "-c", _BARE_LAB, BARE.to_json()],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        text=True,
-        stderr=subprocess.DEVNULL,
-    ) as owner:
+    owner = subprocess.Popen(
+        [sys.executable, "-c", _BARE_LAB, BARE.to_json()], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
+    try:
         assert owner.stdout
-        assert owner.stdout.readline() == "up\n"
-        assert answers(22, lab["cp1"].address)
+        assert owner.stdout.readline() == b"up\n"
+        wait_until(lambda: answers(22, lab["cp1"].address), 10.0, "the other lab can be reached")
         assert answers(22, small.lab["cp1"].address)
         assert traces() != before
+    finally:
         owner.send_signal(how)
+        owner.communicate()
     wait_until(lambda: not answers(22, lab["cp1"].address), 30.0, "the lab has ended")
     command = [sys.executable, "-m", "tests.lab", "down", "--name", BARE.name]
     subprocess.run(command, cwd=ROOT, check=True)
@@ -106,7 +105,8 @@ def test_a_machine_hangs_loses_its_sshd_and_has_a_full_and_a_slow_disk(small: La
     assert logs_in(lab)
     with machine.full_disk("/var/lib/lab-test"), pytest.raises(LabError, match="No space left on device"):
         machine.run("head -c 3000000 /dev/zero > /var/lib/lab-test/file")
-    write = "dd if=/dev/zero of=/var/lib/lab-slow bs=1M count=4 oflag=direct status=none; rm /var/lib/lab-slow"
+    dd = "dd if=/dev/zero of=/var/lib/lab-slow bs=1M count=4 oflag=direct status=none"
+    write = f"systemd-run --quiet --wait {dd}; rm /var/lib/lab-slow"  # in the machine's control group, as all that it starts
     machine.run(write)
     with machine.slow_disk(2**20):
         began = time.monotonic()
