@@ -55,10 +55,13 @@ def test_nothing_is_left_of_a_lab_whose_process_was_killed_beside_another_one(
         owner.send_signal(how)
         owner.communicate()
     wait_until(lambda: not answers(22, lab["cp1"].address), 30.0, "the lab has ended")
+    noted = [Path(line) for line in (lab.folder / LEFTOVERS).read_text().splitlines()]
+    assert any(path.suffix == ".sock" for path in noted)
     command = [sys.executable, "-m", "tests.lab", "down", "--name", BARE.name]
     subprocess.run(command, cwd=ROOT, check=True)
     assert not lab.folder.exists()
     assert traces() == before
+    assert [path for path in noted if path.exists()] == []
     small.lab.wait_until_ready()
 
 
@@ -148,7 +151,7 @@ def test_bad_input_is_named(small: LabSite, words: list[str], told: str) -> None
 
 
 def traces() -> dict[str, set[str]]:
-    """Of labs on this machine: processes by their mark, mounts, network links, control groups, sockets."""
+    """Of labs on this machine: processes by their mark, mounts, network links, control groups."""
     marked = set()
     for entry in os.listdir("/proc"):  # noqa: PTH208 - names are enough
         environment = Path("/proc", entry, "environ")
@@ -158,14 +161,11 @@ def traces() -> dict[str, set[str]]:
         except OSError:
             continue
     groups = {str(path) for depth in ("", "*/") for path in CGROUPS.glob(f"{depth}{PREFIX}*/*") if path.is_dir()}
-    left = {line for path in Lab(BARE).folder.parent.glob(f"*/{LEFTOVERS}") for line in path.read_text().split()}
     return {
         "processes": {name for name in marked if name},
         "mounts": {line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()},
         "links": {path.name for path in Path("/sys/class/net").iterdir()},
         "groups": groups,
-        "sockets": {str(path) for path in Path("/tmp").glob("seaweedfs-*.sock")},  # noqa: S108 - where SeaweedFS puts them
-        "left": left,
     }
 
 

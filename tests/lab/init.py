@@ -15,6 +15,7 @@ from pathlib import Path
 from types import FrameType
 
 KILL_ROUNDS = 100
+REMOVE_ROUNDS = 100
 LEFTOVERS = "leftovers"
 """A file in the lab's folder with a path on each line: control groups, deepest last, and sockets."""
 
@@ -56,13 +57,17 @@ def remove_leftovers(folder: Path) -> None:
 
 
 def remove(path: Path) -> None:
-    """A control group with those in it, or a file; nothing if there is none."""
-    if path.is_dir():
+    """A control group with those in it, or a file; nothing if there is none. Killed processes take a moment to leave."""
+    if not path.is_dir():
+        path.unlink(missing_ok=True)
+        return
+    for _ in range(REMOVE_ROUNDS):
         for below, _, _ in os.walk(path, topdown=False):
             with contextlib.suppress(OSError):
                 Path(below).rmdir()
-    else:
-        path.unlink(missing_ok=True)
+        if not path.exists():
+            return
+        time.sleep(0.05)
 
 
 def _leave(number: int, frame: FrameType | None) -> None:

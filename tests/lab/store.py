@@ -11,8 +11,9 @@ from tests.servers.seaweedfs import S3Server
 
 def main(folder: Path, address: str) -> None:
     """Serve, and say where and with which keys."""
-    with S3Server(folder, address=address) as server:
-        Namespaces(folder.parents[1]).leave_behind(*server.sockets)
+    server = S3Server(folder, address=address)
+    Namespaces(folder.parents[1]).leave_behind(*server.sockets)  # before it starts: it may be killed at any moment
+    with server:
         told = {"endpoint": server.endpoint, "access_key": server.access_key, "secret_key": server.secret_key}
         path = folder / "store.json"
         path.touch(mode=0o600)
