@@ -30,7 +30,7 @@ from tasks.policy.restore import REVISION_BUMP, etcdutl_words
 from tasks.probes import recovery, restore
 from tasks.probes.control_plane import API_SERVER, CONTROLLERS, ETCD, PODS, look, parse
 from tasks.probes.node_snapshot import input_of
-from tasks.retries import ACT, OBSERVE
+from tasks.retries import ACT, OBSERVE, PATIENT
 
 CALL = timedelta(seconds=60)
 FETCH_LIMIT = timedelta(hours=2)
@@ -84,7 +84,7 @@ def prepare_data(cluster: str, plan: RestorePlan, backup: Backup, check: Callabl
     on_all(prepare, plan.targets)
 
 
-@task(**ACT, task_run_name="stop-control-plane-{cluster}")
+@task(**PATIENT, task_run_name="stop-control-plane-{cluster}")
 def stop_control_plane(cluster: str, plan: RestorePlan, check: Callable[[], None]) -> Stopped:
     """API servers and controllers first, on all; when they are gone, etcd. Proven by their processes."""
     handle = open_cluster(cluster)
@@ -104,7 +104,7 @@ def swap_data(cluster: str, plan: RestorePlan, check: Callable[[], None]) -> Non
     on_all(lambda target: _run(handle, target.node, restore.swap(plan, target)), plan.targets)
 
 
-@task(**ACT, task_run_name="start-etcd-{cluster}")
+@task(**PATIENT, task_run_name="start-etcd-{cluster}")
 def start_etcd(cluster: str, plan: RestorePlan, backup: Backup, check: Callable[[], None]) -> Restored:
     """etcd on all at once, and its proof: quorum, one cluster of exactly these members, equal hashes, no alarm."""
     handle = open_cluster(cluster)
@@ -118,13 +118,13 @@ def start_etcd(cluster: str, plan: RestorePlan, backup: Backup, check: Callable[
     return proven
 
 
-@task(**ACT, task_run_name="start-api-servers-{cluster}")
+@task(**PATIENT, task_run_name="start-api-servers-{cluster}")
 def start_api_servers(cluster: str, plan: RestorePlan) -> None:
     """Until each says on its own node that it is ready."""
     _start(cluster, plan, (API_SERVER,))
 
 
-@task(**ACT, task_run_name="start-controllers-{cluster}")
+@task(**PATIENT, task_run_name="start-controllers-{cluster}")
 def start_controllers(cluster: str, plan: RestorePlan) -> None:
     """Controller managers and schedulers, which find API servers that are ready."""
     _start(cluster, plan, CONTROLLERS)
@@ -137,7 +137,7 @@ def restart_kubelets(cluster: str, plan: RestorePlan) -> None:
     on_all(lambda name: _run(handle, name, restore.restart_kubelet()), plan.nodes)
 
 
-@task(**ACT, task_run_name="prove-recovery-{cluster}")
+@task(**PATIENT, task_run_name="prove-recovery-{cluster}")
 def prove_recovery(cluster: str, plan: RestorePlan, backup: Backup) -> Recovered:
     """Leases of all nodes and of both leaders are renewed, nodes Ready, a write and a watch work, old watches end."""
     handle = open_cluster(cluster)

@@ -37,5 +37,8 @@ OBSERVE: TaskOptions = {
 }
 """Reading the world: never cached, a few quick tries (13 s)."""
 
+PATIENT: TaskOptions = OBSERVE | {"retries": 1, "retry_delay_seconds": [5]}
+"""Changing the world, and waiting for minutes in itself: one more try is for a connection that was lost."""
+
 ACT: TaskOptions = OBSERVE | {"retries": 5, "retry_delay_seconds": [2, 5, 15, 30, 60]}
 """Changing the world, safe to do twice: tries for about two minutes, so that a member or a store may restart."""

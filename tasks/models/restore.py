@@ -62,6 +62,7 @@ class MemberOnNode(Model):
     free_bytes: int = Field(description="where the data directory is")
     peer_url: str
     client_url: str
+    peers: tuple[str, ...] = Field(default=(), description="members that it was told of when it joined")
     on_node: EtcdOnNode
 
     @property

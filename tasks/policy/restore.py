@@ -54,6 +54,7 @@ def plan_restore(  # noqa: PLR0913 - each is a fact or a word of the operator, b
     refusals = [
         *_refusals_of_backup(backup, cluster, from_cluster),
         *_refusals_of_input(facts, cluster, confirm, lost),
+        *_refusals_of_strangers(targets, lost),
         *(refusal for node in present for refusal in _refusals_of_node(node, backup)),
     ]
     if record and record.backup != backup.id:
@@ -148,10 +149,13 @@ def _refusals_of_backup(backup: Backup, cluster: str, from_cluster: str) -> list
 
 def _refusals_of_input(facts: ControlPlaneFacts, cluster: str, confirm: str, lost: Sequence[str]) -> list[Refusal]:
     known = [node.name for node in facts.nodes]
+    known += [peer for node in facts.nodes if node.member for peer in node.member.peers if peer not in known]
     refusals = [_not_confirmed(cluster, confirm)] if confirm != cluster else []
     refusals += [
         Refusal(
-            subject="lost", problem=f"{name} is no node of the profile", next_step=f"use some of {', '.join(known)}"
+            subject="lost",
+            problem=f"{name} is neither a node of the profile nor a member of etcd",
+            next_step=f"use some of {', '.join(known)}",
         )
         for name in lost
         if name not in known
@@ -164,6 +168,21 @@ def _refusals_of_input(facts: ControlPlaneFacts, cluster: str, confirm: str, los
         )
         for node in facts.nodes
         if node.unreached and node.name not in lost
+    ]
+
+
+def _refusals_of_strangers(targets: Sequence[RestoreTarget], lost: Sequence[str]) -> list[Refusal]:
+    """A member that nobody stops goes on with the old state, and so does its API server."""
+    ours = {target.member.name for target in targets}
+    told = {peer: target.node for target in targets for peer in target.member.peers}
+    return [
+        Refusal(
+            subject=peer,
+            problem=f"{node} was told of a member {peer}, which is on no node of the profile",
+            next_step=f"add its node to nodes:, or say lost=[{peer!r}] if it is gone for good",
+        )
+        for peer, node in told.items()
+        if peer not in ours and peer not in lost
     ]
 
 

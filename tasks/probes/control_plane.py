@@ -154,6 +154,7 @@ def _member(pod: EtcdPod, values: dict[str, str], client: EtcdOnNode, version: s
         free_bytes=int(values.get("data_free") or 0),
         peer_url=pod.peer_urls[0],
         client_url=pod.client_urls[0],
+        peers=pod.peers,
         on_node=client,
     )
 

@@ -113,24 +113,21 @@ def swap(plan: RestorePlan, target: RestoreTarget) -> str:
     """Puts the new data in the old one's place, which is kept. A mount point stays: what is in it moves."""
     member = target.member
     data, new, kept = member.data_dir, new_folder(member, plan.id), kept_folder(member, plan.id)
-    moves = (
-        f"""mkdir -p -m 700 {kept}
-[ -e {kept}/member ] || [ ! -e {data}/member ] || mv -T {data}/member {kept}/member
-[ ! -e {new}/member ] || mv -T {new}/member {data}/member
-rm -rf {new}"""
-        if member.is_mount
-        else f"""[ -e {kept} ] || [ ! -e {data} ] || mv -T {data} {kept}
-[ ! -e {new} ] || mv -T {new} {data}
-rm -f {data}/ready"""
-    )
+    below = "/member" if member.is_mount else ""
     return f"""set -eu
 {_phase_of(plan.id)}
-case "$phase" in {Phase.SWAPPED}|{Phase.SERVING}) exit ;; esac
+case "$phase" in {Phase.SWAPPED}|{Phase.SERVING}) rm -rf {new} {data}/ready; exit ;; esac
 {_NO_ETCD}
-[ -e {kept} ] || [ "$(cat {new}/ready 2>/dev/null)" = {_marker(plan)} ] || {{ echo "the new data is not ready" >&2; exit 1; }}
-{moves}
+is_new() {{ [ "$(cat "$1"/ready 2>/dev/null)" = {_marker(plan)} ]; }}
+is_new {new} || is_new {data} || [ -e {kept} ] || {{ echo "the new data is not ready" >&2; exit 1; }}
+{f"mkdir -p -m 700 {kept}" if member.is_mount else ""}
+if [ -e {new}{below} ]; then  # else it is in its place already, and what is there must stay
+  [ -e {kept}{below} ] || [ ! -e {data}{below} ] || mv -T {data}{below} {kept}{below}
+  mv -T {new}{below} {data}{below}
+fi
 sync -f {data}
 {_mark(plan.id, Phase.SWAPPED)}
+rm -rf {new} {data}/ready
 """
 
 
@@ -138,7 +135,8 @@ def swap_back(restore_id: str, member: MemberOnNode) -> str:
     """Puts the old data back, where the new one has taken its place; the new one, which is the backup's, goes."""
     data, new, kept = member.data_dir, new_folder(member, restore_id), kept_folder(member, restore_id)
     moves = (
-        f"""if [ -e {kept}/member ]; then rm -rf {data}/member; mv -T {kept}/member {data}/member; rmdir {kept}; fi"""
+        f"""if [ -e {kept}/member ]; then rm -rf {data}/member; mv -T {kept}/member {data}/member; fi
+rmdir {kept} 2> /dev/null || true"""
         if member.is_mount
         else f"""if [ -e {kept} ]; then rm -rf {data}; mv -T {kept} {data}; fi"""
     )

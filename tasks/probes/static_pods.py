@@ -25,6 +25,8 @@ class EtcdPod(Model):
     ca: PurePosixPath
     certificate: PurePosixPath
     key: PurePosixPath
+    peers: tuple[str, ...] = ()
+    """Names of the members that there were when it joined, its own among them."""
 
     @classmethod
     def of_flags(cls, flags: Mapping[str, str], *, image: str) -> Self | None:
@@ -39,6 +41,7 @@ class EtcdPod(Model):
                 ca=PurePosixPath(flags["trusted-ca-file"]),
                 certificate=PurePosixPath(flags["cert-file"]),
                 key=PurePosixPath(flags["key-file"]),
+                peers=tuple(peer.partition("=")[0] for peer in flags.get("initial-cluster", "").split(",") if peer),
             )
         except KeyError:
             return None

@@ -36,6 +36,7 @@ def test_a_kubeadm_control_plane_is_understood() -> None:
     assert (member.name, member.version, member.minor, member.unit) == ("cp1", "3.6.8", "3.6", "")
     assert (str(member.data_dir), member.is_mount, member.owner) == ("/var/lib/etcd", True, "0:0")
     assert member.peer_url == "https://198.18.101.11:2380"
+    assert member.peers == ("cp1",)
     assert str(member.on_node.key) == "/etc/kubernetes/pki/etcd/healthcheck-client.key"
     assert str(member.beside("x")) == "/var/lib/etcd/x"
 

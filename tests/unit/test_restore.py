@@ -154,7 +154,7 @@ def test_a_data_directory_that_is_a_mount_point_stays_where_it_is() -> None:
         ((node("cp1"),), {"confirm": "Prod"}, "confirm", "'Prod' does not repeat"),
         ((node("cp1"),), {"backup": backup(cluster="test")}, BACKUP_ID, "of cluster test, not of prod"),
         ((node("cp1"),), {"from_cluster": "test"}, BACKUP_ID, "of cluster prod, not of test"),
-        ((node("cp1"),), {"lost": ("cp9",)}, "lost", "cp9 is no node of the profile"),
+        ((node("cp1"),), {"lost": ("cp9",)}, "lost", "cp9 is neither a node of the profile nor a member of etcd"),
         ((node("cp1"), ControlPlaneNode(name="cp2", unreached="no route")), {}, "cp2", "not reached: no route"),
         ((node("cp1", missing=("zstd",)),), {}, "cp1", "has no zstd"),
         ((node("cp1", tools_problem="cp1: no etcdutl 3.6"),), {}, "cp1", "no etcdutl 3.6"),
@@ -169,6 +169,12 @@ def test_a_data_directory_that_is_a_mount_point_stays_where_it_is() -> None:
         ((node("cp1", member=member("cp1", version="")),), {}, "cp1", "version is not known"),
         ((node("cp1", member=member("cp1", free_bytes=21 * MIB)),), {}, "cp1", "a second data directory needs"),
         ((node("cp1", work_free_bytes=19 * MIB),), {}, "cp1", "the snapshot needs"),
+        (
+            (node("cp1", member=member("cp1", peers=("cp1", "cp7"))),),
+            {},
+            "cp7",
+            "cp1 was told of a member cp7, which is on no node of the profile",
+        ),
         ((WORKER,), {}, "prod", "no reachable node has an etcd member"),
     ],
 )
@@ -186,6 +192,13 @@ def test_a_backup_of_the_minor_version_before_and_one_of_a_named_cluster_are_fin
     """etcd reads data of its own minor version and of the one before."""
     assert plan(facts(node("cp1", member=member("cp1", version="3.7.0")))).refusals == ()
     assert plan(facts(node("cp1")), backup=backup(cluster="test"), from_cluster="test").refusals == ()
+
+
+def test_a_member_that_the_profile_does_not_have_may_be_named_as_lost() -> None:
+    """It was replaced long ago, or its machine is gone."""
+    found = facts(node("cp1", member=member("cp1", peers=("cp1", "cp7"))))
+    made = plan(found, lost=("cp7",))
+    assert (made.refusals, [skip.subject for skip in made.skips]) == ((), ["cp7"])
 
 
 def test_nodes_that_are_lost_are_left_out_and_warned_of() -> None:
