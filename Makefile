@@ -10,7 +10,7 @@ setup demo test e2e e2e-full bench bench-nodes: export UV_COMPILE_BYTECODE := 1
 .PHONY: help setup demo test e2e e2e-full lab-up lab-down lab-ssh lint format bench bench-nodes proto clean
 
 help: ## this list
-	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 13
 
 setup: ## make the environment in .venv
 	$(UV) sync --locked --all-extras
@@ -22,10 +22,10 @@ test: ## unit and component tests; ARGS="-k name" goes to pytest
 	$(RUN) pytest -n 2 --dist loadfile $(ARGS)
 
 e2e: ## tests on real clusters, as root on Linux; ARGS as above
-	$(RUN) pytest tests/e2e -m "not full" $(ARGS)
+	$(RUN) pytest tests/e2e -s -m "not full" $(ARGS)
 
 e2e-full: ## all of them, also what takes too long for CI
-	$(RUN) pytest tests/e2e $(ARGS)
+	$(RUN) pytest tests/e2e -s $(ARGS)
 
 lab-up: ## a kubeadm cluster on this machine; ARGS="--name small --control-planes 1 --workers 1", or --help
 	$(RUN) python -m tests.lab up $(if $(NAME),--name $(NAME)) $(ARGS)

@@ -64,7 +64,8 @@ def _ssh(options: argparse.Namespace) -> None:
 
 
 def _kubectl(options: argparse.Namespace) -> None:
-    print(Lab.find(options.name).kubectl(*options.arguments), end="")
+    arguments = options.arguments[options.arguments[:1] == ["--"] :]
+    print(Lab.find(options.name).kubectl(*arguments), end="")
 
 
 def _list(options: argparse.Namespace) -> None:
