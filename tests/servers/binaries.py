@@ -1,81 +1,40 @@
-"""Where the servers' programs come from: a folder, a cache, an archive, the release, or the Go module proxy."""
+"""Where the servers' programs come from: a folder, a cache, an archive, the release, or the Go module proxy.
 
-import hashlib
+`python -m tests.servers.binaries kube=1.36.3 etcd=3.6.8` gets them before a test has to wait for them.
+"""
+
+import argparse
+import fcntl
 import os
-import platform
+import re
 import shutil
 import subprocess
 import sys
 import sysconfig
 import tarfile
-import tempfile
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from http.client import HTTPResponse
 from pathlib import Path
 
 import zstandard
 
 from tests.bootstrap.debian import CACHE
+from tests.servers import gobuild, releases
+from tests.servers.suites import SUITES, NotHereError, Suite
 
 KUBERNETES_VERSION = "1.36.3"
 ETCD_VERSION = "3.6.16"
 """What tests run against unless they ask for another; 3.6.8 and 3.7.0 are the ones that kubeadm installs."""
 
-CONNECT_SECONDS = 5.0
-"""For a download's connection: some machines reach no release server, and the next source is waiting."""
-
 ROOT = Path(__file__).parents[2]
 LAB_ARCHIVES = ROOT.parent / "shared" / "lab" / "dist"
-MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
 
-
-@dataclass(frozen=True)
-class Archive:
-    """One program suite: its files, its official release, and what `go build` needs to make it."""
-
-    files: tuple[str, ...]
-    release: str
-    """Address of the tar.gz of a {version} for a {machine}."""
-    sums: str
-    """Address of the list of SHA-256 sums of that release."""
-    packages: dict[str, str]
-    """File to Go package."""
-    modules: tuple[str, ...]
-    """Go modules that have the suite's version."""
-
-
-ARCHIVES = {
-    "etcd": Archive(
-        files=("etcd", "etcdctl", "etcdutl"),
-        release="https://github.com/etcd-io/etcd/releases/download/v{version}/etcd-v{version}-linux-{machine}.tar.gz",
-        sums="https://github.com/etcd-io/etcd/releases/download/v{version}/SHA256SUMS",
-        packages={
-            "etcd": "go.etcd.io/etcd/server/v3",
-            "etcdctl": "go.etcd.io/etcd/etcdctl/v3",
-            "etcdutl": "go.etcd.io/etcd/etcdutl/v3",
-        },
-        modules=tuple(
-            f"go.etcd.io/etcd/{part}/v3"
-            for part in ("server", "etcdctl", "etcdutl", "api", "client/pkg", "client", "pkg")
-        ),
-    )
-}
-
-
-ARCHIVES["kube"] = Archive(("kubeadm", "kubelet", "kubectl", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy"), "", "", {}, ())
-ARCHIVES["coredns"] = Archive(("coredns",), "", "", {}, ())
+VERSION = re.compile(r"\d+\.\d+\.\d+")
 
 
 class NoBinariesError(Exception):
     """No source has the programs; the message says what was tried, and why each failed."""
-
-
-class _NotHereError(Exception):
-    """One source has not got them."""
 
 
 def etcd_binaries(version: str = ETCD_VERSION) -> Path:
@@ -83,20 +42,20 @@ def etcd_binaries(version: str = ETCD_VERSION) -> Path:
     return binaries("etcd", version)
 
 
+def kubernetes_binaries(version: str = KUBERNETES_VERSION) -> Path:
+    """The folder that has kubeadm, kubelet, kubectl and the four of a control plane, of that version."""
+    return binaries("kube", version)
+
+
 def binaries(name: str, version: str) -> Path:
-    """The folder that has the programs of a suite, from the first source that works; NoBinariesError if none does."""
-    given = _given(name, version)
-    if found := next((folder for folder in [*given, _cached(name, version)] if _is_complete(folder, name)), None):
+    """The folder that has the programs of a suite, from the first source that works; NoBinariesError if none does.
+
+    Of several processes that want the same, one gets it and the others wait.
+    """
+    if found := _given(name, version) or _cached(name, version):
         return found
-    tried = [
-        f"{folder}: has not all of {', '.join(ARCHIVES[name].files)}" for folder in [*given, _cached(name, version)]
-    ]
-    for source in (_from_lab, _from_release, _from_go):
-        try:
-            return _published(name, version, source)
-        except (_NotHereError, OSError, tarfile.TarError, subprocess.SubprocessError) as error:
-            tried.append(f"{source.__name__.removeprefix('_from_')}: {error}")
-    raise NoBinariesError(f"no {name} {version} here:\n" + "\n".join(f"- {line}" for line in tried))
+    with _only_one(name, version):
+        return _cached(name, version) or _brought(name, version)
 
 
 def weed() -> Path:
@@ -109,116 +68,131 @@ def weed() -> Path:
     raise NoBinariesError(f"no SeaweedFS: neither {program} nor `weed` on PATH; run `make setup`")
 
 
-def _given(name: str, version: str) -> list[Path]:
-    folder = os.environ.get("KUBE_RUNBOOKS_BIN")
-    return [Path(folder) / f"{name}-v{version}", Path(folder)] if folder else []
+def _given(name: str, version: str) -> Path | None:
+    """What KUBE_RUNBOOKS_BIN has: in a folder named after suite and version, or in itself if that is the version."""
+    given = os.environ.get("KUBE_RUNBOOKS_BIN")
+    if not given:
+        return None
+    suite, folder = SUITES[name], Path(given)
+    if suite.is_complete(named := folder / f"{name}-v{version}"):
+        return named
+    return folder if suite.is_complete(folder) and _version_of(suite, folder) == version else None
 
 
-def _cached(name: str, version: str) -> Path:
+def _version_of(suite: Suite, folder: Path) -> str:
+    program, flag = suite.version
+    told = subprocess.run([folder / program, flag], capture_output=True, text=True, check=False, timeout=30)
+    found = VERSION.search(told.stdout)
+    return found[0] if found else ""
+
+
+def _place(name: str, version: str) -> Path:
     return CACHE / "bin" / f"{name}-v{version}"
 
 
-def _is_complete(folder: Path, name: str) -> bool:
-    return all(os.access(folder / file, os.X_OK) for file in ARCHIVES[name].files)
+def _cached(name: str, version: str) -> Path | None:
+    place = _place(name, version)
+    return place if SUITES[name].is_complete(place) else None
 
 
-def _published(name: str, version: str, source: Callable[[str, str, Path], None]) -> Path:
-    """Fill a folder beside the cache's and rename it, so that nobody sees half of it; the first of two wins."""
-    target = _cached(name, version)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}-") as temporary:
-        made = Path(temporary) / "made"
-        made.mkdir()
-        source(name, version, made)
-        if not _is_complete(made, name):
-            raise _NotHereError(f"brought only {sorted(path.name for path in made.iterdir())}")
+@contextmanager
+def _only_one(name: str, version: str) -> Iterator[None]:
+    place = _place(name, version)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with place.with_name(f".{place.name}.lock").open("w") as lock:
         try:
-            made.rename(target)
-        except OSError:
-            if not _is_complete(target, name):
-                raise
-    return target
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f"waiting for another process that gets {name} {version}", file=sys.stderr, flush=True)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _brought(name: str, version: str) -> Path:
+    suite, place, tried = SUITES[name], _place(name, version), []
+    if given := os.environ.get("KUBE_RUNBOOKS_BIN"):
+        tried.append(f"KUBE_RUNBOOKS_BIN={given}: has not all of {', '.join(suite.programs)} in version {version}")
+    tried.append(f"{place}: is not there, or not whole")
+    for source, bring in SOURCES.items():
+        print(f"{name} {version}: asking {source}", file=sys.stderr, flush=True)
+        try:
+            return _published(place, suite, lambda into: bring(name, version, into))  # noqa: B023 - called at once
+        except releases.WrongSumError as error:
+            raise NoBinariesError(f"no {name} {version} here: {error}") from error
+        except (NotHereError, OSError, tarfile.TarError, zstandard.ZstdError, subprocess.SubprocessError) as error:
+            tried.append(f"{source}: {error}")
+    raise NoBinariesError(f"no {name} {version} here:\n" + "\n".join(f"- {line}" for line in tried))
+
+
+def _published(place: Path, suite: Suite, bring: Callable[[Path], None]) -> Path:
+    """Filled under another name, so that nobody sees half of it; what an interrupted process left there goes away."""
+    unfinished = place.with_name(f".{place.name}.unfinished")
+    _remove(unfinished)
+    unfinished.mkdir()
+    try:
+        bring(unfinished)
+        suite.link(unfinished)
+        if not suite.is_complete(unfinished):
+            raise NotHereError(f"brought only {sorted(path.name for path in unfinished.iterdir())}")
+        _remove(place)
+        unfinished.rename(place)
+    finally:
+        _remove(unfinished)
+    return place
+
+
+def _remove(folder: Path) -> None:
+    if folder.exists():
+        shutil.rmtree(folder)
 
 
 def _from_lab(name: str, version: str, into: Path) -> None:
     archive = LAB_ARCHIVES / f"{name}-v{version}.tar.zst"
     if not archive.exists():
-        raise _NotHereError(f"{archive} does not exist")
+        raise NotHereError(f"{archive} does not exist")
     with (
         archive.open("rb") as packed,
         zstandard.ZstdDecompressor().stream_reader(packed) as stream,
         tarfile.open(fileobj=stream, mode="r|") as tar,
     ):
-        _unpack(tar, name, into)
+        releases.unpack(tar, SUITES[name], into)
 
 
 def _from_release(name: str, version: str, into: Path) -> None:
-    machine = MACHINES.get(platform.machine())
-    if sys.platform != "linux" or machine is None:
-        raise _NotHereError(f"no release for {sys.platform} on {platform.machine()}")
-    address = ARCHIVES[name].release.format(version=version, machine=machine)
-    packed = into / "release.tar.gz"
-    wanted = _sum_of(address.rpartition("/")[2], ARCHIVES[name].sums.format(version=version))
-    with _download(address) as answer, packed.open("wb") as file:
-        shutil.copyfileobj(answer, file)
-    with packed.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != wanted:
-        raise _NotHereError(f"{address} has sha256 {found}, its release says {wanted}")
-    with tarfile.open(packed) as tar:
-        _unpack(tar, name, into)
-    packed.unlink()
-
-
-def _sum_of(file: str, sums: str) -> str:
-    with _download(sums) as answer:
-        lines = answer.read().decode().splitlines()
-    for line in lines:
-        if line.split()[1:] == [file]:
-            return line.split()[0]
-    raise _NotHereError(f"{sums} does not name {file}")
-
-
-@contextmanager
-def _download(address: str) -> Iterator[HTTPResponse]:
-    try:
-        with urllib.request.urlopen(address, timeout=CONNECT_SECONDS) as answer:  # noqa: S310 - https, from our table
-            yield answer
-    except (urllib.error.URLError, TimeoutError) as error:
-        raise _NotHereError(f"{address}: {error}") from error
-
-
-def _unpack(tar: tarfile.TarFile, name: str, into: Path) -> None:
-    """Only the files wanted, whatever folder of the archive they are in."""
-    for entry in tar:
-        file = Path(entry.name).name
-        content = tar.extractfile(entry) if entry.isfile() and file in ARCHIVES[name].files else None
-        if content:
-            with (into / file).open("wb") as out:
-                shutil.copyfileobj(content, out)
-            (into / file).chmod(0o755)
+    releases.download(SUITES[name], version, into)
 
 
 def _from_go(name: str, version: str, into: Path) -> None:
-    """What `go install` would do if these modules had no replace directives."""
-    if not shutil.which("go"):
-        raise _NotHereError("no Go compiler on PATH")
-    archive = ARCHIVES[name]
-    with tempfile.TemporaryDirectory(prefix="kube-runbooks-go-") as temporary:
-        work = Path(temporary)
-        imports = "".join(f'import _ "{package}"\n' for package in archive.packages.values())
-        (work / "tools.go").write_text(f"//go:build tools\n\npackage tools\n\n{imports}")
-        _go(work, "mod", "init", "kube-runbooks.local/build")
-        _go(work, "mod", "edit", *(f"-require={module}@v{version}" for module in archive.modules))
-        _go(work, "mod", "tidy")
-        for file, package in archive.packages.items():
-            _go(work, "build", "-ldflags", "-s -w", "-o", str(into / file), package)
+    gobuild.build(SUITES[name], version, into)
 
 
-def _go(work: Path, *arguments: str) -> None:
-    environment = {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-trimpath -buildvcs=false"}
-    done = subprocess.run(
-        ["go", *arguments], cwd=work, env=environment, capture_output=True, text=True, check=False, timeout=900
-    )
-    if done.returncode:
-        raise _NotHereError(f"go {' '.join(arguments[:2])}: {done.stderr.strip()[-500:]}")
+SOURCES = {"the lab's archive": _from_lab, "the release": _from_release, "the Go module proxy": _from_go}
+"""Asked in this order for what is in no folder."""
+
+
+def _wanted(word: str) -> tuple[str, str]:
+    """`kube=1.36.3` in two."""
+    name, _, version = word.partition("=")
+    if name not in SUITES or not VERSION.fullmatch(version):
+        raise argparse.ArgumentTypeError(f"{word!r} is not SUITE=X.Y.Z with a suite of {', '.join(SUITES)}")
+    return name, version
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Gets what the arguments name, or else what the component tests need; 1 if something cannot be had."""
+    parser = argparse.ArgumentParser(prog="python -m tests.servers.binaries", description=main.__doc__)
+    parser.add_argument("wanted", nargs="*", type=_wanted, metavar="SUITE=X.Y.Z", help=", ".join(SUITES))
+    wanted = parser.parse_args(arguments).wanted or [("etcd", ETCD_VERSION), ("kube", KUBERNETES_VERSION)]
+    for name, version in wanted:
+        began = time.monotonic()
+        try:
+            folder = binaries(name, version)
+        except NoBinariesError as error:
+            print(error, file=sys.stderr)
+            return 1
+        print(f"{name} {version}: {folder} ({time.monotonic() - began:.1f} s)", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,92 @@
+"""The programs that tests run, suite by suite: what belongs together, where it is released, and how Go builds it."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+
+class NotHereError(Exception):
+    """One source has not got a suite; the message says why, and the next source is asked."""
+
+
+@dataclass(frozen=True)
+class Suite:
+    """Programs of one version."""
+
+    programs: tuple[str, ...]
+    release: str
+    """Address of an official file for a {version} and a {machine}: a tar of all, or each {program} by itself."""
+    sums: str
+    """Address of the SHA-256 sum of that {file}, alone or in a list."""
+    modules: tuple[str, ...]
+    """Go modules that have the suite's version."""
+    packages: Mapping[str, str]
+    """File to the Go package that it is built from."""
+    version: tuple[str, str]
+    """A program and the flag that makes it print its version."""
+    multicall: str = ""
+    """The one file that all programs are links to, where the suite is built as one."""
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """All that an archive of it may have."""
+        return (*self.programs, *([self.multicall] if self.multicall else []))
+
+    def link(self, folder: Path) -> None:
+        """Gives the one file its many names."""
+        if self.multicall and (folder / self.multicall).exists():
+            for program in self.programs:
+                (folder / program).symlink_to(self.multicall)
+
+    def is_complete(self, folder: Path) -> bool:
+        """Is every program there, and may be run?"""
+        return all(os.access(folder / program, os.X_OK) for program in self.programs)
+
+
+_ETCD = "https://github.com/etcd-io/etcd/releases/download/v{version}"
+_KUBERNETES = "https://dl.k8s.io/v{version}/bin/linux/{machine}"
+_COREDNS = "https://github.com/coredns/coredns/releases/download/v{version}"
+
+SUITES = {
+    "etcd": Suite(
+        programs=("etcd", "etcdctl", "etcdutl"),
+        release=f"{_ETCD}/etcd-v{{version}}-linux-{{machine}}.tar.gz",
+        sums=f"{_ETCD}/SHA256SUMS",
+        modules=tuple(
+            f"go.etcd.io/etcd/{part}/v3"
+            for part in ("server", "etcdctl", "etcdutl", "api", "client/pkg", "client", "pkg")
+        ),
+        packages={
+            "etcd": "go.etcd.io/etcd/server/v3",
+            "etcdctl": "go.etcd.io/etcd/etcdctl/v3",
+            "etcdutl": "go.etcd.io/etcd/etcdutl/v3",
+        },
+        version=("etcd", "--version"),
+    ),
+    "kube": Suite(
+        programs=(
+            "kubeadm",
+            "kubelet",
+            "kubectl",
+            "kube-apiserver",
+            "kube-controller-manager",
+            "kube-scheduler",
+            "kube-proxy",
+        ),
+        release=f"{_KUBERNETES}/{{program}}",
+        sums=f"{_KUBERNETES}/{{file}}.sha256",
+        modules=("k8s.io/kubernetes",),
+        packages={"kube": "./multicall"},
+        version=("kube-apiserver", "--version"),
+        multicall="kube",
+    ),
+    "coredns": Suite(
+        programs=("coredns",),
+        release=f"{_COREDNS}/coredns_{{version}}_linux_{{machine}}.tgz",
+        sums=f"{_COREDNS}/{{file}}.sha256",
+        modules=("github.com/coredns/coredns",),
+        packages={"coredns": "github.com/coredns/coredns"},
+        version=("coredns", "--version"),
+    ),
+}
