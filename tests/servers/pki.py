@@ -43,6 +43,7 @@ class Authority:
         self,
         name: str,
         *,
+        organization: str = "",
         dns: Iterable[str] = (),
         ips: Iterable[str] = (),
         server: bool = True,
@@ -50,11 +51,14 @@ class Authority:
         not_before: datetime | None = None,
         not_after: datetime | None = None,
     ) -> KeyPair:
-        """A certificate for the common name, valid for the last hour and the lifetime unless told otherwise."""
+        """A certificate for the common name, valid for the last hour and the lifetime unless told otherwise.
+
+        Kubernetes takes the name for a user's and the `organization` for a group's.
+        """
         key = ec.generate_private_key(ec.SECP256R1())
         names = [*(x509.DNSName(each) for each in dns), *(x509.IPAddress(ip_address(each)) for each in ips)]
         usages = [usage for wanted, usage in ((server, USAGES["server"]), (client, USAGES["client"])) if wanted]
-        builder = self._builder(_name(name), key, not_before, not_after)
+        builder = self._builder(_name(name, organization), key, not_before, not_after)
         builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         if names:
             builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
@@ -109,8 +113,9 @@ class Authority:
         return builder.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
 
 
-def _name(name: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+def _name(name: str, organization: str = "") -> x509.Name:
+    parts = [(NameOID.ORGANIZATION_NAME, organization), (NameOID.COMMON_NAME, name)]
+    return x509.Name([x509.NameAttribute(kind, value) for kind, value in parts if value])
 
 
 def _write_key(path: Path, key: ec.EllipticCurvePrivateKey) -> None:
