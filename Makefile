@@ -4,10 +4,10 @@ RUN := $(UV) run --locked --all-extras
 API := tasks/clients/etcd_api
 
 # Compiled once at the installation, not by each of the many processes of a test: a Prefect server starts in 6 s, not 30.
-setup demo test e2e e2e-full bench bench-nodes: export UV_COMPILE_BYTECODE := 1
+setup binaries demo test e2e e2e-full bench bench-nodes: export UV_COMPILE_BYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test e2e e2e-full lab-up lab-down lab-ssh lint format bench bench-nodes proto clean
+.PHONY: help setup binaries demo test e2e e2e-full lab-up lab-down lab-ssh lint format bench bench-nodes proto clean
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 13
@@ -15,10 +15,14 @@ help: ## this list
 setup: ## make the environment in .venv
 	$(UV) sync --locked --all-extras
 
+binaries: ## get the servers' programs; ARGS="kube=1.37.2" for others than the tests'
+	$(RUN) python -m tests.servers.binaries $(ARGS)
+
 demo: ## a backup and a restore on real servers, without root
 	$(RUN) python -m tests.demo
 
 test: ## unit and component tests; ARGS="-k name" goes to pytest
+	$(RUN) python -m tests.servers.binaries
 	$(RUN) pytest -n 2 --dist loadfile $(ARGS)
 
 e2e: ## tests on real clusters, as root on Linux; ARGS as above

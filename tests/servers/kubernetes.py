@@ -1,204 +1,290 @@
-"""A real Kubernetes control plane on loopback, without root; its nodes are hollow: a thread says that they are Ready."""
+"""A real Kubernetes control plane on loopback, without root: etcd, API server, controllers and scheduler, no kubelet.
 
-import base64
+Nodes and running pods come from `tests/servers/hollow.py`.
+"""
+
+import json
+import os
 import ssl
-import threading
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
-from datetime import UTC, datetime
+import subprocess
+from base64 import b64encode
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import quote
 
 import httpx
-import yaml
 
-from tests.servers.binaries import KUBERNETES_VERSION, binaries
+from tests.servers.binaries import KUBERNETES_VERSION, kubernetes_binaries
 from tests.servers.etcd import EtcdCluster
-from tests.servers.pki import Authority
-from tests.servers.processes import Process, free_port, wait_until
+from tests.servers.pki import Authority, KeyPair
+from tests.servers.processes import Process, free_port
 
-START_LIMIT = 90.0
-SERVICES = "10.96.0.0/16"
-CONTROLLER_MANAGER, SCHEDULER = "kube-controller-manager", "kube-scheduler"
+START_LIMIT = 60.0
+"""Seconds until each server has to work; the whole takes six to nine, on a busy machine more."""
 
-PULSE_SECONDS = 0.5
-"""Between two looks of a hollow node at its pods."""
+REQUEST_SECONDS = 20.0
+SERVICES = "198.19.0.0/16"
+"""Of the ranges that RFC 2544 keeps for tests; nothing routes it."""
 
-LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
-PATCH = {"Content-Type": "application/strategic-merge-patch+json"}
+PATCHES = {
+    "merge": "application/merge-patch+json",
+    "strategic": "application/strategic-merge-patch+json",
+}
+
+Resource = dict[str, Any]
+
+
+class ApiError(Exception):
+    """An answer other than success: `status` is HTTP's, `body` what was said about it."""
+
+    def __init__(self, request: str, status: int, text: str) -> None:
+        try:
+            self.body: Resource = json.loads(text)
+        except ValueError:  # a server on its way up or down has no JSON yet
+            self.body = {"message": text}
+        super().__init__(f"{request} answered {status}: {self.body.get('message', text)}")
+        self.status = status
+
+
+class Api:
+    """A small client of the API server: JSON in, JSON out, for one user. May be shared by threads."""
+
+    def __init__(self, url: str, ca: Path, user: KeyPair) -> None:
+        tls = ssl.create_default_context(cafile=str(ca))
+        tls.load_cert_chain(user.certificate, user.key)
+        self._client = httpx.Client(base_url=url, verify=tls, timeout=REQUEST_SECONDS, trust_env=False)
+
+    def close(self) -> None:
+        """Close its connections."""
+        self._client.close()
+
+    def get(self, path: str, **query: str) -> Resource:
+        """One resource, or a list."""
+        return self._send("GET", path, query=query)
+
+    def create(self, path: str, body: Resource) -> Resource:
+        """POST to a collection, or to a subresource such as `eviction`."""
+        return self._send("POST", path, body)
+
+    def replace(self, path: str, body: Resource) -> Resource:
+        """PUT."""
+        return self._send("PUT", path, body)
+
+    def patch(self, path: str, body: Resource, kind: str = "merge") -> Resource:
+        """PATCH, of a kind in PATCHES."""
+        return self._send("PATCH", path, body, content_type=PATCHES[kind])
+
+    def delete(self, path: str, body: Resource | None = None) -> Resource:
+        """DELETE, with options if there are any."""
+        return self._send("DELETE", path, body)
+
+    def is_fine(self, path: str) -> bool:
+        """Does it answer 200?"""
+        try:
+            return self._client.get(path, timeout=2).status_code == HTTPStatus.OK
+        except httpx.HTTPError:
+            return False
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        body: Resource | None = None,
+        *,
+        query: Mapping[str, str] | None = None,
+        content_type: str = "application/json",
+    ) -> Resource:
+        content = None if body is None else json.dumps(body)
+        headers = {"Content-Type": content_type, "Accept": "application/json"}
+        answer = self._client.request(method, path, content=content, params=query, headers=headers)
+        if not answer.is_success:
+            raise ApiError(f"{method} {path}", answer.status_code, answer.text)
+        told: Resource = answer.json()
+        return told
 
 
 class ControlPlane:
-    """A context manager: etcd, API server, controller manager and scheduler; ready when the block begins."""
+    """A context manager: pods are scheduled when the block begins, and nothing of it runs when the block ends.
 
-    def __init__(self, folder: Path, version: str = KUBERNETES_VERSION) -> None:
+    It has three processes of Kubernetes, `apiserver`, `controllers` and `scheduler`, to be killed, frozen and started again,
+    and `etcd`. `api` is the administrator's.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        version: str = KUBERNETES_VERSION,
+        etcd: EtcdCluster | None = None,
+        controllers_flags: Sequence[str] = (),
+    ) -> None:
+        """On an `etcd` that runs already, or else with a member of its own.
+
+        `controllers_flags` are more flags of the controller manager, for example `--node-monitor-grace-period=10s`.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
         self.version = version
+        self.binaries = kubernetes_binaries(version)
+        self.etcd = etcd or EtcdCluster(folder / "etcd")
+        self._owns_etcd = etcd is None
+        self.authority = Authority(folder / "pki", "kubernetes-ca")
+        self.ca = self.authority.ca
         self.port = free_port()
-        self.etcd = EtcdCluster(folder / "etcd", ("solo",))
-        self.processes: dict[str, Process] = {}
-        self._folder = folder
-        self._authority = Authority(folder / "pki", "kubernetes-ca")
-        self._account_key = self._authority.signing_key("service-accounts")
-        self._started = ExitStack()
+        self._serving = self.authority.server("serving")
+        self._accounts = self.authority.issue("service-accounts")
+        self.admin = self.user("kubernetes-admin", "system:masters")
+        self.api = Api(self.url, self.ca, self.admin)
+        self.apiserver = self._process("kube-apiserver", self._apiserver_flags())
+        self._controllers_port, self._scheduler_port = free_port(), free_port()
+        self.controllers = self._process("kube-controller-manager", [*self._controllers_flags(), *controllers_flags])
+        self.scheduler = self._process("kube-scheduler", self._component_flags("kube-scheduler", self._scheduler_port))
 
     def __enter__(self) -> Self:
-        with ExitStack() as started:
-            started.enter_context(self.etcd)
-            api = started.enter_context(self._process("kube-apiserver", *self._api_flags()))
-            self.client = started.enter_context(self._client())
-            api.wait_until(lambda: self._answers("/readyz"), START_LIMIT, "the API server is ready")
-            for name in (CONTROLLER_MANAGER, SCHEDULER):
-                started.enter_context(self._process(name, *self._controller_flags(name)))
-            # Pods are refused until the controller manager has made this.
-            account = "/api/v1/namespaces/default/serviceaccounts/default"
-            wait_until(lambda: self._answers(account), START_LIMIT, "the controller manager works")
-            self._started = started.pop_all()
+        try:
+            self.start()
+        except BaseException:
+            self.kill()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._started.close()
+        self.kill()
+        self.api.close()
 
     @property
     def url(self) -> str:
-        """Of the API."""
+        """Of the API server."""
         return f"https://127.0.0.1:{self.port}"
 
-    def kubeconfig(self, user: str = "admin", group: str = "system:masters") -> str:
-        """For a user, with certificate and key in it."""
-        pair = self._authority.issue(user, group=group, server=False)
+    def start(self) -> None:
+        """Start all, and wait until a pod may be created."""
+        if self._owns_etcd:
+            self.etcd.start()
+        self.start_apiserver()
+        self.start_controllers()
+        self.start_scheduler()
+        account = "/api/v1/namespaces/default/serviceaccounts/default"
+        self.controllers.wait_until(lambda: self.api.is_fine(account), START_LIMIT, "pods may be created")
 
-        def embedded(path: Path) -> str:
-            return base64.b64encode(path.read_bytes()).decode()
+    def start_apiserver(self) -> None:
+        """Start it and wait until it is ready."""
+        self.apiserver.start()
+        self.apiserver.wait_until(lambda: self.api.is_fine("/readyz"), START_LIMIT, "the API server is ready")
 
-        cluster = {"server": self.url, "certificate-authority-data": embedded(self._authority.ca)}
-        keys = {"client-certificate-data": embedded(pair.certificate), "client-key-data": embedded(pair.key)}
-        return yaml.safe_dump(
+    def start_controllers(self) -> None:
+        """Start the controller manager and wait until it is healthy."""
+        self.controllers.start()
+        self._wait_healthy(self.controllers, self._controllers_port)
+
+    def start_scheduler(self) -> None:
+        """Start the scheduler and wait until it is healthy."""
+        self.scheduler.start()
+        self._wait_healthy(self.scheduler, self._scheduler_port)
+
+    def kill(self) -> None:
+        """SIGKILL for all, the clients of each server first."""
+        for process in (self.scheduler, self.controllers, self.apiserver):
+            process.kill()
+        if self._owns_etcd:
+            self.etcd.kill()
+
+    def user(self, name: str, group: str = "") -> KeyPair:
+        """A client certificate for a user of Kubernetes."""
+        return self.authority.issue(name, organization=group, server=False)
+
+    def kubeconfig(self, user: KeyPair | None = None) -> str:
+        """For a user, by default the administrator: everything in it, nothing beside it. It holds the private key."""
+        who = user or self.admin
+        cluster = {"server": self.url, "certificate-authority-data": _encoded(self.ca)}
+        keys = {"client-certificate-data": _encoded(who.certificate), "client-key-data": _encoded(who.key)}
+        return json.dumps(  # which YAML includes
             {
                 "apiVersion": "v1",
                 "kind": "Config",
-                "clusters": [{"name": "loopback", "cluster": cluster}],
-                "users": [{"name": user, "user": keys}],
-                "contexts": [{"name": "loopback", "context": {"cluster": "loopback", "user": user}}],
-                "current-context": "loopback",
+                "clusters": [{"name": "test", "cluster": cluster}],
+                "users": [{"name": who.key.stem, "user": keys}],
+                "contexts": [{"name": "test", "context": {"cluster": "test", "user": who.key.stem}}],
+                "current-context": "test",
             }
         )
 
-    def create(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        """POST as the administrator; httpx.HTTPStatusError with the API's own answer."""
-        answer = self.client.post(path, json=dict(body))
-        answer.raise_for_status()
-        made: dict[str, Any] = answer.json()
-        return made
+    def kubectl(self, *arguments: str, text: str | None = None, limit: float = 60.0) -> str:
+        """What kubectl prints for the administrator, given `text` as its input; RuntimeError with its standard error."""
+        command: list[str | Path] = [self.binaries / "kubectl", f"--kubeconfig={self._config(self.admin)}", *arguments]
+        environment = {"HOME": str(self.folder), "PATH": os.defpath}
+        done = subprocess.run(
+            command, input=text, env=environment, capture_output=True, text=True, timeout=limit, check=False
+        )
+        if done.returncode:
+            raise RuntimeError(f"kubectl {arguments[0]} failed with {done.returncode}: {done.stderr.strip()}")
+        return done.stdout
 
-    def get(self, path: str) -> dict[str, Any]:
-        """GET as the administrator."""
-        answer = self.client.get(path)
-        answer.raise_for_status()
-        found: dict[str, Any] = answer.json()
-        return found
+    def _process(self, program: str, flags: Iterable[str]) -> Process:
+        return Process([self.binaries / program, *flags], folder=self.folder, name=program, cwd=self.folder)
 
-    @contextmanager
-    def hollow_nodes(self, *names: str) -> Iterator[None]:
-        """Nodes that run nothing: their pods are Running and Ready as soon as they are bound, and gone when deleted."""
-        nodes = [_HollowNode(self, name) for name in names]
-        for node in nodes:
-            node.start()
+    def _wait_healthy(self, process: Process, port: int) -> None:
+        api = Api(f"https://127.0.0.1:{port}", self.ca, self.admin)
         try:
-            yield
+            process.wait_until(lambda: api.is_fine("/healthz"), START_LIMIT, f"{process.name} is healthy")
         finally:
-            for node in nodes:
-                node.stop()
+            api.close()
 
-    def _process(self, name: str, *flags: str) -> Process:
-        program = binaries("kube", self.version) / name
-        self.processes[name] = Process([program, *flags], folder=self._folder, name=name)
-        return self.processes[name]
+    def _config(self, user: KeyPair) -> Path:
+        """The kubeconfig as a file of the owner's only."""
+        path = user.key.with_suffix(".conf")
+        if not path.exists():
+            path.touch(mode=0o600)
+            path.write_text(self.kubeconfig(user))
+        return path
 
-    def _api_flags(self) -> Iterator[str]:
-        own = self._authority.issue("kube-apiserver", dns=("localhost",), ips=("127.0.0.1", "10.96.0.1"), client=False)
-        etcd = self.etcd.client
+    def _serving_flags(self, port: int) -> Iterator[str]:
+        yield "--bind-address=127.0.0.1"
+        yield f"--secure-port={port}"
+        yield f"--tls-cert-file={self._serving.certificate}"
+        yield f"--tls-private-key-file={self._serving.key}"
+
+    def _apiserver_flags(self) -> Iterator[str]:
+        yield from self._serving_flags(self.port)
+        yield "--advertise-address=127.0.0.1"  # or else it looks for a default route, which a machine need not have
+        yield "--endpoint-reconciler-type=none"  # the Service `kubernetes` cannot have an address on loopback
         yield f"--etcd-servers={self.etcd.endpoints}"
         yield f"--etcd-cafile={self.etcd.ca}"
-        yield f"--etcd-certfile={etcd.certificate}"
-        yield f"--etcd-keyfile={etcd.key}"
-        yield "--bind-address=127.0.0.1"
-        yield f"--secure-port={self.port}"
-        yield f"--tls-cert-file={own.certificate}"
-        yield f"--tls-private-key-file={own.key}"
-        yield f"--client-ca-file={self._authority.ca}"
+        yield f"--etcd-certfile={self.etcd.client.certificate}"
+        yield f"--etcd-keyfile={self.etcd.client.key}"
+        yield f"--client-ca-file={self.ca}"
+        yield f"--requestheader-client-ca-file={self.ca}"  # without it, the others' logs are full of its absence
+        yield "--requestheader-allowed-names=front-proxy-client"
         yield "--authorization-mode=Node,RBAC"
+        yield "--enable-admission-plugins=NodeRestriction"
         yield f"--service-cluster-ip-range={SERVICES}"
-        yield "--service-account-issuer=https://kubernetes.default.svc"
-        yield f"--service-account-key-file={self._account_key}"
-        yield f"--service-account-signing-key-file={self._account_key}"
+        yield "--service-account-issuer=https://kubernetes.default.svc.cluster.local"
+        yield f"--service-account-key-file={self._accounts.certificate}"
+        yield f"--service-account-signing-key-file={self._accounts.key}"
 
-    def _controller_flags(self, name: str) -> Iterator[str]:
-        config = self._folder / f"{name}.kubeconfig"
-        config.touch(mode=0o600)
-        config.write_text(self.kubeconfig(f"system:{name}", group=""))
-        yield f"--kubeconfig={config}"
-        yield "--bind-address=127.0.0.1"
-        yield f"--secure-port={free_port()}"
-        yield "--leader-elect=false"
-        if name == CONTROLLER_MANAGER:
-            yield "--use-service-account-credentials"
-            yield f"--service-account-private-key-file={self._account_key}"
-            yield f"--root-ca-file={self._authority.ca}"
+    def _component_flags(self, program: str, port: int) -> Iterator[str]:
+        config = self._config(self.user(f"system:{program}"))
+        yield from self._serving_flags(port)
+        for purpose in ("", "authentication-", "authorization-"):
+            yield f"--{purpose}kubeconfig={config}"
+        yield "--kube-api-qps=500"  # they hold themselves back by default, the controllers for 4 s at their start
+        yield "--kube-api-burst=1000"
+        yield "--leader-elect=false"  # there is one; an election would take its seconds after each start
 
-    def _client(self) -> httpx.Client:
-        admin = self._authority.issue("admin", group="system:masters", server=False)
-        tls = ssl.create_default_context(cafile=str(self._authority.ca))
-        tls.load_cert_chain(admin.certificate, admin.key)
-        return httpx.Client(base_url=self.url, verify=tls, timeout=10, trust_env=False)
-
-    def _answers(self, path: str) -> bool:
-        with suppress(httpx.HTTPError):
-            return self.client.get(path).is_success
-        return False
+    def _controllers_flags(self) -> Iterator[str]:
+        yield from self._component_flags("kube-controller-manager", self._controllers_port)
+        yield "--use-service-account-credentials"
+        yield f"--service-account-private-key-file={self._accounts.key}"
+        yield f"--root-ca-file={self.ca}"
 
 
-class _HollowNode:
-    """A Node with a lease that a thread renews, and the pods that are bound to it."""
+def path_of(pod: Resource) -> str:
+    """Where the API has a pod."""
+    metadata = pod["metadata"]
+    return f"/api/v1/namespaces/{quote(metadata['namespace'])}/pods/{quote(metadata['name'])}"
 
-    def __init__(self, plane: ControlPlane, name: str) -> None:
-        self._name = name
-        self._client = plane.client
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._live, name=f"node {name}", daemon=True)
-        plane.create("/api/v1/nodes", {"metadata": {"name": name, "labels": {"kubernetes.io/hostname": name}}})
-        lease = {"metadata": {"name": name}, "spec": {"holderIdentity": name, "leaseDurationSeconds": 40}}
-        plane.create(LEASES, lease)
 
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._ended.set()
-        self._thread.join()
-        for path in (f"{LEASES}/{self._name}", f"/api/v1/nodes/{self._name}"):
-            self._client.delete(path)
-
-    def _live(self) -> None:
-        while not self._ended.wait(PULSE_SECONDS):
-            with suppress(httpx.HTTPError):
-                self._beat()
-                for pod in self._client.get(f"/api/v1/pods?fieldSelector=spec.nodeName={self._name}").json()["items"]:
-                    self._care_for(pod)
-
-    def _beat(self) -> None:
-        now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
-        self._client.patch(f"{LEASES}/{self._name}", json={"spec": {"renewTime": now}}, headers=PATCH)
-        room = {"cpu": "4", "memory": "8Gi", "pods": "110"}
-        conditions = [{"type": "Ready", "status": "True", "reason": "Hollow", "lastHeartbeatTime": f"{now[:19]}Z"}]
-        status = {"capacity": room, "allocatable": room, "conditions": conditions}
-        self._client.patch(f"/api/v1/nodes/{self._name}/status", json={"status": status}, headers=PATCH)
-
-    def _care_for(self, pod: dict[str, Any]) -> None:
-        place = f"/api/v1/namespaces/{pod['metadata']['namespace']}/pods/{pod['metadata']['name']}"
-        if "deletionTimestamp" in pod["metadata"]:
-            body = {"gracePeriodSeconds": 0, "preconditions": {"uid": pod["metadata"]["uid"]}}
-            self._client.request("DELETE", place, json=body)
-        elif pod["status"]["phase"] == "Pending":
-            conditions = [{"type": kind, "status": "True"} for kind in ("Initialized", "ContainersReady", "Ready")]
-            status = {"phase": "Running", "conditions": conditions, "startTime": pod["metadata"]["creationTimestamp"]}
-            self._client.patch(f"{place}/status", json={"status": status}, headers=PATCH)
+def _encoded(file: Path) -> str:
+    return b64encode(file.read_bytes()).decode()

@@ -43,19 +43,22 @@ class Authority:
         self,
         name: str,
         *,
+        organization: str = "",
         dns: Iterable[str] = (),
         ips: Iterable[str] = (),
         server: bool = True,
         client: bool = True,
         not_before: datetime | None = None,
         not_after: datetime | None = None,
-        group: str = "",
     ) -> KeyPair:
-        """A certificate for the common name (and, for Kubernetes, a group), valid for the last hour and the lifetime unless told otherwise."""
+        """A certificate for the common name, valid for the last hour and the lifetime unless told otherwise.
+
+        Kubernetes takes the name for a user's and the `organization` for a group's.
+        """
         key = ec.generate_private_key(ec.SECP256R1())
         names = [*(x509.DNSName(each) for each in dns), *(x509.IPAddress(ip_address(each)) for each in ips)]
         usages = [usage for wanted, usage in ((server, USAGES["server"]), (client, USAGES["client"])) if wanted]
-        builder = self._builder(_name(name, group), key, not_before, not_after)
+        builder = self._builder(_name(name, organization), key, not_before, not_after)
         builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         if names:
             builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
@@ -74,12 +77,6 @@ class Authority:
         """The authority's own key, beside its certificate."""
         path = self.ca.with_suffix(".key")
         _write_key(path, self._key)
-        return path
-
-    def signing_key(self, name: str) -> Path:
-        """A key without a certificate, as service account tokens are signed with; in the form that an API server reads."""
-        path = self.folder / f"{name}.key"
-        _write_key(path, ec.generate_private_key(ec.SECP256R1()), serialization.PrivateFormat.TraditionalOpenSSL)
         return path
 
     def _write_ca(self) -> None:
@@ -122,17 +119,13 @@ class Authority:
         return builder.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
 
 
-def _name(name: str, group: str = "") -> x509.Name:
-    groups = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, group)] if group else []
-    return x509.Name([*groups, x509.NameAttribute(NameOID.COMMON_NAME, name)])
+def _name(name: str, organization: str = "") -> x509.Name:
+    parts = [(NameOID.ORGANIZATION_NAME, organization), (NameOID.COMMON_NAME, name)]
+    return x509.Name([x509.NameAttribute(kind, value) for kind, value in parts if value])
 
 
-def _write_key(
-    path: Path,
-    key: ec.EllipticCurvePrivateKey,
-    form: serialization.PrivateFormat = serialization.PrivateFormat.PKCS8,
-) -> None:
-    pem = key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption())
+def _write_key(path: Path, key: ec.EllipticCurvePrivateKey) -> None:
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     path.unlink(missing_ok=True)
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
         file.write(pem)

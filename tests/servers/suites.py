@@ -1,104 +1,92 @@
-"""Suites of programs that the tests' servers are made of: their files, their official release, how Go makes them."""
+"""The programs that tests run, suite by suite: what belongs together, where it is released, and how Go builds it."""
 
-from collections.abc import Callable
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-MULTICALL = Path(__file__).parent / "multicall"
 
-Go = Callable[..., str]
-"""Runs `go` with these words in the folder of the module that is being made, and returns what it prints."""
-
-
-@dataclass(frozen=True)
-class Download:
-    """A file of a release: a program, or an archive with programs."""
-
-    address: str
-    sums: str
-    """Where its SHA-256 is: a file with nothing else, or with lines of `SUM  FILE`."""
+class NotHereError(Exception):
+    """One source has not got a suite; the message says why, and the next source is asked."""
 
 
 @dataclass(frozen=True)
 class Suite:
-    """Addresses have a {version} and a {machine}."""
+    """Programs of one version."""
 
-    files: tuple[str, ...]
-    downloads: tuple[Download, ...]
-    build: Callable[[Go, Path, Path, str], None]
-    """Makes the files: `go`, the module's folder, the folder for them, the version."""
+    programs: tuple[str, ...]
+    release: str
+    """Address of an official file for a {version} and a {machine}: a tar of all, or each {program} by itself."""
+    sums: str
+    """Address of the SHA-256 sum of that {file}, alone or in a list."""
+    modules: tuple[str, ...]
+    """Go modules that have the suite's version."""
+    packages: Mapping[str, str]
+    """File to the Go package that it is built from."""
+    version: tuple[str, str]
+    """A program and the flag that makes it print its version."""
     multicall: str = ""
-    """A program that may be all of them, by the name that it is called by."""
+    """The one file that all programs are links to, where the suite is built as one."""
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """All that an archive of it may have."""
+        return (*self.programs, *([self.multicall] if self.multicall else []))
+
+    def link(self, folder: Path) -> None:
+        """Gives the one file its many names."""
+        if self.multicall and (folder / self.multicall).exists():
+            for program in self.programs:
+                (folder / program).symlink_to(self.multicall)
+
+    def is_complete(self, folder: Path) -> bool:
+        """Is every program there, and may be run?"""
+        return all(os.access(folder / program, os.X_OK) for program in self.programs)
 
 
-def _build_etcd(go: Go, module: Path, into: Path, version: str) -> None:
-    """What `go install` would do if these modules had no replace directives."""
-    packages = {"etcd": "server", "etcdctl": "etcdctl", "etcdutl": "etcdutl"}
-    _import(module, *(f"go.etcd.io/etcd/{package}/v3" for package in packages.values()))
-    parts = ("server", "etcdctl", "etcdutl", "api", "client/pkg", "client", "pkg")
-    go("mod", "edit", *(f"-require=go.etcd.io/etcd/{part}/v3@v{version}" for part in parts))
-    go("mod", "tidy")
-    for file, package in packages.items():
-        go("build", "-ldflags", "-s -w", "-o", str(into / file), f"go.etcd.io/etcd/{package}/v3")
-
-
-def _build_kube(go: Go, module: Path, into: Path, version: str) -> None:
-    """k8s.io/kubernetes replaces its staging modules by paths: they are replaced by v0.MINOR.PATCH here. 10 minutes."""
-    (module / "multicall").mkdir()
-    (module / "multicall" / "main.go").write_bytes((MULTICALL / "main.go").read_bytes())
-    file = go("mod", "download", "-json", f"k8s.io/kubernetes@v{version}").partition('"GoMod": "')[2].partition('"')[0]
-    words = [line.split() for line in Path(file).read_text().splitlines()]
-    staged = [line[0] for line in words if line[1:2] == ["=>"] and line[0].startswith("k8s.io/")]
-    minor = version.removeprefix("1.")
-    go("mod", "edit", *(f"-replace={name}={name}@v0.{minor}" for name in staged))
-    go("mod", "edit", f"-require=k8s.io/kubernetes@v{version}")
-    go("mod", "tidy")
-    told = {
-        "gitVersion": f"v{version}",
-        "gitMajor": "1",
-        "gitMinor": minor.partition(".")[0],
-        "gitTreeState": "clean",
-        "gitCommit": "lab",
-        "buildDate": "2026-11-01T00:00:00Z",
-    }
-    packages = ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
-    flags = [f"-X {package}.{name}={value}" for package in packages for name, value in told.items()]
-    go("build", "-ldflags", " ".join(["-s -w", *flags]), "-o", str(into / "kube"), "./multicall")
-
-
-def _build_coredns(go: Go, module: Path, into: Path, version: str) -> None:
-    _import(module, "github.com/coredns/coredns")
-    go("mod", "edit", f"-require=github.com/coredns/coredns@v{version}")
-    go("mod", "tidy")
-    go("build", "-ldflags", "-s -w", "-o", str(into / "coredns"), "github.com/coredns/coredns")
-
-
-def _import(module: Path, *packages: str) -> None:
-    """A file that needs programs, so that `go mod tidy` keeps their modules."""
-    imports = "".join(f'import _ "{package}"\n' for package in packages)
-    (module / "tools.go").write_text(f"//go:build tools\n\npackage tools\n\n{imports}")
-
-
-_KUBE = ("kubeadm", "kubelet", "kubectl", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy")
-_DL = "https://dl.k8s.io/release/v{version}/bin/linux/{machine}"
 _ETCD = "https://github.com/etcd-io/etcd/releases/download/v{version}"
-_COREDNS = "https://github.com/coredns/coredns/releases/download/v{version}/coredns_{version}_linux_{machine}.tgz"
+_KUBERNETES = "https://dl.k8s.io/v{version}/bin/linux/{machine}"
+_COREDNS = "https://github.com/coredns/coredns/releases/download/v{version}"
 
 SUITES = {
     "etcd": Suite(
-        files=("etcd", "etcdctl", "etcdutl"),
-        downloads=(Download(f"{_ETCD}/etcd-v{{version}}-linux-{{machine}}.tar.gz", f"{_ETCD}/SHA256SUMS"),),
-        build=_build_etcd,
+        programs=("etcd", "etcdctl", "etcdutl"),
+        release=f"{_ETCD}/etcd-v{{version}}-linux-{{machine}}.tar.gz",
+        sums=f"{_ETCD}/SHA256SUMS",
+        modules=tuple(
+            f"go.etcd.io/etcd/{part}/v3"
+            for part in ("server", "etcdctl", "etcdutl", "api", "client/pkg", "client", "pkg")
+        ),
+        packages={
+            "etcd": "go.etcd.io/etcd/server/v3",
+            "etcdctl": "go.etcd.io/etcd/etcdctl/v3",
+            "etcdutl": "go.etcd.io/etcd/etcdutl/v3",
+        },
+        version=("etcd", "--version"),
     ),
     "kube": Suite(
-        files=_KUBE,
-        downloads=tuple(Download(f"{_DL}/{program}", f"{_DL}/{program}.sha256") for program in _KUBE),
-        build=_build_kube,
+        programs=(
+            "kubeadm",
+            "kubelet",
+            "kubectl",
+            "kube-apiserver",
+            "kube-controller-manager",
+            "kube-scheduler",
+            "kube-proxy",
+        ),
+        release=f"{_KUBERNETES}/{{program}}",
+        sums=f"{_KUBERNETES}/{{file}}.sha256",
+        modules=("k8s.io/kubernetes",),
+        packages={"kube": "./multicall"},
+        version=("kube-apiserver", "--version"),
         multicall="kube",
     ),
     "coredns": Suite(
-        files=("coredns",),
-        downloads=(Download(_COREDNS, f"{_COREDNS}.sha256"),),
-        build=_build_coredns,
+        programs=("coredns",),
+        release=f"{_COREDNS}/coredns_{{version}}_linux_{{machine}}.tgz",
+        sums=f"{_COREDNS}/{{file}}.sha256",
+        modules=("github.com/coredns/coredns",),
+        packages={"coredns": "github.com/coredns/coredns"},
+        version=("coredns", "--version"),
     ),
 }
