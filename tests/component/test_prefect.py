@@ -31,6 +31,9 @@ RUN_LIMIT = 200.0
 
 ENDED = {"Completed", "Failed", "Crashed", "Cancelled"}
 BACKUP, DRILL = "etcd_backup_to_s3/etcd-backup", "etcd_restore_drill/etcd-restore-drill"
+RESTORE, MAINTENANCE = "etcd_restore_from_s3/etcd-restore", "etcd_maintenance/etcd-maintenance"
+HEALTH = "etcd_health/etcd-health"
+DEPLOYMENTS = (BACKUP, DRILL, RESTORE, MAINTENANCE, HEALTH)
 
 
 class Runbooks:
@@ -63,7 +66,7 @@ class Runbooks:
     def deploy(self) -> dict[str, dict[str, Any]]:
         """What the API has after `prefect deploy --all`; then the schedules sleep, for :17 comes in every hour."""
         self.server.cli("--no-prompt", "deploy", "--all")
-        deployed = {name: self.deployment(name) for name in (BACKUP, DRILL)}
+        deployed = {name: self.deployment(name) for name in DEPLOYMENTS}
         for deployment in deployed.values():
             for schedule in deployment["schedules"]:
                 path = f"/deployments/{deployment['id']}/schedules/{schedule['id']}"
@@ -201,7 +204,7 @@ class Hold:
         self._released.wait(RUN_LIMIT)
 
 
-def test_deploy_all_deploys_both_runbooks_and_again_changes_nothing(runbooks: Runbooks) -> None:
+def test_deploy_all_deploys_every_runbook_and_again_changes_nothing(runbooks: Runbooks) -> None:
     """With schedules, their time zones and parameters, and one run at a time."""
     deployed = runbooks.deploy()
     schedules = {
@@ -213,6 +216,8 @@ def test_deploy_all_deploys_both_runbooks_and_again_changes_nothing(runbooks: Ru
         (BACKUP, "hourly", "17 * * * *", "UTC", "{}"),
         (BACKUP, "weekly-with-drill", "47 3 * * 0", "UTC", "{'drill': True}"),
         (DRILL, "weekly", "17 5 * * 1", "UTC", "{}"),
+        (MAINTENANCE, "weekly", "37 4 * * 6", "UTC", "{'mode': 'apply'}"),
+        (HEALTH, "every-ten-minutes", "*/10 * * * *", "UTC", "{}"),
     }
     assert sum(len(deployment["schedules"]) for deployment in deployed.values()) == len(schedules)
     assert runbooks.server.api("POST", "/deployments/count", {}) == len(deployed)
@@ -223,18 +228,20 @@ def test_deploy_all_deploys_both_runbooks_and_again_changes_nothing(runbooks: Ru
 
 
 def test_every_field_of_the_form_is_explained_and_bounded(runbooks: Runbooks) -> None:
-    """What the UI makes its form of, and the API its checks: for both runbooks, and for the retention rules inside."""
-    schemas = {name: runbooks.deployment(name)["parameter_openapi_schema"] for name in (BACKUP, DRILL)}
+    """What the UI makes its form of, and the API its checks: for every runbook, and for the rules inside."""
+    schemas = {name: runbooks.deployment(name)["parameter_openapi_schema"] for name in DEPLOYMENTS}
     backup, drill = (schemas[name]["properties"] for name in (BACKUP, DRILL))
     retention = schemas[BACKUP]["definitions"]["Retention"]["properties"]
     assert set(backup) == {"cluster", "retention", "drill", "route", "member", "allow_no_quorum", "pki"}
     assert set(drill) == {"cluster", "backup"}
     assert set(retention) == {"last", "hourly", "daily", "weekly", "monthly", "yearly", "within"}
-    fields = {**backup, **{f"drill.{name}": field for name, field in drill.items()}, **retention}
-    assert [name for name, field in fields.items() if not field.get("description", "").strip()] == []
-    for form in (backup, drill):
+    for schema in schemas.values():
+        form = schema["properties"]
+        parts = [part.get("properties", {}) for part in schema.get("definitions", {}).values()]
+        every = [(name, field) for part in (form, *parts) for name, field in part.items()]
+        assert [name for name, field in every if not field.get("description", "").strip()] == []
         assert form["cluster"]["pattern"] == "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
-    assert backup["route"]["enum"] == ["auto", "direct", "tunnel"]
+    assert backup["route"]["enum"] == ["auto", "direct", "tunnel", "node"]
     assert (backup["member"]["minLength"], backup["member"]["maxLength"]) == (1, 253)
     assert (drill["backup"]["minLength"], drill["backup"]["maxLength"]) == (1, 64)
     counts = [field for name, field in retention.items() if name != "within"]
