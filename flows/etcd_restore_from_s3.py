@@ -112,4 +112,4 @@ def _roll_back(run: Run, cluster: str, mode: Mode, confirmed: str) -> Report:
 
 def _rollback_command(cluster: str) -> str:
     parameters = f"-p cluster={cluster} -p mode=apply -p confirm={cluster} -p rollback=true"
-    return f"or put the old state back: prefect deployment run etcd_restore_from_s3/etcd-restore {parameters}"
+    return f"prefect deployment run etcd_restore_from_s3/etcd-restore {parameters}"

@@ -144,6 +144,8 @@ def _head(report: Report) -> list[str]:
         lines += ["", f"**Problem:** {report.problem}"]
     if report.next_step:
         lines += ["", f"**Next step:** {report.next_step}"]
+    if report.way_back:
+        lines += ["", f"**Way back:** {report.way_back}"]
     return lines
 
 

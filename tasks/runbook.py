@@ -61,11 +61,11 @@ class Run:
 
     def way_back(self, advice: str) -> None:
         """What undoes this run from here on, if it does not reach its end: in the journal, and in any report of a failure."""
-        self._update(next_step=advice)
+        self._update(way_back=advice)
 
     def finish(self, *summary: str) -> Report:
         """The run reached its end; `summary` is what an operator reads first."""
-        self._update(outcome=Outcome.COMPLETED, summary=summary, next_step="", ended_at=datetime.now(UTC))
+        self._update(outcome=Outcome.COMPLETED, summary=summary, way_back="", ended_at=datetime.now(UTC))
         return self.report
 
     def _update(self, **changes: Any) -> None:  # noqa: ANN401 - fields of Report
@@ -79,7 +79,7 @@ class Run:
         self._update(
             outcome=outcome,
             problem=redact(problem),
-            next_step="; ".join(filter(None, [next_step, self.report.next_step])),
+            next_step=next_step,
             ended_at=self.report.ended_at or datetime.now(UTC),
         )
         _kept(reports.keep_report, self.report)

@@ -46,4 +46,5 @@ class Report(Model):
     doing: str = Field(default="", description="the step that was under way when this was written")
     problem: str = ""
     next_step: str = ""
+    way_back: str = Field(default="", description="what undoes the run, while there is something to undo")
     summary: tuple[str, ...] = Field(default=(), description="what an operator wants to read first")

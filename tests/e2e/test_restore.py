@@ -114,7 +114,7 @@ def test_killed_at_a_boundary_and_run_again(backed_up: LabSite, die: str) -> Non
 def test_a_restore_that_was_cut_off_is_rolled_back(backed_up: LabSite) -> None:
     """As long as no API server has run on the restored data, all of the old state is there again."""
     died = restore(backed_up, die="after swap data")
-    assert "-p rollback=true" in died["next_step"]
+    assert "-p rollback=true" in died["way_back"]
     refused = restore(backed_up, rollback=True, confirm="another")
     assert refused["outcome"] == "refused"
     report = restore(backed_up, rollback=True)
