@@ -60,7 +60,9 @@ def plan_restore(  # noqa: PLR0913 - each is a fact or a word of the operator, b
     if record and record.backup != backup.id:
         refusals.append(_other(record.backup, backup.id, record.id))
     if not targets:
-        refusals.append(_no_member(cluster))
+        refusals.append(_nobody(cluster, "no reachable node has an etcd member that is understood"))
+    if not control_planes:
+        refusals.append(_nobody(cluster, "no reachable node has the manifest of an API server"))
     plan = RestorePlan(
         id=record.id if record and same else restore_id,
         backup=backup.id,
@@ -194,10 +196,10 @@ def _not_confirmed(cluster: str, confirm: str) -> Refusal:
     )
 
 
-def _no_member(cluster: str) -> Refusal:
+def _nobody(cluster: str, problem: str) -> Refusal:
     return Refusal(
         subject=cluster,
-        problem="no reachable node has an etcd member that is understood",
+        problem=problem,
         next_step="check nodes: and ssh: of the profile; docs/etcd-restore.md has the way by hand",
     )
 

@@ -176,6 +176,7 @@ def test_a_data_directory_that_is_a_mount_point_stays_where_it_is() -> None:
             "cp1 was told of a member cp7, which is on no node of the profile",
         ),
         ((WORKER,), {}, "prod", "no reachable node has an etcd member"),
+        ((node("e1", manifests={}),), {}, "prod", "no reachable node has the manifest of an API server"),
     ],
 )
 def test_what_forbids_it_is_said_before_anything_is_done(
