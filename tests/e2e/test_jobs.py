@@ -10,7 +10,7 @@ from functools import partial
 
 import pytest
 
-from tasks.at_once import wait_for
+from tasks.at_once import on_all, wait_for
 from tasks.clients.ssh import Job, JobResult, SshNode, run_job, stop_job
 from tasks.cluster import open_cluster
 from tasks.errors import CommandFailed, NotYet
@@ -66,6 +66,19 @@ def test_output_input_and_end_of_a_job(node: SshNode, machine: Machine) -> None:
         run_job(node, Job("fails", "echo no; exit 3", LIMIT))
     with pytest.raises(NotYet, match="later"):
         run_job(node, Job("is-busy", "echo later; exit 75", LIMIT))
+
+
+def test_a_job_that_fails_at_once_is_told_as_what_it_is(node: SshNode) -> None:
+    """systemd may call its start failed, when its end is faster than the news of its start; many at once provoke it."""
+
+    def fail(number: int) -> str:
+        with pytest.raises(CommandFailed) as failed:
+            run_job(node, Job(f"quick-{number}", "exit 3", LIMIT))
+        return str(failed.value)
+
+    for first in range(0, 32, 8):  # sshd's MaxSessions is 10
+        for told in on_all(fail, range(first, first + 8)):
+            assert "failed (exit-code,exited,3," in told
 
 
 def test_the_same_job_started_twice_runs_once(node: SshNode, machine: Machine) -> None:

@@ -193,7 +193,10 @@ echo "$SERVICE_RESULT $EXIT_CODE $EXIT_STATUS $(date +%s)" > {result}.new
 sync {result}.new && mv {result}.new {result}
 KUBE_RUNBOOKS
 {f"cat > {secret_file}" if secret else ":"}
-systemd-run --quiet --collect --unit={job.unit} {unit} /bin/sh -c {shlex.quote(begin)} >&2
+if ! systemd-run --quiet --collect --unit={job.unit} {unit} /bin/sh -c {shlex.quote(begin)} >&2; then
+  # A command that fails within milliseconds may fail its own start: it has run, and its result is on the way.
+  tries=0; while [ ! -e {result} ]; do [ $tries -lt 50 ]; tries=$((tries + 1)); sleep 0.1; done
+fi
 echo started
 """
 
