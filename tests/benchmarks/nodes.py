@@ -29,8 +29,8 @@ from tasks.at_once import MOST, on_all
 from tasks.clients.ssh import Job, SshNode, SshTarget, run_job
 from tasks.cluster import open_cluster
 from tasks.probes.node_snapshot import PART_BYTES, input_of, parse_etags, upload_script
-from tests.lab.lab import BUCKET, Lab
-from tests.lab.shape import Shape
+from tests.lab.lab import Lab
+from tests.lab.shape import BUCKET, Shape
 from tests.servers.binaries import ROOT, binaries
 from tests.servers.sshd import Sshd
 

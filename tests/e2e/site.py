@@ -11,8 +11,9 @@ import boto3
 import yaml
 from botocore.config import Config
 
-from tests.lab.lab import BUCKET, Lab
+from tests.lab.lab import Lab
 from tests.lab.machine import Machine
+from tests.lab.shape import BUCKET
 from tests.servers.binaries import ROOT, etcd_binaries
 from tests.servers.prefect_server import PrefectServer
 from tests.servers.processes import wait_until
@@ -54,8 +55,6 @@ class LabSite:
 
     def empty_bucket(self) -> None:
         """As a new site has it."""
-        if BUCKET not in {bucket["Name"] for bucket in self.s3.list_buckets()["Buckets"]}:
-            self.s3.create_bucket(Bucket=BUCKET)
         for key in self.keys():
             self.s3.delete_object(Bucket=BUCKET, Key=key)
 

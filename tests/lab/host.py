@@ -25,6 +25,10 @@ SYSTEM_FOLDERS = "/usr/local/sbin:/usr/sbin:/sbin"
 CGROUPS = Path("/sys/fs/cgroup")
 
 
+WATCHERS = Path("/proc/sys/fs/inotify/max_user_instances")
+ENOUGH_WATCHERS = 1024
+
+
 class LabError(Exception):
     """A lab cannot do what was asked; the message has the reason and what to do."""
 
@@ -41,6 +45,12 @@ def what_is_missing() -> list[str]:
         missing.append(f"not here: {', '.join(absent)}; on Debian: apt-get install --no-install-recommends {packages}")
     missing += [f"{need} does not exist: {why}" for need, why in _NEEDS if not Path(need).exists()]
     return missing
+
+
+def make_room() -> None:
+    """systemd, containerd and kubelet of each machine watch files: the kernel's 128 watchers of a user are one lab's."""
+    if int(WATCHERS.read_text()) < ENOUGH_WATCHERS:
+        WATCHERS.write_text(str(ENOUGH_WATCHERS))
 
 
 def uses_cgroup_v2() -> bool:

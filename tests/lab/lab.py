@@ -18,17 +18,16 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from tests.lab import images, kubeadm, packages
 from tests.lab.base import base
 from tests.lab.cache import DIGEST_LENGTH, HERE, LABS, digest_of, remove_tree
-from tests.lab.host import LabError, what_is_missing
+from tests.lab.host import LabError, make_room, what_is_missing
 from tests.lab.machine import BRIDGE, Machine, copy
 from tests.lab.namespaces import Namespaces, finish
 from tests.lab.services import Services
-from tests.lab.shape import SERVICES, Role, Shape
+from tests.lab.shape import BUCKET, SERVICES, Role, Shape
 from tests.servers.binaries import binaries
 from tests.servers.pki import Authority
 from tests.servers.processes import wait_until
 
 READY_LIMIT = 240.0
-BUCKET = "lab"
 TABLE = "lab"
 """Of nftables, on the bridge: what does not get through."""
 
@@ -252,6 +251,7 @@ class Lab:
             raise LabError("\n".join(["a lab cannot be started here:", *(f"- {line}" for line in missing)]))
         if self.namespaces.pid:
             raise LabError(f"lab {self.shape.name!r} runs already; `make lab-down NAME={self.shape.name}` ends it")
+        make_room()
 
     def _make(self) -> None:
         began = time.monotonic()

@@ -8,6 +8,9 @@ from typing import Self
 
 from tests.servers.binaries import KUBERNETES_VERSION
 
+BUCKET = "lab"
+"""In a lab's S3 store, there from the start."""
+
 PODS, SERVICES = "198.18.128.0/17", "198.19.0.0/16"
 """Each lab has a network namespace of its own: these may be the same in all of them."""
 

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from tests.lab.namespaces import Namespaces
+from tests.lab.shape import BUCKET
 from tests.servers.seaweedfs import S3Server
 
 
@@ -14,6 +15,7 @@ def main(folder: Path, address: str) -> None:
     server = S3Server(folder, address=address)
     Namespaces(folder.parents[1]).leave_behind(*server.sockets)  # before it starts: it may be killed at any moment
     with server:
+        server.create_bucket(BUCKET)
         told = {"endpoint": server.endpoint, "access_key": server.access_key, "secret_key": server.secret_key}
         path = folder / "store.json"
         path.touch(mode=0o600)
