@@ -1,26 +1,32 @@
 """A cluster by name: its profile, and a handle with its clients, kept open for the life of the process."""
 
 import atexit
+import shlex
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime
+from contextlib import contextmanager, nullcontext
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 
 from pydantic import SecretStr
 
 from tasks import redaction
+from tasks.at_once import on_all
 from tasks.clients.backupstore import BackupStore
 from tasks.clients.etcd import Credentials, EtcdClient
+from tasks.clients.kube import KubeClient, KubeServer, KubeUser
 from tasks.clients.objectstore import ObjectStore, StoreKeys
 from tasks.clients.ssh import SshNode, SshTarget
-from tasks.errors import Refused
+from tasks.errors import NotYet, Refused
 from tasks.models.cluster import ClusterProfile, EtcdEndpoint, EtcdOnNode, Route
 from tasks.policy.certificates import what_is_wrong_with
+from tasks.probes.kubeconfig import Kubeconfig, parse_kubeconfig
 from tasks.profiles import read_profile
 from tasks.secrets import read_public_file, resolve_public, resolve_secret
 from tasks.settings import Settings
+
+CALL = timedelta(seconds=20)
 
 
 class Cluster:
@@ -52,6 +58,37 @@ class Cluster:
     def backups_of(self, cluster: str) -> BackupStore:
         """Those of another cluster in the same bucket, below the same prefix."""
         return BackupStore(self.store, cluster)
+
+    @cached_property
+    def kube(self) -> KubeClient:
+        """The API: by the profile's kubeconfig, else by SSH to every control plane node's own server."""
+        reference = self.profile.kubernetes.kubeconfig
+        if reference:
+            config = parse_kubeconfig(resolve_secret(reference, "kubernetes.kubeconfig"), "kubernetes.kubeconfig")
+            server = KubeServer("api", lambda: nullcontext(config.server), config.tls_server_name)
+            return KubeClient([server], lambda: _user(config))
+        return KubeClient([self._server_on(name) for name in self.control_planes], self._administrator)
+
+    @cached_property
+    def control_planes(self) -> tuple[str, ...]:
+        """Nodes of the profile that have an API server's manifest; `NotYet` when none can be asked."""
+        manifest = shlex.quote(f"{self.profile.kubeadm.folder}/manifests/kube-apiserver.yaml")
+
+        def has_one(name: str) -> bool | None:
+            try:
+                return self.node(name).run(f"test -e {manifest}", timeout=CALL, sudo=True, check=False).status == 0
+            except NotYet:
+                return None
+
+        names = [node.name for node in self.profile.nodes]
+        told = dict(zip(names, on_all(has_one, names), strict=True))
+        found = tuple(name for name, has in told.items() if has)
+        if not found:
+            raise NotYet(
+                f"none of {', '.join(names) or 'no nodes'} is a control plane node that can be reached",
+                hint="check nodes: and ssh: of the profile, or give kubernetes.kubeconfig",
+            )
+        return found
 
     def node(self, name: str) -> SshNode:
         """The SSH connection to a node, opened on first use and kept."""
@@ -91,13 +128,33 @@ class Cluster:
             _ = self._ssh_key, self._known_hosts
 
     def close(self) -> None:
-        """Ends all SSH connections."""
+        """Ends all connections."""
         with self._lock:
+            if kube := self.__dict__.pop("kube", None):
+                kube.close()
+            self.__dict__.pop("control_planes", None)
             for node in self._nodes.values():
                 node.close()
             self._nodes.clear()
             if gateway := self.__dict__.pop("_gateway", None):
                 gateway.close()
+
+    def _server_on(self, name: str) -> KubeServer:
+        port = self.profile.kubernetes.port
+        return KubeServer(name, lambda: self.node(name).tunnel("127.0.0.1", port), server_name="kubernetes")
+
+    def _administrator(self) -> KubeUser:
+        """As the first control plane node that can be asked has it in its admin.conf, read over SSH into memory."""
+        path, problems = f"{self.profile.kubeadm.folder}/admin.conf", []
+        for name in self.control_planes:
+            try:
+                text = self.node(name).read_file(path, sudo=True).decode()
+            except NotYet as error:
+                problems.append(error.problem)
+                continue
+            redaction.remember_secret(text)
+            return _user(parse_kubeconfig(text, f"{name}: {path}"))
+        raise NotYet(f"no admin.conf can be read: {'; '.join(problems)}", hint="look at the control plane nodes")
 
     @cached_property
     def _own_certificate(self) -> Credentials:
@@ -162,6 +219,13 @@ class Cluster:
             sudo=ssh.sudo,
         )
         return SshNode(target, gateway=self._gateway)
+
+
+def _user(config: Kubeconfig) -> KubeUser:
+    key = config.key.get_secret_value()
+    if key:
+        redaction.remember_secret(key)
+    return KubeUser(config.ca.encode(), config.certificate.encode(), key.encode(), config.token.get_secret_value())
 
 
 def _checked(credentials: Credentials, what: str) -> Credentials:

@@ -105,6 +105,25 @@ class Kubeadm(Model):
     )
 
 
+class Kubernetes(Model):
+    """How the worker reaches the API."""
+
+    kubeconfig: SecretRef | None = Field(
+        default=None,
+        description="of an administrator, for example file:/etc/kube-runbooks/prod.conf; default: a control plane node's own "
+        "admin.conf, through SSH",
+    )
+    port: Port = Field(default=6443, description="of the API server on a control plane node")
+
+
+class UpgradeRules(Model):
+    """What upgrades of this cluster have to know."""
+
+    ignore_preflight_errors: tuple[Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]+$")], ...] = Field(
+        default=(), description="of kubeadm, for example SystemVerification"
+    )
+
+
 class EtcdOnNode(Model):
     """Where the node itself keeps a client certificate for etcd and listens on loopback (kubeadm's defaults)."""
 
@@ -203,6 +222,8 @@ class ClusterProfile(Model):
     nodes: tuple[Node, ...] = ()
     ssh: Ssh | None = None
     kubeadm: Kubeadm = Kubeadm()
+    kubernetes: Kubernetes = Kubernetes()
+    upgrade: UpgradeRules = UpgradeRules()
     etcd: Etcd = Etcd()
     store: Store
     backup: BackupRules = BackupRules()

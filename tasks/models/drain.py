@@ -1,0 +1,77 @@
+"""A drain: its rules, what it will do to each pod of a node, and what came of it."""
+
+from datetime import timedelta
+from enum import StrEnum
+
+from pydantic import Field
+
+from tasks.models.base import Duration, Model
+
+
+class DrainOptions(Model):
+    """As kubectl drain has them, with a limit for everything."""
+
+    delete_emptydir_data: bool = Field(
+        default=False, description="evict pods with emptyDir volumes, whose content is lost"
+    )
+    force: bool = Field(default=False, description="evict pods that no controller brings back")
+    grace_period: Duration | None = Field(default=None, description="for each pod; empty for the pod's own")
+    limit: Duration = Field(
+        default=timedelta(minutes=15), gt=timedelta(0), description="for the whole node, for example 15m"
+    )
+    skip_deleting_after: Duration | None = Field(
+        default=None, description="do not wait for pods that have been on their way out for longer, for example 10m"
+    )
+
+
+class Treatment(StrEnum):
+    """What a drain does to a pod."""
+
+    EVICT = "evict"
+    """It goes, and its controller makes another one elsewhere."""
+    EVICT_FOR_GOOD = "evict for good"
+    """It goes, with data or without successor, because an option says so."""
+    LEAVE = "leave"
+    """It stays: its DaemonSet or the kubelet would bring it back at once."""
+    BLOCKED = "blocked"
+    """It would never go: the drain would not end."""
+
+
+class Verdict(Model):
+    """What a drain does to one pod, and why."""
+
+    pod: str = Field(description="namespace/name")
+    uid: str
+    treatment: Treatment
+    reason: str = ""
+    next_step: str = Field(default="", description="for a pod that is blocked")
+
+
+class DrainForecast(Model):
+    """All pods of a node, before the first cordon."""
+
+    node: str
+    verdicts: tuple[Verdict, ...] = ()
+    waits: tuple[str, ...] = Field(default=(), description="budgets that allow nothing now and may later, with figures")
+    cautions: tuple[str, ...] = Field(default=(), description="what may take long or hurt")
+
+    @property
+    def evicted(self) -> tuple[str, ...]:
+        """Pods that go."""
+        return tuple(v.pod for v in self.verdicts if v.treatment in {Treatment.EVICT, Treatment.EVICT_FOR_GOOD})
+
+    @property
+    def blocked(self) -> tuple[Verdict, ...]:
+        """Pods for which the drain would never end."""
+        return tuple(v for v in self.verdicts if v.treatment is Treatment.BLOCKED)
+
+
+class Drained(Model):
+    """What came of a drain."""
+
+    node: str
+    cordoned_before: bool = Field(description="somebody had cordoned it before the run: it stays cordoned")
+    evicted: tuple[str, ...] = ()
+    left: tuple[str, ...] = Field(default=(), description="pods that stay, with the reason")
+    waited_for: tuple[str, ...] = Field(default=(), description="budgets that were waited for, with their figures")
+    took: timedelta = timedelta()

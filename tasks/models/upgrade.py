@@ -1,0 +1,129 @@
+"""An upgrade of a cluster: what was observed, what will be done in which order, and what came of it."""
+
+from datetime import timedelta
+from typing import Annotated
+
+from pydantic import Field, StringConstraints
+
+from tasks.models.base import Duration, Model, UtcTime
+from tasks.models.cluster import UpgradeRules
+from tasks.models.drain import DrainForecast, DrainOptions
+from tasks.models.etcd import EtcdFacts
+from tasks.models.nodes import KubeNode, NodeFacts
+from tasks.models.plan import Plan
+
+Amount = Annotated[str, StringConstraints(pattern=r"^[1-9]\d{0,3}$|^([1-9]\d?|100)%$")]
+"""A number of nodes, or a percentage of them: `2`, `25%`. Never zero."""
+
+
+class Waves(Model):
+    """How many workers at once."""
+
+    max_unavailable: Amount = Field(default="1", description="workers at once: a number, or a percentage (25%)")
+    canary: bool = Field(default=True, description="the first wave is one worker; then 2, 4, ... up to the limit")
+    error_budget: int = Field(default=0, ge=0, le=1000, description="workers that may fail before the run stops")
+
+
+class UpgradeOptions(Model):
+    """What an operator may choose; every default is the safe one."""
+
+    backup_age: Duration = Field(
+        default=timedelta(hours=1), gt=timedelta(0), description="a verified backup has to be younger, or one is made"
+    )
+    nodes: tuple[str, ...] = Field(default=(), description="only these nodes; empty for all")
+    chain: bool = Field(default=False, description="a jump over several minors becomes one step after the other")
+    waves: Waves = Waves()
+    drain: DrainOptions = DrainOptions()
+    allow_patch_rollback: bool = Field(default=False, description="an older patch of the same minor may be installed")
+    settle: Duration = Field(
+        default=timedelta(seconds=10), description="that a node has to look healthy without a break, after its upgrade"
+    )
+
+
+class Webhook(Model):
+    """An admission webhook that stops requests when its backend is away (failurePolicy: Fail)."""
+
+    name: str
+    service: str = Field(description="namespace/name, or a URL")
+    backends: tuple[str, ...] = Field(default=(), description="nodes that its ready pods are on")
+
+
+class Workload(Model):
+    """A controller in any namespace, with its pods."""
+
+    kind: str
+    name: str = Field(description="namespace/name")
+    desired: int
+    ready: int
+    images: tuple[str, ...] = ()
+
+
+class ApiFacts(Model):
+    """What the API says, at one moment."""
+
+    observed_at: UtcTime
+    version: str = Field(description="of the API server that answered, without v")
+    nodes: tuple[KubeNode, ...]
+    kubeadm_version: str = Field(default="", description="kubernetesVersion of kubeadm-config, without v")
+    etcd_image_tag: str = Field(default="", description="pinned in kubeadm-config; empty for kubeadm's own")
+    kubelet_fail_cgroup_v1: bool | None = Field(
+        default=None, description="failCgroupV1 of the configuration in kube-system/kubelet-config"
+    )
+    workloads: tuple[Workload, ...] = ()
+    pods_not_ready: tuple[str, ...] = Field(default=(), description="of kube-system")
+    unavailable_apis: dict[str, str] = Field(default={}, description="APIService to the reason")
+    webhooks: tuple[Webhook, ...] = ()
+    deprecated: dict[str, str] = Field(
+        default={}, description="group/version/resource that is asked for, to the minor that removes it (1.38)"
+    )
+    forecasts: tuple[DrainForecast, ...] = ()
+
+
+class ClusterFacts(Model):
+    """All that an upgrade is planned from."""
+
+    observed_at: UtcTime
+    target: str = Field(description="version that the repositories were asked for")
+    nodes: tuple[NodeFacts, ...] = Field(description="of the profile")
+    api: ApiFacts
+    etcd: EtcdFacts
+    history: dict[str, timedelta] = Field(
+        default={}, description="node to how long its upgrade took, by earlier reports of the same cluster"
+    )
+
+    def node(self, name: str) -> NodeFacts | None:
+        """What the machine of that name says."""
+        return next((node for node in self.nodes if node.name == name), None)
+
+
+Rules = UpgradeRules
+
+
+class NodeUpgrade(Model):
+    """One node of the plan."""
+
+    name: str
+    control_plane: bool
+    kubelet: str = Field(description="version before, without v")
+    target: str
+    needs_kubeadm: bool = Field(default=True, description="its control plane, or its kubelet's configuration, is older")
+    needs_kubelet: bool = True
+    evicted: tuple[str, ...] = Field(default=(), description="pods that the drain evicts")
+    expected: timedelta | None = Field(default=None, description="by earlier reports; none when there are none")
+
+
+class UpgradePlan(Plan):
+    """The order of nodes: control planes one at a time, then workers in waves."""
+
+    version: str = Field(default="", description="target, without v")
+    before: str = Field(default="", description="of the control plane, without v")
+    hops: tuple[str, ...] = Field(default=(), description="versions of a chain, the target last")
+    control_plane: tuple[NodeUpgrade, ...] = ()
+    waves: tuple[tuple[NodeUpgrade, ...], ...] = ()
+    etcd_before: str = ""
+    ignored: tuple[str, ...] = Field(default=(), description="kubeadm's preflight errors that the profile ignores")
+
+    @property
+    def nodes(self) -> tuple[NodeUpgrade, ...]:
+        """All of them, in order."""
+        return (*self.control_plane, *(node for wave in self.waves for node in wave))
