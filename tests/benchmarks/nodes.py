@@ -1,6 +1,6 @@
 """`make bench-nodes`: a file on a node to S3, and commands on many nodes, beside what people do today. Needs root.
 
-The node is a machine of a lab of one control plane and one worker; the many are one sshd on many loopback addresses.
+The node is a machine of a lab of one control plane and one worker; the many are loopback addresses, 15 of each sshd.
 """
 
 import argparse
@@ -14,9 +14,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,7 +33,7 @@ from tasks.cluster import open_cluster
 from tasks.probes.node_snapshot import PART_BYTES, input_of, parse_etags, upload_script
 from tests.lab.lab import Lab
 from tests.lab.shape import BUCKET, Shape
-from tests.servers.binaries import ROOT, binaries
+from tests.servers.binaries import KUBERNETES_VERSION, ROOT, binaries
 from tests.servers.sshd import Sshd
 
 if TYPE_CHECKING:
@@ -41,6 +43,8 @@ FILE = "/var/lib/kube-runbooks-bench"
 LIMIT = timedelta(minutes=30)
 ANSIBLE = ("ansible-core==2.19.*",)
 CALL = timedelta(seconds=60)
+LISTENERS = 15
+"""Addresses of one sshd: it has room for 16 sockets that listen, of which one is for its own start."""
 
 _POD = {
     "apiVersion": "v1",
@@ -79,7 +83,10 @@ def main() -> None:
     options = parser.parse_args()
     model = next(line for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line)
     print(f"- {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {os.cpu_count()} cores of{model.partition(':')[2]}")
-    print(f"- Python {platform.python_version()}; node, store and worker share these cores; no round-trip time")
+    load = " ".join(f"{one:.1f}" for one in os.getloadavg())
+    print(f"- load before: {load}; node, store and worker share these cores; no round-trip time")
+    names = " ".join(f"{name} {version(name)}," for name in ("fabric", "paramiko", "boto3"))
+    print(f"- Python {platform.python_version()}, {names} {ANSIBLE[0]}, Kubernetes {KUBERNETES_VERSION}", flush=True)
     _commands(options.targets, options.rounds)
     _file(options.size_mib, options.rounds)
 
@@ -97,7 +104,6 @@ def _file(size_mib: int, rounds: int) -> None:
             region_name="us-east-1",
             config=Config(s3={"addressing_style": "path"}),
         )
-        s3.create_bucket(Bucket=BUCKET)
         lab.kubectl("apply", "-f", "-", text=json.dumps(_POD))
         lab.kubectl("wait", "--for=condition=Ready", "pod/bench", "--timeout=60s")
         ways: dict[str, Callable[[], object]] = {
@@ -106,17 +112,15 @@ def _file(size_mib: int, rounds: int) -> None:
             "exec stream, then upload": partial(_by_exec, lab, s3),
         }
         taken = _in_turn(ways, rounds)
-    print(f"\n| {size_mib} MiB on a node to S3, {rounds} rounds in turn | MB/s | worker's CPU s | throughput | CPU |")
-    print("|---|---|---|---|---|")
+    megabytes = size_mib * 2**20 / 1e6
+    print(
+        f"\n| {size_mib} MiB on a node to S3, {rounds} rounds in turn, median (min-max) | s | MB/s | worker's CPU s |"
+    )
+    print("|---|---|---|---|")
     for way, found in taken.items():
-        seconds, cpu = (
-            statistics.median(one) for one in zip(*((each.seconds, each.cpu) for each in found), strict=True)
-        )
-        faster = statistics.median(peer.seconds for peer in found) / statistics.median(
-            o.seconds for o in taken["node route"]
-        )
-        less = cpu / statistics.median(one.cpu for one in taken["node route"])
-        print(f"| {way} | {size_mib * 2**20 / 1e6 / seconds:.0f} | {cpu:.2f} | 1/{faster:.1f} | {less:.1f} x |")
+        speeds = [megabytes / one.seconds for one in found]
+        cells = [([one.seconds for one in found], 1), (speeds, 0), ([one.cpu for one in found], 2)]
+        print(f"| {way} | {' | '.join(_with_range(values, digits) for values, digits in cells)} |", flush=True)
 
 
 def _by_node(lab: Lab, size_mib: int) -> None:
@@ -150,40 +154,41 @@ def _by_exec(lab: Lab, s3: "S3Client") -> None:
 
 
 def _commands(targets: int, rounds: int) -> None:
-    addresses = [f"127.0.{1 + number // 250}.{1 + number % 250}" for number in range(targets)]
-    with tempfile.TemporaryDirectory(prefix="krb-") as folder:
-        sshd = Sshd(Path(folder) / "sshd", "MaxStartups 1000")
-        sshd.options = (*sshd.options, *(f"ListenAddress {address}:{sshd.port}" for address in addresses))
-        sshd.known_hosts.write_text("".join(f"[{address}]:{sshd.port} {sshd.host_key}\n" for address in addresses))
+    with tempfile.TemporaryDirectory(prefix="krb-") as folder, ExitStack() as started:
+        known_hosts = Path(folder) / "known_hosts"
+        nodes = [
+            node
+            for first in range(0, targets, LISTENERS)
+            for node in _targets(started, known_hosts, range(first, min(first + LISTENERS, targets)))
+        ]
         ours: list[dict[str, Taken]] = []
         theirs: list[dict[str, Taken]] = []
-        with sshd:
-            for _ in range(rounds):
-                ours.append(_ours(sshd, addresses))
-                theirs.append(_ansible(sshd, addresses, Path(folder)))
-    print(f"\n| `true` on {targets} SSH targets, {MOST} at once, {rounds} rounds in turn, median | first s | next s |")
+        for number in range(rounds):
+            ours.append(_ours(nodes))
+            theirs.append(_ansible(nodes, Path(folder) / f"ansible-{number}"))
+    print(
+        f"\n| `true` on {targets} SSH targets, {MOST} at once, {rounds} rounds in turn, median (min-max) | first s | next s |"
+    )
     print("|---|---|---|")
     for way, found in (("ours", ours), ("ansible -m raw", theirs)):
-        cells = [statistics.median(one[which].seconds for one in found) for which in ("first", "next")]
-        print(f"| {way} | {cells[0]:.1f} | {cells[1]:.2f} |")
+        cells = [_with_range([one[which].seconds for one in found], 2) for which in ("first", "next")]
+        print(f"| {way} | {cells[0]} | {cells[1]} |", flush=True)
 
 
-def _ours(sshd: Sshd, addresses: Sequence[str]) -> dict[str, Taken]:
-    key = SecretStr(sshd.key_text)
-    nodes = [
-        SshNode(
-            SshTarget(
-                name=address,
-                address=address,
-                port=sshd.port,
-                user=sshd.user,
-                key=key,
-                known_hosts=sshd.known_hosts,
-                sudo=False,
-            )
-        )
-        for address in addresses
-    ]
+def _targets(started: ExitStack, known_hosts: Path, numbers: range) -> list[SshTarget]:
+    """Loopback addresses, each a host of its own for who logs in, all of one sshd."""
+    addresses = [f"127.0.{1 + number // 250}.{1 + number % 250}" for number in numbers]
+    sshd = Sshd(known_hosts.with_name(f"sshd-{numbers.start}"), "MaxStartups 1000")
+    sshd.options = (*sshd.options, *(f"ListenAddress {address}:{sshd.port}" for address in addresses))
+    with known_hosts.open("a") as file:
+        file.writelines(f"[{address}]:{sshd.port} {sshd.host_key}\n" for address in addresses)
+    started.enter_context(sshd)
+    usual = partial(SshTarget, port=sshd.port, user=sshd.user, key=SecretStr(sshd.key_text), known_hosts=known_hosts)
+    return [usual(name=address, address=address, sudo=False) for address in addresses]
+
+
+def _ours(targets: Sequence[SshTarget]) -> dict[str, Taken]:
+    nodes = [SshNode(target) for target in targets]
 
     def all_of_them() -> None:
         on_all(lambda node: node.run("true", timeout=CALL), nodes)
@@ -195,24 +200,27 @@ def _ours(sshd: Sshd, addresses: Sequence[str]) -> dict[str, Taken]:
             node.close()
 
 
-def _ansible(sshd: Sshd, addresses: Sequence[str], folder: Path) -> dict[str, Taken]:
-    key = folder / "id"
-    key.touch(mode=0o600)
-    key.write_text(sshd.key_text)
-    inventory = folder / "inventory"
-    place = (
-        f"ansible_host=127.0.0.1 ansible_port={sshd.port} ansible_user={sshd.user} ansible_ssh_private_key_file={key}"
-    )
-    inventory.write_text("\n".join(f"{address} {place}" for address in addresses) + "\n")
-    control = folder / "control"
-    arguments = ["-o", "ControlMaster=auto", "-o", "ControlPersist=60s", "-o", f"UserKnownHostsFile={sshd.known_hosts}"]
+def _ansible(targets: Sequence[SshTarget], folder: Path) -> dict[str, Taken]:
+    """With connections that stay open, as ours do, and as many processes as we have threads."""
+    folder.mkdir()
+    lines = []
+    for target in targets:
+        key = folder / f"key-{target.port}"
+        key.touch(mode=0o600)
+        key.write_text(target.key.get_secret_value())
+        lines.append(
+            f"{target.address} ansible_port={target.port} ansible_user={target.user} ansible_ssh_private_key_file={key}\n"
+        )
+    (folder / "inventory").write_text("".join(lines))
+    known_hosts = targets[0].known_hosts
+    arguments = ["-o", "ControlMaster=auto", "-o", "ControlPersist=60s", "-o", f"UserKnownHostsFile={known_hosts}"]
     environment = os.environ | {
         "ANSIBLE_SSH_ARGS": " ".join(arguments),
-        "ANSIBLE_SSH_CONTROL_PATH_DIR": str(control),
+        "ANSIBLE_SSH_CONTROL_PATH_DIR": str(folder / "control"),
         "ANSIBLE_LOCAL_TEMP": str(folder / "tmp"),
         "ANSIBLE_HOME": str(folder / "home"),
     }
-    command = [_program(), "-i", str(inventory), "all", "-m", "raw", "-a", "true", "-f", str(MOST)]
+    command = [_program(), "-i", str(folder / "inventory"), "all", "-m", "raw", "-a", "true", "-f", str(MOST)]
 
     def all_of_them() -> None:
         subprocess.run(command, env=environment, check=True, capture_output=True)
@@ -235,6 +243,11 @@ def _in_turn(ways: dict[str, Callable[[], object]], rounds: int) -> dict[str, li
         for way, act in ways.items():
             taken[way].append(_measured(act))
     return taken
+
+
+def _with_range(values: Sequence[float], digits: int) -> str:
+    """Median, and the least and the most."""
+    return f"{statistics.median(values):.{digits}f} ({min(values):.{digits}f}-{max(values):.{digits}f})"
 
 
 def _measured(act: Callable[[], object]) -> Taken:
