@@ -1,7 +1,7 @@
 """The tables of the version-skew policy, of kubeadm's upgrade policy, and of etcd's minimum versions."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.errors import Refused
@@ -19,6 +19,7 @@ from tasks.policy.versions import (
     what_is_skewed_beside,
 )
 
+quick = settings(deadline=None, max_examples=50)
 versions = st.builds(KubernetesVersion, st.just(1), st.integers(20, 60), st.integers(0, 40))
 
 
@@ -30,6 +31,7 @@ def v(text: str) -> KubernetesVersion:
 # --- reading
 
 
+@quick
 @given(versions)
 def test_a_version_is_read_as_it_is_written(version: KubernetesVersion) -> None:
     """With and without v."""
@@ -243,6 +245,7 @@ def test_an_older_patch_is_allowed_by_an_option_within_a_minor_only(
     assert (what_forbids_upgrade(v(oldest), v(newest), v(target), allow_patch_rollback=True) is None) == allowed
 
 
+@quick
 @given(versions, versions)
 def test_what_the_policy_allows_is_one_minor_forward_at_most(
     current: KubernetesVersion, target: KubernetesVersion
@@ -284,6 +287,7 @@ def test_a_chain_over_an_unknown_minor_is_refused(newest: dict[str, str]) -> Non
     )
 
 
+@quick
 @given(versions, st.integers(0, 6), st.integers(0, 9))
 def test_every_hop_of_a_chain_is_allowed(start: KubernetesVersion, minors: int, patch: int) -> None:
     """By the policy for one upgrade."""

@@ -1,0 +1,193 @@
+"""What is wrong with a cluster now: nothing is taken away from one that is not well."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from tasks.models.drain import Treatment
+from tasks.models.etcd import Member
+from tasks.models.nodes import KubeNode
+from tasks.policy.maintenance import ALARM_STEP
+from tasks.policy.quorum import what_ails, what_keeps_it
+from tasks.policy.upgrade_scope import CORDONED_BY, FAILED, Finding, NodeState, Situation, cautioned, refused
+
+OK = "200"
+NO_ANSWER = {"", "000"}
+"""As curl writes it."""
+
+SYSTEM = "kube-system/"
+UNDER_WAY = "an upgrade is under way, which may be why: this run goes on with it"
+STALE = timedelta(seconds=90)
+"""Kubelets renew their lease every 10 s, and a node is NotReady after 50 s without; clocks may differ by some."""
+
+SHOWN = 10
+"""Names that a line lists."""
+
+
+def rules_of_health(situation: Situation) -> Iterator[Finding]:
+    """Nodes, API servers, etcd, kube-system, webhooks and drains."""
+    for node in situation.nodes:
+        yield from _node(situation, node)
+        yield from _api_server(node)
+    yield from _etcd(situation)
+    yield from _system(situation)
+    yield from _apis(situation)
+    yield from _webhooks(situation)
+    for node in situation.drained:
+        yield from _drain(situation, node)
+
+
+def _ill(node: NodeState, problem: str, next_step: str) -> Finding:
+    """Refused, unless its own upgrade is under way, or it is a worker that this run leaves alone."""
+    if node.begun:
+        return cautioned(node.name, problem, UNDER_WAY)
+    if not node.selected and not node.is_control_plane:
+        return cautioned(node.name, problem, next_step)
+    return refused(node.name, problem, next_step)
+
+
+def _node(situation: Situation, node: NodeState) -> Iterator[Finding]:
+    kube = node.kube
+    if kube is None:
+        return
+    if not kube.ready:
+        told = f": {kube.ready_message}" if kube.ready_message else ""
+        yield _ill(node, f"it is not Ready{told}", "look at its kubelet (`journalctl -u kubelet`)")
+    elif (age := _age_of_heartbeat(situation, kube)) > STALE:
+        problem = f"its last heartbeat is {age.total_seconds():.0f} s old, although it is called Ready"
+        yield _ill(node, problem, "look at its kubelet, and at the controller manager, which should have seen it")
+    if kube.pressures:
+        yield _ill(node, f"it reports {', '.join(kube.pressures)}", "look at its disk, its memory and its network")
+    if failed := kube.annotations.get(FAILED):
+        yield cautioned(node.name, f"an earlier run left it cordoned: {failed}", "make sure that the reason is gone")
+    elif kube.cordoned and CORDONED_BY not in kube.annotations:
+        quorum = ", and counts as away when quorum is counted" if node.is_control_plane and situation.is_stacked else ""
+        yield cautioned(
+            node.name, f"somebody has cordoned it: it stays cordoned{quorum}", f"`kubectl uncordon {node.name}`"
+        )
+
+
+def _age_of_heartbeat(situation: Situation, kube: KubeNode) -> timedelta:
+    return situation.facts.api.observed_at - kube.heartbeat if kube.heartbeat else timedelta()
+
+
+def _api_server(node: NodeState) -> Iterator[Finding]:
+    if node.is_control_plane and not node.machine.unreached and node.machine.api_ready != OK:
+        answer = node.machine.api_ready
+        told = "no answer" if answer in NO_ANSWER else f"HTTP {answer}"
+        yield _ill(node, f"its own API server's /readyz: {told}", "look at it: `crictl ps -a`, and its log")
+
+
+# --- etcd
+
+
+def _etcd(situation: Situation) -> Iterator[Finding]:
+    members = situation.facts.etcd.members
+    if not members:
+        yield refused(
+            "etcd", "no members are known", "look at the manifests of etcd and at etcd.endpoints of the profile"
+        )
+        return
+    ill = [member for member in members if what_ails(member)]
+    for member in ill:
+        yield _ill_member(
+            situation, member, what_ails(member), "repair it first: while another one restarts it is needed"
+        )
+    for member in members:
+        alarms = [alarm for alarm in (member.status.alarms if member.status else ()) if alarm != "CORRUPT"]
+        if alarms:
+            yield refused(member.label, f"alarm {' and '.join(alarms)}", ALARM_STEP)
+    if not any(member.status and member.status.is_leader for member in members):
+        yield refused("etcd", "no member that answers leads", "look at the members and the network between them")
+    if not ill:
+        yield from _quorum(situation)
+
+
+def _ill_member(situation: Situation, member: Member, problem: str, next_step: str) -> Finding:
+    node = situation.node_of(member)
+    if node and node.begun:
+        return cautioned(member.label, problem, UNDER_WAY)
+    return refused(member.label, problem, next_step)
+
+
+def _quorum(situation: Situation) -> Iterator[Finding]:
+    """All are healthy; are there enough of them? A single one is known to go away."""
+    members = situation.facts.etcd.members
+    leaving = [node for node in situation.control_planes if node.is_due and node.needs_kubeadm]
+    if not situation.is_stacked or not leaving:
+        return
+    if sum(not member.learner for member in members) == 1:
+        yield cautioned(
+            leaving[0].name,
+            "the only member of etcd: the API is away while it is upgraded",
+            "choose a time when that is fine",
+        )
+        return
+    for node in leaving:
+        if node.member and (why := what_keeps_it(node.member, members)):
+            yield refused(node.name, why, "join another control plane node first")
+
+
+# --- what runs in the cluster
+
+
+def _system(situation: Situation) -> Iterator[Finding]:
+    found = [
+        (one.name, f"{one.kind} with {one.ready} of {one.desired} pods ready", "look at its pods")
+        for one in situation.facts.api.workloads
+        if one.name.startswith(SYSTEM) and one.ready < one.desired
+    ]
+    found += [
+        (pod.partition(" ")[0], f"the pod {pod} is not ready", "look at it")
+        for pod in situation.facts.api.pods_not_ready
+    ]
+    for subject, problem, next_step in found:
+        yield cautioned(subject, problem, UNDER_WAY) if situation.is_under_way else refused(subject, problem, next_step)
+
+
+def _apis(situation: Situation) -> Iterator[Finding]:
+    for name, reason in sorted(situation.facts.api.unavailable_apis.items()):
+        problem = f"the APIService is not available: {reason}"
+        if situation.is_under_way:
+            yield cautioned(name, problem, UNDER_WAY)
+        else:
+            yield refused(name, problem, "repair its backend, or delete the APIService if nobody needs it")
+
+
+def _webhooks(situation: Situation) -> Iterator[Finding]:
+    drained = {node.name for node in situation.drained}
+    for hook in situation.facts.api.webhooks:
+        backends = set(hook.backends)
+        if not backends and not hook.service.startswith("https://"):
+            yield cautioned(
+                hook.name,
+                f"no pod of {hook.service} is ready, and its failurePolicy is Fail: what it judges is refused now",
+                "repair it: pods that are evicted may not come back",
+            )
+        elif len(backends) == 1 and backends <= drained:
+            (only,) = backends
+            yield cautioned(
+                hook.name,
+                f"all ready pods of {hook.service} are on {only}, and its failurePolicy is Fail: while {only} is drained "
+                "what it judges is refused",
+                "run a second pod on another node",
+            )
+
+
+def _drain(situation: Situation, node: NodeState) -> Iterator[Finding]:
+    forecast = next((one for one in situation.facts.api.forecasts if one.node == node.name), None)
+    if forecast is None:
+        yield cautioned(node.name, "what its drain meets is not known", "it is looked at right before the drain")
+        return
+    for verdict in forecast.blocked:
+        yield refused(node.name, f"{verdict.pod} cannot be evicted: {verdict.reason}", verdict.next_step)
+    for wait in forecast.waits:
+        yield cautioned(node.name, wait, "the drain waits for it, up to options.drain.limit")
+    for caution in forecast.cautions:
+        yield cautioned(node.name, caution)
+    if gone := [verdict.pod for verdict in forecast.verdicts if verdict.treatment is Treatment.EVICT_FOR_GOOD]:
+        more = f" and {len(gone) - SHOWN} more" if len(gone) > SHOWN else ""
+        yield cautioned(
+            node.name,
+            f"evicted for good, with their data or without a successor: {', '.join(gone[:SHOWN])}{more}",
+            "options.drain says so",
+        )

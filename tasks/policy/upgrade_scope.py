@@ -1,0 +1,266 @@
+"""How far an upgrade is, node by node, and which nodes this run takes."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import cached_property
+
+from tasks.models.etcd import Member
+from tasks.models.nodes import KubeNode, NodeFacts
+from tasks.models.plan import Caution, Refusal
+from tasks.models.upgrade import ClusterFacts, Rules, UpgradeOptions
+from tasks.policy.versions import EtcdVersion, KubernetesVersion
+
+CORDONED_BY = "kube-runbooks.io/cordoned-by"
+"""The run whose cordon it is, as `tasks/drain.py` writes it. A cordon without it is somebody else's."""
+
+FAILED = "kube-runbooks.io/failed"
+"""Why a run left a node cordoned."""
+
+PARTS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
+"""Static pods of a control plane that have the version of Kubernetes."""
+
+KUBE_PROXY = "kube-system/kube-proxy"
+
+Finding = Refusal | Caution
+
+
+def refused(subject: str, problem: str, next_step: str) -> Refusal:
+    """A rule says no."""
+    return Refusal(subject=subject, problem=problem, next_step=next_step)
+
+
+def cautioned(subject: str, problem: str, next_step: str = "") -> Caution:
+    """It does not stop the run."""
+    return Caution(subject=subject, problem=problem, next_step=next_step)
+
+
+@dataclass(frozen=True)
+class NodeState:
+    """A node of the profile, and what it lacks."""
+
+    machine: NodeFacts
+    kube: KubeNode | None
+    member: Member | None
+    selected: bool
+    """It is one of those that this run may touch."""
+    needs_kubeadm: bool
+    needs_kubelet: bool
+    begun: bool
+    """Its upgrade is under way: it has parts of both versions, our cordon, or a job of ours."""
+    unfinished: str = ""
+    """What of the cluster its kubeadm has to bring to the target yet."""
+
+    @property
+    def name(self) -> str:
+        """As the profile and the API have it."""
+        return self.machine.name
+
+    @property
+    def is_control_plane(self) -> bool:
+        """By its manifests, or by its role."""
+        return self.machine.is_control_plane or bool(self.kube and self.kube.control_plane)
+
+    @property
+    def is_pending(self) -> bool:
+        """Something of it is to be done, were it selected."""
+        return self.needs_kubeadm or self.needs_kubelet or self.begun
+
+    @property
+    def is_due(self) -> bool:
+        """This run does it."""
+        return self.selected and self.is_pending
+
+    @property
+    def leads(self) -> bool:
+        """Its member of etcd is the leader."""
+        return bool(self.member and self.member.status and self.member.status.is_leader)
+
+    @property
+    def api_server(self) -> KubernetesVersion | None:
+        """The version of its own API server: what it says, else what its manifest says."""
+        pod = self.machine.static_pod("kube-apiserver")
+        return KubernetesVersion.observed(self.machine.api_version or (pod.version if pod else ""))
+
+    @property
+    def kubelet(self) -> KubernetesVersion | None:
+        """The version of its running kubelet, as the API has it."""
+        return KubernetesVersion.observed(self.kube.kubelet) if self.kube else None
+
+    @property
+    def order(self) -> tuple[bool, bool, str]:
+        """What is under way first, the leader of etcd last, the others by name."""
+        return (not self.begun, self.leads, self.name)
+
+
+@dataclass(frozen=True)
+class Situation:
+    """All that the rules of an upgrade look at."""
+
+    facts: ClusterFacts
+    target: KubernetesVersion
+    last: KubernetesVersion
+    """Where a chain ends; the target, when it is not one."""
+    options: UpgradeOptions
+    rules: Rules
+    now: datetime
+
+    @cached_property
+    def nodes(self) -> tuple[NodeState, ...]:
+        """Of the profile, in its order."""
+        states = tuple(self._state(machine) for machine in self.facts.nodes)
+        unfinished = self._unfinished()
+        if not unfinished or any(node.is_control_plane and node.is_pending for node in states):
+            return states
+        first = min((node.name for node in states if node.is_control_plane and node.selected), default="")
+        return tuple(
+            replace(node, needs_kubeadm=True, unfinished=unfinished) if node.name == first else node for node in states
+        )
+
+    @property
+    def control_planes(self) -> tuple[NodeState, ...]:
+        """In the order in which they are upgraded."""
+        return tuple(sorted((node for node in self.nodes if node.is_control_plane), key=lambda node: node.order))
+
+    @property
+    def workers(self) -> tuple[NodeState, ...]:
+        """By name."""
+        return tuple(sorted((node for node in self.nodes if not node.is_control_plane), key=lambda node: node.name))
+
+    @property
+    def due(self) -> tuple[NodeState, ...]:
+        """What this run does."""
+        return tuple(node for node in self.nodes if node.is_due)
+
+    @property
+    def drained(self) -> tuple[NodeState, ...]:
+        """Nodes whose pods will be evicted."""
+        return tuple(node for node in self.due if node.needs_kubelet)
+
+    @property
+    def is_stacked(self) -> bool:
+        """The members of etcd are static pods of the control plane: kubeadm upgrades them."""
+        return any(node.machine.static_pod("etcd") for node in self.nodes)
+
+    @property
+    def is_under_way(self) -> bool:
+        """Some node's upgrade was begun and is not ended."""
+        return any(node.begun for node in self.nodes)
+
+    @property
+    def oldest_api_server(self) -> KubernetesVersion | None:
+        """No kubelet of a worker may be newer."""
+        return min((version for node in self.control_planes if (version := node.api_server)), default=None)
+
+    def node_of(self, member: Member) -> NodeState | None:
+        """The node that a member of etcd runs on."""
+        return next((node for node in self.nodes if node.member is member), None)
+
+    @cached_property
+    def pinned_etcd(self) -> EtcdVersion | None:
+        """The etcd that kubeadm-config wants instead of kubeadm's own."""
+        return EtcdVersion.observed(self.facts.api.etcd_image_tag)
+
+    def _state(self, machine: NodeFacts) -> NodeState:
+        kube = kube_node(self.facts, machine.name)
+        needs_kubelet = _needs_kubelet(machine, kube, self.target)
+        control_plane = machine.is_control_plane or bool(kube and kube.control_plane)
+        behind = control_plane and (_is_behind(machine, self.target) or _etcd_is_behind(machine, self.pinned_etcd))
+        ours = kube is not None and not kube.annotations.keys().isdisjoint({CORDONED_BY, FAILED})
+        return NodeState(
+            machine=machine,
+            kube=kube,
+            member=next((one for one in self.facts.etcd.members if machine.name in {one.node, one.name}), None),
+            selected=not self.options.nodes or machine.name in self.options.nodes,
+            needs_kubeadm=behind or needs_kubelet or _is_older(machine.kubeadm, self.target),
+            needs_kubelet=needs_kubelet,
+            begun=ours or bool(machine.jobs) or _is_between(machine, self.target, needs_kubelet=needs_kubelet),
+        )
+
+    def _unfinished(self) -> str:
+        """What the control plane nodes have and the cluster has not yet."""
+        told = [("kubeadm-config", self.facts.api.kubeadm_version)]
+        told += [("kube-proxy", version_of_image(image)) for image in kube_proxy_images(self.facts)]
+        return next((f"{name} is at v{version}" for name, version in told if _is_other(version, self.target)), "")
+
+
+def kube_node(facts: ClusterFacts, name: str) -> KubeNode | None:
+    """The API's node of that name."""
+    return next((node for node in facts.api.nodes if node.name == name), None)
+
+
+def versions_of_control_plane(facts: ClusterFacts) -> tuple[KubernetesVersion, ...]:
+    """Of every API server, and of kubeadm-config: the oldest first."""
+    told = [facts.api.kubeadm_version, facts.api.version]
+    for node in facts.nodes:
+        pod = node.static_pod("kube-apiserver")
+        told += [node.api_version, pod.version if pod else ""]
+    return tuple(sorted({version for text in told if (version := KubernetesVersion.observed(text))}))
+
+
+def version_before(facts: ClusterFacts) -> KubernetesVersion | None:
+    """The oldest of the control plane."""
+    return next(iter(versions_of_control_plane(facts)), None)
+
+
+def newest_installable(nodes: Iterable[NodeFacts]) -> dict[str, str]:
+    """Of each minor, the newest version that every node's repository has kubeadm and kubelet of."""
+    found: set[KubernetesVersion] | None = None
+    for node in nodes:
+        for package in ("kubeadm", "kubelet"):
+            versions = versions_in(node.packages.candidates.get(package, ()))
+            found = versions if found is None else found & versions
+    return {version.minor_name: version.bare for version in sorted(found or ())}
+
+
+def versions_in(candidates: Sequence[str]) -> set[KubernetesVersion]:
+    """Versions of packages, without their revision."""
+    return {version for text in candidates if (version := KubernetesVersion.observed(text))}
+
+
+def kube_proxy_images(facts: ClusterFacts) -> tuple[str, ...]:
+    """None where something else does its work."""
+    return tuple(image for one in facts.api.workloads if one.name == KUBE_PROXY for image in one.images)
+
+
+def version_of_image(image: str) -> str:
+    """Its tag without v."""
+    return image.rpartition(":")[2].removeprefix("v")
+
+
+def _needs_kubelet(machine: NodeFacts, kube: KubeNode | None, target: KubernetesVersion) -> bool:
+    return kube is None or _is_not(kube.kubelet, target) or _is_other(machine.kubelet, target)
+
+
+def _is_behind(machine: NodeFacts, target: KubernetesVersion) -> bool:
+    """Some part of its control plane is not the target; also one that does not answer."""
+    pods = (machine.static_pod(part) for part in PARTS)
+    return _is_not(machine.api_version, target) or any(_is_not(pod.version if pod else "", target) for pod in pods)
+
+
+def _etcd_is_behind(machine: NodeFacts, pinned: EtcdVersion | None) -> bool:
+    pod = machine.static_pod("etcd")
+    running = EtcdVersion.observed(pod.version) if pod else None
+    return pinned is not None and running is not None and running < pinned
+
+
+def _is_between(machine: NodeFacts, target: KubernetesVersion, *, needs_kubelet: bool) -> bool:
+    """Some of it is the target, and some is not."""
+    parts = [pod.version for pod in machine.static_pods if pod.name in PARTS]
+    reached = [KubernetesVersion.observed(text) == target for text in [*parts, machine.kubelet]]
+    return any(reached) and (needs_kubelet or not all(reached))
+
+
+def _is_not(text: str, target: KubernetesVersion) -> bool:
+    return KubernetesVersion.observed(text) != target
+
+
+def _is_older(text: str, target: KubernetesVersion) -> bool:
+    """It is known, and it is older: the kubelet's configuration may be too."""
+    version = KubernetesVersion.observed(text)
+    return version is not None and version < target
+
+
+def _is_other(text: str, target: KubernetesVersion) -> bool:
+    """It is known, and it is not the target."""
+    return KubernetesVersion.observed(text) not in {None, target}
