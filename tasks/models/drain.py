@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from tasks.models.base import Duration, Model
+from tasks.models.base import Duration, Model, UtcTime
 
 
 class DrainOptions(Model):
@@ -20,7 +20,11 @@ class DrainOptions(Model):
         default=timedelta(minutes=15), gt=timedelta(0), description="for the whole node, for example 15m"
     )
     skip_deleting_after: Duration | None = Field(
-        default=None, description="do not wait for pods that have been on their way out for longer, for example 10m"
+        default=None,
+        description="do not wait for pods that should have stopped so long ago and have not, for example 10m",
+    )
+    allow_pending: bool = Field(
+        default=False, description="evict pods that can run on no other node: they are away until this one is back"
     )
 
 
@@ -64,6 +68,24 @@ class DrainForecast(Model):
     def blocked(self) -> tuple[Verdict, ...]:
         """Pods for which the drain would never end."""
         return tuple(v for v in self.verdicts if v.treatment is Treatment.BLOCKED)
+
+
+class Waiting(Model):
+    """What a drain waits for."""
+
+    what: str = Field(description="namespace/name of a pod, or a volume, or the API server")
+    why: str
+    since: UtcTime
+
+
+class DrainProgress(Model):
+    """A drain under way."""
+
+    node: str
+    gone: int = Field(description="pods that are gone")
+    of: int = Field(description="pods that have to go")
+    waiting: tuple[Waiting, ...] = ()
+    until: UtcTime = Field(description="when its limit is reached")
 
 
 class Drained(Model):
