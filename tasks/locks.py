@@ -1,4 +1,4 @@
-"""One run at a time where there is no API to ask: a lock on every control plane node, taken in the order of names."""
+"""One run at a time: a Lease of the cluster; where there is no API to ask, a lock on every control plane node."""
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -11,7 +11,9 @@ from tasks.at_once import wait_for
 from tasks.clients.ssh import SshNode
 from tasks.cluster import open_cluster
 from tasks.errors import NotYet, Refused, RunbookError
+from tasks.leases import ClusterLease
 from tasks.logs import log_about
+from tasks.models.lock import Holder
 from tasks.probes.lock import STALE_SECONDS, renew_lock, return_lock, take_lock
 
 RENEW_SECONDS = 5
@@ -20,10 +22,42 @@ WAIT = timedelta(seconds=STALE_SECONDS + 20)
 
 CALL = timedelta(seconds=20)
 
+LEASE = timedelta(seconds=30)
+"""Without a renewal, after which a run is dead; it renews three times as often."""
+
+
+@contextmanager
+def locked_cluster(
+    cluster: str, run_id: str, holder: Holder, duration: timedelta = LEASE
+) -> Iterator[Callable[[], None]]:
+    """Holds the cluster's Lease; gives what raises `Refused` when another process has taken it meanwhile.
+
+    To be called right before each act. An API that does not answer then is no lost lock: it gives it to nobody else, and one
+    control plane alone is down for minutes during its own upgrade.
+
+    Raises:
+        Refused: another run has the lock and is alive, which takes at most `duration` to see.
+        NotYet: the API has not answered for longer than that.
+    """
+    lease = ClusterLease(open_cluster(cluster).kube, cluster, run_id, holder, duration)
+    wait_for(lease.take, max(duration, LEASE) * 2)
+    ended = threading.Event()
+
+    def keep() -> None:
+        while not ended.wait(duration.total_seconds() / 3):
+            lease.renew()
+
+    threading.Thread(target=copy_context().run, args=(keep,), name="lease", daemon=True).start()
+    try:
+        yield lease.check
+    finally:
+        ended.set()
+        lease.give_back()
+
 
 @contextmanager
 def locked_nodes(cluster: str, nodes: Sequence[str], run_id: str) -> Iterator[Callable[[], None]]:
-    """Holds the lock on all nodes; gives what raises `Refused` when another run has taken one of them meanwhile.
+    """Holds the lock on all nodes, taken in the order of their names; gives what raises `Refused` when another run has taken one of them meanwhile.
 
     Raises `NotYet` when another run holds one: a dead run's lock is free after 30 s, which is waited for.
     """
