@@ -35,6 +35,17 @@ class UpgradeOptions(Model):
     waves: Waves = Waves()
     drain: DrainOptions = DrainOptions()
     allow_patch_rollback: bool = Field(default=False, description="an older patch of the same minor may be installed")
+    allow_removed_apis: bool = Field(
+        default=False, description="go on although APIs are asked for that the target does not have any more"
+    )
+    allow_downtime: bool = Field(
+        default=False, description="upgrade the only control plane of a cluster, whose API is away meanwhile"
+    )
+    etcd_image_tag: Annotated[str, StringConstraints(pattern=r"^$|^default$|^[0-9]+\.[0-9]+\.[0-9]+-[0-9]+$")] = Field(
+        default="",
+        description="pins etcd.local.imageTag of kubeadm-config, for example 3.6.16-0; `default` removes the pin, so that "
+        "kubeadm brings its own; empty leaves it as it is",
+    )
     settle: Duration = Field(
         default=timedelta(seconds=10), description="that a node has to look healthy without a break, after its upgrade"
     )
@@ -87,6 +98,9 @@ class ClusterFacts(Model):
     nodes: tuple[NodeFacts, ...] = Field(description="of the profile")
     api: ApiFacts
     etcd: EtcdFacts
+    newest_patch: dict[str, str] = Field(
+        default={}, description="minor (1.37) to the newest version of it that can be installed, for a chain"
+    )
     history: dict[str, timedelta] = Field(
         default={}, description="node to how long its upgrade took, by earlier reports of the same cluster"
     )
@@ -108,6 +122,12 @@ class NodeUpgrade(Model):
     target: str
     needs_kubeadm: bool = Field(default=True, description="its control plane, or its kubelet's configuration, is older")
     needs_kubelet: bool = True
+    applies: bool = Field(default=False, description="by `kubeadm upgrade apply`, which also moves kubeadm-config")
+    begun: bool = Field(default=False, description="its upgrade is under way: it is gone on with")
+    unfinished: str = Field(
+        default="",
+        description="what its kubeadm has to bring to the target although the node has it, for example kube-proxy",
+    )
     evicted: tuple[str, ...] = Field(default=(), description="pods that the drain evicts")
     expected: timedelta | None = Field(default=None, description="by earlier reports; none when there are none")
 
@@ -127,3 +147,57 @@ class UpgradePlan(Plan):
     def nodes(self) -> tuple[NodeUpgrade, ...]:
         """All of them, in order."""
         return (*self.control_plane, *(node for wave in self.waves for node in wave))
+
+
+class Staged(Model):
+    """Packages and images of the target, on all nodes."""
+
+    version: str
+    nodes: tuple[str, ...]
+    images: tuple[str, ...] = Field(description="that kubeadm of the target wants")
+
+
+class Orders(Model):
+    """What the upgrade of each node is told."""
+
+    staged: Staged
+    options: UpgradeOptions
+    run_id: str
+
+
+class Took(Model):
+    """One part of a node's upgrade."""
+
+    what: str
+    took: timedelta
+
+
+class NodeUpgraded(Model):
+    """What came of a node."""
+
+    node: str
+    before: str = Field(description="kubelet, without v")
+    after: str
+    evicted: tuple[str, ...] = ()
+    waited_for: tuple[str, ...] = ()
+    leader_moved_to: str = ""
+    stays_cordoned: bool = Field(default=False, description="somebody had cordoned it before the run")
+    parts: tuple[Took, ...] = ()
+    took: timedelta
+
+
+class WaveUpgraded(Model):
+    """What came of the workers of a wave."""
+
+    nodes: tuple[NodeUpgraded, ...]
+    failed: dict[str, str] = Field(default={}, description="node to the reason; within the error budget")
+
+
+class Upgraded(Model):
+    """The proof at the end."""
+
+    version: str
+    nodes: dict[str, str] = Field(description="node to kubelet's version")
+    etcd: dict[str, str] = Field(description="member to its version")
+    addons: tuple[str, ...] = Field(description="images of CoreDNS and kube-proxy, rolled out")
+    service_paths: tuple[str, ...] = Field(description="nodes from which the ClusterIPs answer")

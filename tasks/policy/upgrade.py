@@ -117,6 +117,7 @@ def _plan(situation: Situation, hops: Sequence[KubernetesVersion]) -> UpgradePla
         etcd_before=_etcd_versions(situation.facts.etcd),
         ignored=situation.rules.ignore_preflight_errors,
         steps=(
+            *_steps_of_pin(situation),
             *(
                 Step(
                     subject=node.name,
@@ -130,6 +131,14 @@ def _plan(situation: Situation, hops: Sequence[KubernetesVersion]) -> UpgradePla
         ),
         skips=tuple(_skip(situation, node) for node in situation.nodes if not node.is_due),
     )
+
+
+def _steps_of_pin(situation: Situation) -> Iterable[Step]:
+    asked, before = situation.options.etcd_image_tag, situation.facts.api.etcd_image_tag
+    if asked and situation.due and situation.etcd_tag != before:
+        act = f"pin etcd.local.imageTag to {asked}" if situation.etcd_tag else "take etcd.local.imageTag out"
+        reason = f"options.etcd_image_tag; it was {before or 'not pinned'}"
+        yield Step(subject="kubeadm-config", act=act, reason=reason)
 
 
 def _first_applies(situation: Situation) -> bool:
@@ -157,6 +166,7 @@ def _upgrade(situation: Situation, node: NodeState, *, applies: bool = False) ->
         needs_kubelet=node.needs_kubelet,
         applies=applies and node.needs_kubeadm,
         begun=node.begun,
+        unfinished=node.unfinished,
         evicted=_evicted(situation, node),
         expected=situation.facts.history.get(node.name),
     )
@@ -197,6 +207,7 @@ def _reason(situation: Situation, node: NodeState, place: str = "") -> str:
         place,
         "its upgrade is under way" if node.begun else "",
         node.unfinished,
+        node.etcd_step,
         "the last: it leads etcd" if node.leads and not node.begun and _has_company(situation) else "",
         f"evicts {count_of(len(_evicted(situation, node)), 'pod')}" if node.needs_kubelet else "",
         f"{', '.join(held)} held back: put back as found" if held else "",

@@ -29,6 +29,7 @@ def rules_of_health(situation: Situation) -> Iterator[Finding]:
         yield from _node(situation, node)
         yield from _api_server(node)
     yield from _etcd(situation)
+    yield from _downtime(situation)
     yield from _system(situation)
     yield from _apis(situation)
     yield from _webhooks(situation)
@@ -110,21 +111,25 @@ def _ill_member(situation: Situation, member: Member, problem: str, next_step: s
 
 
 def _quorum(situation: Situation) -> Iterator[Finding]:
-    """All are healthy; are there enough of them? A single one is known to go away."""
+    """All are healthy; are there enough of them? A single one is another question."""
     members = situation.facts.etcd.members
     leaving = [node for node in situation.control_planes if node.is_due and node.needs_kubeadm]
-    if not situation.is_stacked or not leaving:
-        return
-    if sum(not member.learner for member in members) == 1:
-        yield cautioned(
-            leaving[0].name,
-            "the only member of etcd: the API is away while it is upgraded",
-            "choose a time when that is fine",
-        )
+    if not situation.is_stacked or sum(not member.learner for member in members) == 1:
         return
     for node in leaving:
         if node.member and (why := what_keeps_it(node.member, members)):
             yield refused(node.name, why, "join another control plane node first")
+
+
+def _downtime(situation: Situation) -> Iterator[Finding]:
+    control_planes = situation.control_planes
+    if len(control_planes) > 1 or not any(node.is_due and node.needs_kubeadm for node in control_planes):
+        return
+    problem = "the only control plane node: the API is away while it is upgraded"
+    if situation.options.allow_downtime:
+        yield cautioned(control_planes[0].name, problem, "options.allow_downtime says that this is fine")
+    else:
+        yield refused(control_planes[0].name, problem, "say options.allow_downtime=true at a time when that is fine")
 
 
 # --- what runs in the cluster

@@ -9,13 +9,16 @@ from tasks.models.etcd import Member
 from tasks.models.nodes import KubeNode, NodeFacts
 from tasks.models.plan import Caution, Refusal
 from tasks.models.upgrade import ClusterFacts, Rules, UpgradeOptions
-from tasks.policy.versions import EtcdVersion, KubernetesVersion
+from tasks.policy.versions import EtcdVersion, KubernetesVersion, etcd_minor_of, minor_of_etcd
 
 CORDONED_BY = "kube-runbooks.io/cordoned-by"
 """The run whose cordon it is, as `tasks/drain.py` writes it. A cordon without it is somebody else's."""
 
 FAILED = "kube-runbooks.io/failed"
 """Why a run left a node cordoned."""
+
+UPGRADE_JOBS = ("install-kubeadm-", "kubeadm-", "install-kubelet-")
+"""How the names of remote jobs begin that change a node, as `tasks/upgrade.py` names them. Staging changes nothing."""
 
 PARTS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
 """Static pods of a control plane that have the version of Kubernetes."""
@@ -50,6 +53,8 @@ class NodeState:
     """Its upgrade is under way: it has parts of both versions, our cordon, or a job of ours."""
     unfinished: str = ""
     """What of the cluster its kubeadm has to bring to the target yet."""
+    etcd_step: str = ""
+    """From which etcd to which it goes."""
 
     @property
     def name(self) -> str:
@@ -156,25 +161,47 @@ class Situation:
         """The node that a member of etcd runs on."""
         return next((node for node in self.nodes if node.member is member), None)
 
+    @property
+    def etcd_tag(self) -> str:
+        """What kubeadm-config will want instead of kubeadm's own etcd."""
+        asked = self.options.etcd_image_tag
+        return "" if asked == "default" else asked or self.facts.api.etcd_image_tag
+
     @cached_property
     def pinned_etcd(self) -> EtcdVersion | None:
-        """The etcd that kubeadm-config wants instead of kubeadm's own."""
-        return EtcdVersion.observed(self.facts.api.etcd_image_tag)
+        """The version of that tag, when it is one."""
+        return EtcdVersion.observed(self.etcd_tag)
+
+    def _etcd_step(self, machine: NodeFacts) -> str:
+        """Kubeadm moves etcd to the pin, and else to its own, of which the minor is known here; never back."""
+        pod = machine.static_pod("etcd")
+        running = EtcdVersion.observed(pod.version) if pod else None
+        if running is None:
+            return ""
+        if self.etcd_tag:
+            pinned = self.pinned_etcd
+            return f"etcd {running} to {pinned}" if pinned and running < pinned else ""
+        own = etcd_minor_of(self.target)
+        return f"etcd {running} to {own}" if own and minor_of_etcd(running) < minor_of_etcd(own) else ""
 
     def _state(self, machine: NodeFacts) -> NodeState:
         kube = kube_node(self.facts, machine.name)
         needs_kubelet = _needs_kubelet(machine, kube, self.target)
         control_plane = machine.is_control_plane or bool(kube and kube.control_plane)
-        behind = control_plane and (_is_behind(machine, self.target) or _etcd_is_behind(machine, self.pinned_etcd))
+        etcd_step = self._etcd_step(machine)
+        behind = control_plane and (_is_behind(machine, self.target) or bool(etcd_step))
         ours = kube is not None and not kube.annotations.keys().isdisjoint({CORDONED_BY, FAILED})
         return NodeState(
             machine=machine,
             kube=kube,
             member=next((one for one in self.facts.etcd.members if machine.name in {one.node, one.name}), None),
             selected=not self.options.nodes or machine.name in self.options.nodes,
-            needs_kubeadm=behind or needs_kubelet or _is_older(machine.kubeadm, self.target),
+            needs_kubeadm=behind or needs_kubelet,
             needs_kubelet=needs_kubelet,
-            begun=ours or bool(machine.jobs) or _is_between(machine, self.target, needs_kubelet=needs_kubelet),
+            begun=ours
+            or any(job.startswith(UPGRADE_JOBS) for job in machine.jobs)
+            or _is_between(machine, self.target, needs_kubelet=needs_kubelet),
+            etcd_step=etcd_step,
         )
 
     def _unfinished(self) -> str:
@@ -238,12 +265,6 @@ def _is_behind(machine: NodeFacts, target: KubernetesVersion) -> bool:
     return _is_not(machine.api_version, target) or any(_is_not(pod.version if pod else "", target) for pod in pods)
 
 
-def _etcd_is_behind(machine: NodeFacts, pinned: EtcdVersion | None) -> bool:
-    pod = machine.static_pod("etcd")
-    running = EtcdVersion.observed(pod.version) if pod else None
-    return pinned is not None and running is not None and running < pinned
-
-
 def _is_between(machine: NodeFacts, target: KubernetesVersion, *, needs_kubelet: bool) -> bool:
     """Some of it is the target, and some is not."""
     parts = [pod.version for pod in machine.static_pods if pod.name in PARTS]
@@ -253,12 +274,6 @@ def _is_between(machine: NodeFacts, target: KubernetesVersion, *, needs_kubelet:
 
 def _is_not(text: str, target: KubernetesVersion) -> bool:
     return KubernetesVersion.observed(text) != target
-
-
-def _is_older(text: str, target: KubernetesVersion) -> bool:
-    """It is known, and it is older: the kubelet's configuration may be too."""
-    version = KubernetesVersion.observed(text)
-    return version is not None and version < target
 
 
 def _is_other(text: str, target: KubernetesVersion) -> bool:

@@ -23,11 +23,12 @@ from tasks.policy.versions import (
     what_forbids_etcd,
     what_forbids_upgrade,
     what_is_skewed,
+    what_is_skewed_beside,
 )
 
 ETCD_FIRST = (
-    "move etcd first: set etcd.local.imageTag to {minimum}-0 or newer in kube-system/kubeadm-config, run rolling_upgrade "
-    "with version={current}, then take the tag out again"
+    "move etcd first: run rolling_upgrade with version={current} and options.etcd_image_tag={minimum}-0 or newer; then "
+    "this one with options.etcd_image_tag=default"
 )
 """The next step where members are older than an upgrade of etcd needs."""
 
@@ -147,6 +148,10 @@ def _kubeadm(situation: Situation, node: NodeState) -> Iterator[Finding]:
         yield cautioned(
             node.name, f"kubeadm {kubeadm} is newer than the target", f"it is put back to {situation.target}"
         )
+    elif (
+        kubeadm and node.kubelet and not node.is_due and (no := what_is_skewed_beside("kubeadm", kubeadm, node.kubelet))
+    ):
+        yield cautioned(node.name, no, "install the kubeadm of its kubelet there: nothing else of it is to be done")
 
 
 def _kube_proxy(situation: Situation) -> Iterator[Finding]:
@@ -160,7 +165,7 @@ def _etcd(situation: Situation) -> Iterator[Finding]:
     """Only where kubeadm upgrades it, and only when it does so now."""
     if not situation.is_stacked or not any(node.is_due and node.needs_kubeadm for node in situation.control_planes):
         return
-    own, tag, pinned = etcd_minor_of(situation.target), situation.facts.api.etcd_image_tag, situation.pinned_etcd
+    own, tag, pinned = etcd_minor_of(situation.target), situation.etcd_tag, situation.pinned_etcd
     if tag:
         yield from _pin(situation, own, tag, pinned)
     elif not own:
@@ -181,7 +186,7 @@ def _pin(situation: Situation, own: str, tag: str, pinned: EtcdVersion | None) -
         yield cautioned(
             "etcd",
             f"kubeadm-config pins etcd {tag}: kubeadm keeps it, {its_own}",
-            "take etcd.local.imageTag out of kube-system/kubeadm-config for kubeadm's own",
+            "say options.etcd_image_tag=default for kubeadm's own",
         )
 
 
@@ -196,7 +201,7 @@ def _etcd_members(situation: Situation, to_minor: str) -> Iterator[Finding]:
                 problem,
                 ETCD_FIRST.format(minimum=minimum, current=current.bare if current else "")
                 if "more than one minor" not in problem
-                else "move etcd minor by minor: take the tag of the next one into kubeadm-config first",
+                else "move etcd minor by minor, with options.etcd_image_tag",
             )
 
 

@@ -76,11 +76,12 @@ def test_control_planes_by_name_the_leader_last_then_workers_in_waves() -> None:
         ("w1", f"wave 1: {NODE}"),
         ("w2", f"wave 2: {NODE}"),
     ]
+    etcd = "etcd 3.6.16 to 3.7"
     held = "kubeadm, kubelet, kubectl held back: put back as found"
     assert [step.reason for step in planned.steps] == [
-        f"control plane v1.36.3; evicts 2 pods; {held}; about 2 min by earlier reports",
-        f"control plane v1.36.3; evicts 2 pods; {held}",
-        f"control plane v1.36.3; the last: it leads etcd; evicts 2 pods; {held}",
+        f"control plane v1.36.3; {etcd}; evicts 2 pods; {held}; about 2 min by earlier reports",
+        f"control plane v1.36.3; {etcd}; evicts 2 pods; {held}",
+        f"control plane v1.36.3; {etcd}; the last: it leads etcd; evicts 2 pods; {held}",
         f"kubelet v1.36.3; the canary: the others wait for it; evicts 2 pods; {held}; about 44 s by earlier reports",
         f"kubelet v1.36.3; evicts 2 pods; {held}",
     ]
@@ -95,7 +96,7 @@ def test_control_planes_by_name_the_leader_last_then_workers_in_waves() -> None:
 def test_workers_go_in_waves_up_to_the_limit() -> None:
     """A canary, then twice as many, up to the limit; without canary all waves are full."""
     names = ("cp1", *(f"w{number}" for number in range(8)))
-    facts = cluster(names=names, etcd=members()[:1])
+    facts = cluster(names=names, etcd=members(leader="cp1")[:1])
     waves = {"max_unavailable": "50%"}
     assert [[node.name for node in wave] for wave in plan(facts, waves=waves).waves] == [
         ["w0"],
@@ -185,12 +186,17 @@ def test_a_cluster_that_has_it_gets_a_plan_of_skips() -> None:
 
 
 def test_a_newer_kubeadm_on_a_node_that_has_it_changes_nothing() -> None:
-    """Somebody prepares the next upgrade; an older one is upgraded, without a drain."""
+    """Somebody prepares the next upgrade; an older one is told."""
     assert plan(changed(DONE, machines={"w1": {"kubeadm": "1.38.0"}, "w2": {"kubeadm": ""}})).steps == ()
     older = plan(changed(DONE, machines={"w1": {"kubeadm": OLD}}))
-    assert acts(older) == [("w1", f"wave 1: kubeadm upgrade node to v{NEW}")]
-    assert older.steps[0].reason == "kubelet v1.37.2; kubeadm, kubelet, kubectl held back: put back as found"
-    assert (older.nodes[0].needs_kubelet, older.nodes[0].evicted) == (False, ())
+    assert (older.steps, older.refusals) == ((), ())
+    assert told(older.cautions) == [
+        (
+            "w1",
+            "kubeadm v1.36.3 is 1 minor older than kubelet v1.37.2, it must not be older",
+            "install the kubeadm of its kubelet there: nothing else of it is to be done",
+        )
+    ]
 
 
 def test_an_upgrade_that_was_stopped_between_nodes_is_gone_on_with() -> None:
@@ -233,7 +239,7 @@ def half(**changes: object) -> Facts:
         ({"machines": {"cp3": half()}}, ("cp3", APPLY)),
         ({"machines": {"cp3": half()}, "api": {"kubeadm_version": NEW}}, ("cp3", APPLY)),
         ({"machines": {"cp3": {"static_pods": static_pods(OLD), "kubelet": NEW}}}, ("cp3", APPLY)),
-        ({"machines": {"cp3": {"jobs": ("run-kubeadm",)}}}, ("cp3", APPLY)),
+        ({"machines": {"cp3": {"jobs": ("kubeadm-1-37-2-0a1b",)}}}, ("cp3", APPLY)),
         ({"nodes": {"cp3": {"cordoned": True, "annotations": {"kube-runbooks.io/cordoned-by": "r"}}}}, ("cp3", APPLY)),
         ({"machines": {"cp2": half()}}, ("cp2", f"move etcd's leadership away, {APPLY}")),
     ],
@@ -702,8 +708,8 @@ MACHINE_CAUTIONS: dict[str, tuple[Facts, tuple[str, str]]] = {
         ("kubeadm v1.38.0 is newer than the target", "it is put back to v1.37.2"),
     ),
     "a job of ours": (
-        {"jobs": ("run1-kubeadm",)},
-        ("jobs of ours run there now: run1-kubeadm", "this run goes on with them"),
+        {"jobs": ("stage-1-37-2-0a1b",)},
+        ("jobs of ours run there now: stage-1-37-2-0a1b", "this run goes on with them"),
     ),
 }
 
@@ -916,8 +922,8 @@ def test_members_that_are_too_old_for_the_next_minor_of_etcd() -> None:
     old = etcd_facts.member("cp3", version="3.6.10")
     planned = plan(cluster(etcd=(*members(version="3.6.8")[:2], old)))
     step = (
-        "move etcd first: set etcd.local.imageTag to 3.6.11-0 or newer in kube-system/kubeadm-config, run rolling_upgrade "
-        "with version=1.36.3, then take the tag out again"
+        "move etcd first: run rolling_upgrade with version=1.36.3 and options.etcd_image_tag=3.6.11-0 or newer; then this "
+        "one with options.etcd_image_tag=default"
     )
     assert told(planned.refusals) == [
         (name, f"etcd {version} must not go to 3.7: every member has to run 3.6.11 or newer before", step)
@@ -928,17 +934,36 @@ def test_members_that_are_too_old_for_the_next_minor_of_etcd() -> None:
 
 def test_etcd_is_moved_first_by_a_run_with_the_current_version() -> None:
     """Without a drain: kubeadm moves it to the tag of its configuration. The next run has nothing to do."""
-    pin = {"etcd_image_tag": "3.6.16-0"}
     old_pods = {name: {"static_pods": static_pods(etcd="3.6.8")} for name in CONTROL_PLANES}
-    facts = cluster(machines=old_pods, api=pin, etcd=members(version="3.6.8"), target=OLD)
-    planned = plan(facts, OLD)
+    facts = cluster(machines=old_pods, etcd=members(version="3.6.8"), target=OLD)
+    assert plan(facts, OLD).steps == ()
+    planned = plan(facts, OLD, etcd_image_tag="3.6.16-0")
     assert acts(planned) == [
+        ("kubeadm-config", "pin etcd.local.imageTag to 3.6.16-0"),
         ("cp1", "kubeadm upgrade apply v1.36.3"),
         ("cp3", "kubeadm upgrade node to v1.36.3"),
         ("cp2", "move etcd's leadership away, kubeadm upgrade node to v1.36.3"),
     ]
     assert (planned.refusals, planned.cautions) == ((), ())
-    assert plan(cluster(api=pin), OLD).steps == ()
+    assert planned.steps[0].reason == "options.etcd_image_tag; it was not pinned"
+    assert "etcd 3.6.8 to 3.6.16" in planned.steps[1].reason
+    pinned = {"etcd_image_tag": "3.6.16-0"}
+    again = cluster(machines=old_pods, api=pinned, etcd=members(version="3.6.8"), target=OLD)
+    assert acts(plan(again, OLD)) == acts(planned)[1:]
+    assert plan(cluster(api=pinned), OLD, etcd_image_tag="3.6.16-0").steps == ()
+
+
+def test_a_pin_is_taken_out_for_kubeadms_own_etcd() -> None:
+    """Before the first node, or for a cluster that has its version already: then only etcd moves."""
+    planned = plan(cluster(api={"etcd_image_tag": "3.6.16-0"}), etcd_image_tag="default")
+    assert acts(planned)[:2] == [("kubeadm-config", "take etcd.local.imageTag out"), ("cp1", APPLY)]
+    assert (planned.refusals, planned.cautions) == ((), ())
+    assert planned.steps[0].reason == "options.etcd_image_tag; it was 3.6.16-0"
+    assert "etcd 3.6.16 to 3.7" in planned.steps[1].reason
+    left = {name: {"static_pods": static_pods(NEW, "3.6.16")} for name in CONTROL_PLANES}
+    facts = changed(DONE, machines=left, api={"etcd_image_tag": "3.6.16-0"})
+    assert plan(facts).steps == ()
+    assert acts(plan(facts, etcd_image_tag="default"))[1] == ("cp1", f"kubeadm upgrade apply v{NEW}")
 
 
 @pytest.mark.parametrize(
@@ -967,7 +992,7 @@ def test_a_pin_decides_where_etcd_goes() -> None:
     assert told(far.refusals)[0] == (
         "cp1",
         "etcd 3.5.30 to 3.7 is more than one minor",
-        "move etcd minor by minor: take the tag of the next one into kubeadm-config first",
+        "move etcd minor by minor, with options.etcd_image_tag",
     )
 
 
@@ -1025,11 +1050,13 @@ def test_etcd_without_a_member_to_spare() -> None:
         )
         for name in ("cp1", "cp2")
     ]
-    one = plan(cluster(names=("cp1", "w1"), etcd=members(leader="cp1")[:1]))
+    single = cluster(names=("cp1", "w1"), etcd=members(leader="cp1")[:1])
+    away = "the only control plane node: the API is away while it is upgraded"
+    assert told(plan(single).refusals) == [("cp1", away, "say options.allow_downtime=true at a time when that is fine")]
+    assert plan(single, nodes=("w1",)).refusals[0].subject == "options.nodes"
+    one = plan(single, allow_downtime=True)
     assert one.refusals == ()
-    assert told(one.cautions) == [
-        ("cp1", "the only member of etcd: the API is away while it is upgraded", "choose a time when that is fine")
-    ]
+    assert told(one.cautions) == [("cp1", away, "options.allow_downtime says that this is fine")]
     assert acts(one)[0] == ("cp1", APPLY)
     assert "the last" not in one.steps[0].reason
     none = plan(cluster(etcd=()))

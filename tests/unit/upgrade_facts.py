@@ -34,8 +34,9 @@ def packages(installed: str = OLD, **changes: object) -> Packages:
     return Packages.model_validate(good | changes)
 
 
-def static_pods(version: str = OLD, etcd: str = "3.6.16", without: str = "") -> tuple[StaticPod, ...]:
-    """Of a control plane with its own member of etcd; `without` one of them."""
+def static_pods(version: str = OLD, etcd: str | None = None, without: str = "") -> tuple[StaticPod, ...]:
+    """Of a control plane with its own member of etcd, of its version if none is given; `without` one of them."""
+    etcd = ("3.7.0" if version == NEW else "3.6.16") if etcd is None else etcd
     parts = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
     pods = [StaticPod(name=name, image=f"registry.k8s.io/{name}:v{version}") for name in parts]
     pods += [StaticPod(name="etcd", image=f"registry.k8s.io/etcd:{etcd}-0")] if etcd else []
