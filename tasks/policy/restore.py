@@ -323,11 +323,18 @@ def _cautions(facts: ControlPlaneFacts, backup: Backup, lost: Sequence[str], now
             Caution(
                 subject="etcd",
                 problem=f"the cluster is at revision {facts.live_revision}, the backup at {revision}: "
-                f"{facts.live_revision - revision} revisions will be lost",
+                f"{_lost_revisions(facts.live_revision - revision)}",
                 next_step="take a backup of what is there first, while it can be read",
             )
         )
     return (*cautions, *(_lost(name) for name in lost))
+
+
+def _lost_revisions(difference: int) -> str:
+    """A restore after the backup has added its thousand million, which nobody wrote."""
+    bumps, written = divmod(difference, REVISION_BUMP)
+    told = f"{written} revisions will be lost"
+    return f"{told}, not counted what {bumps} restores since have added" if bumps else told
 
 
 def _lost(name: str) -> Caution:
