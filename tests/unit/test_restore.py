@@ -140,6 +140,12 @@ def test_the_plan_has_every_node_and_every_command() -> None:
     assert made.kept == {"cp1": "/var/lib/etcd.before-11111111", "cp2": "/var/lib/etcd.before-11111111"}
 
 
+def test_revisions_that_a_restore_has_added_are_not_called_lost() -> None:
+    """Nobody wrote them."""
+    made = plan(facts(node("cp1"), live_revision=5000 + 2 * REVISION_BUMP))
+    assert "289 revisions will be lost, not counted what 2 restores since have added" in made.cautions[1].problem
+
+
 def test_a_data_directory_that_is_a_mount_point_stays_where_it_is() -> None:
     """What is in it moves."""
     made = plan(facts(node("cp1", member=member("cp1", is_mount=True))))
