@@ -5,19 +5,22 @@ from datetime import UTC, datetime, timedelta
 
 from prefect import task
 
-from tasks.at_once import on_all
+from tasks.at_once import on_all, wait_for
 from tasks.cluster import Cluster, open_cluster
 from tasks.errors import NotYet, Refused, RunbookError
 from tasks.logs import log_about
 from tasks.models.cluster import EtcdEndpoint, EtcdOnNode, Route, RouteChoice
-from tasks.models.etcd import EtcdFacts, Member
+from tasks.models.etcd import EtcdFacts, Member, MemberStatus
 from tasks.policy.members import Answer, assemble, in_words
+from tasks.policy.quorum import what_ails
 from tasks.policy.routes import choose_routes, is_possible, why_this_route
 from tasks.probes.control_plane import endpoints_at, look
 from tasks.reports import show_members
 from tasks.retries import OBSERVE
 
 CALL = timedelta(seconds=30)
+LEADER_LIMIT = timedelta(seconds=60)
+"""For another leader to be in office."""
 
 
 @task(**OBSERVE, task_run_name="observe-etcd-{cluster}")
@@ -43,6 +46,44 @@ def look_at_members(handle: Cluster, route: RouteChoice) -> EtcdFacts:
         raise _nobody(answers)
     cluster_id, members = assemble(answers)
     return EtcdFacts(cluster_id=cluster_id, observed_at=datetime.now(UTC), members=members)
+
+
+def move_leadership_away(handle: Cluster, facts: EtcdFacts, member: Member, route: RouteChoice) -> str:
+    """To the follower that lags least; proven by the member itself. Empty when it does not lead, or nobody else could."""
+    others = [one for one in facts.members if one.id != member.id and not one.learner and not what_ails(one)]
+    if not status_of(facts, member).is_leader or not others:
+        return ""
+    to = min(others, key=lambda one: (status_of(facts, one).raft_lag, one.label))
+    with handle.etcd(member.endpoint, route_to(facts, member), name=member.label) as client:
+        client.move_leader(to.id)
+
+    def is_moved() -> None:
+        if status_of(look_at_members(handle, route), member).is_leader:
+            raise NotYet(f"{member.label}: it still leads", hint="look at the members' logs")
+
+    wait_for(is_moved, LEADER_LIMIT)
+    return to.label
+
+
+def found_in(facts: EtcdFacts, member: Member) -> Member:
+    """The same member in facts of another moment."""
+    for one in facts.members:
+        if one.id == member.id:
+            return one
+    raise Refused(f"{member.label}: the cluster does not list it any more", hint="run it again")
+
+
+def status_of(facts: EtcdFacts, member: Member) -> MemberStatus:
+    """What it said of itself; `NotYet` when it did not answer."""
+    found = found_in(facts, member)
+    if found.status is None:
+        raise NotYet(f"{member.label}: {found.unreached}", hint="look at this member")
+    return found.status
+
+
+def route_to(facts: EtcdFacts, member: Member) -> Route:
+    """The route by which it answered."""
+    return found_in(facts, member).route or Route.DIRECT
 
 
 def _discover(handle: Cluster) -> tuple[EtcdEndpoint, ...]:

@@ -8,10 +8,10 @@ from prefect import task
 from tasks.at_once import wait_for
 from tasks.cluster import Cluster, open_cluster
 from tasks.errors import NotYet, Refused
-from tasks.etcd import look_at_members
+from tasks.etcd import found_in, look_at_members, move_leadership_away, route_to, status_of
 from tasks.logs import log_about
-from tasks.models.cluster import Route, RouteChoice
-from tasks.models.etcd import EtcdFacts, Member, MemberStatus
+from tasks.models.cluster import RouteChoice
+from tasks.models.etcd import EtcdFacts, Member
 from tasks.models.maintenance import Defragmented, Disarmed, Worth
 from tasks.policy.maintenance import plan_maintenance, what_forbids_disarming
 from tasks.policy.quorum import what_ails, what_keeps_it
@@ -31,15 +31,15 @@ def defragment_member(
     """
     handle, started = open_cluster(cluster), datetime.now(UTC)
     facts = _gate(handle, route, member, allow_downtime=allow_downtime)
-    before = _status(facts, member)
+    before = status_of(facts, member)
     planned = {one.id for one in plan_maintenance(facts, worth, allow_downtime=allow_downtime).defragment}
     if member.id not in planned:
         log_about(member.label).info("it is %d bytes now: nothing to do", before.db_size)
         return Defragmented(member=member.label, before=before.db_size, after=before.db_size, took=timedelta())
-    moved_to = _move_leadership_away(handle, facts, member, route)
-    with handle.etcd(member.endpoint, _route(facts, member), name=member.label) as client:
+    moved_to = move_leadership_away(handle, facts, member, route)
+    with handle.etcd(member.endpoint, route_to(facts, member), name=member.label) as client:
         client.defragment()
-    after = _status(wait_for(_back(handle, route, member), SETTLE), member)
+    after = status_of(wait_for(_back(handle, route, member), SETTLE), member)
     if after.db_size > before.db_size:
         raise NotYet(f"{member.label}: {before.db_size} bytes before, {after.db_size} after", hint="look at its log")
     log_about(member.label).info("defragmented: %d bytes before, %d after", before.db_size, after.db_size)
@@ -63,7 +63,7 @@ def disarm_nospace(cluster: str, route: RouteChoice) -> Disarmed:
             f"the alarm NOSPACE stays: {forbidden}", hint="raise --quota-backend-bytes, or compact; then run it again"
         )
     for member in armed:
-        with handle.etcd(member.endpoint, _route(facts, member), name=member.label) as client:
+        with handle.etcd(member.endpoint, route_to(facts, member), name=member.label) as client:
             client.disarm_nospace(member.id)
 
     def is_gone() -> None:
@@ -78,7 +78,7 @@ def disarm_nospace(cluster: str, route: RouteChoice) -> Disarmed:
 def _gate(handle: Cluster, route: RouteChoice, member: Member, *, allow_downtime: bool) -> EtcdFacts:
     """`NotYet` while the cluster cannot spare the member: another one may be on its way back."""
     facts = look_at_members(handle, route)
-    if ails := what_ails(_found(facts, member)):
+    if ails := what_ails(found_in(facts, member)):
         raise NotYet(f"{member.label}: {ails}", hint="it may still be defragmenting for an earlier attempt")
     voters = [one for one in facts.members if not one.learner]
     kept = "" if len(voters) == 1 and allow_downtime else what_keeps_it(member, facts.members)
@@ -87,46 +87,11 @@ def _gate(handle: Cluster, route: RouteChoice, member: Member, *, allow_downtime
     return facts
 
 
-def _move_leadership_away(handle: Cluster, facts: EtcdFacts, member: Member, route: RouteChoice) -> str:
-    """To the follower that lags least; proven by the member itself. Empty when it does not lead, or nobody else could."""
-    others = [one for one in facts.members if one.id != member.id and not one.learner and not what_ails(one)]
-    if not _status(facts, member).is_leader or not others:
-        return ""
-    to = min(others, key=lambda one: (_status(facts, one).raft_lag, one.label))
-    with handle.etcd(member.endpoint, _route(facts, member), name=member.label) as client:
-        client.move_leader(to.id)
-
-    def is_moved() -> None:
-        if _status(look_at_members(handle, route), member).is_leader:
-            raise NotYet(f"{member.label}: it still leads", hint="look at the members' logs")
-
-    wait_for(is_moved, SETTLE)
-    return to.label
-
-
 def _back(handle: Cluster, route: RouteChoice, member: Member) -> Callable[[], EtcdFacts]:
     def look() -> EtcdFacts:
         facts = look_at_members(handle, route)
-        if ails := what_ails(_found(facts, member)):
+        if ails := what_ails(found_in(facts, member)):
             raise NotYet(f"{member.label}: {ails}", hint="look at its log")
         return facts
 
     return look
-
-
-def _found(facts: EtcdFacts, member: Member) -> Member:
-    for one in facts.members:
-        if one.id == member.id:
-            return one
-    raise Refused(f"{member.label}: the cluster does not list it any more", hint="run it again")
-
-
-def _status(facts: EtcdFacts, member: Member) -> MemberStatus:
-    found = _found(facts, member)
-    if found.status is None:
-        raise NotYet(f"{member.label}: {found.unreached}", hint="look at this member")
-    return found.status
-
-
-def _route(facts: EtcdFacts, member: Member) -> Route:
-    return _found(facts, member).route or Route.DIRECT

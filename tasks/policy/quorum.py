@@ -1,27 +1,33 @@
 """Whether a member of etcd may go away for a while: the gate before every act that stops one."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from tasks.models.etcd import Member
 
 
-def what_keeps_it(leaving: Member, members: Sequence[Member]) -> str:
+def what_keeps_it(leaving: Member, members: Sequence[Member], *, out: Collection[str] = ()) -> str:
     """Why this member may not go away now; empty when all the others that vote still make a quorum, all of them healthy.
 
-    Learners do not vote. A single member's cluster always stops with it.
+    Learners do not vote. Members on the nodes `out` (cordoned by others, or not Ready) may go any moment: they do not count.
+    A single member's cluster always stops with it.
     """
     voters = [member for member in members if not member.learner]
     if leaving.learner:
         return ""
     others = [member for member in voters if member.id != leaving.id]
     needed = len(voters) // 2 + 1
-    fit = [member for member in others if is_fit(member)]
+    ails = {member.id: what_ails(member) or _is_out(member, out) for member in others}
+    fit = [member for member in others if not ails[member.id]]
     if len(fit) >= needed:
         return ""
-    unfit = ", ".join(f"{member.label} ({what_ails(member)})" for member in others if not is_fit(member))
+    unfit = ", ".join(f"{member.label} ({ails[member.id]})" for member in others if ails[member.id])
     return f"without {leaving.label} {len(fit)} of {len(voters)} voting members would be left, a quorum is {needed}" + (
-        f"; not healthy: {unfit}" if unfit else ""
+        f"; not counted: {unfit}" if unfit else ""
     )
+
+
+def _is_out(member: Member, out: Collection[str]) -> str:
+    return f"its node {member.node} is cordoned or not Ready" if member.node in out else ""
 
 
 def is_fit(member: Member) -> bool:

@@ -24,7 +24,7 @@ def test_those_that_stay_are_always_a_healthy_quorum(healthy: list[bool], data: 
         ((), "without m1 0 of 1 voting members would be left, a quorum is 1"),
         ((member("m2"),), "without m1 1 of 2 voting members would be left, a quorum is 2"),
         ((member("m2"), member("m3")), ""),
-        ((member("m2"), unreached("m3")), "not healthy: m3 (connection refused)"),
+        ((member("m2"), unreached("m3")), "not counted: m3 (connection refused)"),
         ((member("m2"), member("m3", alarms=("CORRUPT",))), "m3 (its alarm CORRUPT says that its data differs)"),
         ((member("m2"), member("m3", healthy=False)), "m3 (it does not answer a linearizable read)"),
         ((member("m2"), member("m3", learner=True)), "1 of 2 voting members would be left, a quorum is 2"),

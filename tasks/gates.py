@@ -1,0 +1,64 @@
+"""What must hold right before a disruptive act: looked at again each time, whatever the plan saw."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from tasks.at_once import wait_for
+from tasks.cluster import Cluster
+from tasks.errors import NotYet, Refused
+from tasks.etcd import look_at_members, move_leadership_away
+from tasks.models.etcd import EtcdFacts, Member
+from tasks.nodes import look_at_machines, look_at_nodes
+from tasks.policy.health import what_others_lack, who_is_out
+from tasks.policy.quorum import what_keeps_it
+
+GATE_LIMIT = timedelta(minutes=3)
+"""For what may mend itself: another control plane that is on its way back, a cordon of somebody who is done soon."""
+
+
+def gate_control_plane(handle: Cluster, name: str, check: Callable[[], None], *, allow_downtime: bool) -> EtcdFacts:
+    """A control plane node may be disturbed: the lock is ours, quorum stays without it, the other API servers serve.
+
+    Waits for some minutes for what is wrong, then `Refused`: another one tries again by hand.
+    """
+
+    def look() -> EtcdFacts:
+        check()
+        problems, facts = what_forbids(handle, name, allow_downtime=allow_downtime)
+        if problems:
+            raise NotYet(f"{name}: not to be disturbed now: {'; '.join(problems)}", hint=_HINT)
+        return facts
+
+    try:
+        return wait_for(look, GATE_LIMIT)
+    except NotYet as error:
+        raise Refused(error.problem, hint=error.hint) from error
+
+
+_HINT = "bring the other control planes back, or uncordon them; then run it again, it goes on where it was"
+
+
+def what_forbids(handle: Cluster, name: str, *, allow_downtime: bool) -> tuple[list[str], EtcdFacts]:
+    """Everything that speaks against disturbing a control plane node now, and what etcd said."""
+    out = who_is_out([node for node in look_at_nodes(handle.kube) if node.control_plane], ours=(name,))
+    machines = [machine for machine in look_at_machines(handle) if machine.is_control_plane and machine.name != name]
+    problems = what_others_lack(machines, out, allow_downtime=allow_downtime)
+    facts = look_at_members(handle, "auto")
+    member = member_on(facts, name)
+    alone = len([one for one in facts.members if not one.learner]) == 1
+    if member and not (alone and allow_downtime) and (kept := what_keeps_it(member, facts.members, out=out)):
+        problems.append(kept)
+    return problems, facts
+
+
+def member_on(facts: EtcdFacts, name: str) -> Member | None:
+    """The member of etcd on that node."""
+    return next((one for one in facts.members if one.node == name), None)
+
+
+def lead_elsewhere(handle: Cluster, facts: EtcdFacts, name: str) -> str:
+    """Moves the leadership of etcd away from the node before it is disturbed; who leads now, if it was moved."""
+    member = member_on(facts, name)
+    if member is None or member.status is None:
+        return ""
+    return move_leadership_away(handle, facts, member, "auto")

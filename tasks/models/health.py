@@ -1,0 +1,48 @@
+"""A node after an act: what has to be so before it counts as healthy, and what the cluster had before."""
+
+from datetime import timedelta
+
+from pydantic import Field
+
+from tasks.models.base import Model, UtcTime
+from tasks.models.nodes import KubeNode, NodeFacts
+from tasks.models.pods import Pod
+from tasks.models.upgrade import Workload
+
+
+class Services(Model):
+    """Addresses that every node has to reach, and that kube-proxy forwards there."""
+
+    kubernetes: str = Field(description="ClusterIP of default/kubernetes")
+    port: int = 443
+    dns: str = Field(default="", description="ClusterIP of kube-system/kube-dns; empty when there is none")
+
+
+class Expected(Model):
+    """What a node has to be."""
+
+    kubelet: str = Field(description="version without v")
+    since: UtcTime = Field(description="by the node's clock: older heartbeats are of the kubelet before")
+    control_plane: str = Field(default="", description="version of its static pods; empty for a worker")
+    settle: timedelta = Field(default=timedelta(seconds=10), description="that all has to look well without a break")
+    boot_id: str = Field(default="", description="that it must not have any more; empty when it was not rebooted")
+
+
+class NodeLook(Model):
+    """A node, looked at from all sides."""
+
+    machine: NodeFacts
+    node: KubeNode | None = Field(description="none when the API does not know it")
+    pods: tuple[Pod, ...] = Field(description="on this node")
+    service_path: str = Field(
+        description="what is wrong with the way to Services from this node; empty when nothing is"
+    )
+    etcd: str = Field(default="", description="what ails its member, or another one; empty when nothing does")
+    gates: tuple[str, ...] = Field(default=(), description="what the site's own gates say")
+
+
+class Before(Model):
+    """The cluster before the first act: what was well then has to be well after it."""
+
+    workloads: tuple[Workload, ...]
+    services: Services

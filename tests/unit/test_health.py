@@ -1,0 +1,129 @@
+"""What is wrong with a node after an act, what of the cluster is worse, and who is out."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tasks.models.health import Expected, NodeLook
+from tasks.models.nodes import KubeNode, NodeFacts, StaticPod
+from tasks.models.pods import Controller, Pod
+from tasks.models.upgrade import Workload
+from tasks.policy.health import what_got_worse, what_is_wrong, what_others_lack, who_is_out
+
+NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
+EXPECTED = Expected(kubelet="1.37.2", since=NOON, control_plane="1.37.2")
+MACHINE = NodeFacts(
+    name="cp1",
+    boot_id="b1",
+    active={"kubelet": True, "containerd": True},
+    static_pods=tuple(
+        StaticPod(name=name, image=f"registry.k8s.io/{name}:v1.37.2")
+        for name in ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
+    ),
+    api_ready="200",
+    api_version="1.37.2",
+)
+NODE = KubeNode(name="cp1", ready=True, heartbeat=NOON + timedelta(seconds=5), kubelet="1.37.2", boot_id="b1")
+DAEMON = Controller(kind="DaemonSet", api_version="apps/v1", name="net")
+LOOK = NodeLook(
+    machine=MACHINE,
+    node=NODE,
+    pods=(
+        Pod(namespace="n", name="net", uid="1", controller=DAEMON),
+        Pod(namespace="n", name="etcd-cp1", uid="2", mirror=True),
+        Pod(namespace="n", name="web", uid="3", ready=False),
+        Pod(namespace="n", name="old", uid="4", ready=False, phase="Failed", controller=DAEMON),
+    ),
+    service_path="",
+)
+
+
+def machine(**changes: object) -> dict[str, object]:
+    """Another machine."""
+    return {"machine": MACHINE.model_copy(update=changes)}
+
+
+def node(**changes: object) -> dict[str, object]:
+    """Another node."""
+    return {"node": NODE.model_copy(update=changes)}
+
+
+def pod(**changes: object) -> dict[str, object]:
+    """One pod."""
+    return {"pods": (LOOK.pods[0].model_copy(update=changes),)}
+
+
+def test_a_healthy_node_lacks_nothing() -> None:
+    """A pod that is not ready and not the node's own is no fault of the node."""
+    assert what_is_wrong(LOOK, EXPECTED) == ()
+    assert what_is_wrong(LOOK, Expected(kubelet="1.37.2", since=NOON)) == ()
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        (machine(unreached="no route"), "not reached: no route"),
+        (machine(active={"kubelet": False}), "kubelet does not run"),
+        (machine(static_pods=MACHINE.static_pods[1:]), "there is no manifest of kube-apiserver"),
+        (
+            machine(static_pods=(StaticPod(name="kube-apiserver", image="x:v1.36.3"), *MACHINE.static_pods[1:])),
+            "kube-apiserver is v1.36.3, not v1.37.2",
+        ),
+        (machine(api_ready="500"), "its API server's /readyz answers 500"),
+        (machine(api_ready=""), "its API server's /readyz answers nothing"),
+        (machine(api_version="1.36.3"), "its API server says v1.36.3, not v1.37.2"),
+        ({"node": None}, "the API does not know it"),
+        (node(ready=False, ready_message="no CNI"), "not Ready: no CNI"),
+        (node(kubelet="1.36.3"), "the API says kubelet v1.36.3, not v1.37.2"),
+        (node(heartbeat=NOON), "no heartbeat since 12:00:00 UTC"),
+        (node(heartbeat=None), "no heartbeat since 12:00:00 UTC"),
+        (node(pressures=("DiskPressure",)), "it has DiskPressure"),
+        (pod(ready=False), "pod n/net is not ready"),
+        (pod(ready=False, controller=None, mirror=True), "pod n/net is not ready"),
+        ({"service_path": "no DNS"}, "no DNS"),
+        ({"etcd": "etcd member cp2: no answer"}, "etcd member cp2: no answer"),
+        ({"gates": ("latency: 3 s",)}, "latency: 3 s"),
+    ],
+)
+def test_each_thing_that_is_wrong_is_told(changes: dict[str, object], told: str) -> None:
+    """And nothing else."""
+    assert what_is_wrong(LOOK.model_copy(update=changes), EXPECTED) == (told,)
+
+
+def test_a_reboot_is_another_boot_for_node_and_api() -> None:
+    """Both have to say so."""
+    rebooted = EXPECTED.model_copy(update={"boot_id": "b1"})
+    assert what_is_wrong(LOOK, rebooted) == ("it has not booted since", "the API knows no newer boot")
+    after = LOOK.model_copy(update=machine(boot_id="b2") | node(boot_id="b2"))
+    assert what_is_wrong(after, rebooted) == ()
+
+
+def test_a_workload_is_worse_with_fewer_pods_ready_than_before() -> None:
+    """As far as they are wanted; what is new, deleted or was never ready is not worse."""
+
+    def workload(name: str, desired: int, ready: int) -> Workload:
+        return Workload(kind="Deployment", name=name, desired=desired, ready=ready)
+
+    before = [workload("n/a", 3, 3), workload("n/b", 3, 1), workload("n/scaled", 5, 5), workload("n/gone", 1, 1)]
+    now = [workload("n/a", 3, 2), workload("n/b", 3, 1), workload("n/scaled", 2, 2), workload("n/new", 2, 0)]
+    assert what_got_worse(before, now) == ("Deployment n/a: 2 of 3 pods are ready, before it were 3",)
+
+
+def test_nodes_that_may_be_away_any_moment() -> None:
+    """Not Ready, or cordoned by others; a cordon of our own does not count."""
+    nodes = [
+        NODE,
+        NODE.model_copy(update={"name": "cp2", "ready": False, "ready_message": "gone"}),
+        NODE.model_copy(update={"name": "cp3", "cordoned": True}),
+        NODE.model_copy(update={"name": "cp4", "cordoned": True}),
+    ]
+    assert who_is_out(nodes, ours=["cp4"]) == {"cp2": "not Ready: gone", "cp3": "cordoned"}
+
+
+def test_the_other_api_servers_have_to_go_on() -> None:
+    """Those that are out anyway do not count; without any there is downtime, which has to be wanted."""
+    other = MACHINE.model_copy(update={"name": "cp2", "api_ready": "500"})
+    assert what_others_lack([MACHINE, other], (), allow_downtime=False) == ["the API server of cp2 answers 500"]
+    assert what_others_lack([MACHINE, other], ("cp2",), allow_downtime=False) == []
+    assert "allow_downtime" in what_others_lack([other], ("cp2",), allow_downtime=False)[0]
+    assert what_others_lack([], (), allow_downtime=True) == []

@@ -1,0 +1,167 @@
+"""What a machine says of itself, read: recorded on real nodes, and made odd; and what an upgrade's scripts print."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from tasks.models.nodes import NodeFacts, PackageManager
+from tasks.probes import upgrade
+from tasks.probes.node_facts import look, parse, version_in
+
+DATA = Path(__file__).parent / "data" / "nodes"
+CP2, W2 = ((DATA / f"{name}.stdout").read_bytes() for name in ("cp2", "w2"))
+NOW = datetime.fromtimestamp(1795548139.546762726, UTC)
+
+
+def read(stdout: bytes, *, asked: datetime = NOW, answered: datetime = NOW) -> NodeFacts:
+    """As if it had just been asked."""
+    return parse("cp2", stdout, asked=asked, answered=answered)
+
+
+def test_a_control_plane_node_says_all_that_an_upgrade_asks() -> None:
+    """Recorded on the lab: Kubernetes v1.36.3 with a repository of 1.37 beside it."""
+    node = read(CP2)
+    assert (node.os, node.os_version, node.cgroup_version, node.swap) == ("debian", "12", 1, False)
+    assert (node.kubeadm, node.kubelet, node.kubectl, node.containerd) == ("1.36.3", "1.36.3", "1.36.3", "1.6.20")
+    assert node.active == {"kubelet": True, "containerd": True}
+    assert (node.fail_cgroup_v1, node.fail_swap_on) == (False, False)
+    assert {pod.name: pod.version for pod in node.static_pods} == {
+        "etcd": "3.6.16",
+        "kube-apiserver": "1.36.3",
+        "kube-controller-manager": "1.36.3",
+        "kube-scheduler": "1.36.3",
+    }
+    assert (node.is_control_plane, node.api_ready, node.api_version) == (True, "200", "1.36.3")
+    assert node.free_bytes["/var/lib"] > node.etcd_bytes > 10**8
+    assert "config" in node.kubelet_flags
+    assert len(node.certificates) > 10
+    assert all(expiry > NOW for expiry in node.certificates.values())
+    assert len(node.cluster_ca) == 64
+
+
+def test_its_packages_are_those_of_now_and_of_the_target() -> None:
+    """What is held is told, and which file names the repository."""
+    packages = read(CP2).packages
+    assert packages.manager is PackageManager.APT
+    assert packages.installed["kubelet"] == "1.36.3-1.1"
+    assert packages.held == ("kubeadm", "kubectl", "kubelet")
+    assert packages.repositories == {"/etc/apt/sources.list.d/kubernetes.list": "1.36"}
+    assert packages.candidates["kubeadm"] == ("1.37.2-1.1",)
+    assert (packages.problem, packages.broken) == ("", ())
+
+
+def test_a_worker_is_no_control_plane() -> None:
+    """And has no API server of its own."""
+    node = read(W2)
+    assert (node.is_control_plane, node.static_pods, node.api_ready, node.etcd_bytes) == (False, (), "", 0)
+    assert node.static_pod("etcd") is None
+
+
+@pytest.mark.parametrize(
+    ("line", "field", "value"),
+    [
+        ("swap yes", "swap", True),
+        ("cgroup cgroup2fs", "cgroup_version", 2),
+        ("os_ID_LIKE rhel fedora", "os_like", ("rhel", "fedora")),
+        ("flag_file /etc/default/kubelet pod-infra-container-image", "flag_files", None),
+        ("job kubeadm-1-37-2-0a1b2c3d", "jobs", ("kubeadm-1-37-2-0a1b2c3d",)),
+        ("certificate /etc/kubernetes/pki/broken.crt bm8=", "certificates", None),
+        ("manifest odd !", "static_pods", None),
+    ],
+)
+def test_a_line_more_is_a_fact_more(line: str, field: str, value: object) -> None:
+    """The last of a kind counts."""
+    node = read(CP2 + f"{line}\n".encode())
+    if value is not None:
+        assert getattr(node, field) == value
+    if field == "flag_files":
+        assert node.flag_files["/etc/default/kubelet"] == ("pod-infra-container-image",)
+    if field == "certificates":
+        assert "/etc/kubernetes/pki/broken.crt" not in node.certificates
+
+
+def test_a_repository_that_does_not_answer_and_half_configured_packages_are_told() -> None:
+    """In the package manager's own words."""
+    node = read(b"manager apt\nrepository_problem E: no route\nbroken kubelet\n")
+    assert (node.packages.problem, node.packages.broken) == ("E: no route", ("kubelet",))
+
+
+@pytest.mark.parametrize(
+    ("asked", "answered", "offset"),
+    [(-1, 1, 0), (-3, -1, 1), (2, 4, -2)],
+)
+def test_a_clock_is_off_by_what_cannot_be_the_way(asked: int, answered: int, offset: int) -> None:
+    """As long as its time lies between question and answer nothing is known to be wrong."""
+    moments = {"asked": NOW + timedelta(seconds=asked), "answered": NOW + timedelta(seconds=answered)}
+    assert read(CP2, **moments).clock_offset == timedelta(seconds=offset)
+    assert read(b"", **moments).clock_offset == timedelta()
+
+
+def test_versions_in_the_words_of_programs() -> None:
+    """Whatever stands around them."""
+    assert version_in("Kubernetes v1.36.3") == "1.36.3"
+    assert version_in("v1.38.0-rc.1") == "1.38.0-rc.1"
+    assert version_in("containerd github.com/containerd/containerd v2.0.1 abc") == "2.0.1"
+    assert version_in("nothing") == ""
+
+
+def test_only_with_a_target_is_a_repository_asked() -> None:
+    """The question is otherwise the same."""
+    assert "target=1.37\n" in look("1.37")
+    assert "target=\n" in look()
+
+
+ANSWER = "12 34 85 00 00 01 00 01 00 00 00 00 0a 6b 75"
+
+
+@pytest.mark.parametrize(
+    ("stdout", "told"),
+    [
+        (f"api 200\ndns  {ANSWER}\n", ""),
+        (f"api 000\ndns  {ANSWER}\n", "the Service `kubernetes` answers 000"),
+        (f"dns  {ANSWER}\n", "the Service `kubernetes` answers nothing"),
+        ("api 200\ndns \n", "the Service `kube-dns` does not resolve kubernetes.default.svc.cluster.local"),
+        (f"api 200\ndns {ANSWER.replace('85 00', '85 03')}\n", "the Service `kube-dns` does not resolve"),
+        (f"api 200\ndns {ANSWER.replace('00 01 00 01', '00 01 00 00')}\n", "the Service `kube-dns` does not resolve"),
+    ],
+)
+def test_the_service_path_lacks_what_does_not_answer(stdout: str, told: str) -> None:
+    """A DNS answer with an error or without a record is none."""
+    said = upgrade.what_service_path_lacks(stdout.encode(), dns=True)
+    assert said.startswith(told)
+    assert bool(said) == bool(told)
+    assert upgrade.what_service_path_lacks(b"api 200\n", dns=False) == ""
+
+
+def test_what_scripts_print_is_read() -> None:
+    """Images, and the node's clock at the restart."""
+    assert upgrade.parse_images("x\nimage a:1\nimage b:2\n") == ("a:1", "b:2")
+    assert upgrade.parse_restarted("x\nrestarted 1795548139.546762726\n", NOW - timedelta(days=1)) == NOW
+    assert upgrade.parse_restarted("nothing", NOW) == NOW
+
+
+@pytest.mark.parametrize("manager", [PackageManager.APT, PackageManager.DNF])
+def test_scripts_name_one_version_and_leave_no_word_unfilled(manager: PackageManager) -> None:
+    """Whatever the package manager."""
+    scripts = [
+        upgrade.stage(manager, "1.37.2", "kind: ClusterConfiguration"),
+        upgrade.switch_repository(manager, "1.37.2"),
+        upgrade.install(manager, "1.37.2", ["kubelet", "kubectl"]),
+    ]
+    for script in scripts:
+        assert not any(word in script for word in ("NAMES", "VERSION", "MINOR", "APT_GET", "{{"))
+    assert "1.37.2" in scripts[0]
+    assert "core:/stable:/v1.37|g" in scripts[1]
+
+
+def test_kubeadm_applies_once_and_ignores_what_the_profile_says() -> None:
+    """Never by force."""
+    first = upgrade.upgrade_by_kubeadm("1.37.2", apply=True, ignored=["SystemVerification", "Swap"])
+    assert "kubeadm upgrade apply v1.37.2 --yes --ignore-preflight-errors=SystemVerification,Swap" in first
+    other = upgrade.upgrade_by_kubeadm("1.37.2", apply=False, ignored=[])
+    assert "kubeadm upgrade node 2>&1" in other
+    assert "--force" not in first + other
+    assert "test -e /var/lib/kube-runbooks/upgrade/v1.37.2/upgraded" in upgrade.is_upgraded("1.37.2")
+    assert '"Kubernetes v1.37.2"' in upgrade.restart_kubelet("1.37.2")
+    assert "kubeadm-backup-manifests" in upgrade.evidence()
