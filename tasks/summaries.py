@@ -55,7 +55,7 @@ def summarize_restore(plan: RestorePlan, etcd: Restored, proof: Recovered) -> tu
         f"proven: leases renewed after the restart: {', '.join(proof.leases_renewed)}",
         f"proven: written, read back and seen by a watch: {proof.written}; a watch from before is told: {proof.old_watch}",
         f"Ready: {', '.join(proof.nodes_ready)}",
-        *(f"NOT Ready: {name}: {why}" for name, why in proof.nodes_not_ready.items()),
+        *(f"NOT Ready: {name} {why}" for name, why in proof.nodes_not_ready.items()),
         *(f"{name} joined after the backup: it is unknown to it, join it again" for name in proof.not_in_backup),
         *(f"old data of {node}: {folder}; remove it when you are sure" for node, folder in plan.kept.items()),
         *(f"{skip.subject} was left out: {_join_again(skip.subject)}" for skip in plan.skips),
@@ -105,7 +105,7 @@ def _join_again(name: str) -> str:
     return (
         f"kubectl delete node {name}; on a control plane that is left: kubeadm init phase upload-certs --upload-certs, "
         f"kubeadm token create --print-join-command --certificate-key KEY; on {name} or its replacement: kubeadm reset, "
-        "then that command with --control-plane"
+        "then the command that this printed"
     )
 
 
