@@ -168,9 +168,11 @@ def prove_recovery(cluster: str, plan: RestorePlan, backup: Backup) -> Recovered
 
     now = wait_for(is_alive, START_LIMIT)
     told = wait_for(writes, START_LIMIT)
+    # For most of a minute the API calls a node Ready that is off: the backup says so.
+    silent = recovery.what_is_not_alive(before, now, tuple(now.ready))
     return Recovered(
-        nodes_ready=tuple(name for name, ready in now.ready.items() if ready == "True"),
-        nodes_not_ready={name: ready for name, ready in now.ready.items() if ready != "True"},
+        nodes_ready=tuple(name for name in now.ready if name not in silent),
+        nodes_not_ready={name: silent[name] for name in now.ready if name in silent},
         not_in_backup=tuple(name for name in plan.nodes if name not in before.ready and name not in _only_etcd(plan)),
         leases_renewed=(*expected, *recovery.LEADERS),
         written=f"configmap kube-system/{recovery.OBJECT} at revision {told['read'].partition(' ')[2]}",

@@ -54,7 +54,7 @@ def plan_restore(  # noqa: PLR0913 - each is a fact or a word of the operator, b
     refusals = [
         *_refusals_of_backup(backup, cluster, from_cluster),
         *_refusals_of_input(facts, cluster, confirm, lost),
-        *_refusals_of_strangers(targets, lost),
+        *_refusals_of_strangers(targets, (*lost, *(node.name for node in facts.nodes if node.unreached))),
         *(refusal for node in present for refusal in _refusals_of_node(node, backup)),
     ]
     if record and record.backup != backup.id:
@@ -173,8 +173,8 @@ def _refusals_of_input(facts: ControlPlaneFacts, cluster: str, confirm: str, los
     ]
 
 
-def _refusals_of_strangers(targets: Sequence[RestoreTarget], lost: Sequence[str]) -> list[Refusal]:
-    """A member that nobody stops goes on with the old state, and so does its API server."""
+def _refusals_of_strangers(targets: Sequence[RestoreTarget], known: Sequence[str]) -> list[Refusal]:
+    """A member that nobody stops goes on with the old state, and so does its API server. `known` are lost or refused already."""
     ours = {target.member.name for target in targets}
     told = {peer: target.node for target in targets for peer in target.member.peers}
     return [
@@ -184,7 +184,7 @@ def _refusals_of_strangers(targets: Sequence[RestoreTarget], lost: Sequence[str]
             next_step=f"add its node to nodes:, or say lost=[{peer!r}] if it is gone for good",
         )
         for peer, node in told.items()
-        if peer not in ours and peer not in lost
+        if peer not in ours and peer not in known
     ]
 
 
@@ -334,7 +334,7 @@ def _lost_revisions(difference: int) -> str:
     """A restore after the backup has added its thousand million, which nobody wrote."""
     bumps, written = divmod(difference, REVISION_BUMP)
     told = f"{written} revisions will be lost"
-    return f"{told}, not counted what {bumps} restores since have added" if bumps else told
+    return f"{told}, not counting what a restore since has added" if bumps else told
 
 
 def _lost(name: str) -> Caution:

@@ -143,7 +143,7 @@ def test_the_plan_has_every_node_and_every_command() -> None:
 def test_revisions_that_a_restore_has_added_are_not_called_lost() -> None:
     """Nobody wrote them."""
     made = plan(facts(node("cp1"), live_revision=5000 + 2 * REVISION_BUMP))
-    assert "289 revisions will be lost, not counted what 2 restores since have added" in made.cautions[1].problem
+    assert "289 revisions will be lost, not counting what a restore since has added" in made.cautions[1].problem
 
 
 def test_a_data_directory_that_is_a_mount_point_stays_where_it_is() -> None:
@@ -206,6 +206,13 @@ def test_a_member_that_the_profile_does_not_have_may_be_named_as_lost() -> None:
     found = facts(node("cp1", member=member("cp1", peers=("cp1", "cp7"))))
     made = plan(found, lost=("cp7",))
     assert (made.refusals, [skip.subject for skip in made.skips]) == ((), ["cp7"])
+
+
+def test_a_node_that_is_not_reached_is_refused_once() -> None:
+    """Its member, of which the others were told, is on a node of the profile."""
+    cp1 = node("cp1", member=member("cp1", peers=("cp1", "cp2")))
+    [refusal] = plan(facts(cp1, ControlPlaneNode(name="cp2", unreached="off"))).refusals
+    assert (refusal.subject, refusal.problem) == ("cp2", "not reached: off")
 
 
 def test_nodes_that_are_lost_are_left_out_and_warned_of() -> None:
