@@ -26,3 +26,16 @@ class Settings(BaseSettings):
         description="folder for restore drills, with 2.2 times the size of the database free; default: the system's "
         "temporary folder. It holds the cluster's secrets in plain text while a drill runs, so not a network disk",
     )
+    node: str = Field(
+        default="",
+        description="name of the node that this worker runs on, when it runs inside a cluster that it drains: the downward "
+        "API's spec.nodeName; default: the pod of this process's name is looked for in the cluster",
+    )
+    hostname: str = Field(
+        default="",
+        validation_alias="HOSTNAME",
+        description="of this process: a pod's is its own name; set by the kubelet",
+    )
+    in_cluster: str = Field(
+        default="", validation_alias="KUBERNETES_SERVICE_HOST", description="set by the kubelet in every pod"
+    )

@@ -228,7 +228,10 @@ def _relaxed(budget: Budget, pod: Pod) -> str:
     elif budget.min_available.endswith("%"):
         steps = [f"lower minAvailable of {budget.id}"]
     else:
-        steps = [f"scale to {budget.needed + 1} pods", f"lower minAvailable of {budget.id} to {budget.expected - 1}"]
+        steps = [
+            f"scale to {budget.needed + 1} pods",
+            f"lower minAvailable of {budget.id} to {max(budget.expected - 1, 0)}",
+        ]
     if not pod.ready:
         steps.append(f"set unhealthyPodEvictionPolicy of {budget.id} to AlwaysAllow: this pod is not ready")
     return ", or ".join(steps)
