@@ -1,18 +1,20 @@
 """Runbook: free pages of etcd's databases given back, and the alarm NOSPACE ended, one member at a time."""
 
+from datetime import timedelta
 from typing import Annotated
 
 from prefect import flow
-from pydantic import StringConstraints
+from pydantic import Field, StringConstraints
 
 from tasks.etcd import observe_etcd
 from tasks.maintenance import defragment_member, disarm_nospace
+from tasks.models.base import Duration
 from tasks.models.cluster import NAME_PATTERN, RouteChoice
 from tasks.models.maintenance import Worth
 from tasks.models.plan import Mode
 from tasks.models.report import Report
 from tasks.policy.maintenance import plan_maintenance
-from tasks.runbook import report_end, runbook
+from tasks.runbook import APPROVE_WITHIN, report_end, runbook
 from tasks.summaries import summarize_maintenance, summarize_maintenance_plan
 
 
@@ -29,6 +31,7 @@ def etcd_maintenance(
     worth: Worth = Worth(),  # noqa: B008 - frozen
     route: RouteChoice = "auto",
     allow_downtime: bool = False,
+    approve_within: Annotated[Duration, Field(ge=timedelta(seconds=1), le=timedelta(days=30))] = APPROVE_WITHIN,
 ) -> Report:
     """Defragments members where it is worth their pause, the leader last and moved away first; ends the alarm NOSPACE.
 
@@ -36,14 +39,15 @@ def etcd_maintenance(
 
     Args:
         cluster: name of the cluster's profile
-        mode: plan shows what would be done; apply does it
+        mode: plan shows what would be done; approve waits for a person's word on it, and then does it; apply does it at once
         worth: how much a defragmentation has to free
         route: how to reach etcd; auto takes the direct way where it works, else the tunnel through SSH
         allow_downtime: defragment the only member of a cluster, which stops the API server meanwhile
+        approve_within: how long mode approve waits, for example 24h; then the run fails, and nothing was touched
     """
     with runbook(cluster) as run:
         facts = run.step(observe_etcd, cluster, route)
-        plan = run.settle(plan_maintenance(facts, worth, allow_downtime=allow_downtime))
+        plan = run.settle(plan_maintenance(facts, worth, allow_downtime=allow_downtime), mode, approve_within)
         if mode is Mode.PLAN:
             return run.finish(*summarize_maintenance_plan(plan))
         done = [

@@ -9,7 +9,7 @@ from pydantic import StringConstraints
 from tasks.backups import check_store
 from tasks.locks import locked_nodes
 from tasks.models.cluster import NAME_PATTERN
-from tasks.models.plan import Mode
+from tasks.models.plan import Mode, PlanOrApply
 from tasks.models.report import Report
 from tasks.models.restore import RestorePlan
 from tasks.policy.restore import plan_restore, plan_rollback
@@ -43,7 +43,7 @@ Name = Annotated[str, StringConstraints(max_length=253)]
 def etcd_restore_from_s3(
     cluster: Annotated[str, StringConstraints(pattern=NAME_PATTERN)],
     backup: Annotated[str, StringConstraints(min_length=1, max_length=100)] = "latest",
-    mode: Mode = Mode.PLAN,
+    mode: PlanOrApply = Mode.PLAN,
     confirm: Name = "",
     lost: tuple[Name, ...] = (),
     from_cluster: Name = "",
@@ -100,7 +100,7 @@ def etcd_restore_from_s3(
         return run.finish(*summarize_restore(plan, etcd, proof))
 
 
-def _roll_back(run: Run, cluster: str, mode: Mode, confirmed: str) -> Report:
+def _roll_back(run: Run, cluster: str, mode: PlanOrApply, confirmed: str) -> Report:
     facts = run.step(observe_control_planes, cluster)
     plan: RestorePlan = run.settle(plan_rollback(facts, cluster=cluster, confirm=confirmed))
     if mode is Mode.PLAN:

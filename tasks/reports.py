@@ -66,13 +66,16 @@ def _create_at_run(run_id: str, key: str, markdown: str) -> None:
 
 def show_plan(runbook: str, cluster: str, plan: Plan) -> None:
     """Publishes the plan in the Prefect UI, before anything is touched."""
-    rows = [
-        *({"what": "do", "who": step.subject, "how": step.act, "why": step.reason} for step in plan.steps),
-        *({"what": "skip", "who": skip.subject, "how": "", "why": skip.reason} for skip in plan.skips),
-        *({"what": "look at", "who": c.subject, "how": c.next_step, "why": c.problem} for c in plan.cautions),
-        *({"what": "refuse", "who": r.subject, "how": r.next_step, "why": r.problem} for r in plan.refusals),
-    ]
-    _shown(create_table_artifact, key=f"{cluster}-{runbook}-plan".replace("_", "-"), table=rows)
+    rows = [dict(zip(PLAN_HEAD, row, strict=True)) for row in _plan_rows(plan)]
+    key = f"{cluster}-{runbook}-plan".replace("_", "-")
+    _shown(create_table_artifact, key=key, table=rows, description=f"plan {plan.digest}")
+
+
+def find_report(store: ObjectStore, cluster: str, runbook: str, run_id: str) -> Report | None:
+    """The report, or journal, of a run's newest attempt."""
+    found = [stored.key for stored in store.objects(report_prefix(store, cluster, runbook))]
+    keys = [key for key in found if key.endswith(f"-{run_id[:8]}.json")]
+    return Report.model_validate_json(store.get(max(keys))) if keys else None
 
 
 def show_members(cluster: str, facts: EtcdFacts) -> None:
@@ -138,6 +141,8 @@ def _head(report: Report) -> list[str]:
         f"- run {report.run_name} (`{report.run_id}`), attempt {report.attempt}",
         f"- from {report.started_at:%Y-%m-%d %H:%M:%S} UTC to {ended}",
     ]
+    if report.approval:
+        lines.append(f"- {report.approval.sentence}")
     if report.doing:
         lines.append(f"- it was in the step **{report.doing}**")
     if report.problem:
@@ -149,16 +154,27 @@ def _head(report: Report) -> list[str]:
     return lines
 
 
-def _plan_part(plan: Plan | None) -> list[str]:
-    if plan is None:
-        return []
-    rows = [
-        *(("do", step.subject, f"{step.act}: {step.reason}") for step in plan.steps),
-        *(("skip", skip.subject, skip.reason) for skip in plan.skips),
-        *(("look at", caution.subject, f"{caution.problem} {caution.next_step}") for caution in plan.cautions),
-        *(("refuse", refusal.subject, f"{refusal.problem}: {refusal.next_step}") for refusal in plan.refusals),
+def to_question(runbook: str, cluster: str, plan: Plan) -> str:
+    """The plan as a person reads it who is asked to approve it."""
+    head = f"# {runbook} of {cluster}: approve this plan?"
+    promise = "Nothing was touched yet. After your answer all is looked at once more; another plan would be asked about again."
+    return "\n".join([head, "", promise, *_plan_part(plan), ""])
+
+
+PLAN_HEAD = ("what", "who", "how", "why")
+
+
+def _plan_rows(plan: Plan) -> list[tuple[str, str, str, str]]:
+    return [
+        *(("do", step.subject, step.act, step.reason) for step in plan.steps),
+        *(("skip", skip.subject, "", skip.reason) for skip in plan.skips),
+        *(("look at", caution.subject, caution.next_step, caution.problem) for caution in plan.cautions),
+        *(("refuse", refusal.subject, refusal.next_step, refusal.problem) for refusal in plan.refusals),
     ]
-    return ["", "## Plan", "", *_table(("", "who", "why"), rows)]
+
+
+def _plan_part(plan: Plan | None) -> list[str]:
+    return ["", f"## Plan {plan.digest}", "", *_table(PLAN_HEAD, _plan_rows(plan))] if plan else []
 
 
 def _steps_part(done: Sequence[Done]) -> list[str]:

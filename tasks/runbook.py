@@ -2,26 +2,32 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
-from typing import Any, ParamSpec, TypeVar
+from datetime import UTC, datetime, timedelta
+from typing import Any, NoReturn, ParamSpec, TypeVar
 
 from prefect import Flow
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.context import FlowRunContext
-from prefect.exceptions import ExternalSignal
+from prefect.exceptions import ExternalSignal, Pause
 
-from tasks import reports
+from tasks import approvals, reports
+from tasks.clients.objectstore import ObjectStore
 from tasks.cluster import open_cluster
 from tasks.errors import Refused, RunbookError
 from tasks.logs import log_about
 from tasks.models.base import Model
-from tasks.models.plan import Plan
+from tasks.models.lock import Holder
+from tasks.models.plan import Mode, Plan
 from tasks.models.report import Done, Outcome, Report
 from tasks.redaction import redact
 
 P = ParamSpec("P")
 R = TypeVar("R")
 PlanT = TypeVar("PlanT", bound=Plan)
+
+
+APPROVE_WITHIN = timedelta(hours=24)
+"""How long a person is waited for."""
 
 
 class Run:
@@ -35,8 +41,21 @@ class Run:
         """The Prefect flow run's id, the same for every attempt."""
         return self.report.run_id
 
-    def settle(self, plan: PlanT) -> PlanT:
-        """Publishes a plan before anything is touched, and stops the run when a rule says no."""
+    @property
+    def holder(self) -> Holder:
+        """What a lock says about this run, beside its id."""
+        report = self.report
+        return Holder(runbook=report.runbook, run_name=report.run_name, started_at=report.started_at)
+
+    def settle(self, plan: PlanT, mode: Mode = Mode.APPLY, approve_within: timedelta = APPROVE_WITHIN) -> PlanT:
+        """Publishes a plan before anything is touched, stops the run when a rule says no, and asks if it is to ask.
+
+        In mode approve it goes on only with a person's word for this very plan (its digest). Until then the run is suspended
+        and has no process; the flow starts from the top when it is resumed, so `settle` stands before any act and any lock.
+        A plan without a step needs no word.
+
+        Raises `Refused` also when a person said no.
+        """
         self._update(plan=Plan(**{name: getattr(plan, name) for name in Plan.model_fields}))
         reports.show_plan(self.report.runbook, self.report.cluster, plan)
         for caution in plan.cautions:
@@ -46,7 +65,47 @@ class Run:
         if plan.refusals:
             problems = "; ".join(f"{refusal.subject}: {refusal.problem}" for refusal in plan.refusals)
             raise Refused(problems, hint="; ".join(dict.fromkeys(refusal.next_step for refusal in plan.refusals)))
+        if mode is Mode.APPROVE and plan.steps:
+            self._need_approval(plan, approve_within)
         return plan
+
+    def _need_approval(self, plan: Plan, within: timedelta) -> None:
+        if problem := approvals.what_forbids_waiting():
+            raise Refused(
+                f"mode=approve suspends the run, and {problem}",
+                hint="start it from its deployment; or run it with mode=plan, read the plan, and then with mode=apply",
+            )
+        key, answer = approvals.find_answer(self.run_id, plan.digest, self.report.attempt)
+        if answer is None:
+            self._wait_for_approval(plan, key, within)
+        self._update(approval=answer)
+        if not answer.approved:
+            raise Refused(f"{answer.sentence}; nothing was touched", hint="to be asked again, start it again")
+        log_about(self.report.cluster).info("%s", answer.sentence)
+
+    def _wait_for_approval(self, plan: Plan, key: str, within: timedelta) -> NoReturn:
+        until = f"{datetime.now(UTC) + within:%Y-%m-%d %H:%M:%S} UTC"
+        self._update(
+            outcome=Outcome.WAITING,
+            summary=(
+                f"waiting for approval of plan {plan.digest} until {until}; nothing was touched",
+                "nobody answers until then: Prefect fails the run; it is cancelled: it ends; both leave this report as it is",
+            ),
+            next_step=approvals.how_to_answer(self.run_id),
+        )
+        _kept(reports.keep_report, self.report)
+        reports.show_report(self.report)
+        log_about(self.report.cluster).info("%s; %s", self.report.summary[0], self.report.next_step)
+        approvals.ask(key, redact(reports.to_question(self.report.runbook, self.report.cluster, plan)), within)
+
+    def take_over(self) -> None:
+        """The record of a question goes on as this one's, so that its answer stands in the same place."""
+        _kept(self._take_over, self.report)
+
+    def _take_over(self, store: ObjectStore, report: Report) -> None:
+        asked = reports.find_report(store, report.cluster, report.runbook, report.run_id)
+        if asked and asked.outcome is Outcome.WAITING:
+            self._update(started_at=asked.started_at)
 
     def step(self, act: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Does one step, and keeps what it found or changed as evidence."""
@@ -94,6 +153,8 @@ def runbook(cluster: str) -> Iterator[Run]:
     again = f"prefect flow-run retry {run.run_id}"
     try:
         open_cluster(cluster).check_credentials()
+        if run.report.attempt > 1 or approvals.goes_on():
+            run.take_over()
         yield run
     except Refused as error:
         log.error("refused: %s", error)  # noqa: TRY400 - the sentence is meant for people, Prefect logs the traceback
@@ -106,10 +167,16 @@ def runbook(cluster: str) -> Iterator[Run]:
     except Exception as error:
         run.end(Outcome.FAILED, f"{type(error).__name__}: {error}", again)
         raise
+    except Pause:
+        if run.report.outcome is not Outcome.WAITING:
+            run.end(Outcome.INTERRUPTED, "somebody suspended the run", f"resume it in the UI (flow run {run.run_id})")
+        raise
     except (ExternalSignal, KeyboardInterrupt):
         run.end(Outcome.INTERRUPTED, "the run was told to stop", again)
         raise
     run.end(run.report.outcome)
+    for line in run.report.summary:
+        log.info("%s", line)
     log.info("%s; report: %s", run.report.outcome, reports.place_of(open_cluster(cluster).store, run.report))
 
 
@@ -120,13 +187,10 @@ def report_end(flow: Flow[Any, Any], flow_run: FlowRun, state: State[Any]) -> No
     """
     cluster = str((flow_run.parameters or {}).get("cluster", ""))
     store = open_cluster(cluster).store
-    prefix = reports.report_prefix(store, cluster, flow.name)
-    journals = [found.key for found in store.objects(prefix) if found.key.endswith(f"-{str(flow_run.id)[:8]}.json")]
-    if not journals:
+    report = reports.find_report(store, cluster, flow.name, str(flow_run.id))
+    if report is None or report.outcome not in {Outcome.RUNNING, Outcome.INTERRUPTED, Outcome.WAITING}:
         return
-    run = Run(Report.model_validate_json(store.get(max(journals))))
-    if run.report.outcome not in {Outcome.RUNNING, Outcome.INTERRUPTED}:
-        return
+    run = Run(report)
     # A worker that cancels calls its hooks while the state is still Cancelling.
     outcome = Outcome.CRASHED if state.is_crashed() else Outcome.CANCELLED
     run.end(outcome, f"the flow run ended as {outcome}: {state.message or ''}", f"prefect flow-run retry {flow_run.id}")

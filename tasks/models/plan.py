@@ -3,6 +3,7 @@
 import hashlib
 import json
 from enum import StrEnum
+from typing import Literal
 
 from pydantic import Field
 
@@ -14,8 +15,14 @@ class Mode(StrEnum):
 
     PLAN = "plan"
     """Look, decide, and show what would be done."""
+    APPROVE = "approve"
+    """Show it, wait for a person's word, and do it if it is still the plan."""
     APPLY = "apply"
     """Do it."""
+
+
+PlanOrApply = Literal[Mode.PLAN, Mode.APPLY]
+"""For a runbook that is confirmed in another way."""
 
 
 class Step(Model):

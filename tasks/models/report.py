@@ -13,6 +13,7 @@ class Outcome(StrEnum):
     """How a run stands or ended."""
 
     RUNNING = "running"
+    WAITING = "waiting"
     COMPLETED = "completed"
     REFUSED = "refused"
     FAILED = "failed"
@@ -30,6 +31,22 @@ class Done(Model):
     evidence: dict[str, JsonValue] = Field(default_factory=dict)
 
 
+class Approval(Model):
+    """What a person said to a plan."""
+
+    plan: str = Field(description="its digest")
+    approved: bool
+    who: str = Field(default="", description="in their own words: Prefect knows nobody by name")
+    reason: str = ""
+
+    @property
+    def sentence(self) -> str:
+        """For people."""
+        decision = "approved" if self.approved else "aborted"
+        reason = f": {self.reason}" if self.reason else ""
+        return f"plan {self.plan} was {decision} by {self.who or 'somebody who gave no name'}{reason}"
+
+
 class Report(Model):
     """The record of one attempt of a run; its journal while it runs, its report afterwards."""
 
@@ -42,6 +59,7 @@ class Report(Model):
     started_at: UtcTime
     ended_at: UtcTime | None = None
     plan: Plan | None = None
+    approval: Approval | None = None
     done: tuple[Done, ...] = ()
     doing: str = Field(default="", description="the step that was under way when this was written")
     problem: str = ""

@@ -8,7 +8,6 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import grpc
 import pytest
@@ -25,6 +24,7 @@ from tasks.models.plan import Mode
 from tasks.models.report import Outcome
 from tests.servers.binaries import ROOT
 from tests.servers.etcd import EtcdCluster
+from tests.servers.etcd_pages import fragment, leader_of, revision_of, sizes
 from tests.servers.prefect_server import PrefectServer
 from tests.servers.processes import wait_until
 from tests.servers.site import Site
@@ -183,14 +183,6 @@ def test_health_says_who_leads_and_at_which_revision(three: EtcdCluster, new_sit
     assert f"{leader_of(three)} leads, at revision {revision_of(three)}" in report.summary[0]
 
 
-def fragment(cluster: EtcdCluster) -> None:
-    """Writes 12 MB, deletes and compacts them: the file keeps its size."""
-    cluster.seed(3000, 4000, ratio=1, prefix="/fragment/")
-    cluster.etcdctl("del", "/fragment/", "--prefix", member=cluster.members[0])
-    cluster.etcdctl("compact", str(revision_of(cluster)), "--physical", member=cluster.members[0])
-    wait_until(lambda: all(free > 8_000_000 for free in free_of(cluster)), 30.0, "its pages are free")
-
-
 def raise_nospace(cluster: EtcdCluster) -> None:
     """Writes one key over and over until the quota is full."""
     with suppress(grpc.RpcError):
@@ -199,29 +191,14 @@ def raise_nospace(cluster: EtcdCluster) -> None:
     wait_until(lambda: "NOSPACE" in cluster.etcdctl("alarm", "list"), 10.0, "the alarm is raised")
 
 
-def statuses(cluster: EtcdCluster) -> dict[str, dict[str, Any]]:
-    """etcdctl's own."""
-    return {
-        member.name: json.loads(cluster.etcdctl("endpoint", "status", "--write-out=json", member=member))[0]["Status"]
-        for member in cluster.members
-    }
-
-
-def sizes(cluster: EtcdCluster) -> dict[str, int]:
-    """Bytes of each member's file."""
-    return {name: int(status["dbSize"]) for name, status in statuses(cluster).items()}
-
-
-def free_of(cluster: EtcdCluster) -> list[int]:
-    """Bytes of free pages."""
-    return [int(status["dbSize"]) - int(status["dbSizeInUse"]) for status in statuses(cluster).values()]
-
-
-def leader_of(cluster: EtcdCluster) -> str:
-    """Its name."""
-    return next(name for name, status in statuses(cluster).items() if status["leader"] == status["header"]["member_id"])
-
-
-def revision_of(cluster: EtcdCluster) -> int:
-    """The newest."""
-    return max(int(status["header"]["revision"]) for status in statuses(cluster).values())
+def test_nobody_can_be_asked_without_a_deployment(fragmented: EtcdCluster, new_site: NewSite) -> None:
+    """Nothing could start the run again: it is refused, with what to do instead."""
+    site = new_site(fragmented)
+    before = sizes(fragmented)
+    with pytest.raises(
+        Refused, match="mode=approve suspends the run, and it was not started from a deployment"
+    ) as refused:
+        etcd_maintenance(site.name, mode=Mode.APPROVE, worth=ANY)
+    assert "mode=plan, read the plan, and then with mode=apply" in refused.value.hint
+    assert sizes(fragmented) == before
+    assert [report["outcome"] for report in site.reports()] == ["refused"]

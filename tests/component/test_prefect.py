@@ -3,158 +3,24 @@
 import os
 import shlex
 import signal
-import sqlite3
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import closing
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import partial
 from http import HTTPStatus
-from pathlib import Path
 from typing import Any, Self
 
-import httpx
 import pytest
 from pyrage import x25519
 
 from tests.servers.etcd import EtcdCluster
 from tests.servers.kubeadm import ControlPlane
-from tests.servers.prefect_server import PrefectServer
-from tests.servers.processes import wait_until
 from tests.servers.proxies import Request, S3Proxy
+from tests.servers.runbooks import BACKUP, DEPLOYMENTS, DRILL, HEALTH, MAINTENANCE, RUN_LIMIT, Runbooks, leaks
 from tests.servers.seaweedfs import S3Server
 from tests.servers.site import Site
 
 pytestmark = pytest.mark.timeout(600)  # the first test pays for a server, a worker and a deployment
-
-RUN_LIMIT = 200.0
-"""Seconds until a run has to be in a state: a worker takes 6 to 10 for a backup, but SQLite may stand still for 60."""
-
-ENDED = {"Completed", "Failed", "Crashed", "Cancelled"}
-BACKUP, DRILL = "etcd_backup_to_s3/etcd-backup", "etcd_restore_drill/etcd-restore-drill"
-RESTORE, MAINTENANCE = "etcd_restore_from_s3/etcd-restore", "etcd_maintenance/etcd-maintenance"
-HEALTH = "etcd_health/etcd-health"
-DEPLOYMENTS = (BACKUP, DRILL, RESTORE, MAINTENANCE, HEALTH)
-
-
-class Runbooks:
-    """The repository, deployed: a server and a worker of their own, and a cluster's profile for each test."""
-
-    def __init__(self, folder: Path, etcd: EtcdCluster, s3: S3Server) -> None:
-        self.server = PrefectServer(
-            folder / "prefect", settings={"PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "5"}
-        )
-        self.folder = folder
-        self._etcd = etcd
-        self._s3 = s3
-        self.example = self._site("example")
-        """The cluster that prefect.yaml names, so what a schedule without parameters backs up."""
-        self.sites = [self.example]
-
-    def __enter__(self) -> Self:
-        try:
-            self.server.start()
-            self.worker = self.server.worker("runbooks", env=self.example.environment)
-            self.deploy()
-        except BaseException:
-            self.server.stop()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.server.stop()
-
-    def deploy(self) -> dict[str, dict[str, Any]]:
-        """What the API has after `prefect deploy --all`; then the schedules sleep, for :17 comes in every hour."""
-        self.server.cli("--no-prompt", "deploy", "--all")
-        deployed = {name: self.deployment(name) for name in DEPLOYMENTS}
-        for deployment in deployed.values():
-            for schedule in deployment["schedules"]:
-                path = f"/deployments/{deployment['id']}/schedules/{schedule['id']}"
-                self.server.api("PATCH", path, {"active": False})
-        return deployed
-
-    def deployment(self, name: str) -> dict[str, Any]:
-        """A deployment, as the API has it."""
-        found: dict[str, Any] = self.server.api("GET", f"/deployments/name/{name}")
-        return found
-
-    def new_cluster(self) -> Site:
-        """Another cluster of the same worker, with a bucket of its own; its etcd is everybody's."""
-        site = self._site(f"cluster-{len(self.sites)}")
-        site.clusters = self.example.clusters
-        site.write()
-        self.sites.append(site)
-        return site
-
-    def _site(self, name: str) -> Site:
-        self._s3.create_bucket(name)
-        return Site(self.folder / name, name, self._etcd, self._s3)
-
-    def request(self, **body: Any) -> httpx.Response:  # noqa: ANN401 - any JSON
-        """The answer to a request for a backup, as incident tooling would send it."""
-        return self.server.request("POST", f"/deployments/{self.deployment(BACKUP)['id']}/create_flow_run", body)
-
-    def start(self, site: Site, **parameters: Any) -> str:  # noqa: ANN401 - any JSON
-        """The id of a new run of the backup."""
-        answer = self.request(parameters={"cluster": site.name, **parameters})
-        assert answer.status_code == HTTPStatus.CREATED, answer.text
-        return str(answer.json()["id"])
-
-    def run(self, run_id: str) -> dict[str, Any]:
-        """A flow run, as the API has it."""
-        found: dict[str, Any] = self.server.api("GET", f"/flow_runs/{run_id}")
-        return found
-
-    def end_of(self, run_id: str) -> dict[str, Any]:
-        """A flow run, once it has ended."""
-        self.wait_until(lambda: self.run(run_id)["state_name"] in ENDED, "the run ends")
-        return self.run(run_id)
-
-    def all_have_ended(self) -> bool:
-        """Is no run left that would take the place of the next one?"""
-        unfinished = {"state": {"type": {"any_": ["SCHEDULED", "PENDING", "RUNNING", "CANCELLING"]}}}
-        return not self.server.api("POST", "/flow_runs/filter", {"flow_runs": unfinished})
-
-    def wait_until(self, question: Callable[[], object], what: str) -> None:
-        """Without haste: Prefect on SQLite answers 503 to those who ask too often."""
-        wait_until(question, RUN_LIMIT, what, log=self.worker.log, every=0.3)
-
-    def artifacts(self, run_id: str) -> dict[str, str]:
-        """What the UI shows of a run: data by key."""
-        wanted = {"artifacts": {"flow_run_id": {"any_": [run_id]}}}
-        return {found["key"]: found["data"] for found in self.server.api("POST", "/artifacts/filter", wanted)}
-
-    def places_of(self, *texts: str) -> list[tuple[str, str]]:
-        """Which text is where: columns of Prefect's database, files below PREFECT_HOME, logs, buckets."""
-        wanted = [text.encode() for text in texts]
-        stores = (*self._columns(), *self._files(), *self._objects())
-        return sorted({(place, text.decode()) for place, stored in stores for text in wanted if text in stored})
-
-    def is_in(self, text: str, places: set[str]) -> bool:
-        """Is the text in all of these?"""
-        return places <= {place for place, _ in self.places_of(text)}
-
-    def _columns(self) -> Iterator[tuple[str, bytes]]:
-        with closing(sqlite3.connect(f"file:{self.server.database}?mode=ro", uri=True)) as database:
-            database.text_factory = bytes
-            for (table,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
-                rows = database.execute(f'SELECT * FROM "{table.decode()}"')  # noqa: S608 - a name of its own
-                columns = [column for column, *_ in rows.description]
-                for row in rows:
-                    for column, value in zip(columns, row, strict=True):
-                        if isinstance(value, bytes):
-                            yield f"database: {table.decode()}.{column}", value
-
-    def _files(self) -> Iterator[tuple[str, bytes]]:
-        for path in self.server.folder.rglob("*"):
-            if path.is_file():
-                yield f"file: {path.relative_to(self.server.folder)}", path.read_bytes()
-
-    def _objects(self) -> Iterator[tuple[str, bytes]]:
-        for site in self.sites:
-            for text in site.texts():
-                yield f"bucket: {site.bucket}", text.encode()
 
 
 @pytest.fixture(scope="module")
@@ -166,12 +32,6 @@ def runbooks(tmp_path_factory: pytest.TempPathFactory, s3: S3Server) -> Iterator
         with Runbooks(folder, etcd, s3) as made:
             yield made
             assert leaks(made) == []
-
-
-def leaks(runbooks: Runbooks) -> list[tuple[str, str]]:
-    """Where secrets are, and how they begin: a failed assertion is a log, too."""
-    secrets = {secret for site in runbooks.sites for secret in site.secrets}
-    return [(place, secret[:6]) for place, secret in runbooks.places_of(*secrets)]
 
 
 @pytest.fixture
@@ -300,7 +160,7 @@ def test_a_schedule_makes_a_backup(runbooks: Runbooks) -> None:
 
 def test_incident_tooling_may_ask_twice(runbooks: Runbooks, cluster: Site) -> None:
     """The same idempotency key is the same run: 201, then 200, and one backup."""
-    body = {
+    body: dict[str, Any] = {
         "parameters": {"cluster": cluster.name, "drill": True},
         "idempotency_key": f"INC-4711-{cluster.name}",
         "labels": {"incident": "INC-4711"},

@@ -1,0 +1,89 @@
+"""A person's word before anything is touched: the run suspends with its plan in a form, and is told the answer later.
+
+A suspended run has no process. Once it is resumed, the flow starts from the top, observes and plans again: an answer is
+kept by Prefect under a key with the digest of the plan that it was given for, and no other plan finds it.
+"""
+
+from datetime import timedelta
+from typing import Any, Literal, NoReturn
+from uuid import UUID
+
+from prefect.client.orchestration import get_client
+from prefect.context import FlowRunContext
+from prefect.flow_runs import suspend_flow_run
+from prefect.input import RunInput
+from prefect.input.actions import read_flow_run_input
+from prefect.input.run_input import keyset_from_base_key
+from prefect.settings import get_current_settings
+from prefect.utilities.urls import url_for
+from pydantic import Field
+
+from tasks.models.report import Approval
+
+
+class ApprovalForm(RunInput):
+    """What a person fills in. An empty answer, as of a tool that only says "go on", is the safe one."""
+
+    decision: Literal["abort", "approve"] = Field(
+        default="abort", description="approve: do exactly this plan; abort: touch nothing, the run is refused"
+    )
+    who: str = Field(default="", max_length=100, description="your name, for the report: Prefect does not know it")
+    reason: str = Field(default="", max_length=200, description="for the report")
+
+
+def what_forbids_waiting() -> str:
+    """Why this run cannot be suspended, since nothing could start it again; empty when it can."""
+    run = FlowRunContext.get()
+    if run is None or run.flow_run is None or run.flow_run.deployment_id is None:
+        return "it was not started from a deployment"
+    return "it is a part of another run" if run.flow_run.parent_task_run_id else ""
+
+
+def goes_on() -> bool:
+    """Did this run ask, or was it suspended, since it last ended? Prefect counts no new attempt then."""
+    run = FlowRunContext.get()
+    policy = run.flow_run.empirical_policy if run and run.flow_run else None
+    return bool(policy and policy.pause_keys)
+
+
+def find_answer(run_id: str, digest: str, attempt: int) -> tuple[str, Approval | None]:
+    """The key of this attempt's question about this plan, and its answer if there is one; an earlier approval holds.
+
+    A resumed run is the same attempt, a retried one is the next: it asks again what was aborted, or never answered.
+    """
+    key = _key(digest, attempt)
+    with get_client(sync_client=True) as client:
+        policy = client.read_flow_run(UUID(run_id)).empirical_policy
+    if policy and key in (policy.pause_keys or ()):  # asked, and it goes on: an empty answer leaves no other trace
+        return key, _answer_to(key, digest)
+    answers = (_answer_to(_key(digest, earlier), digest) for earlier in range(1, attempt))
+    return key, next((answer for answer in answers if answer.approved), None)
+
+
+def ask(key: str, question: str, within: timedelta) -> NoReturn:
+    """Suspends the run with the question (Markdown) in its form, and ends this process of it by Prefect's own signal."""
+    form = ApprovalForm.with_initial_data(description=question)
+    suspend_flow_run(wait_for_input=form, timeout=int(within.total_seconds()), key=key)
+    raise RuntimeError("the run was to be suspended, and it was not")
+
+
+def how_to_answer(run_id: str) -> str:
+    """The next step: the form, and the request that does the same."""
+    page = url_for("flow-run", obj_id=run_id) or f"flow run {run_id}"
+    api = get_current_settings().api.url or "$PREFECT_API_URL"
+    answer = '{"run_input": {"decision": "approve", "who": "YOUR NAME", "reason": "WHY"}}'
+    return (
+        f"read the plan, then Resume in the UI at {page}; or: curl -X POST {api}/flow_runs/{run_id}/resume "
+        f"-H 'Content-Type: application/json' -d '{answer}' (its answer has the status ACCEPT, or says what is wrong)"
+    )
+
+
+def _key(digest: str, attempt: int) -> str:
+    return f"plan-{digest}-{attempt}"
+
+
+def _answer_to(key: str, digest: str) -> Approval:
+    """Abort where there is none."""
+    told: Any = read_flow_run_input(keyset_from_base_key(f"suspended-{key}")["response"])
+    form = ApprovalForm(**(told or {}))
+    return Approval(plan=digest, approved=form.decision == "approve", who=form.who, reason=form.reason)

@@ -1,0 +1,206 @@
+"""Mode approve: a run waits with its plan for a person's word, and does that plan and no other. On `etcd_maintenance`."""
+
+import os
+import shlex
+import signal
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tasks.models.maintenance import Worth
+from tests.servers.etcd import EtcdCluster
+from tests.servers.etcd_pages import fragment, sizes
+from tests.servers.proxies import S3Proxy
+from tests.servers.runbooks import MAINTENANCE, Runbooks
+from tests.servers.seaweedfs import S3Server
+from tests.servers.site import Site
+
+pytestmark = pytest.mark.timeout(600)  # the first test pays for a server, a worker and a deployment
+
+ANY = Worth(reclaimable_mib=1, reclaimable_percent=10).model_dump()
+APPROVE = {"decision": "approve", "who": "Ada", "reason": "INC-4711"}
+
+
+@pytest.fixture(scope="module")
+def runbooks(tmp_path_factory: pytest.TempPathFactory, etcd: EtcdCluster) -> Iterator[Runbooks]:
+    """A server, a worker and the deployments."""
+    folder = tmp_path_factory.mktemp("approvals")
+    with S3Server(folder / "s3") as s3, Runbooks(folder, etcd, s3) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def etcd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EtcdCluster]:
+    """Three members."""
+    with EtcdCluster(tmp_path_factory.mktemp("etcd"), ("m1", "m2", "m3")) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def site(runbooks: Runbooks, etcd: EtcdCluster) -> Site:
+    """A cluster where every member is worth a defragmentation."""
+    fragment(etcd)
+    return runbooks.new_cluster()
+
+
+def start(runbooks: Runbooks, site: Site, **parameters: Any) -> str:  # noqa: ANN401 - any JSON
+    """The id of a run that is to ask."""
+    return runbooks.start(site, MAINTENANCE, mode="approve", worth=ANY, **parameters)
+
+
+def asked(runbooks: Runbooks, run_id: str, times: int = 1) -> dict[str, Any]:
+    """The state of a run once it has asked so often."""
+
+    def suspensions() -> list[dict[str, Any]]:
+        states = runbooks.server.api("GET", f"/flow_run_states/?flow_run_id={run_id}")
+        return [state for state in states if state["name"] == "Suspended"]
+
+    def waits() -> bool:
+        state = runbooks.run(run_id)["state"]
+        assert state["type"] not in {"COMPLETED", "FAILED", "CRASHED"}, state["message"]
+        return state["name"] == "Suspended" and len(suspensions()) == times
+
+    runbooks.wait_until(waits, f"the run has asked {times} times")
+    state: dict[str, Any] = runbooks.run(run_id)["state"]
+    return state
+
+
+def answer(runbooks: Runbooks, run_id: str, body: dict[str, Any]) -> dict[str, Any]:
+    """What Prefect says to an answer."""
+    told: dict[str, Any] = runbooks.server.api("POST", f"/flow_runs/{run_id}/resume", body)
+    return told
+
+
+def accepted(runbooks: Runbooks, run_id: str, body: dict[str, Any]) -> None:
+    """Give an answer that is good; the schema of the form comes right behind the state."""
+    runbooks.wait_until(lambda: answer(runbooks, run_id, body)["status"] == "ACCEPT", "the answer is accepted")
+
+
+def question(runbooks: Runbooks, run_id: str, state: dict[str, Any]) -> str:
+    """What the form shows."""
+    key = state["state_details"]["run_input_keyset"]["description"]
+    runbooks.wait_until(lambda: has_input(runbooks, run_id, key), "the form is there")
+    return str(runbooks.server.api("GET", f"/flow_runs/{run_id}/input/{key}"))
+
+
+def has_input(runbooks: Runbooks, run_id: str, key: str) -> bool:
+    """Is it kept?"""
+    return runbooks.server.request("GET", f"/flow_runs/{run_id}/input/{key}").is_success
+
+
+def steps(site: Site) -> list[str]:
+    """Names of all steps of the newest report."""
+    return [done["step"] for done in site.reports()[-1]["done"]]
+
+
+def test_an_empty_answer_aborts_and_a_retry_asks_again(runbooks: Runbooks, site: Site, etcd: EtcdCluster) -> None:
+    """The plan is in the form, what does not fit the form leaves it waiting, and nothing is touched."""
+    before = sizes(etcd)
+    run_id = start(runbooks, site)
+    told = question(runbooks, run_id, asked(runbooks, run_id))
+    assert told.startswith(f"# etcd_maintenance of {site.name}: approve this plan?")
+    assert "| what | who | how | why |" in told
+    assert told.count("| do | ") == 3
+    [waiting] = site.reports()
+    assert waiting["outcome"] == "waiting"
+    digest = waiting["summary"][0].split(" ")[5]
+    assert f"waiting for approval of plan {digest} until 2" in waiting["summary"][0]
+    assert f"## Plan {digest}" in told
+    assert f"curl -X POST {runbooks.server.api_url}/flow_runs/{run_id}/resume" in waiting["next_step"]
+    assert "waiting" in runbooks.artifacts(run_id)[f"{site.name}-etcd-maintenance-report"].partition("\n")[0]
+
+    for wrong in ({"decision": "perhaps"}, {"decision": "approve", "reason": "x" * 201}, {"decide": "approve"}):
+        assert answer(runbooks, run_id, {"run_input": wrong})["status"] == "REJECT"
+    assert runbooks.run(run_id)["state_name"] == "Suspended"
+
+    accepted(runbooks, run_id, {})
+    ended = runbooks.end_of(run_id)
+    assert ended["state_name"] == "Failed"
+    nobody = f"plan {digest} was aborted by somebody who gave no name; nothing was touched"
+    assert nobody in ended["state"]["message"]
+    [refused] = site.reports()
+    assert (refused["outcome"], refused["attempt"], refused["problem"]) == ("refused", 1, nobody)
+    assert refused["started_at"] == waiting["started_at"]
+
+    runbooks.server.cli("flow-run", "retry", run_id)
+    asked(runbooks, run_id, 2)
+    accepted(runbooks, run_id, {"run_input": {"who": "Grace", "reason": "not on a Friday"}})
+    message = runbooks.end_of(run_id)["state"]["message"]
+    assert f"plan {digest} was aborted by Grace: not on a Friday" in message
+    assert [report["outcome"] for report in site.reports()] == ["refused", "refused"]
+    assert steps(site) == ["observe etcd"]
+    assert sizes(etcd) == before
+
+
+def test_another_plan_is_another_question(runbooks: Runbooks, site: Site, etcd: EtcdCluster) -> None:
+    """Somebody has done a part of it by hand meanwhile; what is left is done when that is approved, and asked no more."""
+    run_id = start(runbooks, site)
+    first = question(runbooks, run_id, asked(runbooks, run_id))
+    etcd.etcdctl("defrag", member=etcd["m1"])
+    before = sizes(etcd)
+    accepted(runbooks, run_id, {"run_input": APPROVE})
+    second = question(runbooks, run_id, asked(runbooks, run_id, 2))
+    assert (first.count("| do | "), second.count("| do | ")) == (3, 2)
+    assert sizes(etcd) == before
+    assert [report["outcome"] for report in site.reports()] == ["waiting"]
+    accepted(runbooks, run_id, {"run_input": APPROVE})
+    assert runbooks.end_of(run_id)["state_name"] == "Completed"
+    [report] = site.reports()
+    assert (report["outcome"], report["attempt"]) == ("completed", 1)
+    assert report["approval"] | {"plan": ""} == {"plan": "", "approved": True, "who": "Ada", "reason": "INC-4711"}
+    assert f"plan {report['approval']['plan']} was approved by Ada: INC-4711" in report_text(site)
+    after = sizes(etcd)
+    assert {name for name in after if after[name] < before[name]} == {"m2", "m3"}
+    assert runbooks.end_of(start(runbooks, site))["state_name"] == "Completed"  # nothing is left to be asked about
+    assert "nothing was worth a defragmentation" in site.reports()[-1]["summary"][0]
+
+
+def report_text(site: Site) -> str:
+    """The newest report, as people read it."""
+    return site.read(max(key for key in site.keys(f"{site.name}/reports/") if key.endswith(".md"))).decode()
+
+
+def test_an_approval_holds_over_a_crash(runbooks: Runbooks, site: Site, etcd: EtcdCluster) -> None:
+    """Killed right before the first act: the retry makes the same plan, and does it."""
+    before = sizes(etcd)
+    with S3Proxy(site.s3.endpoint) as proxy:
+        site.write(store={"endpoint": proxy.endpoint})
+        run_id = start(runbooks, site)
+        asked(runbooks, run_id)
+        journal = proxy.on(method="PUT", path="reports/etcd_maintenance/.*json", skip=1, times=1)
+        journal.then(lambda _: os.kill(int(runbooks.run(run_id)["infrastructure_pid"]), signal.SIGKILL))
+        accepted(runbooks, run_id, {"run_input": APPROVE})
+        assert runbooks.end_of(run_id)["state_name"] == "Crashed"
+        assert sizes(etcd) == before
+        runbooks.wait_until(lambda: site.reports()[-1]["outcome"] == "crashed", "the crash's report")
+        runbooks.server.cli(*shlex.split(site.reports()[-1]["next_step"])[1:])
+        assert runbooks.end_of(run_id)["state_name"] == "Completed"
+    states = [state["name"] for state in runbooks.server.api("GET", f"/flow_run_states/?flow_run_id={run_id}")]
+    assert states.count("Suspended") == 1
+    assert site.reports()[-1]["approval"]["who"] == "Ada"
+    after = sizes(etcd)
+    assert all(after[name] < before[name] for name in before)
+
+
+def test_a_question_that_nobody_answers_expires_and_a_cancelled_one_ends(
+    runbooks: Runbooks, site: Site, etcd: EtcdCluster
+) -> None:
+    """Prefect ends the run by itself; the report has said so beforehand, for no process is left to say it afterwards."""
+    before = sizes(etcd)
+    run_id = start(runbooks, site, approve_within="1s")
+    expired = runbooks.end_of(run_id)
+    assert (expired["state_name"], expired["state"]["message"]) == ("Failed", "The flow was paused and never resumed.")
+    [waiting] = site.reports()
+    assert (waiting["outcome"], "nobody answers until then: Prefect fails the run" in waiting["summary"][1]) == (
+        "waiting",
+        True,
+    )
+    assert answer(runbooks, run_id, {"run_input": APPROVE})["status"] == "ABORT"
+
+    later = start(runbooks, site)
+    asked(runbooks, later)
+    runbooks.server.api("POST", f"/flow_runs/{later}/set_state", {"state": {"type": "CANCELLING"}})
+    assert runbooks.end_of(later)["state_name"] == "Cancelled"
+    assert [report["outcome"] for report in site.reports()] == ["waiting", "waiting"]
+    assert sizes(etcd) == before
