@@ -2,6 +2,9 @@
 
 import hashlib
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,6 +17,7 @@ from flows.etcd_restore_drill import etcd_restore_drill
 from tasks.errors import Refused
 from tasks.models.report import Outcome, Report
 from tasks.models.retention import Retention
+from tests.servers.binaries import ROOT
 from tests.servers.etcd import EtcdCluster
 from tests.servers.prefect_server import PrefectServer
 from tests.servers.proxies import S3Proxy
@@ -52,6 +56,17 @@ def test_a_backup_is_a_followers_snapshot_that_etcdutl_restores(site: Site, tmp_
     )
     assert taken["key_count"] == keys
     assert site.uploads() == []
+
+
+def test_the_terminal_says_what_the_report_says_first(site: Site, prefect_server: PrefectServer) -> None:
+    """Who has no browser at hand reads there what was proven and what to do next."""
+    command = [sys.executable, "-m", "tests.servers.runner", "etcd_backup_to_s3", json.dumps({"cluster": site.name})]
+    environment = os.environ | prefect_server.env | site.environment
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+    [stored] = site.reports()
+    assert stored["summary"]
+    for line in stored["summary"]:
+        assert f" - {site.name}: {line}\n" in done.stdout + done.stderr
 
 
 def test_the_report_says_what_was_proven_and_lies_in_the_bucket_in_both_forms(site: Site) -> None:
