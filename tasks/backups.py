@@ -1,6 +1,6 @@
 """Backups of etcd in the store: found, made by writing their manifest, kept by rules, and swept up after."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from prefect import task
 
@@ -70,6 +70,17 @@ def find_backup(cluster: str, backup: str = "latest") -> Backup:
     """The manifest of a backup by id, or of the newest; `Refused` when there is none, or it is another cluster's."""
     backups = open_cluster(cluster).backups
     return backups.read(pick_backup(backups.known(), backup))
+
+
+@task(**OBSERVE, task_run_name="recent-backup-{cluster}")
+def recent_backup(cluster: str, younger_than: timedelta) -> Backup | None:
+    """The newest verified backup of this cluster, if it is young enough to be the way back from a risky act."""
+    backups = open_cluster(cluster).backups
+    known = backups.known()
+    if not known:
+        return None
+    newest = max(known, key=str)
+    return backups.read(newest) if datetime.now(UTC) - newest.taken_at <= younger_than else None
 
 
 @task(**OBSERVE, task_run_name="check-freshness-{cluster}")

@@ -2,16 +2,19 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import TypeVar
 
-from tasks.at_once import wait_for
+from tasks.at_once import on_all, wait_for
 from tasks.cluster import Cluster
 from tasks.errors import NotYet, Refused
 from tasks.etcd import look_at_members, move_leadership_away
 from tasks.models.etcd import EtcdFacts, Member
-from tasks.nodes import look_at_machines, look_at_nodes
+from tasks.nodes import glance_at_machine, look_at_nodes
 from tasks.policy.health import what_others_lack, who_is_out
 from tasks.policy.quorum import what_keeps_it
+from tasks.site_gates import what_gates_say
 
+T = TypeVar("T")
 GATE_LIMIT = timedelta(minutes=3)
 """For what may mend itself: another control plane that is on its way back, a cordon of somebody who is done soon."""
 
@@ -29,6 +32,10 @@ def gate_control_plane(handle: Cluster, name: str, check: Callable[[], None], *,
             raise NotYet(f"{name}: not to be disturbed now: {'; '.join(problems)}", hint=_HINT)
         return facts
 
+    return _settled(look)
+
+
+def _settled(look: Callable[[], T]) -> T:
     try:
         return wait_for(look, GATE_LIMIT)
     except NotYet as error:
@@ -38,11 +45,24 @@ def gate_control_plane(handle: Cluster, name: str, check: Callable[[], None], *,
 _HINT = "bring the other control planes back, or uncordon them; then run it again, it goes on where it was"
 
 
+def gate_worker(handle: Cluster, name: str, check: Callable[[], None]) -> None:
+    """A worker may be disturbed: the lock is ours, and the site's own gates let it go on. Waits as the other one does."""
+
+    def look() -> None:
+        check()
+        if problems := what_gates_say(handle):
+            raise NotYet(f"{name}: not to be disturbed now: {'; '.join(problems)}", hint=_HINT)
+
+    _settled(look)
+
+
 def what_forbids(handle: Cluster, name: str, *, allow_downtime: bool) -> tuple[list[str], EtcdFacts]:
     """Everything that speaks against disturbing a control plane node now, and what etcd said."""
     out = who_is_out([node for node in look_at_nodes(handle.kube) if node.control_plane], ours=(name,))
-    machines = [machine for machine in look_at_machines(handle) if machine.is_control_plane and machine.name != name]
-    problems = what_others_lack(machines, out, allow_downtime=allow_downtime)
+    machines = on_all(
+        lambda other: glance_at_machine(handle, other), [one for one in handle.control_planes if one != name]
+    )
+    problems = [*what_others_lack(machines, out, allow_downtime=allow_downtime), *what_gates_say(handle)]
     facts = look_at_members(handle, "auto")
     member = member_on(facts, name)
     alone = len([one for one in facts.members if not one.learner]) == 1

@@ -11,12 +11,13 @@ from tasks.errors import NotYet, RunbookError
 from tasks.etcd import look_at_members
 from tasks.logs import log_about
 from tasks.models.health import Before, Expected, NodeLook, Services
-from tasks.nodes import LEASES, look_at_machine, look_at_workloads
+from tasks.nodes import LEASES, glance_at_machine, look_at_workloads
 from tasks.policy.health import what_got_worse, what_is_wrong
 from tasks.policy.quorum import what_ails
 from tasks.probes.api_facts import parse_node
 from tasks.probes.pods import parse_pod
 from tasks.probes.upgrade import ask_service_path, what_service_path_lacks
+from tasks.site_gates import what_gates_say
 
 CALL = timedelta(seconds=30)
 HEALTH_LIMIT = timedelta(minutes=10)
@@ -51,44 +52,69 @@ def what_service_path_says(handle: Cluster, name: str, services: Services) -> st
 
 
 def prove_node(
-    handle: Cluster,
-    name: str,
-    expected: Expected,
-    before: Before,
-    *,
-    check: Callable[[], None] = lambda: None,
-) -> NodeLook:
-    """Waits until the node, its pods and all workloads look well for `expected.settle` without a break; the last look.
+    handle: Cluster, name: str, expected: Expected, services: Services, *, check: Callable[[], None] = lambda: None
+) -> None:
+    """Waits until the node and its own pods look well for `expected.settle` without a break.
 
     Raises `NotYet` with everything that is still wrong when ten minutes are over.
     """
-    end, well_since, told = time.monotonic() + HEALTH_LIMIT.total_seconds(), 0.0, ""
-    while True:
+    wait = _Wait(name, expected.settle)
+    while not wait.is_over(_what_is_wrong(handle, name, expected, services)):
         check()
-        look, wrong = _look(handle, name, expected, before)
-        now = time.monotonic()
-        well_since = 0.0 if wrong else well_since or now
-        if look and not wrong and now - well_since >= expected.settle.total_seconds():
-            return look
-        if wrong and now >= end:
-            raise NotYet(
-                f"{name}: not healthy after {HEALTH_LIMIT}: {'; '.join(wrong)}",
-                hint="look at kubelet, containerd and the pods there",
-            )
-        if wrong and (said := "; ".join(wrong)) != told:
-            told = said
-            log_about(name).info("waiting: %s", told)
         time.sleep(LOOK_EVERY.total_seconds())
 
 
-def _look(handle: Cluster, name: str, expected: Expected, before: Before) -> tuple[NodeLook | None, tuple[str, ...]]:
-    """A look, and what is wrong; an API that does not answer for a moment is wrong, and no more."""
+def prove_workloads(handle: Cluster, name: str, before: Before, *, check: Callable[[], None] = lambda: None) -> None:
+    """Waits until every workload has as many pods ready again as before; pods may have waited for this very node.
+
+    Raises `NotYet` with those that have not when ten minutes are over.
+    """
+    wait = _Wait(name, timedelta())
+    while not wait.is_over(_what_is_worse(handle, before)):
+        check()
+        time.sleep(LOOK_EVERY.total_seconds())
+
+
+class _Wait:
+    """For something to look well without a break; what is still wrong is told when it changes."""
+
+    def __init__(self, name: str, settle: timedelta) -> None:
+        self._name, self._settle = name, settle.total_seconds()
+        self._end = time.monotonic() + HEALTH_LIMIT.total_seconds()
+        self._well_since, self._told = 0.0, ""
+
+    def is_over(self, wrong: tuple[str, ...]) -> bool:
+        """Given what a look has found wrong; `NotYet` when the time is up."""
+        now = time.monotonic()
+        if not wrong:
+            self._well_since = self._well_since or now
+            return now - self._well_since >= self._settle
+        self._well_since = 0.0
+        said = "; ".join(wrong)
+        if now >= self._end:
+            raise NotYet(
+                f"{self._name}: not well after {HEALTH_LIMIT}: {said}",
+                hint="look at kubelet, containerd and the pods there",
+            )
+        if said != self._told:
+            self._told = said
+            log_about(self._name).info("waiting: %s", said)
+        return False
+
+
+def _what_is_wrong(handle: Cluster, name: str, expected: Expected, services: Services) -> tuple[str, ...]:
+    """An API that does not answer for a moment is wrong, and no more."""
     try:
-        look = look_at(handle, name, before.services, etcd=bool(expected.control_plane))
-        worse = what_got_worse(before.workloads, look_at_workloads(handle.kube))
+        return what_is_wrong(look_at(handle, name, services, etcd=bool(expected.control_plane)), expected)
     except NotYet as error:
-        return None, (error.problem,)
-    return look, (*what_is_wrong(look, expected), *worse)
+        return (error.problem,)
+
+
+def _what_is_worse(handle: Cluster, before: Before) -> tuple[str, ...]:
+    try:
+        return what_got_worse(before.workloads, look_at_workloads(handle.kube))
+    except NotYet as error:
+        return (error.problem,)
 
 
 def look_at(handle: Cluster, name: str, services: Services, *, etcd: bool) -> NodeLook:
@@ -97,11 +123,12 @@ def look_at(handle: Cluster, name: str, services: Services, *, etcd: bool) -> No
     raw = kube.find(f"/api/v1/nodes/{name}")
     pods = kube.items("/api/v1/pods", fieldSelector=f"spec.nodeName={name}")
     return NodeLook(
-        machine=look_at_machine(handle, name),
+        machine=glance_at_machine(handle, name),
         node=parse_node(raw, kube.find(f"{LEASES}/{name}")) if raw else None,
         pods=tuple(parse_pod(one) for one in pods),
         service_path=what_service_path_says(handle, name, services),
         etcd=what_etcd_says(handle) if etcd else "",
+        gates=what_gates_say(handle),
     )
 
 

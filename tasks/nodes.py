@@ -26,11 +26,20 @@ def look_at_machines(handle: Cluster, target_minor: str = "") -> tuple[NodeFacts
 
 def look_at_machine(handle: Cluster, name: str, target_minor: str = "") -> NodeFacts:
     """One of them."""
+    return _ask(handle, name, node_facts.look(target_minor))
+
+
+def glance_at_machine(handle: Cluster, name: str) -> NodeFacts:
+    """What tells whether it is well: no packages, no certificates, no versions of programs."""
+    return _ask(handle, name, node_facts.glance())
+
+
+def _ask(handle: Cluster, name: str, script: str) -> NodeFacts:
     try:
         connection = handle.node(name)
         connection.connect()
         asked = datetime.now(UTC)
-        output = connection.run(node_facts.look(target_minor), timeout=CALL, sudo=True)
+        output = connection.run(script, timeout=CALL, sudo=True)
     except (NotYet, Refused) as error:
         return NodeFacts(name=name, unreached=str(error))
     return node_facts.parse(name, output.stdout, asked=asked, answered=datetime.now(UTC))

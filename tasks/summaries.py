@@ -1,6 +1,6 @@
 """The first lines of a report: where the backup is, how long it took, what was proven, what was not."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from tasks.models.backups import Backup, BackupId, Drill, Pki
 from tasks.models.etcd import EtcdFacts
@@ -8,6 +8,7 @@ from tasks.models.maintenance import Defragmented, Disarmed, MaintenancePlan
 from tasks.models.plan import Plan
 from tasks.models.restore import Recovered, Restored, RestorePlan
 from tasks.models.retention import RetentionDecision
+from tasks.models.upgrade import NodeUpgraded, Upgraded, UpgradePlan
 
 
 def summarize_backup(backup: Backup, place: str, kept: RetentionDecision) -> tuple[str, ...]:
@@ -76,7 +77,7 @@ def summarize_maintenance_plan(plan: MaintenancePlan) -> tuple[str, ...]:
         return ("nothing is worth a defragmentation, and there is no alarm",)
     return (
         f"nothing was done: {len(plan.steps)} steps are in the plan",
-        "to do them: the same parameters with mode=apply",
+        "to do them: the same parameters with mode=apply, or mode=approve to be asked first",
     )
 
 
@@ -99,6 +100,45 @@ def summarize_health(facts: EtcdFacts, plan: Plan) -> tuple[str, ...]:
         f"healthy: {', '.join(member.label for member in facts.members)}; {leader} leads, at revision {facts.newest_revision}",
         *(f"look at {caution.subject}: {caution.problem}; {caution.next_step}" for caution in plan.cautions),
     )
+
+
+def summarize_upgrade_plan(plan: UpgradePlan) -> tuple[str, ...]:
+    """For the report of an upgrade that nobody has asked to do, or that has nothing to do."""
+    if not plan.nodes:
+        return (f"nothing to do: every node is at v{plan.version}",)
+    return (
+        f"nothing was done: this is the plan of an upgrade from v{plan.before} to v{plan.version} of {len(plan.nodes)} nodes",
+        "to do it: the same parameters with mode=approve, or mode=apply",
+    )
+
+
+def summarize_upgrade(
+    plan: UpgradePlan, backup: Backup, done: Sequence[NodeUpgraded], failed: Mapping[str, str], proof: Upgraded
+) -> tuple[str, ...]:
+    """For the report of an upgrade: the way back, what was proven, what each node took, what is left to do."""
+    return (
+        f"v{plan.before} to v{plan.version}: {len(done)} nodes upgraded"
+        + (f", {len(failed)} failed" if failed else ""),
+        f"backup {backup.id} was there before; back to it: {restore_command(backup)}",
+        f"proven: every upgraded kubelet is v{plan.version}; etcd: {', '.join(f'{name} {v}' for name, v in proof.etcd.items())}",
+        f"proven: the ClusterIPs of kubernetes and kube-dns answer from {', '.join(proof.service_paths)}",
+        f"rolled out: {', '.join(proof.addons)}",
+        *(_node_line(one) for one in done),
+        *(f"NOT upgraded: {name}: {why}" for name, why in failed.items()),
+        *(f"{one.node} was cordoned before the run, and stays so" for one in done if one.stays_cordoned),
+    )
+
+
+def restore_command(backup: Backup) -> str:
+    """What brings the cluster back to the state of a backup."""
+    parameters = f"-p cluster={backup.cluster} -p backup={backup.id} -p mode=apply -p confirm={backup.cluster}"
+    return f"prefect deployment run etcd_restore_from_s3/etcd-restore {parameters}"
+
+
+def _node_line(one: NodeUpgraded) -> str:
+    parts = ", ".join(f"{part.what} {part.took.total_seconds():.0f} s" for part in one.parts)
+    moved = f"; {one.leader_moved_to} leads etcd since" if one.leader_moved_to else ""
+    return f"{one.node}: {one.took.total_seconds():.0f} s ({parts}), {len(one.evicted)} pods evicted{moved}"
 
 
 def _join_again(name: str) -> str:

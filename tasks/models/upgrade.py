@@ -101,6 +101,7 @@ class ClusterFacts(Model):
     newest_patch: dict[str, str] = Field(
         default={}, description="minor (1.37) to the newest version of it that can be installed, for a chain"
     )
+    gates: tuple[str, ...] = Field(default=(), description="what the site's own gates have against it now")
     history: dict[str, timedelta] = Field(
         default={}, description="node to how long its upgrade took, by earlier reports of the same cluster"
     )

@@ -81,7 +81,9 @@ def what_others_lack(others: Sequence[NodeFacts], out: Collection[str], *, allow
     if not counted and not allow_downtime:
         return ["no other API server would go on; a cluster of one control plane needs allow_downtime"]
     return [
-        f"the API server of {one.name} answers {one.api_ready or 'nothing'}" for one in counted if one.api_ready != "200"
+        f"the API server of {one.name} answers {one.api_ready or 'nothing'}"
+        for one in counted
+        if one.api_ready != "200"
     ]
 
 

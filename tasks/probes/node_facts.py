@@ -74,16 +74,34 @@ fi
 
 def look(target_minor: str = "") -> str:
     """The command. With a target, for example 1.37, it also asks that minor's repository, beside the node's own files."""
-    names = " ".join(PROGRAMS)
+    return "\n".join([_HEAD, glance(), _SYSTEM, _PKI, _packages_of(target_minor), "true\n"])
 
-    def filled(script: str) -> str:
-        return script.replace("NAMES", names).replace("MINOR", MINOR_IN_REPOSITORY).replace("SECONDS", str(ASK_SECONDS))
 
+def glance() -> str:
+    """The part of it that tells in a moment whether the node is well: boot, units, static pods, its own API server, jobs."""
     return f"""set -u
 echo "now $(date +%s.%N)"
 encoded() {{ base64 -w0; }}
 echo "boot $(cat /proc/sys/kernel/random/boot_id)"
-echo "kernel $(uname -r)"
+for unit in {" ".join(UNITS)}; do systemctl is-active --quiet $unit && echo "active $unit yes" || echo "active $unit no"; done
+for file in /etc/kubernetes/manifests/*.yaml; do
+  [ ! -e "$file" ] || echo "manifest $(basename "$file" .yaml) $(encoded < "$file")"
+done
+if [ -e /etc/kubernetes/manifests/kube-apiserver.yaml ]; then
+  port=$(sed -n 's/.*--secure-port=//p' /etc/kubernetes/manifests/kube-apiserver.yaml)
+  pki=/etc/kubernetes/pki
+  ask() {{ curl --silent --max-time 5 --connect-to ::127.0.0.1:"${{port:-6443}}" --cacert $pki/ca.crt --cert $pki/apiserver-kubelet-client.crt \\
+    --key $pki/apiserver-kubelet-client.key "$@"; }}
+  echo "api_ready $(ask --output /dev/null --write-out '%{{http_code}}' https://kubernetes:"${{port:-6443}}"/readyz)"
+  echo "api_version $(ask https://kubernetes:"${{port:-6443}}"/version | sed -n 's/.*"gitVersion": "\\([^"]*\\)".*/\\1/p')"
+fi
+systemctl list-units --no-legend --plain --state=active,activating,deactivating 'kube-runbooks-*' | sed -n 's/^kube-runbooks-\\([^ ]*\\)\\.service.*/job \\1/p'
+"""
+
+
+_HEAD = "# Everything that an upgrade asks of a machine; changes nothing."
+
+_SYSTEM = f"""echo "kernel $(uname -r)"
 sed -n 's/^\\(ID\\|ID_LIKE\\|VERSION_ID\\)=/os_\\1 /p' /etc/os-release | tr -d '"'
 echo "cgroup $(stat -fc %T /sys/fs/cgroup)"
 [ "$(wc -l < /proc/swaps)" -le 1 ] || echo "swap yes"
@@ -96,41 +114,38 @@ free() {{ # of the file system that has, or will have, the path
   df --output=avail -B1 "$path" | tail -n 1 | tr -d ' '
 }}
 for path in /var/lib /etc/kubernetes; do echo "free $path $(free $path)"; done
-for unit in {" ".join(UNITS)}; do systemctl is-active --quiet $unit && echo "active $unit yes" || echo "active $unit no"; done
 pid=$(pgrep -ox kubelet) && echo "flags $(tr '\\0' '\\n' < /proc/$pid/cmdline | sed -n 's/^--\\([^=]*\\).*/\\1/p' | tr '\\n' ' ')"
 for file in {" ".join(FLAG_FILES)}; do
   [ ! -e $file ] || echo "flag_file $file $(grep -v '^#' $file | grep -oe '--[a-z][a-z0-9-]*' | sed 's/^--//' | tr '\\n' ' ')"
 done
 sed -n 's/^\\(failCgroupV1\\|failSwapOn\\): */config \\1 /p' /var/lib/kubelet/config.yaml 2> /dev/null
-for file in /etc/kubernetes/manifests/*.yaml; do
-  [ ! -e "$file" ] || echo "manifest $(basename "$file" .yaml) $(encoded < "$file")"
-done
 data=$(sed -n 's/.*--data-dir=//p' /etc/kubernetes/manifests/etcd.yaml 2> /dev/null)
 [ -z "$data" ] || echo "etcd_bytes $(du -sb "$data" 2> /dev/null | cut -f1)"
-for file in /etc/kubernetes/pki/*.crt /etc/kubernetes/pki/etcd/*.crt; do
+"""
+
+_PKI = f"""for file in /etc/kubernetes/pki/*.crt /etc/kubernetes/pki/etcd/*.crt; do
   [ ! -e "$file" ] || echo "certificate $file $(encoded < "$file")"
 done
 for file in /etc/kubernetes/*.conf; do
   [ ! -e "$file" ] || sed -n "s|^ *client-certificate-data: |certificate $file |p" "$file"
 done
 [ ! -e {KUBELET_CERTIFICATE} ] || echo "certificate {KUBELET_CERTIFICATE} $(sed -n '/BEGIN CERT/,/END CERT/p' {KUBELET_CERTIFICATE} | encoded)"
-if [ -e /etc/kubernetes/manifests/kube-apiserver.yaml ]; then
-  port=$(sed -n 's/.*--secure-port=//p' /etc/kubernetes/manifests/kube-apiserver.yaml)
-  pki=/etc/kubernetes/pki
-  ask() {{ curl --silent --max-time 5 --connect-to ::127.0.0.1:"${{port:-6443}}" --cacert $pki/ca.crt --cert $pki/apiserver-kubelet-client.crt \\
-    --key $pki/apiserver-kubelet-client.key "$@"; }}
-  echo "api_ready $(ask --output /dev/null --write-out '%{{http_code}}' https://kubernetes:"${{port:-6443}}"/readyz)"
-  echo "api_version $(ask https://kubernetes:"${{port:-6443}}"/version | sed -n 's/.*"gitVersion": "\\([^"]*\\)".*/\\1/p')"
-fi
-systemctl list-units --no-legend --plain --state=active,activating,deactivating 'kube-runbooks-*' | sed -n 's/^kube-runbooks-\\([^ ]*\\)\\.service.*/job \\1/p'
-target={target_minor}
+"""
+
+
+def _packages_of(target_minor: str) -> str:
+    names = " ".join(PROGRAMS)
+
+    def filled(script: str) -> str:
+        return script.replace("NAMES", names).replace("MINOR", MINOR_IN_REPOSITORY).replace("SECONDS", str(ASK_SECONDS))
+
+    return f"""target={target_minor}
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
 if command -v apt-get > /dev/null; then
 {filled(LOOK_AT_APT)}
 elif command -v dnf > /dev/null; then
 {filled(LOOK_AT_DNF)}
 fi
-true
 """
 
 

@@ -1,0 +1,106 @@
+"""Runbook: a kubeadm cluster from one version of Kubernetes to another, without losing a request or quorum."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+from prefect import flow
+from pydantic import Field, StringConstraints
+
+from flows.etcd_backup_to_s3 import etcd_backup_to_s3
+from tasks.backups import check_store, recent_backup
+from tasks.errors import Refused
+from tasks.locks import locked_cluster
+from tasks.models.backups import Backup
+from tasks.models.base import Duration
+from tasks.models.cluster import NAME_PATTERN
+from tasks.models.plan import Mode
+from tasks.models.report import Report
+from tasks.models.upgrade import Orders, UpgradeOptions, UpgradePlan
+from tasks.policy.upgrade import plan_upgrade
+from tasks.runbook import APPROVE_WITHIN, Run, report_end, runbook
+from tasks.summaries import restore_command, summarize_upgrade, summarize_upgrade_plan
+from tasks.upgrade import (
+    observe_upgrade,
+    pin_etcd,
+    prove_control_plane,
+    prove_upgraded,
+    read_rules,
+    stage_upgrade,
+    upgrade_control_plane_node,
+    upgrade_wave,
+)
+
+
+@flow(
+    name="rolling_upgrade",
+    flow_run_name="upgrade-{cluster}-{version}",
+    validate_parameters=True,
+    on_cancellation=[report_end],
+    on_crashed=[report_end],
+)
+def rolling_upgrade(
+    cluster: Annotated[str, StringConstraints(pattern=NAME_PATTERN)],
+    version: Annotated[str, StringConstraints(max_length=40)],
+    mode: Mode = Mode.APPROVE,
+    options: UpgradeOptions = UpgradeOptions(),  # noqa: B008 - frozen
+    approve_within: Annotated[Duration, Field(ge=timedelta(seconds=1), le=timedelta(days=30))] = APPROVE_WITHIN,
+) -> Report:
+    """Upgrades control plane nodes one at a time and workers in waves, each with a gate before and a proof after.
+
+    Args:
+        cluster: name of the cluster's profile
+        version: to go to, for example 1.37.2
+        mode: plan shows what would be done; approve waits for a person's word on it, and then does it; apply does it at once
+        options: what may be done, and how much at once
+        approve_within: how long mode approve waits, for example 24h; then the run fails, and nothing was touched
+    """
+    with runbook(cluster) as run:
+        run.step(check_store, cluster)
+        summary: tuple[str, ...] = ()
+        while True:  # once, but for a chain: each of its steps is observed, planned and asked for on its own
+            facts = run.step(observe_upgrade, cluster, version, options)
+            plan = run.settle(
+                plan_upgrade(facts, version, options, read_rules(cluster), now=datetime.now(UTC)), mode, approve_within
+            )
+            if mode is Mode.PLAN or not plan.nodes:
+                return run.finish(*summary, *summarize_upgrade_plan(plan))
+            with locked_cluster(cluster, run.run_id, run.holder) as check:
+                summary += _upgrade(run, plan, options, cluster, check)
+            if not plan.hops[1:]:
+                return run.finish(*summary)
+
+
+def _upgrade(
+    run: Run, plan: UpgradePlan, options: UpgradeOptions, cluster: str, check: Callable[[], None]
+) -> tuple[str, ...]:
+    """All acts of one plan, and what an operator reads first about them."""
+    backup = _back_up(run, cluster, options)
+    staged = run.step(stage_upgrade, cluster, plan, options, run.run_id, check)
+    orders = Orders(staged=staged, options=options, run_id=run.run_id)
+    if options.etcd_image_tag:
+        run.step(pin_etcd, cluster, options.etcd_image_tag, check)
+    done = [run.step(upgrade_control_plane_node, cluster, node, orders, check) for node in plan.control_plane]
+    if plan.control_plane:
+        run.step(prove_control_plane, cluster, staged)
+    failed: dict[str, str] = {}
+    for wave in plan.waves:
+        came = run.step(upgrade_wave, cluster, wave, orders, check, len(failed))
+        done += came.nodes
+        failed |= came.failed
+    proof = run.step(prove_upgraded, cluster, plan, staged, tuple(failed))
+    return summarize_upgrade(plan, backup, done, failed, proof)
+
+
+def _back_up(run: Run, cluster: str, options: UpgradeOptions) -> Backup:
+    """One that is verified and young enough is in the bucket, or is made now: what the cluster can be brought back to."""
+    backup = run.step(recent_backup, cluster, options.backup_age)
+    if backup is None:
+        etcd_backup_to_s3(cluster)
+        backup = run.step(recent_backup, cluster, options.backup_age)
+    if backup is None:
+        raise Refused(
+            "the backup that was just made is not in the bucket", hint="look at the report of etcd_backup_to_s3"
+        )
+    run.way_back(restore_command(backup))
+    return backup

@@ -1,0 +1,172 @@
+"""Work on one node, from its gate to its proof: taken out of service and given back, or left cordoned with the reason.
+
+What every runbook that disturbs nodes shares. Each part looks at what is there first.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import TypeVar
+
+from tasks.clients.ssh import Job, JobResult, run_job
+from tasks.cluster import Cluster
+from tasks.drain import CORDONED_BY, cordon, drain, keep_cordoned, uncordon
+from tasks.errors import NotYet, RunbookError
+from tasks.gates import gate_control_plane, gate_worker
+from tasks.health import look_before, prove_node, prove_workloads
+from tasks.history import keep_evidence
+from tasks.logs import log_about
+from tasks.models.drain import Drained, DrainOptions, DrainProgress
+from tasks.models.etcd import EtcdFacts
+from tasks.models.health import Expected
+from tasks.models.upgrade import Took
+from tasks.nodes import look_at_machine
+
+Check = Callable[[], None]
+R = TypeVar("R")
+
+CALL = timedelta(seconds=60)
+
+
+class NodeWork:
+    """What is under way on a node, with the time of each part."""
+
+    def __init__(self, handle: Cluster, name: str, runbook: str, run_id: str, check: Check) -> None:
+        self.handle = handle
+        self.runbook = runbook
+        self.name = name
+        self.run_id = run_id
+        self.check = check
+        self.machine = look_at_machine(handle, name)
+        if self.machine.unreached:
+            raise NotYet(self.machine.unreached, hint="look at its sshd and its network")
+        self.before = look_before(handle.kube)
+        self.parts: list[Took] = []
+        self.drained: Drained | None = None
+        self.touched = False
+        """Something on the machine was changed: from here on a failure leaves it cordoned."""
+        self._began, self._told = time.monotonic(), ""
+
+    @property
+    def took(self) -> timedelta:
+        """Since the work began."""
+        return timedelta(seconds=round(time.monotonic() - self._began, 1))
+
+    @contextmanager
+    def part(self, what: str) -> Iterator[None]:
+        """A part of the work, with its time."""
+        began = time.monotonic()
+        yield
+        took = timedelta(seconds=round(time.monotonic() - began, 1))
+        self.parts.append(Took(what=what, took=took))
+        log_about(self.name).info("%s: done in %.1f s", what, took.total_seconds())
+
+    def gate(self, *, allow_downtime: bool) -> EtcdFacts:
+        """Before each act on a control plane node."""
+        with self.part("gate"):
+            return gate_control_plane(self.handle, self.name, self.check, allow_downtime=allow_downtime)
+
+    def gate_of_worker(self) -> None:
+        """Before each act on a worker."""
+        with self.part("gate"):
+            gate_worker(self.handle, self.name, self.check)
+
+    def job(self, what: str, script: str, limit: timedelta) -> JobResult:
+        """A remote job of this run. One of another run that does the same and still runs is attached to instead."""
+        self.check()
+        self.touched = True
+        mine = f"{what}-{self.run_id[:8]}"
+        running = next((one for one in self.machine.jobs if one.startswith(f"{what}-") and one != mine), mine)
+        if running != mine:
+            log_about(self.name).warning("job %s of another run is under way there: attached", running)
+        return run_job(self.handle.node(self.name), Job(running, script, limit), on_output=self._say)
+
+    def run(self, script: str, timeout: timedelta = CALL) -> str:
+        """What a short script prints there, as root."""
+        return self.handle.node(self.name).run(script, timeout=timeout, sudo=True).stdout.decode(errors="replace")
+
+    def is_true(self, script: str) -> bool:
+        """Whether a short script ends with status 0 there."""
+        return self.handle.node(self.name).run(script, timeout=CALL, sudo=True, check=False).status == 0
+
+    def now(self) -> datetime:
+        """By the node's clock, which its heartbeats are told by."""
+        return datetime.fromtimestamp(float(self.run("date +%s.%N")), UTC)
+
+    def empty(self, reason: str, options: DrainOptions) -> None:
+        """Cordon and drain. A pod that cannot go refuses before anything is evicted, and takes our cordon away again."""
+        self.check()
+        with self.part("drain"):
+            cordon(self.handle.kube, self.name, self.run_id, reason)
+            self.drained = drain(self.handle.kube, self.name, options, check=self.check, on_wait=self._tell)
+
+    def prove(self, expected: Expected) -> None:
+        """Until it is healthy."""
+        with self.part("proof"):
+            prove_node(self.handle, self.name, expected, self.before.services, check=self.check)
+
+    def give_back(self) -> None:
+        """Uncordon, if the cordon is ours, and wait until the cluster is no worse than before."""
+        self.check()
+        uncordon(self.handle.kube, self.name)
+        with self.part("workloads"):
+            prove_workloads(self.handle, self.name, self.before, check=self.check)
+
+    @property
+    def is_ours(self) -> bool:
+        """A run of ours has cordoned it, and has not given it back."""
+        raw = self.handle.kube.get(f"/api/v1/nodes/{self.name}")
+        return CORDONED_BY in (raw["metadata"].get("annotations") or {})
+
+    @contextmanager
+    def left_as_it_should_be(self, evidence: str) -> Iterator[None]:
+        """Around the work, for its failure: before anything on the machine was changed, our cordon is taken away again.
+
+        After the first change the node stays cordoned, with the reason, and what it has to say is kept in the bucket. Where
+        another run has the lock by now, the node is left to it.
+        """
+        try:
+            yield
+        except RunbookError as error:
+            self.check()
+            hint = self._give_up(error, evidence) if self.touched else self._take_back()
+            raise type(error)(error.problem, hint="; ".join(part for part in (error.hint, hint) if part)) from error
+
+    def _take_back(self) -> str:
+        try:
+            return (
+                f"{self.name} is uncordoned again: nothing was changed there"
+                if uncordon(self.handle.kube, self.name)
+                else ""
+            )
+        except RunbookError as second:
+            return f"{self.name} could not be uncordoned: {second.problem}"
+
+    def _give_up(self, error: RunbookError, evidence: str) -> str:
+        """What was done about it, for the error's next step; what cannot be done is said, and hides nothing."""
+        told = []
+        try:
+            cordon(self.handle.kube, self.name, self.run_id, f"{self.runbook} failed here")
+            keep_cordoned(self.handle.kube, self.name, error.problem)
+            told.append(f"{self.name} stays cordoned")
+        except RunbookError as second:
+            told.append(f"{self.name} could not be cordoned: {second.problem}")
+        try:
+            store, cluster = self.handle.store, self.handle.profile.name
+            place = keep_evidence(store, cluster, self.runbook, f"{self.run_id[:8]}-{self.name}", self.run(evidence))
+            told.append(f"what it says of itself is in {place}")
+        except RunbookError as second:
+            told.append(f"what it says of itself could not be kept: {second.problem}")
+        return "; ".join(told)
+
+    def _say(self, output: str) -> None:
+        for line in output.splitlines():
+            if line.strip():
+                log_about(self.name).info("| %s", line.rstrip()[:300])
+
+    def _tell(self, progress: DrainProgress) -> None:
+        waiting = "; ".join(f"{one.what}: {one.why}" for one in progress.waiting)
+        if waiting != self._told:
+            self._told = waiting
+            log_about(self.name).debug("%d of %d pods are gone; waiting for %s", progress.gone, progress.of, waiting)

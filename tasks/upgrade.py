@@ -1,0 +1,371 @@
+"""The upgrade of a cluster by kubeadm: each task looks at what is there, so that a run that died is run again."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import yaml
+from prefect import task
+
+from tasks.at_once import on_all, wait_for
+from tasks.clients.ssh import Job, run_job
+from tasks.cluster import Cluster, open_cluster
+from tasks.drain import observe_forecasts
+from tasks.errors import CommandFailed, NotYet, Refused, RunbookError
+from tasks.etcd import look_at_members
+from tasks.gates import lead_elsewhere
+from tasks.health import find_services, what_service_path_says
+from tasks.history import read_history
+from tasks.logs import log_about
+from tasks.models.cluster import UpgradeRules
+from tasks.models.health import Expected
+from tasks.models.upgrade import (
+    ClusterFacts,
+    NodeUpgrade,
+    NodeUpgraded,
+    Orders,
+    Staged,
+    Upgraded,
+    UpgradeOptions,
+    UpgradePlan,
+    WaveUpgraded,
+)
+from tasks.node_work import Check, NodeWork
+from tasks.nodes import SYSTEM, look_at_api, look_at_machine, look_at_machines, look_at_nodes, look_at_workloads
+from tasks.policy.upgrade import next_minor
+from tasks.policy.versions import EtcdVersion, KubernetesVersion, what_forbids_etcd
+from tasks.policy.waves import may_go_on
+from tasks.probes import upgrade
+from tasks.probes.api_facts import cluster_configuration
+from tasks.retries import ACT, OBSERVE, PATIENT
+from tasks.site_gates import what_gates_say
+
+RUNBOOK = "rolling_upgrade"
+ETCD = "etcd"
+STAGE_LIMIT = timedelta(minutes=30)
+INSTALL_LIMIT = timedelta(minutes=15)
+KUBEADM_LIMIT = timedelta(minutes=30)
+"""kubeadm waits for five minutes for each of the four static pods, and for the images of none: they are there."""
+
+ADDON_LIMIT = timedelta(minutes=5)
+CONFIGURATION = f"{SYSTEM}/configmaps/kubeadm-config"
+
+
+@task(**OBSERVE, task_run_name="observe-upgrade-{cluster}")
+def observe_upgrade(cluster: str, version: str, options: UpgradeOptions) -> ClusterFacts:
+    """Everything at once: machines with their repositories, the API with the forecast of each drain, etcd, earlier runs."""
+    target = KubernetesVersion.parse(version).bare
+    handle = open_cluster(cluster)
+    minor = _next_minor(handle, target, chain=options.chain)
+    looks: list[Callable[[], Any]] = [
+        lambda: look_at_machines(handle, minor),
+        lambda: look_at_api(handle.kube),
+        lambda: observe_forecasts(handle.kube, [node.name for node in handle.profile.nodes], options.drain),
+        lambda: look_at_members(handle, "auto"),
+        lambda: read_history(handle.store, cluster, RUNBOOK),
+        lambda: what_gates_say(handle),
+    ]
+    machines, api, forecasts, etcd, history, gates = on_all(lambda look: look(), looks)
+    return ClusterFacts(
+        observed_at=datetime.now(UTC),
+        target=target if target.startswith(f"{minor}.") else f"{minor}.0",
+        nodes=machines,
+        api=api.model_copy(update={"forecasts": forecasts}),
+        etcd=etcd,
+        history=history,
+        gates=gates,
+    )
+
+
+def read_rules(cluster: str) -> UpgradeRules:
+    """What the profile says of upgrades."""
+    return open_cluster(cluster).profile.upgrade
+
+
+@task(**PATIENT, task_run_name="stage-{plan.version}")
+def stage_upgrade(cluster: str, plan: UpgradePlan, options: UpgradeOptions, run_id: str, check: Check) -> Staged:
+    """Packages and images of the target onto all nodes of the plan; nothing that runs is changed. Names each node that cannot."""
+    handle = open_cluster(cluster)
+    check()
+    text = yaml.safe_dump(_configuration_for(handle, plan.version, options.etcd_image_tag))
+
+    def stage(node: NodeUpgrade) -> tuple[str, ...]:
+        manager = look_at_machine(handle, node.name).packages.manager
+        script = upgrade.stage(manager, plan.version, text)
+        job = Job(f"{_job_name('stage', plan.version)}-{run_id[:8]}", script, STAGE_LIMIT, nice=10)
+        images = upgrade.parse_images(run_job(handle.node(node.name), job).output)
+        log_about(node.name).info("packages and images of v%s are there", plan.version)
+        return images
+
+    images = tuple(dict.fromkeys(image for found in on_all(stage, plan.nodes) for image in found))
+    staged = Staged(version=plan.version, nodes=tuple(node.name for node in plan.nodes), images=images)
+    _check_etcd_minimum(handle, staged)
+    return staged
+
+
+@task(**ACT, task_run_name="pin-etcd-{tag}")
+def pin_etcd(cluster: str, tag: str, check: Check) -> None:
+    """Sets etcd.local.imageTag of kubeadm-config, or removes it (`default`); takes effect with the next kubeadm upgrade."""
+    kube = open_cluster(cluster).kube
+    found = kube.get(CONFIGURATION)
+    wanted = _with_etcd_tag(cluster_configuration(found), tag)
+    if wanted == cluster_configuration(found):
+        return
+    check()
+    found["data"]["ClusterConfiguration"] = yaml.safe_dump(wanted)
+    kube.replace(CONFIGURATION, found)
+    if cluster_configuration(kube.get(CONFIGURATION)) != wanted:
+        raise NotYet("kubeadm-config was changed by somebody else meanwhile", hint="look who it was")
+
+
+@task(**PATIENT, task_run_name="upgrade-{node.name}")
+def upgrade_control_plane_node(cluster: str, node: NodeUpgrade, orders: Orders, check: Check) -> NodeUpgraded:
+    """Gate, kubeadm, proof; gate, cordon, drain, kubelet, proof, uncordon. What is done already is left out."""
+    handle = open_cluster(cluster)
+    work = NodeWork(handle, node.name, RUNBOOK, orders.run_id, check)
+    before, moved = work.machine.kubelet, ""
+    with work.left_as_it_should_be(upgrade.evidence()):
+        if _needs_kubeadm(work, node, orders.staged):
+            facts = work.gate(allow_downtime=orders.options.allow_downtime)
+            moved = lead_elsewhere(handle, facts, node.name)
+            _upgrade_by_kubeadm(work, node)
+            work.prove(_expected(node, orders.options, kubelet=before, since=work.now(), settle=timedelta()))
+        if _needs_kubelet(work, node):
+            work.gate(allow_downtime=orders.options.allow_downtime)
+            _upgrade_kubelet(work, node, orders.options)
+    return _result(work, node, before, moved)
+
+
+@task(**PATIENT, task_run_name="upgrade-wave")
+def upgrade_wave(
+    cluster: str,
+    wave: tuple[NodeUpgrade, ...],
+    orders: Orders,
+    check: Check,
+    failed_before: int,
+) -> WaveUpgraded:
+    """Workers at once. Those that fail stay cordoned; more of them than the error budget stop the run."""
+    handle = open_cluster(cluster)
+
+    def one(node: NodeUpgrade) -> NodeUpgraded | RunbookError:
+        try:
+            return _upgrade_worker(handle, node, orders, check)
+        except RunbookError as error:
+            log_about(node.name).error("%s", error)
+            return error
+
+    came = on_all(one, wave)
+    failed = {node.name: end for node, end in zip(wave, came, strict=True) if isinstance(end, RunbookError)}
+    if failed and not may_go_on(failed_before + len(failed), orders.options.waves.error_budget):
+        raise _over_budget(failed, failed_before, orders.options.waves.error_budget)
+    done = tuple(end for end in came if isinstance(end, NodeUpgraded))
+    return WaveUpgraded(nodes=done, failed={name: str(error) for name, error in failed.items()})
+
+
+@task(**PATIENT, task_run_name="prove-control-plane-{cluster}")
+def prove_control_plane(cluster: str, staged: Staged) -> tuple[str, ...]:
+    """kubeadm-config has the target, CoreDNS and kube-proxy are rolled out, and Services answer from every node.
+
+    kubeadm upgrades both addons with the last control plane, on all nodes at once.
+    """
+    handle = open_cluster(cluster)
+    return wait_for(lambda: _prove_addons(handle, staged), ADDON_LIMIT)
+
+
+@task(**PATIENT, task_run_name="prove-upgraded-{cluster}")
+def prove_upgraded(cluster: str, plan: UpgradePlan, staged: Staged, failed: tuple[str, ...]) -> Upgraded:
+    """The same once more, and every node of the plan with its kubelet; etcd's members with their versions."""
+    handle = open_cluster(cluster)
+    addons = wait_for(lambda: _prove_addons(handle, staged), ADDON_LIMIT)
+    nodes = {node.name: node.kubelet for node in look_at_nodes(handle.kube)}
+    old = [one.name for one in plan.nodes if nodes.get(one.name) != plan.version and one.name not in failed]
+    if old:
+        raise NotYet(f"not of v{plan.version}: {', '.join(old)}", hint="run it again: it goes on where it was")
+    members = look_at_members(handle, "auto").members
+    return Upgraded(
+        version=plan.version,
+        nodes=nodes,
+        etcd={one.label: one.status.version for one in members if one.status},
+        addons=addons,
+        service_paths=tuple(node.name for node in handle.profile.nodes if node.name in nodes),
+    )
+
+
+def _next_minor(handle: Cluster, target: str, *, chain: bool) -> str:
+    """Whose repository is asked: the target's, or that of the first step of a chain."""
+    configured = KubernetesVersion.observed(str(_configuration(handle).get("kubernetesVersion", "")))
+    return next_minor(configured.bare if configured else target, target, chain=chain)
+
+
+def _configuration(handle: Cluster) -> dict[str, Any]:
+    return cluster_configuration(handle.kube.find(CONFIGURATION))
+
+
+def _upgrade_worker(handle: Cluster, node: NodeUpgrade, orders: Orders, check: Check) -> NodeUpgraded:
+    work = NodeWork(handle, node.name, RUNBOOK, orders.run_id, check)
+    before = work.machine.kubelet
+    with work.left_as_it_should_be(upgrade.evidence()):
+        if not work.is_true(upgrade.is_upgraded(node.target)) and before != node.target:
+            _upgrade_by_kubeadm(work, node)
+        if _needs_kubelet(work, node):
+            work.gate_of_worker()
+            _upgrade_kubelet(work, node, orders.options)
+    return _result(work, node, before, "")
+
+
+def _needs_kubeadm(work: NodeWork, node: NodeUpgrade, staged: Staged) -> bool:
+    """Its static pods are not those of the target, kubeadm was cut off before its end, or the plan saw that something is left."""
+    wanted = dict(map(_name_and_version, staged.images))
+    pods = {pod.name: pod.version for pod in work.machine.static_pods}
+    if node.unfinished or any(pods[name] != wanted[name] for name in pods.keys() & wanted.keys() - {ETCD}):
+        return True
+    has, brings = (EtcdVersion.observed(versions.get(ETCD, "")) for versions in (pods, wanted))
+    if has and brings and has < brings:  # it is never moved back
+        return True
+    return work.machine.kubelet != staged.version and not work.is_true(upgrade.is_upgraded(staged.version))
+
+
+def _needs_kubelet(work: NodeWork, node: NodeUpgrade) -> bool:
+    """It is old; or an earlier run has taken the node out of service and did not come to its end."""
+    return work.machine.kubelet != node.target or work.is_ours
+
+
+def _upgrade_by_kubeadm(work: NodeWork, node: NodeUpgrade) -> None:
+    handle, version = work.handle, node.target
+    manager = work.machine.packages.manager
+    with work.part("package kubeadm"):
+        if work.machine.kubeadm != version:
+            script = upgrade.switch_repository(manager, version) + upgrade.install(manager, version, ["kubeadm"])
+            work.job(_job_name("install-kubeadm", version), script, INSTALL_LIMIT)
+    configured = str(_configuration(handle).get("kubernetesVersion", ""))
+    script = upgrade.upgrade_by_kubeadm(
+        version,
+        apply=node.applies or (node.control_plane and configured != f"v{version}"),
+        ignored=handle.profile.upgrade.ignore_preflight_errors,
+    )
+    handle.kube.prefer(*(name for name in handle.control_planes if name != node.name))
+    with work.part("kubeadm upgrade"):
+        try:
+            work.job(_job_name("kubeadm", version), script, KUBEADM_LIMIT)
+        except CommandFailed as error:
+            if upgrade.ROLLED_BACK.search(error.problem):
+                raise CommandFailed(
+                    f"{node.name}: kubeadm put the old control plane back: {error.problem}",
+                    hint=f"look at why, then run it again; {error.hint}",
+                ) from error
+            raise
+
+
+def _upgrade_kubelet(work: NodeWork, node: NodeUpgrade, options: UpgradeOptions) -> None:
+    """Out of service, the packages, the new kubelet, and in service again once it is proven."""
+    work.empty(f"{RUNBOOK} to v{node.target}", options.drain)
+    manager, since = work.machine.packages.manager, work.now()
+    if work.machine.kubelet != node.target:
+        with work.part("package kubelet"):
+            script = upgrade.install(manager, node.target, ["kubelet", "kubectl"]) + upgrade.restart_kubelet(
+                node.target
+            )
+            done = work.job(_job_name("install-kubelet", node.target), script, INSTALL_LIMIT)
+        since = upgrade.parse_restarted(done.output, since)
+    work.prove(_expected(node, options, kubelet=node.target, since=since))
+    work.give_back()
+
+
+def _expected(
+    node: NodeUpgrade, options: UpgradeOptions, *, kubelet: str, since: datetime, settle: timedelta | None = None
+) -> Expected:
+    control_plane = node.target if node.control_plane else ""
+    return Expected(
+        kubelet=kubelet,
+        since=since,
+        control_plane=control_plane,
+        settle=options.settle if settle is None else settle,
+    )
+
+
+def _result(work: NodeWork, node: NodeUpgrade, before: str, moved: str) -> NodeUpgraded:
+    drained = work.drained
+    return NodeUpgraded(
+        node=node.name,
+        before=before,
+        after=node.target,
+        evicted=drained.evicted if drained else (),
+        waited_for=drained.waited_for if drained else (),
+        leader_moved_to=moved,
+        stays_cordoned=bool(drained and drained.cordoned_before),
+        parts=tuple(work.parts),
+        took=work.took,
+    )
+
+
+def _prove_addons(handle: Cluster, staged: Staged) -> tuple[str, ...]:
+    kube = handle.kube
+    configured = str(_configuration(handle).get("kubernetesVersion", ""))
+    if configured != f"v{staged.version}":
+        raise NotYet(f"kubeadm-config has {configured}, not v{staged.version}", hint="look at kubeadm's output")
+    wanted = {image for image in staged.images if "kube-proxy" in image or "coredns" in image}
+    found = [one for one in look_at_workloads(kube) if one.name in {"kube-system/coredns", "kube-system/kube-proxy"}]
+    for one in found:
+        if not wanted.issuperset(one.images):
+            raise NotYet(f"{one.name} has the image {', '.join(one.images)}", hint="look at kubeadm's output")
+        if one.ready < one.desired:
+            raise NotYet(f"{one.name}: {one.ready} of {one.desired} pods are ready", hint="look at them")
+    services = find_services(kube)
+    names = [node.name for node in handle.profile.nodes if kube.find(f"/api/v1/nodes/{node.name}")]
+    said = dict(zip(names, on_all(lambda name: what_service_path_says(handle, name, services), names), strict=True))
+    if wrong := {name: problem for name, problem in said.items() if problem}:
+        told = "; ".join(f"{name}: {problem}" for name, problem in wrong.items())
+        raise NotYet(
+            f"Services do not answer from every node, whatever their pods say: {told}",
+            hint="look at the log of kube-proxy there; deleting its pod makes a new one that reads all rules anew",
+        )
+    return tuple(image for one in found for image in one.images)
+
+
+def _check_etcd_minimum(handle: Cluster, staged: Staged) -> None:
+    """The rule of the plan, with the etcd that this kubeadm does bring."""
+    tag = next((version for name, version in map(_name_and_version, staged.images) if name == ETCD), "")
+    brought = EtcdVersion.observed(tag)
+    if brought is None:
+        return
+    members = look_at_members(handle, "auto").members
+    problems = [
+        f"{one.label}: {no}"
+        for one in members
+        if one.status
+        and (runs := EtcdVersion.observed(one.status.version))
+        and (no := what_forbids_etcd(runs, brought.minor_name))
+    ]
+    if problems:
+        raise Refused("; ".join(problems), hint="move etcd first: options.etcd_image_tag, with the version of now")
+
+
+def _configuration_for(handle: Cluster, version: str, etcd_tag: str) -> dict[str, Any]:
+    return _with_etcd_tag(_configuration(handle) | {"kubernetesVersion": f"v{version}"}, etcd_tag)
+
+
+def _with_etcd_tag(configuration: dict[str, Any], tag: str) -> dict[str, Any]:
+    local = (configuration.get("etcd") or {}).get("local")
+    if not tag or local is None:
+        return configuration
+    local = {name: value for name, value in local.items() if name != "imageTag"}
+    if tag != "default":
+        local["imageTag"] = tag
+    return configuration | {"etcd": {"local": local}}
+
+
+def _name_and_version(image: str) -> tuple[str, str]:
+    """kube-apiserver, 1.37.2; etcd, 3.7.0."""
+    path, _, tag = image.rpartition(":")
+    return path.rpartition("/")[2], tag.removeprefix("v").partition("-")[0]
+
+
+def _job_name(what: str, version: str) -> str:
+    return f"{what}-{version.replace('.', '-')}"
+
+
+def _over_budget(failed: dict[str, RunbookError], before: int, budget: int) -> RunbookError:
+    told = "; ".join(error.problem for error in failed.values())
+    hints = "; ".join(dict.fromkeys(error.hint for error in failed.values() if error.hint))
+    more = f"{before + len(failed)} workers failed, the error budget is {budget}" if budget or before else ""
+    return CommandFailed("; ".join(part for part in (more, told) if part), hint=hints)
