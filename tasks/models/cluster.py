@@ -124,6 +124,39 @@ class UpgradeRules(Model):
     )
 
 
+class SiteGate(Model):
+    """What a site wants to hold before and after each act: a command, a condition of an object, or a query of Prometheus."""
+
+    name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]{0,62}$")]
+    command: str = Field(
+        default="", description="a line of shell, as root on the node `on`; status 0 lets the run go on"
+    )
+    on: HostName | None = Field(default=None, description="for a command: name of an entry of `nodes`")
+    object: Annotated[str, StringConstraints(pattern=r"^$|^/apis?/\S+$")] = Field(
+        default="", description="path of an object in the API, for example /apis/apps/v1/namespaces/x/deployments/y"
+    )
+    condition: str = Field(default="Available", description="of the object, which has to be True")
+    query: str = Field(default="", description="PromQL; each value that it gives is compared, none at all is fine")
+    url: Annotated[str, StringConstraints(pattern=r"^$|^https?://[^/@\s]+(/\S*)?$")] = Field(
+        default="", description="of Prometheus, for a query"
+    )
+    at_most: float | None = Field(default=None, description="for a query: the largest value that is good")
+    at_least: float | None = Field(default=None, description="for a query: the smallest value that is good")
+
+    @model_validator(mode="after")
+    def _is_one_of_three(self) -> Self:
+        if sum(map(bool, (self.command, self.object, self.query))) != 1:
+            message = f"gate {self.name!r}: give one of command, object and query"
+            raise ValueError(message)
+        if self.command and not self.on:
+            message = f"gate {self.name!r}: a command needs `on`, the name of a node"
+            raise ValueError(message)
+        if self.query and (not self.url or (self.at_most is None and self.at_least is None)):
+            message = f"gate {self.name!r}: a query needs `url`, and at_most or at_least"
+            raise ValueError(message)
+        return self
+
+
 class EtcdOnNode(Model):
     """Where the node itself keeps a client certificate for etcd and listens on loopback (kubeadm's defaults)."""
 
@@ -224,6 +257,7 @@ class ClusterProfile(Model):
     kubeadm: Kubeadm = Kubeadm()
     kubernetes: Kubernetes = Kubernetes()
     upgrade: UpgradeRules = UpgradeRules()
+    gates: tuple[SiteGate, ...] = ()
     etcd: Etcd = Etcd()
     store: Store
     backup: BackupRules = BackupRules()
@@ -234,6 +268,10 @@ class ClusterProfile(Model):
         if twice := sorted({name for name in known if known.count(name) > 1}):
             message = f"nodes: named twice: {', '.join(twice)}"
             raise ValueError(message)
+        for gate in self.gates:
+            if gate.on is not None and gate.on not in known:
+                message = f"gates: {gate.name!r} runs on {gate.on!r}, which is not one of `nodes` ({', '.join(known) or 'none'})"
+                raise ValueError(message)
         for endpoint in self.etcd.endpoints:
             if endpoint.node is not None and endpoint.node not in known:
                 message = f"etcd.endpoints: {endpoint.url} runs on node {endpoint.node!r}, which is not one of `nodes` ({', '.join(known) or 'none'})"

@@ -33,6 +33,8 @@ def rules_of_health(situation: Situation) -> Iterator[Finding]:
     yield from _system(situation)
     yield from _apis(situation)
     yield from _webhooks(situation)
+    for said in situation.facts.gates:
+        yield refused("gates", said, "wait until it lets the run go on, or change gates: of the profile")
     for node in situation.drained:
         yield from _drain(situation, node)
 

@@ -417,6 +417,13 @@ def test_what_was_asked_for_is_refused(
     assert refusal in told(plan(facts, version, **options).refusals)
 
 
+def test_a_gate_of_the_site_that_says_no_stops_it_before_the_lock() -> None:
+    """In its own words."""
+    facts = cluster().model_copy(update={"gates": ("gate latency: 2 (pod=web): it has to be at most 1",)})
+    step = "wait until it lets the run go on, or change gates: of the profile"
+    assert told(plan(facts).refusals) == [("gates", "gate latency: 2 (pod=web): it has to be at most 1", step)]
+
+
 def test_all_refusals_at_once() -> None:
     """Not the first one only."""
     facts = cluster(
