@@ -4,10 +4,10 @@ RUN := $(UV) run --locked --all-extras
 API := tasks/clients/etcd_api
 
 # Compiled once at the installation, not by each of the many processes of a test: a Prefect server starts in 6 s, not 30.
-setup binaries demo test e2e e2e-full bench bench-nodes: export UV_COMPILE_BYTECODE := 1
+setup binaries demo test e2e e2e-full bench bench-nodes bench-upgrade: export UV_COMPILE_BYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup binaries demo test e2e e2e-full lab-up lab-down lab-ssh lint format bench bench-nodes proto clean
+.PHONY: help setup binaries demo test e2e e2e-full lab-up lab-down lab-ssh lint format bench bench-nodes bench-upgrade proto clean
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 13
@@ -55,6 +55,9 @@ bench: ## the benchmarks; takes minutes
 
 bench-nodes: ## a file on a node to S3, commands on 200 nodes, beside fabric, exec and ansible; as root
 	$(RUN) python -m tests.benchmarks.nodes $(ARGS)
+
+bench-upgrade: ## rolling_upgrade beside the same steps by hand; as root, half an hour; ARGS=rounds
+	$(RUN) python -m tests.benchmarks.upgrade $(ARGS)
 
 proto: ## generate tasks/clients/etcd_api anew from its .proto
 	$(RUN) python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. --grpc_python_out=. $(API)/rpc.proto

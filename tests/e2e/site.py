@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import boto3
@@ -79,14 +79,7 @@ class LabSite:
         `die="before swap data"`, or `after`, has it killed with SIGKILL at that boundary of a step.
         """
         before = set(self.keys(f"{self.name}/reports/"))
-        words = [
-            sys.executable,
-            "-m",
-            "tests.servers.runner",
-            runbook,
-            json.dumps({"cluster": self.name} | parameters),
-            die,
-        ]
+        words = self._words(runbook, parameters, die)
         done = subprocess.run(
             words, cwd=ROOT, env=self._process_environment, capture_output=True, text=True, timeout=limit, check=False
         )
@@ -99,6 +92,15 @@ class LabSite:
         if report["outcome"] not in {"completed", "refused", "running"}:
             print(done.stdout[-6000:], done.stderr[-6000:])
         return report
+
+    def start(self, runbook: str, **parameters: object) -> subprocess.Popen[bytes]:
+        """A run that goes on beside the test, which ends it."""
+        words = self._words(runbook, parameters, "")
+        return subprocess.Popen(words, cwd=ROOT, env=self._process_environment, stdout=subprocess.DEVNULL)
+
+    def _words(self, runbook: str, parameters: Mapping[str, object], die: str) -> list[str]:
+        given = json.dumps({"cluster": self.name, **parameters})
+        return [sys.executable, "-m", "tests.servers.runner", runbook, given, die]
 
     def exists(self, *what: str) -> bool:
         """Whether kubectl finds the object."""

@@ -68,6 +68,10 @@ def _kubectl(options: argparse.Namespace) -> None:
     print(Lab.find(options.name).kubectl(*arguments), end="")
 
 
+def _offer(options: argparse.Namespace) -> None:
+    Lab.find(options.name).offer(options.version)
+
+
 def _list(options: argparse.Namespace) -> None:
     del options
     for name in known():
@@ -102,6 +106,8 @@ def _options() -> argparse.ArgumentParser:
     ssh.add_argument("node")
     ssh.add_argument("command", nargs="*")
     command("kubectl", _kubectl, "as the administrator").add_argument("arguments", nargs=argparse.REMAINDER)
+    offer = command("offer", _offer, "have packages and images of another version of Kubernetes, for an upgrade")
+    offer.add_argument("version")
     command("list", _list, "labs that there are")
     return parser
 

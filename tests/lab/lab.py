@@ -1,8 +1,10 @@
 """A lab: a real kubeadm cluster of systemd machines on this one, with all that a site has around it."""
 
+import base64
 import json
 import os
 import socket
+import ssl
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
 
+import httpx
 import yaml
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -157,6 +160,17 @@ class Lab:
         """What kubectl prints, as the administrator, through the load balancer."""
         return self._kubectl(f"--kubeconfig={self.folder / 'admin.conf'}", *arguments, text=text, limit=limit)
 
+    def api_client(self) -> httpx.Client:
+        """Of the administrator, through the load balancer, with a connection of its own."""
+        config = yaml.safe_load((self.folder / "admin.conf").read_text())
+        cluster, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
+        tls = ssl.create_default_context(cadata=base64.b64decode(cluster["certificate-authority-data"]).decode())
+        pair = self.folder / "admin.pem"
+        data = (base64.b64decode(user[f"client-{part}-data"]).decode() for part in ("certificate", "key"))
+        _write_private(pair, "".join(data))
+        tls.load_cert_chain(pair)
+        return httpx.Client(base_url=cluster["server"], verify=tls, timeout=10, trust_env=False)
+
     def get(self, *arguments: str) -> list[dict[str, Any]]:
         """Objects: `lab.get("nodes")`."""
         found: list[dict[str, Any]] = json.loads(self.kubectl("get", *arguments, "--output=json"))["items"]
@@ -205,6 +219,7 @@ class Lab:
                 "access_key": f"file:{self.folder / 'access-key'}",
                 "secret_key": f"file:{self.folder / 'secret-key'}",
             },
+            "upgrade": {"ignore_preflight_errors": [kubeadm.IGNORED]},
         }
 
     # --- faults
@@ -366,6 +381,12 @@ class Lab:
         for name, source in (("client.crt", pair.certificate), ("client.key", pair.key)):
             _write_private(folder / name, source.read_text())
         _write_private(self.folder / "admin.conf", first.read("/etc/kubernetes/admin.conf"))
+
+    def offer(self, kubernetes: str) -> None:
+        """Packages and images of another version, for an upgrade."""
+        with self._timed(f"offer {kubernetes}"):
+            images.load(images.names_for(kubernetes), self.services.registry)
+            packages.publish(kubernetes)
 
     def write_profile(self) -> Path:
         """The profile and what it refers to, in files; returns the folder for KUBE_RUNBOOKS_CLUSTERS."""

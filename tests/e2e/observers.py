@@ -1,0 +1,231 @@
+"""What clients and an independent observer see while a runbook is at work: nothing of ours is asked for it."""
+
+import json
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+
+import httpx
+
+from tests.lab.host import LabError
+from tests.lab.images import WORKLOAD as IMAGE
+from tests.lab.lab import Lab
+
+TRIES = 30
+"""Of one API request, as a client with retries has them: half a minute."""
+
+SERVICE = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: NAME, namespace: default}
+spec:
+  replicas: 2
+  selector: {matchLabels: {app: NAME}}
+  template:
+    metadata: {labels: {app: NAME}}
+    spec:
+      terminationGracePeriodSeconds: 10
+      topologySpreadConstraints:
+        - {maxSkew: 1, topologyKey: kubernetes.io/hostname, whenUnsatisfiable: ScheduleAnyway, labelSelector: {matchLabels: {app: NAME}}}
+      containers:
+        - name: web
+          image: IMAGE
+          command: [/bin/busybox, sh, -c, "mkdir /w && echo hello > /w/index.html && exec busybox httpd -f -p 8080 -h /w"]
+          readinessProbe: {tcpSocket: {port: 8080}, periodSeconds: 1}
+          lifecycle: {preStop: {sleep: {seconds: 4}}}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: NAME, namespace: default}
+spec: {selector: {app: NAME}, ports: [{port: 80, targetPort: 8080}]}
+---
+apiVersion: policy/v1
+kind: PodDisruptionBudget
+metadata: {name: NAME, namespace: default}
+spec: {minAvailable: 1, selector: {matchLabels: {app: NAME}}}
+"""
+"""Two pods that stop as an orderly server does: requests that were sent before its end is known are still answered."""
+
+
+@dataclass
+class Count:
+    """Of requests."""
+
+    total: int = 0
+    failed: list[str] = field(default_factory=list)
+    """Tries that failed, with time and reason."""
+    lost: list[str] = field(default_factory=list)
+    """Requests of which no try was answered."""
+
+    def __str__(self) -> str:
+        return f"{len(self.lost)} lost and {len(self.failed)} tries failed of {self.total}"
+
+
+@dataclass
+class Seen:
+    """By all observers."""
+
+    reads: Count = field(default_factory=Count)
+    writes: Count = field(default_factory=Count)
+    service: Count = field(default_factory=Count)
+    fewest_members: int = 99
+    violations: list[str] = field(default_factory=list)
+    """Of the budget."""
+    cordons: list[tuple[float, str, bool]] = field(default_factory=list)
+    """Seconds, node, cordoned: each change."""
+
+    def __str__(self) -> str:
+        return (
+            f"service: {self.service}; API reads: {self.reads}; writes: {self.writes}; fewest healthy members of etcd: "
+            f"{self.fewest_members}; violations of the budget: {len(self.violations)}"
+        )
+
+    @property
+    def most_cordoned(self) -> int:
+        """Nodes at once."""
+        state: dict[str, bool] = {}
+        most = 0
+        for _, name, cordoned in self.cordons:
+            state[name] = cordoned
+            most = max(most, sum(state.values()))
+        return most
+
+
+def start_service(lab: Lab, name: str = "web") -> str:
+    """A service with a budget; its address."""
+    lab.kubectl("apply", "-f", "-", text=SERVICE.replace("NAME", name).replace("IMAGE", IMAGE))
+    lab.kubectl("rollout", "status", f"deployment/{name}", "--timeout=90s", limit=100)
+    return lab.kubectl("get", "service", name, "--output=jsonpath={.spec.clusterIP}")
+
+
+@contextmanager
+def observed(lab: Lab, address: str, *, client: str = "w1") -> Iterator[Seen]:
+    """All observers at work while the block runs; the service is asked from the machine `client`."""
+    seen, end = Seen(), threading.Event()
+    began = time.monotonic()
+    acts: list[Callable[[], None]] = [
+        lambda: _ask_api(lab, seen.reads, _read),
+        lambda: _ask_api(lab, seen.writes, _write),
+        lambda: _count_members(lab, seen),
+        lambda: _watch_budget(lab, seen),
+        lambda: _watch_cordons(lab, seen, began),
+    ]
+    threads = [threading.Thread(target=_repeat, args=(act, end), daemon=True) for act in acts]
+    threads.append(threading.Thread(target=_ask_service, args=(lab, client, address, seen.service, end), daemon=True))
+    for thread in threads:
+        thread.start()
+    try:
+        yield seen
+    finally:
+        end.set()
+        for thread in threads:
+            thread.join(timeout=60)
+
+
+def _repeat(act: Callable[[], None], end: threading.Event) -> None:
+    while not end.wait(0.1):
+        with suppress(httpx.HTTPError, OSError):
+            act()
+
+
+def _ask_api(lab: Lab, count: Count, ask: Callable[[httpx.Client, int], httpx.Response]) -> None:
+    """One request, tried again as a client would, through the load balancer."""
+    count.total += 1
+    problem = ""
+    for _ in range(TRIES):
+        try:
+            answer = ask(_client(lab), count.total)
+            if answer.is_success:
+                return
+            problem = f"{answer.status_code} {answer.text[:100]}"
+        except httpx.HTTPError as error:
+            problem = f"{type(error).__name__} {error}"
+        count.failed.append(f"{time.strftime('%X')} {problem}")
+        time.sleep(1)
+    count.lost.append(problem)
+
+
+def _read(client: httpx.Client, number: int) -> httpx.Response:
+    del number
+    return client.get("/api/v1/namespaces/default/services/kubernetes")
+
+
+def _write(client: httpx.Client, number: int) -> httpx.Response:
+    """Done twice it is the same: an answer that was lost may have been a success."""
+    path = "/api/v1/namespaces/default/configmaps/observer?fieldManager=observer&force=true"
+    body = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "observer"},
+        "data": {"number": str(number)},
+    }
+    return client.patch(path, content=json.dumps(body), headers={"Content-Type": "application/apply-patch+yaml"})
+
+
+_clients = threading.local()
+
+
+def _client(lab: Lab) -> httpx.Client:
+    """A thread's own, as the administrator, with a connection that lives as long as it can."""
+    if getattr(_clients, "of", None) is not lab:
+        _clients.of, _clients.client = lab, lab.api_client()
+    client: httpx.Client = _clients.client
+    return client
+
+
+def _count_members(lab: Lab, seen: Seen) -> None:
+    folder = lab.folder / "etcd-client"
+    tls = ssl.create_default_context(cafile=str(folder / "ca.crt"))
+    tls.load_cert_chain(folder / "client.crt", folder / "client.key")
+    healthy = 0
+    with httpx.Client(verify=tls, timeout=5, trust_env=False) as client:
+        for machine in lab.control_planes:
+            with suppress(httpx.HTTPError):
+                healthy += client.get(f"https://{machine.address}:2379/health").text.startswith('{"health":"true"')
+    seen.fewest_members = min(seen.fewest_members, healthy)
+
+
+def _watch_budget(lab: Lab, seen: Seen) -> None:
+    answer = _client(lab).get("/apis/policy/v1/namespaces/default/poddisruptionbudgets/web")
+    if answer.is_success:
+        status = answer.json()["status"]
+        if status["currentHealthy"] < status["desiredHealthy"]:
+            seen.violations.append(f"{time.strftime('%X')} {status['currentHealthy']} of {status['desiredHealthy']}")
+
+
+def _watch_cordons(lab: Lab, seen: Seen, began: float) -> None:
+    answer = _client(lab).get("/api/v1/nodes")
+    if answer.is_success:
+        last = {name: cordoned for _, name, cordoned in seen.cordons}
+        for node in answer.json()["items"]:
+            name, cordoned = node["metadata"]["name"], bool(node["spec"].get("unschedulable"))
+            if last.get(name, False) != cordoned:
+                seen.cordons.append((time.monotonic() - began, name, cordoned))
+
+
+def _ask_service(lab: Lab, name: str, address: str, count: Count, end: threading.Event) -> None:
+    """From a machine, a new connection for each request, by a loop that runs there."""
+    script = (
+        "rm -f /root/observer-end; n=0; until [ -e /root/observer-end ]; do n=$((n + 1)); "
+        f'curl --silent --fail --max-time 3 --output /dev/null http://{address}/ || echo "failed $(date +%X) $?"; '
+        'sleep 0.05; done; echo "total $n"'
+    )
+
+    def stop() -> None:
+        end.wait()
+        with suppress(LabError):
+            lab[name].run("touch /root/observer-end")
+
+    stopper = threading.Thread(target=stop, daemon=True)
+    stopper.start()
+    told = lab[name].run(script, limit=3600)
+    stopper.join()
+    for line in told.splitlines():
+        if line.startswith("total "):
+            count.total = int(line.split()[1])
+        else:
+            count.failed.append(line)
+            count.lost.append(line)
