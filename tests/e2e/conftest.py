@@ -85,6 +85,12 @@ def small(labs: Labs, new_site: Callable[[Lab], LabSite]) -> LabSite:
 
 
 @pytest.fixture
+def fresh_small(labs: Labs, new_site: Callable[[Lab], LabSite]) -> LabSite:
+    """One control plane, one worker; fresh."""
+    return new_site(labs.fresh(SMALL))
+
+
+@pytest.fixture
 def fresh_ha(labs: Labs, new_site: Callable[[Lab], LabSite]) -> LabSite:
     """Three control planes, two workers; fresh."""
     return new_site(labs.fresh(HA))
