@@ -1,6 +1,7 @@
 """Real clusters, one at a time: each test says which shape it needs, and whether nobody may have touched it before."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Self
 
 import pytest
@@ -14,6 +15,9 @@ from tests.servers.prefect_server import PrefectServer
 
 HA = Shape(name="e2e-ha", network=100, control_planes=3, workers=2)
 SMALL = Shape(name="e2e-small", network=101, control_planes=1, workers=1)
+UPGRADABLE_HA = Shape(name="e2e-up-ha", network=104, control_planes=3, workers=2, etcd="3.6.16")
+UPGRADABLE_SMALL = Shape(name="e2e-up", network=105, control_planes=1, workers=1, etcd="3.6.16")
+TARGET = "1.37.2"
 EXTERNAL = Shape(name="e2e-external", network=102, control_planes=1, workers=1, external_etcd=1, bastion=True)
 
 
@@ -38,6 +42,12 @@ class Labs:
     def shared(self, shape: Shape) -> Lab:
         """Whole, and to be left whole."""
         return self._get(shape, {"clean", "whole"}, "whole")
+
+    @contextmanager
+    def used_again(self, shape: Shape) -> Iterator[Lab]:
+        """As tests of this kind have left it when they went well, else fresh: for tests that bring what they destroy back."""
+        yield self._get(shape, {"clean", "brought back"}, "destroyed")
+        self._state = "brought back"
 
     def _get(self, shape: Shape, good: set[str], then: str) -> Lab:
         if self._lab is None or self._lab.shape != shape:
@@ -97,6 +107,29 @@ def fresh_ha(labs: Labs, new_site: Callable[[Lab], LabSite]) -> LabSite:
 
 
 @pytest.fixture
+def used_ha(labs: Labs, new_site: Callable[[Lab], LabSite]) -> Iterator[LabSite]:
+    """The same, as a test that had it before brought it back; a test that fails leaves no cluster to the next one."""
+    with labs.used_again(HA) as lab:
+        yield new_site(lab)
+
+
+@pytest.fixture
 def fresh_external(labs: Labs, new_site: Callable[[Lab], LabSite]) -> LabSite:
     """A control plane with its etcd on a machine of its own, a bastion before both; fresh."""
     return new_site(labs.fresh(EXTERNAL))
+
+
+@pytest.fixture
+def upgradable_ha(labs: Labs, new_site: Callable[[Lab], LabSite]) -> LabSite:
+    """Three control planes, two workers, and the next minor to go to; fresh."""
+    lab = labs.fresh(UPGRADABLE_HA)
+    lab.offer(TARGET)
+    return new_site(lab)
+
+
+@pytest.fixture
+def upgradable_small(labs: Labs, new_site: Callable[[Lab], LabSite]) -> LabSite:
+    """One control plane, one worker, and the next minor to go to; fresh."""
+    lab = labs.fresh(UPGRADABLE_SMALL)
+    lab.offer(TARGET)
+    return new_site(lab)

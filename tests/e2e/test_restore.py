@@ -1,13 +1,18 @@
 """`etcd_restore_from_s3` on a real cluster: whatever was destroyed and wherever it was killed, the backup's state is back."""
 
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
 from tests.e2e.site import LabSite
 from tests.lab.images import WORKLOAD as WORKLOAD_IMAGE
+from tests.lab.kubeadm import IGNORED
 from tests.lab.lab import Lab
 from tests.lab.machine import Machine
+from tests.lab.shape import BUCKET
 
 pytestmark = pytest.mark.timeout(1200)
 
@@ -86,8 +91,55 @@ def test_two_lost_control_planes_are_left_out_and_the_report_says_how_to_join_ne
     report = restore(backed_up, lost=["cp2", "cp3"])
     assert report["outcome"] == "completed"
     assert evidence(report, "start etcd")["members"] == ["cp1"]
+    assert evidence(report, "prove recovery")["nodes_ready"] == ["cp1", "w1", "w2"]
     assert any("kubeadm" in line and "cp3" in line for line in report["summary"])
     assert_state_of_backup(backed_up)
+
+
+@pytest.mark.full
+def test_one_lost_control_plane_joins_again_as_the_report_says(backed_up: LabSite) -> None:
+    """Its machine comes back as it was, a member of an etcd that is no more; the report's commands are typed as they stand."""
+    lab = backed_up.lab
+    lab["cp3"].power_cut()
+    report = restore(backed_up, lost=["cp3"])
+    assert report["outcome"] == "completed"
+    assert evidence(report, "start etcd")["members"] == ["cp1", "cp2"]
+    assert_state_of_backup(backed_up)
+    told = next(line for line in report["summary"] if line.startswith("cp3 was left out: "))
+    upload, create = "kubeadm init phase upload-certs --upload-certs", "kubeadm token create --print-join-command"
+    assert all(command in told for command in ("kubectl delete node cp3", upload, create, "kubeadm reset"))
+    lab["cp3"].restart()
+    lab.kubectl("delete", "node", "cp3")
+    key = lab["cp1"].run(upload).split()[-1]
+    join = lab["cp1"].run(f"{create} --certificate-key {key}").strip()
+    lab["cp3"].run("kubeadm reset --force")
+    lab["cp3"].run(f"{join} --control-plane --ignore-preflight-errors={IGNORED}", limit=300)
+    lab.wait_until_ready()
+    health = backed_up.run("etcd_health")
+    assert health["outcome"] == "completed"
+    assert "healthy: cp1, cp2, cp3" in health["summary"][0]
+
+
+def test_a_snapshot_that_changed_in_the_store_stops_nothing(fresh_small: LabSite) -> None:
+    """Each node checks it. When it is whole again the same restore goes on, and what an attempt has left is in nobody's way."""
+    fill_and_back_up(fresh_small)
+    machine = fresh_small.lab["cp1"]
+    before = processes(fresh_small.lab)
+    [key] = [key for key in fresh_small.keys(f"{fresh_small.name}/etcd/") if key.endswith("/snapshot.db.zst")]
+    whole = fresh_small.read(key)
+    fresh_small.s3.put_object(Bucket=BUCKET, Key=key, Body=whole[:-1] + bytes([whole[-1] ^ 1]))
+    failed = restore(fresh_small)
+    assert failed["outcome"] == "failed"
+    assert "the stored object has sha256" in failed["problem"]
+    assert processes(fresh_small.lab) == before
+    fresh_small.s3.put_object(Bucket=BUCKET, Key=key, Body=whole)
+    begun = json.loads(machine.read("/var/lib/kube-runbooks/restore/record.json"))["id"]
+    machine.run(
+        f"mkdir -p /var/lib/etcd/restore-{begun}/member/snap; touch /var/lib/etcd/restore-{begun}/member/snap/db"
+    )
+    assert restore(fresh_small)["outcome"] == "completed"
+    assert_state_of_backup(fresh_small)
+    assert_nothing_under_way(fresh_small)
 
 
 def test_killed_three_times_and_run_again(backed_up: LabSite) -> None:
@@ -103,12 +155,17 @@ def test_killed_three_times_and_run_again(backed_up: LabSite) -> None:
 
 @pytest.mark.full
 @pytest.mark.parametrize("die", [f"{when} {step}" for step in STEPS for when in ("before", "after")])
-def test_killed_at_a_boundary_and_run_again(backed_up: LabSite, die: str) -> None:
-    """Every boundary of a step, on a fresh cluster each."""
-    assert restore(backed_up, die=die)["outcome"] == "running"
-    assert restore(backed_up)["outcome"] == "completed"
-    assert_state_of_backup(backed_up)
-    assert_nothing_under_way(backed_up)
+def test_killed_at_a_boundary_and_run_again(used_ha: LabSite, die: str) -> None:
+    """Every boundary of a step: a cluster with two of three databases destroyed, restored again and again."""
+    for name in ("kept", "later"):
+        used_ha.lab.kubectl("delete", "namespace", name, "--ignore-not-found", limit=120)
+    fill_and_back_up(used_ha)
+    for machine in used_ha.lab.control_planes[1:]:
+        break_etcd(machine)
+    assert restore(used_ha, die=die)["outcome"] == "running"
+    assert restore(used_ha)["outcome"] == "completed"
+    assert_state_of_backup(used_ha)
+    assert_nothing_under_way(used_ha)
 
 
 def test_a_restore_that_was_cut_off_is_rolled_back(backed_up: LabSite) -> None:
@@ -128,8 +185,11 @@ def test_a_restore_that_was_cut_off_is_rolled_back(backed_up: LabSite) -> None:
 
 
 def test_what_is_wrong_is_refused_before_anything_is_touched(backed_up: LabSite) -> None:
-    """Wrong confirmation, unknown and unverified backups, backups of others, a full disk; and a plan changes nothing."""
+    """An odd manifest, no confirmation, unknown and unverified backups, others' backups, a full disk; a plan changes nothing."""
     lab, name = backed_up.lab, backed_up.name
+    with another_manifest(lab["cp3"]):
+        odd = restore(backed_up)
+    assert "cp3: the etcd manifest has not the flags that kubeadm gives" in odd["problem"]
     before = processes(lab)
     plan = backed_up.run("etcd_restore_from_s3")
     assert plan["outcome"] == "completed"
@@ -140,33 +200,33 @@ def test_what_is_wrong_is_refused_before_anything_is_touched(backed_up: LabSite)
     assert "does not exist" in restore(backed_up, backup="20200101T000000Z-1-00000000")["problem"]
     manifest = next(key for key in backed_up.keys(f"{name}/etcd/") if key.endswith("manifest.json"))
     other = manifest.replace(f"{name}/", "other/", 1)
-    backed_up.s3.put_object(Bucket="lab", Key=other, Body=backed_up.read(manifest))
+    backed_up.s3.put_object(Bucket=BUCKET, Key=other, Body=backed_up.read(manifest))
     assert "is the manifest of" in restore(backed_up, from_cluster="other")["problem"]
     with lab["cp2"].full_disk("/var/lib/etcd"):
         full = restore(backed_up)["problem"]
     assert "cp2: /var/lib/etcd has" in full
     assert "a second data directory needs" in full
-    backed_up.s3.delete_object(Bucket="lab", Key=manifest)
+    backed_up.s3.delete_object(Bucket=BUCKET, Key=manifest)
     assert "no backup of this cluster" in restore(backed_up)["problem"]
     assert processes(lab) == before
 
 
-def fill_and_back_up(site: LabSite) -> None:
+def fill_and_back_up(site: LabSite, route: str = "tunnel") -> None:
     """A workload that is in the backup, and objects that are not."""
     kubectl = site.lab.kubectl
     kubectl("create", "namespace", "kept")
     kubectl("apply", "-f", "-", text=WORKLOAD.replace("IMAGE", WORKLOAD_IMAGE))
     kubectl("create", "configmap", "-n", "kept", "told", "--from-literal=value=before")
     kubectl("rollout", "status", "-n", "kept", "deployment/web", "--timeout=60s")
-    assert site.run("etcd_backup_to_s3", route="tunnel")["outcome"] == "completed"
+    assert site.run("etcd_backup_to_s3", route=route)["outcome"] == "completed"
     kubectl("create", "namespace", "later")
     kubectl("create", "configmap", "-n", "later", "told", "--from-literal=value=later")
 
 
 def test_an_external_etcd_behind_a_bastion_is_restored(fresh_external: LabSite) -> None:
-    """A systemd unit on a machine without a kubelet, its data directory destroyed."""
+    """A systemd unit on a machine without a kubelet, which sends its own backup; its data directory is destroyed."""
     fresh_external.write_profile(etcd=None)
-    fill_and_back_up(fresh_external)
+    fill_and_back_up(fresh_external, route="node")
     etcd = fresh_external.lab["etcd1"]
     etcd.run("systemctl kill --signal=KILL etcd; rm -rf /var/lib/etcd/member")
     report = restore(fresh_external)
@@ -180,6 +240,17 @@ def restore(site: LabSite, die: str = "", **parameters: object) -> dict[str, Any
     """A run that is confirmed."""
     confirmed: dict[str, Any] = {"mode": "apply", "confirm": site.name} | parameters
     return site.run("etcd_restore_from_s3", die=die, **confirmed)
+
+
+@contextmanager
+def another_manifest(machine: Machine) -> Iterator[None]:
+    """Its etcd has a flag that kubeadm does not give; nothing restarts by that, for its kubelet does not look."""
+    manifest = "/etc/kubernetes/manifests/etcd.yaml"
+    machine.run(
+        f"systemctl stop kubelet; cp -p {manifest} /root/; sed -i 's#- --name=.*#&\\n    - --wal-dir=/wal#' {manifest}"
+    )
+    yield
+    machine.run(f"mv /root/etcd.yaml {manifest}; systemctl start kubelet")
 
 
 def break_etcd(machine: Machine) -> None:
