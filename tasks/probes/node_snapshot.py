@@ -184,7 +184,7 @@ put() {{ # NUMBER LENGTH URL
       --silent --show-error --fail --connect-timeout 10 --speed-limit 1024 --speed-time 60 $CA \\
       --header "Content-Length: $2" --header "Transfer-Encoding:" --header "Expect:" --dump-header - --output body
   }} | tr -d '\\r' | sed -n 's/^[Ee][Tt][Aa][Gg]: *//p') && [ -n "$etag" ]; do
-    [ $try -lt {tries} ] || {{ head -c 500 body 2>/dev/null; echo "part $1 was not taken in $try tries"; exit 75; }}
+    [ $try -lt {tries} ] || {{ head -c 500 body 2>/dev/null || true; echo "part $1 was not taken in $try tries"; exit 75; }}
     sleep $try; try=$((try + 1))
   done
   echo "etag $1 $etag"

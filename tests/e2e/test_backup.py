@@ -2,6 +2,7 @@
 
 import io
 import tarfile
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,12 @@ import pyrage
 import pytest
 import yaml
 
+from tasks.clients.ssh import Job, run_job
+from tasks.cluster import open_cluster
+from tasks.errors import NotYet
+from tasks.models.cluster import EtcdOnNode
+from tasks.node_snapshots import etcd_tools
+from tasks.probes.node_snapshot import WORK, check_node, input_of, snapshot_script
 from tests.e2e.site import LabSite
 
 pytestmark = pytest.mark.timeout(600)
@@ -52,14 +59,25 @@ def test_the_node_route_leaves_no_byte_and_no_key_on_the_node(small: LabSite) ->
         assert found.split() == []
 
 
-def test_a_node_without_space_is_refused_and_a_failed_upload_leaves_nothing(small: LabSite) -> None:
-    """Before anything is taken; and when the store dies in the middle."""
+def test_a_node_without_space_is_refused(small: LabSite) -> None:
+    """Before anything is taken."""
     machine = small.lab["cp1"]
     with machine.full_disk("/var/lib/kube-runbooks"):
         refused = small.run("etcd_backup_to_s3", route="node")
     assert refused["outcome"] == "refused"
     assert "bytes free, a snapshot of" in refused["problem"]
     assert small.keys(f"{small.name}/etcd/") == small.uploads() == []
+
+
+def test_a_snapshot_that_no_store_takes_leaves_nothing_on_the_node(small: LabSite) -> None:
+    """The job says which part failed, and that it may be tried again; its files are gone."""
+    node = open_cluster(small.name).node("cp1")
+    script = snapshot_script("no-store", etcd_tools(node, "3.6"), EtcdOnNode(), revision=0)
+    node.run(check_node(), timeout=timedelta(minutes=1), sudo=True)
+    nobody = input_of(["http://127.0.0.1:1/refuses"], b"")
+    with pytest.raises(NotYet, match="part 1 was not taken in 5 tries"):
+        run_job(node, Job("no-store", script, timedelta(minutes=5)), stdin=nobody)
+    assert small.lab["cp1"].run(f"ls {WORK}").split() == []
 
 
 def test_key_material_is_for_its_recipients_only(small: LabSite, tmp_path: Path) -> None:
