@@ -16,8 +16,9 @@ from tasks.models.base import Duration
 from tasks.models.cluster import NAME_PATTERN
 from tasks.models.plan import Mode
 from tasks.models.report import Report
-from tasks.models.upgrade import Orders, UpgradeOptions, UpgradePlan
+from tasks.models.upgrade import NodeUpgraded, Orders, UpgradeOptions, UpgradePlan
 from tasks.policy.upgrade import plan_upgrade
+from tasks.reports import progress
 from tasks.runbook import APPROVE_WITHIN, Run, report_end, runbook
 from tasks.summaries import restore_command, summarize_upgrade, summarize_upgrade_plan
 from tasks.upgrade import (
@@ -80,14 +81,19 @@ def _upgrade(
     orders = Orders(staged=staged, options=options, run_id=run.run_id)
     if options.etcd_image_tag:
         run.step(pin_etcd, cluster, options.etcd_image_tag, check)
-    done = [run.step(upgrade_control_plane_node, cluster, node, orders, check) for node in plan.control_plane]
-    if plan.control_plane:
-        run.step(prove_control_plane, cluster, staged)
+    done: list[NodeUpgraded] = []
     failed: dict[str, str] = {}
-    for wave in plan.waves:
-        came = run.step(upgrade_wave, cluster, wave, orders, check, len(failed))
-        done += came.nodes
-        failed |= came.failed
+    with progress(f"{cluster}-rolling-upgrade", f"nodes at v{plan.version}", len(plan.nodes)) as nodes:
+        for node in plan.control_plane:
+            done.append(run.step(upgrade_control_plane_node, cluster, node, orders, check))
+            nodes.advance(1)
+        if plan.control_plane:
+            run.step(prove_control_plane, cluster, staged)
+        for wave in plan.waves:
+            came = run.step(upgrade_wave, cluster, wave, orders, check, len(failed))
+            nodes.advance(len(wave))
+            done += came.nodes
+            failed |= came.failed
     proof = run.step(prove_upgraded, cluster, plan, staged, tuple(failed))
     return summarize_upgrade(plan, backup, done, failed, proof)
 

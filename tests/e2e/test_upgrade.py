@@ -143,7 +143,7 @@ def test_killed_at_boundaries_in_kubeadm_and_in_a_drain_it_goes_on(upgradable_sm
         run()
     assert lab.kubectl("get", "node", "w1", "--output=jsonpath={.status.nodeInfo.kubeletVersion}") == f"v{BEFORE}"
     lab.kubectl("delete", "pdb", "blocked")
-    report = upgrade(site)
+    report = upgrade(site, options=QUICK | {"nodes": ["w1"]})
     assert report["outcome"] == "completed"
     assert_upgraded(site)
     for machine in lab.nodes:
@@ -174,12 +174,62 @@ def test_killed_at_a_boundary_it_goes_on(upgradable_small: LabSite, die: str) ->
     assert_upgraded(upgradable_small)
 
 
+@pytest.mark.full
+def test_kubeadm_puts_the_old_control_plane_back_which_is_told_and_gone_on_with(upgradable_small: LabSite) -> None:
+    """An API server that does not start with what kubeadm-config says: after five minutes it is the old one that runs."""
+    site, lab = upgradable_small, upgradable_small.lab
+    change_configuration(site, "s/^    apiServer: {}/    apiServer: {extraArgs: [{name: no-such-flag, value: x}]}/")
+    report = upgrade(site)
+    assert report["outcome"] == "failed"
+    assert "cp1: kubeadm put the old control plane back" in report["problem"]
+    assert "cp1 stays cordoned" in report["next_step"]
+    assert [key for key in site.keys(f"{site.name}/reports/rolling_upgrade/evidence/") if key.endswith("-cp1.txt")]
+    [node] = [one for one in lab.get("nodes") if one["metadata"]["name"] == "cp1"]
+    assert node["spec"]["unschedulable"]
+    assert "kubeadm put the old control plane back" in node["metadata"]["annotations"]["kube-runbooks.io/failed"]
+    assert f"kube-apiserver:v{BEFORE}" in lab["cp1"].read("/etc/kubernetes/manifests/kube-apiserver.yaml")
+    assert not is_cordoned(site, "w1")
+    change_configuration(site, "s/^    apiServer: {extraArgs.*/    apiServer: {}/")
+    assert upgrade(site)["outcome"] == "completed"
+    assert_upgraded(site)
+
+
+@pytest.mark.full
+def test_a_control_plane_that_somebody_cordons_stops_the_next_gate(upgradable_ha: LabSite) -> None:
+    """Of three, one more may not be disturbed then: the gate waits, and refuses; the rest is done when the cordon is gone."""
+    site, lab = upgradable_ha, upgradable_ha.lab
+
+    def cordon() -> None:
+        wait_until(lambda: is_cordoned(site, "cp1"), 600.0, "the first node is at work")
+        lab.kubectl("cordon", "cp2")
+
+    somebody = threading.Thread(target=cordon)
+    somebody.start()
+    report = upgrade(site, options={"etcd_image_tag": "default", "settle": "3s"}, limit=1500)
+    somebody.join()
+    assert report["outcome"] == "refused"
+    assert "cp2 is cordoned or not Ready" in report["problem"]
+    assert not is_cordoned(site, "cp1")
+    lab.kubectl("uncordon", "cp2")
+    again = upgrade(site, options={"etcd_image_tag": "default", "settle": "3s"}, limit=1500)
+    assert again["outcome"] == "completed"
+    assert_upgraded(site)
+
+
 def upgrade(
     site: LabSite, die: str = "", version: str = TARGET, limit: float = 900, **parameters: object
 ) -> dict[str, Any]:
     """A run that asks nobody."""
     given: dict[str, Any] = {"mode": "apply", "version": version, "options": QUICK} | parameters
     return site.run("rolling_upgrade", die=die, limit=limit, **given)
+
+
+def change_configuration(site: LabSite, expression: str) -> None:
+    """Of kubeadm, by sed."""
+    config = "export KUBECONFIG=/etc/kubernetes/admin.conf; kubectl -n kube-system"
+    site.lab["cp1"].run(
+        f"{config} get configmap kubeadm-config -o yaml | sed '{expression}' | {config.partition('; ')[2]} replace -f -"
+    )
 
 
 def assert_upgraded(site: LabSite) -> None:
