@@ -13,10 +13,11 @@ from tests.lab.lab import Lab
 from tests.lab.shape import Shape
 from tests.servers.prefect_server import PrefectServer
 
-HA = Shape(name="e2e-ha", network=100, control_planes=3, workers=2)
-SMALL = Shape(name="e2e-small", network=101, control_planes=1, workers=1)
-UPGRADABLE_HA = Shape(name="e2e-up-ha", network=104, control_planes=3, workers=2, etcd="3.6.16")
-UPGRADABLE_SMALL = Shape(name="e2e-up", network=105, control_planes=1, workers=1, etcd="3.6.16")
+ETCD = "3.6.16"
+"""Not kubeadm's own 3.6.8: from that one no upgrade leads to the next minor."""
+
+HA = Shape(name="e2e-ha", network=100, control_planes=3, workers=2, etcd=ETCD)
+SMALL = Shape(name="e2e-small", network=101, control_planes=1, workers=1, etcd=ETCD)
 TARGET = "1.37.2"
 EXTERNAL = Shape(name="e2e-external", network=102, control_planes=1, workers=1, external_etcd=1, bastion=True)
 
@@ -122,7 +123,7 @@ def fresh_external(labs: Labs, new_site: Callable[[Lab], LabSite]) -> LabSite:
 @pytest.fixture
 def upgradable_ha(labs: Labs, new_site: Callable[[Lab], LabSite]) -> LabSite:
     """Three control planes, two workers, and the next minor to go to; fresh."""
-    lab = labs.fresh(UPGRADABLE_HA)
+    lab = labs.fresh(HA)
     lab.offer(TARGET)
     return new_site(lab)
 
@@ -130,6 +131,6 @@ def upgradable_ha(labs: Labs, new_site: Callable[[Lab], LabSite]) -> LabSite:
 @pytest.fixture
 def upgradable_small(labs: Labs, new_site: Callable[[Lab], LabSite]) -> LabSite:
     """One control plane, one worker, and the next minor to go to; fresh."""
-    lab = labs.fresh(UPGRADABLE_SMALL)
+    lab = labs.fresh(SMALL)
     lab.offer(TARGET)
     return new_site(lab)

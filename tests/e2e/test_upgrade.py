@@ -132,10 +132,10 @@ def test_killed_at_boundaries_in_kubeadm_and_in_a_drain_it_goes_on(upgradable_sm
     """No act is done twice: kubeadm ran once on each node, the kubelet was restarted once."""
     site, lab = upgradable_small, upgradable_small.lab
     upgrade(site, die="after stage upgrade")
+    assert_lock_is_told(site)
     running = "ls /var/lib/kube-runbooks/jobs/kubeadm-*/output 2> /dev/null"
     with killed_when(site, lambda: lab["cp1"].run(f"{running} || true")) as run:
         run()
-    assert_lock_is_told(site)
     upgrade(site, die="after upgrade control plane node")
     assert lab.kubectl("get", "node", "cp1", "--output=jsonpath={.status.nodeInfo.kubeletVersion}") == f"v{TARGET}"
     start_blocked(site)
