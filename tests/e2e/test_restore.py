@@ -189,7 +189,7 @@ def test_what_is_wrong_is_refused_before_anything_is_touched(backed_up: LabSite)
     lab, name = backed_up.lab, backed_up.name
     with another_manifest(lab["cp3"]):
         odd = restore(backed_up)
-    assert "cp3: the etcd manifest has not the flags that kubeadm gives" in odd["problem"]
+    assert "cp3: its etcd manifest has not the flags that kubeadm gives" in odd["problem"]
     before = processes(lab)
     plan = backed_up.run("etcd_restore_from_s3")
     assert plan["outcome"] == "completed"
