@@ -130,6 +130,21 @@ def test_a_power_cut_is_another_boot_and_a_thaw_another_cluster_state(small: Lab
     assert not small.exists("namespace", "gone-by-thaw")
 
 
+def test_a_person_logs_in_and_asks_the_cluster(small: LabSite) -> None:
+    """What `make lab-ssh` and its like call."""
+    for words, told in (
+        (["ssh", "--name", SMALL.name, "w1", "hostname; sudo id -un"], "w1\nroot\n"),
+        (["kubectl", "--name", SMALL.name, "get", "nodes", "--output=name"], "node/cp1\nnode/w1\n"),
+        (["list"], f"{SMALL.name}: runs, {small.lab.shape}\n"),
+    ):
+        assert (
+            told
+            in subprocess.run(
+                [sys.executable, "-m", "tests.lab", *words], cwd=ROOT, capture_output=True, text=True, check=True
+            ).stdout
+        )
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
