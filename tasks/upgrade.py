@@ -36,7 +36,7 @@ from tasks.policy.upgrade import next_minor
 from tasks.policy.versions import EtcdVersion, KubernetesVersion, what_forbids_etcd
 from tasks.policy.waves import may_go_on
 from tasks.probes import upgrade
-from tasks.probes.api_facts import cluster_configuration
+from tasks.probes.api_facts import cluster_configuration, name_and_version, with_etcd_tag
 from tasks.retries import ACT, OBSERVE, PATIENT
 from tasks.site_gates import what_gates_say
 
@@ -108,7 +108,7 @@ def pin_etcd(cluster: str, tag: str, check: Check) -> None:
     """Sets etcd.local.imageTag of kubeadm-config, or removes it (`default`); takes effect with the next kubeadm upgrade."""
     kube = open_cluster(cluster).kube
     found = kube.get(CONFIGURATION)
-    wanted = _with_etcd_tag(cluster_configuration(found), tag)
+    wanted = with_etcd_tag(cluster_configuration(found), tag)
     if wanted == cluster_configuration(found):
         return
     check()
@@ -215,7 +215,7 @@ def _upgrade_worker(handle: Cluster, node: NodeUpgrade, orders: Orders, check: C
 
 def _needs_kubeadm(work: NodeWork, node: NodeUpgrade, staged: Staged) -> bool:
     """Its static pods are not those of the target, kubeadm was cut off before its end, or the plan saw that something is left."""
-    wanted = dict(map(_name_and_version, staged.images))
+    wanted = dict(map(name_and_version, staged.images))
     pods = {pod.name: pod.version for pod in work.machine.static_pods}
     if node.unfinished or any(pods[name] != wanted[name] for name in pods.keys() & wanted.keys() - {ETCD}):
         return True
@@ -324,7 +324,7 @@ def _prove_addons(handle: Cluster, staged: Staged) -> tuple[str, ...]:
 
 def _check_etcd_minimum(handle: Cluster, staged: Staged) -> None:
     """The rule of the plan, with the etcd that this kubeadm does bring."""
-    tag = next((version for name, version in map(_name_and_version, staged.images) if name == ETCD), "")
+    tag = next((version for name, version in map(name_and_version, staged.images) if name == ETCD), "")
     brought = EtcdVersion.observed(tag)
     if brought is None:
         return
@@ -341,23 +341,7 @@ def _check_etcd_minimum(handle: Cluster, staged: Staged) -> None:
 
 
 def _configuration_for(handle: Cluster, version: str, etcd_tag: str) -> dict[str, Any]:
-    return _with_etcd_tag(_configuration(handle) | {"kubernetesVersion": f"v{version}"}, etcd_tag)
-
-
-def _with_etcd_tag(configuration: dict[str, Any], tag: str) -> dict[str, Any]:
-    local = (configuration.get("etcd") or {}).get("local")
-    if not tag or local is None:
-        return configuration
-    local = {name: value for name, value in local.items() if name != "imageTag"}
-    if tag != "default":
-        local["imageTag"] = tag
-    return configuration | {"etcd": {"local": local}}
-
-
-def _name_and_version(image: str) -> tuple[str, str]:
-    """kube-apiserver, 1.37.2; etcd, 3.7.0."""
-    path, _, tag = image.rpartition(":")
-    return path.rpartition("/")[2], tag.removeprefix("v").partition("-")[0]
+    return with_etcd_tag(_configuration(handle) | {"kubernetesVersion": f"v{version}"}, etcd_tag)
 
 
 def _job_name(what: str, version: str) -> str:

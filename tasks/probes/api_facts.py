@@ -118,6 +118,21 @@ def cluster_configuration(config_map: JSON | None) -> dict[str, Any]:
     return loaded if isinstance(loaded, dict) else {}
 
 
+def with_etcd_tag(configuration: dict[str, Any], tag: str) -> dict[str, Any]:
+    """A ClusterConfiguration with etcd's image pinned to a tag, or not pinned (`default`); an empty one changes nothing."""
+    local = (configuration.get("etcd") or {}).get("local")
+    if not tag or local is None:
+        return configuration
+    pin = {} if tag == "default" else {"imageTag": tag}
+    return configuration | {"etcd": {"local": {name: local[name] for name in local if name != "imageTag"} | pin}}
+
+
+def name_and_version(image: str) -> tuple[str, str]:
+    """kube-apiserver, 1.37.2; etcd, 3.7.0."""
+    path, _, tag = image.rpartition(":")
+    return path.rpartition("/")[2], tag.removeprefix("v").partition("-")[0]
+
+
 def kubelet_setting(config_map: JSON | None, name: str) -> bool | None:
     """A switch of kube-system/kubelet-config; None where it says nothing."""
     loaded = yaml.safe_load((config_map or {}).get("data", {}).get("kubelet", "") or "{}")

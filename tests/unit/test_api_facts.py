@@ -114,6 +114,18 @@ def test_configurations_of_kubeadm_and_kubelet() -> None:
     assert api_facts.kubelet_setting({"data": {"kubelet": "[]"}}, "failCgroupV1") is None
 
 
+def test_the_image_of_etcd_is_pinned_and_the_pin_taken_away() -> None:
+    """Nothing else is changed; an external etcd has no image."""
+    pinned = {"etcd": {"local": {"dataDir": "/d", "imageTag": "3.6.16-0"}}, "dns": {}}
+    free = {"etcd": {"local": {"dataDir": "/d"}}, "dns": {}}
+    assert api_facts.with_etcd_tag(pinned, "default") == free
+    assert api_facts.with_etcd_tag(free, "3.6.16-0") == pinned
+    assert api_facts.with_etcd_tag(pinned, "") == pinned
+    assert api_facts.with_etcd_tag({"etcd": {"external": {}}}, "default") == {"etcd": {"external": {}}}
+    assert api_facts.name_and_version("registry.k8s.io/etcd:3.7.0-0") == ("etcd", "3.7.0")
+    assert api_facts.name_and_version("h:5000/kube-proxy:v1.37.2") == ("kube-proxy", "1.37.2")
+
+
 def test_pods_that_are_not_ready_say_what_they_wait_for() -> None:
     """Those that have done their work, and those on their way out, are not meant."""
 
