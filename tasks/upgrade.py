@@ -1,5 +1,6 @@
 """The upgrade of a cluster by kubeadm: each task looks at what is there, so that a run that died is run again."""
 
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -31,8 +32,17 @@ from tasks.models.upgrade import (
     WaveUpgraded,
 )
 from tasks.node_work import Check, NodeWork
-from tasks.nodes import SYSTEM, look_at_api, look_at_machine, look_at_machines, look_at_nodes, look_at_workloads
+from tasks.nodes import (
+    SYSTEM,
+    glance_at_machine,
+    look_at_api,
+    look_at_machine,
+    look_at_machines,
+    look_at_nodes,
+    look_at_workloads,
+)
 from tasks.policy.upgrade import next_minor
+from tasks.policy.upgrade_scope import UPGRADE_JOBS
 from tasks.policy.versions import EtcdVersion, KubernetesVersion, what_forbids_etcd
 from tasks.policy.waves import may_go_on
 from tasks.probes import upgrade
@@ -47,6 +57,8 @@ INSTALL_LIMIT = timedelta(minutes=15)
 KUBEADM_LIMIT = timedelta(minutes=30)
 """kubeadm waits for five minutes for each of the four static pods, and for the images of none: they are there."""
 
+BACK_LIMIT = timedelta(minutes=1)
+LOOK_AGAIN = timedelta(seconds=5)
 ADDON_LIMIT = timedelta(minutes=5)
 CONFIGURATION = f"{SYSTEM}/configmaps/kubeadm-config"
 
@@ -56,6 +68,7 @@ def observe_upgrade(cluster: str, version: str, options: UpgradeOptions) -> Clus
     """Everything at once: machines with their repositories, the API with the forecast of each drain, etcd, earlier runs."""
     target = KubernetesVersion.parse(version).bare
     handle = open_cluster(cluster)
+    _find_api(handle)
     minor = _next_minor(handle, target, chain=options.chain)
     looks: list[Callable[[], Any]] = [
         lambda: look_at_machines(handle, minor),
@@ -189,6 +202,34 @@ def prove_upgraded(cluster: str, plan: UpgradePlan, staged: Staged, failed: tupl
         addons=addons,
         service_paths=tuple(node.name for node in handle.profile.nodes if node.name in nodes),
     )
+
+
+def _find_api(handle: Cluster) -> None:
+    """`NotYet` when it does not answer.
+
+    While kubeadm is at work for a run that died, on the only control plane node, it is away: that is waited for, and the
+    minute that it takes to be back.
+    """
+    end, patience = time.monotonic() + KUBEADM_LIMIT.total_seconds(), 0.0
+    while True:
+        try:
+            handle.kube.get("/version")
+        except NotYet:
+            now, at_work = time.monotonic(), _jobs_at_work(handle)
+            patience = now + BACK_LIMIT.total_seconds() if at_work else patience
+            if now >= min(end, patience):
+                raise
+            if at_work:
+                told = ", ".join(at_work)
+                log_about(handle.profile.name).info("the API is away, a job of an earlier run is under way: %s", told)
+            time.sleep(LOOK_AGAIN.total_seconds())
+        else:
+            return
+
+
+def _jobs_at_work(handle: Cluster) -> list[str]:
+    machines = on_all(lambda name: glance_at_machine(handle, name), handle.control_planes)
+    return [f"{one.name}: {job}" for one in machines for job in one.jobs if job.startswith(UPGRADE_JOBS)]
 
 
 def _next_minor(handle: Cluster, target: str, *, chain: bool) -> str:
