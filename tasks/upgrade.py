@@ -1,6 +1,5 @@
 """The upgrade of a cluster by kubeadm: each task looks at what is there, so that a run that died is run again."""
 
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -57,8 +56,7 @@ INSTALL_LIMIT = timedelta(minutes=15)
 KUBEADM_LIMIT = timedelta(minutes=30)
 """kubeadm waits for five minutes for each of the four static pods, and for the images of none: they are there."""
 
-BACK_LIMIT = timedelta(minutes=1)
-LOOK_AGAIN = timedelta(seconds=5)
+BACK_LIMIT = timedelta(minutes=3)
 ADDON_LIMIT = timedelta(minutes=5)
 CONFIGURATION = f"{SYSTEM}/configmaps/kubeadm-config"
 
@@ -68,7 +66,7 @@ def observe_upgrade(cluster: str, version: str, options: UpgradeOptions) -> Clus
     """Everything at once: machines with their repositories, the API with the forecast of each drain, etcd, earlier runs."""
     target = KubernetesVersion.parse(version).bare
     handle = open_cluster(cluster)
-    _find_api(handle)
+    _await_the_only_control_plane(handle)
     minor = _next_minor(handle, target, chain=options.chain)
     looks: list[Callable[[], Any]] = [
         lambda: look_at_machines(handle, minor),
@@ -204,27 +202,21 @@ def prove_upgraded(cluster: str, plan: UpgradePlan, staged: Staged, failed: tupl
     )
 
 
-def _find_api(handle: Cluster) -> None:
-    """`NotYet` when it does not answer.
+def _await_the_only_control_plane(handle: Cluster) -> None:
+    """Where a run died while kubeadm was at work on the only control plane node, its end is waited for.
 
-    While kubeadm is at work for a run that died, on the only control plane node, it is away: that is waited for, and the
-    minute that it takes to be back.
+    The API comes and goes meanwhile: neither a plan nor a lock can be had of it. Of several one answers always.
     """
-    end, patience = time.monotonic() + KUBEADM_LIMIT.total_seconds(), 0.0
-    while True:
-        try:
-            handle.kube.get("/version")
-        except NotYet:
-            now, at_work = time.monotonic(), _jobs_at_work(handle)
-            patience = now + BACK_LIMIT.total_seconds() if at_work else patience
-            if now >= min(end, patience):
-                raise
-            if at_work:
-                told = ", ".join(at_work)
-                log_about(handle.profile.name).info("the API is away, a job of an earlier run is under way: %s", told)
-            time.sleep(LOOK_AGAIN.total_seconds())
-        else:
-            return
+    if len(handle.control_planes) == 1 and _jobs_at_work(handle):
+        told = ", ".join(_jobs_at_work(handle))
+        log_about(handle.profile.name).info("a job of an earlier run is under way, its end is waited for: %s", told)
+        wait_for(lambda: _refuse_jobs(handle), KUBEADM_LIMIT)
+        wait_for(lambda: _configuration(handle), BACK_LIMIT)
+
+
+def _refuse_jobs(handle: Cluster) -> None:
+    if at_work := _jobs_at_work(handle):
+        raise NotYet(f"still under way: {', '.join(at_work)}", hint="look at its output on the node")
 
 
 def _jobs_at_work(handle: Cluster) -> list[str]:

@@ -46,6 +46,13 @@ KINDS = {
 }
 """Of patches."""
 
+NOTHING_SENT = (
+    urllib3.exceptions.NewConnectionError,
+    urllib3.exceptions.ConnectTimeoutError,
+    urllib3.exceptions.SSLError,
+)
+"""Errors before the request: another server may be asked for it."""
+
 PASSING = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.CONFLICT, HTTPStatus.REQUEST_TIMEOUT})
 
 
@@ -179,11 +186,15 @@ class KubeClient:
             except (urllib3.exceptions.HTTPError, OSError) as error:
                 self._drop(link)
                 problems.append(f"{link.server.name}: {_words(error)}")
-                if method != "GET":
+                if method != "GET" and not isinstance(error, NOTHING_SENT):
                     raise NotYet(
                         f"{method} {path}: {problems[-1]}; outcome unknown", hint="look at the API server"
                     ) from None
                 continue
+            if link.is_not_serving(answer):
+                self._drop(link)
+                problems.append(f"{link.server.name}: it is starting: {answer.status} {answer.message}")
+                continue  # nothing was done: it has asked nobody whether this is allowed
             if method == "GET" and answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR and len(self._servers) > 1:
                 self._drop(link)
                 problems.append(f"{link.server.name}: {answer.status} {answer.message}")
@@ -271,6 +282,15 @@ class _Link:
         )
         wait = answer.headers.get("Retry-After", "")
         return Answer(answer.status, _body(answer.data), timedelta(seconds=int(wait)) if wait.isdigit() else None)
+
+    def is_not_serving(self, answer: Answer) -> bool:
+        """A server that has just started forbids everything for a moment: it has not read yet who may do what."""
+        if answer.status != HTTPStatus.FORBIDDEN:
+            return False
+        try:
+            return self.request("GET", "/readyz", None, "application/json").status != HTTPStatus.OK
+        except (urllib3.exceptions.HTTPError, OSError):
+            return True
 
 
 def _body(data: bytes) -> JSON:

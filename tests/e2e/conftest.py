@@ -134,3 +134,11 @@ def upgradable_small(labs: Labs, new_site: Callable[[Lab], LabSite]) -> LabSite:
     lab = labs.fresh(SMALL)
     lab.offer(TARGET)
     return new_site(lab)
+
+
+@pytest.fixture
+def offered_small(labs: Labs, new_site: Callable[[Lab], LabSite]) -> LabSite:
+    """The same for a test that leaves it whole; shared."""
+    lab = labs.shared(SMALL)
+    lab.offer(TARGET)
+    return new_site(lab)

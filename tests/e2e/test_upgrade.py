@@ -92,9 +92,9 @@ def test_a_cluster_goes_to_the_next_minor_and_no_request_is_lost(upgradable_ha: 
     assert "nothing to do" in again["summary"][0]
 
 
-def test_what_is_in_the_way_is_told_before_anything_is_touched(upgradable_small: LabSite) -> None:
+def test_what_is_in_the_way_is_told_before_anything_is_touched(offered_small: LabSite) -> None:
     """A pod that could never go, a version that is no version, a repository without it; the lock of another run."""
-    site, before = upgradable_small, state(upgradable_small)
+    site, before = offered_small, state(offered_small)
     assert "is not a version of Kubernetes" in upgrade(site, version="latest")["problem"]
     assert "1.37.9" in upgrade(site, version="1.37.9")["problem"]
     assert "older" in upgrade(site, version="1.36.1")["problem"]
@@ -117,9 +117,9 @@ def test_what_is_in_the_way_is_told_before_anything_is_touched(upgradable_small:
     assert state(site) == before
 
 
-def test_images_that_cannot_be_pulled_stop_it_before_the_first_disruption(upgradable_small: LabSite) -> None:
+def test_images_that_cannot_be_pulled_stop_it_before_the_first_disruption(offered_small: LabSite) -> None:
     """The node is named; nothing was cordoned, nothing that runs was changed."""
-    site, before = upgradable_small, state(upgradable_small)
+    site, before = offered_small, state(offered_small)
     site.lab.services.fail(Mirror.REGISTRY, Fault.ERROR)
     report = upgrade(site)
     site.lab.heal()
