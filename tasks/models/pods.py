@@ -26,7 +26,7 @@ class Requirement(Model):
 
     key: str
     operator: Operator
-    values: tuple[str, ...] = ()
+    operands: tuple[str, ...] = Field(default=(), description="`values` in Kubernetes, a name that Prefect trips over")
 
 
 class LabelSelector(Model):

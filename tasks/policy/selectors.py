@@ -28,9 +28,9 @@ def holds(requirement: Requirement, labels: Mapping[str, str]) -> bool:
     value = labels.get(requirement.key)
     match requirement.operator:
         case Operator.IN:
-            return value in requirement.values
+            return value in requirement.operands
         case Operator.NOT_IN:
-            return value not in requirement.values
+            return value not in requirement.operands
         case Operator.EXISTS:
             return value is not None
         case Operator.DOES_NOT_EXIST:
@@ -57,7 +57,7 @@ def tolerates(tolerations: Sequence[Toleration], taint: str) -> bool:
 
 def _compares(requirement: Requirement, value: str | None) -> bool:
     try:
-        left, right = int(value or ""), int(requirement.values[0])
+        left, right = int(value or ""), int(requirement.operands[0])
     except (ValueError, IndexError):
         return False
     return left > right if requirement.operator is Operator.GT else left < right

@@ -150,7 +150,7 @@ def _required(spec: JSON) -> JSON | None:
 
 def _requirements(raw: Iterable[JSON]) -> tuple[Requirement, ...]:
     return tuple(
-        Requirement(key=one["key"], operator=Operator(one["operator"]), values=tuple(one.get("values") or ()))
+        Requirement(key=one["key"], operator=Operator(one["operator"]), operands=tuple(one.get("values") or ()))
         for one in raw
     )
 

@@ -237,7 +237,7 @@ def test_what_helps_a_pod_that_is_not_ready() -> None:
 
 def on(*names: str) -> tuple[NodeTerm, ...]:
     """These nodes only."""
-    here = Requirement(key="kubernetes.io/hostname", operator=Operator.IN, values=names)
+    here = Requirement(key="kubernetes.io/hostname", operator=Operator.IN, operands=names)
     return (NodeTerm(labels=(here,)),)
 
 

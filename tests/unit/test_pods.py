@@ -35,8 +35,8 @@ def test_a_pod_of_a_deployment() -> None:
     assert pod.controller == Controller(kind="ReplicaSet", api_version="apps/v1", name="web-6fd45dfd67")
     assert pod.empty_dirs == ("cache",)
     assert pod.node_labels == {"kubernetes.io/os": "linux"}
-    here = Requirement(key="metadata.name", operator=Operator.IN, values=("w1",))
-    hosts = Requirement(key="kubernetes.io/hostname", operator=Operator.IN, values=("w1", "w2"))
+    here = Requirement(key="metadata.name", operator=Operator.IN, operands=("w1",))
+    hosts = Requirement(key="kubernetes.io/hostname", operator=Operator.IN, operands=("w1", "w2"))
     assert pod.node_terms == (NodeTerm(labels=(hosts,)), NodeTerm(fields=(here,)))
     assert Toleration(key="node.kubernetes.io/not-ready", exists=True, effect="NoExecute") in pod.tolerations
     assert (pod.grace_period, pod.mirror, pod.is_finished) == (timedelta(seconds=30), False, False)
@@ -73,7 +73,7 @@ def test_budgets() -> None:
     budgets = {budget.name: budget for budget in map(parse_budget, recorded("budgets"))}
     web, sick, db = budgets["web"], budgets["sick"], budgets["db"]
     assert web.selector == LabelSelector(
-        expressions=(Requirement(key="app", operator=Operator.IN, values=("web", "shop")),)
+        expressions=(Requirement(key="app", operator=Operator.IN, operands=("web", "shop")),)
     )
     told = "budget shop/web (minAvailable 100%) needs 3 healthy pods, has 3 of 3, and allows 0 disruptions"
     assert (web.figures, web.is_counted, web.problem) == (told, True, "")
@@ -105,7 +105,7 @@ def test_volumes() -> None:
     volume = parse_volume(raw)
     assert volume
     assert (volume.name, volume.claim) == ("pv-db", "shop/data-db-0")
-    here = Requirement(key="kubernetes.io/hostname", operator=Operator.IN, values=("w1",))
+    here = Requirement(key="kubernetes.io/hostname", operator=Operator.IN, operands=("w1",))
     assert volume.node_terms == (NodeTerm(labels=(here,)),)
     assert parse_volume({"metadata": {"name": "free"}, "spec": {}}) is None
 

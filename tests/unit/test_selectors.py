@@ -11,7 +11,7 @@ LABELS = {"app": "web", "tier": "front", "weight": "7", "name": "seven"}
 
 def requirement(key: str, operator: Operator, *values: str) -> Requirement:
     """Short for the tables."""
-    return Requirement(key=key, operator=operator, values=values)
+    return Requirement(key=key, operator=operator, operands=values)
 
 
 @pytest.mark.parametrize(
