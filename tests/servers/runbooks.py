@@ -21,8 +21,8 @@ RUN_LIMIT = 200.0
 ENDED = {"Completed", "Failed", "Crashed", "Cancelled"}
 BACKUP, DRILL = "etcd_backup_to_s3/etcd-backup", "etcd_restore_drill/etcd-restore-drill"
 RESTORE, MAINTENANCE = "etcd_restore_from_s3/etcd-restore", "etcd_maintenance/etcd-maintenance"
-HEALTH = "etcd_health/etcd-health"
-DEPLOYMENTS = (BACKUP, DRILL, RESTORE, MAINTENANCE, HEALTH)
+HEALTH, UPGRADE = "etcd_health/etcd-health", "rolling_upgrade/rolling-upgrade"
+DEPLOYMENTS = (BACKUP, DRILL, RESTORE, MAINTENANCE, HEALTH, UPGRADE)
 
 QUICKLY = {"PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "5"}
 
