@@ -32,8 +32,8 @@ class UpgradeOptions(Model):
     )
     nodes: tuple[str, ...] = Field(default=(), description="only these nodes; empty for all")
     chain: bool = Field(default=False, description="a jump over several minors becomes one step after the other")
-    waves: Waves = Waves()
-    drain: DrainOptions = DrainOptions()
+    waves: Waves = Field(default=Waves(), description="how many workers at once, and how many may fail")
+    drain: DrainOptions = Field(default=DrainOptions(), description="what a drain may do, and how long it may take")
     allow_patch_rollback: bool = Field(default=False, description="an older patch of the same minor may be installed")
     allow_removed_apis: bool = Field(
         default=False, description="go on although APIs are asked for that the target does not have any more"
