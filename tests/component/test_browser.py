@@ -82,6 +82,18 @@ def press(form: Locator, name: str) -> None:
     raise AssertionError(f"{name} had no effect")
 
 
+def submit(page: Page) -> None:
+    """Until the run is made and the deployment's page shows it: a busy server answers 503 now and then, and the form stays."""
+    for _ in range(TRIES):
+        page.get_by_role("button", name="Submit").click()
+        try:
+            page.wait_for_url(lambda url: not url.endswith("/run"), timeout=60_000)
+        except PlaywrightTimeoutError:
+            continue
+        return
+    raise AssertionError("Submit had no effect")
+
+
 def approve_in_the_browser(runbooks: Runbooks, etcd: EtcdCluster, page: Page, screenshots: Path) -> None:
     """As an operator does it who has never typed a command."""
     before = sizes(etcd)
@@ -95,8 +107,7 @@ def approve_in_the_browser(runbooks: Runbooks, etcd: EtcdCluster, page: Page, sc
     page.get_by_label("Reclaimable Mib").fill("1")
     page.get_by_label("Reclaimable Percent").fill("10")
     page.screenshot(path=screenshots / "1-form.png")
-    page.get_by_role("button", name="Submit").click()
-    page.wait_for_url(lambda url: not url.endswith("/run"))  # the run is made, and the deployment's page shows it
+    submit(page)
 
     mine = {"flow_runs": {"name": {"any_": [f"maintenance-{site.name}"]}, "state": {"name": {"any_": ["Suspended"]}}}}
     runbooks.wait_until(lambda: runbooks.server.api("POST", "/flow_runs/filter", mine), "the run asks")
