@@ -140,5 +140,6 @@ def upgradable_small(labs: Labs, new_site: Callable[[Lab], LabSite]) -> LabSite:
 def offered_small(labs: Labs, new_site: Callable[[Lab], LabSite]) -> LabSite:
     """The same for a test that leaves it whole; shared."""
     lab = labs.shared(SMALL)
+    lab.wait_until_ready()  # a test before may have rebooted a machine of it
     lab.offer(TARGET)
     return new_site(lab)
