@@ -49,7 +49,7 @@ class NodeFacts(Model):
     """What one machine says of itself over SSH, at one moment."""
 
     name: str
-    unreached: str = Field(default="", description="why nothing else is known")
+    unreached: str = Field(default="", description="why nothing else is known: no connection, no login, no sudo")
     observed_at: UtcTime | None = None
     clock_offset: timedelta = Field(
         default=timedelta(), description="of the node against the worker, half a round trip"
@@ -83,7 +83,6 @@ class NodeFacts(Model):
     )
     api_version: str = Field(default="", description="that its own API server says, without v")
     jobs: tuple[str, ...] = Field(default=(), description="remote jobs of ours that run there now")
-    sudo_problem: str = ""
 
     @property
     def is_control_plane(self) -> bool:

@@ -6,7 +6,6 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from tasks.models.base import Duration, Model, UtcTime
-from tasks.models.cluster import UpgradeRules
 from tasks.models.drain import DrainForecast, DrainOptions
 from tasks.models.etcd import EtcdFacts
 from tasks.models.nodes import KubeNode, NodeFacts
@@ -109,9 +108,6 @@ class ClusterFacts(Model):
     def node(self, name: str) -> NodeFacts | None:
         """What the machine of that name says."""
         return next((node for node in self.nodes if node.name == name), None)
-
-
-Rules = UpgradeRules
 
 
 class NodeUpgrade(Model):

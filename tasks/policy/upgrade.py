@@ -4,9 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from tasks.errors import Refused
+from tasks.models.cluster import UpgradeRules
 from tasks.models.etcd import EtcdFacts
 from tasks.models.plan import Caution, Refusal, Skip, Step
-from tasks.models.upgrade import ClusterFacts, NodeUpgrade, Rules, UpgradeOptions, UpgradePlan
+from tasks.models.upgrade import ClusterFacts, NodeUpgrade, UpgradeOptions, UpgradePlan
 from tasks.policy.upgrade_health import rules_of_health
 from tasks.policy.upgrade_machines import rules_of_machines
 from tasks.policy.upgrade_scope import (
@@ -31,7 +32,7 @@ TOLD_IN_SECONDS = timedelta(seconds=100)
 
 
 def plan_upgrade(
-    facts: ClusterFacts, version: str, options: UpgradeOptions, rules: Rules, *, now: datetime
+    facts: ClusterFacts, version: str, options: UpgradeOptions, rules: UpgradeRules, *, now: datetime
 ) -> UpgradePlan:
     """All of it, or all refusals at once. Of a chain it is the first hop: facts of now say nothing about the next one.
 

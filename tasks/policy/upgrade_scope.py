@@ -5,10 +5,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 
+from tasks.models.cluster import UpgradeRules
 from tasks.models.etcd import Member
 from tasks.models.nodes import KubeNode, NodeFacts
 from tasks.models.plan import Caution, Refusal
-from tasks.models.upgrade import ClusterFacts, Rules, UpgradeOptions
+from tasks.models.upgrade import ClusterFacts, UpgradeOptions
 from tasks.policy.versions import EtcdVersion, KubernetesVersion, etcd_minor_of, minor_of_etcd
 
 CORDONED_BY = "kube-runbooks.io/cordoned-by"
@@ -107,7 +108,7 @@ class Situation:
     last: KubernetesVersion
     """Where a chain ends; the target, when it is not one."""
     options: UpgradeOptions
-    rules: Rules
+    rules: UpgradeRules
     now: datetime
 
     @cached_property

@@ -9,10 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.errors import Refused
+from tasks.models.cluster import UpgradeRules
 from tasks.models.drain import Treatment, Verdict
 from tasks.models.nodes import PackageManager
 from tasks.models.plan import Caution, Refusal
-from tasks.models.upgrade import ClusterFacts, Rules, UpgradeOptions, UpgradePlan, Waves, Webhook
+from tasks.models.upgrade import ClusterFacts, UpgradeOptions, UpgradePlan, Waves, Webhook
 from tasks.policy.upgrade import next_minor, plan_upgrade
 from tasks.policy.upgrade_scope import newest_installable
 from tests.unit import etcd_facts
@@ -43,9 +44,9 @@ FLAG = "pod-infra-container-image"
 Facts = Mapping[str, Any]
 
 
-def plan(facts: ClusterFacts, version: str = NEW, rules: Rules | None = None, **options: object) -> UpgradePlan:
+def plan(facts: ClusterFacts, version: str = NEW, rules: UpgradeRules | None = None, **options: object) -> UpgradePlan:
     """For these facts, with the safe options unless others are given."""
-    return plan_upgrade(facts, version, UpgradeOptions.model_validate(options), rules or Rules(), now=NOW)
+    return plan_upgrade(facts, version, UpgradeOptions.model_validate(options), rules or UpgradeRules(), now=NOW)
 
 
 def told(items: tuple[Refusal, ...] | tuple[Caution, ...]) -> list[tuple[str, str, str]]:
@@ -140,7 +141,7 @@ def test_what_changes_by_the_minute_is_not_in_the_digest() -> None:
 
 def test_what_is_ignored_of_kubeadm_is_named() -> None:
     """In the plan, and as a caution."""
-    planned = plan(cluster(), rules=Rules(ignore_preflight_errors=("SystemVerification", "Swap")))
+    planned = plan(cluster(), rules=UpgradeRules(ignore_preflight_errors=("SystemVerification", "Swap")))
     assert planned.ignored == ("SystemVerification", "Swap")
     assert told(planned.cautions) == [
         (
@@ -551,13 +552,6 @@ def test_the_newest_version_that_every_node_can_install() -> None:
 OTHER_OS = {"os": "fedora", "os_version": "44", "packages": packages(manager=PackageManager.DNF)}
 
 MACHINE_TABLE: dict[str, tuple[Facts, tuple[str, str]]] = {
-    "no sudo": (
-        {"sudo_problem": "a password is required"},
-        (
-            "no privileges: a password is required",
-            "let ssh.user run `sudo -n` without a password, or log in as root with ssh.sudo=false",
-        ),
-    ),
     "another system": (
         {"os": "flatcar", "os_version": "4000", "packages": packages(manager="")},
         (
