@@ -1,7 +1,6 @@
 """Real clusters, one at a time: each test says which shape it needs, and whether nobody may have touched it before."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Self
 
 import pytest
@@ -44,10 +43,12 @@ class Labs:
         """Whole, and to be left whole."""
         return self._get(shape, {"clean", "whole"}, "whole")
 
-    @contextmanager
-    def used_again(self, shape: Shape) -> Iterator[Lab]:
-        """As tests of this kind have left it when they went well, else fresh: for tests that bring what they destroy back."""
-        yield self._get(shape, {"clean", "brought back"}, "destroyed")
+    def used(self, shape: Shape) -> Lab:
+        """Whole, or as a test brought it back; its test may destroy it, and says so when it has brought it back."""
+        return self._get(shape, {"clean", "brought back"}, "destroyed")
+
+    def brought_back(self) -> None:
+        """At the end of a test that went well."""
         self._state = "brought back"
 
     def _get(self, shape: Shape, good: set[str], then: str) -> Lab:
@@ -108,10 +109,9 @@ def fresh_ha(labs: Labs, new_site: Callable[[Lab], LabSite]) -> LabSite:
 
 
 @pytest.fixture
-def used_ha(labs: Labs, new_site: Callable[[Lab], LabSite]) -> Iterator[LabSite]:
+def used_ha(labs: Labs, new_site: Callable[[Lab], LabSite]) -> LabSite:
     """The same, as a test that had it before brought it back; a test that fails leaves no cluster to the next one."""
-    with labs.used_again(HA) as lab:
-        yield new_site(lab)
+    return new_site(labs.used(HA))
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.e2e.conftest import Labs
 from tests.e2e.site import LabSite
 from tests.lab.images import WORKLOAD as WORKLOAD_IMAGE
 from tests.lab.kubeadm import IGNORED
@@ -155,7 +156,7 @@ def test_killed_three_times_and_run_again(backed_up: LabSite) -> None:
 
 @pytest.mark.full
 @pytest.mark.parametrize("die", [f"{when} {step}" for step in STEPS for when in ("before", "after")])
-def test_killed_at_a_boundary_and_run_again(used_ha: LabSite, die: str) -> None:
+def test_killed_at_a_boundary_and_run_again(used_ha: LabSite, labs: Labs, die: str) -> None:
     """Every boundary of a step: a cluster with two of three databases destroyed, restored again and again."""
     for name in ("kept", "later"):
         used_ha.lab.kubectl("delete", "namespace", name, "--ignore-not-found", limit=120)
@@ -166,6 +167,7 @@ def test_killed_at_a_boundary_and_run_again(used_ha: LabSite, die: str) -> None:
     assert restore(used_ha)["outcome"] == "completed"
     assert_state_of_backup(used_ha)
     assert_nothing_under_way(used_ha)
+    labs.brought_back()
 
 
 def test_a_restore_that_was_cut_off_is_rolled_back(backed_up: LabSite) -> None:
