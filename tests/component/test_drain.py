@@ -35,6 +35,13 @@ LIMIT = 60.0
 
 RUN = "0f1e"
 CONTAINERS = [{"name": "main", "image": "hollow"}]
+SPREAD = {
+    "maxSkew": 1,
+    "topologyKey": "kubernetes.io/hostname",
+    "whenUnsatisfiable": "DoNotSchedule",
+    "nodeTaintsPolicy": "Honor",
+}
+"""By itself the scheduler may put both of two pods on one node; a cordoned node does not count."""
 UNREADY = {"hollow/ready": "false"}
 ANY_APP = {"matchExpressions": [{"key": "app", "operator": "Exists"}]}
 QUICK = DrainOptions(limit=timedelta(seconds=100))
@@ -54,7 +61,9 @@ class Shop:
         wait_until(lambda: self.api.is_fine(account), LIMIT, "pods may be created")
 
     def run(self, kind: str, name: str, replicas: int, *, annotations: Resource | None = None, **pod: object) -> None:
-        """A Deployment, StatefulSet or DaemonSet of pods that run."""
+        """A Deployment, StatefulSet or DaemonSet of pods that run; those of a Deployment on both workers alike."""
+        if kind == "deployments":
+            pod = {"topologySpreadConstraints": [{**SPREAD, "labelSelector": {"matchLabels": {"app": name}}}], **pod}
         metadata = {"labels": {"app": name}, "annotations": annotations or {}}
         spec: Resource = {
             "selector": {"matchLabels": {"app": name}},
