@@ -87,8 +87,7 @@ def _upgrade(
         for node in plan.control_plane:
             done.append(run.step(upgrade_control_plane_node, cluster, node, orders, check))
             nodes.advance(1)
-        if plan.control_plane:
-            run.step(prove_control_plane, cluster, staged)
+        run.step(prove_control_plane, cluster, plan, staged)
         for wave in plan.waves:
             came = run.step(upgrade_wave, cluster, wave, orders, check, len(failed))
             nodes.advance(len(wave))

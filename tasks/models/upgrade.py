@@ -137,6 +137,10 @@ class UpgradePlan(Plan):
     hops: tuple[str, ...] = Field(default=(), description="versions of a chain, the target last")
     control_plane: tuple[NodeUpgrade, ...] = ()
     waves: tuple[tuple[NodeUpgrade, ...], ...] = ()
+    left_behind: tuple[str, ...] = Field(
+        default=(),
+        description="control plane nodes that stay older: kubeadm moves CoreDNS and kube-proxy with the last",
+    )
     etcd_before: str = ""
     ignored: tuple[str, ...] = Field(default=(), description="kubeadm's preflight errors that the profile ignores")
 

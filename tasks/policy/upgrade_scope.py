@@ -129,6 +129,11 @@ class Situation:
         return tuple(sorted((node for node in self.nodes if node.is_control_plane), key=lambda node: node.order))
 
     @property
+    def left_behind(self) -> tuple[NodeState, ...]:
+        """Control plane nodes that would be upgraded, were they selected."""
+        return tuple(node for node in self.control_planes if node.needs_kubeadm and not node.selected)
+
+    @property
     def workers(self) -> tuple[NodeState, ...]:
         """By name."""
         return tuple(sorted((node for node in self.nodes if not node.is_control_plane), key=lambda node: node.name))
