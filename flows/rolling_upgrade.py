@@ -28,6 +28,7 @@ from tasks.upgrade import (
     prove_upgraded,
     read_rules,
     stage_upgrade,
+    trim_kubeadm_backups,
     upgrade_control_plane_node,
     upgrade_wave,
 )
@@ -94,6 +95,7 @@ def _upgrade(
             done += came.nodes
             failed |= came.failed
     proof = run.step(prove_upgraded, cluster, plan, staged, tuple(failed))
+    run.step(trim_kubeadm_backups, cluster, plan, options.keep_kubeadm_backups)
     return summarize_upgrade(plan, backup, done, failed, proof)
 
 

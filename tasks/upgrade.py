@@ -25,6 +25,7 @@ from tasks.models.upgrade import (
     NodeUpgraded,
     Orders,
     Staged,
+    Trimmed,
     Upgraded,
     UpgradeOptions,
     UpgradePlan,
@@ -57,6 +58,7 @@ KUBEADM_LIMIT = timedelta(minutes=30)
 """kubeadm waits for five minutes for each of the four static pods, and for the images of none: they are there."""
 
 BACK_LIMIT = timedelta(minutes=3)
+TRIM_LIMIT = timedelta(minutes=2)
 ADDON_LIMIT = timedelta(minutes=5)
 CONFIGURATION = f"{SYSTEM}/configmaps/kubeadm-config"
 
@@ -201,6 +203,19 @@ def prove_upgraded(cluster: str, plan: UpgradePlan, staged: Staged, failed: tupl
         addons=addons,
         service_paths=tuple(node.name for node in handle.profile.nodes if node.name in nodes),
     )
+
+
+@task(**ACT, task_run_name="trim-kubeadm-backups-{cluster}")
+def trim_kubeadm_backups(cluster: str, plan: UpgradePlan, keep: int) -> Trimmed:
+    """Removes kubeadm's copies from before older upgrades, of each kind all but the newest `keep`."""
+    handle = open_cluster(cluster)
+
+    def trim(node: NodeUpgrade) -> tuple[str, ...]:
+        done = handle.node(node.name).run(upgrade.trim_backups(keep), timeout=TRIM_LIMIT, sudo=True)
+        return tuple(done.stdout.decode(errors="replace").split())
+
+    removed = on_all(trim, plan.nodes)
+    return Trimmed(copies={node.name: names for node, names in zip(plan.nodes, removed, strict=True)})
 
 
 def _await_the_only_control_plane(handle: Cluster) -> None:

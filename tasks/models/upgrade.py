@@ -45,6 +45,9 @@ class UpgradeOptions(Model):
         description="pins etcd.local.imageTag of kubeadm-config, for example 3.6.16-0; `default` removes the pin, so that "
         "kubeadm brings its own; empty leaves it as it is",
     )
+    keep_kubeadm_backups: int = Field(
+        default=3, ge=1, le=100, description="kubeadm's copies of manifests and etcd that stay on each node, the newest"
+    )
     settle: Duration = Field(
         default=timedelta(seconds=10), description="that a node has to look healthy without a break, after its upgrade"
     )
@@ -202,3 +205,9 @@ class Upgraded(Model):
     etcd: dict[str, str] = Field(description="member to its version")
     addons: tuple[str, ...] = Field(description="images of CoreDNS and kube-proxy, rolled out")
     service_paths: tuple[str, ...] = Field(description="nodes from which the ClusterIPs answer")
+
+
+class Trimmed(Model):
+    """What was removed at the end."""
+
+    copies: dict[str, tuple[str, ...]] = Field(description="node to kubeadm's copies from before older upgrades")

@@ -21,6 +21,14 @@ APT = (
 UPGRADED = "upgraded"
 """In a version's folder: kubeadm came to its end there. Manifests alone do not say so, there are phases after them."""
 
+KUBEADM_COPIES = (
+    "kubeadm-backup-etcd-",
+    "kubeadm-backup-manifests-",
+    "kubeadm-upgraded-manifests",
+    "kubeadm-kubelet-config",
+)
+"""How the names of folders begin in /etc/kubernetes/tmp; that of etcd is as large as its database."""
+
 REQUESTS_SECONDS = 75
 """That an API server has to end its requests; its own limit for one is 60."""
 
@@ -223,6 +231,16 @@ def _is_dns_answer(text: str) -> bool:
     """No error, and at least one record."""
     octets = text.split()
     return len(octets) > 12 and octets[3][-1] == "0" and "".join(octets[6:8]) != "0000"  # noqa: PLR2004 - a header's length
+
+
+def trim_backups(keep: int) -> str:
+    """Prints what it removes of kubeadm's copies from before upgrades: of each kind all but the newest ones."""
+    return f"""set -eu
+cd /etc/kubernetes/tmp 2> /dev/null || exit 0
+for kind in {" ".join(KUBEADM_COPIES)}; do
+  ls -dt "$kind"* 2> /dev/null | tail -n +{keep + 1} | while IFS= read -r name; do rm -rf -- "./$name"; echo "$name"; done
+done
+"""
 
 
 def evidence(unit_lines: int = 150) -> str:
