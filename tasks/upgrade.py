@@ -369,6 +369,8 @@ def _prove_addons(handle: Cluster, plan: UpgradePlan, staged: Staged) -> tuple[s
     for one in found:
         if not plan.left_behind and not wanted.issuperset(one.images):
             raise NotYet(f"{one.name} has the image {', '.join(one.images)}", hint="look at kubeadm's output")
+        if not one.rolled_out:
+            raise NotYet(f"{one.name}: not all pods are of {', '.join(one.images)} yet", hint="look at its rollout")
         if one.ready < one.desired:
             raise NotYet(f"{one.name}: {one.ready} of {one.desired} pods are ready", hint="look at them")
     services = find_services(kube)

@@ -69,6 +69,7 @@ class Workload(Model):
     desired: int
     ready: int
     images: tuple[str, ...] = ()
+    rolled_out: bool = Field(default=True, description="all its pods are of its newest template")
 
 
 class ApiFacts(Model):

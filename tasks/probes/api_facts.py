@@ -15,11 +15,11 @@ JSON = Mapping[str, Any]
 CONTROL_PLANE = "node-role.kubernetes.io/control-plane"
 PRESSURES = ("MemoryPressure", "DiskPressure", "PIDPressure", "NetworkUnavailable")
 KINDS = {
-    "Deployment": ("replicas", "availableReplicas"),
-    "StatefulSet": ("replicas", "readyReplicas"),
-    "DaemonSet": ("desiredNumberScheduled", "numberReady"),
+    "Deployment": ("replicas", "availableReplicas", "updatedReplicas"),
+    "StatefulSet": ("replicas", "readyReplicas", "updatedReplicas"),
+    "DaemonSet": ("desiredNumberScheduled", "numberReady", "updatedNumberScheduled"),
 }
-"""Kind to the fields with how many pods are wanted (a DaemonSet's is in its status) and how many are there."""
+"""Kind to the fields with how many pods are wanted (a DaemonSet's is in its status), are there, and are of the newest template."""
 
 
 def parse_node(node: JSON, lease: JSON | None) -> KubeNode:
@@ -54,7 +54,7 @@ def parse_nodes(nodes: Iterable[JSON], leases: Iterable[JSON]) -> tuple[KubeNode
 
 def parse_workload(kind: str, item: JSON) -> Workload:
     """A controller of one of KINDS."""
-    wanted, there = KINDS[kind]
+    wanted, there, updated = KINDS[kind]
     spec, status, metadata = item.get("spec", {}), item.get("status", {}), item["metadata"]
     containers = spec.get("template", {}).get("spec", {}).get("containers", [])
     desired = status.get(wanted, 0) if kind == "DaemonSet" else spec.get(wanted, 1)
@@ -64,6 +64,8 @@ def parse_workload(kind: str, item: JSON) -> Workload:
         desired=int(desired),
         ready=int(status.get(there) or 0),
         images=tuple(container.get("image", "") for container in containers),
+        rolled_out=status.get("observedGeneration", 0) >= metadata.get("generation", 0)
+        and int(desired) <= int(status.get(updated) or 0),
     )
 
 
