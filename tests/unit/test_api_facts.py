@@ -62,7 +62,7 @@ def test_a_workload_has_pods_wanted_and_ready(kind: str, item: dict[str, Any], f
         ({"observedGeneration": 2}, False),
     ],
 )
-def test_pods_that_are_ready_may_be_of_an_older_template(status: dict[str, int], rolled_out: bool) -> None:
+def test_pods_that_are_ready_may_be_of_an_older_template(status: dict[str, int], *, rolled_out: bool) -> None:
     """All five are ready each time; the controller may not even have seen the newest one."""
     item = {
         "metadata": {"namespace": "n", "name": "x", "generation": 2},
