@@ -24,6 +24,22 @@ CHAIN = Shape(name="e2e-chain", network=104, control_planes=1, workers=1, etcd=E
 EXTERNAL = Shape(name="e2e-external", network=102, control_planes=1, workers=1, external_etcd=1, bastion=True)
 
 
+ORDER = (
+    *("small", "offered_small", "fresh_small", "upgradable_small"),
+    *("fresh_external", "patchable", "chained"),
+    *("used_ha", "fresh_ha", "upgradable_ha"),
+)
+"""Fixtures of labs: each shape is started once, and thawed as seldom as can be."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """By their labs; among those of one lab the order stays random."""
+    mine = [item for item in items if "labs" in getattr(item, "fixturenames", ())]
+    mine.sort(key=lambda item: min(ORDER.index(name) for name in item.fixturenames if name in ORDER))  # type: ignore[attr-defined]
+    others = [item for item in items if item not in mine]
+    items[:] = [*others, *mine]
+
+
 class Labs:
     """The lab that runs now. Two cores are too few for several."""
 
