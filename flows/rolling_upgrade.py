@@ -67,6 +67,8 @@ def rolling_upgrade(
             )
             if mode is Mode.PLAN or not plan.nodes:
                 return run.finish(*summary, *summarize_upgrade_plan(plan))
+            if options.approve_chain_at_once:
+                mode = Mode.APPLY  # the chain stood in the plan that was approved
             with locked_cluster(cluster, run.run_id, run.holder) as check:
                 summary += _upgrade(run, plan, options, cluster, check)
             if not plan.hops[1:]:

@@ -31,6 +31,9 @@ class UpgradeOptions(Model):
     )
     nodes: tuple[str, ...] = Field(default=(), description="only these nodes; empty for all")
     chain: bool = Field(default=False, description="a jump over several minors becomes one step after the other")
+    approve_chain_at_once: bool = Field(
+        default=False, description="in mode approve one word is enough for all steps of a chain, not one for each"
+    )
     waves: Waves = Field(default=Waves(), description="how many workers at once, and how many may fail")
     drain: DrainOptions = Field(default=DrainOptions(), description="what a drain may do, and how long it may take")
     allow_patch_rollback: bool = Field(default=False, description="an older patch of the same minor may be installed")
