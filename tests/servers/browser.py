@@ -90,9 +90,17 @@ class Operator:
         _press(form, "Resume")
 
     def watch(self, run_id: str, text: str) -> None:
-        """Until the text stands among the artifacts of the run, which is under way."""
-        self.page.goto(f"{self._ui}/runs/flow-run/{run_id}?tab=Artifacts")
-        self.page.get_by_text(text).first.wait_for()
+        """Until the text stands among the artifacts of the run, which is under way; a page of them does not renew itself."""
+
+        def is_there() -> bool:
+            self.page.goto(f"{self._ui}/runs/flow-run/{run_id}?tab=Artifacts")
+            try:
+                self.page.get_by_text(text).first.wait_for(timeout=5000)
+            except PlaywrightTimeoutError:
+                return False
+            return True
+
+        wait_until(is_there, self._limit, f"{text} stands among the artifacts")
         self._picture("progress")
 
     def read_report(self, run_id: str, artifact: str, text: str) -> None:
