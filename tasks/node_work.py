@@ -20,7 +20,7 @@ from tasks.logs import log_about
 from tasks.models.drain import Drained, DrainOptions, DrainProgress
 from tasks.models.etcd import EtcdFacts
 from tasks.models.health import Expected
-from tasks.models.upgrade import Took
+from tasks.models.waves import Took
 from tasks.nodes import look_at_machine
 
 Check = Callable[[], None]

@@ -4,7 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 from tasks.history import times_of
 from tasks.models.report import Done, Outcome, Report
-from tasks.models.upgrade import NodeUpgraded, Took, WaveUpgraded
+from tasks.models.upgrade import NodeUpgraded, WaveUpgraded
+from tasks.models.waves import Took
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 

@@ -13,7 +13,8 @@ from tasks.models.cluster import UpgradeRules
 from tasks.models.drain import Treatment, Verdict
 from tasks.models.nodes import PackageManager
 from tasks.models.plan import Caution, Refusal
-from tasks.models.upgrade import ClusterFacts, UpgradeOptions, UpgradePlan, Waves, Webhook
+from tasks.models.upgrade import ClusterFacts, UpgradeOptions, UpgradePlan, Webhook
+from tasks.models.waves import Waves
 from tasks.policy.upgrade import next_minor, plan_upgrade
 from tasks.policy.upgrade_scope import newest_installable
 from tests.unit import etcd_facts
