@@ -15,7 +15,18 @@ from tasks.at_once import LOOK_EVERY, on_all, wait_for
 from tasks.clients.kube import KubeClient
 from tasks.errors import NotYet, Refused, RunbookError
 from tasks.logs import log_about
-from tasks.models.drain import Drained, DrainForecast, DrainOptions, DrainProgress, Treatment, Verdict, Waiting
+from tasks.models.drain import (
+    CORDONED_BY,
+    FAILED,
+    REASON,
+    Drained,
+    DrainForecast,
+    DrainOptions,
+    DrainProgress,
+    Treatment,
+    Verdict,
+    Waiting,
+)
 from tasks.models.pods import Attachment, Budget, DrainFacts, Pod
 from tasks.policy.drain import forecast_drain, forecast_drains, is_overdue, matching
 from tasks.policy.evictions import TWO_BUDGETS, Judged, Outcome, judge_eviction
@@ -25,13 +36,6 @@ from tasks.probes.pods import parse_attachment, parse_budget, parse_pod, parse_v
 from tasks.settings import Settings
 
 JSON = dict[str, Any]
-
-CORDONED_BY = "kube-runbooks.io/cordoned-by"
-"""The run whose cordon it is. A cordon without it is somebody else's."""
-
-REASON = "kube-runbooks.io/cordon-reason"
-FAILED = "kube-runbooks.io/failed"
-"""Why a node was left cordoned."""
 
 LONGEST_REASON = 1000
 CORDON_LIMIT = timedelta(seconds=30)

@@ -11,13 +11,13 @@ from typing import TypeVar
 
 from tasks.clients.ssh import Job, JobResult, run_job
 from tasks.cluster import Cluster
-from tasks.drain import CORDONED_BY, cordon, drain, keep_cordoned, uncordon
+from tasks.drain import cordon, drain, keep_cordoned, uncordon
 from tasks.errors import NotYet, RunbookError
 from tasks.gates import gate_control_plane, gate_worker
 from tasks.health import look_before, prove_node, prove_workloads
 from tasks.history import keep_evidence
 from tasks.logs import log_about
-from tasks.models.drain import Drained, DrainOptions, DrainProgress
+from tasks.models.drain import CORDONED_BY, Drained, DrainOptions, DrainProgress
 from tasks.models.etcd import EtcdFacts
 from tasks.models.health import Expected
 from tasks.models.waves import Took

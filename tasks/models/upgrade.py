@@ -56,6 +56,7 @@ class Workload(Model):
     desired: int
     ready: int
     images: tuple[str, ...] = ()
+    rollout: str = Field(default="", description="how far it is being rolled out; empty when it is not")
 
 
 class ApiFacts(Model):

@@ -6,17 +6,11 @@ from datetime import datetime
 from functools import cached_property
 
 from tasks.models.cluster import UpgradeRules
+from tasks.models.drain import CORDONED_BY, FAILED
 from tasks.models.etcd import Member
 from tasks.models.nodes import KubeNode, NodeFacts
-from tasks.models.plan import Caution, Refusal
 from tasks.models.upgrade import ClusterFacts, UpgradeOptions
 from tasks.policy.versions import EtcdVersion, KubernetesVersion, etcd_minor_of, minor_of_etcd
-
-CORDONED_BY = "kube-runbooks.io/cordoned-by"
-"""The run whose cordon it is, as `tasks/drain.py` writes it. A cordon without it is somebody else's."""
-
-FAILED = "kube-runbooks.io/failed"
-"""Why a run left a node cordoned."""
 
 UPGRADE_JOBS = ("install-kubeadm-", "kubeadm-", "install-kubelet-")
 """How the names of remote jobs begin that change a node, as `tasks/upgrade.py` names them. Staging changes nothing."""
@@ -25,18 +19,6 @@ PARTS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
 """Static pods of a control plane that have the version of Kubernetes."""
 
 KUBE_PROXY = "kube-system/kube-proxy"
-
-Finding = Refusal | Caution
-
-
-def refused(subject: str, problem: str, next_step: str) -> Refusal:
-    """A rule says no."""
-    return Refusal(subject=subject, problem=problem, next_step=next_step)
-
-
-def cautioned(subject: str, problem: str, next_step: str = "") -> Caution:
-    """It does not stop the run."""
-    return Caution(subject=subject, problem=problem, next_step=next_step)
 
 
 @dataclass(frozen=True)

@@ -64,7 +64,26 @@ def parse_workload(kind: str, item: JSON) -> Workload:
         desired=int(desired),
         ready=int(status.get(there) or 0),
         images=tuple(container.get("image", "") for container in containers),
+        rollout=_rollout(kind, item, int(desired)),
     )
+
+
+UPDATED = {"Deployment": "updatedReplicas", "StatefulSet": "updatedReplicas", "DaemonSet": "updatedNumberScheduled"}
+
+
+def _rollout(kind: str, item: JSON, desired: int) -> str:
+    """Empty also for one that is paused, that only replaces pods that somebody deletes, or that has given up."""
+    spec, status = item.get("spec", {}), item.get("status", {})
+    strategy = spec.get("updateStrategy") or {}
+    if spec.get("paused") or strategy.get("type") == "OnDelete":
+        return ""
+    if any(one.get("reason") == "ProgressDeadlineExceeded" for one in status.get("conditions") or []):
+        return ""
+    if int(status.get("observedGeneration") or 0) < int(item["metadata"].get("generation") or 0):
+        return "its newest specification is not taken up yet"
+    wanted = desired - int((strategy.get("rollingUpdate") or {}).get("partition") or 0)
+    updated = int(status.get(UPDATED[kind]) or 0)
+    return f"{updated} of {wanted} pods are of its newest specification" if updated < wanted else ""
 
 
 def unavailable_apis(items: Iterable[JSON]) -> dict[str, str]:

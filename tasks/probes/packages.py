@@ -68,10 +68,10 @@ def parse_dnf(text: str, installed: Mapping[str, str], *, security: bool) -> Pre
     """
     changes, removals, comes, row = [], [], None, list[str]()
     for line in text.splitlines():
-        heading = re.match(r"^([A-Z][a-z]+)[a-z -]*:$", line)
-        if heading:
-            comes, row = _SECTIONS.get(heading[1]), []
-        elif not line.startswith(" ") or comes is None or line.strip().startswith("replacing "):
+        if not line.startswith(" "):
+            heading = re.match(r"^([A-Z][a-z]+)[a-z -]*:$", line)
+            comes, row = _SECTIONS.get(heading[1]) if heading else None, []
+        elif comes is None or line.strip().startswith("replacing "):
             row = []
         elif len(row := [*row, *line.split()]) >= _COLUMNS:
             name = f"{row[0]}.{row[1]}"

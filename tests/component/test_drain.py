@@ -13,8 +13,6 @@ import pytest
 
 from tasks.clients.kube import KubeClient, KubeServer, KubeUser
 from tasks.drain import (
-    CORDONED_BY,
-    FAILED,
     cordon,
     drain,
     keep_cordoned,
@@ -23,7 +21,7 @@ from tasks.drain import (
     where_i_run,
 )
 from tasks.errors import Refused
-from tasks.models.drain import Drained, DrainOptions, DrainProgress
+from tasks.models.drain import CORDONED_BY, FAILED, Drained, DrainOptions, DrainProgress
 from tests.servers.hollow import HollowNodes
 from tests.servers.kubernetes import ControlPlane, Resource, path_of
 from tests.servers.pki import KeyPair

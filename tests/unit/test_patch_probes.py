@@ -8,7 +8,7 @@ import pytest
 from tasks.models.nodes import PackageManager
 from tasks.models.patch import PROTECTED, Change, PatchIntent, Scope
 from tasks.probes import patch
-from tasks.probes.packages import Preview, delta_of, parse_apt, without
+from tasks.probes.packages import Preview, delta_of, parse_apt, parse_dnf, parse_zypper, without
 
 DATA = Path(__file__).parent / "data" / "patch"
 SECURITY, ALL, PATCHED, POWER_CUT = (
@@ -132,6 +132,69 @@ def test_apt_says_what_it_would_remove_and_what_it_defers() -> None:
     """Phased updates are kept back, too."""
     text = "The following upgrades have been deferred due to phasing:\n  a b\n  c\nThe following packages will be upgraded:\n  d\nRemv old [1.0]\n"
     assert parse_apt(text) == Preview(removals=("old",), kept_back=("a", "b", "c"))
+
+
+# --- dnf and zypper: recorded with dnf 4.14 and zypper 1.14 of Debian on packages of our own; not proven end to end
+
+INSTALLED = {
+    "containerd.io.noarch": "1.7.1-1",
+    "kernel.noarch": "5.14.0-1.el9",
+    "lab-other.noarch": "1.0-1",
+    "lab-package-with-a-rather-long-name-for-a-table.noarch": "1.0-1.el9",
+    "openssl.noarch": "3.0.7-1.el9",
+}
+RPM_SECURITY = [
+    "kernel.noarch 5.14.0-1.el9 to 5.14.0-2.el9",
+    "openssl.noarch 3.0.7-1.el9 to 3.0.8-2.el9",
+    "lab-new-dep.noarch 1.0-1 (new)",
+]
+
+
+def text(name: str) -> str:
+    """As it was recorded."""
+    return (DATA / f"{name}.txt").read_text()
+
+
+def test_dnf_shows_a_table_of_what_it_would_do() -> None:
+    """With what is needed by it; containerd.io was excluded."""
+    found = parse_dnf(text("dnf-security"), INSTALLED, security=True)
+    assert words(found.changes) == RPM_SECURITY
+    assert all(one.security and one.origins == ("lab-security",) for one in found.changes)
+    every = parse_dnf(text("dnf-all"), INSTALLED, security=False)
+    assert len(every.changes) == 5
+    assert not any(one.security for one in every.changes)
+    assert parse_dnf(text("dnf-nothing"), INSTALLED, security=True) == Preview()
+
+
+def test_a_row_of_dnf_may_be_broken_and_a_package_may_go() -> None:
+    """By dnf 4, whose table is as wide as a terminal, and by dnf 5, which says what is replaced, as they are documented."""
+    wrapped = "Upgrading:\n lab-package-with-a-rather-long-name-for-a-table\n    noarch 0:1.1-1.el9 lab 5 k\nRemoving dependent packages:\n old x86_64 1 @base 2 k\n"
+    found = parse_dnf(wrapped, INSTALLED, security=False)
+    assert words(found.changes) == ["lab-package-with-a-rather-long-name-for-a-table.noarch 1.0-1.el9 to 1.1-1.el9"]
+    assert found.removals == ("old.x86_64",)
+    five = "Package Arch Version Repository Size\nUpgrading:\n openssl noarch 3.0.8-2.el9 updates 5 KiB\n   replacing openssl noarch 3.0.7-1.el9 base 5 KiB\n\nTransaction Summary:\n Upgrading: 1 package\n Replacing: 1 package\n"
+    assert words(parse_dnf(five, INSTALLED, security=True).changes) == ["openssl.noarch 3.0.7-1.el9 to 3.0.8-2.el9"]
+
+
+def test_zypper_tells_in_xml_what_it_would_do() -> None:
+    """A patch itself is no package. It cannot leave packages out: what is protected is taken out here."""
+    found = parse_zypper(text("zypper-patch"), security=True)
+    assert words(without(found, PROTECTED).changes) == RPM_SECURITY
+    assert len(found.changes) == 4
+    assert len(parse_zypper(text("zypper-update"), security=False).changes) == 6
+    removal = "<stream><install-summary><to-remove><solvable kind='package' name='old' arch='x86_64'/></to-remove></install-summary></stream>"
+    assert parse_zypper(removal, security=False).removals == ("old.x86_64",)
+    assert parse_zypper("zypper is locked", security=False) == Preview()
+    assert parse_zypper("<stream><message>x</message></stream>", security=False) == Preview()
+
+
+@pytest.mark.parametrize(("manager", "name"), [("dnf", "dnf-security"), ("zypper", "zypper-patch")])
+def test_a_machine_with_rpm_says_the_same(manager: str, name: str) -> None:
+    """Whatever it is asked with."""
+    lines = [f"manager {manager}", f"preview {base64.b64encode(text(name).encode()).decode()}"]
+    lines += [f"has {package} {version}" for package, version in INSTALLED.items()]
+    facts = patch.parse("w1", "\n".join(lines).encode(), Scope.SECURITY)
+    assert words(facts.updates.changes) == RPM_SECURITY
 
 
 # --- what changed, what is left out
