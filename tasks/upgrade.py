@@ -30,7 +30,7 @@ from tasks.models.upgrade import (
     UpgradePlan,
     WaveUpgraded,
 )
-from tasks.node_work import Check, NodeWork
+from tasks.node_work import Check, NodeWork, over_budget
 from tasks.nodes import (
     SYSTEM,
     glance_at_machine,
@@ -168,7 +168,7 @@ def upgrade_wave(
     came = on_all(one, wave)
     failed = {node.name: end for node, end in zip(wave, came, strict=True) if isinstance(end, RunbookError)}
     if failed and not may_go_on(failed_before + len(failed), orders.options.waves.error_budget):
-        raise _over_budget(failed, failed_before, orders.options.waves.error_budget)
+        raise over_budget(failed, failed_before, orders.options.waves.error_budget)
     done = tuple(end for end in came if isinstance(end, NodeUpgraded))
     return WaveUpgraded(nodes=done, failed={name: str(error) for name, error in failed.items()})
 
@@ -379,10 +379,3 @@ def _configuration_for(handle: Cluster, version: str, etcd_tag: str) -> dict[str
 
 def _job_name(what: str, version: str) -> str:
     return f"{what}-{version.replace('.', '-')}"
-
-
-def _over_budget(failed: dict[str, RunbookError], before: int, budget: int) -> RunbookError:
-    told = "; ".join(error.problem for error in failed.values())
-    hints = "; ".join(dict.fromkeys(error.hint for error in failed.values() if error.hint))
-    more = f"{before + len(failed)} workers failed, the error budget is {budget}" if budget or before else ""
-    return CommandFailed("; ".join(part for part in (more, told) if part), hint=hints)

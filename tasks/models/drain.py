@@ -18,6 +18,10 @@ TICKET = "kube-runbooks.io/ticket"
 """Of the person or the incident that wanted a node out of service."""
 
 
+REBOOTED = "kube-runbooks.io/rebooted"
+"""When a person or an incident had a node rebooted last, and why."""
+
+
 class DrainOptions(Model):
     """As kubectl drain has them, with a limit for everything."""
 

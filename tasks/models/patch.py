@@ -26,6 +26,8 @@ class Scope(StrEnum):
     SECURITY = "security"
     """What the distribution publishes as security updates."""
     ALL = "all"
+    NONE = "none"
+    """No update: only reboots."""
 
 
 class RebootRule(StrEnum):
@@ -181,11 +183,17 @@ class PatchPlan(Plan):
     until: UtcTime | None = Field(default=None, description="when all has to be over; none where there is no window")
     opens: UtcTime | None = Field(default=None, description="the next window, when none is open")
     closed: str = Field(default="", description="why nothing may be done now")
+    waiting: tuple[str, ...] = Field(default=(), description="nodes that do not fit into the window any more")
 
     @property
     def nodes(self) -> tuple[NodePatch, ...]:
         """All of them, in order."""
         return (*self.control_plane, *(node for wave in self.waves for node in wave))
+
+    @property
+    def is_postponed(self) -> bool:
+        """There is something to do, and no time for it now."""
+        return not self.nodes and bool(self.closed or self.waiting)
 
 
 class PatchOrders(Model):
@@ -193,6 +201,10 @@ class PatchOrders(Model):
 
     options: PatchOptions
     run_id: str
+    runbook: str = "node_os_patch"
+    reason: str = Field(default="node_os_patch", description="of the cordon")
+    ticket: str = ""
+    urgent: bool = Field(default=False, description="other nodes, rollouts and alerts do not forbid it")
     until: UtcTime | None = None
     ours: tuple[str, ...] = Field(default=(), description="nodes that this run has out of service, or has given up")
 

@@ -39,3 +39,9 @@ def _of_node(node: KubeNode, *, allow_cordoned: bool) -> str:
         reason = node.annotations.get(FAILED) or node.annotations.get(REASON, "no reason is known")
         return f"another run of ours has {node.name} out of service: {reason}"
     return "" if allow_cordoned else cordon_of_others(node)
+
+
+def alert_in_words(labels: str) -> str:
+    """Its labels without those that every alert has: `alertname=DiskFull, instance=w1:9100`."""
+    parts = [part for part in labels.split(", ") if part not in {"__name__=ALERTS", "alertstate=firing"}]
+    return ", ".join(parts) or "one without a name"

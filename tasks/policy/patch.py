@@ -25,12 +25,20 @@ TOLD_IN_SECONDS = timedelta(seconds=100)
 """Shorter times are told in seconds."""
 
 
-def plan_patch(facts: PatchSituation, options: PatchOptions, rules: MaintenanceRules, *, now: datetime) -> PatchPlan:
+def plan_patch(
+    facts: PatchSituation,
+    options: PatchOptions,
+    rules: MaintenanceRules,
+    *,
+    now: datetime,
+    urgent: bool = False,
+) -> PatchPlan:
     """All of it, or all refusals at once. What has nothing to do, or no time left, is a skip with the reason.
 
     Outside of a window nothing is disturbed: what is wrong is a caution then, and the plan says when the next one opens.
+    Where it is urgent, other nodes, rollouts and alerts are cautions, too: they may be why it is.
     """
-    scene = PatchScene(facts, options, rules, now)
+    scene = PatchScene(facts, options, rules, now, urgent=urgent)
     groups = _groups(scene)
     fits, waits = what_fits([[(node.name, scene.needs(node)) for node in group] for group in groups], now, scene.until)
     taken = [group for group in ([node for node in group if node.name in fits] for group in groups) if group]
@@ -41,6 +49,7 @@ def plan_patch(facts: PatchSituation, options: PatchOptions, rules: MaintenanceR
         until=scene.until,
         opens=scene.following.opens if scene.closed and scene.following else None,
         closed=scene.closed,
+        waiting=tuple(waits),
         steps=tuple(_steps(scene, taken)),
         skips=tuple(_skips(scene, fits, waits)),
         refusals=tuple(one for one in findings if isinstance(one, Refusal)),

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from tasks.models.patch import Change, PatchFacts, PatchIntent, RebootRule
-from tasks.policy.reboots import is_rebooted, why_pending
+from tasks.policy.reboots import why_pending
 
 WELL = frozenset({"running", "degraded"})
 """States of systemd after a boot; which units have failed is looked at one by one."""
@@ -75,5 +75,5 @@ def _system(facts: PatchFacts, intent: PatchIntent) -> Iterator[str]:
 def _boot(facts: PatchFacts, rule: RebootRule, promised_kernel: str) -> Iterator[str]:
     if promised_kernel and facts.kernel != promised_kernel:
         yield f"kernel {promised_kernel} was promised, {facts.kernel} runs"
-    elif rule is not RebootRule.NEVER and is_rebooted(facts):
-        yield from (f"a reboot is pending again: {reason}" for reason in why_pending(facts))
+    elif rule is not RebootRule.NEVER:
+        yield from (f"a reboot is pending: {reason}" for reason in why_pending(facts))

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from tasks.models.drain import FAILED, REASON
 from tasks.models.nodes import PackageManager
+from tasks.models.patch import Scope
 from tasks.policy.blockers import cordon_of_others, what_blocks
 from tasks.policy.findings import Finding, cautioned, findings_of_drain, listed, refused
 from tasks.policy.patch_scope import PATCH_JOBS, PatchScene, PatchState
@@ -35,7 +36,7 @@ def rules_of_machines(scene: PatchScene) -> Iterator[Finding]:
         if node.unreached:
             yield _of_silence(node)
             continue
-        yield from _packages(node, repair=scene.options.repair)
+        yield from _packages(node, scene.options.scope, repair=scene.options.repair)
         if node.is_pending:
             yield from _machine(node)
 
@@ -50,10 +51,12 @@ def _of_silence(node: PatchState) -> Finding:
     )
 
 
-def _packages(node: PatchState, *, repair: bool) -> Iterator[Finding]:
+def _packages(node: PatchState, scope: Scope, *, repair: bool) -> Iterator[Finding]:
     updates = node.patch.updates
     at_work = any(job.startswith(PATCH_JOBS) for job in node.machine.jobs)
-    if updates.manager is PackageManager.NONE:
+    if scope is Scope.NONE:
+        pass
+    elif updates.manager is PackageManager.NONE:
         yield refused(node.name, "it has neither apt nor dnf nor zypper", "leave it out of options.nodes")
     elif updates.manager is not PackageManager.APT:
         yield cautioned(node.name, f"{updates.manager}: not proven end to end, apt is", "try it on one worker first")
@@ -64,7 +67,7 @@ def _packages(node: PatchState, *, repair: bool) -> Iterator[Finding]:
         yield refused(
             node.name,
             f"not wholly installed, for example by a power cut: {told}",
-            "look at `dpkg --audit`; options.repair=true has it end by `dpkg --configure -a`",
+            "look at `dpkg --audit`; node_os_patch with options.repair=true ends it by `dpkg --configure -a`",
         )
     elif updates.broken:
         yield cautioned(node.name, f"not wholly installed: {listed(list(updates.broken))}", "options.repair ends it")
@@ -103,7 +106,11 @@ def rules_of_cluster(scene: PatchScene) -> Iterator[Finding]:
     for said in what_blocks(
         facts.nodes, facts.workloads, facts.alerts, begun, allow_cordoned=scene.options.allow_cordoned
     ):
-        yield refused("blocker", said, WAIT)
+        yield (
+            cautioned("blocker", said, "it may be why this is urgent")
+            if scene.urgent
+            else refused("blocker", said, WAIT)
+        )
     if scene.options.allow_cordoned:
         for said in filter(None, map(cordon_of_others, facts.nodes)):
             yield cautioned("blocker", said, "options.allow_cordoned says that this is fine; it stays cordoned")

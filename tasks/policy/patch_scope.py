@@ -8,10 +8,10 @@ from tasks.models.cluster import MaintenanceRules
 from tasks.models.drain import CORDONED_BY, FAILED, DrainForecast
 from tasks.models.etcd import Member
 from tasks.models.nodes import KubeNode, NodeFacts
-from tasks.models.patch import Change, PatchFacts, PatchOptions, PatchSituation, RebootRule
+from tasks.models.patch import Change, PatchFacts, PatchIntent, PatchOptions, PatchSituation, RebootRule
 from tasks.models.windows import Opening
 from tasks.policy.patch_proof import merged
-from tasks.policy.reboots import is_rebooted, why_reboot
+from tasks.policy.reboots import was_rebooted_by, why_reboot
 from tasks.policy.windows import ends_of_run, next_opening, open_now, with_margin
 
 PATCH_JOBS = ("patch-",)
@@ -83,6 +83,8 @@ class PatchScene:
     options: PatchOptions
     rules: MaintenanceRules
     now: datetime
+    urgent: bool = False
+    """Other nodes, rollouts and alerts do not forbid it."""
 
     @cached_property
     def nodes(self) -> tuple[PatchState, ...]:
@@ -152,7 +154,7 @@ class PatchScene:
         kube = next((node for node in self.facts.nodes if node.name == machine.name), None)
         ours = kube is not None and not kube.annotations.keys().isdisjoint({CORDONED_BY, FAILED})
         at_work = any(job.startswith(PATCH_JOBS) for job in machine.jobs)
-        begun = patch.intent is not None and (ours or at_work)
+        begun = patch.intent is not None and (ours or at_work or self._is_mine(patch.intent, kube))
         changes = patch.updates.changes
         if at_work and patch.intent:  # what its package manager says meanwhile is half of the truth
             changes = patch.intent.changes
@@ -174,9 +176,12 @@ class PatchScene:
             done_by_this_run=self._is_done(patch, begun=begun),
         )
 
+    def _is_mine(self, intent: PatchIntent, kube: KubeNode | None) -> bool:
+        """Of this very run, on a node that somebody else had cordoned before."""
+        return intent.run_id == self.facts.run_id and bool(kube and kube.cordoned)
+
     def _is_done(self, patch: PatchFacts, *, begun: bool) -> bool:
         """A retry of the same run does not reboot again what it has only been told to reboot."""
         if self.options.reboot is not RebootRule.ALWAYS or begun or patch.updates.changes:
             return False
-        given_back = patch.intent is not None and patch.intent.run_id == self.facts.run_id and is_rebooted(patch)
-        return given_back or patch.last_run == self.facts.run_id
+        return was_rebooted_by(self.facts.run_id, patch)

@@ -121,6 +121,8 @@ zypper --non-interactive --no-refresh needs-rebooting > /dev/null 2>&1; [ $? != 
 
 def look(scope: Scope, protect: Sequence[str] = (), *, refresh: bool) -> str:
     """The command: all that a plan has to know. With `refresh` our own package lists are brought up to date first."""
+    if scope is Scope.NONE:
+        return glance(protect)
     return f"""{_HEAD}scope={scope} refresh={"yes" if refresh else "no"}
 {_filled(_STATE, scope, protect)}
 if command -v apt-get > /dev/null; then

@@ -247,6 +247,14 @@ def test_a_node_that_came_back_late_is_recognised() -> None:
     assert set(skips(planned)) == {"cp1", "cp2", "cp3", "w1"}
 
 
+def test_a_retry_goes_on_with_a_node_that_somebody_had_cordoned() -> None:
+    """Which no annotation tells: the word that this run has written down there does. An older run's does not."""
+    back = {"updates": CLEAN, "intent": intent(run_id=RUN), "boot_id": "b2"}
+    facts = situation(patches={"w1": back}, nodes={"w1": {"cordoned": True}})
+    assert acts(plan(facts, nodes=("w1",), allow_cordoned=True)) == [("w1", "wave 1: prove that it is well, uncordon")]
+    assert plan(facts.model_copy(update={"run_id": "run-2"}), nodes=("w1",), allow_cordoned=True).steps == ()
+
+
 def test_a_job_that_still_runs_is_gone_on_with() -> None:
     """What the package manager says meanwhile is half of the truth: the plan is that of the run that has begun."""
     facts = situation(

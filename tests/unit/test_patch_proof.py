@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tasks.models.patch import Change, PatchFacts, RebootRule, Updates
-from tasks.policy.blockers import cordon_of_others, what_blocks
+from tasks.policy.blockers import alert_in_words, cordon_of_others, what_blocks
 from tasks.policy.patch_proof import merged, what_delta_lacks, what_patch_lacks
 from tasks.policy.reboots import is_rebooted, why_after, why_pending, why_reboot
 from tests.unit.patch_facts import CLEAN, CURL, KERNEL, OPENSSL, OURS, intent, patch
@@ -47,7 +47,7 @@ def test_a_machine_that_is_as_promised_lacks_nothing() -> None:
         ({"failed_units": ("new.service",), "system_state": "degraded"}, "new.service has failed, and had not before"),
         ({"clock_synced": False}, "its clock is not in sync any more"),
         ({"kernel": "6.1.0-25-amd64"}, "kernel 6.1.0-26-amd64 was promised, 6.1.0-25-amd64 runs"),
-        ({"reboot_required": True}, "a reboot is pending again: the system asks for a reboot"),
+        ({"reboot_required": True}, "a reboot is pending: the system asks for a reboot"),
         (
             {"updates": Updates(protected={"kubelet": "1.36.9-1.1", "containerd": "1.6.20"})},
             "kubelet must not be touched: it was 1.36.3-1.1, and is 1.36.9-1.1",
@@ -65,10 +65,10 @@ def test_each_thing_that_is_not_as_promised_is_told(changes: dict[str, Any], tol
 
 
 def test_a_reboot_that_nobody_wants_may_stay_pending() -> None:
-    """Without one; with one it may not."""
+    """With a rule that forbids it."""
     pending = after(boot_id="b1", reboot_required=True)
-    assert lacks(pending) == ()
-    assert lacks(after(reboot_required=True), rule=NEVER) == ()
+    assert lacks(pending, rule=NEVER) == ()
+    assert lacks(pending) == ("a reboot is pending: the system asks for a reboot",)
 
 
 @pytest.mark.parametrize(
@@ -221,3 +221,10 @@ def test_a_cordon_of_others_is_told_with_its_reason() -> None:
     assert (
         cordon_of_others(kube_node("w1", cordoned=True, annotations=reason)) == "somebody has cordoned w1: INC-7: disk"
     )
+
+
+def test_an_alert_is_told_by_its_labels() -> None:
+    """Without those that say nothing."""
+    labels = "__name__=ALERTS, alertname=DiskFull, alertstate=firing, instance=w1:9100"
+    assert alert_in_words(labels) == "alertname=DiskFull, instance=w1:9100"
+    assert alert_in_words("") == "one without a name"
