@@ -38,6 +38,7 @@ from tasks.models.patch import (
 )
 from tasks.node_work import Check, NodeWork, over_budget
 from tasks.nodes import look_at_machines, look_at_nodes, look_at_workloads
+from tasks.policy.findings import listed
 from tasks.policy.patch_proof import merged, what_delta_lacks, what_patch_lacks
 from tasks.policy.patch_scope import PATCH_JOBS
 from tasks.policy.reboots import is_rebooted, was_rebooted_by, why_pending, why_reboot
@@ -171,16 +172,7 @@ def _patched(handle: Cluster, node: NodePatch, orders: PatchOrders, check: Check
     with work.left_as_it_should_be(patch.evidence()):
         done = _NodePatch(work, node, orders)
         done.do()
-    return WavePatched(nodes=(_recorded(handle, done.result()),))
-
-
-def _recorded(handle: Cluster, result: NodePatched) -> NodePatched:
-    """The node is well, whatever becomes of its record: the report has it, too."""
-    try:
-        return result.model_copy(update={"record": keep_record(handle.store, handle.profile.name, result)})
-    except RunbookError as error:
-        log_about(result.node).warning("its record could not be kept: %s", error)
-        return result
+    return WavePatched(nodes=(done.record(),))
 
 
 class _NodePatch:
@@ -188,6 +180,7 @@ class _NodePatch:
 
     def __init__(self, work: NodeWork, node: NodePatch, orders: PatchOrders) -> None:
         self._work, self._node, self._orders, self._options = work, node, orders, orders.options
+        self._at = datetime.now(UTC).replace(microsecond=0)
         self._moved = self._reboot_reason = ""
         work.touched = node.begun
         self._attached = self._end_of_job()
@@ -209,17 +202,27 @@ class _NodePatch:
             self._install()
             self._reboot_where_due()
         self._prove()
+        self.record()  # a run that dies right after the next line leaves nothing to do, and nobody who would keep it
         self._work.give_back()
         self._work.run(patch.end(self._orders.run_id))
 
-    def result(self) -> NodePatched:
+    def record(self) -> NodePatched:
+        """Kept beside the other records of the node. It is well, whatever becomes of its record: the report has it, too."""
+        result, handle = self._result(), self._work.handle
+        try:
+            return result.model_copy(update={"record": keep_record(handle.store, handle.profile.name, result)})
+        except RunbookError as error:
+            log_about(result.node).warning("its record could not be kept: %s", error)
+            return result
+
+    def _result(self) -> NodePatched:
         """With the proof, as it was looked at last."""
         work, facts, intent = self._work, self._facts, self._wanted
         drained = work.drained
         return NodePatched(
             node=work.name,
             run_id=self._orders.run_id,
-            at=datetime.now(UTC).replace(microsecond=0),
+            at=self._at,
             changes=facts.delta,
             rebooted=is_rebooted(facts),
             reboot_reason=self._reboot_reason,
@@ -311,16 +314,16 @@ class _NodePatch:
         return bool(self._due or self._repair or (reboot_due and not asked_only))
 
     def _refuse_another_plan(self) -> None:
-        planned = {(one.package, one.after) for one in self._node.changes}
-        if more := [one.in_words for one in self._due if (one.package, one.after) not in planned]:
-            raise Refused(
-                f"{self._work.name}: not in the plan, and would be installed now: {', '.join(more[:10])}",
-                hint="somebody has installed or released something there since; run it again, with a plan of what is there now",
-            )
         if self._facts.updates.broken and not self._options.repair:
             raise Refused(
                 f"{self._work.name}: not wholly installed: {', '.join(self._facts.updates.broken)}",
                 hint="look at `dpkg --audit`; node_os_patch with options.repair=true ends it by `dpkg --configure -a`",
+            )
+        planned = {(one.package, one.after) for one in self._node.changes}
+        if more := [one.in_words for one in self._due if (one.package, one.after) not in planned]:
+            raise Refused(
+                f"{self._work.name}: not in the plan, and would be installed now: {listed(more)}",
+                hint="somebody has installed or released something there since; run it again, with a plan of what is there now",
             )
 
     # --- acts
