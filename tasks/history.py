@@ -54,14 +54,15 @@ def keep_record(store: ObjectStore, cluster: str, record: NodePatched) -> str:
 
 
 def read_records(store: ObjectStore, cluster: str, nodes: Sequence[str]) -> dict[str, Earlier]:
-    """Of each node that has one, how long its last patch took."""
+    """Of each node that has one, how long its last patch took that was done in one attempt."""
     found = dict(zip(nodes, on_all(lambda node: _last_record(store, cluster, node), nodes), strict=True))
     return {node: Earlier(took=one.took, rebooted=one.rebooted) for node, one in found.items() if one}
 
 
 def _last_record(store: ObjectStore, cluster: str, node: str) -> NodePatched | None:
-    keys = [found.key for found in store.objects(_records(store, cluster, node))]
-    return NodePatched.model_validate_json(store.get(max(keys))) if keys else None
+    keys = sorted(found.key for found in store.objects(_records(store, cluster, node)))
+    found = (NodePatched.model_validate_json(store.get(key)) for key in reversed(keys[-REPORTS:]))
+    return next((record for record in found if record.whole), None)
 
 
 def _records(store: ObjectStore, cluster: str, node: str) -> str:

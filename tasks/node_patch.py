@@ -187,7 +187,10 @@ class _NodePatch:
         self._facts = self._look()
         self._held = self._facts.updates.held
         self._intent = self._facts.intent if self._goes_on() else None
-        work.touched = work.touched or self._intent is not None
+        self._whole = False
+        if self._intent:
+            work.touched = True
+            self._go_on(self._intent)
         self._reboot: Rebooted | None = None
         self._drained_again = False
 
@@ -244,6 +247,7 @@ class _NodePatch:
             stays_cordoned=bool(drained and drained.cordoned_before),
             parts=tuple(work.parts),
             took=work.took,
+            whole=self._whole,
         )
 
     # --- what is there
@@ -272,8 +276,17 @@ class _NodePatch:
         intent = self._facts.intent
         if intent is None:
             return False
-        again = intent.run_id == self._orders.run_id and self._work.is_ours
+        again = self._orders.run_id in intent.runs and self._work.is_ours
         return self._node.begun or self._attached or again
+
+    def _go_on(self, intent: PatchIntent) -> None:
+        """This run's cordon is the patch's from now on, too."""
+        if self._orders.run_id not in intent.runs:
+            self._intent = intent.model_copy(update={"later": (*intent.later, self._orders.run_id)})
+            self._write(fresh=False, due=False)
+
+    def _write(self, *, fresh: bool, due: bool) -> None:
+        self._work.run(patch.begin(fresh=fresh, due=due), stdin=self._wanted.model_dump_json().encode())
 
     @property
     def _known(self) -> PatchFacts:
@@ -351,14 +364,13 @@ class _NodePatch:
 
     def _begin(self) -> None:
         """Before the cordon: a cordon of ours without it is of another runbook."""
-        fresh = self._intent is None
         if self._intent is None:
+            self._whole = True
             self._intent = self._fresh_intent()
+            self._write(fresh=True, due=True)
         elif self._due or self._repair:
             self._intent = self._intent.model_copy(update={"changes": merged(self._intent.changes, self._due)})
-        else:
-            return
-        self._work.run(patch.begin(fresh=fresh), stdin=self._intent.model_dump_json().encode())
+            self._write(fresh=False, due=True)
 
     def _install(self) -> None:
         """As planned, and nothing else: what came is compared with the plan before anything else happens."""

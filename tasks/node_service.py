@@ -1,20 +1,15 @@
 """One node out of service and back, or rebooted, for a person or an incident: the same parts as any other runbook's."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from prefect import task
 
-from tasks.at_once import on_all
 from tasks.cluster import open_cluster
 from tasks.drain import annotate, cordon, drain, hand_over, keep_cordoned, observe_forecasts, release
 from tasks.errors import Refused
 from tasks.models.drain import REBOOTED, Drained, DrainOptions
 from tasks.models.health import Expected
 from tasks.models.node_service import Request, ServiceFacts, Uncordoned
-from tasks.models.patch import PatchOptions
-from tasks.node_patch import glance_at_patch
 from tasks.node_work import Check, NodeWork
 from tasks.nodes import LEASES, look_at_machine
 from tasks.policy.node_service import reason_of
@@ -31,15 +26,9 @@ def observe_node(cluster: str, node: str, options: DrainOptions) -> ServiceFacts
     handle = open_cluster(cluster)
     kube = handle.kube
     raw = kube.find(f"/api/v1/nodes/{node}")
-    looks: list[Callable[[], Any]] = [
-        lambda: look_at_machine(handle, node),
-        lambda: glance_at_patch(handle, node, PatchOptions()),
-    ]
-    machine, patch = on_all(lambda look: look(), looks)
     return ServiceFacts(
         observed_at=datetime.now(UTC),
-        machine=machine,
-        patch=patch,
+        machine=look_at_machine(handle, node),
         kube=parse_node(raw, kube.find(f"{LEASES}/{node}")) if raw else None,
         forecast=observe_forecasts(kube, [node], options)[0] if raw else None,
     )

@@ -41,7 +41,7 @@ from tasks.nodes import (
     look_at_workloads,
 )
 from tasks.policy.upgrade import next_minor
-from tasks.policy.upgrade_scope import UPGRADE_JOBS
+from tasks.policy.upgrade_scope import RUNBOOK, UPGRADE_JOBS
 from tasks.policy.versions import EtcdVersion, KubernetesVersion, what_forbids_etcd
 from tasks.policy.waves import may_go_on
 from tasks.probes import upgrade
@@ -49,7 +49,6 @@ from tasks.probes.api_facts import cluster_configuration, name_and_version, with
 from tasks.retries import ACT, OBSERVE, PATIENT
 from tasks.site_gates import what_gates_say
 
-RUNBOOK = "rolling_upgrade"
 ETCD = "etcd"
 STAGE_LIMIT = timedelta(minutes=30)
 INSTALL_LIMIT = timedelta(minutes=15)

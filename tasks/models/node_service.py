@@ -8,7 +8,6 @@ from pydantic import Field, StringConstraints
 from tasks.models.base import Duration, Model, UtcTime
 from tasks.models.drain import DrainForecast, DrainOptions
 from tasks.models.nodes import KubeNode, NodeFacts
-from tasks.models.patch import PatchFacts
 
 NODE_PATTERN = r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$"
 """A name of the API's (RFC 1123)."""
@@ -52,7 +51,6 @@ class ServiceFacts(Model):
 
     observed_at: UtcTime
     machine: NodeFacts
-    patch: PatchFacts
     kube: KubeNode | None = Field(default=None, description="none when the API does not know it")
     forecast: DrainForecast | None = None
 

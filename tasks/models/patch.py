@@ -101,12 +101,18 @@ class PatchIntent(Model):
     """What a run has written down on a node before it touched it: what it wants, and what was there before."""
 
     run_id: str
+    later: tuple[str, ...] = Field(default=(), description="runs that have gone on with it")
     boot_id: str
     changes: tuple[Change, ...] = ()
     protected: dict[str, str] = Field(default={}, description="package that is never touched to its version")
     failed_units: tuple[str, ...] = ()
     clock_synced: bool | None = None
     kernel: str = ""
+
+    @property
+    def runs(self) -> tuple[str, ...]:
+        """All that have had to do with it: a cordon of one of them is this patch's."""
+        return (self.run_id, *self.later)
 
 
 class PatchFacts(Model):
@@ -244,6 +250,9 @@ class NodePatched(Model):
     stays_cordoned: bool = Field(default=False, description="somebody had cordoned it before the run")
     parts: tuple[Took, ...] = ()
     took: timedelta
+    whole: bool = Field(
+        default=False, description="from its gate to its proof in one attempt: its time says how long a node takes"
+    )
     record: str = Field(default="", description="where this is kept")
 
 

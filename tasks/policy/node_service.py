@@ -7,7 +7,7 @@ from tasks.models.cluster import MaintenanceRules
 from tasks.models.drain import CORDONED_BY, FAILED, REASON, TICKET
 from tasks.models.node_service import RebootOptions, Request, ServiceFacts
 from tasks.models.nodes import KubeNode
-from tasks.models.patch import PatchOptions, PatchPlan, PatchSituation, RebootRule, Scope
+from tasks.models.patch import PatchIntent, PatchOptions, PatchPlan, PatchSituation, RebootRule, Scope
 from tasks.models.plan import Caution, Plan, Refusal, Skip, Step
 from tasks.policy.findings import Finding, cautioned, findings_of_drain, refused
 from tasks.policy.patch import plan_patch
@@ -51,7 +51,7 @@ def plan_reboot(
             "let that one end, or run it again",
         )
         for one in facts.patches
-        if one.name == request.node and one.intent and one.intent.run_id != facts.run_id and _begun(facts, one.name)
+        if one.name == request.node and one.intent and _has_begun(one.intent, _owner(facts, one.name), facts.run_id)
     ]
     return plan.model_copy(
         update={
@@ -118,16 +118,13 @@ def _of_uncordon(facts: ServiceFacts, request: Request, *, any_cordon: bool) -> 
         yield refused(request.node, unreached, "whether it is well cannot be proven: look at its sshd")
     if not kube.ready:
         yield refused(request.node, f"it is not Ready: {kube.ready_message}", "look at its kubelet")
-    found = list(_of_cordon(facts, kube, request))
+    found = list(_of_cordon(kube, request))
     yield from (cautioned(one.subject, one.problem, "any_cordon says that this is fine") for one in found if any_cordon)
     yield from (one for one in found if not any_cordon)
 
 
-def _of_cordon(facts: ServiceFacts, kube: KubeNode, request: Request) -> Iterator[Refusal]:
+def _of_cordon(kube: KubeNode, request: Request) -> Iterator[Refusal]:
     yield from _of_runs(kube, request, "run that runbook again, or say any_cordon=true")
-    if facts.patch.intent and kube.annotations.keys() & {CORDONED_BY, FAILED}:
-        run = facts.patch.intent.run_id
-        yield refused(request.node, f"run {run} has begun to patch or reboot it, and has not ended", "run it again")
     if not kube.annotations.keys() & {CORDONED_BY, TICKET, REASON}:
         yield refused(
             request.node, "somebody has cordoned it, and no runbook of ours", "ask who; then say any_cordon=true"
@@ -145,9 +142,14 @@ def _is_handed_over(kube: KubeNode) -> bool:
     return kube.cordoned and CORDONED_BY not in kube.annotations and bool(kube.annotations.keys() & {TICKET, REASON})
 
 
-def _begun(facts: PatchSituation, name: str) -> bool:
+def _has_begun(intent: PatchIntent, owner: str, run_id: str) -> bool:
+    """Another run, whose cordon it is."""
+    return owner in intent.runs and run_id not in intent.runs
+
+
+def _owner(facts: PatchSituation, name: str) -> str:
     kube = next((node for node in facts.nodes if node.name == name), None)
-    return kube is not None and bool(kube.annotations.keys() & {CORDONED_BY, FAILED})
+    return kube.annotations.get(CORDONED_BY, "") if kube else ""
 
 
 def _refusals(findings: list[Finding]) -> tuple[Refusal, ...]:

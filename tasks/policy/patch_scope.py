@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 
 from tasks.models.cluster import MaintenanceRules
-from tasks.models.drain import CORDONED_BY, FAILED, DrainForecast
+from tasks.models.drain import CORDONED_BY, DrainForecast
 from tasks.models.etcd import Member
 from tasks.models.nodes import KubeNode, NodeFacts
 from tasks.models.patch import Change, PatchFacts, PatchIntent, PatchOptions, PatchSituation, RebootRule
@@ -152,9 +152,11 @@ class PatchScene:
 
     def _state(self, machine: NodeFacts, patch: PatchFacts) -> PatchState:
         kube = next((node for node in self.facts.nodes if node.name == machine.name), None)
-        ours = kube is not None and not kube.annotations.keys().isdisjoint({CORDONED_BY, FAILED})
+        owner = kube.annotations.get(CORDONED_BY, "") if kube else ""
         at_work = any(job.startswith(PATCH_JOBS) for job in machine.jobs)
-        begun = patch.intent is not None and (ours or at_work or self._is_mine(patch.intent, kube))
+        begun = patch.intent is not None and (
+            owner in patch.intent.runs or at_work or self._is_mine(patch.intent, kube)
+        )
         changes = patch.updates.changes
         if at_work and patch.intent:  # what its package manager says meanwhile is half of the truth
             changes = patch.intent.changes
@@ -169,7 +171,7 @@ class PatchScene:
             forecast=next((one for one in self.facts.forecasts if one.node == machine.name), None),
             selected=not self.options.nodes or machine.name in self.options.nodes,
             begun=begun,
-            left_by_another=ours and patch.intent is None and not patch.unreached,
+            left_by_another=bool(owner) and not begun and not patch.unreached,
             changes=changes,
             reboot=why_reboot(self.options.reboot, known, changes),
             repaired=self.options.repair and bool(patch.updates.broken) and not at_work,
@@ -178,7 +180,7 @@ class PatchScene:
 
     def _is_mine(self, intent: PatchIntent, kube: KubeNode | None) -> bool:
         """Of this very run, on a node that somebody else had cordoned before."""
-        return intent.run_id == self.facts.run_id and bool(kube and kube.cordoned)
+        return self.facts.run_id in intent.runs and bool(kube and kube.cordoned)
 
     def _is_done(self, patch: PatchFacts, *, begun: bool) -> bool:
         """A retry of the same run does not reboot again what it has only been told to reboot."""

@@ -52,7 +52,7 @@ def is_rebooted(facts: PatchFacts) -> bool:
 
 def was_rebooted_by(run_id: str, facts: PatchFacts) -> bool:
     """A run has done so, whether or not it came to note its end here: a retry of it does not do it again."""
-    given_back = facts.intent is not None and facts.intent.run_id == run_id and is_rebooted(facts)
+    given_back = facts.intent is not None and run_id in facts.intent.runs and is_rebooted(facts)
     return given_back or facts.last_run == run_id
 
 

@@ -9,7 +9,7 @@ from tasks.models.nodes import KubeNode
 from tasks.policy.findings import Finding, cautioned, findings_of_drain, refused
 from tasks.policy.maintenance import ALARM_STEP
 from tasks.policy.quorum import what_ails, what_keeps_it
-from tasks.policy.upgrade_scope import NodeState, Situation
+from tasks.policy.upgrade_scope import NodeState, Situation, cordon_of_another_runbook
 
 OK = "200"
 NO_ANSWER = {"", "000"}
@@ -59,7 +59,9 @@ def _node(situation: Situation, node: NodeState) -> Iterator[Finding]:
         yield _ill(node, problem, "look at its kubelet, and at the controller manager, which should have seen it")
     if kube.pressures:
         yield _ill(node, f"it reports {', '.join(kube.pressures)}", "look at its disk, its memory and its network")
-    if failed := kube.annotations.get(FAILED):
+    if others := cordon_of_another_runbook(kube):
+        yield _ill(node, f"another runbook has it out of service: {others}", "let that run end, or run it again")
+    elif failed := kube.annotations.get(FAILED):
         yield cautioned(node.name, f"an earlier run left it cordoned: {failed}", "make sure that the reason is gone")
     elif kube.cordoned and CORDONED_BY not in kube.annotations:
         quorum = ", and counts as away when quorum is counted" if node.is_control_plane and situation.is_stacked else ""

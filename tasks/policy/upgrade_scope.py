@@ -6,11 +6,14 @@ from datetime import datetime
 from functools import cached_property
 
 from tasks.models.cluster import UpgradeRules
-from tasks.models.drain import CORDONED_BY, FAILED
+from tasks.models.drain import CORDONED_BY, FAILED, REASON
 from tasks.models.etcd import Member
 from tasks.models.nodes import KubeNode, NodeFacts
 from tasks.models.upgrade import ClusterFacts, UpgradeOptions
 from tasks.policy.versions import EtcdVersion, KubernetesVersion, etcd_minor_of, minor_of_etcd
+
+RUNBOOK = "rolling_upgrade"
+"""How the reason of each cordon begins that an upgrade makes."""
 
 UPGRADE_JOBS = ("install-kubeadm-", "kubeadm-", "install-kubelet-")
 """How the names of remote jobs begin that change a node, as `tasks/upgrade.py` names them. Staging changes nothing."""
@@ -174,6 +177,7 @@ class Situation:
         etcd_step = self._etcd_step(machine)
         behind = control_plane and (_is_behind(machine, self.target) or bool(etcd_step))
         ours = kube is not None and not kube.annotations.keys().isdisjoint({CORDONED_BY, FAILED})
+        others = kube is not None and bool(cordon_of_another_runbook(kube))
         return NodeState(
             machine=machine,
             kube=kube,
@@ -181,7 +185,7 @@ class Situation:
             selected=not self.options.nodes or machine.name in self.options.nodes,
             needs_kubeadm=behind or needs_kubelet,
             needs_kubelet=needs_kubelet,
-            begun=ours
+            begun=(ours and not others)
             or any(job.startswith(UPGRADE_JOBS) for job in machine.jobs)
             or _is_between(machine, self.target, needs_kubelet=needs_kubelet),
             etcd_step=etcd_step,
@@ -192,6 +196,12 @@ class Situation:
         told = [("kubeadm-config", self.facts.api.kubeadm_version)]
         told += [("kube-proxy", version_of_image(image)) for image in kube_proxy_images(self.facts)]
         return next((f"{name} is at v{version}" for name, version in told if _is_other(version, self.target)), "")
+
+
+def cordon_of_another_runbook(node: KubeNode) -> str:
+    """Why another runbook of ours has a node out of service; empty when none has. Cordons of old runs have no reason."""
+    reason = node.annotations.get(REASON, "")
+    return reason if CORDONED_BY in node.annotations and not reason.startswith(RUNBOOK) else ""
 
 
 def kube_node(facts: ClusterFacts, name: str) -> KubeNode | None:

@@ -97,8 +97,11 @@ _LOOK_AT_APT = """echo "manager apt"
 for name in $(apt-mark showhold 2> /dev/null); do echo "held $name"; done
 if [ "$refresh" = yes ]; then
   said=$(timeout REFRESH apt-get -q -o Dir::State::Lists="$d/lists" -o Dir::Cache="$d/cache" -o APT::Sandbox::User=root \\
-    -o Acquire::Retries=1 -o APT::Update::Error-Mode=any update 2>&1) && ! echo "$said" | grep -q '^E:\\|^W: Failed\\|^W: Some index' \\
-    || echo "problem $(echo "$said" | grep '^[EW]:' | tail -n 2 | tr '\\n' ' ')no package lists within REFRESH s"
+    -o Acquire::Retries=1 -o APT::Update::Error-Mode=any update 2>&1) || said="$said
+E: apt-get update ended with status $?"
+  if echo "$said" | grep -q '^E:\\|^W: Failed\\|^W: Some index'; then
+    echo "problem $(echo "$said" | grep '^[EW]:' | tail -n 3 | tr '\\n' ' ')"
+  fi
 fi
 if said=$(upgrade --simulate 2>&1); then echo "preview $(echo "$said" | encoded)"
 else echo "problem $(echo "$said" | grep '^E:' | tail -n 2 | tr '\\n' ' ')"; fi
@@ -225,13 +228,16 @@ def _decoded(text: str) -> str:
 # --- acts
 
 
-def begin(*, fresh: bool) -> str:
-    """Writes down what a run wants (JSON, by standard input), before it touches anything; `fresh` also what is installed."""
+def begin(*, fresh: bool, due: bool = True) -> str:
+    """Writes down what a run wants (JSON, by standard input), before it touches anything; `fresh` also what is installed.
+
+    Where packages are `due`, a boot with which they were all there is no news any more.
+    """
     keep = 'listed > "$d/before.new"; sync "$d/before.new"; mv "$d/before.new" "$d/before"' if fresh else ":"
     return f"""{_HEAD}set -e; umask 077
 {keep}
 cat > "$d/intent.new"
-rm -f "$d/patched"
+{'rm -f "$d/patched"' if due else ":"}
 sync "$d/intent.new"; mv "$d/intent.new" "$d/intent"; sync "$d"
 """
 

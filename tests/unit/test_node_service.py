@@ -12,7 +12,7 @@ from tasks.models.patch import PatchSituation, RebootRule, Scope, Updates
 from tasks.models.plan import Plan
 from tasks.policy.node_service import options_of, plan_drain, plan_reboot, plan_uncordon, reason_of
 from tests.unit import etcd_facts
-from tests.unit.patch_facts import OURS, intent, patch, rules, situation
+from tests.unit.patch_facts import OURS, intent, rules, situation
 from tests.unit.upgrade_facts import NOW, forecast, kube_node, machine, members
 
 RUN = "run-1"
@@ -26,7 +26,6 @@ def facts(node: dict[str, Any] | None = None, **changes: object) -> ServiceFacts
     good: dict[str, Any] = {
         "observed_at": NOW,
         "machine": machine("w1"),
-        "patch": patch("w1"),
         "kube": kube_node("w1", **(node or {})),
         "forecast": forecast("w1", "shop/a"),
     }
@@ -128,10 +127,6 @@ def test_a_node_that_was_drained_is_given_back() -> None:
     [
         ({"node": {"cordoned": True}}, "somebody has cordoned it, and no runbook of ours"),
         ({"node": {"cordoned": True, "annotations": OURS}}, "run run-0 has it out of service: node_os_patch"),
-        (
-            {"node": {"cordoned": True, "annotations": MINE}, "patch": patch("w1", intent=intent())},
-            "run run-0 has begun to patch or reboot it, and has not ended",
-        ),
     ],
 )
 def test_a_cordon_that_is_not_of_node_drain_needs_a_word(changes: dict[str, Any], told: str) -> None:

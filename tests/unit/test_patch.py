@@ -274,6 +274,19 @@ def test_a_cordon_without_a_word_of_a_patch_is_of_another_runbook() -> None:
     assert acts(plan(situation(patches={"w1": old}), nodes=("w1",))) == [("w1", "wave 1: drain, reboot")]
 
 
+def test_every_run_that_has_gone_on_with_a_node_owns_its_cordon() -> None:
+    """Not only the first one; nobody else does, whatever is written down there."""
+    word = {"updates": CLEAN, "intent": intent(later=("run-9",)), "boot_id": "b2"}
+    for owner, act in (("run-0", True), ("run-9", True), ("run-5", False)):
+        cordoned = {"cordoned": True, "annotations": OURS | {"kube-runbooks.io/cordoned-by": owner}}
+        planned = plan(situation(patches={"w1": word}, nodes={"w1": cordoned}), nodes=("w1",))
+        assert bool(planned.steps) == act
+    busy = situation(
+        nodes={"w1": {"cordoned": True, "annotations": OURS}}, patches={"w1": {"intent": intent(run_id="x")}}
+    )
+    assert ("w1", "another runbook has it out of service: node_os_patch") in refusals(plan(busy, nodes=("w1",)))
+
+
 def test_a_power_cut_in_dpkg_is_reported_or_repaired() -> None:
     """As the option says; what the run of before wanted is wanted still."""
     cut = {"updates": updates(changes=(OPENSSL,), broken=("curl",)), "intent": intent(), "boot_id": "b2"}

@@ -313,6 +313,8 @@ def test_a_run_that_goes_on_keeps_the_list_of_before() -> None:
     """A fresh one makes it; what a run wants comes by standard input, for it may be long."""
     assert 'listed > "$d/before.new"' in patch.begin(fresh=True)
     assert "before.new" not in patch.begin(fresh=False)
+    assert 'rm -f "$d/patched"' in patch.begin(fresh=False)
+    assert 'rm -f "$d/patched"' not in patch.begin(fresh=False, due=False)
     assert 'rm -f "$d/intent" "$d/patched" "$d/before"' in patch.end("run-1")
     intent = PatchIntent(run_id="run-1", boot_id=BOOT, changes=CHANGES)
     encoded = base64.b64encode(intent.model_dump_json().encode()).decode()
