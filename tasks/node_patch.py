@@ -382,7 +382,8 @@ class _NodePatch:
             )
             self._work.job(self._job("patch"), script, INSTALL_LIMIT)
         facts = self._seen()
-        wrong = (*what_delta_lacks(self._wanted.changes, facts.delta), *self._touched(facts))
+        wrong = [*what_delta_lacks(self._wanted.changes, facts.delta), *self._touched(facts)]
+        wrong += [f"{name} is not wholly installed" for name in facts.updates.broken]
         if wrong:
             raise CommandFailed(
                 f"{self._work.name}: what was installed is not what was planned: {'; '.join(wrong)}",

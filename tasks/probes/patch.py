@@ -266,6 +266,9 @@ do_all() {
 compare
 """
 
+_CONFIGURE = "DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 dpkg --force-confdef --force-confold --configure -a"
+"""Ends what dpkg was cut off in. A package that was being unpacked has to be unpacked again, which it leaves to apt."""
+
 _MARK = """
 echo "$boot" > "$d/patched.new"; sync "$d/patched.new"; mv "$d/patched.new" "$d/patched"; sync "$d"
 """
@@ -284,7 +287,7 @@ def install(
     """The job that installs what is planned and nothing else, and writes down with which boot it did."""
     match manager:
         case PackageManager.APT:
-            mend = "DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 dpkg --force-confdef --force-confold --configure -a"
+            mend = f"{_CONFIGURE} || echo 'not all of them could be configured: what is left is installed anew'"
             return (
                 f"{_apt(scope, protect, changes, before=mend if repair else ':')}do_all || exit 1\n"
                 f"private clean || true{_MARK}"

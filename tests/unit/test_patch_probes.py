@@ -290,7 +290,7 @@ def test_apt_installs_what_is_planned_and_nothing_else() -> None:
     assert "a:i386 1.0-1\nb 2\n" in script
     assert script.index("\ncompare\n") < script.index("do_all || exit 1") < script.index("$d/patched.new")
     assert "--configure -a" not in script
-    assert "dpkg --force-confdef --force-confold --configure -a" in patch.install(
+    assert "dpkg --force-confdef --force-confold --configure -a || echo" in patch.install(
         PackageManager.APT, Scope.SECURITY, (), CHANGES, repair=True
     )
     fetch = patch.fetch(PackageManager.APT, Scope.SECURITY, (), CHANGES)
