@@ -182,6 +182,7 @@ class _NodePatch:
         self._work, self._node, self._orders, self._options = work, node, orders, orders.options
         self._at = datetime.now(UTC).replace(microsecond=0)
         self._moved = self._reboot_reason = ""
+        work.ticket = orders.ticket
         work.touched = node.begun
         self._attached = self._end_of_job()
         self._facts = self._look()
@@ -201,7 +202,7 @@ class _NodePatch:
             self._download()
             self._gate()
             self._begin()
-            self._work.empty(self._orders.reason, self._options.drain, ticket=self._orders.ticket)
+            self._work.empty(self._orders.reason, self._options.drain)
             self._install()
             self._reboot_where_due()
         self._prove()
@@ -421,7 +422,7 @@ class _NodePatch:
                 return
             log_about(name).warning("drained again before its reboot: %s", "; ".join(found))
             self._drained_again = True
-            self._work.empty(self._orders.reason, self._options.drain, ticket=self._orders.ticket)
+            self._work.empty(self._orders.reason, self._options.drain)
         if found := what_came_back(handle.kube, name, self._options.drain):
             raise Refused(
                 f"{name}: not rebooted: {'; '.join(found)}", hint="ask who puts it back into service; then run it again"

@@ -42,6 +42,8 @@ class NodeWork:
         if self.machine.unreached:
             raise NotYet(self.machine.unreached, hint="look at its sshd and its network")
         self.before = look_before(handle.kube)
+        self.ticket = ""
+        """That the cordon is for; its annotation has it."""
         self.parts: list[Took] = []
         self.drained: Drained | None = None
         self.touched = False
@@ -104,11 +106,11 @@ class NodeWork:
         """By the node's clock, which its heartbeats are told by."""
         return datetime.fromtimestamp(float(self.run("date +%s.%N")), UTC)
 
-    def empty(self, reason: str, options: DrainOptions, *, ticket: str = "") -> None:
+    def empty(self, reason: str, options: DrainOptions) -> None:
         """Cordon and drain. A pod that cannot go refuses before anything is evicted, and takes our cordon away again."""
         self.check()
         with self.part("drain"):
-            cordon(self.handle.kube, self.name, self.run_id, reason, ticket=ticket)
+            cordon(self.handle.kube, self.name, self.run_id, reason, ticket=self.ticket)
             drained = drain(self.handle.kube, self.name, options, check=self.check, on_wait=self._tell)
         before = self.drained
         self.drained = _both(before, drained) if before else drained
@@ -163,7 +165,7 @@ class NodeWork:
         """What was done about it, for the error's next step; what cannot be done is said, and hides nothing."""
         told = []
         try:
-            cordon(self.handle.kube, self.name, self.run_id, f"{self.runbook} failed here")
+            cordon(self.handle.kube, self.name, self.run_id, f"{self.runbook} failed here", ticket=self.ticket)
             keep_cordoned(self.handle.kube, self.name, error.problem)
             told.append(f"{self.name} stays cordoned")
         except RunbookError as second:

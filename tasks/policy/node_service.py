@@ -47,8 +47,8 @@ def plan_reboot(
     others = [
         refused(
             one.name,
-            f"run {one.intent.run_id} of node_os_patch or node_reboot has begun with it, and has not ended",
-            "let that one end, or run it again",
+            f"run {one.intent.run_id} of node_os_patch has begun with it, and has not ended",
+            "let that one end, or run node_os_patch again: it goes on with it",
         )
         for one in facts.patches
         if one.name == request.node and one.intent and _has_begun(one.intent, _owner(facts, one.name), facts.run_id)
@@ -143,8 +143,8 @@ def _is_handed_over(kube: KubeNode) -> bool:
 
 
 def _has_begun(intent: PatchIntent, owner: str, run_id: str) -> bool:
-    """Another run, whose cordon it is."""
-    return owner in intent.runs and run_id not in intent.runs
+    """Another run, whose cordon it is, and which wants packages there. A reboot that did not end is gone on with."""
+    return owner in intent.runs and run_id not in intent.runs and bool(intent.changes)
 
 
 def _owner(facts: PatchSituation, name: str) -> str:

@@ -201,13 +201,21 @@ def test_a_reboot_is_a_patch_without_packages() -> None:
                 "patches": BARE | {"w1": {"updates": Updates(), "intent": intent()}},
                 "nodes": {"w1": {"cordoned": True, "annotations": OURS}},
             },
-            "run run-0 of node_os_patch or node_reboot has begun with it, and has not ended",
+            "run run-0 of node_os_patch has begun with it, and has not ended",
         ),
     ],
 )
 def test_what_is_in_the_way_of_a_reboot(changes: dict[str, Any], told: str) -> None:
     """Quorum, a machine that lets nobody in, half-installed packages, another run that has begun."""
     assert refusals(reboots(situation(**({"patches": BARE} | changes)))) == [told]
+
+
+def test_a_reboot_that_did_not_end_is_gone_on_with() -> None:
+    """By another run: the machine has come back late, and has only to be proven well."""
+    back = BARE | {"w1": {"updates": Updates(), "intent": intent(changes=()), "boot_id": "b2"}}
+    plan = reboots(situation(patches=back, nodes={"w1": {"cordoned": True, "annotations": OURS}}))
+    assert [(step.subject, step.act) for step in plan.steps] == [("w1", "prove that it is well, uncordon")]
+    assert plan.refusals == ()
 
 
 def test_a_word_of_a_run_that_has_ended_is_in_nobodys_way() -> None:
