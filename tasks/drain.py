@@ -15,7 +15,19 @@ from tasks.at_once import LOOK_EVERY, on_all, wait_for
 from tasks.clients.kube import KubeClient
 from tasks.errors import NotYet, Refused, RunbookError
 from tasks.logs import log_about
-from tasks.models.drain import Drained, DrainForecast, DrainOptions, DrainProgress, Treatment, Verdict, Waiting
+from tasks.models.drain import (
+    CORDONED_BY,
+    FAILED,
+    REASON,
+    TICKET,
+    Drained,
+    DrainForecast,
+    DrainOptions,
+    DrainProgress,
+    Treatment,
+    Verdict,
+    Waiting,
+)
 from tasks.models.pods import Attachment, Budget, DrainFacts, Pod
 from tasks.policy.drain import forecast_drain, forecast_drains, is_overdue, matching
 from tasks.policy.evictions import TWO_BUDGETS, Judged, Outcome, judge_eviction
@@ -26,12 +38,8 @@ from tasks.settings import Settings
 
 JSON = dict[str, Any]
 
-CORDONED_BY = "kube-runbooks.io/cordoned-by"
-"""The run whose cordon it is. A cordon without it is somebody else's."""
-
-REASON = "kube-runbooks.io/cordon-reason"
-FAILED = "kube-runbooks.io/failed"
-"""Why a node was left cordoned."""
+NOTES = (CORDONED_BY, REASON, FAILED, TICKET)
+"""Annotations that a cordon of ours has."""
 
 LONGEST_REASON = 1000
 CORDON_LIMIT = timedelta(seconds=30)
@@ -58,10 +66,11 @@ HOOKS = tuple(
 Tell = Callable[[DrainProgress], None]
 
 
-def cordon(kube: KubeClient, node: str, run_id: str, reason: str) -> bool:
+def cordon(kube: KubeClient, node: str, run_id: str, reason: str, *, ticket: str = "") -> bool:
     """No new pods on it from now on. Was it cordoned before, by somebody else? Then that cordon is left as it is.
 
-    A cordon of an earlier run of ours, also of one that failed, becomes this run's. Safe to do twice.
+    A cordon of an earlier run of ours, also of one that failed, becomes this run's. Safe to do twice. A ticket ends in an
+    annotation of its own.
 
     Raises:
         Refused: the API does not know the node.
@@ -73,7 +82,7 @@ def cordon(kube: KubeClient, node: str, run_id: str, reason: str) -> bool:
         owner = _annotations(raw).get(CORDONED_BY, "")
         if raw["spec"].get("unschedulable") and not owner:
             return True
-        notes = {CORDONED_BY: run_id, REASON: _shortened(reason), FAILED: None}
+        notes = {CORDONED_BY: run_id, REASON: _shortened(reason), FAILED: None, TICKET: ticket or None}
         _change(kube, raw, notes, {"unschedulable": True})
         return False
 
@@ -89,14 +98,57 @@ def uncordon(kube: KubeClient, node: str) -> bool:
         raw = kube.get(f"{NODES}/{node}")
         notes = _annotations(raw)
         ours = CORDONED_BY in notes
-        if notes.keys() & {CORDONED_BY, REASON, FAILED}:
-            _change(kube, raw, {CORDONED_BY: None, REASON: None, FAILED: None}, {"unschedulable": None} if ours else {})
+        if ours:
+            _change(kube, raw, dict.fromkeys(NOTES), {"unschedulable": None})
+        elif FAILED in notes:
+            _change(kube, raw, {FAILED: None}, {})
         return ours
 
     ours = wait_for(once, CORDON_LIMIT)
     if ours:
         log_about(node).info("uncordoned")
     return ours
+
+
+def hand_over(kube: KubeClient, node: str, reason: str, ticket: str) -> None:
+    """A cordon of ours becomes that of the person who wanted it: no run takes it over or away, until `release` does."""
+
+    def once() -> None:
+        notes = {CORDONED_BY: None, FAILED: None, REASON: _shortened(reason), TICKET: ticket or None}
+        _change(kube, kube.get(f"{NODES}/{node}"), notes, {"unschedulable": True})
+
+    wait_for(once, CORDON_LIMIT)
+    log_about(node).info("it stays cordoned for %s", f"{ticket}: {reason}" if ticket else reason)
+
+
+def release(kube: KubeClient, node: str) -> bool:
+    """Takes any cordon away, with all that we have noted about it. Was there one?"""
+
+    def once() -> bool:
+        raw = kube.get(f"{NODES}/{node}")
+        cordoned = bool(raw["spec"].get("unschedulable"))
+        if cordoned or _annotations(raw).keys() & set(NOTES):
+            _change(kube, raw, dict.fromkeys(NOTES), {"unschedulable": None})
+        return cordoned
+
+    cordoned = wait_for(once, CORDON_LIMIT)
+    if cordoned:
+        log_about(node).info("uncordoned")
+    return cordoned
+
+
+def annotate(kube: KubeClient, node: str, notes: dict[str, str | None]) -> None:
+    """Annotations of a node, set or taken away."""
+    wait_for(lambda: _change(kube, kube.get(f"{NODES}/{node}"), notes, {}), CORDON_LIMIT)
+
+
+def what_came_back(kube: KubeClient, node: str, options: DrainOptions) -> tuple[str, ...]:
+    """Why a node that was drained is not out of service any more: somebody has uncordoned it, or pods to evict are there."""
+    if not wait_for(lambda: kube.get(f"{NODES}/{node}"), CORDON_LIMIT)["spec"].get("unschedulable"):
+        return ("somebody has uncordoned it",)
+    facts = wait_for(lambda: _facts_of(kube, node), CORDON_LIMIT)
+    forecast = forecast_drain(node, facts, options)
+    return tuple(f"pod {pod} is there" for pod in (*forecast.evicted, *(one.pod for one in forecast.blocked)))
 
 
 def keep_cordoned(kube: KubeClient, node: str, reason: str) -> None:

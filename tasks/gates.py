@@ -1,6 +1,6 @@
 """What must hold right before a disruptive act: looked at again each time, whatever the plan saw."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import TypeVar
 
@@ -19,7 +19,13 @@ GATE_LIMIT = timedelta(minutes=3)
 """For what may mend itself: another control plane that is on its way back, a cordon of somebody who is done soon."""
 
 
-def gate_control_plane(handle: Cluster, name: str, check: Callable[[], None], *, allow_downtime: bool) -> EtcdFacts:
+Also = Callable[[], Sequence[str]]
+"""What else speaks against disturbing a node, looked at each time."""
+
+
+def gate_control_plane(
+    handle: Cluster, name: str, check: Callable[[], None], *, allow_downtime: bool, also: Also = tuple
+) -> EtcdFacts:
     """A control plane node may be disturbed: the lock is ours, quorum stays without it, the other API servers serve.
 
     Waits for some minutes for what is wrong, then `Refused`: another one tries again by hand.
@@ -28,6 +34,7 @@ def gate_control_plane(handle: Cluster, name: str, check: Callable[[], None], *,
     def look() -> EtcdFacts:
         check()
         problems, facts = what_forbids(handle, name, allow_downtime=allow_downtime)
+        problems += also()
         if problems:
             raise NotYet(f"{name}: not to be disturbed now: {'; '.join(problems)}", hint=_HINT)
         return facts
@@ -45,12 +52,12 @@ def _settled(look: Callable[[], T]) -> T:
 _HINT = "bring the other control planes back, or uncordon them; then run it again, it goes on where it was"
 
 
-def gate_worker(handle: Cluster, name: str, check: Callable[[], None]) -> None:
+def gate_worker(handle: Cluster, name: str, check: Callable[[], None], *, also: Also = tuple) -> None:
     """A worker may be disturbed: the lock is ours, and the site's own gates let it go on. Waits as the other one does."""
 
     def look() -> None:
         check()
-        if problems := what_gates_say(handle):
+        if problems := (*what_gates_say(handle), *also()):
             raise NotYet(f"{name}: not to be disturbed now: {'; '.join(problems)}", hint=_HINT)
 
     _settled(look)

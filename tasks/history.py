@@ -1,10 +1,13 @@
 """What earlier runs left in the bucket: how long each node took, and what failed nodes had to say."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 from pydantic import TypeAdapter
 
+from tasks.at_once import on_all
 from tasks.clients.objectstore import ObjectStore
+from tasks.models.patch import Earlier, NodePatched
 from tasks.models.report import Outcome, Report
 from tasks.redaction import redact
 from tasks.reports import report_prefix
@@ -40,6 +43,30 @@ def keep_evidence(store: ObjectStore, cluster: str, runbook: str, name: str, tex
     key = f"{report_prefix(store, cluster, runbook)}evidence/{name}.txt"
     store.put(key, redact(text).encode(), "text/plain; charset=utf-8")
     return store.uri(key)
+
+
+def keep_record(store: ObjectStore, cluster: str, record: NodePatched) -> str:
+    """What became of a node, with the proof of it, among the records of that node; returns where it is."""
+    key = f"{_records(store, cluster, record.node)}{record.at:%Y%m%dT%H%M%SZ}-{record.run_id[:8]}.json"
+    body = record.model_copy(update={"record": store.uri(key)}).model_dump_json(indent=2)
+    store.put(key, redact(body).encode(), "application/json")
+    return store.uri(key)
+
+
+def read_records(store: ObjectStore, cluster: str, nodes: Sequence[str]) -> dict[str, Earlier]:
+    """Of each node that has one, how long its last patch took that was done in one attempt."""
+    found = dict(zip(nodes, on_all(lambda node: _last_record(store, cluster, node), nodes), strict=True))
+    return {node: Earlier(took=one.took, rebooted=one.rebooted) for node, one in found.items() if one}
+
+
+def _last_record(store: ObjectStore, cluster: str, node: str) -> NodePatched | None:
+    keys = sorted(found.key for found in store.objects(_records(store, cluster, node)))
+    found = (NodePatched.model_validate_json(store.get(key)) for key in reversed(keys[-REPORTS:]))
+    return next((record for record in found if record.whole), None)
+
+
+def _records(store: ObjectStore, cluster: str, node: str) -> str:
+    return store.key(cluster, "nodes", node, "os-patch") + "/"
 
 
 def _nested(value: object) -> list[dict[str, object]]:

@@ -4,23 +4,23 @@ What every runbook that disturbs nodes shares. Each part looks at what is there 
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 from tasks.clients.ssh import Job, JobResult, run_job
 from tasks.cluster import Cluster
-from tasks.drain import CORDONED_BY, FAILED, cordon, drain, keep_cordoned, uncordon
-from tasks.errors import NotYet, RunbookError
-from tasks.gates import gate_control_plane, gate_worker
+from tasks.drain import cordon, drain, keep_cordoned, uncordon
+from tasks.errors import CommandFailed, NotYet, RunbookError
+from tasks.gates import Also, gate_control_plane, gate_worker
 from tasks.health import look_before, prove_node, prove_workloads
 from tasks.history import keep_evidence
 from tasks.logs import log_about
-from tasks.models.drain import Drained, DrainOptions, DrainProgress
+from tasks.models.drain import CORDONED_BY, FAILED, Drained, DrainOptions, DrainProgress
 from tasks.models.etcd import EtcdFacts
 from tasks.models.health import Expected
-from tasks.models.upgrade import Took
+from tasks.models.waves import Took
 from tasks.nodes import look_at_machine
 
 Check = Callable[[], None]
@@ -43,6 +43,8 @@ class NodeWork:
             raise NotYet(self.machine.unreached, hint="look at its sshd and its network")
         self.before = look_before(handle.kube)
         self._left = self._left_by_an_earlier_run()
+        self.ticket = ""
+        """That the cordon is for; its annotation has it."""
         self.parts: list[Took] = []
         self.drained: Drained | None = None
         self.unproven = False
@@ -63,29 +65,39 @@ class NodeWork:
         self.parts.append(Took(what=what, took=took))
         log_about(self.name).info("%s: done in %.1f s", what, took.total_seconds())
 
-    def gate(self, *, allow_downtime: bool) -> EtcdFacts:
+    def gate(self, *, allow_downtime: bool, also: Also = tuple) -> EtcdFacts:
         """Before each act on a control plane node."""
         with self.part("gate"):
-            return gate_control_plane(self.handle, self.name, self.check, allow_downtime=allow_downtime)
+            return gate_control_plane(self.handle, self.name, self.check, allow_downtime=allow_downtime, also=also)
 
-    def gate_of_worker(self) -> None:
+    def gate_of_worker(self, also: Also = tuple) -> None:
         """Before each act on a worker."""
         with self.part("gate"):
-            gate_worker(self.handle, self.name, self.check)
+            gate_worker(self.handle, self.name, self.check, also=also)
 
-    def job(self, what: str, script: str, limit: timedelta) -> JobResult:
-        """A remote job of this run. One of another run that does the same and still runs is attached to instead."""
+    def job(self, what: str, script: str, limit: timedelta, *, touches: bool = True) -> JobResult:
+        """A remote job of this run. One of another run that does the same and still runs is attached to instead.
+
+        One that `touches` nothing changes nothing of what runs.
+        """
         self.check()
-        self.unproven = True
+        self.unproven = self.unproven or touches
         mine = f"{what}-{self.run_id[:8]}"
         running = next((one for one in self.machine.jobs if one.startswith(f"{what}-") and one != mine), mine)
         if running != mine:
             log_about(self.name).warning("job %s of another run is under way there: attached", running)
         return run_job(self.handle.node(self.name), Job(running, script, limit), on_output=self._say)
 
-    def run(self, script: str, timeout: timedelta = CALL) -> str:
+    def attach(self, name: str, limit: timedelta) -> JobResult:
+        """Waits for the end of a job that is under way, by its name."""
+        log_about(self.name).warning("job %s is under way there: attached", name)
+        self.unproven = True
+        return run_job(self.handle.node(self.name), Job(name, "exit 1", limit), on_output=self._say)
+
+    def run(self, script: str, timeout: timedelta = CALL, stdin: bytes = b"") -> str:
         """What a short script prints there, as root."""
-        return self.handle.node(self.name).run(script, timeout=timeout, sudo=True).stdout.decode(errors="replace")
+        output = self.handle.node(self.name).run(script, stdin=stdin, timeout=timeout, sudo=True)
+        return output.stdout.decode(errors="replace")
 
     def is_true(self, script: str) -> bool:
         """Whether a short script ends with status 0 there."""
@@ -99,8 +111,10 @@ class NodeWork:
         """Cordon and drain. A pod that cannot go refuses before anything is evicted, and takes our cordon away again."""
         self.check()
         with self.part("drain"):
-            cordon(self.handle.kube, self.name, self.run_id, reason)
-            self.drained = drain(self.handle.kube, self.name, options, check=self.check, on_wait=self._tell)
+            cordon(self.handle.kube, self.name, self.run_id, reason, ticket=self.ticket)
+            drained = drain(self.handle.kube, self.name, options, check=self.check, on_wait=self._tell)
+        before = self.drained
+        self.drained = _both(before, drained) if before else drained
 
     def prove(self, expected: Expected) -> None:
         """Until it is healthy."""
@@ -113,6 +127,10 @@ class NodeWork:
         self.check()
         self.unproven = True
         uncordon(self.handle.kube, self.name)
+        self.prove_workloads()
+
+    def prove_workloads(self) -> None:
+        """Until no workload has fewer ready pods than before."""
         with self.part("workloads"):
             prove_workloads(self.handle, self.name, self.before, check=self.check)
         self.unproven = False
@@ -161,7 +179,7 @@ class NodeWork:
         """What was done about it, for the error's next step; what cannot be done is said, and hides nothing."""
         told = []
         try:
-            cordon(self.handle.kube, self.name, self.run_id, f"{self.runbook} failed here")
+            cordon(self.handle.kube, self.name, self.run_id, f"{self.runbook} failed here", ticket=self.ticket)
             keep_cordoned(self.handle.kube, self.name, error.problem)
             told.append(f"{self.name} stays cordoned")
         except RunbookError as second:
@@ -184,3 +202,23 @@ class NodeWork:
         if waiting != self._told:
             self._told = waiting
             log_about(self.name).debug("%d of %d pods are gone; waiting for %s", progress.gone, progress.of, waiting)
+
+
+def over_budget(failed: Mapping[str, RunbookError], before: int, budget: int) -> CommandFailed:
+    """Of the workers of a wave: more failed than may."""
+    told = "; ".join(error.problem for error in failed.values())
+    hints = "; ".join(dict.fromkeys(error.hint for error in failed.values() if error.hint))
+    more = f"{before + len(failed)} workers failed, the error budget is {budget}" if budget or before else ""
+    return CommandFailed("; ".join(part for part in (more, told) if part), hint=hints)
+
+
+def _both(first: Drained, again: Drained) -> Drained:
+    """What two drains of the same node did."""
+    return again.model_copy(
+        update={
+            "cordoned_before": first.cordoned_before,
+            "evicted": (*first.evicted, *again.evicted),
+            "waited_for": (*first.waited_for, *again.waited_for),
+            "took": first.took + again.took,
+        }
+    )

@@ -13,6 +13,16 @@ from tasks.errors import Refused
 from tasks.models.cluster import NAME_PATTERN, ClusterProfile
 
 
+class _Loader(yaml.SafeLoader):
+    """Only `true` and `false` are booleans, as in YAML 1.2: `on` is the name of a field. Pydantic knows `yes` and `no`."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, form) for tag, form in forms if tag != "tag:yaml.org,2002:bool" or first in "tTfF"]
+    for first, forms in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
 def read_profile(folder: Path, name: str) -> ClusterProfile:
     """The profile of a cluster; `Refused` names each wrong field, its value (never a secret's) and the fix."""
     path = folder / f"{name}.yaml"
@@ -41,7 +51,7 @@ def known_clusters(folder: Path) -> list[str]:
 
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
-        raw = yaml.safe_load(path.read_text())
+        raw = yaml.load(path.read_text(), _Loader)  # noqa: S506 - a SafeLoader
     except yaml.YAMLError as error:
         where = getattr(error, "problem_mark", None)
         line = f" in line {where.line + 1}" if where else ""
@@ -103,7 +113,7 @@ def _similar(problem: ErrorDetails) -> str:
     for part in problem["loc"][:-1]:
         if isinstance(part, str):
             model = _model_behind(model.model_fields[part].annotation)
-    names = list(model.model_fields)
+    names = [field.alias or name for name, field in model.model_fields.items()]
     close = difflib.get_close_matches(str(problem["loc"][-1]), names, n=1)
     return f"; did you mean {close[0]}?" if close else f"; known are {', '.join(names)}"
 

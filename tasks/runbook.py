@@ -127,6 +127,11 @@ class Run:
         self._update(outcome=Outcome.COMPLETED, summary=summary, way_back="", ended_at=datetime.now(UTC))
         return self.report
 
+    def skip(self, *summary: str) -> Report:
+        """There is a reason to do nothing now: the run ends well, and says so."""
+        self._update(outcome=Outcome.SKIPPED, summary=summary, way_back="", ended_at=datetime.now(UTC))
+        return self.report
+
     def _update(self, **changes: Any) -> None:  # noqa: ANN401 - fields of Report
         self.report = self.report.model_copy(update=changes)
 

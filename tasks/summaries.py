@@ -3,8 +3,11 @@
 from collections.abc import Mapping, Sequence
 
 from tasks.models.backups import Backup, BackupId, Drill, Pki
+from tasks.models.drain import Drained
 from tasks.models.etcd import EtcdFacts
 from tasks.models.maintenance import Defragmented, Disarmed, MaintenancePlan
+from tasks.models.node_service import Request, Uncordoned
+from tasks.models.patch import NodePatched, PatchPlan, Waits
 from tasks.models.plan import Plan
 from tasks.models.restore import Recovered, Restored, RestorePlan
 from tasks.models.retention import RetentionDecision
@@ -126,6 +129,111 @@ def summarize_upgrade(
         *(_node_line(one) for one in done),
         *(f"NOT upgraded: {name}: {why}" for name, why in failed.items()),
         *(f"{one.node} was cordoned before the run, and stays so" for one in done if one.stays_cordoned),
+    )
+
+
+def summarize_patch_plan(plan: PatchPlan) -> tuple[str, ...]:
+    """For the report of a run that did nothing: outside of a window, with no time left, or with nothing to do."""
+    if plan.closed:
+        return (f"skipped: {plan.closed}",)
+    if not plan.nodes:
+        told = f"skipped: no time is left for {', '.join(plan.waiting)}" if plan.waiting else "nothing to do"
+        return (told, *(f"{skip.subject}: {skip.reason}" for skip in plan.skips))
+    return (
+        f"nothing was done: {len(plan.nodes)} nodes are in the plan",
+        *(f"{skip.subject}: {skip.reason}" for skip in plan.skips),
+        "to do it: the same parameters with mode=apply, or mode=approve to be asked first",
+    )
+
+
+def summarize_patch(
+    plan: PatchPlan, done: Sequence[NodePatched], waiting: Sequence[Waits], failed: Mapping[str, str]
+) -> tuple[str, ...]:
+    """For the report of a patch: what each node took and was proven to be, who waits for the next window, what is left."""
+    rebooted, packages = sum(one.rebooted for one in done), sum(len(one.changes) for one in done)
+    counts = [f"{len(done)} nodes done", f"{packages} packages changed", f"{rebooted} reboots"]
+    counts += [f"{len(failed)} nodes failed"] if failed else []
+    return (
+        ", ".join(counts),
+        *(_patch_line(one) for one in done),
+        *_proofs_of_patch(done),
+        *(f"NOT done: {name}: {why}" for name, why in failed.items()),
+        *(f"{one.node} waits: {one.reason}" for one in waiting),
+        *(f"{skip.subject}: {skip.reason}" for skip in plan.skips if skip.subject in plan.waiting),
+        *(f"{one.node}: a reboot is pending: {'; '.join(one.reboot_pending)}" for one in done if one.reboot_pending),
+        *(f"{one.node} was cordoned before the run, and stays so" for one in done if one.stays_cordoned),
+    )
+
+
+def summarize_service(request: Request, plan: Plan) -> tuple[str, ...]:
+    """For the report of a plan that nobody has asked to apply, or that has nothing to do."""
+    if not plan.steps:
+        return tuple(f"{skip.subject}: {skip.reason}" for skip in plan.skips)
+    return (
+        f"nothing was done: {plan.steps[0].act} {request.node} is the plan, for {request.in_words}",
+        "to do it: the same parameters with mode=apply, or mode=approve to be asked first",
+    )
+
+
+def summarize_drain(request: Request, drained: Drained, cluster: str) -> tuple[str, ...]:
+    """For the report of a node that is out of service."""
+    back = f"prefect deployment run node_uncordon/node-uncordon -p cluster={cluster} -p node={request.node}"
+    whose = (
+        f"{request.node} was cordoned before, by somebody else, and stays so"
+        if drained.cordoned_before
+        else f"{request.node} is out of service for {request.in_words}; back: {back} -p reason=..."
+    )
+    return (
+        whose,
+        f"{len(drained.evicted)} pods evicted in {drained.took.total_seconds():.0f} s, {len(drained.left)} stay",
+        *drained.waited_for,
+    )
+
+
+def summarize_uncordon(request: Request, done: Uncordoned) -> tuple[str, ...]:
+    """For the report of a node that is back."""
+    before = f"; it was cordoned: {done.reason}" if done.reason else ""
+    return (
+        f"{done.node} is in service, for {request.in_words}{before}",
+        f"proven in {done.took.total_seconds():.0f} s: Ready, its own pods ready, Services answer from it, no workload is worse",
+    )
+
+
+def summarize_reboot(request: Request, done: Sequence[NodePatched]) -> tuple[str, ...]:
+    """For the report of a reboot."""
+    return (
+        f"{request.node} was rebooted for {request.in_words}",
+        *(_patch_line(one) for one in done),
+        *_proofs_of_patch(done),
+        *(f"{one.node} was cordoned before the run, and stays so" for one in done if one.stays_cordoned),
+    )
+
+
+def _patch_line(one: NodePatched) -> str:
+    parts = ", ".join(f"{part.what} {part.took.total_seconds():.0f} s" for part in one.parts)
+    away = f", away for {one.away.total_seconds():.0f} s" if one.away else ""
+    reboot = (
+        f", rebooted ({one.reboot_reason}){away}" if one.rebooted and one.reboot_reason else ", rebooted" * one.rebooted
+    )
+    again = "; somebody had uncordoned it meanwhile, it was drained again" if one.drained_again else ""
+    moved = f"; {one.leader_moved_to} leads etcd since" if one.leader_moved_to else ""
+    took = f"{one.node}: {one.took.total_seconds():.0f} s ({parts})"
+    return f"{took}, {len(one.changes)} packages{reboot}, {len(one.evicted)} pods evicted{moved}{again}"
+
+
+def _proofs_of_patch(done: Sequence[NodePatched]) -> tuple[str, ...]:
+    if not done:
+        return ()
+    names = ", ".join(one.node for one in done)
+    return (
+        f"proven of {names}: the packages that changed are those of the plan, no unit failed that had not before, protected "
+        "packages are as they were, the clock is as it was, pods of DaemonSets are ready, Services answer from the node",
+        *(
+            f"proven of {one.node}: boot {one.boot_before[:8]} to {one.boot_after[:8]}, also in the API; kernel {one.kernel_after}"
+            for one in done
+            if one.rebooted
+        ),
+        *(f"record of {one.node}: {one.record}" for one in done if one.record),
     )
 
 

@@ -31,7 +31,7 @@ from tasks.models.upgrade import (
     UpgradePlan,
     WaveUpgraded,
 )
-from tasks.node_work import Check, NodeWork
+from tasks.node_work import Check, NodeWork, over_budget
 from tasks.nodes import (
     SYSTEM,
     glance_at_machine,
@@ -42,7 +42,7 @@ from tasks.nodes import (
     look_at_workloads,
 )
 from tasks.policy.upgrade import next_minor
-from tasks.policy.upgrade_scope import UPGRADE_JOBS
+from tasks.policy.upgrade_scope import RUNBOOK, UPGRADE_JOBS
 from tasks.policy.versions import EtcdVersion, KubernetesVersion, what_forbids_etcd
 from tasks.policy.waves import may_go_on
 from tasks.probes import upgrade
@@ -50,7 +50,6 @@ from tasks.probes.api_facts import cluster_configuration, name_and_version, with
 from tasks.retries import ACT, OBSERVE, PATIENT
 from tasks.site_gates import what_gates_say
 
-RUNBOOK = "rolling_upgrade"
 ETCD = "etcd"
 STAGE_LIMIT = timedelta(minutes=30)
 INSTALL_LIMIT = timedelta(minutes=15)
@@ -170,7 +169,7 @@ def upgrade_wave(
     came = on_all(one, wave)
     failed = {node.name: end for node, end in zip(wave, came, strict=True) if isinstance(end, RunbookError)}
     if failed and not may_go_on(failed_before + len(failed), orders.options.waves.error_budget):
-        raise _over_budget(failed, failed_before, orders.options.waves.error_budget)
+        raise over_budget(failed, failed_before, orders.options.waves.error_budget)
     done = tuple(end for end in came if isinstance(end, NodeUpgraded))
     return WaveUpgraded(nodes=done, failed={name: str(error) for name, error in failed.items()})
 
@@ -409,10 +408,3 @@ def _configuration_for(handle: Cluster, version: str, etcd_tag: str) -> dict[str
 
 def _job_name(what: str, version: str) -> str:
     return f"{what}-{version.replace('.', '-')}"
-
-
-def _over_budget(failed: dict[str, RunbookError], before: int, budget: int) -> RunbookError:
-    told = "; ".join(error.problem for error in failed.values())
-    hints = "; ".join(dict.fromkeys(error.hint for error in failed.values() if error.hint))
-    more = f"{before + len(failed)} workers failed, the error budget is {budget}" if budget or before else ""
-    return CommandFailed("; ".join(part for part in (more, told) if part), hint=hints)

@@ -3,6 +3,7 @@
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
+from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
 
@@ -48,3 +49,16 @@ Duration = Annotated[
     WithJsonSchema({"type": "string", "pattern": rf"^(\d{{1,{_DIGITS}}}[smhdw]|P.+)$"}),
 ]
 """A length of time: `26h`, `30d`, `15m` (units s, m, h, d, w), ISO 8601, or a number of seconds."""
+
+
+def _is_a_time_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        message = "not a time zone of the IANA database, for example UTC or Europe/Berlin"
+        raise ValueError(message) from None
+    return name
+
+
+TimeZone = Annotated[str, AfterValidator(_is_a_time_zone)]
+"""Of the IANA database."""

@@ -4,13 +4,13 @@ from datetime import timedelta
 from enum import StrEnum
 from pathlib import PurePosixPath
 from typing import Annotated, Literal, Self
-from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
-from tasks.models.base import Duration, Model
+from tasks.models.base import Duration, Model, TimeZone
 from tasks.models.recipients import AgeRecipient
 from tasks.models.retention import Retention
+from tasks.models.windows import Window
 
 NAME_PATTERN = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
 """A DNS label (RFC 1123): safe as a file name, in an object key and in a Lease."""
@@ -30,18 +30,6 @@ def _is_a_secret_reference(text: str) -> str:
 
 SecretRef = Annotated[str, AfterValidator(_is_a_secret_reference)]
 """Where a secret is: `file:PATH`, `env:NAME` or `prefect:BLOCK` (a Prefect Secret block). Never the secret itself."""
-
-
-def _is_a_time_zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
-        message = "not a time zone of the IANA database, for example UTC or Europe/Berlin"
-        raise ValueError(message) from None
-    return name
-
-
-TimeZone = Annotated[str, AfterValidator(_is_a_time_zone)]
 
 
 def _is_absolute(path: PurePosixPath) -> PurePosixPath:
@@ -157,6 +145,42 @@ class SiteGate(Model):
         return self
 
 
+class AlertRules(Model):
+    """Which alerts mean that nothing may be disturbed."""
+
+    url: Annotated[str, StringConstraints(pattern=r"^https?://[^/@\s]+(/\S*)?$")] = Field(description="of Prometheus")
+    query: Annotated[str, StringConstraints(min_length=1)] = Field(
+        default='ALERTS{alertstate="firing", alertname!~"Watchdog|InfoInhibitor"}',
+        description="PromQL; each series that it gives is an alert that blocks",
+    )
+
+
+class Console(Model):
+    """How the console of a machine is read that does not come back, for example by its management controller."""
+
+    command: Annotated[str, StringConstraints(min_length=1)] = Field(
+        description="a line of shell, as root on the node `node`; $NODE is the name of the machine that is asked about"
+    )
+    node: HostName = Field(description="name of an entry of `nodes`")
+
+
+class MaintenanceRules(Model):
+    """When nodes may be disturbed, what forbids it, and what is never touched on them."""
+
+    windows: tuple[Window, ...] = Field(default=(), description="none: at any time")
+    node_takes: Duration = Field(
+        default=timedelta(minutes=20),
+        gt=timedelta(0),
+        description="how long a node is expected to take that no earlier run has done",
+    )
+    margin_percent: int = Field(default=50, ge=0, le=1000, description="on top of what a node is expected to take")
+    alerts: AlertRules | None = Field(default=None, description="of Prometheus: while one fires no node is disturbed")
+    protect: tuple[Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9][a-zA-Z0-9.+_-]*$")], ...] = Field(
+        default=(), description="packages that are not touched either, for example the driver of a GPU"
+    )
+    console: Console | None = None
+
+
 class EtcdOnNode(Model):
     """Where the node itself keeps a client certificate for etcd and listens on loopback (kubeadm's defaults)."""
 
@@ -257,6 +281,7 @@ class ClusterProfile(Model):
     kubeadm: Kubeadm = Kubeadm()
     kubernetes: Kubernetes = Kubernetes()
     upgrade: UpgradeRules = UpgradeRules()
+    maintenance: MaintenanceRules = MaintenanceRules()
     gates: tuple[SiteGate, ...] = ()
     etcd: Etcd = Etcd()
     store: Store
@@ -272,6 +297,10 @@ class ClusterProfile(Model):
             if gate.on is not None and gate.on not in known:
                 message = f"gates: {gate.name!r} runs on {gate.on!r}, which is not one of `nodes` ({', '.join(known) or 'none'})"
                 raise ValueError(message)
+        console = self.maintenance.console
+        if console and console.node not in known:
+            message = f"maintenance.console: it runs on {console.node!r}, which is not one of `nodes` ({', '.join(known) or 'none'})"
+            raise ValueError(message)
         for endpoint in self.etcd.endpoints:
             if endpoint.node is not None and endpoint.node not in known:
                 message = f"etcd.endpoints: {endpoint.url} runs on node {endpoint.node!r}, which is not one of `nodes` ({', '.join(known) or 'none'})"

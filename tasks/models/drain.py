@@ -7,6 +7,20 @@ from pydantic import Field
 
 from tasks.models.base import Duration, Model, UtcTime
 
+CORDONED_BY = "kube-runbooks.io/cordoned-by"
+"""The run whose cordon it is. A cordon without it is somebody else's."""
+
+REASON = "kube-runbooks.io/cordon-reason"
+FAILED = "kube-runbooks.io/failed"
+"""Why a node was left cordoned."""
+
+TICKET = "kube-runbooks.io/ticket"
+"""Of the person or the incident that wanted a node out of service."""
+
+
+REBOOTED = "kube-runbooks.io/rebooted"
+"""When a person or an incident had a node rebooted last, and why."""
+
 
 class DrainOptions(Model):
     """As kubectl drain has them, with a limit for everything."""

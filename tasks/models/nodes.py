@@ -9,10 +9,11 @@ from tasks.models.base import Model, UtcTime
 
 
 class PackageManager(StrEnum):
-    """Who installs kubeadm, kubelet and kubectl."""
+    """Who installs packages."""
 
     APT = "apt"
     DNF = "dnf"
+    ZYPPER = "zypper"
     NONE = ""
 
 

@@ -15,6 +15,8 @@ class Outcome(StrEnum):
     RUNNING = "running"
     WAITING = "waiting"
     COMPLETED = "completed"
+    SKIPPED = "skipped"
+    """There was a reason to do nothing now, and it is no failure."""
     REFUSED = "refused"
     FAILED = "failed"
     INTERRUPTED = "interrupted"

@@ -10,17 +10,7 @@ from tasks.models.drain import DrainForecast, DrainOptions
 from tasks.models.etcd import EtcdFacts
 from tasks.models.nodes import KubeNode, NodeFacts
 from tasks.models.plan import Plan
-
-Amount = Annotated[str, StringConstraints(pattern=r"^[1-9]\d{0,3}$|^([1-9]\d?|100)%$")]
-"""A number of nodes, or a percentage of them: `2`, `25%`. Never zero."""
-
-
-class Waves(Model):
-    """How many workers at once."""
-
-    max_unavailable: Amount = Field(default="1", description="workers at once: a number, or a percentage (25%)")
-    canary: bool = Field(default=True, description="the first wave is one worker; then 2, 4, ... up to the limit")
-    error_budget: int = Field(default=0, ge=0, le=1000, description="workers that may fail before the run stops")
+from tasks.models.waves import Took, Waves
 
 
 class UpgradeOptions(Model):
@@ -73,6 +63,7 @@ class Workload(Model):
     ready: int
     images: tuple[str, ...] = ()
     rolled_out: bool = Field(default=True, description="all its pods are of its newest template")
+    rollout: str = Field(default="", description="how far it is being rolled out; empty when it is not")
 
 
 class ApiFacts(Model):
@@ -171,13 +162,6 @@ class Orders(Model):
     staged: Staged
     options: UpgradeOptions
     run_id: str
-
-
-class Took(Model):
-    """One part of a node's upgrade."""
-
-    what: str
-    took: timedelta
 
 
 class NodeUpgraded(Model):

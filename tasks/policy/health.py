@@ -49,6 +49,8 @@ def _node(look: NodeLook, expected: Expected) -> Iterator[str]:
         yield f"no heartbeat since {expected.since:%H:%M:%S} UTC"
     if expected.boot_id and node.boot_id == expected.boot_id:
         yield "the API knows no newer boot"
+    elif expected.boot_id and not look.machine.unreached and node.boot_id != look.machine.boot_id:
+        yield "the API knows another boot than the machine"
     yield from (f"it has {pressure}" for pressure in node.pressures)
 
 

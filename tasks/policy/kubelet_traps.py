@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from tasks.models.nodes import NodeFacts
 from tasks.models.upgrade import ApiFacts
-from tasks.policy.upgrade_scope import Finding, cautioned, refused
+from tasks.policy.findings import Finding, cautioned, refused
 from tasks.policy.versions import KubernetesVersion
 
 CGROUP_V2_SINCE = 35

@@ -8,17 +8,10 @@ from tasks.models.cluster import UpgradeRules
 from tasks.models.etcd import EtcdFacts
 from tasks.models.plan import Caution, Refusal, Skip, Step
 from tasks.models.upgrade import ClusterFacts, NodeUpgrade, UpgradeOptions, UpgradePlan
+from tasks.policy.findings import Finding, cautioned, refused, softened
 from tasks.policy.upgrade_health import rules_of_health
 from tasks.policy.upgrade_machines import rules_of_machines
-from tasks.policy.upgrade_scope import (
-    Finding,
-    NodeState,
-    Situation,
-    cautioned,
-    newest_installable,
-    refused,
-    version_before,
-)
+from tasks.policy.upgrade_scope import NodeState, Situation, newest_installable, version_before
 from tasks.policy.upgrade_versions import rules_of_input, rules_of_versions
 from tasks.policy.versions import KubernetesVersion, chain_to, count_of, minors_between
 from tasks.policy.waves import limit_of, plan_waves
@@ -75,12 +68,8 @@ def _findings(situation: Situation) -> list[Finding]:
     """Each once. Where nothing is to be done, only what was asked for can be refused."""
     findings = [*rules_of_input(situation), *_cautions_of_rules(situation)]
     others = [*rules_of_versions(situation), *rules_of_machines(situation), *rules_of_health(situation)]
-    findings += others if situation.due else [_softened(one) for one in others]
+    findings += others if situation.due else [softened(one) for one in others]
     return list(dict.fromkeys(findings))
-
-
-def _softened(finding: Finding) -> Finding:
-    return cautioned(finding.subject, finding.problem, finding.next_step)
 
 
 def _cautions_of_rules(situation: Situation) -> Iterable[Finding]:

@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 from datetime import timedelta
 
-from tasks.models.drain import Treatment
+from tasks.models.drain import CORDONED_BY, FAILED
 from tasks.models.etcd import Member
 from tasks.models.nodes import KubeNode
+from tasks.policy.findings import Finding, cautioned, findings_of_drain, refused
 from tasks.policy.maintenance import ALARM_STEP
 from tasks.policy.quorum import what_ails, what_keeps_it
-from tasks.policy.upgrade_scope import CORDONED_BY, FAILED, Finding, NodeState, Situation, cautioned, refused
+from tasks.policy.upgrade_scope import NodeState, Situation, cordon_of_another_runbook
 
 OK = "200"
 NO_ANSWER = {"", "000"}
@@ -18,9 +19,6 @@ SYSTEM = "kube-system/"
 UNDER_WAY = "an upgrade is under way, which may be why: this run goes on with it"
 STALE = timedelta(seconds=90)
 """Kubelets renew their lease every 10 s, and a node is NotReady after 50 s without; clocks may differ by some."""
-
-SHOWN = 10
-"""Names that a line lists."""
 
 
 def rules_of_health(situation: Situation) -> Iterator[Finding]:
@@ -36,7 +34,8 @@ def rules_of_health(situation: Situation) -> Iterator[Finding]:
     for said in situation.facts.gates:
         yield refused("gates", said, "wait until it lets the run go on, or change gates: of the profile")
     for node in situation.drained:
-        yield from _drain(situation, node)
+        forecast = next((one for one in situation.facts.api.forecasts if one.node == node.name), None)
+        yield from findings_of_drain(node.name, forecast)
 
 
 def _ill(node: NodeState, problem: str, next_step: str) -> Finding:
@@ -60,7 +59,9 @@ def _node(situation: Situation, node: NodeState) -> Iterator[Finding]:
         yield _ill(node, problem, "look at its kubelet, and at the controller manager, which should have seen it")
     if kube.pressures:
         yield _ill(node, f"it reports {', '.join(kube.pressures)}", "look at its disk, its memory and its network")
-    if failed := kube.annotations.get(FAILED):
+    if others := cordon_of_another_runbook(kube):
+        yield _ill(node, f"another runbook has it out of service: {others}", "let that run end, or run it again")
+    elif failed := kube.annotations.get(FAILED):
         yield cautioned(node.name, f"an earlier run left it cordoned: {failed}", "make sure that the reason is gone")
     elif kube.cordoned and CORDONED_BY not in kube.annotations:
         quorum = ", and counts as away when quorum is counted" if node.is_control_plane and situation.is_stacked else ""
@@ -178,23 +179,3 @@ def _webhooks(situation: Situation) -> Iterator[Finding]:
                 "what it judges is refused",
                 "run a second pod on another node",
             )
-
-
-def _drain(situation: Situation, node: NodeState) -> Iterator[Finding]:
-    forecast = next((one for one in situation.facts.api.forecasts if one.node == node.name), None)
-    if forecast is None:
-        yield cautioned(node.name, "what its drain meets is not known", "it is looked at right before the drain")
-        return
-    for verdict in forecast.blocked:
-        yield refused(node.name, f"{verdict.pod} cannot be evicted: {verdict.reason}", verdict.next_step)
-    for wait in forecast.waits:
-        yield cautioned(node.name, wait, "the drain waits for it, up to options.drain.limit")
-    for caution in forecast.cautions:
-        yield cautioned(node.name, caution)
-    if gone := [verdict.pod for verdict in forecast.verdicts if verdict.treatment is Treatment.EVICT_FOR_GOOD]:
-        more = f" and {len(gone) - SHOWN} more" if len(gone) > SHOWN else ""
-        yield cautioned(
-            node.name,
-            f"evicted for good, with their data or without a successor: {', '.join(gone[:SHOWN])}{more}",
-            "options.drain says so",
-        )

@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 from tasks.models.nodes import NodeFacts, PackageManager
+from tasks.policy.findings import Finding, cautioned, refused
 from tasks.policy.kubelet_traps import kubelet_traps
-from tasks.policy.upgrade_scope import PARTS, Finding, NodeState, Situation, cautioned, refused, versions_in
+from tasks.policy.upgrade_scope import PARTS, NodeState, Situation, versions_in
 from tasks.policy.versions import KubernetesVersion
 
 GIB = 2**30

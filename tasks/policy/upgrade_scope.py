@@ -6,17 +6,14 @@ from datetime import datetime
 from functools import cached_property
 
 from tasks.models.cluster import UpgradeRules
+from tasks.models.drain import CORDONED_BY, FAILED, REASON
 from tasks.models.etcd import Member
 from tasks.models.nodes import KubeNode, NodeFacts
-from tasks.models.plan import Caution, Refusal
 from tasks.models.upgrade import ClusterFacts, UpgradeOptions
 from tasks.policy.versions import EtcdVersion, KubernetesVersion, etcd_minor_of, minor_of_etcd
 
-CORDONED_BY = "kube-runbooks.io/cordoned-by"
-"""The run whose cordon it is, as `tasks/drain.py` writes it. A cordon without it is somebody else's."""
-
-FAILED = "kube-runbooks.io/failed"
-"""Why a run left a node cordoned."""
+RUNBOOK = "rolling_upgrade"
+"""How the reason of each cordon begins that an upgrade makes."""
 
 UPGRADE_JOBS = ("install-kubeadm-", "kubeadm-", "install-kubelet-")
 """How the names of remote jobs begin that change a node, as `tasks/upgrade.py` names them. Staging changes nothing."""
@@ -25,18 +22,6 @@ PARTS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
 """Static pods of a control plane that have the version of Kubernetes."""
 
 KUBE_PROXY = "kube-system/kube-proxy"
-
-Finding = Refusal | Caution
-
-
-def refused(subject: str, problem: str, next_step: str) -> Refusal:
-    """A rule says no."""
-    return Refusal(subject=subject, problem=problem, next_step=next_step)
-
-
-def cautioned(subject: str, problem: str, next_step: str = "") -> Caution:
-    """It does not stop the run."""
-    return Caution(subject=subject, problem=problem, next_step=next_step)
 
 
 @dataclass(frozen=True)
@@ -197,6 +182,7 @@ class Situation:
         etcd_step = self._etcd_step(machine)
         behind = control_plane and (_is_behind(machine, self.target) or bool(etcd_step))
         ours = kube is not None and not kube.annotations.keys().isdisjoint({CORDONED_BY, FAILED})
+        others = kube is not None and bool(cordon_of_another_runbook(kube))
         return NodeState(
             machine=machine,
             kube=kube,
@@ -204,7 +190,7 @@ class Situation:
             selected=not self.options.nodes or machine.name in self.options.nodes,
             needs_kubeadm=behind or needs_kubelet,
             needs_kubelet=needs_kubelet,
-            begun=ours
+            begun=(ours and not others)
             or any(job.startswith(UPGRADE_JOBS) for job in machine.jobs)
             or _is_between(machine, self.target, needs_kubelet=needs_kubelet),
             etcd_step=etcd_step,
@@ -215,6 +201,12 @@ class Situation:
         told = [("kubeadm-config", self.facts.api.kubeadm_version)]
         told += [("kube-proxy", version_of_image(image)) for image in kube_proxy_images(self.facts)]
         return next((f"{name} is at v{version}" for name, version in told if _is_other(version, self.target)), "")
+
+
+def cordon_of_another_runbook(node: KubeNode) -> str:
+    """Why another runbook of ours has a node out of service; empty when none has. Cordons of old runs have no reason."""
+    reason = node.annotations.get(REASON, "")
+    return reason if CORDONED_BY in node.annotations and not reason.startswith(RUNBOOK) else ""
 
 
 def kube_node(facts: ClusterFacts, name: str) -> KubeNode | None:

@@ -2,13 +2,11 @@
 
 from collections.abc import Iterator
 
+from tasks.policy.findings import Finding, cautioned, refused
 from tasks.policy.upgrade_scope import (
-    Finding,
     NodeState,
     Situation,
-    cautioned,
     kube_proxy_images,
-    refused,
     version_before,
     version_of_image,
     versions_of_control_plane,

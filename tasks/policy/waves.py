@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from tasks.models.upgrade import Waves
+from tasks.models.waves import Waves
 
 HUNDRED = 100
 

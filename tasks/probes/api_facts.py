@@ -66,7 +66,23 @@ def parse_workload(kind: str, item: JSON) -> Workload:
         images=tuple(container.get("image", "") for container in containers),
         rolled_out=status.get("observedGeneration", 0) >= metadata.get("generation", 0)
         and int(desired) <= int(status.get(updated) or 0),
+        rollout=_rollout(kind, item, int(desired)),
     )
+
+
+def _rollout(kind: str, item: JSON, desired: int) -> str:
+    """Empty also for one that is paused, that only replaces pods that somebody deletes, or that has given up."""
+    spec, status = item.get("spec", {}), item.get("status", {})
+    strategy = spec.get("updateStrategy") or {}
+    if spec.get("paused") or strategy.get("type") == "OnDelete":
+        return ""
+    if any(one.get("reason") == "ProgressDeadlineExceeded" for one in status.get("conditions") or []):
+        return ""
+    if int(status.get("observedGeneration") or 0) < int(item["metadata"].get("generation") or 0):
+        return "its newest specification is not taken up yet"
+    wanted = desired - int((strategy.get("rollingUpdate") or {}).get("partition") or 0)
+    updated = int(status.get(KINDS[kind][2]) or 0)
+    return f"{updated} of {wanted} pods are of its newest specification" if updated < wanted else ""
 
 
 def unavailable_apis(items: Iterable[JSON]) -> dict[str, str]:

@@ -13,17 +13,18 @@ import pytest
 
 from tasks.clients.kube import KubeClient, KubeServer, KubeUser
 from tasks.drain import (
-    CORDONED_BY,
-    FAILED,
     cordon,
     drain,
+    hand_over,
     keep_cordoned,
     observe_forecasts,
+    release,
     uncordon,
+    what_came_back,
     where_i_run,
 )
 from tasks.errors import Refused
-from tasks.models.drain import Drained, DrainOptions, DrainProgress
+from tasks.models.drain import CORDONED_BY, FAILED, TICKET, Drained, DrainOptions, DrainProgress
 from tests.servers.hollow import HollowNodes
 from tests.servers.kubernetes import ControlPlane, Resource, path_of
 from tests.servers.pki import KeyPair
@@ -143,7 +144,7 @@ def kube(cluster: ControlPlane, nodes: HollowNodes) -> Iterator[KubeClient]:
     yield client
     client.close()
     for node in nodes.nodes.values():
-        notes = dict.fromkeys((CORDONED_BY, FAILED, "kube-runbooks.io/cordon-reason"))
+        notes = dict.fromkeys((CORDONED_BY, FAILED, TICKET, "kube-runbooks.io/cordon-reason"))
         cluster.api.patch(node.path, {"metadata": {"annotations": notes}, "spec": {"unschedulable": None}})
 
     def taints() -> list[str]:
@@ -251,6 +252,34 @@ def test_whose_cordon_it_is(cluster: ControlPlane, kube: KubeClient) -> None:
     keep_cordoned(kube, "w1", "it failed")
     assert uncordon(kube, "w1") is False
     assert (_is_cordoned(cluster), _notes(cluster)) == (True, {})
+
+
+def test_a_cordon_that_a_person_wanted_is_nobody_elses_to_take_away(cluster: ControlPlane, kube: KubeClient) -> None:
+    """Once it is handed over: a run leaves it as it finds it, `release` takes it away, whoever's it is."""
+    reason = "INC-7: a fan"
+    assert cordon(kube, "w1", RUN, reason, ticket="INC-7") is False
+    hand_over(kube, "w1", reason, "INC-7")
+    wanted = {TICKET: "INC-7", "kube-runbooks.io/cordon-reason": reason}
+    assert (_is_cordoned(cluster), _notes(cluster)) == (True, wanted)
+    assert cordon(kube, "w1", "another", "patch") is True
+    keep_cordoned(kube, "w1", "it failed")
+    assert uncordon(kube, "w1") is False
+    assert (_is_cordoned(cluster), _notes(cluster)) == (True, wanted)
+    assert release(kube, "w1") is True
+    assert (_is_cordoned(cluster), _notes(cluster)) == (False, {})
+    assert release(kube, "w1") is False
+
+
+def test_a_node_that_is_not_out_of_service_any_more_is_noticed(
+    cluster: ControlPlane, kube: KubeClient, shop: Shop
+) -> None:
+    """Between a drain and what comes after it: somebody has uncordoned it, or a pod is there that would have to go."""
+    _drained(kube)
+    assert what_came_back(kube, "w1", QUICK) == ()
+    shop.pod("late", "w1")
+    assert what_came_back(kube, "w1", QUICK) == (f"pod {shop.name}/late is there",)
+    cluster.kubectl("uncordon", "w1")
+    assert what_came_back(kube, "w1", QUICK) == ("somebody has uncordoned it",)
 
 
 def test_a_node_that_takes_pods_is_not_drained(kube: KubeClient) -> None:

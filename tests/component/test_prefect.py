@@ -16,7 +16,18 @@ from pyrage import x25519
 from tests.servers.etcd import EtcdCluster
 from tests.servers.kubeadm import ControlPlane
 from tests.servers.proxies import Request, S3Proxy
-from tests.servers.runbooks import BACKUP, DEPLOYMENTS, DRILL, HEALTH, MAINTENANCE, RUN_LIMIT, UPGRADE, Runbooks, leaks
+from tests.servers.runbooks import (
+    BACKUP,
+    DEPLOYMENTS,
+    DRILL,
+    HEALTH,
+    MAINTENANCE,
+    PATCH,
+    RUN_LIMIT,
+    UPGRADE,
+    Runbooks,
+    leaks,
+)
 from tests.servers.seaweedfs import S3Server
 from tests.servers.site import Site
 
@@ -83,6 +94,7 @@ def test_deploy_all_deploys_every_runbook_and_again_changes_nothing(runbooks: Ru
         (DRILL, "weekly", "17 5 * * 1", "UTC", "{}"),
         (MAINTENANCE, "weekly", "37 4 * * 6", "UTC", "{'mode': 'apply'}"),
         (HEALTH, "every-ten-minutes", "*/10 * * * *", "UTC", "{}"),
+        (PATCH, "hourly-in-the-window", "7 * * * *", "UTC", "{'mode': 'apply'}"),
     }
     assert sum(len(deployment["schedules"]) for deployment in deployed.values()) == len(schedules)
     assert runbooks.server.api("POST", "/deployments/count", {}) == len(deployed)

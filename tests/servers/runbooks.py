@@ -22,7 +22,9 @@ ENDED = {"Completed", "Failed", "Crashed", "Cancelled"}
 BACKUP, DRILL = "etcd_backup_to_s3/etcd-backup", "etcd_restore_drill/etcd-restore-drill"
 RESTORE, MAINTENANCE = "etcd_restore_from_s3/etcd-restore", "etcd_maintenance/etcd-maintenance"
 HEALTH, UPGRADE = "etcd_health/etcd-health", "rolling_upgrade/rolling-upgrade"
-DEPLOYMENTS = (BACKUP, DRILL, RESTORE, MAINTENANCE, HEALTH, UPGRADE)
+PATCH = "node_os_patch/node-os-patch"
+NODES = tuple(f"node_{act}/node-{act}" for act in ("drain", "uncordon", "reboot"))
+DEPLOYMENTS = (BACKUP, DRILL, RESTORE, MAINTENANCE, HEALTH, UPGRADE, PATCH, *NODES)
 
 QUICKLY = {"PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "5"}
 

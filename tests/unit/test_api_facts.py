@@ -163,3 +163,38 @@ def test_pods_that_are_not_ready_say_what_they_wait_for() -> None:
         pod("odd"),
     ]
     assert api_facts.not_ready(pods) == ("n/new (Pending)", "n/odd (unknown)", "n/stuck (ImagePullBackOff)")
+
+
+def controller(kind: str, spec: dict[str, Any], status: dict[str, Any]) -> str:
+    """How far one with three pods is rolled out."""
+    item = {"metadata": {"namespace": "n", "name": "a", "generation": 4}, "spec": {"replicas": 3} | spec}
+    return api_facts.parse_workload(kind, item | {"status": {"observedGeneration": 4} | status}).rollout
+
+
+@pytest.mark.parametrize(
+    ("kind", "spec", "status", "told"),
+    [
+        ("Deployment", {}, {"updatedReplicas": 3}, ""),
+        ("Deployment", {}, {"updatedReplicas": 1}, "1 of 3 pods are of its newest specification"),
+        (
+            "Deployment",
+            {},
+            {"updatedReplicas": 3, "observedGeneration": 3},
+            "its newest specification is not taken up yet",
+        ),
+        ("Deployment", {"paused": True}, {"updatedReplicas": 1}, ""),
+        ("Deployment", {}, {"updatedReplicas": 1, "conditions": [{"reason": "ProgressDeadlineExceeded"}]}, ""),
+        ("StatefulSet", {}, {"updatedReplicas": 2}, "2 of 3 pods are of its newest specification"),
+        ("StatefulSet", {"updateStrategy": {"rollingUpdate": {"partition": 1}}}, {"updatedReplicas": 2}, ""),
+        ("StatefulSet", {"updateStrategy": {"type": "OnDelete"}}, {"updatedReplicas": 1}, ""),
+        ("DaemonSet", {}, {"desiredNumberScheduled": 5, "updatedNumberScheduled": 4}, "4 of 5 pods are of its newest"),
+        ("DaemonSet", {}, {"desiredNumberScheduled": 5, "updatedNumberScheduled": 5}, ""),
+    ],
+)
+def test_a_workload_that_is_being_rolled_out_says_how_far(
+    kind: str, spec: dict[str, Any], status: dict[str, Any], told: str
+) -> None:
+    """Not one that waits for a person, or that has given up."""
+    said = controller(kind, spec, status)
+    assert said.startswith(told)
+    assert bool(said) == bool(told)

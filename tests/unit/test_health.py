@@ -113,6 +113,10 @@ def test_a_reboot_is_another_boot_for_node_and_api() -> None:
     assert what_is_wrong(LOOK, rebooted) == ("it has not booted since", "the API knows no newer boot")
     after = LOOK.model_copy(update=machine(boot_id="b2") | node(boot_id="b2"))
     assert what_is_wrong(after, rebooted) == ()
+    other = LOOK.model_copy(update=machine(boot_id="b3") | node(boot_id="b2"))
+    assert what_is_wrong(other, rebooted) == ("the API knows another boot than the machine",)
+    away = LOOK.model_copy(update=machine(unreached="no route", boot_id="") | node(boot_id="b2"))
+    assert what_is_wrong(away, rebooted) == ("not reached: no route",)
 
 
 def test_a_workload_is_worse_with_fewer_pods_ready_than_before() -> None:

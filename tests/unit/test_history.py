@@ -1,10 +1,15 @@
 """How long nodes took, from the reports of earlier runs; and an upgrade's own report in words."""
 
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import cast
 
-from tasks.history import times_of
+from tasks.clients.objectstore import ObjectStore
+from tasks.history import keep_record, read_records, times_of
+from tasks.models.patch import Earlier, NodePatched
 from tasks.models.report import Done, Outcome, Report
-from tasks.models.upgrade import NodeUpgraded, Took, WaveUpgraded
+from tasks.models.upgrade import NodeUpgraded, WaveUpgraded
+from tasks.models.waves import Took
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
@@ -31,3 +36,44 @@ def test_every_node_of_a_report_has_its_time() -> None:
     )
     expected = {"cp1": 100, "w1": 40, "w2": 50}
     assert times_of(report) == {name: timedelta(seconds=seconds) for name, seconds in expected.items()}
+
+
+class Bucket:
+    """As much of an object store as records need."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, bytes] = {}
+
+    def key(self, *parts: str) -> str:
+        """Of an object."""
+        return "/".join(parts)
+
+    def uri(self, key: str) -> str:
+        """For people."""
+        return f"s3://b/{key}"
+
+    def put(self, key: str, body: bytes, _: str) -> None:
+        """An object."""
+        self.kept[key] = body
+
+    def get(self, key: str) -> bytes:
+        """An object."""
+        return self.kept[key]
+
+    def objects(self, prefix: str) -> list[SimpleNamespace]:
+        """Those below."""
+        return [SimpleNamespace(key=key) for key in self.kept if key.startswith(prefix)]
+
+
+def test_the_newest_record_of_a_node_says_how_long_it_takes() -> None:
+    """Each run has one, also when it is kept twice. What went on with another run's work says nothing of the time of a node."""
+    store = cast("ObjectStore", Bucket())
+    for day, seconds, whole in ((1, 100, True), (2, 50, True), (2, 60, True), (3, 5, False)):
+        at, took = NOON + timedelta(days=day), timedelta(seconds=seconds)
+        record = NodePatched(node="w1", run_id=f"{day}a1b2c3d-1", at=at, whole=whole, took=took)
+        place = keep_record(store, "prod", record)
+    assert place == "s3://b/prod/nodes/w1/os-patch/20261127T120000Z-3a1b2c3d.json"
+    found = read_records(store, "prod", ["w1", "w2"])
+    assert found == {"w1": Earlier(took=timedelta(seconds=60), rebooted=False)}
+    (last,) = (body for key, body in cast("Bucket", store).kept.items() if "20261127" in key)
+    assert NodePatched.model_validate_json(last).record == place

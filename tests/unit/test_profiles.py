@@ -33,6 +33,16 @@ def test_a_good_profile_is_read(tmp_path: Path) -> None:
     assert (profile.backup.rpo.total_seconds(), profile.backup.retention.within.days) == (7200, 30)
 
 
+def test_on_is_the_name_of_a_field(tmp_path: Path) -> None:
+    """YAML 1.1 reads it as true; `no` is false all the same."""
+    text = GOOD.replace("ops,", "ops, sudo: no,")
+    (tmp_path / "prod.yaml").write_text(text + "gates: [{name: g, command: test -e /x, on: cp1}]\n")
+    profile = read_profile(tmp_path, "prod")
+    assert profile.gates[0].on == "cp1"
+    assert profile.ssh is not None
+    assert profile.ssh.sudo is False
+
+
 def test_an_unknown_cluster_lists_the_known_ones(tmp_path: Path) -> None:
     """And where they were looked for."""
     write(tmp_path)

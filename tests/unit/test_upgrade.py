@@ -13,7 +13,8 @@ from tasks.models.cluster import UpgradeRules
 from tasks.models.drain import Treatment, Verdict
 from tasks.models.nodes import PackageManager
 from tasks.models.plan import Caution, Refusal
-from tasks.models.upgrade import ClusterFacts, UpgradeOptions, UpgradePlan, Waves, Webhook
+from tasks.models.upgrade import ClusterFacts, UpgradeOptions, UpgradePlan, Webhook
+from tasks.models.waves import Waves
 from tasks.policy.upgrade import next_minor, plan_upgrade
 from tasks.policy.upgrade_scope import newest_installable
 from tests.unit import etcd_facts
@@ -1278,3 +1279,17 @@ def test_wherever_it_was_stopped_every_node_is_a_step_or_a_skip(
     assert [node.name for node in planned.nodes if node.applies] in ([], names[:1])
     again = plan(facts, waves=Waves(max_unavailable=amount, canary=canary))
     assert again == planned
+
+
+@pytest.mark.parametrize("reason", ["node_os_patch", "INC-7: its disk is failing"])
+def test_a_node_that_another_runbook_has_out_of_service_is_left_to_it(reason: str) -> None:
+    """Its cordon is not taken over; one of an upgrade is."""
+    owner = {"kube-runbooks.io/cordoned-by": "run-0"}
+    theirs = owner | {"kube-runbooks.io/cordon-reason": reason, "kube-runbooks.io/failed": "no kernel"}
+    planned = plan(cluster(nodes={"w1": {"cordoned": True, "annotations": theirs}}))
+    problem = f"another runbook has it out of service: {reason}"
+    assert told(planned.refusals) == [("w1", problem, "let that run end, or run it again")]
+    ours = owner | {"kube-runbooks.io/cordon-reason": "rolling_upgrade to v1.37.2"}
+    mine = plan(cluster(nodes={"w1": {"cordoned": True, "annotations": ours}}))
+    assert mine.refusals == ()
+    assert mine.waves[0][0].begun

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from tasks.models.upgrade import Waves
+from tasks.models.waves import Waves
 from tasks.policy.waves import limit_of, may_go_on, plan_waves
 
 names = st.sets(st.integers(0, 999), max_size=120).map(lambda numbers: [f"w{number}" for number in numbers])

@@ -1,0 +1,59 @@
+"""Runbook: one node out of service, for a reason that a person or an incident has."""
+
+from datetime import timedelta
+from typing import Annotated
+
+from prefect import flow
+from pydantic import Field, StringConstraints
+
+from tasks.backups import check_store
+from tasks.locks import locked_cluster
+from tasks.models.base import Duration
+from tasks.models.cluster import NAME_PATTERN
+from tasks.models.drain import DrainOptions
+from tasks.models.node_service import NodeName, Reason, Request, Ticket
+from tasks.models.plan import Mode
+from tasks.models.report import Report
+from tasks.node_service import drain_node, observe_node
+from tasks.policy.node_service import plan_drain
+from tasks.runbook import APPROVE_WITHIN, report_end, runbook
+from tasks.summaries import summarize_drain, summarize_service
+
+
+@flow(
+    name="node_drain",
+    flow_run_name="drain-{cluster}-{node}",
+    validate_parameters=True,
+    on_cancellation=[report_end],
+    on_crashed=[report_end],
+)
+def node_drain(
+    cluster: Annotated[str, StringConstraints(pattern=NAME_PATTERN)],
+    node: NodeName,
+    reason: Reason,
+    ticket: Ticket = "",
+    mode: Mode = Mode.APPROVE,
+    options: DrainOptions = DrainOptions(),  # noqa: B008 - frozen
+    approve_within: Annotated[Duration, Field(ge=timedelta(seconds=1), le=timedelta(days=30))] = APPROVE_WITHIN,
+) -> Report:
+    """Cordons and drains one node; it stays cordoned until node_uncordon, or a person, takes that away.
+
+    Args:
+        cluster: name of the cluster's profile
+        node: its name
+        reason: for its annotation and the report
+        ticket: of the incident or the change, for the same
+        mode: plan shows what would be done; approve waits for a person's word on it, and then does it; apply does it at once
+        options: what the drain may do, and how long it may take
+        approve_within: how long mode approve waits, for example 24h; then the run fails, and nothing was touched
+    """
+    with runbook(cluster) as run:
+        run.step(check_store, cluster)
+        request = Request(node=node, reason=reason, ticket=ticket, run_id=run.run_id)
+        facts = run.step(observe_node, cluster, node, options)
+        plan = run.settle(plan_drain(facts, request), mode, approve_within)
+        if mode is Mode.PLAN or not plan.steps:
+            return run.finish(*summarize_service(request, plan))
+        with locked_cluster(cluster, run.run_id, run.holder) as check:
+            drained = run.step(drain_node, cluster, request, options, check)
+        return run.finish(*summarize_drain(request, drained, cluster))

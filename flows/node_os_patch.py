@@ -1,0 +1,83 @@
+"""Runbook: updates of the operating system on every node, with a reboot where it is needed, one proof after the other."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+from prefect import flow
+from pydantic import Field, StringConstraints
+
+from tasks.backups import check_store
+from tasks.locks import locked_cluster
+from tasks.models.base import Duration
+from tasks.models.cluster import NAME_PATTERN
+from tasks.models.patch import NodePatched, PatchOptions, PatchOrders, PatchPlan, Waits, WavePatched
+from tasks.models.plan import Mode
+from tasks.models.report import Report
+from tasks.node_patch import observe_patch, patch_node, patch_wave, read_maintenance
+from tasks.policy.patch import plan_patch
+from tasks.reports import progress
+from tasks.runbook import APPROVE_WITHIN, Run, report_end, runbook
+from tasks.summaries import summarize_patch, summarize_patch_plan
+
+
+@flow(
+    name="node_os_patch",
+    flow_run_name="patch-{cluster}",
+    validate_parameters=True,
+    on_cancellation=[report_end],
+    on_crashed=[report_end],
+)
+def node_os_patch(
+    cluster: Annotated[str, StringConstraints(pattern=NAME_PATTERN)],
+    mode: Mode = Mode.APPROVE,
+    options: PatchOptions = PatchOptions(),  # noqa: B008 - frozen
+    approve_within: Annotated[Duration, Field(ge=timedelta(seconds=1), le=timedelta(days=30))] = APPROVE_WITHIN,
+) -> Report:
+    """Patches control plane nodes one at a time and workers in waves, within the maintenance window, each with a proof.
+
+    Kubernetes' own packages, containerd and runc are never touched. Outside of a window the run ends as a skip.
+
+    Args:
+        cluster: name of the cluster's profile
+        mode: plan shows what would be done; approve waits for a person's word on it, and then does it; apply does it at once
+        options: what is installed, when a node is rebooted, and how much at once
+        approve_within: how long mode approve waits, for example 24h; then the run fails, and nothing was touched
+    """
+    with runbook(cluster) as run:
+        run.step(check_store, cluster)
+        facts = run.step(observe_patch, cluster, options, run.run_id)
+        now = datetime.now(UTC)
+        plan = run.settle(plan_patch(facts, options, read_maintenance(cluster), now=now), mode, approve_within)
+        if plan.is_postponed:
+            return run.skip(*summarize_patch_plan(plan))
+        if mode is Mode.PLAN or not plan.nodes:
+            return run.finish(*summarize_patch_plan(plan))
+        with locked_cluster(cluster, run.run_id, run.holder) as check:
+            return run.finish(*_patch(run, plan, options, cluster, check))
+
+
+def _patch(
+    run: Run, plan: PatchPlan, options: PatchOptions, cluster: str, check: Callable[[], None]
+) -> tuple[str, ...]:
+    """All acts of the plan, and what an operator reads first about them."""
+    begun = tuple(node.name for node in plan.nodes if node.begun)
+    orders = PatchOrders(options=options, run_id=run.run_id, until=plan.until, ours=begun)
+    done: list[NodePatched] = []
+    waiting: list[Waits] = []
+    failed: dict[str, str] = {}
+
+    def gather(came: WavePatched) -> None:
+        done.extend(came.nodes)
+        waiting.extend(came.waiting)
+        failed.update(came.failed)
+
+    with progress(f"{cluster}-node-os-patch", "nodes patched", len(plan.nodes)) as nodes:
+        for node in plan.control_plane:
+            gather(run.step(patch_node, cluster, node, orders, check))
+            nodes.advance(1)
+        for wave in plan.waves:
+            mine = orders.model_copy(update={"ours": (*begun, *failed)})
+            gather(run.step(patch_wave, cluster, wave, mine, check, len(failed)))
+            nodes.advance(len(wave))
+    return summarize_patch(plan, done, waiting, failed)

@@ -1,0 +1,71 @@
+"""Runbook: one node rebooted in order: drained, rebooted, proven well, and back in service."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+from prefect import flow
+from pydantic import Field, StringConstraints
+
+from tasks.backups import check_store
+from tasks.locks import locked_cluster
+from tasks.models.base import Duration
+from tasks.models.cluster import NAME_PATTERN
+from tasks.models.node_service import NodeName, Reason, RebootOptions, Request, Ticket
+from tasks.models.patch import PatchOrders
+from tasks.models.plan import Mode
+from tasks.models.report import Report
+from tasks.node_patch import observe_patch, patch_node, read_maintenance
+from tasks.node_service import note_reboot
+from tasks.policy.node_service import options_of, plan_reboot
+from tasks.runbook import APPROVE_WITHIN, report_end, runbook
+from tasks.summaries import summarize_reboot, summarize_service
+
+
+@flow(
+    name="node_reboot",
+    flow_run_name="reboot-{cluster}-{node}",
+    validate_parameters=True,
+    on_cancellation=[report_end],
+    on_crashed=[report_end],
+)
+def node_reboot(
+    cluster: Annotated[str, StringConstraints(pattern=NAME_PATTERN)],
+    node: NodeName,
+    reason: Reason,
+    ticket: Ticket = "",
+    mode: Mode = Mode.APPROVE,
+    options: RebootOptions = RebootOptions(),  # noqa: B008 - frozen
+    approve_within: Annotated[Duration, Field(ge=timedelta(seconds=1), le=timedelta(days=30))] = APPROVE_WITHIN,
+) -> Report:
+    """Drains one node, reboots it, proves it well and gives it back; at any time, whatever ails other workers.
+
+    Args:
+        cluster: name of the cluster's profile
+        node: its name
+        reason: for its annotations and the report
+        ticket: of the incident or the change, for the same
+        mode: plan shows what would be done; approve waits for a person's word on it, and then does it; apply does it at once
+        options: what the drain may do, and how long the node may take to come back
+        approve_within: how long mode approve waits, for example 24h; then the run fails, and nothing was touched
+    """
+    with runbook(cluster) as run:
+        run.step(check_store, cluster)
+        request = Request(node=node, reason=reason, ticket=ticket, run_id=run.run_id)
+        asked = options_of(options, request)
+        facts = run.step(observe_patch, cluster, asked, run.run_id)
+        rules, now = read_maintenance(cluster), datetime.now(UTC)
+        plan = run.settle(plan_reboot(facts, options, request, rules, now=now), mode, approve_within)
+        if mode is Mode.PLAN or not plan.nodes:
+            return run.finish(*summarize_service(request, plan))
+        orders = PatchOrders(
+            options=asked,
+            run_id=run.run_id,
+            runbook="node_reboot",
+            reason=request.in_words,
+            ticket=ticket,
+            urgent=True,
+        )
+        with locked_cluster(cluster, run.run_id, run.holder) as check:
+            done = run.step(patch_node, cluster, plan.nodes[0], orders, check)
+        run.step(note_reboot, cluster, request)
+        return run.finish(*summarize_reboot(request, done.nodes))

@@ -1,0 +1,59 @@
+"""Runbook: one node back in service, once it is proven well."""
+
+from datetime import timedelta
+from typing import Annotated
+
+from prefect import flow
+from pydantic import Field, StringConstraints
+
+from tasks.backups import check_store
+from tasks.locks import locked_cluster
+from tasks.models.base import Duration
+from tasks.models.cluster import NAME_PATTERN
+from tasks.models.drain import DrainOptions
+from tasks.models.node_service import NodeName, Reason, Request, Ticket
+from tasks.models.plan import Mode
+from tasks.models.report import Report
+from tasks.node_service import observe_node, uncordon_node
+from tasks.policy.node_service import plan_uncordon
+from tasks.runbook import APPROVE_WITHIN, report_end, runbook
+from tasks.summaries import summarize_service, summarize_uncordon
+
+
+@flow(
+    name="node_uncordon",
+    flow_run_name="uncordon-{cluster}-{node}",
+    validate_parameters=True,
+    on_cancellation=[report_end],
+    on_crashed=[report_end],
+)
+def node_uncordon(
+    cluster: Annotated[str, StringConstraints(pattern=NAME_PATTERN)],
+    node: NodeName,
+    reason: Reason,
+    ticket: Ticket = "",
+    mode: Mode = Mode.APPROVE,
+    any_cordon: bool = False,
+    approve_within: Annotated[Duration, Field(ge=timedelta(seconds=1), le=timedelta(days=30))] = APPROVE_WITHIN,
+) -> Report:
+    """Proves one node well and uncordons it: what node_drain has taken out of service.
+
+    Args:
+        cluster: name of the cluster's profile
+        node: its name
+        reason: for the report
+        ticket: of the incident or the change, for the same
+        mode: plan shows what would be done; approve waits for a person's word on it, and then does it; apply does it at once
+        any_cordon: also a cordon of somebody else, or of a run of ours that has not ended
+        approve_within: how long mode approve waits, for example 24h; then the run fails, and nothing was touched
+    """
+    with runbook(cluster) as run:
+        run.step(check_store, cluster)
+        request = Request(node=node, reason=reason, ticket=ticket, run_id=run.run_id)
+        facts = run.step(observe_node, cluster, node, DrainOptions())
+        plan = run.settle(plan_uncordon(facts, request, any_cordon=any_cordon), mode, approve_within)
+        if mode is Mode.PLAN or not plan.steps:
+            return run.finish(*summarize_service(request, plan))
+        with locked_cluster(cluster, run.run_id, run.holder) as check:
+            done = run.step(uncordon_node, cluster, request, check)
+        return run.finish(*summarize_uncordon(request, done))

@@ -1,0 +1,51 @@
+"""What rules say of a plan: a refusal stops it, a caution is for a person to look at."""
+
+from collections.abc import Iterator
+
+from tasks.models.drain import DrainForecast, Treatment
+from tasks.models.plan import Caution, Refusal
+
+SHOWN = 10
+"""Names that a line lists."""
+
+Finding = Refusal | Caution
+
+
+def refused(subject: str, problem: str, next_step: str) -> Refusal:
+    """A rule says no."""
+    return Refusal(subject=subject, problem=problem, next_step=next_step)
+
+
+def cautioned(subject: str, problem: str, next_step: str = "") -> Caution:
+    """It does not stop the run."""
+    return Caution(subject=subject, problem=problem, next_step=next_step)
+
+
+def softened(finding: Finding) -> Caution:
+    """Of a run that does nothing."""
+    return cautioned(finding.subject, finding.problem, finding.next_step)
+
+
+def listed(names: tuple[str, ...] | list[str], most: int = SHOWN) -> str:
+    """`a, b and 3 more`."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return f"{', '.join(names[:most])}{more}"
+
+
+def findings_of_drain(name: str, forecast: DrainForecast | None) -> Iterator[Finding]:
+    """Before the first cordon: pods that would never go, budgets that will be waited for, and what may hurt."""
+    if forecast is None:
+        yield cautioned(name, "what its drain meets is not known", "it is looked at right before the drain")
+        return
+    for verdict in forecast.blocked:
+        yield refused(name, f"{verdict.pod} cannot be evicted: {verdict.reason}", verdict.next_step)
+    for wait in forecast.waits:
+        yield cautioned(name, wait, "the drain waits for it, up to options.drain.limit")
+    for caution in forecast.cautions:
+        yield cautioned(name, caution)
+    if gone := [verdict.pod for verdict in forecast.verdicts if verdict.treatment is Treatment.EVICT_FOR_GOOD]:
+        yield cautioned(
+            name,
+            f"evicted for good, with their data or without a successor: {listed(gone)}",
+            "options.drain says so",
+        )
