@@ -64,10 +64,31 @@ def publish(kubernetes: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         for program in missing:
             _build(program, kubernetes, folder)
-        index = finish(["sh", "-c", 'cd "$1" && apt-ftparchive packages .', "sh", folder])
-        (folder / "Packages").write_text(index)
-        (folder / "Packages.gz").write_bytes(gzip.compress(index.encode()))
-        (folder / "Release").write_text(finish(["sh", "-c", 'cd "$1" && apt-ftparchive release .', "sh", folder]))
+        write_index(folder)
+
+
+def write_index(folder: Path, **release: str) -> None:
+    """Of the packages in a folder, as apt wants it; `release` are fields about the archive, its Label for example."""
+    index = finish(["sh", "-c", 'cd "$1" && apt-ftparchive packages .', "sh", folder])
+    (folder / "Packages").write_text(index)
+    (folder / "Packages.gz").write_bytes(gzip.compress(index.encode()))
+    fields = [word for name, value in release.items() for word in ("-o", f"APT::FTPArchive::Release::{name}={value}")]
+    script = 'cd "$1" && shift && rm -f Release && apt-ftparchive "$@" release .'
+    (folder / "Release").write_text(finish(["sh", "-c", script, "sh", folder, *fields]))
+
+
+def write_control(tree: Path, name: str, version: str, about: str, architecture: str = "amd64", **more: str) -> None:
+    """What a package says of itself."""
+    fields = {"Package": name, "Version": version, "Architecture": architecture, "Maintainer": "lab"}
+    fields |= {"Description": about, **more}
+    (tree / "DEBIAN").mkdir()
+    (tree / "DEBIAN/control").write_text("".join(f"{field}: {value}\n" for field, value in fields.items()))
+
+
+def pack(tree: Path, file: Path) -> None:
+    """A folder as a package."""
+    tree.chmod(0o755)
+    finish(["dpkg-deb", "-Zzstd", "-z1", "--root-owner-group", "--build", tree, file])
 
 
 def _file(program: str, version: str) -> str:
@@ -77,17 +98,12 @@ def _file(program: str, version: str) -> str:
 def _build(program: str, version: str, into: Path) -> None:
     with tempfile.TemporaryDirectory(dir=LABS) as temporary:
         tree = Path(temporary)
-        tree.chmod(0o755)
-        control = tree / "DEBIAN"
-        control.mkdir()
-        fields = {"Package": program, "Version": f"{version}-{REVISION}", "Architecture": "amd64", "Maintainer": "lab"}
-        fields["Description"] = f"{program} {version} for the lab"
-        (control / "control").write_text("".join(f"{name}: {value}\n" for name, value in fields.items()))
+        write_control(tree, program, f"{version}-{REVISION}", f"{program} {version} for the lab")
         (tree / "usr/bin").mkdir(parents=True)
         shutil.copy((binaries("kube", version) / program).resolve(), tree / "usr/bin" / program)
         if program == "kubelet":
             _add_service(tree)
-        finish(["dpkg-deb", "-Zzstd", "-z1", "--root-owner-group", "--build", tree, into / _file(program, version)])
+        pack(tree, into / _file(program, version))
 
 
 def _add_service(tree: Path) -> None:
