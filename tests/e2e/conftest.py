@@ -25,7 +25,7 @@ EXTERNAL = Shape(name="e2e-external", network=102, control_planes=1, workers=1, 
 
 
 ORDER = (
-    *("small", "offered_small", "fresh_small", "upgradable_small"),
+    *("small", "used_small", "offered_small", "fresh_small", "upgradable_small"),
     *("fresh_external", "patchable", "chained"),
     *("used_ha", "fresh_ha", "upgradable_ha"),
 )
@@ -119,6 +119,12 @@ def small(labs: Labs, new_site: Callable[[Lab], LabSite]) -> LabSite:
 def fresh_small(labs: Labs, new_site: Callable[[Lab], LabSite]) -> LabSite:
     """One control plane, one worker; fresh."""
     return new_site(labs.fresh(SMALL))
+
+
+@pytest.fixture
+def used_small(labs: Labs, new_site: Callable[[Lab], LabSite]) -> LabSite:
+    """The same, as a test that had it before brought it back."""
+    return new_site(labs.used(SMALL))
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import json
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
@@ -48,6 +48,10 @@ metadata: {name: NAME, namespace: default}
 spec: {minAvailable: 1, selector: {matchLabels: {app: NAME}}}
 """
 """Two pods that stop as an orderly server does: requests that were sent before its end is known are still answered."""
+
+
+LOOP = 20
+"""Requests of the service before it is looked at again which machine asks."""
 
 
 @dataclass
@@ -102,8 +106,8 @@ def start_service(lab: Lab, name: str = "web") -> str:
 
 
 @contextmanager
-def observed(lab: Lab, address: str, *, client: str = "w1") -> Iterator[Seen]:
-    """All observers at work while the block runs; the service is asked from the machine `client`."""
+def observed(lab: Lab, address: str, *, clients: Sequence[str] = ("w1",)) -> Iterator[Seen]:
+    """All observers at work while the block runs; the service is asked from one of the machines `clients`."""
     seen, end = Seen(), threading.Event()
     began = time.monotonic()
     acts: list[Callable[[], None]] = [
@@ -114,7 +118,7 @@ def observed(lab: Lab, address: str, *, client: str = "w1") -> Iterator[Seen]:
         lambda: _watch_cordons(lab, seen, began),
     ]
     threads = [threading.Thread(target=_repeat, args=(act, end), daemon=True) for act in acts]
-    threads.append(threading.Thread(target=_ask_service, args=(lab, client, address, seen.service, end), daemon=True))
+    threads.append(threading.Thread(target=_ask_service, args=(lab, clients, address, seen, end), daemon=True))
     for thread in threads:
         thread.start()
     try:
@@ -206,26 +210,21 @@ def _watch_cordons(lab: Lab, seen: Seen, began: float) -> None:
                 seen.cordons.append((time.monotonic() - began, name, cordoned))
 
 
-def _ask_service(lab: Lab, name: str, address: str, count: Count, end: threading.Event) -> None:
-    """From a machine, a new connection for each request, by a loop that runs there."""
+def _ask_service(lab: Lab, clients: Sequence[str], address: str, seen: Seen, end: threading.Event) -> None:
+    """From one machine after the other, a new connection for each request, in short loops that run there.
+
+    A machine that is cordoned may go down any moment, and its requests with it: the next one is asked from then.
+    """
     script = (
-        "rm -f /root/observer-end; n=0; until [ -e /root/observer-end ]; do n=$((n + 1)); "
+        f"for n in $(seq {LOOP}); do "
         f'curl --silent --fail --max-time 3 --output /dev/null http://{address}/ || echo "failed $(date +%X) $?"; '
-        'sleep 0.05; done; echo "total $n"'
+        "sleep 0.05; done"
     )
-
-    def stop() -> None:
-        end.wait()
+    while not end.is_set():
+        last = {name: cordoned for _, name, cordoned in seen.cordons}
+        client = next((name for name in clients if not last.get(name, False)), clients[0])
         with suppress(LabError):
-            lab[name].run("touch /root/observer-end")
-
-    stopper = threading.Thread(target=stop, daemon=True)
-    stopper.start()
-    told = lab[name].run(script, limit=3600)
-    stopper.join()
-    for line in told.splitlines():
-        if line.startswith("total "):
-            count.total = int(line.split()[1])
-        else:
-            count.failed.append(line)
-            count.lost.append(line)
+            failed = lab[client].run(script).splitlines()
+            seen.service.total += LOOP
+            seen.service.failed += failed
+            seen.service.lost += failed

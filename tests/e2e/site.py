@@ -6,13 +6,14 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import boto3
 import yaml
 from botocore.config import Config
 
+from tests.lab.host import LabError
 from tests.lab.lab import Lab
 from tests.lab.machine import Machine
 from tests.lab.shape import BUCKET
@@ -21,6 +22,7 @@ from tests.servers.prefect_server import PrefectServer
 from tests.servers.processes import wait_until
 
 KILLED = -9
+LEASE = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/kube-runbooks"
 
 
 class LabSite:
@@ -100,9 +102,31 @@ class LabSite:
         words = self._words(runbook, parameters, "")
         return subprocess.Popen(words, cwd=ROOT, env=self._process_environment, stdout=subprocess.DEVNULL)
 
+    def kill_when(self, question: Callable[[], object], runbook: str, **parameters: object) -> None:
+        """Starts a run, and kills it with SIGKILL as soon as it is so."""
+        process = self.start(runbook, **parameters)
+        try:
+            wait_until(question, 400.0, "the moment has come", every=0.3)
+        finally:
+            process.kill()
+            process.wait()
+
     def _words(self, runbook: str, parameters: Mapping[str, object], die: str) -> list[str]:
         given = json.dumps({"cluster": self.name, **parameters})
         return [sys.executable, "-m", "tests.servers.runner", runbook, given, die]
+
+    def is_cordoned(self, name: str) -> bool:
+        """By kubectl; not known is no."""
+        with suppress(LabError):
+            return self.lab.kubectl("get", "node", name, "--output=jsonpath={.spec.unschedulable}") == "true"
+        return False
+
+    @property
+    def lock_holder(self) -> str:
+        """The run that has the lock, also for some seconds after it was killed; empty when none has it."""
+        with suppress(LabError):
+            return str(json.loads(self.lab.kubectl("get", "--raw", LEASE))["spec"].get("holderIdentity", ""))
+        return ""
 
     def exists(self, *what: str) -> bool:
         """Whether kubectl finds the object."""

@@ -18,13 +18,11 @@ from tests.lab.images import WORKLOAD
 from tests.lab.services import Fault, Mirror
 from tests.servers.browser import Operator, chromium
 from tests.servers.prefect_server import PrefectServer
-from tests.servers.processes import wait_until
 from tests.servers.runbooks import UPGRADE
 
 pytestmark = pytest.mark.timeout(1800)
 
 BEFORE, TARGET = "1.36.3", "1.37.2"
-LEASE = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/kube-runbooks"
 BOUNDARIES = {
     "before": (
         "stage upgrade",
@@ -155,7 +153,7 @@ def test_packages_that_are_gone_after_the_plan_stop_it_before_the_first_disrupti
     for machine in site.lab.nodes:
         machine.run("rm -rf /var/lib/kube-runbooks/upgrade")
     with meanwhile(
-        lambda: site.wait(lambda: holder(site), 120, "the lock is held"),
+        lambda: site.wait(lambda: site.lock_holder, 120, "the lock is held"),
         lambda: site.lab.services.fail(Mirror.PACKAGES, Fault.ERROR),
     ):
         report = upgrade(site)
@@ -171,15 +169,13 @@ def test_killed_at_boundaries_in_kubeadm_and_in_a_drain_it_goes_on(
     """No act is done twice: kubeadm ran once on each node, the kubelet was restarted once. The last run is a person's."""
     site, lab = upgradable_small, upgradable_small.lab
     upgrade(site, die="after stage upgrade")
-    assert holder(site)
+    assert site.lock_holder
     running = "ls /var/lib/kube-runbooks/jobs/kubeadm-*/output 2> /dev/null"
-    with killed_when(site, lambda: lab["cp1"].run(f"{running} || true")) as run:
-        run()
+    kill_when(site, lambda: lab["cp1"].run(f"{running} || true"))
     upgrade(site, die="after upgrade control plane node")
     assert lab.kubectl("get", "node", "cp1", "--output=jsonpath={.status.nodeInfo.kubeletVersion}") == f"v{TARGET}"
     start_blocked(site)
-    with killed_when(site, lambda: is_cordoned(site, "w1")) as run:
-        run()
+    kill_when(site, lambda: site.is_cordoned("w1"))
     assert lab.kubectl("get", "node", "w1", "--output=jsonpath={.status.nodeInfo.kubeletVersion}") == f"v{BEFORE}"
     lab.kubectl("delete", "pdb", "blocked")
     upgrade_in_the_browser(site, browser, screenshots, tmp_path)
@@ -202,8 +198,7 @@ def test_killed_at_every_boundary_one_after_the_other_it_goes_on(upgradable_smal
 def test_a_node_whose_power_is_cut_within_kubeadm_is_brought_to_its_end(upgradable_small: LabSite) -> None:
     """Its etcd is the new one, its API server is not: no process of the run, nor of kubeadm, is left."""
     site, machine = upgradable_small, upgradable_small.lab["cp1"]
-    with killed_when(site, lambda: machine.run("grep etcd:3.7 /etc/kubernetes/manifests/etcd.yaml || true")) as run:
-        run()
+    kill_when(site, lambda: machine.run("grep etcd:3.7 /etc/kubernetes/manifests/etcd.yaml || true"))
     machine.power_cut()
     machine.restart()
     assert f"kube-apiserver:v{BEFORE}" in machine.read("/etc/kubernetes/manifests/kube-apiserver.yaml")
@@ -252,7 +247,7 @@ def test_kubeadm_puts_the_old_control_plane_back_which_is_told_and_gone_on_with(
     assert node["spec"]["unschedulable"]
     assert "kubeadm put the old control plane back" in node["metadata"]["annotations"]["kube-runbooks.io/failed"]
     assert f"kube-apiserver:v{BEFORE}" in lab["cp1"].read("/etc/kubernetes/manifests/kube-apiserver.yaml")
-    assert not is_cordoned(site, "w1")
+    assert not site.is_cordoned("w1")
     change_configuration(site, "s/^    apiServer: {extraArgs.*/    apiServer: {}/")
     assert upgrade(site)["outcome"] == "completed"
     assert_upgraded(site)
@@ -276,7 +271,7 @@ def test_one_node_alone_and_what_stops_the_gates_of_the_others(upgradable_ha: La
     assert away["outcome"] == "refused"
     assert "not to be disturbed now" in away["problem"]
     assert "cp1" in away["problem"].partition("not to be disturbed now")[2]
-    assert not any(is_cordoned(site, name) for name in ("cp1", "cp2", "cp3"))
+    assert not any(site.is_cordoned(name) for name in ("cp1", "cp2", "cp3"))
     lab["cp1"].run(f"mv /root/kube-apiserver.yaml {manifest}")
     lab.wait_until_ready()
     lab.kubectl("cordon", "w1")
@@ -287,7 +282,7 @@ def test_one_node_alone_and_what_stops_the_gates_of_the_others(upgradable_ha: La
     lab.kubectl("uncordon", "cp1")
     again = upgrade(site, options=options, limit=1500)
     assert again["outcome"] == "completed"
-    assert is_cordoned(site, "w1")
+    assert site.is_cordoned("w1")
     lab.kubectl("uncordon", "w1")
     assert_upgraded(site)
 
@@ -298,6 +293,11 @@ def upgrade(
     """A run that asks nobody."""
     given: dict[str, Any] = {"mode": "apply", "version": version, "options": QUICK} | parameters
     return site.run("rolling_upgrade", die=die, limit=limit, **given)
+
+
+def kill_when(site: LabSite, question: Callable[[], object]) -> None:
+    """A run that asks nobody, killed as soon as it is so."""
+    site.kill_when(question, "rolling_upgrade", mode="apply", version=TARGET, options=QUICK)
 
 
 def change_configuration(site: LabSite, expression: str) -> None:
@@ -378,7 +378,7 @@ def assert_upgraded(site: LabSite, version: str = TARGET, etcd: str = "3.7.0") -
     for pod in lab.get("pods", "--namespace=kube-system", "--selector=tier=control-plane"):
         image = pod["spec"]["containers"][0]["image"]
         assert image.endswith((f":v{version}", f"etcd:{etcd}-0")), image
-    assert not holder(site)
+    assert not site.lock_holder
     for machine in lab.nodes:
         assert machine.run("apt-mark showhold").split() == ["kubeadm", "kubectl", "kubelet"]
         assert f"/v{version.rpartition('.')[0]}/" in machine.read("/etc/apt/sources.list.d/kubernetes.list")
@@ -393,25 +393,11 @@ def assert_nobody_was_hurt(seen: Seen) -> None:
     assert seen.violations == []
 
 
-def holder(site: LabSite) -> str:
-    """The run that has the lock, also for some seconds after it was killed; empty when none has it."""
-    with suppress(LabError):
-        return str(json.loads(site.lab.kubectl("get", "--raw", LEASE))["spec"].get("holderIdentity", ""))
-    return ""
-
-
 def state(site: LabSite) -> dict[str, str]:
     """Of each machine: its packages, its manifests, the processes of its control plane and whether it is cordoned."""
     told = "dpkg-query -W 'kube*'; cat /etc/apt/sources.list.d/*; sha256sum /etc/kubernetes/manifests/* || true; pgrep -x 'kubelet|etcd'"
-    cordoned = {name: str(is_cordoned(site, name)) for name in ("cp1", "w1")}
+    cordoned = {name: str(site.is_cordoned(name)) for name in ("cp1", "w1")}
     return cordoned | {f"{machine.name} machine": machine.run(told) for machine in site.lab.nodes}
-
-
-def is_cordoned(site: LabSite, name: str) -> bool:
-    """By kubectl."""
-    with suppress(LabError):
-        return site.lab.kubectl("get", "node", name, "--output=jsonpath={.spec.unschedulable}") == "true"
-    return False
 
 
 def start_blocked(site: LabSite) -> None:
@@ -422,21 +408,6 @@ def start_blocked(site: LabSite) -> None:
 
 def _healthy(site: LabSite) -> str:
     return site.lab.kubectl("get", "pdb", "blocked", "--output=jsonpath={.status.currentHealthy}")
-
-
-@contextmanager
-def killed_when(site: LabSite, question: Callable[[], object]) -> Iterator[Callable[[], None]]:
-    """Runs the upgrade in a process that is killed with SIGKILL as soon as it is so."""
-
-    def run() -> None:
-        process = site.start("rolling_upgrade", mode="apply", version=TARGET, options=QUICK)
-        try:
-            wait_until(question, 400.0, "the moment has come", every=0.3)
-        finally:
-            process.kill()
-            process.wait()
-
-    yield run
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """Small packages of the lab's own with updates, in archives as Debian has them: what machines are patched with."""
 
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -64,15 +64,19 @@ SMALL = {
 }
 
 
-def install_old(machines: Iterable[Machine], names: Iterable[str]) -> None:
-    """Their first version, and no archive that has another one."""
+def install_old(machines: Sequence[Machine], names: Iterable[str]) -> None:
+    """Their first version, whatever was there; no other ones, no archive that has newer ones, and no reboot is pending."""
     offer(machines, [Archive.OLD])
+    wanted = " ".join(f"{name}={OLD}" for name in names)
     for machine in machines:
-        words = f"apt-get install -y -qq {' '.join(names)} > /dev/null"
-        machine.run(f"export DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1; {words}", limit=LIMIT)
+        machine.run(
+            f"export DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1; dpkg --purge --force-all {' '.join(SMALL)} > /dev/null 2>&1; "
+            f"rm -f /run/reboot-required* {SLOW}; apt-get install -y -qq {wanted} > /dev/null",
+            limit=LIMIT,
+        )
 
 
-def offer(machines: Iterable[Machine], archives: Iterable[Archive]) -> None:
+def offer(machines: Sequence[Machine], archives: Iterable[Archive]) -> None:
     """From now on a machine has updates from these archives, and knows of them."""
     folder = made_once(packages.repository() / f"updates-{digest_of(Path(__file__), HERE / 'packages.py')}", _make)
     for machine in machines:
