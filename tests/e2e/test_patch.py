@@ -81,13 +81,13 @@ def test_every_node_is_patched_and_rebooted_and_no_request_is_lost(fresh_ha: Lab
     assert set(order[:3]) == {"cp1", "cp2", "cp3"}
     assert set(order[3:]) == {"w1", "w2"}
     for machine in lab.nodes:
-        assert installed(machine) == dict.fromkeys(ALL, NEW)
+        assert installed(machine) == dict.fromkeys((*ALL, "lab-image"), NEW)
         assert machine.boot_id != boots[machine.name]
         assert protected(machine) == kept[machine.name]
         assert machine.read(CONFIGURATION) == "by an administrator\n"
         [record] = records(fresh_ha, machine.name)
         assert (record["boot_before"], record["boot_after"]) == (boots[machine.name], machine.boot_id)
-        assert {one["package"] for one in record["changes"]} == set(ALL)
+        assert {one["package"] for one in record["changes"]} == {*ALL, "lab-image"}
     again = patch(fresh_ha, {"scope": "all"})
     assert "nothing to do" in again["summary"][0]
 
@@ -109,7 +109,7 @@ def test_nothing_to_do_a_reboot_only_and_security_only(small_site: LabSite, labs
     updates.offer(lab.nodes, [Archive.MAIN, Archive.SECURITY])
     secured = patch(small_site, WORKER | {"scope": "security", "reboot": "never"})
     assert secured["outcome"] == "completed"
-    assert installed(worker) == dict.fromkeys(ALL, OLD) | dict.fromkeys(("lab-lib", "lab-core"), NEW)
+    assert installed(worker) == dict.fromkeys(ALL, OLD) | dict.fromkeys(("lab-lib", "lab-core", "lab-image"), NEW)
     assert "a reboot is pending" in " ".join(secured["summary"])
     assert not small_site.is_cordoned("w1")
     labs.brought_back()
@@ -151,7 +151,7 @@ def test_killed_within_between_and_during_it_goes_on_and_reboots_once(small_site
     kill_when(small_site, lambda: small_site.lock_holder not in {"", holder})
     report = patch(small_site, WORKER)
     assert report["outcome"] == "completed"
-    assert installed(worker) == dict.fromkeys(ALL, NEW)
+    assert installed(worker) == dict.fromkeys((*ALL, "lab-image"), NEW)
     assert worker.read("/root/boots").split() == [worker.boot_id]
     assert not small_site.is_cordoned("w1")
     [record] = records(small_site, "w1")
@@ -177,7 +177,7 @@ def test_a_power_cut_in_the_middle_of_dpkg_is_found_and_repaired_when_asked(smal
     assert "options.repair=true" in broken["next_step"]
     repaired = patch(small_site, WORKER | {"repair": True})
     assert repaired["outcome"] == "completed"
-    assert installed(worker) == dict.fromkeys(ALL, NEW)
+    assert installed(worker) == dict.fromkeys((*ALL, "lab-image"), NEW)
     assert not small_site.is_cordoned("w1")
     labs.brought_back()
 

@@ -46,6 +46,8 @@ class Small:
 
     archive: Archive
     postinst: str = ""
+    depends: str = ""
+    """Of its newer version: another package, which is new."""
     files: dict[str, str] = field(default_factory=dict)
     """Path to its text, with VERSION in it. Those below /etc are configuration files."""
 
@@ -59,9 +61,13 @@ SMALL = {
     "lab-slow": Small(Archive.MAIN, f"[ ! -e {SLOW} ] || sleep $(cat {SLOW})"),
     "lab-conf": Small(Archive.MAIN, files={CONFIGURATION: "written by version VERSION"}),
     "lab-lib": Small(Archive.SECURITY, files={"/usr/share/lab-lib": "VERSION"}),
-    "lab-core": Small(Archive.SECURITY, REBOOT),
+    "lab-core": Small(Archive.SECURITY, REBOOT, depends="lab-image"),
     "lab-broken": Small(Archive.BROKEN, "echo lab-broken never works; exit 1"),
 }
+
+
+BAITS = ("kubelet", "containerd")
+"""Offered as security updates, much newer, with nothing in them: never to be touched."""
 
 
 def install_old(machines: Sequence[Machine], names: Iterable[str]) -> None:
@@ -70,7 +76,7 @@ def install_old(machines: Sequence[Machine], names: Iterable[str]) -> None:
     wanted = " ".join(f"{name}={OLD}" for name in names)
     for machine in machines:
         machine.run(
-            f"export DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1; dpkg --purge --force-all {' '.join(SMALL)} > /dev/null 2>&1; "
+            f"export DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1; dpkg --purge --force-all {' '.join(SMALL)} lab-image > /dev/null 2>&1; "
             f"rm -f /run/reboot-required* {SLOW}; apt-get install -y -qq {wanted} > /dev/null",
             limit=LIMIT,
         )
@@ -91,6 +97,9 @@ def _make(root: Path) -> None:
     for name, small in SMALL.items():
         _build(name, OLD, small, root / Archive.OLD)
         _build(name, NEW, small, root / small.archive)
+    _build("lab-image", NEW, Small(Archive.SECURITY), root / Archive.SECURITY)
+    for name in BAITS:
+        _build(name, "99.0", Small(Archive.SECURITY), root / Archive.SECURITY)
     for archive, release in RELEASES.items():
         packages.write_index(root / archive, **release)
 
@@ -98,7 +107,8 @@ def _make(root: Path) -> None:
 def _build(name: str, version: str, small: Small, into: Path) -> None:
     with tempfile.TemporaryDirectory(dir=LABS) as temporary:
         tree = Path(temporary)
-        packages.write_control(tree, name, version, f"{name} {version} for the lab", architecture="all")
+        depends = {"Depends": small.depends} if small.depends and version == NEW else {}
+        packages.write_control(tree, name, version, f"{name} {version} for the lab", "all", **depends)
         for path, text in small.files.items():
             file = tree / path.removeprefix("/")
             file.parent.mkdir(parents=True)
