@@ -140,8 +140,9 @@ def upgrade_control_plane_node(cluster: str, node: NodeUpgrade, orders: Orders, 
         if _needs_kubeadm(work, node, orders.staged):
             facts = work.gate(allow_downtime=orders.options.allow_downtime)
             moved = lead_elsewhere(handle, facts, node.name)
-            _upgrade_by_kubeadm(work, node, orders.staged)
-            work.prove(_expected(node, orders.options, kubelet=before, since=work.now(), settle=timedelta()))
+            since = work.now()
+            _upgrade_by_kubeadm(work, node)
+            work.prove(_expected(node, orders.options, kubelet=before, since=since, settle=timedelta()))
         if _needs_kubelet(work, node):
             work.gate(allow_downtime=orders.options.allow_downtime)
             _upgrade_kubelet(work, node, orders.options)
@@ -254,7 +255,7 @@ def _upgrade_worker(handle: Cluster, node: NodeUpgrade, orders: Orders, check: C
     before = work.machine.kubelet
     with work.left_as_it_should_be(upgrade.evidence()):
         if not work.is_true(upgrade.is_upgraded(node.target)) and before != node.target:
-            _upgrade_by_kubeadm(work, node, orders.staged)
+            _upgrade_by_kubeadm(work, node)
             work.unproven = False  # kubeadm changes nothing that runs on a worker
         if _needs_kubelet(work, node):
             work.gate_of_worker()
@@ -289,7 +290,7 @@ def _needs_kubelet(work: NodeWork, node: NodeUpgrade) -> bool:
     return work.machine.kubelet != node.target or work.is_ours
 
 
-def _upgrade_by_kubeadm(work: NodeWork, node: NodeUpgrade, staged: Staged) -> None:
+def _upgrade_by_kubeadm(work: NodeWork, node: NodeUpgrade) -> None:
     handle, version = work.handle, node.target
     manager = work.machine.packages.manager
     with work.part("package kubeadm"):
@@ -301,7 +302,6 @@ def _upgrade_by_kubeadm(work: NodeWork, node: NodeUpgrade, staged: Staged) -> No
         version,
         apply=node.applies or (node.control_plane and configured != f"v{version}"),
         ignored=handle.profile.upgrade.ignore_preflight_errors,
-        end_requests=len(handle.control_planes) > 1 and _moves_etcd(work, staged),
     )
     handle.kube.prefer(*(name for name in handle.control_planes if name != node.name))
     with work.part("kubeadm upgrade"):
