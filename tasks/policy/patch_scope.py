@@ -6,11 +6,11 @@ from functools import cached_property
 
 from tasks.models.cluster import MaintenanceRules
 from tasks.models.drain import CORDONED_BY, DrainForecast
-from tasks.models.etcd import Member
 from tasks.models.nodes import KubeNode, NodeFacts
 from tasks.models.patch import Change, PatchFacts, PatchIntent, PatchOptions, PatchSituation, RebootRule
 from tasks.models.windows import Opening
 from tasks.policy.patch_proof import merged
+from tasks.policy.profile_nodes import ProfileNode
 from tasks.policy.reboots import was_rebooted_by, why_reboot
 from tasks.policy.windows import ends_of_run, next_opening, open_now, with_margin
 
@@ -19,17 +19,11 @@ PATCH_JOBS = ("patch-",)
 
 
 @dataclass(frozen=True)
-class PatchState:
-    """A node of the profile, and what it lacks."""
+class PatchState(ProfileNode):
+    """A node of the profile, and what it lacks. It is begun when a run has written down what it wants here, and has cordoned it."""
 
-    machine: NodeFacts
     patch: PatchFacts
-    kube: KubeNode | None
-    member: Member | None
     forecast: DrainForecast | None
-    selected: bool
-    begun: bool
-    """A run of ours has written down what it wants here, has cordoned it, and has not ended."""
     left_by_another: bool
     """Another runbook of ours has it out of service."""
     changes: tuple[Change, ...]
@@ -40,16 +34,6 @@ class PatchState:
     done_by_this_run: bool
 
     @property
-    def name(self) -> str:
-        """As the profile and the API have it."""
-        return self.machine.name
-
-    @property
-    def is_control_plane(self) -> bool:
-        """By its manifests, or by its role."""
-        return self.machine.is_control_plane or bool(self.kube and self.kube.control_plane)
-
-    @property
     def is_disturbed(self) -> bool:
         """Something is to be done that takes its pods away."""
         return bool(self.changes or self.reboot or self.repaired)
@@ -58,16 +42,6 @@ class PatchState:
     def is_pending(self) -> bool:
         """Something is to be done, were it selected: also only to prove that it is well and to give it back."""
         return not self.unreached and not self.done_by_this_run and (self.is_disturbed or self.begun)
-
-    @property
-    def leads(self) -> bool:
-        """Its member of etcd is the leader."""
-        return bool(self.member and self.member.status and self.member.status.is_leader)
-
-    @property
-    def order(self) -> tuple[bool, bool, str]:
-        """What is under way first, the leader of etcd last, the others by name."""
-        return (not self.begun, self.leads, self.name)
 
     @property
     def unreached(self) -> str:
