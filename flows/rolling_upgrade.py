@@ -28,6 +28,7 @@ from tasks.upgrade import (
     prove_upgraded,
     read_rules,
     stage_upgrade,
+    trim_kubeadm_backups,
     upgrade_control_plane_node,
     upgrade_wave,
 )
@@ -66,6 +67,8 @@ def rolling_upgrade(
             )
             if mode is Mode.PLAN or not plan.nodes:
                 return run.finish(*summary, *summarize_upgrade_plan(plan))
+            if options.approve_chain_at_once:
+                mode = Mode.APPLY  # the chain stood in the plan that was approved
             with locked_cluster(cluster, run.run_id, run.holder) as check:
                 summary += _upgrade(run, plan, options, cluster, check)
             if not plan.hops[1:]:
@@ -87,14 +90,14 @@ def _upgrade(
         for node in plan.control_plane:
             done.append(run.step(upgrade_control_plane_node, cluster, node, orders, check))
             nodes.advance(1)
-        if plan.control_plane:
-            run.step(prove_control_plane, cluster, staged)
+        run.step(prove_control_plane, cluster, plan, staged)
         for wave in plan.waves:
             came = run.step(upgrade_wave, cluster, wave, orders, check, len(failed))
             nodes.advance(len(wave))
             done += came.nodes
             failed |= came.failed
     proof = run.step(prove_upgraded, cluster, plan, staged, tuple(failed))
+    run.step(trim_kubeadm_backups, cluster, plan, options.keep_kubeadm_backups)
     return summarize_upgrade(plan, backup, done, failed, proof)
 
 

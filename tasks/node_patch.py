@@ -102,14 +102,13 @@ class _NodePatch:
         self._at = datetime.now(UTC).replace(microsecond=0)
         self._moved = self._reboot_reason = ""
         work.ticket = orders.ticket
-        work.touched = node.begun
         self._attached = self._end_of_job()
         self._facts = self._look()
         self._held = self._facts.updates.held
         self._intent = self._facts.intent if self._goes_on() else None
         self._whole = False
         if self._intent:
-            work.touched = True
+            work.unproven = True
             self._go_on(self._intent)
         self._reboot: Rebooted | None = None
         self._drained_again = False

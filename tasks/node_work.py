@@ -18,7 +18,7 @@ from tasks.gates import Also, gate_control_plane, gate_worker
 from tasks.health import look_before, prove_node, prove_workloads
 from tasks.history import keep_evidence
 from tasks.logs import log_about
-from tasks.models.drain import CORDONED_BY, Drained, DrainOptions, DrainProgress
+from tasks.models.drain import CORDONED_BY, FAILED, Drained, DrainOptions, DrainProgress
 from tasks.models.etcd import EtcdFacts
 from tasks.models.health import Expected
 from tasks.models.waves import Took
@@ -45,12 +45,13 @@ class NodeWork:
         if self.machine.unreached:
             raise NotYet(self.machine.unreached, hint="look at its sshd and its network")
         self.before = look_before(handle.kube)
+        self._left = self._left_by_an_earlier_run()
         self.ticket = ""
         """That the cordon is for; its annotation has it."""
         self.parts: list[Took] = []
         self.drained: Drained | None = None
-        self.touched = False
-        """Something on the machine was changed: from here on a failure leaves it cordoned."""
+        self.unproven = False
+        """Something on the machine was changed, and is not proven yet: a failure leaves it cordoned."""
         self._began, self._told = time.monotonic(), ""
 
     @property
@@ -83,7 +84,7 @@ class NodeWork:
         One that `touches` nothing changes nothing of what runs.
         """
         self.check()
-        self.touched = self.touched or touches
+        self.unproven = self.unproven or touches
         mine = f"{what}-{self.run_id[:8]}"
         running = next((one for one in self.machine.jobs if one.startswith(f"{what}-") and one != mine), mine)
         if running != mine:
@@ -93,7 +94,7 @@ class NodeWork:
     def attach(self, name: str, limit: timedelta) -> JobResult:
         """Waits for the end of a job that is under way, by its name."""
         log_about(self.name).warning("job %s is under way there: attached", name)
-        self.touched = True
+        self.unproven = True
         return run_job(self.handle.node(self.name), Job(name, "exit 1", limit), on_output=self._say)
 
     def run(self, script: str, timeout: timedelta = CALL, stdin: bytes = b"") -> str:
@@ -122,10 +123,12 @@ class NodeWork:
         """Until it is healthy."""
         with self.part("proof"):
             prove_node(self.handle, self.name, expected, self.before.services, check=self.check)
+        self.unproven = False
 
     def give_back(self) -> None:
         """Uncordon, if the cordon is ours, and wait until the cluster is no worse than before."""
         self.check()
+        self.unproven = True
         uncordon(self.handle.kube, self.name)
         self.prove_workloads()
 
@@ -133,36 +136,47 @@ class NodeWork:
         """Until no workload has fewer ready pods than before."""
         with self.part("workloads"):
             prove_workloads(self.handle, self.name, self.before, check=self.check)
+        self.unproven = False
 
     @property
     def is_ours(self) -> bool:
         """A run of ours has cordoned it, and has not given it back."""
-        raw = self.handle.kube.get(f"/api/v1/nodes/{self.name}")
-        return CORDONED_BY in (raw["metadata"].get("annotations") or {})
+        return CORDONED_BY in self._annotations
 
     @contextmanager
     def left_as_it_should_be(self, evidence: str) -> Iterator[None]:
-        """Around the work, for its failure: before anything on the machine was changed, our cordon is taken away again.
+        """Around the work, for its end by an error: a node that is whole is as it was found, also its cordon.
 
-        After the first change the node stays cordoned, with the reason, and what it has to say is kept in the bucket. Where
-        another run has the lock by now, the node is left to it.
+        It is whole before anything on the machine was changed, and between a proven act and the next one. Else it stays
+        cordoned, with the reason, and what it has to say is kept in the bucket. Where another run has the lock by now, the
+        node is left to it.
         """
         try:
             yield
         except RunbookError as error:
             self.check()
-            hint = self._give_up(error, evidence) if self.touched else self._take_back()
+            hint = self._give_up(error, evidence) if self.unproven else self._take_back()
             raise type(error)(error.problem, hint="; ".join(part for part in (error.hint, hint) if part)) from error
 
     def _take_back(self) -> str:
+        kube = self.handle.kube
         try:
-            return (
-                f"{self.name} is uncordoned again: nothing was changed there"
-                if uncordon(self.handle.kube, self.name)
-                else ""
-            )
+            if self._left:
+                cordon(kube, self.name, self.run_id, f"left by an earlier run of {self.runbook}", ticket=self.ticket)
+                keep_cordoned(kube, self.name, self._left)
+                return f"{self.name} stays cordoned as it was found: {self._left}"
+            return f"{self.name} is uncordoned again: nothing is half done there" if uncordon(kube, self.name) else ""
         except RunbookError as second:
-            return f"{self.name} could not be uncordoned: {second.problem}"
+            return f"{self.name} could not be left as it was found: {second.problem}"
+
+    def _left_by_an_earlier_run(self) -> str:
+        """Why it is cordoned by one of ours; what that one did to the machine is not known here."""
+        notes = self._annotations
+        return notes.get(FAILED) or ("an earlier run ended in the middle" if CORDONED_BY in notes else "")
+
+    @property
+    def _annotations(self) -> dict[str, str]:
+        return self.handle.kube.get(f"/api/v1/nodes/{self.name}")["metadata"].get("annotations") or {}
 
     def _give_up(self, error: RunbookError, evidence: str) -> str:
         """What was done about it, for the error's next step; what cannot be done is said, and hides nothing."""

@@ -65,7 +65,7 @@ def reboot(work: NodeWork, boot: str, limit: timedelta) -> Rebooted:
         Refused: another run has the lock now.
     """
     work.check()
-    work.touched = True
+    work.unproven = True
     began = time.monotonic()
     watch = _Watch(work.name, boot)
     with work.part("reboot"):

@@ -25,6 +25,7 @@ from tasks.models.upgrade import (
     NodeUpgraded,
     Orders,
     Staged,
+    Trimmed,
     Upgraded,
     UpgradeOptions,
     UpgradePlan,
@@ -55,6 +56,7 @@ KUBEADM_LIMIT = timedelta(minutes=30)
 """kubeadm waits for five minutes for each of the four static pods, and for the images of none: they are there."""
 
 BACK_LIMIT = timedelta(minutes=3)
+TRIM_LIMIT = timedelta(minutes=2)
 ADDON_LIMIT = timedelta(minutes=5)
 CONFIGURATION = f"{SYSTEM}/configmaps/kubeadm-config"
 
@@ -137,7 +139,7 @@ def upgrade_control_plane_node(cluster: str, node: NodeUpgrade, orders: Orders, 
         if _needs_kubeadm(work, node, orders.staged):
             facts = work.gate(allow_downtime=orders.options.allow_downtime)
             moved = lead_elsewhere(handle, facts, node.name)
-            _upgrade_by_kubeadm(work, node)
+            _upgrade_by_kubeadm(work, node, orders.staged)
             work.prove(_expected(node, orders.options, kubelet=before, since=work.now(), settle=timedelta()))
         if _needs_kubelet(work, node):
             work.gate(allow_downtime=orders.options.allow_downtime)
@@ -167,20 +169,21 @@ def upgrade_wave(
 
 
 @task(**PATIENT, task_run_name="prove-control-plane-{cluster}")
-def prove_control_plane(cluster: str, staged: Staged) -> tuple[str, ...]:
+def prove_control_plane(cluster: str, plan: UpgradePlan, staged: Staged) -> tuple[str, ...]:
     """kubeadm-config has the target, CoreDNS and kube-proxy are rolled out, and Services answer from every node.
 
-    kubeadm upgrades both addons with the last control plane, on all nodes at once.
+    kubeadm upgrades both addons with the last control plane, on all nodes at once. Asked before the first worker by every run:
+    the one that did the control plane may have died since.
     """
     handle = open_cluster(cluster)
-    return wait_for(lambda: _prove_addons(handle, staged), ADDON_LIMIT)
+    return wait_for(lambda: _prove_addons(handle, plan, staged), ADDON_LIMIT)
 
 
 @task(**PATIENT, task_run_name="prove-upgraded-{cluster}")
 def prove_upgraded(cluster: str, plan: UpgradePlan, staged: Staged, failed: tuple[str, ...]) -> Upgraded:
     """The same once more, and every node of the plan with its kubelet; etcd's members with their versions."""
     handle = open_cluster(cluster)
-    addons = wait_for(lambda: _prove_addons(handle, staged), ADDON_LIMIT)
+    addons = wait_for(lambda: _prove_addons(handle, plan, staged), ADDON_LIMIT)
     nodes = {node.name: node.kubelet for node in look_at_nodes(handle.kube)}
     old = [one.name for one in plan.nodes if nodes.get(one.name) != plan.version and one.name not in failed]
     if old:
@@ -193,6 +196,19 @@ def prove_upgraded(cluster: str, plan: UpgradePlan, staged: Staged, failed: tupl
         addons=addons,
         service_paths=tuple(node.name for node in handle.profile.nodes if node.name in nodes),
     )
+
+
+@task(**ACT, task_run_name="trim-kubeadm-backups-{cluster}")
+def trim_kubeadm_backups(cluster: str, plan: UpgradePlan, keep: int) -> Trimmed:
+    """Removes kubeadm's copies from before older upgrades, of each kind all but the newest `keep`."""
+    handle = open_cluster(cluster)
+
+    def trim(node: NodeUpgrade) -> tuple[str, ...]:
+        done = handle.node(node.name).run(upgrade.trim_backups(keep), timeout=TRIM_LIMIT, sudo=True)
+        return tuple(done.stdout.decode(errors="replace").split())
+
+    removed = on_all(trim, plan.nodes)
+    return Trimmed(copies={node.name: names for node, names in zip(plan.nodes, removed, strict=True)})
 
 
 def _await_the_only_control_plane(handle: Cluster) -> None:
@@ -232,7 +248,8 @@ def _upgrade_worker(handle: Cluster, node: NodeUpgrade, orders: Orders, check: C
     before = work.machine.kubelet
     with work.left_as_it_should_be(upgrade.evidence()):
         if not work.is_true(upgrade.is_upgraded(node.target)) and before != node.target:
-            _upgrade_by_kubeadm(work, node)
+            _upgrade_by_kubeadm(work, node, orders.staged)
+            work.unproven = False  # kubeadm changes nothing that runs on a worker
         if _needs_kubelet(work, node):
             work.gate_of_worker()
             _upgrade_kubelet(work, node, orders.options)
@@ -245,10 +262,20 @@ def _needs_kubeadm(work: NodeWork, node: NodeUpgrade, staged: Staged) -> bool:
     pods = {pod.name: pod.version for pod in work.machine.static_pods}
     if node.unfinished or any(pods[name] != wanted[name] for name in pods.keys() & wanted.keys() - {ETCD}):
         return True
-    has, brings = (EtcdVersion.observed(versions.get(ETCD, "")) for versions in (pods, wanted))
-    if has and brings and has < brings:  # it is never moved back
-        return True
+    return _moves_etcd(work, staged) or _is_cut_off(work, staged)
+
+
+def _is_cut_off(work: NodeWork, staged: Staged) -> bool:
+    """The manifests are the target's, but kubeadm did not come to its end."""
     return work.machine.kubelet != staged.version and not work.is_true(upgrade.is_upgraded(staged.version))
+
+
+def _moves_etcd(work: NodeWork, staged: Staged) -> bool:
+    """This node's kubeadm replaces its member; it never moves one back."""
+    runs = (pod.version for pod in work.machine.static_pods if pod.name == ETCD)
+    brings = (version for name, version in map(name_and_version, staged.images) if name == ETCD)
+    before, after = (EtcdVersion.observed(next(found, "")) for found in (runs, brings))
+    return bool(before and after and before < after)
 
 
 def _needs_kubelet(work: NodeWork, node: NodeUpgrade) -> bool:
@@ -256,7 +283,7 @@ def _needs_kubelet(work: NodeWork, node: NodeUpgrade) -> bool:
     return work.machine.kubelet != node.target or work.is_ours
 
 
-def _upgrade_by_kubeadm(work: NodeWork, node: NodeUpgrade) -> None:
+def _upgrade_by_kubeadm(work: NodeWork, node: NodeUpgrade, staged: Staged) -> None:
     handle, version = work.handle, node.target
     manager = work.machine.packages.manager
     with work.part("package kubeadm"):
@@ -268,6 +295,7 @@ def _upgrade_by_kubeadm(work: NodeWork, node: NodeUpgrade) -> None:
         version,
         apply=node.applies or (node.control_plane and configured != f"v{version}"),
         ignored=handle.profile.upgrade.ignore_preflight_errors,
+        end_requests=len(handle.control_planes) > 1 and _moves_etcd(work, staged),
     )
     handle.kube.prefer(*(name for name in handle.control_planes if name != node.name))
     with work.part("kubeadm upgrade"):
@@ -324,7 +352,7 @@ def _result(work: NodeWork, node: NodeUpgrade, before: str, moved: str) -> NodeU
     )
 
 
-def _prove_addons(handle: Cluster, staged: Staged) -> tuple[str, ...]:
+def _prove_addons(handle: Cluster, plan: UpgradePlan, staged: Staged) -> tuple[str, ...]:
     kube = handle.kube
     configured = str(_configuration(handle).get("kubernetesVersion", ""))
     if configured != f"v{staged.version}":
@@ -332,8 +360,10 @@ def _prove_addons(handle: Cluster, staged: Staged) -> tuple[str, ...]:
     wanted = {image for image in staged.images if "kube-proxy" in image or "coredns" in image}
     found = [one for one in look_at_workloads(kube) if one.name in {"kube-system/coredns", "kube-system/kube-proxy"}]
     for one in found:
-        if not wanted.issuperset(one.images):
+        if not plan.left_behind and not wanted.issuperset(one.images):
             raise NotYet(f"{one.name} has the image {', '.join(one.images)}", hint="look at kubeadm's output")
+        if not one.rolled_out:
+            raise NotYet(f"{one.name}: not all pods are of {', '.join(one.images)} yet", hint="look at its rollout")
         if one.ready < one.desired:
             raise NotYet(f"{one.name}: {one.ready} of {one.desired} pods are ready", hint="look at them")
     services = find_services(kube)

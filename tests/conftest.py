@@ -1,7 +1,9 @@
 """For all tests."""
 
 import os
+import shutil
 from collections.abc import Generator, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -48,3 +50,20 @@ def prefect(prefect_server: PrefectServer) -> Iterator[PrefectServer]:
     with temporary_settings(settings):
         yield prefect_server
     close_clusters()
+
+
+@pytest.fixture
+def browser() -> str:
+    """Debian's Chromium."""
+    found = shutil.which("chromium")
+    if not found:
+        pytest.skip("no chromium: apt-get install chromium")
+    return found
+
+
+@pytest.fixture
+def screenshots(tmp_path: Path) -> Path:
+    """Where they stay: $KUBE_RUNBOOKS_SCREENSHOTS, or else with the test's files."""
+    folder = Path(os.environ.get("KUBE_RUNBOOKS_SCREENSHOTS") or tmp_path / "screenshots")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

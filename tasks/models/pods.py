@@ -73,6 +73,9 @@ class Pod(Model):
     labels: dict[str, str] = Field(default={})
     controller: Controller | None = None
     mirror: bool = Field(default=False, description="shows a static pod of the kubelet")
+    running: tuple[str, ...] = Field(
+        default=(), description="images of the containers that run, as the runtime has them"
+    )
     empty_dirs: tuple[str, ...] = Field(default=(), description="volumes whose content goes with it")
     claims: tuple[str, ...] = Field(default=(), description="of persistent volumes")
     finalizers: tuple[str, ...] = ()

@@ -21,6 +21,9 @@ class UpgradeOptions(Model):
     )
     nodes: tuple[str, ...] = Field(default=(), description="only these nodes; empty for all")
     chain: bool = Field(default=False, description="a jump over several minors becomes one step after the other")
+    approve_chain_at_once: bool = Field(
+        default=False, description="in mode approve one word is enough for all steps of a chain, not one for each"
+    )
     waves: Waves = Field(default=Waves(), description="how many workers at once, and how many may fail")
     drain: DrainOptions = Field(default=DrainOptions(), description="what a drain may do, and how long it may take")
     allow_patch_rollback: bool = Field(default=False, description="an older patch of the same minor may be installed")
@@ -34,6 +37,9 @@ class UpgradeOptions(Model):
         default="",
         description="pins etcd.local.imageTag of kubeadm-config, for example 3.6.16-0; `default` removes the pin, so that "
         "kubeadm brings its own; empty leaves it as it is",
+    )
+    keep_kubeadm_backups: int = Field(
+        default=3, ge=1, le=100, description="kubeadm's copies of manifests and etcd that stay on each node, the newest"
     )
     settle: Duration = Field(
         default=timedelta(seconds=10), description="that a node has to look healthy without a break, after its upgrade"
@@ -56,6 +62,7 @@ class Workload(Model):
     desired: int
     ready: int
     images: tuple[str, ...] = ()
+    rolled_out: bool = Field(default=True, description="all its pods are of its newest template")
     rollout: str = Field(default="", description="how far it is being rolled out; empty when it is not")
 
 
@@ -128,6 +135,10 @@ class UpgradePlan(Plan):
     hops: tuple[str, ...] = Field(default=(), description="versions of a chain, the target last")
     control_plane: tuple[NodeUpgrade, ...] = ()
     waves: tuple[tuple[NodeUpgrade, ...], ...] = ()
+    left_behind: tuple[str, ...] = Field(
+        default=(),
+        description="control plane nodes that stay older: kubeadm moves CoreDNS and kube-proxy with the last",
+    )
     etcd_before: str = ""
     ignored: tuple[str, ...] = Field(default=(), description="kubeadm's preflight errors that the profile ignores")
 
@@ -182,3 +193,9 @@ class Upgraded(Model):
     etcd: dict[str, str] = Field(description="member to its version")
     addons: tuple[str, ...] = Field(description="images of CoreDNS and kube-proxy, rolled out")
     service_paths: tuple[str, ...] = Field(description="nodes from which the ClusterIPs answer")
+
+
+class Trimmed(Model):
+    """What was removed at the end."""
+
+    copies: dict[str, tuple[str, ...]] = Field(description="node to kubeadm's copies from before older upgrades")

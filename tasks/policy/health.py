@@ -71,10 +71,21 @@ def _control_plane(look: NodeLook, expected: Expected) -> Iterator[str]:
             yield f"there is no manifest of {name}"
         elif pod.version != version:
             yield f"{name} is v{pod.version}, not v{version}"
+        else:
+            yield _what_runs(look, name, pod.image)
     if machine.api_ready != "200":
         yield f"its API server's /readyz answers {machine.api_ready or 'nothing'}"
     elif machine.api_version != version:
         yield f"its API server says v{machine.api_version}, not v{version}"
+
+
+def _what_runs(look: NodeLook, name: str, image: str) -> str:
+    """A manifest may be there that no container was started of yet; a runtime may know an image by its digest alone."""
+    running = next((pod.running for pod in look.pods if pod.id == f"kube-system/{name}-{look.machine.name}"), ())
+    tags = {one.rpartition(":")[2] for one in running if "sha256:" not in one}
+    if not running or tags - {image.rpartition(":")[2]}:
+        return f"of {name} there runs {', '.join(sorted(tags)) or 'nothing'}, not {image}"
+    return ""
 
 
 def what_others_lack(others: Sequence[NodeFacts], out: Collection[str], *, allow_downtime: bool) -> list[str]:

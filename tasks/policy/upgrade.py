@@ -81,6 +81,12 @@ def _cautions_of_rules(situation: Situation) -> Iterable[Finding]:
             f"its preflight errors {', '.join(ignored)} are ignored",
             "upgrade.ignore_preflight_errors of the profile",
         )
+    if older := ", ".join(node.name for node in situation.left_behind):
+        yield cautioned(
+            "options.nodes",
+            f"{older} would stay older: CoreDNS and kube-proxy are moved with the last control plane node",
+            f"run it again for {older} soon",
+        )
     workers = [node for node in situation.workers if node.is_due]
     limit = limit_of(situation.options.waves.max_unavailable, len(situation.workers))
     if workers and limit.caution:
@@ -104,6 +110,7 @@ def _plan(situation: Situation, hops: Sequence[KubernetesVersion]) -> UpgradePla
             _upgrade(situation, node, applies=applies and not number) for number, node in enumerate(control_planes)
         ),
         waves=tuple(tuple(_upgrade(situation, by_name[name]) for name in wave) for wave in waves),
+        left_behind=tuple(node.name for node in situation.left_behind),
         etcd_before=_etcd_versions(situation.facts.etcd),
         ignored=situation.rules.ignore_preflight_errors,
         steps=(

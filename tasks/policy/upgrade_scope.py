@@ -14,7 +14,7 @@ from tasks.policy.profile_nodes import ProfileNode
 from tasks.policy.versions import EtcdVersion, KubernetesVersion, etcd_minor_of, minor_of_etcd
 
 RUNBOOK = "rolling_upgrade"
-"""How the reason of each cordon begins that an upgrade makes."""
+"""In the reason of each cordon that an upgrade makes."""
 
 UPGRADE_JOBS = ("install-kubeadm-", "kubeadm-", "install-kubelet-")
 """How the names of remote jobs begin that change a node, as `tasks/upgrade.py` names them. Staging changes nothing."""
@@ -86,6 +86,11 @@ class Situation:
     def control_planes(self) -> tuple[NodeState, ...]:
         """In the order in which they are upgraded."""
         return tuple(sorted((node for node in self.nodes if node.is_control_plane), key=lambda node: node.order))
+
+    @property
+    def left_behind(self) -> tuple[NodeState, ...]:
+        """Control plane nodes that would be upgraded, were they selected."""
+        return tuple(node for node in self.control_planes if node.needs_kubeadm and not node.selected)
 
     @property
     def workers(self) -> tuple[NodeState, ...]:
@@ -175,7 +180,7 @@ class Situation:
 def cordon_of_another_runbook(node: KubeNode) -> str:
     """Why another runbook of ours has a node out of service; empty when none has. Cordons of old runs have no reason."""
     reason = node.annotations.get(REASON, "")
-    return reason if CORDONED_BY in node.annotations and not reason.startswith(RUNBOOK) else ""
+    return reason if CORDONED_BY in node.annotations and RUNBOOK not in reason else ""
 
 
 def kube_node(facts: ClusterFacts, name: str) -> KubeNode | None:

@@ -71,7 +71,7 @@ def _nodes_option(situation: Situation) -> Iterator[Finding]:
         if name not in known:
             problem = f"{name} is no node of this cluster"
             yield refused("options.nodes", problem, f"use some of {', '.join(sorted(known))}")
-    behind = [node.name for node in situation.control_planes if node.needs_kubeadm and not node.selected]
+    behind = [node.name for node in situation.left_behind]
     workers = [node.name for node in situation.workers if node.is_due]
     if behind and workers:
         yield refused(

@@ -15,11 +15,11 @@ JSON = Mapping[str, Any]
 CONTROL_PLANE = "node-role.kubernetes.io/control-plane"
 PRESSURES = ("MemoryPressure", "DiskPressure", "PIDPressure", "NetworkUnavailable")
 KINDS = {
-    "Deployment": ("replicas", "availableReplicas"),
-    "StatefulSet": ("replicas", "readyReplicas"),
-    "DaemonSet": ("desiredNumberScheduled", "numberReady"),
+    "Deployment": ("replicas", "availableReplicas", "updatedReplicas"),
+    "StatefulSet": ("replicas", "readyReplicas", "updatedReplicas"),
+    "DaemonSet": ("desiredNumberScheduled", "numberReady", "updatedNumberScheduled"),
 }
-"""Kind to the fields with how many pods are wanted (a DaemonSet's is in its status) and how many are there."""
+"""Kind to the fields with how many pods are wanted (a DaemonSet's is in its status), are there, and are of the newest template."""
 
 
 def parse_node(node: JSON, lease: JSON | None) -> KubeNode:
@@ -54,7 +54,7 @@ def parse_nodes(nodes: Iterable[JSON], leases: Iterable[JSON]) -> tuple[KubeNode
 
 def parse_workload(kind: str, item: JSON) -> Workload:
     """A controller of one of KINDS."""
-    wanted, there = KINDS[kind]
+    wanted, there, updated = KINDS[kind]
     spec, status, metadata = item.get("spec", {}), item.get("status", {}), item["metadata"]
     containers = spec.get("template", {}).get("spec", {}).get("containers", [])
     desired = status.get(wanted, 0) if kind == "DaemonSet" else spec.get(wanted, 1)
@@ -64,11 +64,10 @@ def parse_workload(kind: str, item: JSON) -> Workload:
         desired=int(desired),
         ready=int(status.get(there) or 0),
         images=tuple(container.get("image", "") for container in containers),
+        rolled_out=status.get("observedGeneration", 0) >= metadata.get("generation", 0)
+        and int(desired) <= int(status.get(updated) or 0),
         rollout=_rollout(kind, item, int(desired)),
     )
-
-
-UPDATED = {"Deployment": "updatedReplicas", "StatefulSet": "updatedReplicas", "DaemonSet": "updatedNumberScheduled"}
 
 
 def _rollout(kind: str, item: JSON, desired: int) -> str:
@@ -82,7 +81,7 @@ def _rollout(kind: str, item: JSON, desired: int) -> str:
     if int(status.get("observedGeneration") or 0) < int(item["metadata"].get("generation") or 0):
         return "its newest specification is not taken up yet"
     wanted = desired - int((strategy.get("rollingUpdate") or {}).get("partition") or 0)
-    updated = int(status.get(UPDATED[kind]) or 0)
+    updated = int(status.get(KINDS[kind][2]) or 0)
     return f"{updated} of {wanted} pods are of its newest specification" if updated < wanted else ""
 
 

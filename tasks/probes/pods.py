@@ -37,6 +37,7 @@ def parse_pod(raw: JSON) -> Pod:
         labels=metadata.get("labels") or {},
         controller=_controller(metadata),
         mirror=MIRROR in (metadata.get("annotations") or {}),
+        running=tuple(one["image"] for one in status.get("containerStatuses") or () if "running" in one["state"]),
         empty_dirs=tuple(volume["name"] for volume in volumes if "emptyDir" in volume),
         claims=tuple(_claims(volumes)),
         finalizers=tuple(metadata.get("finalizers") or ()),

@@ -21,6 +21,17 @@ APT = (
 UPGRADED = "upgraded"
 """In a version's folder: kubeadm came to its end there. Manifests alone do not say so, there are phases after them."""
 
+KUBEADM_COPIES = (
+    "kubeadm-backup-etcd-",
+    "kubeadm-backup-manifests-",
+    "kubeadm-upgraded-manifests",
+    "kubeadm-kubelet-config",
+)
+"""How the names of folders begin in /etc/kubernetes/tmp; that of etcd is as large as its database."""
+
+REQUESTS_SECONDS = 75
+"""That an API server has to end its requests; its own limit for one is 60."""
+
 HEALTHY_SECONDS = 60
 """That a kubelet has, to say that it is healthy after its start."""
 
@@ -143,14 +154,31 @@ def is_upgraded(version: str) -> str:
     return f"test -e {folder_of(version)}/{UPGRADED}\n"
 
 
-def upgrade_by_kubeadm(version: str, *, apply: bool, ignored: Sequence[str]) -> str:
-    """The job that has kubeadm upgrade this node: the first control plane by `apply`, all other nodes by `node`."""
+def upgrade_by_kubeadm(version: str, *, apply: bool, ignored: Sequence[str], end_requests: bool = False) -> str:
+    """The job that has kubeadm upgrade this node: the first control plane by `apply`, all other nodes by `node`.
+
+    With `end_requests` this node's API server first ends what it is at.
+    """
     flags = f" --ignore-preflight-errors={','.join(ignored)}" if ignored else ""
     words = f"kubeadm upgrade apply v{version} --yes" if apply else "kubeadm upgrade node"
     return f"""set -eu
 [ "$(kubeadm version -o short)" = v{version} ] || {{ echo "kubeadm is $(kubeadm version -o short)"; exit 1; }}
-{words}{flags} 2>&1
+{_END_REQUESTS if end_requests else ""}{words}{flags} 2>&1
 mkdir -p {folder_of(version)}; touch {folder_of(version)}/{UPGRADED}
+"""
+
+
+_END_REQUESTS = f"""\
+if pid=$(pgrep -xo kube-apiserver); then
+  kill -TERM "$pid"; began=$(date +%s)
+  while kill -0 "$pid" 2> /dev/null && [ $(($(date +%s) - began)) -lt {REQUESTS_SECONDS} ]; do sleep 0.2; done
+  echo "the API server of this node ended its requests within $(($(date +%s) - began)) s"
+fi
+"""
+"""Before etcd is replaced: its clients connect to the other API servers, and no request waits for a member that is away.
+
+The kubelet starts it again at once. https://kubernetes.io/docs/tasks/administer-cluster/kubeadm/kubeadm-upgrade/, "Considerations
+when upgrading etcd".
 """
 
 
@@ -203,6 +231,16 @@ def _is_dns_answer(text: str) -> bool:
     """No error, and at least one record."""
     octets = text.split()
     return len(octets) > 12 and octets[3][-1] == "0" and "".join(octets[6:8]) != "0000"  # noqa: PLR2004 - a header's length
+
+
+def trim_backups(keep: int) -> str:
+    """Prints what it removes of kubeadm's copies from before upgrades: of each kind all but the newest ones."""
+    return f"""set -eu
+cd /etc/kubernetes/tmp 2> /dev/null || exit 0
+for kind in {" ".join(KUBEADM_COPIES)}; do
+  ls -dt "$kind"* 2> /dev/null | tail -n +{keep + 1} | while IFS= read -r name; do rm -rf -- "./$name"; echo "$name"; done
+done
+"""
 
 
 def evidence(unit_lines: int = 150) -> str:

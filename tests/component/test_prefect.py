@@ -16,7 +16,19 @@ from pyrage import x25519
 from tests.servers.etcd import EtcdCluster
 from tests.servers.kubeadm import ControlPlane
 from tests.servers.proxies import Request, S3Proxy
-from tests.servers.runbooks import BACKUP, DEPLOYMENTS, DRILL, HEALTH, MAINTENANCE, PATCH, RUN_LIMIT, Runbooks, leaks
+from tests.servers.runbooks import (
+    BACKUP,
+    DEPLOYMENTS,
+    DRILL,
+    HEALTH,
+    MAINTENANCE,
+    NODES,
+    PATCH,
+    RUN_LIMIT,
+    UPGRADE,
+    Runbooks,
+    leaks,
+)
 from tests.servers.seaweedfs import S3Server
 from tests.servers.site import Site
 
@@ -87,10 +99,13 @@ def test_deploy_all_deploys_every_runbook_and_again_changes_nothing(runbooks: Ru
     }
     assert sum(len(deployment["schedules"]) for deployment in deployed.values()) == len(schedules)
     assert runbooks.server.api("POST", "/deployments/count", {}) == len(deployed)
-    for deployment in deployed.values():
+    for name, deployment in deployed.items():
         assert deployment["parameters"] == {"cluster": "example"}
-        assert deployment["global_concurrency_limit"]["limit"] == 1
-        assert deployment["concurrency_options"]["collision_strategy"] == "CANCEL_NEW"
+        if name in {UPGRADE, *NODES}:  # what excludes its runs is the cluster's lock
+            assert deployment["global_concurrency_limit"] is None
+        else:
+            assert deployment["global_concurrency_limit"]["limit"] == 1
+            assert deployment["concurrency_options"]["collision_strategy"] == "CANCEL_NEW"
 
 
 def test_every_field_of_the_form_is_explained_and_bounded(runbooks: Runbooks) -> None:

@@ -10,6 +10,7 @@ from tests.e2e.site import LabSite
 from tests.lab.host import what_is_missing
 from tests.lab.lab import Lab
 from tests.lab.shape import Shape
+from tests.servers.binaries import KUBERNETES_VERSION
 from tests.servers.prefect_server import PrefectServer
 
 ETCD = "3.6.16"
@@ -18,7 +19,25 @@ ETCD = "3.6.16"
 HA = Shape(name="e2e-ha", network=100, control_planes=3, workers=2, etcd=ETCD)
 SMALL = Shape(name="e2e-small", network=101, control_planes=1, workers=1, etcd=ETCD)
 TARGET = "1.37.2"
+PATCH = Shape(name="e2e-patch", network=103, control_planes=1, workers=1, etcd=ETCD, kubernetes="1.36.1")
+CHAIN = Shape(name="e2e-chain", network=104, control_planes=1, workers=1, etcd=ETCD, kubernetes="1.35.4")
 EXTERNAL = Shape(name="e2e-external", network=102, control_planes=1, workers=1, external_etcd=1, bastion=True)
+
+
+ORDER = (
+    *("small", "offered_small", "fresh_small", "upgradable_small"),
+    *("fresh_external", "patchable", "chained"),
+    *("used_ha", "fresh_ha", "upgradable_ha"),
+)
+"""Fixtures of labs: each shape is started once, and thawed as seldom as can be."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """By their labs; among those of one lab the order stays random."""
+    mine = [item for item in items if "labs" in getattr(item, "fixturenames", ())]
+    mine.sort(key=lambda item: min(ORDER.index(name) for name in item.fixturenames if name in ORDER))  # type: ignore[attr-defined]
+    others = [item for item in items if item not in mine]
+    items[:] = [*others, *mine]
 
 
 class Labs:
@@ -142,4 +161,21 @@ def offered_small(labs: Labs, new_site: Callable[[Lab], LabSite]) -> LabSite:
     lab = labs.shared(SMALL)
     lab.wait_until_ready()  # a test before may have rebooted a machine of it
     lab.offer(TARGET)
+    return new_site(lab)
+
+
+@pytest.fixture
+def patchable(labs: Labs, new_site: Callable[[Lab], LabSite]) -> LabSite:
+    """One control plane, one worker, and a newer patch to go to; fresh."""
+    lab = labs.fresh(PATCH)
+    lab.offer(KUBERNETES_VERSION)
+    return new_site(lab)
+
+
+@pytest.fixture
+def chained(labs: Labs, new_site: Callable[[Lab], LabSite]) -> LabSite:
+    """One control plane, one worker, and two minors to go through; fresh."""
+    lab = labs.fresh(CHAIN)
+    for version in (KUBERNETES_VERSION, TARGET):
+        lab.offer(version)
     return new_site(lab)

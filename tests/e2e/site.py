@@ -4,7 +4,9 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import boto3
@@ -113,6 +115,15 @@ class LabSite:
     def wait(self, question: Callable[[], object], limit: float, what: str) -> None:
         """Until it is so."""
         wait_until(question, limit, what, every=0.5)
+
+
+@contextmanager
+def meanwhile(*acts: Callable[[], object]) -> Iterator[None]:
+    """Does one after the other while the block waits for the effect."""
+    thread = threading.Thread(target=lambda: [act() for act in acts])
+    thread.start()
+    yield
+    thread.join()
 
 
 def _print(report: dict[str, Any]) -> None:

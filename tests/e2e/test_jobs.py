@@ -4,7 +4,6 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
 
@@ -14,7 +13,7 @@ from tasks.at_once import on_all, wait_for
 from tasks.clients.ssh import Job, JobResult, SshNode, run_job, stop_job
 from tasks.cluster import open_cluster
 from tasks.errors import CommandFailed, NotYet
-from tests.e2e.site import LabSite
+from tests.e2e.site import LabSite, meanwhile
 from tests.lab.machine import Machine
 from tests.servers.binaries import ROOT
 from tests.servers.processes import wait_until
@@ -155,15 +154,6 @@ def test_a_job_that_hangs_is_killed_with_all_of_its_processes(node: SshNode, mac
         pytest.raises(CommandFailed, match="killed"),
     ):
         run_job(node, Job("stopped", "echo x >> /root/count; sleep 300", LIMIT))
-
-
-@contextmanager
-def meanwhile(*acts: Callable[[], object]) -> Iterator[None]:
-    """Does one after the other while the block waits for the effect."""
-    thread = threading.Thread(target=lambda: [act() for act in acts])
-    thread.start()
-    yield
-    thread.join()
 
 
 def wait_for_line(machine: Machine) -> None:

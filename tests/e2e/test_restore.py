@@ -54,6 +54,15 @@ def backed_up(fresh_ha: LabSite) -> LabSite:
     return fresh_ha
 
 
+@pytest.fixture
+def backed_up_again(used_ha: LabSite) -> LabSite:
+    """The same on one that a test before may have brought back, which its tests are to do, too."""
+    for name in ("kept", "later"):
+        used_ha.lab.kubectl("delete", "namespace", name, "--ignore-not-found", limit=120)
+    fill_and_back_up(used_ha)
+    return used_ha
+
+
 def test_deleted_namespaces_and_three_broken_databases_are_back_with_one_run(backed_up: LabSite) -> None:
     """With the API down. What was written after the backup is gone; old watches are told that their revision is."""
     lab = backed_up.lab
@@ -72,12 +81,13 @@ def test_deleted_namespaces_and_three_broken_databases_are_back_with_one_run(bac
     assert '"code":410' in proof["old_watch"]
 
 
-def test_from_the_bucket_alone_onto_empty_data_directories(backed_up: LabSite) -> None:
+def test_from_the_bucket_alone_onto_empty_data_directories(backed_up_again: LabSite, labs: Labs) -> None:
     """What is lost when all three disks are new."""
-    for machine in backed_up.lab.control_planes:
+    for machine in backed_up_again.lab.control_planes:
         machine.run("pkill -9 -x etcd; rm -rf /var/lib/etcd/member")
-    assert restore(backed_up)["outcome"] == "completed"
-    assert_state_of_backup(backed_up)
+    assert restore(backed_up_again)["outcome"] == "completed"
+    assert_state_of_backup(backed_up_again)
+    labs.brought_back()
 
 
 def test_two_lost_control_planes_are_left_out_and_the_report_says_how_to_join_new_ones(backed_up: LabSite) -> None:
@@ -143,74 +153,74 @@ def test_a_snapshot_that_changed_in_the_store_stops_nothing(fresh_small: LabSite
     assert_nothing_under_way(fresh_small)
 
 
-def test_killed_three_times_and_run_again(backed_up: LabSite) -> None:
+def test_killed_three_times_and_run_again(backed_up_again: LabSite, labs: Labs) -> None:
     """Each run goes on from what the one before has left; the kill matrix of all boundaries is in e2e-full."""
-    for machine in backed_up.lab.control_planes:
+    for machine in backed_up_again.lab.control_planes:
         break_etcd(machine)
     for die in IN_CI:
-        assert restore(backed_up, die=die)["outcome"] == "running"
-    assert restore(backed_up)["outcome"] == "completed"
-    assert_state_of_backup(backed_up)
-    assert_nothing_under_way(backed_up)
+        assert restore(backed_up_again, die=die)["outcome"] == "running"
+    assert restore(backed_up_again)["outcome"] == "completed"
+    assert_state_of_backup(backed_up_again)
+    assert_nothing_under_way(backed_up_again)
+    labs.brought_back()
 
 
 @pytest.mark.full
 @pytest.mark.parametrize("die", [f"{when} {step}" for step in STEPS for when in ("before", "after")])
-def test_killed_at_a_boundary_and_run_again(used_ha: LabSite, labs: Labs, die: str) -> None:
+def test_killed_at_a_boundary_and_run_again(backed_up_again: LabSite, labs: Labs, die: str) -> None:
     """Every boundary of a step: a cluster with two of three databases destroyed, restored again and again."""
-    for name in ("kept", "later"):
-        used_ha.lab.kubectl("delete", "namespace", name, "--ignore-not-found", limit=120)
-    fill_and_back_up(used_ha)
-    for machine in used_ha.lab.control_planes[1:]:
+    for machine in backed_up_again.lab.control_planes[1:]:
         break_etcd(machine)
-    assert restore(used_ha, die=die)["outcome"] == "running"
-    assert restore(used_ha)["outcome"] == "completed"
-    assert_state_of_backup(used_ha)
-    assert_nothing_under_way(used_ha)
+    assert restore(backed_up_again, die=die)["outcome"] == "running"
+    assert restore(backed_up_again)["outcome"] == "completed"
+    assert_state_of_backup(backed_up_again)
+    assert_nothing_under_way(backed_up_again)
     labs.brought_back()
 
 
-def test_a_restore_that_was_cut_off_is_rolled_back(backed_up: LabSite) -> None:
+def test_a_restore_that_was_cut_off_is_rolled_back(backed_up_again: LabSite, labs: Labs) -> None:
     """As long as no API server has run on the restored data, all of the old state is there again."""
-    died = restore(backed_up, die="after swap data")
+    died = restore(backed_up_again, die="after swap data")
     assert "-p rollback=true" in died["way_back"]
-    refused = restore(backed_up, rollback=True, confirm="another")
+    refused = restore(backed_up_again, rollback=True, confirm="another")
     assert refused["outcome"] == "refused"
-    report = restore(backed_up, rollback=True)
+    report = restore(backed_up_again, rollback=True)
     assert report["outcome"] == "completed"
-    backed_up.lab.wait_until_ready()
-    assert backed_up.exists("configmap", "-n", "later", "told")
-    assert backed_up.exists("deployment", "-n", "kept", "web")
-    assert_nothing_under_way(backed_up)
-    again = restore(backed_up, rollback=True)
+    backed_up_again.lab.wait_until_ready()
+    assert backed_up_again.exists("configmap", "-n", "later", "told")
+    assert backed_up_again.exists("deployment", "-n", "kept", "web")
+    assert_nothing_under_way(backed_up_again)
+    again = restore(backed_up_again, rollback=True)
     assert "no restore is under way" in again["problem"]
+    labs.brought_back()
 
 
-def test_what_is_wrong_is_refused_before_anything_is_touched(backed_up: LabSite) -> None:
+def test_what_is_wrong_is_refused_before_anything_is_touched(backed_up_again: LabSite, labs: Labs) -> None:
     """An odd manifest, no confirmation, unknown and unverified backups, others' backups, a full disk; a plan changes nothing."""
-    lab, name = backed_up.lab, backed_up.name
+    lab, name = backed_up_again.lab, backed_up_again.name
     with another_manifest(lab["cp3"]):
-        odd = restore(backed_up)
+        odd = restore(backed_up_again)
     assert "cp3: its etcd manifest has not the flags that kubeadm gives" in odd["problem"]
     before = processes(lab)
-    plan = backed_up.run("etcd_restore_from_s3")
+    plan = backed_up_again.run("etcd_restore_from_s3")
     assert plan["outcome"] == "completed"
     acts = " ".join(step["act"] for step in plan["plan"]["steps"])
     assert all(f"--name {machine.name} " in acts for machine in lab.control_planes)
     assert "revisions will be lost" in str(plan["plan"]["cautions"])
-    assert "'' does not repeat" in restore(backed_up, confirm="")["problem"]
-    assert "does not exist" in restore(backed_up, backup="20200101T000000Z-1-00000000")["problem"]
-    manifest = next(key for key in backed_up.keys(f"{name}/etcd/") if key.endswith("manifest.json"))
+    assert "'' does not repeat" in restore(backed_up_again, confirm="")["problem"]
+    assert "does not exist" in restore(backed_up_again, backup="20200101T000000Z-1-00000000")["problem"]
+    manifest = next(key for key in backed_up_again.keys(f"{name}/etcd/") if key.endswith("manifest.json"))
     other = manifest.replace(f"{name}/", "other/", 1)
-    backed_up.s3.put_object(Bucket=BUCKET, Key=other, Body=backed_up.read(manifest))
-    assert "is the manifest of" in restore(backed_up, from_cluster="other")["problem"]
+    backed_up_again.s3.put_object(Bucket=BUCKET, Key=other, Body=backed_up_again.read(manifest))
+    assert "is the manifest of" in restore(backed_up_again, from_cluster="other")["problem"]
     with lab["cp2"].full_disk("/var/lib/etcd"):
-        full = restore(backed_up)["problem"]
+        full = restore(backed_up_again)["problem"]
     assert "cp2: /var/lib/etcd has" in full
     assert "a second data directory needs" in full
-    backed_up.s3.delete_object(Bucket=BUCKET, Key=manifest)
-    assert "no backup of this cluster" in restore(backed_up)["problem"]
+    backed_up_again.s3.delete_object(Bucket=BUCKET, Key=manifest)
+    assert "no backup of this cluster" in restore(backed_up_again)["problem"]
     assert processes(lab) == before
+    labs.brought_back()
 
 
 def fill_and_back_up(site: LabSite, route: str = "tunnel") -> None:

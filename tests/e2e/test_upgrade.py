@@ -4,23 +4,43 @@ import json
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.e2e.observers import Seen, observed, start_service
-from tests.e2e.site import LabSite
+from tests.e2e.site import LabSite, meanwhile
 from tests.lab.host import LabError
 from tests.lab.images import WORKLOAD
 from tests.lab.services import Fault, Mirror
+from tests.servers.browser import Operator, chromium
+from tests.servers.prefect_server import PrefectServer
 from tests.servers.processes import wait_until
+from tests.servers.runbooks import UPGRADE
 
 pytestmark = pytest.mark.timeout(1800)
 
 BEFORE, TARGET = "1.36.3", "1.37.2"
 LEASE = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/kube-runbooks"
+BOUNDARIES = {
+    "before": (
+        "stage upgrade",
+        "pin etcd",
+        "upgrade control plane node",
+        "prove control plane",
+        "upgrade wave",
+        "prove upgraded",
+    ),
+    "after": ("stage upgrade", "pin etcd", "upgrade control plane node", "prove control plane", "prove upgraded"),
+}
+"""Of steps, in the order in which one run after the other can die there: once the wave is done, there is one more."""
+
+PATIENCE = 300.0
+"""Seconds for anything to appear in the browser: a wave, for example."""
+
 QUICK = {"settle": "3s", "allow_downtime": True, "etcd_image_tag": "default"}
 """Options for a small cluster."""
 
@@ -125,14 +145,33 @@ def test_images_that_cannot_be_pulled_stop_it_before_the_first_disruption(offere
     site.lab.heal()
     assert report["outcome"] == "failed"
     assert "job stage-1-37-2" in report["problem"]
+    assert "pull image" in report["problem"]
     assert state(site) == before
 
 
-def test_killed_at_boundaries_in_kubeadm_and_in_a_drain_it_goes_on(upgradable_small: LabSite) -> None:
-    """No act is done twice: kubeadm ran once on each node, the kubelet was restarted once."""
+def test_packages_that_are_gone_after_the_plan_stop_it_before_the_first_disruption(offered_small: LabSite) -> None:
+    """The repository fails once the run has its lock; when it is mended, the staging goes on with what is there."""
+    site, before = offered_small, state(offered_small)
+    for machine in site.lab.nodes:
+        machine.run("rm -rf /var/lib/kube-runbooks/upgrade")
+    with meanwhile(
+        lambda: site.wait(lambda: holder(site), 120, "the lock is held"),
+        lambda: site.lab.services.fail(Mirror.PACKAGES, Fault.ERROR),
+    ):
+        report = upgrade(site)
+    site.lab.heal()
+    assert report["outcome"] == "failed"
+    assert "job stage-1-37-2" in report["problem"]
+    assert state(site) == before
+
+
+def test_killed_at_boundaries_in_kubeadm_and_in_a_drain_it_goes_on(
+    upgradable_small: LabSite, browser: str, screenshots: Path, tmp_path: Path
+) -> None:
+    """No act is done twice: kubeadm ran once on each node, the kubelet was restarted once. The last run is a person's."""
     site, lab = upgradable_small, upgradable_small.lab
     upgrade(site, die="after stage upgrade")
-    assert_lock_is_told(site)
+    assert holder(site)
     running = "ls /var/lib/kube-runbooks/jobs/kubeadm-*/output 2> /dev/null"
     with killed_when(site, lambda: lab["cp1"].run(f"{running} || true")) as run:
         run()
@@ -143,35 +182,60 @@ def test_killed_at_boundaries_in_kubeadm_and_in_a_drain_it_goes_on(upgradable_sm
         run()
     assert lab.kubectl("get", "node", "w1", "--output=jsonpath={.status.nodeInfo.kubeletVersion}") == f"v{BEFORE}"
     lab.kubectl("delete", "pdb", "blocked")
-    report = upgrade(site, options=QUICK | {"nodes": ["w1"]})
-    assert report["outcome"] == "completed"
+    upgrade_in_the_browser(site, browser, screenshots, tmp_path)
     assert_upgraded(site)
-    for machine in lab.nodes:
-        jobs = machine.run("cd /var/lib/kube-runbooks/jobs; ls -d kubeadm-* install-kubelet-*").split()
-        assert [job.split("-1-37")[0] for job in jobs] == ["install-kubelet", "kubeadm"], machine.name
+    assert_done_once(site)
 
 
 @pytest.mark.full
-@pytest.mark.parametrize(
-    "die",
-    [
-        f"{when} {step}"
-        for step in (
-            "stage upgrade",
-            "pin etcd",
-            "upgrade control plane node",
-            "prove control plane",
-            "upgrade wave",
-            "prove upgraded",
-        )
-        for when in ("before", "after")
-    ],
-)
-def test_killed_at_a_boundary_it_goes_on(upgradable_small: LabSite, die: str) -> None:
-    """Every boundary of a step, on a fresh cluster each."""
-    upgrade(upgradable_small, die=die)
+@pytest.mark.parametrize("when", BOUNDARIES)
+def test_killed_at_every_boundary_one_after_the_other_it_goes_on(upgradable_small: LabSite, when: str) -> None:
+    """Each run dies at the next one, the last of them completes. After a step is before the next one, apart from the journal."""
+    for step in BOUNDARIES[when]:
+        upgrade(upgradable_small, die=f"{when} {step}")
     assert upgrade(upgradable_small)["outcome"] == "completed"
     assert_upgraded(upgradable_small)
+    assert_done_once(upgradable_small)
+
+
+@pytest.mark.full
+def test_a_node_whose_power_is_cut_within_kubeadm_is_brought_to_its_end(upgradable_small: LabSite) -> None:
+    """Its etcd is the new one, its API server is not: no process of the run, nor of kubeadm, is left."""
+    site, machine = upgradable_small, upgradable_small.lab["cp1"]
+    with killed_when(site, lambda: machine.run("grep etcd:3.7 /etc/kubernetes/manifests/etcd.yaml || true")) as run:
+        run()
+    machine.power_cut()
+    machine.restart()
+    assert f"kube-apiserver:v{BEFORE}" in machine.read("/etc/kubernetes/manifests/kube-apiserver.yaml")
+    assert upgrade(site)["outcome"] == "completed"
+    assert_upgraded(site)
+
+
+@pytest.mark.full
+def test_a_patch_of_the_same_minor_the_control_plane_first_and_then_the_workers(patchable: LabSite) -> None:
+    """Two runs with nodes of their own; etcd stays as it is."""
+    site, lab = patchable, patchable.lab
+    options = {"settle": "3s", "allow_downtime": True}
+    first = upgrade(site, version=BEFORE, options=options | {"nodes": ["cp1"]})
+    assert first["outcome"] == "completed"
+    assert kubelets(site) == {"cp1": f"v{BEFORE}", "w1": "v1.36.1"}
+    etcd = lab["cp1"].read("/etc/kubernetes/manifests/etcd.yaml")
+    second = upgrade(site, version=BEFORE, options=options | {"nodes": ["w1"]})
+    assert second["outcome"] == "completed"
+    assert kubelets(site) == dict.fromkeys(("cp1", "w1"), f"v{BEFORE}")
+    assert lab["cp1"].read("/etc/kubernetes/manifests/etcd.yaml") == etcd
+    assert_upgraded(site, version=BEFORE, etcd="3.6.16")
+
+
+@pytest.mark.full
+def test_a_chain_goes_through_the_newest_patch_of_the_minor_between(chained: LabSite, tmp_path: Path) -> None:
+    """1.35.4 to 1.37.2: refused without `chain`, and with it one run, asked for once."""
+    assert "options.chain=true" in upgrade(chained)["next_step"]
+    report = upgrade_by_one_word(chained, tmp_path, QUICK | {"chain": True, "approve_chain_at_once": True})
+    assert report["outcome"] == "completed"
+    assert_upgraded(chained)
+    staged = [one["evidence"]["version"] for one in report["done"] if one["step"] == "stage upgrade"]
+    assert staged == [BEFORE, TARGET]
 
 
 @pytest.mark.full
@@ -195,24 +259,36 @@ def test_kubeadm_puts_the_old_control_plane_back_which_is_told_and_gone_on_with(
 
 
 @pytest.mark.full
-def test_a_control_plane_that_somebody_cordons_stops_the_next_gate(upgradable_ha: LabSite) -> None:
-    """Of three, one more may not be disturbed then: the gate waits, and refuses; the rest is done when the cordon is gone."""
+def test_one_node_alone_and_what_stops_the_gates_of_the_others(upgradable_ha: LabSite) -> None:
+    """An API server that is away, a cordon of somebody else: the gate waits, and refuses; the next run goes on."""
     site, lab = upgradable_ha, upgradable_ha.lab
-
-    def cordon() -> None:
-        wait_until(lambda: is_cordoned(site, "cp1"), 600.0, "the first node is at work")
-        lab.kubectl("cordon", "cp2")
-
-    somebody = threading.Thread(target=cordon)
-    somebody.start()
-    report = upgrade(site, options={"etcd_image_tag": "default", "settle": "3s"}, limit=1500)
-    somebody.join()
-    assert report["outcome"] == "refused"
-    assert "cp2 is cordoned or not Ready" in report["problem"]
-    assert not is_cordoned(site, "cp1")
-    lab.kubectl("uncordon", "cp2")
-    again = upgrade(site, options={"etcd_image_tag": "default", "settle": "3s"}, limit=1500)
+    options: dict[str, Any] = {"etcd_image_tag": "default", "settle": "3s"}
+    alone = upgrade(site, options=options | {"nodes": ["cp1"]}, limit=1500)
+    assert alone["outcome"] == "completed"
+    assert kubelets(site) == dict.fromkeys(("cp2", "cp3", "w1", "w2"), f"v{BEFORE}") | {"cp1": f"v{TARGET}"}
+    assert f"kube-proxy:v{BEFORE}" in json.dumps(lab.get("daemonsets", "--namespace=kube-system"))
+    manifest = "/etc/kubernetes/manifests/kube-apiserver.yaml"
+    with meanwhile(
+        lambda: site.wait(lambda: kubeadm_is_at_work(site, ("cp2", "cp3")), 600, "kubeadm is at work on another node"),
+        lambda: lab["cp1"].run(f"mv {manifest} /root/"),
+    ):
+        away = upgrade(site, options=options, limit=1500)
+    assert away["outcome"] == "refused"
+    assert "not to be disturbed now" in away["problem"]
+    assert "cp1" in away["problem"].partition("not to be disturbed now")[2]
+    assert not any(is_cordoned(site, name) for name in ("cp1", "cp2", "cp3"))
+    lab["cp1"].run(f"mv /root/kube-apiserver.yaml {manifest}")
+    lab.wait_until_ready()
+    lab.kubectl("cordon", "w1")
+    lab.kubectl("cordon", "cp1")
+    stopped = upgrade(site, options=options, limit=1500)
+    assert stopped["outcome"] == "refused"
+    assert "cp1 is cordoned or not Ready" in stopped["problem"]
+    lab.kubectl("uncordon", "cp1")
+    again = upgrade(site, options=options, limit=1500)
     assert again["outcome"] == "completed"
+    assert is_cordoned(site, "w1")
+    lab.kubectl("uncordon", "w1")
     assert_upgraded(site)
 
 
@@ -232,20 +308,80 @@ def change_configuration(site: LabSite, expression: str) -> None:
     )
 
 
-def assert_upgraded(site: LabSite) -> None:
+def kubelets(site: LabSite) -> dict[str, str]:
+    """Node to its kubelet's version, by kubectl."""
+    return {one["metadata"]["name"]: one["status"]["nodeInfo"]["kubeletVersion"] for one in site.lab.get("nodes")}
+
+
+def kubeadm_is_at_work(site: LabSite, names: Iterable[str]) -> bool:
+    """On one of them."""
+    return any(site.lab[name].run("pgrep -xo kubeadm || true").strip() for name in names)
+
+
+def upgrade_by_one_word(site: LabSite, folder: Path, options: dict[str, Any]) -> dict[str, Any]:
+    """By the deployment and Prefect's API, as incident tooling does it; the report."""
+    with PrefectServer(folder / "prefect") as server:
+        server.worker("runbooks", env=site.environment)
+        server.cli("--no-prompt", "deploy", "--name", "rolling-upgrade")
+        deployment = server.api("GET", f"/deployments/name/{UPGRADE}")["id"]
+        parameters = {"cluster": site.name, "version": TARGET, "mode": "approve", "options": options}
+        run = server.api("POST", f"/deployments/{deployment}/create_flow_run", {"parameters": parameters})["id"]
+
+        def state() -> str:
+            return str(server.api("GET", f"/flow_runs/{run}")["state_name"])
+
+        site.wait(lambda: state() == "Suspended", PATIENCE, "the run asks")
+        answer = {"run_input": {"decision": "approve", "who": "Ada", "reason": "INC-4711"}}
+        site.wait(
+            lambda: server.api("POST", f"/flow_runs/{run}/resume", answer)["status"] == "ACCEPT",
+            PATIENCE,
+            "it is heard",
+        )
+        site.wait(lambda: state() in {"Completed", "Failed", "Crashed"}, 1500, "the run ends")
+    newest = max(key for key in site.keys(f"{site.name}/reports/rolling_upgrade/") if key.endswith(".json"))
+    report: dict[str, Any] = json.loads(site.read(newest))
+    return report
+
+
+def upgrade_in_the_browser(site: LabSite, executable: str, screenshots: Path, folder: Path) -> None:
+    """What is left, by the deployment's form: read, approved, watched, and its report read."""
+    with (
+        PrefectServer(folder / "prefect", ui=True) as server,
+        chromium(executable, folder / "profile", PATIENCE) as page,
+    ):
+        server.worker("runbooks", env=site.environment)
+        server.cli("--no-prompt", "deploy", "--name", "rolling-upgrade")
+        operator = Operator(page, server, screenshots, PATIENCE)
+        operator.start(UPGRADE, "by-hand", {"cluster": site.name, "version": TARGET}, mode="approve")
+        run = operator.wait_for_question(f"upgrade-{site.name}-{TARGET}")
+        form = operator.read_plan("w1")
+        assert kubelets(site)["w1"] == f"v{BEFORE}"
+        operator.approve(form, "Ada", "read in a browser")
+        operator.watch(run, f"nodes at v{TARGET}")
+        operator.read_report(run, f"{site.name}-rolling-upgrade-report", "was approved by Ada: read in a browser")
+
+
+def assert_done_once(site: LabSite) -> None:
+    """On each node kubeadm has run once, and its kubelet was installed once."""
+    for machine in site.lab.nodes:
+        jobs = machine.run("cd /var/lib/kube-runbooks/jobs; ls -d kubeadm-* install-kubelet-*").split()
+        assert [job.split("-1-37")[0] for job in jobs] == ["install-kubelet", "kubeadm"], machine.name
+
+
+def assert_upgraded(site: LabSite, version: str = TARGET, etcd: str = "3.7.0") -> None:
     """By kubectl's own word: versions, nothing cordoned, no annotation of ours, the lock free; holds as they were."""
     lab = site.lab
     for node in lab.get("nodes"):
-        assert node["status"]["nodeInfo"]["kubeletVersion"] == f"v{TARGET}"
+        assert node["status"]["nodeInfo"]["kubeletVersion"] == f"v{version}"
         assert not node["spec"].get("unschedulable")
         assert not [name for name in node["metadata"]["annotations"] if name.startswith("kube-runbooks.io/")]
     for pod in lab.get("pods", "--namespace=kube-system", "--selector=tier=control-plane"):
         image = pod["spec"]["containers"][0]["image"]
-        assert image.endswith((f":v{TARGET}", "etcd:3.7.0-0")), image
-    assert not json.loads(lab.kubectl("get", "--raw", LEASE))["spec"].get("holderIdentity")
+        assert image.endswith((f":v{version}", f"etcd:{etcd}-0")), image
+    assert not holder(site)
     for machine in lab.nodes:
         assert machine.run("apt-mark showhold").split() == ["kubeadm", "kubectl", "kubelet"]
-        assert f"/v{TARGET.rpartition('.')[0]}/" in machine.read("/etc/apt/sources.list.d/kubernetes.list")
+        assert f"/v{version.rpartition('.')[0]}/" in machine.read("/etc/apt/sources.list.d/kubernetes.list")
 
 
 def assert_nobody_was_hurt(seen: Seen) -> None:
@@ -257,9 +393,11 @@ def assert_nobody_was_hurt(seen: Seen) -> None:
     assert seen.violations == []
 
 
-def assert_lock_is_told(site: LabSite) -> None:
-    """The run that was killed holds it for some seconds more: its Lease names it."""
-    assert json.loads(site.lab.kubectl("get", "--raw", LEASE))["spec"]["holderIdentity"]
+def holder(site: LabSite) -> str:
+    """The run that has the lock, also for some seconds after it was killed; empty when none has it."""
+    with suppress(LabError):
+        return str(json.loads(site.lab.kubectl("get", "--raw", LEASE))["spec"].get("holderIdentity", ""))
+    return ""
 
 
 def state(site: LabSite) -> dict[str, str]:

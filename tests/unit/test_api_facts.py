@@ -53,6 +53,24 @@ def test_a_workload_has_pods_wanted_and_ready(kind: str, item: dict[str, Any], f
     assert workload.name == "n/x"
 
 
+@pytest.mark.parametrize(
+    ("status", "rolled_out"),
+    [
+        ({"observedGeneration": 2, "updatedNumberScheduled": 5}, True),
+        ({"observedGeneration": 2, "updatedNumberScheduled": 4}, False),
+        ({"observedGeneration": 1, "updatedNumberScheduled": 5}, False),
+        ({"observedGeneration": 2}, False),
+    ],
+)
+def test_pods_that_are_ready_may_be_of_an_older_template(status: dict[str, int], *, rolled_out: bool) -> None:
+    """All five are ready each time; the controller may not even have seen the newest one."""
+    item = {
+        "metadata": {"namespace": "n", "name": "x", "generation": 2},
+        "status": {"desiredNumberScheduled": 5, "numberReady": 5, **status},
+    }
+    assert api_facts.parse_workload("DaemonSet", item).rolled_out is rolled_out
+
+
 def test_an_api_that_is_not_available_is_named_with_the_reason() -> None:
     """Others are not."""
     services = [

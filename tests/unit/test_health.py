@@ -33,6 +33,10 @@ LOOK = NodeLook(
         Pod(namespace="n", name="etcd-cp1", uid="2", mirror=True),
         Pod(namespace="n", name="web", uid="3", ready=False),
         Pod(namespace="n", name="old", uid="4", ready=False, phase="Failed", controller=DAEMON),
+        *(
+            Pod(namespace="kube-system", name=f"{one.name}-cp1", uid=one.name, mirror=True, running=(one.image,))
+            for one in MACHINE.static_pods
+        ),
     ),
     service_path="",
 )
@@ -49,14 +53,22 @@ def node(**changes: object) -> dict[str, object]:
 
 
 def pod(**changes: object) -> dict[str, object]:
-    """One pod."""
-    return {"pods": (LOOK.pods[0].model_copy(update=changes),)}
+    """Another pod of a DaemonSet."""
+    return {"pods": (LOOK.pods[0].model_copy(update=changes), *LOOK.pods[1:])}
+
+
+def running(*images: str) -> dict[str, object]:
+    """Other containers of the API server."""
+    *others, api, manager, scheduler = LOOK.pods
+    return {"pods": (*others, api.model_copy(update={"running": images}), manager, scheduler)}
 
 
 def test_a_healthy_node_lacks_nothing() -> None:
     """A pod that is not ready and not the node's own is no fault of the node."""
     assert what_is_wrong(LOOK, EXPECTED) == ()
     assert what_is_wrong(LOOK, Expected(kubelet="1.37.2", since=NOON)) == ()
+    by_digest = LOOK.model_copy(update=running("registry.k8s.io/kube-apiserver@sha256:0123"))
+    assert what_is_wrong(by_digest, EXPECTED) == ()
 
 
 @pytest.mark.parametrize(
@@ -68,6 +80,11 @@ def test_a_healthy_node_lacks_nothing() -> None:
         (
             machine(static_pods=(StaticPod(name="kube-apiserver", image="x:v1.36.3"), *MACHINE.static_pods[1:])),
             "kube-apiserver is v1.36.3, not v1.37.2",
+        ),
+        (running(), "of kube-apiserver there runs nothing, not registry.k8s.io/kube-apiserver:v1.37.2"),
+        (
+            running("registry.k8s.io/kube-apiserver:v1.36.3"),
+            "of kube-apiserver there runs v1.36.3, not registry.k8s.io/kube-apiserver:v1.37.2",
         ),
         (machine(api_ready="500"), "its API server's /readyz answers 500"),
         (machine(api_ready=""), "its API server's /readyz answers nothing"),

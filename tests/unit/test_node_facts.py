@@ -1,5 +1,7 @@
 """What a machine says of itself, read: recorded on real nodes, and made odd; and what an upgrade's scripts print."""
 
+import os
+import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -161,7 +163,26 @@ def test_kubeadm_applies_once_and_ignores_what_the_profile_says() -> None:
     assert "kubeadm upgrade apply v1.37.2 --yes --ignore-preflight-errors=SystemVerification,Swap" in first
     other = upgrade.upgrade_by_kubeadm("1.37.2", apply=False, ignored=[])
     assert "kubeadm upgrade node 2>&1" in other
+    assert "kube-apiserver" not in first + other
+    ended = upgrade.upgrade_by_kubeadm("1.37.2", apply=True, ignored=[], end_requests=True)
+    assert ended.index('kill -TERM "$pid"') < ended.index("kubeadm upgrade apply")
     assert "--force" not in first + other
     assert "test -e /var/lib/kube-runbooks/upgrade/v1.37.2/upgraded" in upgrade.is_upgraded("1.37.2")
     assert '"Kubernetes v1.37.2"' in upgrade.restart_kubelet("1.37.2")
     assert "kubeadm-backup-manifests" in upgrade.evidence()
+
+
+def test_of_kubeadms_copies_the_newest_stay(tmp_path: Path) -> None:
+    """By their age, each kind for itself; what is not kubeadm's stays."""
+    for kind in ("kubeadm-backup-etcd-2026-11-2", "kubeadm-backup-manifests-2026-11-2"):
+        for age in range(4):
+            folder = tmp_path / f"{kind}{9 - age}"
+            (folder / "etcd").mkdir(parents=True)
+            os.utime(folder, (10**9 - age, 10**9 - age))
+    (tmp_path / "my own notes").mkdir()
+    script = upgrade.trim_backups(3).replace("/etc/kubernetes/tmp", str(tmp_path))
+    told = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True).stdout.split()
+    assert told == ["kubeadm-backup-etcd-2026-11-26", "kubeadm-backup-manifests-2026-11-26"]
+    assert len(list(tmp_path.iterdir())) == 7
+    elsewhere = upgrade.trim_backups(3).replace("/etc/kubernetes/tmp", f"{tmp_path}/none")
+    assert subprocess.run(["sh", "-c", elsewhere], capture_output=True, text=True, check=True).stdout == ""

@@ -115,7 +115,7 @@ class Work:
         self.machine = NodeFacts(name="w1", kubelet="1.36.3", jobs=world.jobs)
         self.parts: list[Any] = []
         self.drained: Drained | None = None
-        self.touched = False
+        self.unproven = False
         self.took = timedelta(seconds=1)
 
     @contextmanager
@@ -149,14 +149,14 @@ class Work:
     def job(self, what: str, script: str, limit: timedelta, *, touches: bool = True) -> None:
         """Of the long ones."""
         del what, limit
-        self.touched = self.touched or touches
+        self.unproven = self.unproven or touches
         if script == "install":
             self.world.install()
 
     def attach(self, name: str, limit: timedelta) -> None:
         """To one that is under way."""
         del limit
-        self.touched = True
+        self.unproven = True
         self.world.jobs = tuple(job for job in self.world.jobs if job != name)
         self.world.install()
 
@@ -170,6 +170,7 @@ class Work:
     def prove(self, expected: Any) -> None:  # noqa: ANN401 - Expected
         """Of the node in the API."""
         assert expected.boot_id != f"b{self.world.boot}"
+        self.unproven = False
         self.world.reach("proven")
 
     def give_back(self) -> None:
@@ -188,12 +189,13 @@ class Work:
 
     @contextmanager
     def left_as_it_should_be(self, evidence: str) -> Iterator[None]:
-        """It stays cordoned once it was touched."""
+        """It stays cordoned where something is not proven, or an earlier run has left it so."""
         del evidence
+        left = self.world.cordoned_by
         try:
             yield
         except RunbookError:
-            self.world.cordoned_by = self.run_id if self.touched else ""
+            self.world.cordoned_by = self.run_id if self.unproven else left
             raise
 
 

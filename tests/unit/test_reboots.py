@@ -44,7 +44,7 @@ def work(machine: Machine, check: Callable[[], None] = lambda: None, **maintenan
     def part(_: str) -> Iterator[None]:
         yield
 
-    fields = {"name": "w1", "run_id": "0a1b2c3d-1", "runbook": "node_os_patch", "touched": False}
+    fields = {"name": "w1", "run_id": "0a1b2c3d-1", "runbook": "node_os_patch", "unproven": False}
     return cast("NodeWork", SimpleNamespace(handle=handle, check=check, part=part, **fields))
 
 
@@ -71,7 +71,7 @@ def test_a_machine_is_back_with_another_boot() -> None:
     told = work(machine)
     came = reboots.reboot(told, "b1", 10 * MINUTE)
     assert (came.before, came.after, came.away) == ("b1", "b2", timedelta(minutes=2))
-    assert told.touched
+    assert told.unproven
     assert all('[ "$boot" = b1 ] || exit 0' in command for command in machine.commands)
 
 

@@ -771,11 +771,25 @@ def test_cgroup_v1_is_fine_where_the_clusters_configuration_allows_it_or_the_min
     assert plan(facts, "1.34.0").refusals == ()
 
 
+def test_control_planes_that_are_not_named_are_told_and_keep_the_addons() -> None:
+    """Of three, one is done already, one is asked for, and one stays behind."""
+    planned = plan(cluster(machines=upgraded("cp1"), nodes=upgraded("cp1")), nodes=("cp2",))
+    assert planned.left_behind == ("cp3",)
+    assert told(planned.cautions) == [
+        (
+            "options.nodes",
+            "cp3 would stay older: CoreDNS and kube-proxy are moved with the last control plane node",
+            "run it again for cp3 soon",
+        )
+    ]
+    assert plan(cluster(machines=upgraded("cp1"), nodes=upgraded("cp1"))).left_behind == ()
+
+
 def test_repositories_that_were_asked_for_another_minor_say_nothing() -> None:
     """It is seen before anything stops."""
     for asked in ("1.36.4", ""):
         planned = plan(cluster(target=asked), nodes=("cp1",))
-        assert told(planned.cautions) == [
+        assert [one for one in told(planned.cautions) if one[0] == "cp1"] == [
             (
                 "cp1",
                 "its repositories were not asked for v1.37, where v1.37.2 is",
