@@ -14,7 +14,8 @@ from tasks.models.cluster import NAME_PATTERN
 from tasks.models.patch import NodePatched, PatchOptions, PatchOrders, PatchPlan, Waits, WavePatched
 from tasks.models.plan import Mode
 from tasks.models.report import Report
-from tasks.node_patch import observe_patch, patch_node, patch_wave, read_maintenance
+from tasks.node_patch import patch_node, patch_wave
+from tasks.patches import observe_patch, read_maintenance
 from tasks.policy.patch import plan_patch
 from tasks.reports import progress
 from tasks.runbook import APPROVE_WITHIN, Run, report_end, runbook

@@ -14,8 +14,9 @@ from tasks.models.node_service import NodeName, Reason, RebootOptions, Request, 
 from tasks.models.patch import PatchOrders
 from tasks.models.plan import Mode
 from tasks.models.report import Report
-from tasks.node_patch import observe_patch, patch_node, read_maintenance
+from tasks.node_patch import patch_node
 from tasks.node_service import note_reboot
+from tasks.patches import observe_patch, read_maintenance
 from tasks.policy.node_service import options_of, plan_reboot
 from tasks.runbook import APPROVE_WITHIN, report_end, runbook
 from tasks.summaries import summarize_reboot, summarize_service

@@ -5,22 +5,18 @@ has to end. Whoever comes next reads it there.
 """
 
 import hashlib
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from prefect import task
 
-from tasks.at_once import on_all, wait_for
-from tasks.blockers import alerts_that_fire, what_blocks_now
+from tasks.at_once import wait_for
+from tasks.blockers import what_blocks_now
 from tasks.cluster import Cluster, open_cluster
-from tasks.drain import observe_forecasts, what_came_back
+from tasks.drain import what_came_back
 from tasks.errors import CommandFailed, NotYet, Refused, RunbookError
-from tasks.etcd import look_at_members
 from tasks.gates import lead_elsewhere
-from tasks.history import keep_record, read_records
+from tasks.history import keep_record
 from tasks.logs import log_about
-from tasks.models.cluster import MaintenanceRules
 from tasks.models.health import Expected
 from tasks.models.patch import (
     Change,
@@ -28,30 +24,22 @@ from tasks.models.patch import (
     NodePatched,
     PatchFacts,
     PatchIntent,
-    PatchOptions,
     PatchOrders,
-    PatchSituation,
     Rebooted,
     RebootRule,
     Waits,
     WavePatched,
 )
-from tasks.node_work import Check, NodeWork, over_budget
-from tasks.nodes import look_at_machines, look_at_nodes, look_at_workloads
+from tasks.node_work import Check, NodeWork, on_wave
+from tasks.patches import glance_at_patch, look_at_patch
 from tasks.policy.findings import listed
 from tasks.policy.patch_proof import merged, what_delta_lacks, what_patch_lacks
 from tasks.policy.patch_scope import PATCH_JOBS
 from tasks.policy.reboots import is_rebooted, was_rebooted_by, why_pending, why_reboot
-from tasks.policy.waves import may_go_on
 from tasks.probes import patch
 from tasks.reboots import reboot
-from tasks.retries import OBSERVE, PATIENT
-from tasks.site_gates import what_gates_say
+from tasks.retries import PATIENT
 
-LOOK = timedelta(minutes=4)
-"""For all that is asked of a machine's package manager, its repositories among it."""
-
-CALL = timedelta(seconds=60)
 FETCH_LIMIT = timedelta(minutes=30)
 INSTALL_LIMIT = timedelta(hours=1)
 """With up to ten minutes of waiting for another package manager."""
@@ -59,72 +47,8 @@ INSTALL_LIMIT = timedelta(hours=1)
 PROOF_LIMIT = timedelta(minutes=5)
 """For systemd to have started everything, and for a unit that is started again and again to settle."""
 
-API_LIMIT = timedelta(minutes=3)
 EMPTY_TRIES = 2
 """Drains of a node before its reboot is refused."""
-
-
-@task(**OBSERVE, task_run_name="observe-patch-{cluster}")
-def observe_patch(cluster: str, options: PatchOptions, run_id: str) -> PatchSituation:
-    """Everything at once: packages and boots of all machines, the API with the forecast of each drain, etcd, earlier runs."""
-    handle = open_cluster(cluster)
-    _await_the_only_control_plane(handle)
-    names = [node.name for node in handle.profile.nodes]
-    looks: list[Callable[[], Any]] = [
-        lambda: look_at_machines(handle),
-        lambda: tuple(on_all(lambda name: look_at_patch(handle, name, options, refresh=True), names)),
-        lambda: look_at_nodes(handle.kube),
-        lambda: look_at_workloads(handle.kube),
-        lambda: observe_forecasts(handle.kube, names, options.drain),
-        lambda: look_at_members(handle, "auto"),
-        lambda: what_gates_say(handle),
-        lambda: alerts_that_fire(handle),
-        lambda: read_records(handle.store, cluster, names),
-    ]
-    machines, patches, nodes, workloads, forecasts, etcd, gates, alerts, earlier = on_all(lambda look: look(), looks)
-    return PatchSituation(
-        observed_at=datetime.now(UTC),
-        run_id=run_id,
-        machines=machines,
-        patches=patches,
-        nodes=nodes,
-        workloads=workloads,
-        forecasts=forecasts,
-        etcd=etcd,
-        gates=gates,
-        alerts=alerts,
-        earlier=earlier,
-    )
-
-
-def _await_the_only_control_plane(handle: Cluster) -> None:
-    """Where a run died while the only control plane node rebooted, its API is waited for: neither plan nor lock without it."""
-    if len(wait_for(lambda: handle.control_planes, API_LIMIT)) == 1:
-        wait_for(lambda: handle.kube.get("/version"), API_LIMIT)
-
-
-def read_maintenance(cluster: str) -> MaintenanceRules:
-    """What the profile says of windows, blockers and protected packages."""
-    return open_cluster(cluster).profile.maintenance
-
-
-def look_at_patch(handle: Cluster, name: str, options: PatchOptions, *, refresh: bool) -> PatchFacts:
-    """What its package manager would do, and of which boot it is; one that does not let us in is a fact."""
-    protect = handle.profile.maintenance.protect
-    return _asked(handle, name, patch.look(options.scope, protect, refresh=refresh), options, LOOK)
-
-
-def glance_at_patch(handle: Cluster, name: str, options: PatchOptions) -> PatchFacts:
-    """The part of it that does not ask the package manager what it would do."""
-    return _asked(handle, name, patch.glance(handle.profile.maintenance.protect), options, CALL)
-
-
-def _asked(handle: Cluster, name: str, script: str, options: PatchOptions, limit: timedelta) -> PatchFacts:
-    try:
-        output = handle.node(name).run(script, timeout=limit, sudo=True)
-    except RunbookError as error:
-        return PatchFacts(name=name, unreached=error.problem)
-    return patch.parse(name, output.stdout, options.scope, handle.profile.maintenance.protect)
 
 
 @task(**PATIENT, task_run_name="patch-{node.name}")
@@ -141,22 +65,17 @@ def patch_wave(
     handle = open_cluster(cluster)
     mine = orders.model_copy(update={"ours": (*orders.ours, *(node.name for node in wave))})
 
-    def one(node: NodePatch) -> WavePatched | RunbookError:
-        try:
-            return _patched(handle, node, mine, check)
-        except RunbookError as error:
-            log_about(node.name).error("%s", error)
-            return error
-
-    came = on_all(one, wave)
-    failed = {node.name: end for node, end in zip(wave, came, strict=True) if isinstance(end, RunbookError)}
-    if failed and not may_go_on(failed_before + len(failed), orders.options.waves.error_budget):
-        raise over_budget(failed, failed_before, orders.options.waves.error_budget)
-    good = [end for end in came if isinstance(end, WavePatched)]
+    good, failed = on_wave(
+        wave,
+        lambda node: _patched(handle, node, mine, check),
+        lambda node: node.name,
+        failed_before=failed_before,
+        budget=orders.options.waves.error_budget,
+    )
     return WavePatched(
         nodes=tuple(node for end in good for node in end.nodes),
         waiting=tuple(wait for end in good for wait in end.waiting),
-        failed={name: str(error) for name, error in failed.items()},
+        failed=failed,
     )
 
 
@@ -183,7 +102,6 @@ class _NodePatch:
         self._at = datetime.now(UTC).replace(microsecond=0)
         self._moved = self._reboot_reason = ""
         work.ticket = orders.ticket
-        work.unproven = node.begun
         self._attached = self._end_of_job()
         self._facts = self._look()
         self._held = self._facts.updates.held

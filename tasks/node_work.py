@@ -4,11 +4,12 @@ What every runbook that disturbs nodes shares. Each part looks at what is there 
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
+from tasks.at_once import on_all
 from tasks.clients.ssh import Job, JobResult, run_job
 from tasks.cluster import Cluster
 from tasks.drain import cordon, drain, keep_cordoned, uncordon
@@ -22,8 +23,10 @@ from tasks.models.etcd import EtcdFacts
 from tasks.models.health import Expected
 from tasks.models.waves import Took
 from tasks.nodes import look_at_machine
+from tasks.policy.waves import may_go_on
 
 Check = Callable[[], None]
+N = TypeVar("N")
 R = TypeVar("R")
 
 CALL = timedelta(seconds=60)
@@ -159,7 +162,7 @@ class NodeWork:
         kube = self.handle.kube
         try:
             if self._left:
-                cordon(kube, self.name, self.run_id, f"left by an earlier run of {self.runbook}")
+                cordon(kube, self.name, self.run_id, f"left by an earlier run of {self.runbook}", ticket=self.ticket)
                 keep_cordoned(kube, self.name, self._left)
                 return f"{self.name} stays cordoned as it was found: {self._left}"
             return f"{self.name} is uncordoned again: nothing is half done there" if uncordon(kube, self.name) else ""
@@ -204,7 +207,29 @@ class NodeWork:
             log_about(self.name).debug("%d of %d pods are gone; waiting for %s", progress.gone, progress.of, waiting)
 
 
-def over_budget(failed: Mapping[str, RunbookError], before: int, budget: int) -> CommandFailed:
+def on_wave(
+    wave: Sequence[N], act: Callable[[N], R], name_of: Callable[[N], str], *, failed_before: int, budget: int
+) -> tuple[list[R], dict[str, str]]:
+    """An act on the workers of a wave at once: what came of it, and why it failed, by name.
+
+    Raises `CommandFailed` when more workers of the run failed than its error budget allows.
+    """
+
+    def one(node: N) -> R | RunbookError:
+        try:
+            return act(node)
+        except RunbookError as error:
+            log_about(name_of(node)).error("%s", error)
+            return error
+
+    came = on_all(one, wave)
+    failed = {name_of(node): end for node, end in zip(wave, came, strict=True) if isinstance(end, RunbookError)}
+    if failed and not may_go_on(failed_before + len(failed), budget):
+        raise _over_budget(failed, failed_before, budget)
+    return [end for end in came if not isinstance(end, RunbookError)], {n: str(error) for n, error in failed.items()}
+
+
+def _over_budget(failed: Mapping[str, RunbookError], before: int, budget: int) -> CommandFailed:
     """Of the workers of a wave: more failed than may."""
     told = "; ".join(error.problem for error in failed.values())
     hints = "; ".join(dict.fromkeys(error.hint for error in failed.values() if error.hint))

@@ -11,7 +11,7 @@ from tasks.at_once import on_all, wait_for
 from tasks.clients.ssh import Job, run_job
 from tasks.cluster import Cluster, open_cluster
 from tasks.drain import observe_forecasts
-from tasks.errors import CommandFailed, NotYet, Refused, RunbookError
+from tasks.errors import CommandFailed, NotYet, Refused
 from tasks.etcd import look_at_members
 from tasks.gates import lead_elsewhere
 from tasks.health import find_services, what_service_path_says
@@ -31,7 +31,7 @@ from tasks.models.upgrade import (
     UpgradePlan,
     WaveUpgraded,
 )
-from tasks.node_work import Check, NodeWork, over_budget
+from tasks.node_work import Check, NodeWork, on_wave
 from tasks.nodes import (
     SYSTEM,
     glance_at_machine,
@@ -44,7 +44,6 @@ from tasks.nodes import (
 from tasks.policy.upgrade import next_minor
 from tasks.policy.upgrade_scope import RUNBOOK, UPGRADE_JOBS
 from tasks.policy.versions import EtcdVersion, KubernetesVersion, what_forbids_etcd
-from tasks.policy.waves import may_go_on
 from tasks.probes import upgrade
 from tasks.probes.api_facts import cluster_configuration, name_and_version, with_etcd_tag
 from tasks.retries import ACT, OBSERVE, PATIENT
@@ -159,20 +158,15 @@ def upgrade_wave(
 ) -> WaveUpgraded:
     """Workers at once. Those that fail stay cordoned; more of them than the error budget stop the run."""
     handle = open_cluster(cluster)
-
-    def one(node: NodeUpgrade) -> NodeUpgraded | RunbookError:
-        try:
-            return _upgrade_worker(handle, node, orders, check)
-        except RunbookError as error:
-            log_about(node.name).error("%s", error)
-            return error
-
-    came = on_all(one, wave)
-    failed = {node.name: end for node, end in zip(wave, came, strict=True) if isinstance(end, RunbookError)}
-    if failed and not may_go_on(failed_before + len(failed), orders.options.waves.error_budget):
-        raise over_budget(failed, failed_before, orders.options.waves.error_budget)
-    done = tuple(end for end in came if isinstance(end, NodeUpgraded))
-    return WaveUpgraded(nodes=done, failed={name: str(error) for name, error in failed.items()})
+    budget = orders.options.waves.error_budget
+    done, failed = on_wave(
+        wave,
+        lambda node: _upgrade_worker(handle, node, orders, check),
+        lambda node: node.name,
+        failed_before=failed_before,
+        budget=budget,
+    )
+    return WaveUpgraded(nodes=tuple(done), failed=failed)
 
 
 @task(**PATIENT, task_run_name="prove-control-plane-{cluster}")

@@ -5,31 +5,28 @@ from datetime import datetime, timedelta
 from functools import cached_property
 
 from tasks.models.cluster import MaintenanceRules
-from tasks.models.drain import CORDONED_BY, DrainForecast
-from tasks.models.etcd import Member
+from tasks.models.drain import CORDONED_BY, REASON, DrainForecast
 from tasks.models.nodes import KubeNode, NodeFacts
 from tasks.models.patch import Change, PatchFacts, PatchIntent, PatchOptions, PatchSituation, RebootRule
 from tasks.models.windows import Opening
 from tasks.policy.patch_proof import merged
+from tasks.policy.profile_nodes import ProfileNode
 from tasks.policy.reboots import was_rebooted_by, why_reboot
 from tasks.policy.windows import ends_of_run, next_opening, open_now, with_margin
+
+RUNBOOKS = ("node_os_patch", "node_reboot")
+"""In the reason of a cordon that a run of these has left, whoever it was."""
 
 PATCH_JOBS = ("patch-",)
 """How the names of remote jobs begin that install packages, as `tasks/node_patch.py` names them."""
 
 
 @dataclass(frozen=True)
-class PatchState:
-    """A node of the profile, and what it lacks."""
+class PatchState(ProfileNode):
+    """A node of the profile, and what it lacks. It is begun when a run has written down what it wants here, and has cordoned it."""
 
-    machine: NodeFacts
     patch: PatchFacts
-    kube: KubeNode | None
-    member: Member | None
     forecast: DrainForecast | None
-    selected: bool
-    begun: bool
-    """A run of ours has written down what it wants here, has cordoned it, and has not ended."""
     left_by_another: bool
     """Another runbook of ours has it out of service."""
     changes: tuple[Change, ...]
@@ -40,16 +37,6 @@ class PatchState:
     done_by_this_run: bool
 
     @property
-    def name(self) -> str:
-        """As the profile and the API have it."""
-        return self.machine.name
-
-    @property
-    def is_control_plane(self) -> bool:
-        """By its manifests, or by its role."""
-        return self.machine.is_control_plane or bool(self.kube and self.kube.control_plane)
-
-    @property
     def is_disturbed(self) -> bool:
         """Something is to be done that takes its pods away."""
         return bool(self.changes or self.reboot or self.repaired)
@@ -58,16 +45,6 @@ class PatchState:
     def is_pending(self) -> bool:
         """Something is to be done, were it selected: also only to prove that it is well and to give it back."""
         return not self.unreached and not self.done_by_this_run and (self.is_disturbed or self.begun)
-
-    @property
-    def leads(self) -> bool:
-        """Its member of etcd is the leader."""
-        return bool(self.member and self.member.status and self.member.status.is_leader)
-
-    @property
-    def order(self) -> tuple[bool, bool, str]:
-        """What is under way first, the leader of etcd last, the others by name."""
-        return (not self.begun, self.leads, self.name)
 
     @property
     def unreached(self) -> str:
@@ -154,9 +131,7 @@ class PatchScene:
         kube = next((node for node in self.facts.nodes if node.name == machine.name), None)
         owner = kube.annotations.get(CORDONED_BY, "") if kube else ""
         at_work = any(job.startswith(PATCH_JOBS) for job in machine.jobs)
-        begun = patch.intent is not None and (
-            owner in patch.intent.runs or at_work or self._is_mine(patch.intent, kube)
-        )
+        begun = patch.intent is not None and (at_work or self._is_of(patch.intent, kube))
         changes = patch.updates.changes
         if at_work and patch.intent:  # what its package manager says meanwhile is half of the truth
             changes = patch.intent.changes
@@ -178,9 +153,13 @@ class PatchScene:
             done_by_this_run=self._is_done(patch, begun=begun),
         )
 
-    def _is_mine(self, intent: PatchIntent, kube: KubeNode | None) -> bool:
-        """Of this very run, on a node that somebody else had cordoned before."""
-        return self.facts.run_id in intent.runs and bool(kube and kube.cordoned)
+    def _is_of(self, intent: PatchIntent, kube: KubeNode | None) -> bool:
+        """The cordon is of a run that has had to do with it; of this very one also where somebody else had cordoned it before."""
+        if kube is None or not kube.cordoned:
+            return False
+        owner, reason = kube.annotations.get(CORDONED_BY, ""), kube.annotations.get(REASON, "")
+        ours = owner in intent.runs or (bool(owner) and any(name in reason for name in RUNBOOKS))
+        return ours or self.facts.run_id in intent.runs
 
     def _is_done(self, patch: PatchFacts, *, begun: bool) -> bool:
         """A retry of the same run does not reboot again what it has only been told to reboot."""

@@ -10,10 +10,11 @@ from tasks.models.drain import CORDONED_BY, FAILED, REASON
 from tasks.models.etcd import Member
 from tasks.models.nodes import KubeNode, NodeFacts
 from tasks.models.upgrade import ClusterFacts, UpgradeOptions
+from tasks.policy.profile_nodes import ProfileNode
 from tasks.policy.versions import EtcdVersion, KubernetesVersion, etcd_minor_of, minor_of_etcd
 
 RUNBOOK = "rolling_upgrade"
-"""How the reason of each cordon begins that an upgrade makes."""
+"""In the reason of each cordon that an upgrade makes."""
 
 UPGRADE_JOBS = ("install-kubeadm-", "kubeadm-", "install-kubelet-")
 """How the names of remote jobs begin that change a node, as `tasks/upgrade.py` names them. Staging changes nothing."""
@@ -25,32 +26,15 @@ KUBE_PROXY = "kube-system/kube-proxy"
 
 
 @dataclass(frozen=True)
-class NodeState:
-    """A node of the profile, and what it lacks."""
+class NodeState(ProfileNode):
+    """A node of the profile, and what it lacks. It is begun when it has parts of both versions, our cordon, or a job of ours."""
 
-    machine: NodeFacts
-    kube: KubeNode | None
-    member: Member | None
-    selected: bool
-    """It is one of those that this run may touch."""
     needs_kubeadm: bool
     needs_kubelet: bool
-    begun: bool
-    """Its upgrade is under way: it has parts of both versions, our cordon, or a job of ours."""
     unfinished: str = ""
     """What of the cluster its kubeadm has to bring to the target yet."""
     etcd_step: str = ""
     """From which etcd to which it goes."""
-
-    @property
-    def name(self) -> str:
-        """As the profile and the API have it."""
-        return self.machine.name
-
-    @property
-    def is_control_plane(self) -> bool:
-        """By its manifests, or by its role."""
-        return self.machine.is_control_plane or bool(self.kube and self.kube.control_plane)
 
     @property
     def is_pending(self) -> bool:
@@ -63,11 +47,6 @@ class NodeState:
         return self.selected and self.is_pending
 
     @property
-    def leads(self) -> bool:
-        """Its member of etcd is the leader."""
-        return bool(self.member and self.member.status and self.member.status.is_leader)
-
-    @property
     def api_server(self) -> KubernetesVersion | None:
         """The version of its own API server: what it says, else what its manifest says."""
         pod = self.machine.static_pod("kube-apiserver")
@@ -77,11 +56,6 @@ class NodeState:
     def kubelet(self) -> KubernetesVersion | None:
         """The version of its running kubelet, as the API has it."""
         return KubernetesVersion.observed(self.kube.kubelet) if self.kube else None
-
-    @property
-    def order(self) -> tuple[bool, bool, str]:
-        """What is under way first, the leader of etcd last, the others by name."""
-        return (not self.begun, self.leads, self.name)
 
 
 @dataclass(frozen=True)
@@ -206,7 +180,7 @@ class Situation:
 def cordon_of_another_runbook(node: KubeNode) -> str:
     """Why another runbook of ours has a node out of service; empty when none has. Cordons of old runs have no reason."""
     reason = node.annotations.get(REASON, "")
-    return reason if CORDONED_BY in node.annotations and not reason.startswith(RUNBOOK) else ""
+    return reason if CORDONED_BY in node.annotations and RUNBOOK not in reason else ""
 
 
 def kube_node(facts: ClusterFacts, name: str) -> KubeNode | None:

@@ -7,6 +7,7 @@ apt's own simulation of the very command that installs; right before it does, th
 
 import base64
 import binascii
+import re
 import shlex
 from collections.abc import Iterable, Sequence
 
@@ -181,7 +182,7 @@ def parse(node: str, stdout: bytes, scope: Scope, protect: Sequence[str] = ()) -
         ),
         boot_id=told.one("boot"),
         kernel=told.one("kernel"),
-        newest_kernel=told.one("newest_kernel"),
+        newest_kernel=_newest_of_its_kind(told.all("newest_kernel"), told.one("kernel")),
         kernel_state=int(state) if state.isdigit() else None,
         reboot_required=told.one("reboot_required") == "yes",
         reboot_packages=told.all("reboot_package"),
@@ -194,6 +195,16 @@ def parse(node: str, stdout: bytes, scope: Scope, protect: Sequence[str] = ()) -
         patched_boot=told.one("patched"),
         last_run=told.one("last"),
     )
+
+
+def _newest_of_its_kind(kernels: Sequence[str], running: str) -> str:
+    """Of the flavour that runs (amd64, cloud-amd64, ...) if there is one; the list is in the order of versions."""
+
+    def words(kernel: str) -> list[str]:
+        return re.findall("[a-z]+", kernel)
+
+    alike = [kernel for kernel in kernels if words(kernel) == words(running)]
+    return next(reversed(alike or kernels), "")
 
 
 def _preview(manager: PackageManager, told: Printed, scope: Scope, protect: Iterable[str]) -> Preview:

@@ -22,6 +22,7 @@ from tests.servers.runbooks import (
     DRILL,
     HEALTH,
     MAINTENANCE,
+    NODES,
     PATCH,
     RUN_LIMIT,
     UPGRADE,
@@ -100,7 +101,7 @@ def test_deploy_all_deploys_every_runbook_and_again_changes_nothing(runbooks: Ru
     assert runbooks.server.api("POST", "/deployments/count", {}) == len(deployed)
     for name, deployment in deployed.items():
         assert deployment["parameters"] == {"cluster": "example"}
-        if name == UPGRADE:  # what excludes its runs is the cluster's lock
+        if name in {UPGRADE, *NODES}:  # what excludes its runs is the cluster's lock
             assert deployment["global_concurrency_limit"] is None
         else:
             assert deployment["global_concurrency_limit"]["limit"] == 1

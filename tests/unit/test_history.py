@@ -1,7 +1,6 @@
 """How long nodes took, from the reports of earlier runs; and an upgrade's own report in words."""
 
 from datetime import UTC, datetime, timedelta
-from types import SimpleNamespace
 from typing import cast
 
 from tasks.clients.objectstore import ObjectStore
@@ -10,6 +9,7 @@ from tasks.models.patch import Earlier, NodePatched
 from tasks.models.report import Done, Outcome, Report
 from tasks.models.upgrade import NodeUpgraded, WaveUpgraded
 from tasks.models.waves import Took
+from tests.unit.buckets import Bucket
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
@@ -36,33 +36,6 @@ def test_every_node_of_a_report_has_its_time() -> None:
     )
     expected = {"cp1": 100, "w1": 40, "w2": 50}
     assert times_of(report) == {name: timedelta(seconds=seconds) for name, seconds in expected.items()}
-
-
-class Bucket:
-    """As much of an object store as records need."""
-
-    def __init__(self) -> None:
-        self.kept: dict[str, bytes] = {}
-
-    def key(self, *parts: str) -> str:
-        """Of an object."""
-        return "/".join(parts)
-
-    def uri(self, key: str) -> str:
-        """For people."""
-        return f"s3://b/{key}"
-
-    def put(self, key: str, body: bytes, _: str) -> None:
-        """An object."""
-        self.kept[key] = body
-
-    def get(self, key: str) -> bytes:
-        """An object."""
-        return self.kept[key]
-
-    def objects(self, prefix: str) -> list[SimpleNamespace]:
-        """Those below."""
-        return [SimpleNamespace(key=key) for key in self.kept if key.startswith(prefix)]
 
 
 def test_the_newest_record_of_a_node_says_how_long_it_takes() -> None:

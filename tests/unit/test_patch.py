@@ -274,17 +274,25 @@ def test_a_cordon_without_a_word_of_a_patch_is_of_another_runbook() -> None:
     assert acts(plan(situation(patches={"w1": old}), nodes=("w1",))) == [("w1", "wave 1: drain, reboot")]
 
 
-def test_every_run_that_has_gone_on_with_a_node_owns_its_cordon() -> None:
-    """Not only the first one; nobody else does, whatever is written down there."""
+@pytest.mark.parametrize(
+    ("owner", "reason", "is_begun"),
+    [
+        ("run-0", "INC-7: a reboot", True),
+        ("run-9", "INC-7: a reboot", True),
+        ("run-5", "left by an earlier run of node_os_patch", True),
+        ("run-5", "node_reboot failed here", True),
+        ("run-5", "rolling_upgrade to v1.37.2", False),
+    ],
+)
+def test_a_cordon_is_of_the_runs_that_have_had_to_do_with_it(owner: str, reason: str, *, is_begun: bool) -> None:
+    """By their ids, or by their words; nobody else's is taken over, whatever is written down on the node."""
     word = {"updates": CLEAN, "intent": intent(later=("run-9",)), "boot_id": "b2"}
-    for owner, act in (("run-0", True), ("run-9", True), ("run-5", False)):
-        cordoned = {"cordoned": True, "annotations": OURS | {"kube-runbooks.io/cordoned-by": owner}}
-        planned = plan(situation(patches={"w1": word}, nodes={"w1": cordoned}), nodes=("w1",))
-        assert bool(planned.steps) == act
-    busy = situation(
-        nodes={"w1": {"cordoned": True, "annotations": OURS}}, patches={"w1": {"intent": intent(run_id="x")}}
-    )
-    assert ("w1", "another runbook has it out of service: node_os_patch") in refusals(plan(busy, nodes=("w1",)))
+    notes = {"kube-runbooks.io/cordoned-by": owner, "kube-runbooks.io/cordon-reason": reason}
+    facts = situation(patches={"w1": word}, nodes={"w1": {"cordoned": True, "annotations": notes}})
+    assert bool(plan(facts, nodes=("w1",)).steps) == is_begun
+    busy = situation(patches={"w1": {"intent": word["intent"]}}, nodes={"w1": {"cordoned": True, "annotations": notes}})
+    told = ("w1", f"another runbook has it out of service: {reason}")
+    assert (told in refusals(plan(busy, nodes=("w1",)))) != is_begun
 
 
 def test_a_power_cut_in_dpkg_is_reported_or_repaired() -> None:

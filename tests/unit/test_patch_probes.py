@@ -249,6 +249,24 @@ def test_repositories_that_do_not_answer_and_another_package_manager_are_told() 
     assert patch.parse("w1", b"", Scope.ALL).updates.manager is PackageManager.NONE
 
 
+@pytest.mark.parametrize(
+    ("running", "installed", "newest"),
+    [
+        ("6.1.0-26-amd64", ("6.1.0-26-amd64", "6.1.0-27-amd64"), "6.1.0-27-amd64"),
+        ("6.1.0-27-cloud-amd64", ("6.1.0-27-cloud-amd64", "6.1.0-28-amd64"), "6.1.0-27-cloud-amd64"),
+        ("5.14.0-427.el9_4.x86_64", ("5.14.0-427.el9_4.x86_64", "5.14.0-503.el9_5.x86_64"), "5.14.0-503.el9_5.x86_64"),
+        ("6.1.0-26-amd64", ("6.1.0-26-cloud-amd64",), "6.1.0-26-cloud-amd64"),
+        ("6.1.0-26-amd64", (), ""),
+    ],
+)
+def test_the_kernel_that_a_reboot_would_bring_is_of_the_same_flavour(
+    running: str, installed: tuple[str, ...], newest: str
+) -> None:
+    """Also where another one has a higher number."""
+    lines = [f"kernel {running}", *(f"newest_kernel {kernel}" for kernel in installed)]
+    assert patch.parse("w1", "\n".join(lines).encode(), Scope.ALL).newest_kernel == newest
+
+
 # --- what scripts do
 
 CHANGES = (Change(package="b", before="1", after="2"), Change(package="a:i386", after="1.0-1"))

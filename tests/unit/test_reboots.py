@@ -12,6 +12,7 @@ from tasks import reboots
 from tasks.errors import CommandFailed, NotYet, Refused
 from tasks.models.cluster import MaintenanceRules
 from tasks.node_work import NodeWork
+from tests.unit.buckets import Bucket
 
 Answer = bytes | NotYet | Refused
 MINUTE = timedelta(minutes=1)
@@ -34,35 +35,16 @@ class Machine:
         return SimpleNamespace(stdout=answer, complaint="")
 
 
-class Store:
-    """Keeps texts."""
-
-    def __init__(self) -> None:
-        self.kept: dict[str, bytes] = {}
-
-    def key(self, *parts: str) -> str:
-        """Of an object."""
-        return "/".join(parts)
-
-    def uri(self, key: str) -> str:
-        """For people."""
-        return f"s3://b/{key}"
-
-    def put(self, key: str, body: bytes, _: str) -> None:
-        """An object."""
-        self.kept[key] = body
-
-
 def work(machine: Machine, check: Callable[[], None] = lambda: None, **maintenance: object) -> NodeWork:
     """On w1; of all that it has only what a reboot asks for."""
     profile = SimpleNamespace(name="prod", maintenance=MaintenanceRules.model_validate(maintenance))
-    handle = SimpleNamespace(node=lambda _: machine, profile=profile, store=Store())
+    handle = SimpleNamespace(node=lambda _: machine, profile=profile, store=Bucket())
 
     @contextmanager
     def part(_: str) -> Iterator[None]:
         yield
 
-    fields = {"name": "w1", "run_id": "0a1b2c3d-1", "runbook": "node_os_patch", "touched": False}
+    fields = {"name": "w1", "run_id": "0a1b2c3d-1", "runbook": "node_os_patch", "unproven": False}
     return cast("NodeWork", SimpleNamespace(handle=handle, check=check, part=part, **fields))
 
 
