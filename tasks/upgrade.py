@@ -1,6 +1,7 @@
 """The upgrade of a cluster by kubeadm: each task looks at what is there, so that a run that died is run again."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -140,7 +141,8 @@ def upgrade_control_plane_node(cluster: str, node: NodeUpgrade, orders: Orders, 
             facts = work.gate(allow_downtime=orders.options.allow_downtime)
             moved = lead_elsewhere(handle, facts, node.name)
             since = work.now()
-            _upgrade_by_kubeadm(work, node)
+            with _kubelet_asks_others(work, orders):
+                _upgrade_by_kubeadm(work, node)
             work.prove(_expected(node, orders.options, kubelet=before, since=since, settle=timedelta()))
         if _needs_kubelet(work, node):
             work.gate(allow_downtime=orders.options.allow_downtime)
@@ -282,6 +284,31 @@ def _moves_etcd(work: NodeWork, staged: Staged) -> bool:
 def _needs_kubelet(work: NodeWork, node: NodeUpgrade) -> bool:
     """It is old; or an earlier run has taken the node out of service and did not come to its end."""
     return work.machine.kubelet != node.target or work.is_ours
+
+
+@contextmanager
+def _kubelet_asks_others(work: NodeWork, orders: Orders) -> Iterator[None]:
+    """While kubeadm replaces etcd, where there is another API server to ask: else the member is away for a minute."""
+    endpoint = str(_configuration(work.handle).get("controlPlaneEndpoint", ""))
+    if not endpoint or len(work.handle.control_planes) == 1 or not _moves_etcd(work, orders.staged):
+        yield
+        return
+    before = work.now()
+    with work.part("kubelet asks others"):
+        changed = "changed" in work.run(upgrade.point_kubelet_at(endpoint))
+    if changed:
+        work.unproven = True
+        pod = work.machine.static_pod("kube-apiserver")
+        version = pod.version if pod else ""
+        settle = timedelta(seconds=2)
+        work.prove(Expected(kubelet=work.machine.kubelet, since=before, control_plane=version, settle=settle))
+    try:
+        yield
+    except RunbookError:
+        with suppress(RunbookError):  # the next attempt does it
+            work.run(upgrade.point_kubelet_back())
+        raise
+    work.run(upgrade.point_kubelet_back())
 
 
 def _upgrade_by_kubeadm(work: NodeWork, node: NodeUpgrade) -> None:

@@ -162,6 +162,42 @@ mkdir -p {folder_of(version)}; touch {folder_of(version)}/{UPGRADED}
 """
 
 
+KUBELET_CONF = "/etc/kubernetes/kubelet.conf"
+KUBELET_SERVER = f"{WORK}/kubelet-server"
+"""On the node: the API server that its kubelet asked before, while it asks another one."""
+
+
+def point_kubelet_at(endpoint: str) -> str:
+    """Has the kubelet ask the control plane's endpoint, not the API server beside it; prints `changed` unless it does so already.
+
+    Where it asks its own, it starts a new etcd only once that one has answered about the mirror pod of the old one, which without
+    etcd it does not for 60 s (`tryReconcileMirrorPods` of the kubelet). Nothing is changed where the endpoint does not answer.
+    """
+    return rf"""set -eu
+server=$(sed -n 's/^ *server: *//p' {KUBELET_CONF})
+[ "$server" != https://{endpoint} ] && [ "$(echo "$server" | wc -l)" = 1 ] || exit 0
+curl --silent --max-time 5 --output /dev/null --cacert /etc/kubernetes/pki/ca.crt https://{endpoint}/readyz || exit 0
+mkdir -p {WORK}
+[ -e {KUBELET_SERVER} ] || {{ echo "$server" > {KUBELET_SERVER}.new; mv {KUBELET_SERVER}.new {KUBELET_SERVER}; }}
+sed -i "s|server: *$server\$|server: https://{endpoint}|" {KUBELET_CONF}
+systemctl restart kubelet
+echo changed
+"""
+
+
+def point_kubelet_back() -> str:
+    """As it was before `point_kubelet_at`; kubeadm does the same at the end of an upgrade, and then nothing is left to do."""
+    return rf"""set -eu
+[ -e {KUBELET_SERVER} ] || exit 0
+server=$(cat {KUBELET_SERVER})
+if ! grep -q "server: *$server\$" {KUBELET_CONF}; then
+  sed -i "s|server: .*|server: $server|" {KUBELET_CONF}
+  systemctl restart kubelet
+fi
+rm {KUBELET_SERVER}
+"""
+
+
 def restart_kubelet(version: str) -> str:
     """Until it says that it is healthy, of that version."""
     return f"""set -eu

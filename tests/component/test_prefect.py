@@ -218,7 +218,10 @@ def test_a_killed_run_says_where_it_was_and_the_command_it_names_completes_it(
     [crashed] = cluster.reports()
     assert (crashed["outcome"], crashed["doing"]) == ("crashed", "take snapshot")
     assert crashed["next_step"] == f"prefect flow-run retry {run_id}"
-    assert "crashed" in runbooks.artifacts(run_id)[f"{cluster.name}-etcd-backup-to-s3-report"].partition("\n")[0]
+    # The hook shows the report after it has kept it.
+    shown = f"{cluster.name}-etcd-backup-to-s3-report"
+    runbooks.wait_until(lambda: shown in runbooks.artifacts(run_id), "the report is shown")
+    assert "crashed" in runbooks.artifacts(run_id)[shown].partition("\n")[0]
     assert (cluster.manifests(), cluster.data(), len(cluster.uploads())) == ([], [], 1)
 
     runbooks.server.cli(*shlex.split(crashed["next_step"])[1:])

@@ -183,3 +183,33 @@ def test_of_kubeadms_copies_the_newest_stay(tmp_path: Path) -> None:
     assert len(list(tmp_path.iterdir())) == 7
     elsewhere = upgrade.trim_backups(3).replace("/etc/kubernetes/tmp", f"{tmp_path}/none")
     assert subprocess.run(["sh", "-c", elsewhere], capture_output=True, text=True, check=True).stdout == ""
+
+
+def test_a_kubelet_is_pointed_at_the_endpoint_and_back(tmp_path: Path) -> None:
+    """Once, with its mode kept; not where the endpoint does not answer. What kubeadm has put back already stays so."""
+    conf, kept, restarts = tmp_path / "kubelet.conf", tmp_path / "work/kubelet-server", tmp_path / "restarts"
+    own = "- cluster:\n    server: https://10.0.0.11:6443\n  name: default\n"
+    conf.write_text(own)
+    conf.chmod(0o600)
+
+    def run(script: str, answers: str = "true") -> str:
+        for path, place in ((upgrade.WORK, tmp_path / "work"), (upgrade.KUBELET_CONF, conf)):
+            script = script.replace(path, str(place))
+        tools = f"curl() {{ {answers}; }}; systemctl() {{ echo $2 >> {restarts}; }}\n"
+        return subprocess.run(["sh", "-c", tools + script], capture_output=True, text=True, check=True).stdout
+
+    there, back = upgrade.point_kubelet_at("10.0.0.1:6443"), upgrade.point_kubelet_back()
+    assert run(there, answers="false") == ""
+    assert conf.read_text() == own
+    assert run(there) == "changed\n"
+    assert "server: https://10.0.0.1:6443\n" in conf.read_text()
+    assert run(there) == ""
+    assert conf.stat().st_mode & 0o777 == 0o600
+    run(back)
+    assert (conf.read_text(), kept.exists()) == (own, False)
+    assert restarts.read_text().split() == ["kubelet", "kubelet"]
+    run(there)
+    conf.write_text(own)
+    run(back)
+    assert restarts.read_text().split() == ["kubelet"] * 3
+    assert not kept.exists()
