@@ -12,7 +12,7 @@ from tasks.at_once import on_all, wait_for
 from tasks.clients.ssh import Job, run_job
 from tasks.cluster import Cluster, open_cluster
 from tasks.drain import observe_forecasts
-from tasks.errors import CommandFailed, NotYet, Refused
+from tasks.errors import CommandFailed, NotYet, Refused, RunbookError
 from tasks.etcd import look_at_members
 from tasks.gates import lead_elsewhere
 from tasks.health import find_services, what_service_path_says
