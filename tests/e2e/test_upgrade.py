@@ -107,6 +107,9 @@ def test_a_cluster_goes_to_the_next_minor_and_no_request_is_lost(upgradable_ha: 
     assert set(proof["etcd"].values()) == {"3.7.0"}
     assert set(proof["service_paths"]) == control_planes | workers
     assert "prefect deployment run etcd_restore_from_s3/etcd-restore" in " ".join(report["summary"])
+    assert sum("kubelet asks others" in line for line in report["summary"]) == len(control_planes)
+    for machine in lab.control_planes:
+        assert f"server: https://{machine.address}:6443\n" in machine.read("/etc/kubernetes/kubelet.conf")
     again = upgrade(upgradable_ha, options={"etcd_image_tag": "default"})
     assert again["outcome"] == "completed"
     assert "nothing to do" in again["summary"][0]
