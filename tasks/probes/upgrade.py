@@ -174,12 +174,13 @@ def point_kubelet_at(endpoint: str) -> str:
     etcd it does not for 60 s (`tryReconcileMirrorPods` of the kubelet). Nothing is changed where the endpoint does not answer.
     """
     return rf"""set -eu
+endpoint={shlex.quote(f"https://{endpoint}")}
 server=$(sed -n 's/^ *server: *//p' {KUBELET_CONF})
-[ "$server" != https://{endpoint} ] && [ "$(echo "$server" | wc -l)" = 1 ] || exit 0
-curl --silent --max-time 5 --output /dev/null --cacert /etc/kubernetes/pki/ca.crt https://{endpoint}/readyz || exit 0
+[ "$server" != "$endpoint" ] && [ "$(echo "$server" | wc -l)" = 1 ] || exit 0
+curl --silent --max-time 5 --output /dev/null --cacert /etc/kubernetes/pki/ca.crt "$endpoint/readyz" || exit 0
 mkdir -p {WORK}
 [ -e {KUBELET_SERVER} ] || {{ echo "$server" > {KUBELET_SERVER}.new; mv {KUBELET_SERVER}.new {KUBELET_SERVER}; }}
-sed -i "s|server: *$server\$|server: https://{endpoint}|" {KUBELET_CONF}
+sed -i "s|server: *$server\$|server: $endpoint|" {KUBELET_CONF}
 systemctl restart kubelet
 echo changed
 """

@@ -34,8 +34,8 @@ ORDER = (
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """By their labs; among those of one lab the order stays random."""
-    mine = [item for item in items if "labs" in getattr(item, "fixturenames", ())]
-    mine.sort(key=lambda item: min(ORDER.index(name) for name in item.fixturenames if name in ORDER))  # type: ignore[attr-defined]
+    mine = [item for item in items if isinstance(item, pytest.Function) and "labs" in item.fixturenames]
+    mine.sort(key=lambda item: min(ORDER.index(name) for name in item.fixturenames if name in ORDER))
     others = [item for item in items if item not in mine]
     items[:] = [*others, *mine]
 
