@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -205,6 +206,7 @@ def test_a_node_whose_power_is_cut_within_kubeadm_is_brought_to_its_end(upgradab
     kill_when(site, lambda: machine.run("grep etcd:3.7 /etc/kubernetes/manifests/etcd.yaml || true"))
     machine.power_cut()
     machine.restart()
+    site.lab.wait_until_ready(datetime.now(UTC))
     assert f"kube-apiserver:v{BEFORE}" in machine.read("/etc/kubernetes/manifests/kube-apiserver.yaml")
     assert upgrade(site)["outcome"] == "completed"
     assert_upgraded(site)
