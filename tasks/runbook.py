@@ -59,7 +59,8 @@ class Run:
         self._update(plan=Plan(**{name: getattr(plan, name) for name in Plan.model_fields}))
         reports.show_plan(self.report.runbook, self.report.cluster, plan)
         for caution in plan.cautions:
-            log_about(caution.subject).warning("%s (%s)", caution.problem, caution.next_step)
+            next_step = f" ({caution.next_step})" if caution.next_step else ""
+            log_about(caution.subject).warning("%s%s", caution.problem, next_step)
         for step in plan.steps:
             log_about(step.subject).info("plan: %s, because %s", step.act, step.reason)
         if plan.refusals:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.e2e.observers import Seen, observed, start_service
 from tests.e2e.site import LabSite, meanwhile
@@ -243,7 +244,7 @@ def test_a_chain_goes_through_the_newest_patch_of_the_minor_between(chained: Lab
 def test_kubeadm_puts_the_old_control_plane_back_which_is_told_and_gone_on_with(upgradable_small: LabSite) -> None:
     """An API server that does not start with what kubeadm-config says: after five minutes it is the old one that runs."""
     site, lab = upgradable_small, upgradable_small.lab
-    change_configuration(site, "s/^    apiServer: {}/    apiServer: {extraArgs: [{name: no-such-flag, value: x}]}/")
+    change_configuration(site, {"extraArgs": [{"name": "no-such-flag", "value": "x"}]})
     report = upgrade(site)
     assert report["outcome"] == "failed"
     assert "cp1: kubeadm put the old control plane back" in report["problem"]
@@ -254,7 +255,7 @@ def test_kubeadm_puts_the_old_control_plane_back_which_is_told_and_gone_on_with(
     assert "kubeadm put the old control plane back" in node["metadata"]["annotations"]["kube-runbooks.io/failed"]
     assert f"kube-apiserver:v{BEFORE}" in lab["cp1"].read("/etc/kubernetes/manifests/kube-apiserver.yaml")
     assert not site.is_cordoned("w1")
-    change_configuration(site, "s/^    apiServer: {extraArgs.*/    apiServer: {}/")
+    change_configuration(site, {})
     assert upgrade(site)["outcome"] == "completed"
     assert_upgraded(site)
 
@@ -306,12 +307,14 @@ def kill_when(site: LabSite, question: Callable[[], object]) -> None:
     site.kill_when(question, "rolling_upgrade", mode="apply", version=TARGET, options=QUICK)
 
 
-def change_configuration(site: LabSite, expression: str) -> None:
-    """Of kubeadm, by sed."""
-    config = "export KUBECONFIG=/etc/kubernetes/admin.conf; kubectl -n kube-system"
-    site.lab["cp1"].run(
-        f"{config} get configmap kubeadm-config -o yaml | sed '{expression}' | {config.partition('; ')[2]} replace -f -"
+def change_configuration(site: LabSite, api_server: dict[str, Any]) -> None:
+    """What kubeadm is told of the API server."""
+    found = json.loads(
+        site.lab.kubectl("get", "configmap", "kubeadm-config", "--namespace=kube-system", "--output=json")
     )
+    configuration = yaml.safe_load(found["data"]["ClusterConfiguration"]) | {"apiServer": api_server}
+    found["data"]["ClusterConfiguration"] = yaml.safe_dump(configuration)
+    site.lab.kubectl("replace", "--namespace=kube-system", "--filename=-", text=json.dumps(found))
 
 
 def kubelets(site: LabSite) -> dict[str, str]:

@@ -37,7 +37,10 @@ LOOK_SECONDS = 10
 PIECE_BYTES = 2**16
 """Of output that is fetched at once. Of more that has piled up, only the end is: the file on the node has it all."""
 
-TAIL_BYTES = 4096
+LAST_LINES = 10
+"""Of a failed job's output that its error quotes."""
+
+COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 KEEP_DAYS = 30
 STOP_SECONDS = 10
 """Between TERM and KILL, for the whole group, when a job is over its time."""
@@ -231,13 +234,17 @@ def _judge(node: SshNode, job: Job, look: _Look, output: str, *, attached: bool)
     if end is JobEnd.SUCCEEDED:
         return JobResult(name=job.name, output=output, output_bytes=look.size, ended_at=ended_at, attached=attached)
     if look.end.startswith(f"exit-code,exited,{TEMPORARY_FAILURE},"):
-        raise NotYet(f"{node.name}: job {job.name}: {output[-TAIL_BYTES:].strip()}", hint="it is tried again")
+        raise NotYet(f"{node.name}: job {job.name}: {_last_words(output)}", hint="it is tried again")
     how = f"was stopped after its time limit of {job.limit}" if end is JobEnd.TIMED_OUT else f"{end} ({look.end})"
-    said = output[-TAIL_BYTES:].strip()
+    said = _last_words(output)
     raise CommandFailed(
         f"{node.name}: job {job.name} {how}{f': {said}' if said else ', without a word'}",
         hint=f"all of its output is in {job.folder}/output on {node.name}",
     )
+
+
+def _last_words(output: str) -> str:
+    return COLOURS.sub("", "\n".join(output.strip().splitlines()[-LAST_LINES:]))
 
 
 def parse_end(line: str) -> tuple[JobEnd, datetime]:
