@@ -51,7 +51,9 @@ def small_site(used_small: LabSite) -> LabSite:
     lab.wait_until_ready()
     updates.install_old(lab.nodes, ALL)
     for machine in lab.nodes:
-        machine.run("rm -rf /var/lib/kube-runbooks/patch /var/lib/kube-runbooks/jobs/patch-* /root/boots /root/maintenance")
+        machine.run(
+            "rm -rf /var/lib/kube-runbooks/patch /var/lib/kube-runbooks/jobs/patch-* /root/boots /root/maintenance"
+        )
         add_unit(machine, "lab-boots", COUNTS_BOOTS)
     return used_small
 
