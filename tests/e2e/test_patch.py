@@ -144,7 +144,7 @@ def test_killed_within_between_and_during_it_goes_on_and_reboots_once(small_site
     before = worker.boot_id
     worker.run(f"echo 15 > {SLOW}")
     updates.offer(lab.nodes, [Archive.MAIN, Archive.SECURITY])
-    kill_when(small_site, lambda: worker.run("pgrep -f lab-slow.postinst || true"))
+    kill_when(small_site, lambda: worker.run("pgrep -f 'lab-slow[.]postinst' || true"))
     assert worker.boot_id == before
     kill_when(small_site, lambda: worker.run("ls /var/lib/kube-runbooks/patch/patched 2> /dev/null || true"))
     kill_when(small_site, lambda: boot_of(worker) != before)
@@ -169,7 +169,7 @@ def test_a_power_cut_in_the_middle_of_dpkg_is_found_and_repaired_when_asked(smal
     worker = lab["w1"]
     worker.run(f"echo 300 > {SLOW}")
     updates.offer(lab.nodes, [Archive.MAIN, Archive.SECURITY])
-    kill_when(small_site, lambda: worker.run("pgrep -f lab-slow.postinst || true"))
+    kill_when(small_site, lambda: worker.run("pgrep -f 'lab-slow[.]postinst' || true"))
     worker.power_cut()
     worker.restart()
     small_site.lab.wait_until_ready()
@@ -236,7 +236,7 @@ def test_a_unit_that_fails_after_the_reboot_and_a_cordon_that_is_taken_away(smal
     add_unit(worker, "lab-fails", FAILS)
     updates.offer(lab.nodes, [Archive.MAIN, Archive.SECURITY])
     with meanwhile(
-        lambda: wait_until(lambda: worker.run("pgrep -f lab-slow.postinst || true"), 300.0, "it is patched"),
+        lambda: wait_until(lambda: worker.run("pgrep -f 'lab-slow[.]postinst' || true"), 300.0, "it is patched"),
         lambda: lab.kubectl("uncordon", "w1"),
     ):
         report = patch(small_site, WORKER)
@@ -261,7 +261,7 @@ def test_a_gate_that_closes_in_the_middle_stops_the_reboot_and_a_lock_is_told(sm
     worker.run(f"echo 10 > {SLOW}")
     updates.offer(lab.nodes, [Archive.MAIN, Archive.SECURITY])
     with meanwhile(
-        lambda: wait_until(lambda: worker.run("pgrep -f lab-slow.postinst || true"), 300.0, "it is patched"),
+        lambda: wait_until(lambda: worker.run("pgrep -f 'lab-slow[.]postinst' || true"), 300.0, "it is patched"),
         lambda: lab["cp1"].run("touch /root/maintenance"),
     ):
         report = patch(small_site, WORKER)
