@@ -200,9 +200,19 @@ class _NodePatch:
 
     def _go_on(self, intent: PatchIntent) -> None:
         """This run's cordon is the patch's from now on, too."""
-        if self._orders.run_id not in intent.runs:
-            self._intent = intent.model_copy(update={"later": (*intent.later, self._orders.run_id)})
-            self._write(fresh=False, due=False)
+        if self._orders.run_id in intent.runs:
+            return
+        self._intent = intent.model_copy(update={"later": (*intent.later, self._orders.run_id)})
+        if self._work.has_failed and not self._facts.updates.broken:
+            self._intent = self._as_it_was_mended(self._intent)
+        self._write(fresh=False, due=False)
+
+    def _as_it_was_mended(self, intent: PatchIntent) -> PatchIntent:
+        """The run before ended with its reason told: what a person has done about it since is taken as it is."""
+        changes = merged(self._facts.delta, self._due)
+        if changed := what_delta_lacks(intent.changes, changes):
+            log_about(self._work.name).warning("its packages were changed since the failed run: %s", "; ".join(changed))
+        return intent.model_copy(update={"changes": changes})
 
     def _write(self, *, fresh: bool, due: bool) -> None:
         self._work.run(patch.begin(fresh=fresh, due=due), stdin=self._wanted.model_dump_json().encode())

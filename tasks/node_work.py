@@ -143,6 +143,11 @@ class NodeWork:
         """A run of ours has cordoned it, and has not given it back."""
         return CORDONED_BY in self._annotations
 
+    @property
+    def has_failed(self) -> bool:
+        """A run of ours ended by an error here, and has told why; nobody has given the node back since."""
+        return FAILED in self._annotations
+
     @contextmanager
     def left_as_it_should_be(self, evidence: str) -> Iterator[None]:
         """Around the work, for its end by an error: a node that is whole is as it was found, also its cordon.

@@ -60,7 +60,7 @@ class World:
         self.intent: PatchIntent | None = None
         self.patched = self.last = ""
         self.cordoned_by = ""
-        self.is_empty = False
+        self.is_empty = self.has_failed = False
         self.kill_at = ""
         self.done: list[str] = []
         self.reboots: list[str] = []
@@ -116,6 +116,7 @@ class Work:
         self.parts: list[Any] = []
         self.drained: Drained | None = None
         self.unproven = False
+        self.has_failed = world.has_failed
         self.took = timedelta(seconds=1)
 
     @contextmanager
@@ -385,6 +386,21 @@ def test_a_machine_that_is_not_as_promised_stays_cordoned(world: World) -> None:
     world.facts = facts  # type: ignore[method-assign]
     go(world, ORDERS.model_copy(update={"run_id": "run-2"}))
     assert_well(world)
+
+
+def test_what_a_person_has_done_after_a_failed_run_is_taken_as_it_is(world: World) -> None:
+    """A package that could not be installed is gone: the next run gives the node back. After a kill it is told instead."""
+    world.kill_at = "patched"
+    with pytest.raises(Killed):
+        go(world)
+    world.came, world.pending = [CURL], False
+    with pytest.raises(CommandFailed, match=f"{KERNEL.package} was not installed"):
+        go(world)
+    assert world.cordoned_by
+    world.has_failed = True
+    done = go(world, ORDERS.model_copy(update={"run_id": "run-2"}))
+    assert done.changes == (CURL,)
+    assert (world.cordoned_by, world.intent) == ("", None)
 
 
 def test_a_record_that_cannot_be_kept_ends_no_patch(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
