@@ -25,11 +25,11 @@ test: ## unit and component tests; ARGS="-k name" goes to pytest
 	$(RUN) python -m tests.servers.binaries
 	$(RUN) pytest -n 2 --dist loadfile $(ARGS)
 
-e2e: ## tests on real clusters, as root on Linux; ARGS as above
-	$(RUN) pytest tests/e2e -s -m "not full" $(ARGS)
+e2e: ## tests on real clusters, two at a time, as root on Linux; ARGS as above
+	$(RUN) pytest tests/e2e -s -n 2 --dist loadgroup -m "not full" $(ARGS)
 
 e2e-full: ## all of them, also what takes too long for CI
-	$(RUN) pytest tests/e2e -s $(ARGS)
+	$(RUN) pytest tests/e2e -s -n 2 --dist loadgroup $(ARGS)
 
 lab-up: ## a kubeadm cluster on this machine; ARGS="--name small --control-planes 1 --workers 1", or --help
 	$(RUN) python -m tests.lab up $(if $(NAME),--name $(NAME)) $(ARGS)

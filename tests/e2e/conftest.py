@@ -1,5 +1,7 @@
 """Real clusters, one at a time: each test says which shape it needs, and whether nobody may have touched it before."""
 
+import os
+import sys
 from collections.abc import Callable, Iterator
 from typing import Self
 
@@ -24,20 +26,35 @@ CHAIN = Shape(name="e2e-chain", network=104, control_planes=1, workers=1, etcd=E
 EXTERNAL = Shape(name="e2e-external", network=102, control_planes=1, workers=1, external_etcd=1, bastion=True)
 
 
-ORDER = (
-    *("small", "used_small", "offered_small", "fresh_small", "upgradable_small"),
-    *("fresh_external", "patchable", "chained"),
-    *("used_ha", "fresh_ha", "upgradable_ha"),
-)
-"""Fixtures of labs: each shape is started once, and thawed as seldom as can be."""
+LABS = {
+    "small": ("small", "used_small", "offered_small", "fresh_small", "upgradable_small"),
+    "external": ("fresh_external",),
+    "patch": ("patchable",),
+    "chain": ("chained",),
+    "ha": ("used_ha", "fresh_ha", "upgradable_ha"),
+}
+"""Fixtures by the lab that they use, in an order that thaws it as seldom as can be. Two labs run beside each other."""
+
+PLACES = {fixture: (group, number) for group, fixtures in LABS.items() for number, fixture in enumerate(fixtures)}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """By their labs; among those of one lab the order stays random."""
-    mine = [item for item in items if isinstance(item, pytest.Function) and "labs" in item.fixturenames]
-    mine.sort(key=lambda item: min(ORDER.index(name) for name in item.fixturenames if name in ORDER))
-    others = [item for item in items if item not in mine]
-    items[:] = [*others, *mine]
+    """By their labs, each of which is for one process; among the tests of one fixture the order stays random."""
+
+    def place(item: pytest.Item) -> tuple[str, int]:
+        names = item.fixturenames if isinstance(item, pytest.Function) else []
+        return next((PLACES[name] for name in names if name in PLACES), ("", 0))
+
+    items.sort(key=place)
+    for item in items:
+        if group := place(item)[0]:
+            item.add_marker(pytest.mark.xdist_group(group))
+
+
+def pytest_configure() -> None:
+    """What tests print is seen: xdist shows only the standard errors of its processes."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        sys.stdout = sys.stderr
 
 
 class Labs:

@@ -15,6 +15,7 @@ from tests.lab.control_groups import PREFIX
 from tests.lab.host import CGROUPS, LabError
 from tests.lab.init import LEFTOVERS
 from tests.lab.lab import Lab
+from tests.lab.namespaces import MARK
 from tests.lab.services import LOAD_BALANCER, PACKAGES, Fault, Mirror
 from tests.lab.shape import Shape
 from tests.servers.binaries import ROOT
@@ -22,7 +23,7 @@ from tests.servers.processes import answers, wait_until
 
 pytestmark = pytest.mark.timeout(600)
 
-BARE = Shape(name="e2e-bare", network=103, control_planes=1, workers=0)
+BARE = Shape(name="e2e-bare", network=105, control_planes=1, workers=0)
 
 _BARE_LAB = """\
 import sys, time
@@ -41,7 +42,7 @@ def test_nothing_is_left_of_a_lab_whose_process_was_killed_beside_another_one(
 ) -> None:
     """No process, mount, link, control group or socket; the other lab goes on, and `lab-down` removes the files."""
     lab = Lab(BARE)
-    before = traces()
+    before = traces(lab)
     owner = subprocess.Popen(
         [sys.executable, "-c", _BARE_LAB, BARE.to_json()], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     )
@@ -50,7 +51,7 @@ def test_nothing_is_left_of_a_lab_whose_process_was_killed_beside_another_one(
         assert owner.stdout.readline() == b"up\n"
         wait_until(lambda: answers(22, lab["cp1"].address), 10.0, "the other lab can be reached")
         assert answers(22, small.lab["cp1"].address)
-        assert traces() != before
+        assert traces(lab) != before
     finally:
         owner.send_signal(how)
         owner.communicate()
@@ -60,7 +61,7 @@ def test_nothing_is_left_of_a_lab_whose_process_was_killed_beside_another_one(
     command = [sys.executable, "-m", "tests.lab", "down", "--name", BARE.name]
     subprocess.run(command, cwd=ROOT, check=True)
     assert not lab.folder.exists()
-    assert traces() == before
+    assert traces(lab) == before
     assert [path for path in noted if path.exists()] == []
     small.lab.wait_until_ready()
 
@@ -165,21 +166,23 @@ def test_bad_input_is_named(small: LabSite, words: list[str], told: str) -> None
     assert told in done.stderr
 
 
-def traces() -> dict[str, set[str]]:
-    """Of labs on this machine: processes by their mark, mounts, network links, control groups."""
+def traces(lab: Lab) -> dict[str, set[str]]:
+    """Of a lab on this machine, where others may run: processes by their mark, mounts, network links, control groups."""
+    mark = f"{MARK}={lab.folder}".encode()
     marked = set()
     for entry in os.listdir("/proc"):  # noqa: PTH208 - names are enough
         environment = Path("/proc", entry, "environ")
         try:
-            if entry.isdigit() and b"KUBE_RUNBOOKS_LAB=" in environment.read_bytes():
+            if entry.isdigit() and mark in environment.read_bytes().split(b"\0"):
                 marked.add(Path("/proc", entry, "comm").read_text())
         except OSError:
             continue
-    groups = {str(path) for depth in ("", "*/") for path in CGROUPS.glob(f"{depth}{PREFIX}*/*") if path.is_dir()}
+    name = f"{PREFIX}{lab.shape.name}"
+    groups = {str(path) for depth in ("", "*/") for path in CGROUPS.glob(f"{depth}{name}/*") if path.is_dir()}
     return {
         "processes": {name for name in marked if name},
         "mounts": {line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()},
-        "links": {path.name for path in Path("/sys/class/net").iterdir()},
+        "links": {path.name for path in Path("/sys/class/net").iterdir() if path.name == lab.shape.cable},
         "groups": groups,
     }
 

@@ -321,7 +321,7 @@ class Lab:
 
     def _connect_network(self) -> None:
         """A bridge for the machines, and a cable from it to this machine."""
-        run, cable = self.namespaces.run, f"krlab{self.shape.network}"
+        run, cable = self.namespaces.run, self.shape.cable
         run("ip", "link", "set", "lo", "up")
         run("ip", "link", "add", BRIDGE, "type", "bridge")
         run("ip", "address", "add", f"{self.shape.gateway}/24", "dev", BRIDGE)

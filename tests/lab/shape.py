@@ -90,6 +90,11 @@ class Shape:
         return f"198.18.{self.network}.254"
 
     @property
+    def cable(self) -> str:
+        """The network link there that leads to the lab."""
+        return f"krlab{self.network}"
+
+    @property
     def machines(self) -> tuple[Place, ...]:
         """All of them, control planes first."""
         return tuple(
