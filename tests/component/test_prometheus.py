@@ -3,19 +3,34 @@
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import httpx
 import pytest
 
+from tasks.blockers import alerts_that_fire
 from tasks.clients.prometheus import ask_prometheus
 from tasks.errors import NotYet, Refused
-from tests.servers.processes import Process, free_port
+from tasks.models.cluster import AlertRules, MaintenanceRules
+from tests.servers.processes import Process, free_port, wait_until
 
 CONFIG = """\
-global: {scrape_interval: 1s}
+global: {scrape_interval: 1s, evaluation_interval: 1s}
+rule_files: [rules.yml]
 scrape_configs:
   - job_name: itself
     static_configs: [{targets: ["127.0.0.1:PORT"]}]
+"""
+
+
+RULES = """\
+groups:
+  - name: test
+    rules:
+      - {alert: DiskFull, expr: 'up{job="itself"} == 1', labels: {severity: page}}
+      - {alert: Watchdog, expr: 'up{job="itself"} == 1'}
+      - {alert: Quiet, expr: 'up{job="itself"} == 0'}
 """
 
 
@@ -26,6 +41,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         pytest.skip("not here: prometheus; on Debian: apt-get install prometheus")
     folder, port = tmp_path_factory.mktemp("prometheus"), free_port()
     (folder / "config.yml").write_text(CONFIG.replace("PORT", str(port)))
+    (folder / "rules.yml").write_text(RULES)
     command: list[str | Path] = ["prometheus", f"--config.file={folder / 'config.yml'}"]
     command += [f"--storage.tsdb.path={folder / 'data'}", f"--web.listen-address=127.0.0.1:{port}"]
     with Process(command, folder=folder, cwd=folder) as server:
@@ -40,7 +56,24 @@ def test_values_come_with_their_labels(url: str) -> None:
     assert value == 1
     assert "job=itself" in labels
     assert ask_prometheus(url, "scalar(vector(3))") == {"": 3.0}
-    assert ask_prometheus(url, "ALERTS{alertstate='firing'}") == {}
+    assert ask_prometheus(url, 'up{job="nobody"}') == {}
+
+
+def test_alerts_that_fire_are_told_by_name_and_labels(url: str) -> None:
+    """Not the one that always does; a Prometheus that is away is as good as one that fires."""
+    wait_until(lambda: alerts_of(url) != (), 30.0, "an alert fires")
+    [told] = alerts_of(url)
+    assert told.startswith("alertname=DiskFull, ")
+    assert "severity=page" in told
+    [away] = alerts_of(f"http://127.0.0.1:{free_port()}")
+    assert "whether one does is not known" in away
+
+
+def alerts_of(url: str) -> tuple[str, ...]:
+    """Of a cluster whose profile names this Prometheus, and no query of its own."""
+    maintenance = MaintenanceRules(alerts=AlertRules(url=url))
+    handle: Any = SimpleNamespace(profile=SimpleNamespace(maintenance=maintenance))
+    return alerts_that_fire(handle)
 
 
 def test_a_query_that_is_none_is_refused_with_its_own_words(url: str) -> None:
