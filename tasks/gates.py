@@ -58,7 +58,8 @@ def gate_worker(handle: Cluster, name: str, check: Callable[[], None], *, also: 
     def look() -> None:
         check()
         if problems := (*what_gates_say(handle), *also()):
-            raise NotYet(f"{name}: not to be disturbed now: {'; '.join(problems)}", hint=_HINT)
+            hint = "look at what is named; then run it again, it goes on where it was"
+            raise NotYet(f"{name}: not to be disturbed now: {'; '.join(problems)}", hint=hint)
 
     _settled(look)
 

@@ -13,7 +13,7 @@ from tasks.at_once import on_all
 from tasks.clients.ssh import Job, JobResult, run_job
 from tasks.cluster import Cluster
 from tasks.drain import cordon, drain, keep_cordoned, uncordon
-from tasks.errors import CommandFailed, NotYet, RunbookError
+from tasks.errors import CommandFailed, NotYet, Refused, RunbookError
 from tasks.gates import Also, gate_control_plane, gate_worker
 from tasks.health import look_before, prove_node, prove_workloads
 from tasks.history import keep_evidence
@@ -217,7 +217,8 @@ def on_wave(
 ) -> tuple[list[R], dict[str, str]]:
     """An act on the workers of a wave at once: what came of it, and why it failed, by name.
 
-    Raises `CommandFailed` when more workers of the run failed than its error budget allows.
+    Raises `CommandFailed` when more workers of the run failed than its error budget allows, and `Refused` where a rule said no
+    to each of them.
     """
 
     def one(node: N) -> R | RunbookError:
@@ -234,12 +235,13 @@ def on_wave(
     return [end for end in came if not isinstance(end, RunbookError)], {n: str(error) for n, error in failed.items()}
 
 
-def _over_budget(failed: Mapping[str, RunbookError], before: int, budget: int) -> CommandFailed:
+def _over_budget(failed: Mapping[str, RunbookError], before: int, budget: int) -> RunbookError:
     """Of the workers of a wave: more failed than may."""
     told = "; ".join(error.problem for error in failed.values())
     hints = "; ".join(dict.fromkeys(error.hint for error in failed.values() if error.hint))
     more = f"{before + len(failed)} workers failed, the error budget is {budget}" if budget or before else ""
-    return CommandFailed("; ".join(part for part in (more, told) if part), hint=hints)
+    kind = Refused if all(isinstance(error, Refused) for error in failed.values()) else CommandFailed
+    return kind("; ".join(part for part in (more, told) if part), hint=hints)
 
 
 def _both(first: Drained, again: Drained) -> Drained:

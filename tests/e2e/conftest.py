@@ -38,17 +38,21 @@ LABS = {
 PLACES = {fixture: (group, number) for group, fixtures in LABS.items() for number, fixture in enumerate(fixtures)}
 
 
+def place_of(item: pytest.Item) -> tuple[str, int]:
+    """The lab of a test, and when it gets it; those without one are first."""
+    names = item.fixturenames if isinstance(item, pytest.Function) else []
+    return next((PLACES[name] for name in names if name in PLACES), ("", 0))
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Each lab is for one process."""
+    if group := place_of(item)[0]:
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """By their labs, each of which is for one process; among the tests of one fixture the order stays random."""
-
-    def place(item: pytest.Item) -> tuple[str, int]:
-        names = item.fixturenames if isinstance(item, pytest.Function) else []
-        return next((PLACES[name] for name in names if name in PLACES), ("", 0))
-
-    items.sort(key=place)
-    for item in items:
-        if group := place(item)[0]:
-            item.add_marker(pytest.mark.xdist_group(group))
+    """By their labs; among the tests of one fixture the order stays random."""
+    items.sort(key=place_of)
 
 
 def pytest_configure() -> None:
