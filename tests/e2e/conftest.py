@@ -55,7 +55,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=place_of)
 
 
-def pytest_configure() -> None:
+def pytest_sessionstart() -> None:
     """What tests print is seen: xdist shows only the standard errors of its processes."""
     if "PYTEST_XDIST_WORKER" in os.environ:
         sys.stdout = sys.stderr
