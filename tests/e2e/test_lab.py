@@ -26,9 +26,10 @@ pytestmark = pytest.mark.timeout(600)
 BARE = Shape(name="e2e-bare", network=105, control_planes=1, workers=0)
 
 _BARE_LAB = """\
-import sys, time
+import signal, sys, time
 from tests.lab.lab import Lab
 from tests.lab.shape import Shape
+signal.signal(signal.SIGINT, signal.default_int_handler)  # where it was ignored by who has started us: in the background
 lab = Lab(Shape.from_json(sys.argv[1]))
 lab.up_bare()
 print("up", flush=True)

@@ -169,7 +169,7 @@ def test_packages_that_are_gone_after_the_plan_stop_it_before_the_first_disrupti
 
 
 def test_killed_at_boundaries_in_kubeadm_and_in_a_drain_it_goes_on(
-    upgradable_small: LabSite, browser: str, screenshots: Path, tmp_path: Path
+    upgradable_small: LabSite, browser: str, screenshots: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     """No act is done twice: kubeadm ran once on each node, the kubelet was restarted once. The last run is a person's."""
     site, lab = upgradable_small, upgradable_small.lab
@@ -183,7 +183,7 @@ def test_killed_at_boundaries_in_kubeadm_and_in_a_drain_it_goes_on(
     kill_when(site, lambda: site.is_cordoned("w1"))
     assert lab.kubectl("get", "node", "w1", "--output=jsonpath={.status.nodeInfo.kubeletVersion}") == f"v{BEFORE}"
     lab.kubectl("delete", "pdb", "blocked")
-    upgrade_in_the_browser(site, browser, screenshots, tmp_path)
+    upgrade_in_the_browser(site, browser, screenshots, tmp_path_factory.mktemp("ui"))  # a short name, for its sockets
     assert_upgraded(site)
     assert_done_once(site)
 
@@ -230,10 +230,14 @@ def test_a_patch_of_the_same_minor_the_control_plane_first_and_then_the_workers(
 
 
 @pytest.mark.full
-def test_a_chain_goes_through_the_newest_patch_of_the_minor_between(chained: LabSite, tmp_path: Path) -> None:
+def test_a_chain_goes_through_the_newest_patch_of_the_minor_between(
+    chained: LabSite, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     """1.35.4 to 1.37.2: refused without `chain`, and with it one run, asked for once."""
     assert "options.chain=true" in upgrade(chained)["next_step"]
-    report = upgrade_by_one_word(chained, tmp_path, QUICK | {"chain": True, "approve_chain_at_once": True})
+    report = upgrade_by_one_word(
+        chained, tmp_path_factory.mktemp("api"), QUICK | {"chain": True, "approve_chain_at_once": True}
+    )
     assert report["outcome"] == "completed"
     assert_upgraded(chained)
     staged = [one["evidence"]["version"] for one in report["done"] if one["step"] == "stage upgrade"]

@@ -107,7 +107,9 @@ class Services:
         path = self._write("mirrors.cfg", self._mirrors())
         self.namespaces.run("pkill", "-KILL", "-f", f"haproxy .*{path}")
         self._start("haproxy", "-W", "-db", "-f", path, name="mirrors")
-        time.sleep(0.2)
+        for port in (REGISTRY, PACKAGES):
+            listens = f"until ss -ltnH 'sport = :{port}' | grep -q .; do sleep 0.05; done"
+            self.namespaces.run("timeout", str(int(START_LIMIT)), "sh", "-c", listens)
 
     def _write(self, name: str, text: str) -> str:
         path = self.folder / name
