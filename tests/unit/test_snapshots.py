@@ -49,7 +49,9 @@ def test_a_stream_that_ends_early_is_found(length: int) -> None:
         check(SNAPSHOT[:length]).finish(announced=len(SNAPSHOT))
 
 
-@pytest.mark.parametrize("data", [b"", b"x" * 31, b"x" * 512, SNAPSHOT + b"\0"])
+@pytest.mark.parametrize(
+    "data", [b"", b"x" * 31, b"x" * 512, SNAPSHOT + b"\0"], ids=["empty", "short", "none", "longer"]
+)
 def test_what_is_no_snapshot_is_called_so(data: bytes) -> None:
     """By its length, before any hash is believed."""
     with pytest.raises(NotYet, match="no etcd snapshot"):
