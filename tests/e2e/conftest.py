@@ -1,4 +1,4 @@
-"""Real clusters, one at a time: each test says which shape it needs, and whether nobody may have touched it before."""
+"""Real clusters, one at a time in each process: each test says which shape it needs, and whether nobody may have touched it before."""
 
 import os
 import sys
@@ -62,7 +62,7 @@ def pytest_sessionstart() -> None:
 
 
 class Labs:
-    """The lab that runs now. Two cores are too few for several."""
+    """The lab of this process that runs now."""
 
     def __init__(self) -> None:
         self._lab: Lab | None = None

@@ -63,6 +63,13 @@ def test_output_input_and_end_of_a_job(node: SshNode, machine: Machine) -> None:
     assert machine.run(f"grep -rl hunter2 {places} || true; journalctl | grep hunter2 || true") == ""
     with pytest.raises(CommandFailed, match=r"failed \(exit-code,exited,3,\d+\): no ->"):
         run_job(node, Job("fails", "echo no; exit 3", LIMIT))
+    coloured = r"for n in $(seq 30); do printf '\033[0;32mline %d\033[0m\n' $n; done; exit 1"
+    with pytest.raises(CommandFailed) as told:
+        run_job(node, Job("fails-in-colours", coloured, LIMIT))
+    assert told.value.problem.partition("): ")[2].splitlines() == [f"line {number}" for number in range(21, 31)]
+    with pytest.raises(CommandFailed) as told:
+        run_job(node, Job("fails-in-one-line", "head -c 100000 /dev/zero | tr '\\0' x; exit 1", LIMIT))
+    assert len(told.value.problem) < 5000
     with pytest.raises(NotYet, match="later"):
         run_job(node, Job("is-busy", "echo later; exit 75", LIMIT))
 

@@ -37,8 +37,8 @@ LOOK_SECONDS = 10
 PIECE_BYTES = 2**16
 """Of output that is fetched at once. Of more that has piled up, only the end is: the file on the node has it all."""
 
-LAST_LINES = 10
-"""Of a failed job's output that its error quotes."""
+LAST_LINES, TAIL_BYTES = 10, 4096
+"""Of a failed job's output, at most, that its error quotes."""
 
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 KEEP_DAYS = 30
@@ -244,7 +244,7 @@ def _judge(node: SshNode, job: Job, look: _Look, output: str, *, attached: bool)
 
 
 def _last_words(output: str) -> str:
-    return COLOURS.sub("", "\n".join(output.strip().splitlines()[-LAST_LINES:]))
+    return COLOURS.sub("", "\n".join(output.strip().splitlines()[-LAST_LINES:]))[-TAIL_BYTES:]
 
 
 def parse_end(line: str) -> tuple[JobEnd, datetime]:
