@@ -140,7 +140,8 @@ class _Wire:
         if isinstance(self._raw, socket.socket):
             with suppress(OSError):
                 self._raw.shutdown(socket.SHUT_RDWR)  # wakes the reading thread now, not at its next look
-        self._raw.close()
+        with suppress(OSError, EOFError, paramiko.SSHException):  # a channel tells its gateway, which may be gone, too
+            self._raw.close()
 
     @property
     def _closed(self) -> bool:
