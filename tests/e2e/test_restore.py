@@ -14,6 +14,7 @@ from tests.lab.kubeadm import IGNORED
 from tests.lab.lab import Lab
 from tests.lab.machine import Machine
 from tests.lab.shape import BUCKET
+from tests.servers.processes import wait_until
 
 pytestmark = pytest.mark.timeout(1200)
 
