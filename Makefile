@@ -4,13 +4,13 @@ RUN := $(UV) run --locked --all-extras
 API := tasks/clients/etcd_api
 
 # Compiled once at the installation, not by each of the many processes of a test: a Prefect server starts in 6 s, not 30.
-setup binaries demo test e2e e2e-full bench bench-nodes bench-upgrade: export UV_COMPILE_BYTECODE := 1
+setup binaries demo test e2e e2e-full bench bench-nodes bench-upgrade bench-certificates: export UV_COMPILE_BYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup binaries demo test e2e e2e-full lab-up lab-down lab-ssh lint format bench bench-nodes bench-upgrade proto clean
+.PHONY: help setup binaries demo test e2e e2e-full lab-up lab-down lab-ssh lint format bench bench-nodes bench-upgrade bench-certificates proto clean
 
 help: ## this list
-	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 13
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 19
 
 setup: ## make the environment in .venv
 	$(UV) sync --locked --all-extras
@@ -26,7 +26,7 @@ test: ## unit and component tests; ARGS="-k name" goes to pytest
 	$(RUN) pytest -n 2 --dist loadfile $(ARGS)
 
 e2e: ## tests on real clusters, two at a time, as root on Linux; ARGS as above
-	$(RUN) pytest tests/e2e -s -n 2 --dist loadgroup -m "not full" $(ARGS)
+	$(RUN) pytest tests/e2e -s -n 2 --dist loadgroup -m "not full" --durations=12 $(ARGS)
 
 e2e-full: ## all of them, also what takes too long for CI
 	$(RUN) pytest tests/e2e -s -n 2 --dist loadgroup $(ARGS)
@@ -58,6 +58,9 @@ bench-nodes: ## a file on a node to S3, commands on 200 nodes, beside fabric, ex
 
 bench-upgrade: ## rolling_upgrade beside the same steps by hand; as root, half an hour; ARGS=rounds
 	$(RUN) python -m tests.benchmarks.upgrade $(ARGS)
+
+bench-certificates: ## cert_rotation of 3 control planes beside the same by hand; as root, half an hour
+	$(RUN) python -m tests.benchmarks.certificates
 
 proto: ## generate tasks/clients/etcd_api anew from its .proto
 	$(RUN) python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. --grpc_python_out=. $(API)/rpc.proto

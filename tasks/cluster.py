@@ -20,6 +20,7 @@ from tasks.clients.objectstore import ObjectStore, StoreKeys
 from tasks.clients.ssh import SshNode, SshTarget
 from tasks.errors import NotYet, Refused
 from tasks.models.cluster import ClusterProfile, EtcdEndpoint, EtcdOnNode, Route
+from tasks.models.restore import PARKED
 from tasks.policy.certificates import what_is_wrong_with
 from tasks.probes.kubeconfig import Kubeconfig, parse_kubeconfig
 from tasks.profiles import read_profile
@@ -71,12 +72,13 @@ class Cluster:
 
     @cached_property
     def control_planes(self) -> tuple[str, ...]:
-        """Nodes of the profile that have an API server's manifest; `NotYet` when none can be asked."""
+        """Nodes of the profile that have an API server's manifest, if only where a run that died has put it; `NotYet` when none can be asked."""
         manifest = shlex.quote(f"{self.profile.kubeadm.folder}/manifests/kube-apiserver.yaml")
+        script = f"test -e {manifest} || test -e {PARKED}/kube-apiserver.yaml"
 
         def has_one(name: str) -> bool | None:
             try:
-                return self.node(name).run(f"test -e {manifest}", timeout=CALL, sudo=True, check=False).status == 0
+                return self.node(name).run(script, timeout=CALL, sudo=True, check=False).status == 0
             except NotYet:
                 return None
 
@@ -119,10 +121,13 @@ class Cluster:
         """Where the endpoint's node reaches the member, and with which certificate."""
         return endpoint.on_node or self.profile.etcd.on_node
 
-    def check_credentials(self) -> None:
-        """Resolves and judges what needs no network: keys are there, private, a pair with their certificate, in date."""
+    def check_credentials(self, *, etcd: bool = True) -> None:
+        """Resolves and judges what needs no network: keys are there, private, a pair with their certificate, in date.
+
+        Those for `etcd` not where a runbook is there to find out what has ended.
+        """
         _ = self.store
-        if self.profile.etcd.client:
+        if self.profile.etcd.client and etcd:
             _ = self._own_certificate
         if self.profile.ssh:
             _ = self._ssh_key, self._known_hosts

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from contextvars import copy_context
 from datetime import timedelta
 from functools import partial
@@ -69,6 +69,35 @@ def locked_nodes(cluster: str, nodes: Sequence[str], run_id: str) -> Iterator[Ca
         yield locks.check
     finally:
         locks.give_back()
+
+
+@contextmanager
+def locked_everywhere(cluster: str, nodes: Sequence[str], run_id: str, holder: Holder) -> Iterator[Callable[[], None]]:
+    """Holds the lock on all nodes, and the Lease as soon as there is an API that gives it; gives what raises `Refused` when one is lost.
+
+    For a run that begins without an API and brings it back: whoever comes then, by the Lease, finds it taken.
+    """
+    kube, leasing = open_cluster(cluster).kube, threading.Lock()
+    with locked_nodes(cluster, nodes, run_id) as check_nodes, ExitStack() as later:
+        of_lease: list[Callable[[], None]] = []
+
+        def take_lease() -> None:
+            try:
+                kube.get("/api/v1/namespaces/kube-system")
+            except RunbookError:
+                return
+            of_lease.append(later.enter_context(locked_cluster(cluster, run_id, holder)))
+
+        def check() -> None:
+            check_nodes()
+            with leasing:
+                if not of_lease:
+                    take_lease()
+            for check_lease in of_lease:
+                check_lease()
+
+        check()
+        yield check
 
 
 class _Locks:

@@ -3,7 +3,6 @@
 What every runbook that disturbs nodes shares. Each part looks at what is there first.
 """
 
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -21,7 +20,7 @@ from tasks.logs import log_about
 from tasks.models.drain import CORDONED_BY, FAILED, Drained, DrainOptions, DrainProgress
 from tasks.models.etcd import EtcdFacts
 from tasks.models.health import Expected
-from tasks.models.waves import Took
+from tasks.node_parts import NodeParts
 from tasks.nodes import look_at_machine
 from tasks.policy.waves import may_go_on
 
@@ -32,13 +31,13 @@ R = TypeVar("R")
 CALL = timedelta(seconds=60)
 
 
-class NodeWork:
+class NodeWork(NodeParts):
     """What is under way on a node, with the time of each part."""
 
     def __init__(self, handle: Cluster, name: str, runbook: str, run_id: str, check: Check) -> None:
+        super().__init__(name)
         self.handle = handle
         self.runbook = runbook
-        self.name = name
         self.run_id = run_id
         self.check = check
         self.machine = look_at_machine(handle, name)
@@ -48,25 +47,10 @@ class NodeWork:
         self._left = self._left_by_an_earlier_run()
         self.ticket = ""
         """That the cordon is for; its annotation has it."""
-        self.parts: list[Took] = []
         self.drained: Drained | None = None
         self.unproven = False
         """Something on the machine was changed, and is not proven yet: a failure leaves it cordoned."""
-        self._began, self._told = time.monotonic(), ""
-
-    @property
-    def took(self) -> timedelta:
-        """Since the work began."""
-        return timedelta(seconds=round(time.monotonic() - self._began, 1))
-
-    @contextmanager
-    def part(self, what: str) -> Iterator[None]:
-        """A part of the work, with its time."""
-        began = time.monotonic()
-        yield
-        took = timedelta(seconds=round(time.monotonic() - began, 1))
-        self.parts.append(Took(what=what, took=took))
-        log_about(self.name).info("%s: done in %.1f s", what, took.total_seconds())
+        self._told = ""
 
     def gate(self, *, allow_downtime: bool, also: Also = tuple) -> EtcdFacts:
         """Before each act on a control plane node."""

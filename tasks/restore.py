@@ -31,13 +31,11 @@ from tasks.probes import recovery, restore
 from tasks.probes.control_plane import API_SERVER, CONTROLLERS, ETCD, PODS, look, parse
 from tasks.probes.node_snapshot import input_of
 from tasks.retries import ACT, OBSERVE, PATIENT
+from tasks.static_pods import park, unpark
 
 CALL = timedelta(seconds=60)
 FETCH_LIMIT = timedelta(hours=2)
 """For the job that fetches and restores, and for the address it reads from."""
-
-STOP_LIMIT = timedelta(minutes=3)
-"""kubelet looks at manifests each 20 s, and an API server ends its requests for up to a minute."""
 
 START_LIMIT = timedelta(minutes=5)
 
@@ -89,9 +87,9 @@ def stop_control_plane(cluster: str, plan: RestorePlan, check: Callable[[], None
     """API servers and controllers first, on all; when they are gone, etcd. Proven by their processes."""
     handle = open_cluster(cluster)
     check()
-    _park(handle, plan.control_planes, (API_SERVER, *CONTROLLERS))
+    park(handle, plan.control_planes, (API_SERVER, *CONTROLLERS))
     check()
-    _park(handle, plan.machines, (ETCD,))
+    park(handle, plan.machines, (ETCD,))
     on_all(lambda name: _run(handle, name, restore.mark(Phase.STOPPED, plan.record)), plan.machines)
     return Stopped(nodes=plan.machines)
 
@@ -109,7 +107,7 @@ def start_etcd(cluster: str, plan: RestorePlan, backup: Backup, check: Callable[
     """etcd on all at once, and its proof: quorum, one cluster of exactly these members, equal hashes, no alarm."""
     handle = open_cluster(cluster)
     check()
-    on_all(lambda target: _run(handle, target.node, restore.unpark((ETCD,))), plan.targets)
+    unpark(handle, [target.node for target in plan.targets], (ETCD,))
     proven = wait_for(lambda: _prove_etcd(handle, plan, backup), START_LIMIT)
     # From here on API servers may write to it.
     check()
@@ -192,11 +190,11 @@ def roll_back(cluster: str, plan: RestorePlan, check: Callable[[], None]) -> Sto
     """The control plane stops, its old data and manifests are put back, and it starts as it was."""
     handle = open_cluster(cluster)
     check()
-    _park(handle, plan.control_planes, (API_SERVER, *CONTROLLERS))
-    _park(handle, plan.machines, (ETCD,))
+    park(handle, plan.control_planes, (API_SERVER, *CONTROLLERS))
+    park(handle, plan.machines, (ETCD,))
     check()
     on_all(lambda target: _run(handle, target.node, restore.swap_back(plan.id, target.member)), plan.targets)
-    on_all(lambda name: _run(handle, name, restore.unpark(PODS)), plan.machines)
+    unpark(handle, plan.machines, PODS)
     on_all(lambda name: _run(handle, name, restore.forget(plan.id)), plan.machines)
     return Stopped(nodes=plan.machines)
 
@@ -248,21 +246,9 @@ def _kubectl(handle: Cluster, name: str, script: str) -> bytes:
     return output.stdout
 
 
-def _park(handle: Cluster, names: Sequence[str], pods: tuple[str, ...]) -> None:
-    def park(name: str) -> None:
-        left = _run(handle, name, restore.park(pods)).decode().strip()
-        if left:
-            raise NotYet(
-                f"{name}: still running: {left}",
-                hint=f"look at kubelet and containerd on {name}: they have to end it",
-            )
-
-    wait_for(lambda: on_all(park, names), STOP_LIMIT)
-
-
 def _start(cluster: str, plan: RestorePlan, pods: tuple[str, ...]) -> None:
     handle = open_cluster(cluster)
-    on_all(lambda name: _run(handle, name, restore.unpark(pods)), plan.control_planes)
+    unpark(handle, plan.control_planes, pods)
 
     def is_ready(name: str) -> None:
         facts = parse(name, _run(handle, name, look()))

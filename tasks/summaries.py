@@ -3,14 +3,18 @@
 from collections.abc import Mapping, Sequence
 
 from tasks.models.backups import Backup, BackupId, Drill, Pki
+from tasks.models.ca_rotation import CaRotationPlan, NodeStaged, Published, Stage
+from tasks.models.certificates import Inventory
 from tasks.models.drain import Drained
 from tasks.models.etcd import EtcdFacts
+from tasks.models.issue import IssuedAll, IssuePlan
 from tasks.models.maintenance import Defragmented, Disarmed, MaintenancePlan
 from tasks.models.node_service import Request, Uncordoned
 from tasks.models.patch import NodePatched, PatchPlan, Waits
 from tasks.models.plan import Plan
 from tasks.models.restore import Recovered, Restored, RestorePlan
 from tasks.models.retention import RetentionDecision
+from tasks.models.rotation import Approved, NodeRotated, RotationPlan, RotationProof
 from tasks.models.upgrade import NodeUpgraded, Upgraded, UpgradePlan
 
 
@@ -71,6 +75,54 @@ def summarize_rollback(plan: RestorePlan) -> tuple[str, ...]:
     return (
         f"data and manifests from before the restore of backup {plan.backup} are back on {', '.join(plan.control_planes)}",
         "not proven: whether the cluster works, which may have been why it was to be restored; run etcd_health",
+    )
+
+
+def summarize_inventory(inventory: Inventory, plan: Plan) -> tuple[str, ...]:
+    """For the report of certificates that hold."""
+    ends = sorted((one.not_after, one.label) for one in inventory.certificates if one.not_after)
+    memory = sorted({f"{one.name} at {one.port}" for node in inventory.nodes for one in node.served if not one.path})
+    return (
+        f"{len(inventory.certificates)} certificates of {len(inventory.nodes)} nodes and of the API hold",
+        *(f"the first one to end: {label}, {end:%Y-%m-%d %H:%M} UTC" for end, label in ends[:1]),
+        *(f"made in memory at each start, and in no file: {name}" for name in memory),
+        f"{len(plan.cautions)} to look at",
+    )
+
+
+def summarize_rotation_plan(plan: RotationPlan) -> tuple[str, ...]:
+    """For the report of a plan that is not done, or of certificates that all last."""
+    if not plan.steps:
+        return ("nothing to do: no certificate ends within that time, and every program has read what is on disk",)
+    return (
+        f"nothing was done: {len(plan.steps)} steps on {', '.join(dict.fromkeys(node.name for node in plan.nodes)) or 'no node'}",
+        "to do them: the same parameters with mode=apply, or mode=approve to be asked first",
+    )
+
+
+def summarize_rotation(
+    plan: RotationPlan, done: Sequence[NodeRotated], requests: Approved, proof: RotationProof
+) -> tuple[str, ...]:
+    """For the report of a rotation: what is new on each node, what was started anew, what was proven, what is left."""
+    lines = []
+    for one in done:
+        ends = ", ".join(f"{name} until {end:%Y-%m-%d %H:%M}" for name, end in one.renewed.items()) or "nothing renewed"
+        restarted = (
+            f"; started anew, with the file's serial on the wire: {', '.join(one.restarted)}" if one.restarted else ""
+        )
+        lines.append(f"{_times(one)}: {ends}{restarted}")
+    users = {user for one in done for user in one.users.values()}
+    return (
+        *lines,
+        *([f"proven: the API knows {', '.join(sorted(users))}"] if users else []),
+        f"proven: the worker gets in as {proof.worker_is}; leases renewed: {', '.join(proof.leases_renewed)}",
+        *(f"NOT alive: {name}" for name in proof.not_ready),
+        *(f"refreshed: {one.node}: {', '.join(one.copies)}" for one in done if one.copies),
+        *(f"NOT refreshed: {one.node}: {path}: {why}" for one in done for path, why in one.copies_left.items()),
+        *(f"approved: {name}" for name in requests.approved),
+        *(f"NOT approved: {name}: {why}" for name, why in requests.left.items()),
+        *(f"the folder of before: {one.copy_file} on {one.node}; it has keys in it" for one in done if one.copy_file),
+        *(f"look at {caution.subject}: {caution.problem}" for caution in plan.cautions),
     )
 
 
@@ -165,6 +217,66 @@ def summarize_patch(
     )
 
 
+def summarize_ca_rotation_plan(plan: CaRotationPlan) -> tuple[str, ...]:
+    """For the report of a stage that is not begun, or has come to its end already."""
+    if not plan.steps:
+        return (f"nothing to do: {plan.stage} of {plan.authority} has come to its end on every node",)
+    names = ", ".join(dict.fromkeys(step.subject for step in plan.steps))
+    return (f"nothing was done: this is the plan of {plan.stage} of {plan.authority} for {names}",)
+
+
+def summarize_ca_rotation(
+    plan: CaRotationPlan, done: Sequence[NodeStaged], published: Published, halves: Mapping[str, str]
+) -> tuple[str, ...]:
+    """For the report of a stage: what was done, what is to be waited for, and what comes next."""
+    following = {
+        Stage.TRUST_BOTH: "next: restart pods that were started before, and run stage=sign-with-new",
+        Stage.SIGN_WITH_NEW: "next: give people and programs outside of the nodes certificates or tokens of the new one, and run stage=drop-old",
+        Stage.DROP_OLD: "the rotation has come to its end",
+    }
+    return (
+        f"{plan.stage} of {plan.authority} has come to its end on every node",
+        *(f"{one.node}: {one.before} to {one.after} in {one.took.total_seconds():.0f} s" for one in done),
+        *(f"changed in the API: {name}" for name in published.changed),
+        *(f"handed out by the cluster itself: {name}" for name in published.waited_for),
+        *(f"{name}: the old key is in {folder}: destroy it when you are sure" for name, folder in halves.items()),
+        following[plan.stage],
+    )
+
+
+def way_back(cluster: str, plan: CaRotationPlan) -> str:
+    """What undoes a stage, as long as the next one has not begun."""
+    if plan.stage is Stage.TRUST_BOTH:
+        return "believing both harms nobody: leave it so, or take the new one out by hand (docs/ca-rotation.md)"
+    stage = Stage.TRUST_BOTH if plan.stage is Stage.SIGN_WITH_NEW else Stage.SIGN_WITH_NEW
+    parameters = f"-p cluster={cluster} -p authority={plan.authority} -p stage={stage}"
+    return f"prefect deployment run ca_rotation/ca-rotation {parameters}"
+
+
+def summarize_issue_plan(plan: IssuePlan) -> tuple[str, ...]:
+    """For the report of a plan of certificates, or where there is nothing to make."""
+    if not plan.steps:
+        return ("nothing to do: every machine has all of its certificates, as they are asked for",)
+    return (
+        f"nothing was done: {len(plan.steps)} things are to be made on {', '.join(one.name for one in plan.machines)}",
+    )
+
+
+def summarize_issue(issued: IssuedAll, proven: Sequence[str]) -> tuple[str, ...]:
+    """For the report of certificates from nothing."""
+    return (
+        *(f"{name}: {origin}" for name, origin in issued.authorities.items()),
+        *(f"{one.name}: {len(one.written)} files are in place" for one in issued.machines),
+        f"proven: {len(proven)} certificates are as asked for, have their keys, and are good for it by openssl's judgement",
+        *(
+            f"{one.name}: what was there before is in {one.kept}; remove it when you are sure"
+            for one in issued.machines
+            if one.kept
+        ),
+        "nothing was started or restarted: what runs there already reads its files when it starts anew",
+    )
+
+
 def summarize_service(request: Request, plan: Plan) -> tuple[str, ...]:
     """For the report of a plan that nobody has asked to apply, or that has nothing to do."""
     if not plan.steps:
@@ -209,16 +321,20 @@ def summarize_reboot(request: Request, done: Sequence[NodePatched]) -> tuple[str
     )
 
 
-def _patch_line(one: NodePatched) -> str:
+def _times(one: NodePatched | NodeUpgraded | NodeRotated) -> str:
+    """`cp1: 126 s (gate 1 s, drain 3 s)`."""
     parts = ", ".join(f"{part.what} {part.took.total_seconds():.0f} s" for part in one.parts)
+    return f"{one.node}: {one.took.total_seconds():.0f} s ({parts})"
+
+
+def _patch_line(one: NodePatched) -> str:
     away = f", away for {one.away.total_seconds():.0f} s" if one.away else ""
     reboot = (
         f", rebooted ({one.reboot_reason}){away}" if one.rebooted and one.reboot_reason else ", rebooted" * one.rebooted
     )
     again = "; somebody had uncordoned it meanwhile, it was drained again" if one.drained_again else ""
     moved = f"; {one.leader_moved_to} leads etcd since" if one.leader_moved_to else ""
-    took = f"{one.node}: {one.took.total_seconds():.0f} s ({parts})"
-    return f"{took}, {len(one.changes)} packages{reboot}, {len(one.evicted)} pods evicted{moved}{again}"
+    return f"{_times(one)}, {len(one.changes)} packages{reboot}, {len(one.evicted)} pods evicted{moved}{again}"
 
 
 def _proofs_of_patch(done: Sequence[NodePatched]) -> tuple[str, ...]:
@@ -244,9 +360,8 @@ def restore_command(backup: Backup) -> str:
 
 
 def _node_line(one: NodeUpgraded) -> str:
-    parts = ", ".join(f"{part.what} {part.took.total_seconds():.0f} s" for part in one.parts)
     moved = f"; {one.leader_moved_to} leads etcd since" if one.leader_moved_to else ""
-    return f"{one.node}: {one.took.total_seconds():.0f} s ({parts}), {len(one.evicted)} pods evicted{moved}"
+    return f"{_times(one)}, {len(one.evicted)} pods evicted{moved}"
 
 
 def _join_again(name: str) -> str:

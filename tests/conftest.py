@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prefect.events.worker import EventsWorker
 from prefect.settings import (
     PREFECT_API_URL,
     PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
@@ -49,6 +50,7 @@ def prefect(prefect_server: PrefectServer) -> Iterator[PrefectServer]:
     }
     with temporary_settings(settings):
         yield prefect_server
+        EventsWorker.drain_all()  # its pings use the global `random`, which breaks a property test that comes later
     close_clusters()
 
 

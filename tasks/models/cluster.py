@@ -33,8 +33,8 @@ SecretRef = Annotated[str, AfterValidator(_is_a_secret_reference)]
 
 
 def _is_absolute(path: PurePosixPath) -> PurePosixPath:
-    if not path.is_absolute():
-        message = "a path on the node has to be absolute"
+    if not path.is_absolute() or " " in str(path):
+        message = "a path on the node has to be absolute, and without a space"
         raise ValueError(message)
     return path
 
@@ -181,6 +181,30 @@ class MaintenanceRules(Model):
     console: Console | None = None
 
 
+class KubeconfigCopy(Model):
+    """A copy of one of kubeadm's kubeconfigs that somebody uses on a node, and that a rotation has to refresh."""
+
+    path: NodePath = Field(description="for example /root/.kube/config")
+    of: Literal["admin.conf", "super-admin.conf"] = "admin.conf"
+    nodes: tuple[HostName, ...] = Field(default=(), description="names of entries of `nodes`; empty: all that have it")
+
+
+class CertificateRules(Model):
+    """What the certificates of this cluster have to be, and who else has copies of them."""
+
+    warn_before: Duration = Field(
+        default=timedelta(days=30),
+        gt=timedelta(0),
+        description="certificate_inventory fails while a certificate ends within it, for example 30d",
+    )
+    warn_before_ca: Duration = Field(
+        default=timedelta(days=365),
+        gt=timedelta(0),
+        description="the same for an authority, which takes long to replace",
+    )
+    kubeconfigs: tuple[KubeconfigCopy, ...] = Field(default=(), description="copies on nodes that are kept in step")
+
+
 class EtcdOnNode(Model):
     """Where the node itself keeps a client certificate for etcd and listens on loopback (kubeadm's defaults)."""
 
@@ -282,6 +306,7 @@ class ClusterProfile(Model):
     kubernetes: Kubernetes = Kubernetes()
     upgrade: UpgradeRules = UpgradeRules()
     maintenance: MaintenanceRules = MaintenanceRules()
+    certificates: CertificateRules = CertificateRules()
     gates: tuple[SiteGate, ...] = ()
     etcd: Etcd = Etcd()
     store: Store
@@ -313,6 +338,15 @@ class ClusterProfile(Model):
                 "etcd.client or ssh is needed: without a client certificate and without SSH there is no route to etcd"
             )
             raise ValueError(message)
+        return self
+
+    @model_validator(mode="after")
+    def _copies_are_on_known_nodes(self) -> Self:
+        known = [node.name for node in self.nodes]
+        for copy in self.certificates.kubeconfigs:
+            if strange := [name for name in copy.nodes if name not in known]:
+                message = f"certificates.kubeconfigs: {copy.path} is on {', '.join(strange)}: not in `nodes` ({', '.join(known) or 'none'})"
+                raise ValueError(message)
         return self
 
     def node(self, name: str) -> Node | None:

@@ -83,6 +83,7 @@ class NodeFacts(Model):
         default="", description="HTTP status of its own API server's /readyz; empty when it has none"
     )
     api_version: str = Field(default="", description="that its own API server says, without v")
+    ca_rotations: tuple[str, ...] = Field(default=(), description="authorities whose rotation has begun and not ended")
     jobs: tuple[str, ...] = Field(default=(), description="remote jobs of ours that run there now")
 
     @property

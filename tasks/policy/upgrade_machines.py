@@ -176,6 +176,16 @@ def _manifests(situation: Situation, node: NodeState) -> Iterator[Finding]:
         )
 
 
+def _authorities(_: Situation, node: NodeState) -> Iterator[Finding]:
+    """kubeadm would write the manifest of the controller manager anew, which then does not start with two certificates in ca.crt."""
+    for name in node.machine.ca_rotations if node.needs_kubeadm else ():
+        yield refused(
+            node.name,
+            f"a rotation of {name} has begun there and not ended: kubeadm would write its files as it thinks right",
+            "bring it to its end first: docs/ca-rotation.md",
+        )
+
+
 def _certificates(situation: Situation, node: NodeState) -> Iterator[Finding]:
     now, found = situation.now, node.machine.certificates
     expired = {path: expires for path, expires in found.items() if expires <= now}
@@ -184,7 +194,7 @@ def _certificates(situation: Situation, node: NodeState) -> Iterator[Finding]:
         yield refused(
             node.name,
             f"expired, the first at {min(expired.values()):{TIME}}: {', '.join(sorted(expired))}",
-            "renew them first: `kubeadm certs renew all`, then restart the control plane",
+            "renew them first: cert_rotation",
         )
     if soon:
         yield cautioned(
@@ -216,6 +226,7 @@ RULES: tuple[Callable[[Situation, NodeState], Iterator[Finding]], ...] = (
     _units,
     _traps,
     _manifests,
+    _authorities,
     _certificates,
     _clock,
 )

@@ -10,6 +10,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from tasks.models.base import Model
+from tasks.models.ca_rotation import WORK as CA_ROTATIONS
 from tasks.models.nodes import NodeFacts, PackageManager, Packages, StaticPod
 from tasks.probes.static_pods import image_of
 
@@ -129,6 +130,9 @@ done
 for file in /etc/kubernetes/*.conf; do
   [ ! -e "$file" ] || sed -n "s|^ *client-certificate-data: |certificate $file |p" "$file"
 done
+for half in {CA_ROTATIONS}/*/new.pem; do
+  case "$half" in *-ended-*) ;; *) [ ! -e "$half" ] || echo "ca_rotation $(basename "$(dirname "$half")")" ;; esac
+done
 [ ! -e {KUBELET_CERTIFICATE} ] || echo "certificate {KUBELET_CERTIFICATE} $(sed -n '/BEGIN CERT/,/END CERT/p' {KUBELET_CERTIFICATE} | encoded)"
 """
 
@@ -209,6 +213,7 @@ def parse(node: str, stdout: bytes, *, asked: datetime, answered: datetime) -> N
         cluster_ca=certificates[_CA].fingerprint(SHA256()).hex() if _CA in certificates else "",
         api_ready=told.one("api_ready"),
         api_version=version_in(told.one("api_version")),
+        ca_rotations=told.all("ca_rotation"),
         jobs=told.all("job"),
     )
 

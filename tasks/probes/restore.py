@@ -60,20 +60,24 @@ sync -f {new}
 """
 
 
-def park(pods: tuple[str, ...]) -> str:
+def park(pods: tuple[str, ...], *, end: bool = False) -> str:
     """Takes static pods away from kubelet, or stops etcd's unit; prints those that still run after ten seconds.
 
-    A kubelet that does not run would not notice: it is started.
+    A kubelet that does not run would not notice: it is started. With `end` they are told to end, by SIGTERM, as kubelet
+    does: without a manifest it starts none of them again. Others of that name (an etcd of a workload) are not.
     """
     moves = "\n".join(
         f"[ ! -e {MANIFESTS}/{pod}.yaml ] || mv -f {MANIFESTS}/{pod}.yaml {PARKED}/{pod}.yaml" for pod in pods
     )
     names = " ".join(pod[:15] for pod in pods)  # all that the kernel keeps of a name
+    own = f"grep -qaF {MANIFESTS.rpartition('/')[0]}/ /proc/$pid/cmdline 2> /dev/null"
+    tell = f'for name in {names}; do for pid in $(pgrep -x "$name"); do ! {own} || kill $pid || true; done; done'
     return f"""set -eu
 mkdir -p -m 700 {PARKED}
 {moves}
 {_stop_unit() if ETCD in pods else ""}
 ! systemctl is-enabled --quiet kubelet 2> /dev/null || systemctl is-active --quiet kubelet || systemctl start kubelet
+{tell if end else ""}
 for try in $(seq {GONE_SECONDS * 5}); do
   left=""
   for name in {names}; do ! pgrep -x "$name" > /dev/null || left="$left $name"; done

@@ -18,9 +18,12 @@ from tests.servers.kubeadm import ControlPlane
 from tests.servers.proxies import Request, S3Proxy
 from tests.servers.runbooks import (
     BACKUP,
+    CA_ROTATION,
+    CERT_ROTATION,
     DEPLOYMENTS,
     DRILL,
     HEALTH,
+    INVENTORY,
     MAINTENANCE,
     NODES,
     PATCH,
@@ -66,7 +69,7 @@ class Hold:
 
     def __init__(self, proxy: S3Proxy) -> None:
         self._reached, self._released = threading.Event(), threading.Event()
-        proxy.on(method="PUT", query="partNumber=2", times=1).then(self._stop)
+        proxy.on(method="PUT", query="partNumber=2").then(self._stop)  # each try: the client gives one up after 60 s
 
     def __enter__(self) -> Self:
         assert self._reached.wait(RUN_LIMIT), "no second part came"
@@ -96,12 +99,13 @@ def test_deploy_all_deploys_every_runbook_and_again_changes_nothing(runbooks: Ru
         (MAINTENANCE, "weekly", "37 4 * * 6", "UTC", "{'mode': 'apply'}"),
         (HEALTH, "every-ten-minutes", "*/10 * * * *", "UTC", "{}"),
         (PATCH, "hourly-in-the-window", "7 * * * *", "UTC", "{'mode': 'apply'}"),
+        (INVENTORY, "daily", "27 6 * * *", "UTC", "{}"),
     }
     assert sum(len(deployment["schedules"]) for deployment in deployed.values()) == len(schedules)
     assert runbooks.server.api("POST", "/deployments/count", {}) == len(deployed)
     for name, deployment in deployed.items():
         assert deployment["parameters"] == {"cluster": "example"}
-        if name in {UPGRADE, *NODES}:  # what excludes its runs is the cluster's lock
+        if name in {UPGRADE, CERT_ROTATION, CA_ROTATION, *NODES}:  # what excludes its runs is the cluster's lock
             assert deployment["global_concurrency_limit"] is None
         else:
             assert deployment["global_concurrency_limit"]["limit"] == 1

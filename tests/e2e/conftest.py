@@ -18,7 +18,7 @@ from tests.servers.prefect_server import PrefectServer
 ETCD = "3.6.16"
 """Not kubeadm's own 3.6.8: from that one no upgrade leads to the next minor."""
 
-HA = Shape(name="e2e-ha", network=100, control_planes=3, workers=2, etcd=ETCD)
+HA = Shape(name="e2e-ha", network=100, control_planes=3, workers=2, etcd=ETCD, leaf_hours=90 * 24)
 SMALL = Shape(name="e2e-small", network=101, control_planes=1, workers=1, etcd=ETCD)
 TARGET = "1.37.2"
 PATCH = Shape(name="e2e-patch", network=103, control_planes=1, workers=1, etcd=ETCD, kubernetes="1.36.1")
@@ -31,7 +31,7 @@ LABS = {
     "external": ("fresh_external",),
     "patch": ("patchable",),
     "chain": ("chained",),
-    "ha": ("used_ha", "fresh_ha", "upgradable_ha"),
+    "ha": ("whole_ha", "used_ha", "fresh_ha", "upgradable_ha"),
 }
 """Fixtures by the lab that they use, in an order that thaws it as seldom as can be. Two labs run beside each other."""
 
@@ -158,6 +158,12 @@ def fresh_ha(labs: Labs, new_site: Callable[[Lab], LabSite]) -> LabSite:
 def used_ha(labs: Labs, new_site: Callable[[Lab], LabSite]) -> LabSite:
     """The same, as a test that had it before brought it back; a test that fails leaves no cluster to the next one."""
     return new_site(labs.used(HA))
+
+
+@pytest.fixture
+def whole_ha(used_ha: LabSite) -> LabSite:
+    """The same before anything was destroyed on it."""
+    return used_ha
 
 
 @pytest.fixture

@@ -7,12 +7,14 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 
 import httpx
 
 from tests.lab.host import LabError
 from tests.lab.images import WORKLOAD as IMAGE
 from tests.lab.lab import Lab
+from tests.servers.processes import wait_until
 
 TRIES = 30
 """Of one API request, as a client with retries has them: half a minute."""
@@ -99,10 +101,14 @@ class Seen:
 
 
 def start_service(lab: Lab, name: str = "web") -> str:
-    """A service with a budget; its address."""
+    """A service with a budget; its address, which every node knows."""
     lab.kubectl("apply", "-f", "-", text=SERVICE.replace("NAME", name).replace("IMAGE", IMAGE))
     lab.kubectl("rollout", "status", f"deployment/{name}", "--timeout=90s", limit=100)
-    return lab.kubectl("get", "service", name, "--output=jsonpath={.spec.clusterIP}")
+    address = lab.kubectl("get", "service", name, "--output=jsonpath={.spec.clusterIP}")
+    for machine in lab.nodes:
+        asked = partial(machine.run, f"curl --silent --fail --max-time 3 http://{address}/ || true")
+        wait_until(asked, 60.0, f"the service answers {machine.name}")
+    return address
 
 
 @contextmanager

@@ -24,6 +24,17 @@ from tests.servers.processes import wait_until
 KILLED = -9
 LEASE = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/kube-runbooks"
 
+KEY_LINE = 64
+PRIVATE_KEYS = """\
+cd /etc/kubernetes
+{ find pki -name '*.key' | xargs -r cat
+  cat /var/lib/kubelet/pki/kubelet-client-current.pem
+  sed -n 's/.*client-key-data: //p' *.conf | while read -r one; do echo $one | base64 -d; done
+} | awk '/BEGIN/ {key = /PRIVATE/; skip = /EC/ ? 0 : 7; next} /END/ {key = 0} key && skip-- <= 0'
+sed -n 's/.*client-key-data: //p' *.conf | cut -c 701-764
+"""
+"""Lines of all keys of a node, as PEM has them (without the modulus, which is no secret), and as kubeconfigs have them."""
+
 
 class LabSite:
     """A cluster and its bucket. Runs are processes of their own, as a Prefect worker starts them."""
@@ -136,9 +147,26 @@ class LabSite:
         """What of ours is on a machine, apart from programs, ended jobs and records."""
         return machine.run("ls /var/lib/kube-runbooks /etc/kubernetes/kube-runbooks-parked 2>/dev/null || true").split()
 
+    def leaked_keys(self) -> list[str]:
+        """Where a private key of a node is that it should not be: Prefect's database, files and logs, and the bucket."""
+        told = "".join(machine.run(PRIVATE_KEYS) for machine in self.lab.nodes)
+        lines = {line.encode() for line in told.splitlines() if len(line) == KEY_LINE}
+        assert lines
+        files = [path for path in self._prefect.folder.rglob("*") if path.is_file()]
+        stores = [
+            *((str(path), path.read_bytes()) for path in files),
+            *((f"bucket: {key}", self.read(key)) for key in self.keys()),
+        ]
+        return [place for place, stored in stores if any(line in stored for line in lines)]
+
     def wait(self, question: Callable[[], object], limit: float, what: str) -> None:
         """Until it is so."""
         wait_until(question, limit, what, every=0.5)
+
+
+def follow(lab: Lab) -> None:
+    """The administrator's kubeconfig that the lab keeps is the control plane's own once more."""
+    (lab.folder / "admin.conf").write_text(lab["cp1"].read("/etc/kubernetes/admin.conf"))
 
 
 @contextmanager

@@ -39,17 +39,18 @@ time.sleep(1000)
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_nothing_is_left_of_a_lab_whose_process_was_killed_beside_another_one(
-    small: LabSite, how: signal.Signals
+    small: LabSite, how: signal.Signals, tmp_path: Path
 ) -> None:
     """No process, mount, link, control group or socket; the other lab goes on, and `lab-down` removes the files."""
     lab = Lab(BARE)
     before = traces(lab)
-    owner = subprocess.Popen(
-        [sys.executable, "-c", _BARE_LAB, BARE.to_json()], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-    )
+    errors = tmp_path / "errors"
+    with errors.open("wb") as stderr:
+        command = [sys.executable, "-c", _BARE_LAB, BARE.to_json()]
+        owner = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=stderr)
     try:
         assert owner.stdout
-        assert owner.stdout.readline() == b"up\n"
+        assert owner.stdout.readline() == b"up\n", f"{owner.wait(60)}: {errors.read_text()[-3000:]}"
         wait_until(lambda: answers(22, lab["cp1"].address), 10.0, "the other lab can be reached")
         assert answers(22, small.lab["cp1"].address)
         assert traces(lab) != before

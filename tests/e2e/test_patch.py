@@ -58,9 +58,10 @@ def small_site(used_small: LabSite) -> LabSite:
     return used_small
 
 
-def test_every_node_is_patched_and_rebooted_and_no_request_is_lost(fresh_ha: LabSite) -> None:
+@pytest.mark.full
+def test_every_node_is_patched_and_rebooted_and_no_request_is_lost(whole_ha: LabSite, labs: Labs) -> None:
     """3 + 2, one control plane at a time, while a service under a budget is asked without pause."""
-    lab = fresh_ha.lab
+    lab = whole_ha.lab
     updates.install_old(lab.nodes, ALL)
     for machine in lab.nodes:
         machine.run(f"echo by an administrator > {CONFIGURATION}")
@@ -70,7 +71,7 @@ def test_every_node_is_patched_and_rebooted_and_no_request_is_lost(fresh_ha: Lab
     address = start_service(lab)
     began = time.monotonic()
     with observed(lab, address, clients=("w1", "w2")) as seen:
-        report = patch(fresh_ha, {"scope": "all"}, limit=1500)
+        report = patch(whole_ha, {"scope": "all"}, limit=1500)
     print(f"\n{report['outcome']} after {time.monotonic() - began:.0f} s; {seen}\ncordons: {seen.cordons}")
     assert report["outcome"] == "completed"
     assert seen.service.total > 100
@@ -87,11 +88,12 @@ def test_every_node_is_patched_and_rebooted_and_no_request_is_lost(fresh_ha: Lab
         assert machine.boot_id != boots[machine.name]
         assert protected(machine) == kept[machine.name]
         assert machine.read(CONFIGURATION) == "by an administrator\n"
-        [record] = records(fresh_ha, machine.name)
+        [record] = records(whole_ha, machine.name)
         assert (record["boot_before"], record["boot_after"]) == (boots[machine.name], machine.boot_id)
         assert {one["package"] for one in record["changes"]} == {*ALL, "lab-image"}
-    again = patch(fresh_ha, {"scope": "all"})
+    again = patch(whole_ha, {"scope": "all"})
     assert "nothing to do" in again["summary"][0]
+    labs.brought_back()
 
 
 def test_nothing_to_do_a_reboot_only_and_security_only(small_site: LabSite, labs: Labs) -> None:

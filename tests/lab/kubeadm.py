@@ -97,6 +97,7 @@ def client_of_members(machine: Machine, authority: Authority | None, folder: Pat
 
 def configuration(shape: Shape, address: str) -> str:
     """What `kubeadm init` is given."""
+    validity = {"certificateValidityPeriod": f"{shape.leaf_hours}h0m0s"} if shape.leaf_hours else {}
     documents = [
         {
             "apiVersion": "kubeadm.k8s.io/v1beta4",
@@ -114,6 +115,7 @@ def configuration(shape: Shape, address: str) -> str:
             "controlPlaneEndpoint": f"{shape.gateway}:{LOAD_BALANCER}",
             "networking": {"podSubnet": PODS, "serviceSubnet": SERVICES},
             "etcd": _etcd(shape),
+            **validity,
         },
         {
             "apiVersion": "kubelet.config.k8s.io/v1beta1",

@@ -29,7 +29,7 @@ ROOT, STATE = ("upper", "work", "root"), ("containerd", "kubelet", "etcd")
 SHARED = "io.containerd.snapshotter.v1.overlayfs/snapshots"
 """Of containerd's folder: layers of images, never written again. Copies of a disk share their files."""
 
-START_LIMIT, STOP_LIMIT, CUT_LIMIT = 60.0, 120.0, 20.0
+START_LIMIT, STOP_LIMIT, CUT_LIMIT = 180.0, 180.0, 60.0
 POWER_OFF = signal.SIGRTMIN + 4
 """What systemd takes for an orderly power-off."""
 

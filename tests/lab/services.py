@@ -19,7 +19,7 @@ LOAD_BALANCER, REGISTRY, PACKAGES = 6443, 5000, 8080
 BEHIND = 10_000
 """Added to the port of a service for that of the program behind the proxy."""
 
-START_LIMIT = 60.0
+START_LIMIT = 180.0
 
 
 class Mirror(StrEnum):

@@ -54,6 +54,8 @@ class Shape:
     """Version of etcd; empty for the one that kubeadm brings."""
     external_etcd: int = 0
     """Machines with an etcd of their own, started by systemd; none for members beside the control planes (stacked)."""
+    leaf_hours: int = 0
+    """That kubeadm makes leaf certificates for (`certificateValidityPeriod`); 0 for its own year. A frozen lab ends with them."""
     bastion: bool = False
     """The worker reaches the machines through a bastion only."""
 

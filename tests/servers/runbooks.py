@@ -1,7 +1,7 @@
 """The runbooks as operators have them: a Prefect server, a process worker, and `prefect deploy --all` of this repository."""
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from http import HTTPStatus
 from pathlib import Path
@@ -24,7 +24,24 @@ RESTORE, MAINTENANCE = "etcd_restore_from_s3/etcd-restore", "etcd_maintenance/et
 HEALTH, UPGRADE = "etcd_health/etcd-health", "rolling_upgrade/rolling-upgrade"
 PATCH = "node_os_patch/node-os-patch"
 NODES = tuple(f"node_{act}/node-{act}" for act in ("drain", "uncordon", "reboot"))
-DEPLOYMENTS = (BACKUP, DRILL, RESTORE, MAINTENANCE, HEALTH, UPGRADE, PATCH, *NODES)
+INVENTORY = "certificate_inventory/certificate-inventory"
+CERT_ROTATION = "cert_rotation/cert-rotation"
+ISSUE = "certificate_issue/certificate-issue"
+CA_ROTATION = "ca_rotation/ca-rotation"
+DEPLOYMENTS = (
+    BACKUP,
+    DRILL,
+    RESTORE,
+    MAINTENANCE,
+    HEALTH,
+    UPGRADE,
+    PATCH,
+    *NODES,
+    INVENTORY,
+    CERT_ROTATION,
+    ISSUE,
+    CA_ROTATION,
+)
 
 QUICKLY = {"PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "5"}
 
@@ -32,7 +49,11 @@ QUICKLY = {"PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "5"}
 class Runbooks:
     """The repository, deployed: a server and a worker of their own, and a cluster's profile for each test."""
 
-    def __init__(self, folder: Path, etcd: EtcdCluster, s3: S3Server, *, ui: bool = False) -> None:
+    def __init__(
+        self, folder: Path, etcd: EtcdCluster, s3: S3Server, *, ui: bool = False, only: Sequence[str] = DEPLOYMENTS
+    ) -> None:
+        """Each of `only` takes seconds to deploy."""
+        self._deployments = only
         self.server = PrefectServer(folder / "prefect", ui=ui, settings=QUICKLY)
         self.folder = folder
         self._etcd = etcd
@@ -55,9 +76,10 @@ class Runbooks:
         self.server.stop()
 
     def deploy(self) -> dict[str, dict[str, Any]]:
-        """What the API has after `prefect deploy --all`; then the schedules sleep, for :17 comes in every hour."""
-        self.server.cli("--no-prompt", "deploy", "--all")
-        deployed = {name: self.deployment(name) for name in DEPLOYMENTS}
+        """What the API has after `prefect deploy`; then the schedules sleep, for :17 comes in every hour."""
+        named = [f"--name={name.partition('/')[2]}" for name in self._deployments]
+        self.server.cli("--no-prompt", "deploy", *(["--all"] if self._deployments == DEPLOYMENTS else named))
+        deployed = {name: self.deployment(name) for name in self._deployments}
         for deployment in deployed.values():
             for schedule in deployment["schedules"]:
                 path = f"/deployments/{deployment['id']}/schedules/{schedule['id']}"

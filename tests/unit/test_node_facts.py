@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tasks.models.ca_rotation import WORK as CA_ROTATIONS
 from tasks.models.nodes import NodeFacts, PackageManager
 from tasks.probes import upgrade
 from tasks.probes.node_facts import look, parse, version_in
@@ -68,6 +69,7 @@ def test_a_worker_is_no_control_plane() -> None:
         ("os_ID_LIKE rhel fedora", "os_like", ("rhel", "fedora")),
         ("flag_file /etc/default/kubelet pod-infra-container-image", "flag_files", None),
         ("job kubeadm-1-37-2-0a1b2c3d", "jobs", ("kubeadm-1-37-2-0a1b2c3d",)),
+        ("ca_rotation etcd-ca", "ca_rotations", ("etcd-ca",)),
         ("certificate /etc/kubernetes/pki/broken.crt bm8=", "certificates", None),
         ("manifest odd !", "static_pods", None),
     ],
@@ -81,6 +83,16 @@ def test_a_line_more_is_a_fact_more(line: str, field: str, value: object) -> Non
         assert node.flag_files["/etc/default/kubelet"] == ("pod-infra-container-image",)
     if field == "certificates":
         assert "/etc/kubernetes/pki/broken.crt" not in node.certificates
+
+
+def test_rotations_of_authorities_are_told_until_they_have_ended(tmp_path: Path) -> None:
+    """By the new half, which is laid down first, and kept under another name at the end."""
+    for name in ("ca", "front-proxy-ca-ended-0a1b2c3d", "sa"):
+        (tmp_path / name).mkdir()
+    for name in ("ca", "front-proxy-ca-ended-0a1b2c3d"):
+        (tmp_path / name / "new.pem").touch()
+    script = look().replace(CA_ROTATIONS, str(tmp_path))
+    assert read(subprocess.run(["sh", "-c", script], capture_output=True, check=True).stdout).ca_rotations == ("ca",)
 
 
 def test_a_repository_that_does_not_answer_and_half_configured_packages_are_told() -> None:

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 PROJECT = yaml.safe_load((Path(__file__).parents[2] / "prefect.yaml").read_text())
 DEPLOYMENTS = PROJECT["deployments"]
-BY_LOCK = {"rolling_upgrade", "node_drain", "node_uncordon", "node_reboot"}
+BY_LOCK = {"ca_rotation", "rolling_upgrade", "cert_rotation", "node_drain", "node_uncordon", "node_reboot"}
 """What excludes their runs is the cluster's lock."""
 
 

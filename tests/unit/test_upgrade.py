@@ -591,6 +591,13 @@ MACHINE_TABLE: dict[str, tuple[Facts, tuple[str, str]]] = {
         {"free_bytes": {"/var/lib": 2 * GIB - 1, "/etc/kubernetes": 9 * GIB}},
         ("/var/lib has 1.9 GiB free, packages and images need 2.0 GiB", "free space there"),
     ),
+    "an authority that is being rotated": (
+        {"ca_rotations": ("ca",)},
+        (
+            "a rotation of ca has begun there and not ended: kubeadm would write its files as it thinks right",
+            "bring it to its end first: docs/ca-rotation.md",
+        ),
+    ),
     "swap": (
         {"swap": True},
         (
@@ -649,7 +656,7 @@ MACHINE_TABLE: dict[str, tuple[Facts, tuple[str, str]]] = {
         {"certificates": {"/a.crt": NOW, "/b.crt": NOW - timedelta(days=2), "/c.crt": NOW + timedelta(days=9)}},
         (
             "expired, the first at 2026-11-22T12:00:00Z: /a.crt, /b.crt",
-            "renew them first: `kubeadm certs renew all`, then restart the control plane",
+            "renew them first: cert_rotation",
         ),
     ),
     "a clock that is ahead": (

@@ -1,0 +1,87 @@
+"""Runbook: one stage of the rotation of an authority, or of the keys of service accounts; three runs make a rotation."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+from prefect import flow
+from pydantic import Field, StringConstraints
+
+from tasks.backups import check_store
+from tasks.ca_rotation import (
+    bring_control_plane,
+    bring_workers,
+    lay_down_halves,
+    observe_ca_rotation,
+    prove_stage,
+    publish,
+    put_halves_away,
+)
+from tasks.certificates import read_certificate_rules
+from tasks.locks import locked_everywhere
+from tasks.models.base import Duration
+from tasks.models.ca_rotation import Authority, CaRotationOptions, CaRotationPlan, NodeStaged, Stage, StageOrders
+from tasks.models.cluster import NAME_PATTERN
+from tasks.models.plan import Mode
+from tasks.models.report import Report
+from tasks.policy.ca_rotation import plan_ca_rotation
+from tasks.reports import progress
+from tasks.runbook import APPROVE_WITHIN, Run, report_end, runbook
+from tasks.summaries import summarize_ca_rotation, summarize_ca_rotation_plan, way_back
+
+
+@flow(
+    name="ca_rotation",
+    flow_run_name="{stage}-{authority}-{cluster}",
+    validate_parameters=True,
+    on_cancellation=[report_end],
+    on_crashed=[report_end],
+)
+def ca_rotation(
+    cluster: Annotated[str, StringConstraints(pattern=NAME_PATTERN)],
+    authority: Authority,
+    stage: Stage,
+    mode: Mode = Mode.APPROVE,
+    options: CaRotationOptions = CaRotationOptions(),  # noqa: B008 - frozen
+    approve_within: Annotated[Duration, Field(ge=timedelta(seconds=1), le=timedelta(days=30))] = APPROVE_WITHIN,
+) -> Report:
+    """Brings every node to the end of one stage, one control plane at a time; refuses before the stage before it is proven.
+
+    Args:
+        cluster: name of the cluster's profile, which has to name all nodes
+        authority: ca, etcd-ca, front-proxy-ca, or sa for the keys of service accounts
+        stage: trust-both, then sign-with-new, then drop-old; each is a run of its own, and may be days after the one before
+        mode: plan shows what would be done; approve waits for a person's word on it, and then does it; apply does it at once
+        options: what cannot be seen from here, and has to be said
+        approve_within: how long mode approve waits, for example 24h; then the run fails, and nothing was touched
+    """
+    with runbook(cluster) as run:
+        run.step(check_store, cluster)
+        facts = run.step(observe_ca_rotation, cluster, authority, run.run_id)
+        rules, now = read_certificate_rules(cluster), datetime.now(UTC)
+        plan = run.settle(plan_ca_rotation(facts, stage, options, rules, now=now), mode, approve_within)
+        if mode is Mode.PLAN or not plan.steps:
+            return run.finish(*summarize_ca_rotation_plan(plan))
+        orders = StageOrders(options=options, run_id=run.run_id)
+        with locked_everywhere(cluster, plan.machines, run.run_id, run.holder) as check:
+            run.way_back(way_back(cluster, plan))
+            return run.finish(*_bring(run, plan, orders, cluster, check))
+
+
+def _bring(
+    run: Run, plan: CaRotationPlan, orders: StageOrders, cluster: str, check: Callable[[], None]
+) -> tuple[str, ...]:
+    """All acts of the plan, and what an operator reads first about them."""
+    done: list[NodeStaged] = []
+    if plan.nodes:  # of a worker that joined since the stage before, too
+        run.step(lay_down_halves, cluster, plan, orders.options, check)
+    with progress(f"{cluster}-ca-rotation", "nodes brought there", len(plan.nodes)) as nodes:
+        for node in plan.control_plane:
+            done.append(run.step(bring_control_plane, cluster, node, plan, orders, check))
+            nodes.advance(1)
+        done += run.step(bring_workers, cluster, plan, check).nodes
+        nodes.advance(len(plan.workers))
+    published = run.step(publish, cluster, plan, check)
+    run.step(prove_stage, cluster, plan, orders)
+    halves = run.step(put_halves_away, cluster, plan, orders.run_id, check)
+    return summarize_ca_rotation(plan, done, published, halves)

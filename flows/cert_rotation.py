@@ -1,0 +1,88 @@
+"""Runbook: certificates that end are renewed, and proven on the wire, one control plane at a time."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+from prefect import flow
+from pydantic import Field, StringConstraints
+
+from tasks.backups import check_store
+from tasks.certificates import read_certificate_rules
+from tasks.locks import locked_everywhere
+from tasks.models.base import Duration
+from tasks.models.cluster import NAME_PATTERN
+from tasks.models.plan import Mode
+from tasks.models.report import Report
+from tasks.models.rotation import LeafName, NodeRotated, RotationOptions, RotationPlan
+from tasks.policy.rotation import plan_rotation
+from tasks.reports import progress
+from tasks.rotation import (
+    approve_requests,
+    observe_rotation,
+    prove_rotation,
+    renew_kubelets,
+    rotate_all,
+    rotate_node,
+)
+from tasks.runbook import APPROVE_WITHIN, Run, report_end, runbook
+from tasks.summaries import summarize_rotation, summarize_rotation_plan
+
+
+@flow(
+    name="cert_rotation",
+    flow_run_name="rotate-{cluster}",
+    validate_parameters=True,
+    on_cancellation=[report_end],
+    on_crashed=[report_end],
+)
+def cert_rotation(
+    cluster: Annotated[str, StringConstraints(pattern=NAME_PATTERN)],
+    only: tuple[LeafName, ...] = (),
+    renew_before: Annotated[Duration, Field(gt=timedelta(0))] = timedelta(days=30),
+    mode: Mode = Mode.APPROVE,
+    allow_downtime: bool = False,
+    approve_within: Annotated[Duration, Field(ge=timedelta(seconds=1), le=timedelta(days=30))] = APPROVE_WITHIN,
+) -> Report:
+    """Renews what ends soon, restarts exactly what reads it, proves each step, and puts the files of before back where one fails.
+
+    Works by SSH alone where everything has ended and there is no API any more; then all control planes are done at once.
+
+    Args:
+        cluster: name of the cluster's profile
+        only: names of certificates, as kubeadm has them; empty for all that are due
+        renew_before: a certificate that ends within it is renewed, for example 30d
+        mode: plan shows what would be done; approve waits for a person's word on it, and then does it; apply does it at once
+        allow_downtime: restart the only control plane of a cluster, whose API is away for a minute or two
+        approve_within: how long mode approve waits, for example 24h; then the run fails, and nothing was touched
+    """
+    options = RotationOptions(only=only, renew_before=renew_before, allow_downtime=allow_downtime)
+    with runbook(cluster, of_certificates=True) as run:
+        run.step(check_store, cluster)
+        facts = run.step(observe_rotation, cluster, run.run_id)
+        rules, now = read_certificate_rules(cluster), datetime.now(UTC)
+        plan = run.settle(plan_rotation(facts, options, rules, now=now), mode, approve_within)
+        if mode is Mode.PLAN or not plan.steps:
+            return run.finish(*summarize_rotation_plan(plan))
+        with locked_everywhere(cluster, plan.machines, run.run_id, run.holder) as check:
+            return run.finish(*_rotate(run, plan, options, cluster, check))
+
+
+def _rotate(
+    run: Run, plan: RotationPlan, options: RotationOptions, cluster: str, check: Callable[[], None]
+) -> tuple[str, ...]:
+    """All acts of the plan, and what an operator reads first about them."""
+    done: list[NodeRotated] = []
+    with progress(f"{cluster}-cert-rotation", "nodes renewed", len(plan.nodes)) as nodes:
+        if plan.kubelets:
+            done += run.step(renew_kubelets, cluster, plan, run.run_id, check).nodes
+            nodes.advance(len(plan.kubelets))
+        if plan.by_ssh_alone:
+            done += run.step(rotate_all, cluster, plan, run.run_id, check).nodes
+            nodes.advance(len(plan.control_plane))
+        for node in () if plan.by_ssh_alone else plan.control_plane:
+            done.append(run.step(rotate_node, cluster, node, options, run.run_id, check))
+            nodes.advance(1)
+    requests = run.step(approve_requests, cluster, plan, check)
+    proof = run.step(prove_rotation, cluster, plan)
+    return summarize_rotation(plan, done, requests, proof)

@@ -1,0 +1,39 @@
+"""Runbook: which certificates does the cluster have, and do they hold? Reads only."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from prefect import flow
+from pydantic import StringConstraints
+
+from tasks.backups import check_store
+from tasks.certificates import observe_certificates, publish_certificates, read_certificate_rules
+from tasks.models.cluster import NAME_PATTERN
+from tasks.models.report import Report
+from tasks.policy.certificate_inventory import judge_inventory
+from tasks.runbook import report_end, runbook
+from tasks.summaries import summarize_inventory
+
+
+@flow(
+    name="certificate_inventory",
+    flow_run_name="certificates-{cluster}",
+    validate_parameters=True,
+    on_cancellation=[report_end],
+    on_crashed=[report_end],
+)
+def certificate_inventory(cluster: Annotated[str, StringConstraints(pattern=NAME_PATTERN)]) -> Report:
+    """Looks at every certificate and kubeconfig, on disk, on the wire and in the API; fails where one does not hold.
+
+    It fails, too, when one ends within the profile's certificates.warn_before, so that somebody is told in time.
+
+    Args:
+        cluster: name of the cluster's profile
+    """
+    with runbook(cluster, of_certificates=True) as run:
+        run.step(check_store, cluster)
+        inventory = run.step(observe_certificates, cluster)
+        run.step(publish_certificates, cluster, inventory)
+        rules, now = read_certificate_rules(cluster), datetime.now(UTC)
+        plan = run.settle(judge_inventory(inventory, rules, now=now))
+        return run.finish(*summarize_inventory(inventory, plan))

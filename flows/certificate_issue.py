@@ -1,0 +1,54 @@
+"""Runbook: authorities and certificates from nothing, for a new control plane or an external etcd. Needs no API."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+from prefect import flow
+from pydantic import Field, StringConstraints
+
+from tasks.backups import check_store
+from tasks.issue import issue_certificates, observe_issue, prove_issued
+from tasks.locks import locked_nodes
+from tasks.models.base import Duration
+from tasks.models.cluster import NAME_PATTERN
+from tasks.models.issue import IssueRequest
+from tasks.models.plan import Mode
+from tasks.models.report import Report
+from tasks.policy.issue import plan_issue
+from tasks.runbook import APPROVE_WITHIN, report_end, runbook
+from tasks.summaries import summarize_issue, summarize_issue_plan
+
+
+@flow(
+    name="certificate_issue",
+    flow_run_name="issue-{cluster}",
+    validate_parameters=True,
+    on_cancellation=[report_end],
+    on_crashed=[report_end],
+)
+def certificate_issue(
+    cluster: Annotated[str, StringConstraints(pattern=NAME_PATTERN)],
+    request: IssueRequest,
+    mode: Mode = Mode.APPROVE,
+    approve_within: Annotated[Duration, Field(ge=timedelta(seconds=1), le=timedelta(days=30))] = APPROVE_WITHIN,
+) -> Report:
+    """Makes what kubeadm would make on these machines and is not there yet; an authority that is there stays, and signs.
+
+    Nothing is restarted: what runs already reads new files when it starts anew.
+
+    Args:
+        cluster: name of the cluster's profile, which has the machines among its nodes
+        request: which machines, and the names and addresses that their certificates are to have
+        mode: plan shows what would be made; approve waits for a person's word on it, and then does it; apply does it at once
+        approve_within: how long mode approve waits, for example 24h; then the run fails, and nothing was touched
+    """
+    with runbook(cluster) as run:
+        run.step(check_store, cluster)
+        facts = run.step(observe_issue, cluster, request)
+        plan = run.settle(plan_issue(facts, request, now=datetime.now(UTC)), mode, approve_within)
+        if mode is Mode.PLAN or not plan.steps:
+            return run.finish(*summarize_issue_plan(plan))
+        with locked_nodes(cluster, request.machines, run.run_id) as check:
+            issued = run.step(issue_certificates, cluster, plan, request, run.run_id, check)
+            proven = run.step(prove_issued, cluster, request)
+        return run.finish(*summarize_issue(issued, proven))

@@ -1,0 +1,188 @@
+"""A rotation of leaf certificates: what was observed, what is renewed on which node, and how far it has come there."""
+
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any, Literal
+
+from pydantic import Field
+
+from tasks.models.base import Duration, Model, UtcTime
+from tasks.models.certificates import Inventory
+from tasks.models.etcd import EtcdFacts
+from tasks.models.nodes import KubeNode
+from tasks.models.plan import Plan
+from tasks.models.waves import Took
+
+WORK = "/var/lib/kube-runbooks/certificates"
+"""On each node: the copy of kubeadm's folder, and how far a rotation has come. For root only."""
+
+LeafName = Literal[
+    "etcd-server",
+    "etcd-peer",
+    "etcd-healthcheck-client",
+    "apiserver-etcd-client",
+    "apiserver",
+    "apiserver-kubelet-client",
+    "front-proxy-client",
+    "admin.conf",
+    "super-admin.conf",
+    "controller-manager.conf",
+    "scheduler.conf",
+    "kubelet-client",
+]
+"""kubeadm's names, and the client certificate of kubelets."""
+
+
+class RotationOptions(Model):
+    """What an operator may choose."""
+
+    only: tuple[LeafName, ...] = Field(default=(), description="only these; empty for all")
+    renew_before: Duration = Field(
+        default=timedelta(days=30), gt=timedelta(0), description="a certificate that ends within it is renewed"
+    )
+    allow_downtime: bool = Field(default=False, description="restart the only control plane of a cluster")
+
+
+class Phase(StrEnum):
+    """How far a rotation has come on a node."""
+
+    RENEWING = "renewing"
+    """The copy is there; files and static pods are those of before, or new."""
+    PUTTING_BACK = "putting back"
+    """A proof has failed: the files of the copy are put back, and what had read the new ones is started anew."""
+
+
+class RotationRecord(Model):
+    """What a run writes down on a node before it changes anything there."""
+
+    run_id: str = Field(pattern=r"^[0-9A-Za-z-]{1,80}$")
+    phase: Phase = Phase.RENEWING
+    begun_at: UtcTime = Field(description="by the node's clock: what runs since then has been started anew by it")
+    leaves: tuple[str, ...] = ()
+    anew: tuple[str, ...] = Field(default=(), description="of those, the ones that are made anew, for other names")
+    restarts: tuple[str, ...] = ()
+    reason: str = Field(default="", description="why the files are put back")
+
+    @property
+    def copy_file(self) -> str:
+        """The copy of kubeadm's folder as it was."""
+        return f"{WORK}/{self.run_id[:8]}.tar"
+
+
+class OnNode(Model):
+    """What earlier runs have left on a node."""
+
+    node: str
+    record: RotationRecord | None = Field(default=None, description="of a rotation that has not ended")
+    ended: tuple[str, ...] = Field(
+        default=(), description="first digits of the ids of runs that came to their end here"
+    )
+    restore: bool = Field(default=False, description="a restore of etcd is under way there")
+
+
+class ServingRequest(Model):
+    """A kubelet's request for a serving certificate that waits for somebody to approve it."""
+
+    name: str = Field(description="of the CertificateSigningRequest")
+    signer: str
+    username: str
+    groups: tuple[str, ...] = ()
+    usages: tuple[str, ...] = ()
+    common_name: str = ""
+    organizations: tuple[str, ...] = ()
+    names: tuple[str, ...] = Field(default=(), description="SANs, as `DNS:x`, `IP:x`, `URI:x` or `email:x`")
+    problem: str = Field(default="", description="why it cannot be read")
+
+
+class RotationFacts(Model):
+    """All that a rotation is planned from."""
+
+    observed_at: UtcTime
+    run_id: str
+    inventory: Inventory
+    left: tuple[OnNode, ...] = ()
+    api_problem: str = Field(default="", description="why the API cannot be used; empty when it can")
+    serving: tuple[str, ...] = Field(
+        default=(), description="where the API does not let the worker in: nodes whose API server says that it is ready"
+    )
+    configuration: dict[str, Any] = Field(
+        default={}, description="kubeadm's ClusterConfiguration; empty without an API"
+    )
+    etcd: EtcdFacts | None = None
+    etcd_problem: str = Field(default="", description="why its members are not known")
+    nodes: tuple[KubeNode, ...] = ()
+    gates: tuple[str, ...] = ()
+    requests: tuple[ServingRequest, ...] = ()
+    own_ends: dict[str, UtcTime] = Field(
+        default={}, description="field of the profile to the end of the worker's own certificate there"
+    )
+
+
+class NodeRotation(Model):
+    """What is done on one node."""
+
+    name: str
+    leaves: tuple[str, ...] = Field(default=(), description="that kubeadm renews, by its names")
+    anew: tuple[str, ...] = Field(default=(), description="of those, the ones that are made anew, for other names")
+    restarts: tuple[str, ...] = Field(default=(), description="static pods, in their order")
+    copies: tuple[str, ...] = Field(default=(), description="kubeconfigs that are refreshed")
+    kubelet: bool = Field(default=False, description="the kubelet's client certificate is signed anew")
+    kubelet_hours: int = Field(default=0, description="that it is signed for")
+    configuration: str = Field(default="", description="for kubeadm, with how long a certificate is good")
+    begun: bool = False
+    put_back: bool = Field(default=False, description="an earlier run has begun to put the files of before back")
+    by_ssh_alone: bool = Field(
+        default=False,
+        description="no API answers, for what has ended: it cannot be asked, and the files of before are good for nothing",
+    )
+
+
+class RotationPlan(Plan):
+    """Control planes in their order, then kubelets, then what waits for an approval."""
+
+    control_plane: tuple[NodeRotation, ...] = ()
+    kubelets: tuple[NodeRotation, ...] = ()
+    approve: tuple[str, ...] = Field(default=(), description="requests of kubelets that passed every check")
+    machines: tuple[str, ...] = Field(default=(), description="control planes, on which the lock is held")
+    by_ssh_alone: bool = Field(default=False, description="there is no API to ask: all control planes are done at once")
+
+    @property
+    def nodes(self) -> tuple[NodeRotation, ...]:
+        """All that are touched."""
+        return (*self.control_plane, *self.kubelets)
+
+
+class NodeRotated(Model):
+    """What became of one node."""
+
+    node: str
+    renewed: dict[str, UtcTime] = Field(default={}, description="name to its new end")
+    restarted: tuple[str, ...] = ()
+    copies: tuple[str, ...] = ()
+    copies_left: dict[str, str] = Field(default={}, description="kubeconfig to why it was not refreshed")
+    users: dict[str, str] = Field(default={}, description="kubeconfig to whom the API sees with it")
+    leader_moved_to: str = ""
+    copy_file: str = Field(default="", description="the folder of before, on the node")
+    parts: tuple[Took, ...] = ()
+    took: timedelta
+
+
+class AllRotated(Model):
+    """What became of several nodes that were done at once."""
+
+    nodes: tuple[NodeRotated, ...]
+
+
+class Approved(Model):
+    """Requests of kubelets: those that were approved, and why others were not."""
+
+    approved: tuple[str, ...] = ()
+    left: dict[str, str] = Field(default={}, description="request to why it was not approved")
+
+
+class RotationProof(Model):
+    """What holds at the end."""
+
+    leases_renewed: tuple[str, ...] = ()
+    not_ready: tuple[str, ...] = ()
+    worker_is: str = Field(default="", description="whom the API sees in the worker")

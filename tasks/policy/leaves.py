@@ -1,0 +1,131 @@
+"""Which certificates kubeadm has on which machine, with which subject, usages and names."""
+
+from collections.abc import Iterator
+from ipaddress import ip_address, ip_network
+from typing import Any
+
+from tasks.models.issue import IssueRequest, Leaf, Machine
+from tasks.models.kubeadm_certificates import LEAVES
+from tasks.policy.versions import KubernetesVersion
+
+ADMINISTRATORS = "kubeadm:cluster-admins"
+"""The group that kubeadm binds to cluster-admin since v1.29, and that can be unbound again."""
+
+MASTERS = "system:masters"
+"""The group that no binding can be taken away from: for the day on which bindings are broken."""
+
+LOOPBACK = ("127.0.0.1", "::1")
+
+
+def leaves_of(request: IssueRequest, name: str) -> tuple[Leaf, ...]:
+    """All that a machine of the request has to have, in kubeadm's order."""
+    control_plane = next((one for one in request.control_planes if one.name == name), None)
+    member = next((one for one in request.etcd if one.name == name), None)
+    if not request.etcd:
+        member = control_plane
+    return (
+        *(_of_control_plane(request, control_plane) if control_plane else ()),
+        *(_of_member(member) if member else ()),
+        *(_kubeconfigs(request, control_plane) if control_plane else ()),
+    )
+
+
+def _of_control_plane(request: IssueRequest, machine: Machine) -> Iterator[Leaf]:
+    yield _server_of_api(request, machine)
+    yield _leaf(
+        "apiserver-kubelet-client",
+        common_name="kube-apiserver-kubelet-client",
+        organizations=(ADMINISTRATORS,) if _is_before_its_own_binding(request) else (),
+        client=True,
+    )
+    yield _leaf(
+        "front-proxy-client",
+        common_name="front-proxy-client",
+        client=True,
+    )
+    yield _leaf(
+        "apiserver-etcd-client",
+        common_name="kube-apiserver-etcd-client",
+        client=True,
+    )
+
+
+def _server_of_api(request: IssueRequest, machine: Machine) -> Leaf:
+    endpoint = request.endpoint.partition(":")[0]
+    more = (endpoint, *request.names)
+    internal = ("kubernetes", "kubernetes.default", "kubernetes.default.svc")
+    service = str(ip_network(request.service_subnet.partition(",")[0])[1])
+    return _leaf(
+        "apiserver",
+        common_name="kube-apiserver",
+        server=True,
+        dns=_unique(machine.name, *internal, f"{internal[-1]}.{request.dns_domain}", *_names_in(more)),
+        addresses=_unique(service, str(machine.address), *(name for name in more if _is_address(name))),
+    )
+
+
+def _of_member(machine: Machine) -> Iterator[Leaf]:
+    """Of etcd, whose members are clients of each other, and of themselves by their gateway."""
+    for name in ("server", "peer"):
+        yield _leaf(
+            f"etcd-{name}",
+            common_name=machine.name,
+            server=True,
+            client=True,
+            dns=_unique(machine.name, "localhost"),
+            addresses=_unique(str(machine.address), *LOOPBACK),
+        )
+    yield _leaf(
+        "etcd-healthcheck-client",
+        common_name="kube-etcd-healthcheck-client",
+        client=True,
+    )
+
+
+def _kubeconfigs(request: IssueRequest, machine: Machine) -> Iterator[Leaf]:
+    """People ask the endpoint; what runs on the machine asks its own API server. `super-admin.conf` is on the first one alone."""
+    address = f"[{machine.address}]" if machine.address.version == 6 else machine.address  # noqa: PLR2004 - of IP
+    own = f"https://{address}:{request.port}"
+    yield _kubeconfig("admin.conf", "kubernetes-admin", request.url, ADMINISTRATORS)
+    if machine == request.control_planes[0]:
+        yield _kubeconfig("super-admin.conf", "kubernetes-super-admin", request.url, MASTERS)
+    yield _kubeconfig("kubelet.conf", f"system:node:{machine.name}", own, "system:nodes")
+    yield _kubeconfig("controller-manager.conf", "system:kube-controller-manager", own)
+    yield _kubeconfig("scheduler.conf", "system:kube-scheduler", own)
+
+
+def _kubeconfig(name: str, user: str, asks: str, *groups: str) -> Leaf:
+    return _leaf(
+        name,
+        common_name=user,
+        organizations=groups,
+        client=True,
+        asks=asks,
+    )
+
+
+def _leaf(name: str, **properties: Any) -> Leaf:  # noqa: ANN401 - fields of Leaf
+    """kubelet.conf is kubeadm's too, but not among those that it renews."""
+    made = LEAVES.get(name)
+    return Leaf(name=name, authority=made.authority if made else "ca", path=made.file if made else name, **properties)
+
+
+def _is_before_its_own_binding(request: IssueRequest) -> bool:
+    """v1.36 has begun to bind the API servers' user to what it may do on kubelets, and made it no administrator any more."""
+    return KubernetesVersion.parse(request.version) < KubernetesVersion(1, 36, 0)
+
+
+def _unique(*names: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(names))
+
+
+def _names_in(names: tuple[str, ...]) -> Iterator[str]:
+    return (name for name in names if not _is_address(name))
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ip_address(name)
+    except ValueError:
+        return False
+    return True

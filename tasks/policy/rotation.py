@@ -1,0 +1,301 @@
+"""The plan of a rotation: which leaves, why now, what is started anew for them, and which rules say no."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from tasks.models.certificates import Certificate, Kind
+from tasks.models.cluster import CertificateRules
+from tasks.models.kubeadm_certificates import API_SERVER, ETCD, LEAVES
+from tasks.models.plan import Caution, Refusal, Skip, Step
+from tasks.models.rotation import NodeRotation, RotationFacts, RotationOptions, RotationPlan
+from tasks.policy.certificate_inventory import in_words
+from tasks.policy.findings import Finding, cautioned, listed, refused, softened
+from tasks.policy.health import who_is_out
+from tasks.policy.quorum import what_ails, what_keeps_it
+from tasks.policy.rotation_scope import MARGIN, RotationScene, RotationState
+from tasks.policy.serving_requests import what_forbids_approval
+
+BY_SSH = "all control planes are done at once, by SSH alone: there is no quorum to keep"
+
+
+def plan_rotation(
+    facts: RotationFacts, options: RotationOptions, rules: CertificateRules, *, now: datetime
+) -> RotationPlan:
+    """Control planes one at a time, the leader of etcd last; kubelets whose certificate nobody renews; requests that may be approved.
+
+    Where certificates have ended and there is no API any more, all control planes are done at once.
+    """
+    scene = RotationScene(facts, options, rules, now)
+    touched = [state for state in scene.control_planes if state.is_touched]
+    kubelets = [state for state in scene.states if state.kubelet]
+    may_be = {one.name: what_forbids_approval(one, facts.inventory.nodes) for one in facts.requests}
+    approve = tuple(name for name, problems in may_be.items() if not problems)
+    findings = [*_rules(scene), *_requests(may_be)]
+    refusals = tuple(one for one in findings if isinstance(one, Refusal))
+    cautions = [one for one in findings if isinstance(one, Caution)]
+    if not touched and not kubelets:  # whatever would speak against it stops nobody
+        cautions, refusals = [*cautions, *map(softened, refusals)], ()
+    return RotationPlan(
+        steps=tuple(step for state in (*touched, *_others(kubelets, touched)) for step in _steps(state))
+        + _approvals(facts, approve),
+        skips=tuple(skip for state in scene.control_planes for skip in _skips(state)),
+        cautions=tuple(cautions),
+        refusals=refusals,
+        control_plane=tuple(_work(scene, state) for state in touched),
+        kubelets=tuple(_work(scene, state) for state in kubelets),
+        approve=approve,
+        machines=tuple(state.name for state in scene.control_planes),
+        by_ssh_alone=bool(facts.api_problem),
+    )
+
+
+def _others(kubelets: list[RotationState], touched: list[RotationState]) -> list[RotationState]:
+    return [state for state in kubelets if state not in touched]
+
+
+def _work(scene: RotationScene, state: RotationState) -> NodeRotation:
+    return NodeRotation(
+        name=state.name,
+        leaves=tuple(state.due),
+        anew=tuple(state.anew),
+        restarts=tuple(state.restarts),
+        copies=tuple(state.copies),
+        kubelet=bool(state.kubelet),
+        kubelet_hours=_kubelet_hours(scene),
+        configuration=scene.configuration(state) if state.due or state.begun else "",
+        begun=state.begun,
+        put_back=state.puts_back and not scene.facts.api_problem,
+        by_ssh_alone=bool(scene.facts.api_problem),
+    )
+
+
+def _kubelet_hours(scene: RotationScene) -> int:
+    """As the controller manager signs by default, and not beyond the authority's end."""
+    lefts = [scene.left_of_authority(state.node, "ca") for state in scene.control_planes]
+    most = min(lefts, default=timedelta()) - MARGIN
+    return max(min(timedelta(days=365), most) // timedelta(hours=1), 0)
+
+
+def _steps(state: RotationState) -> Iterator[Step]:
+    if state.puts_back and state.left.record:
+        yield Step(subject=state.name, act="put the files of before back", reason=state.left.record.reason)
+        return
+    for leaf, reason in state.due.items():
+        change = state.anew.get(leaf)
+        act = f"make {leaf} anew ({change.in_words})" if change else f"renew {leaf}"
+        yield Step(subject=state.name, act=act, reason=reason)
+    for pod, reason in state.restarts.items():
+        yield Step(subject=state.name, act=f"restart {pod}", reason=reason)
+    for path, reason in state.copies.items():
+        yield Step(subject=state.name, act=f"refresh {path}", reason=reason)
+    if state.kubelet:
+        yield Step(
+            subject=state.name, act="sign the kubelet's client certificate, restart kubelet", reason=state.kubelet
+        )
+
+
+def _approvals(facts: RotationFacts, approve: tuple[str, ...]) -> tuple[Step, ...]:
+    if facts.api_problem and any(node.kubelet.asks_for_serving for node in facts.inventory.nodes):
+        act = "approve requests for serving certificates that pass every check"
+        return (Step(subject="kubelets", act=act, reason="they ask for them once the API is back"),)
+    by_name = {one.name: one for one in facts.requests}
+    return tuple(
+        Step(
+            subject=by_name[name].username,
+            act=f"approve {name}",
+            reason=f"its kubelet asks to serve as {', '.join(by_name[name].names)}, and these are its own",
+        )
+        for name in approve
+    )
+
+
+def _skips(state: RotationState) -> Iterator[Skip]:
+    told: dict[str, list[str]] = {}
+    for leaf, reason in state.rests.items():
+        told.setdefault(reason, []).append(leaf)
+    for reason, leaves in told.items():
+        yield Skip(subject=state.name, reason=f"{', '.join(leaves)}: {reason}")
+
+
+# --- rules
+
+
+def _rules(scene: RotationScene) -> Iterator[Finding]:
+    yield from _of_input(scene)
+    yield from _of_machines(scene)
+    yield from _of_kubelets(scene)
+    yield from _of_workers(scene)
+    yield from _of_authorities(scene)
+    yield from _by_ssh_alone(scene) if scene.facts.api_problem else _of_cluster(scene)
+
+
+def _of_input(scene: RotationScene) -> Iterator[Finding]:
+    if not scene.control_planes:
+        yield refused("nodes", "no node of the profile is a control plane node that answers", "correct nodes:")
+    if unreached := [f"{one.name}: {one.unreached}" for one in scene.facts.inventory.nodes if one.unreached]:
+        yield refused("nodes", f"not reached: {listed(unreached)}", "bring them back, or take them out of the profile")
+    shorter = [
+        one
+        for state in scene.control_planes
+        for leaf in state.due
+        if (one := state.node.named(leaf)) and timedelta() < one.lifetime <= scene.options.renew_before
+    ]
+    if shorter:
+        yield cautioned(
+            "options.renew_before",
+            f"{listed([one.label for one in shorter])}: made for no longer than that, so every run renews them",
+            "give a shorter time",
+        )
+    for field, end in scene.facts.own_ends.items():
+        if end - scene.now <= scene.options.renew_before:
+            yield cautioned(
+                field,
+                f"the worker's own certificate there {in_words(end - scene.now)}: it is on no node, and not renewed",
+                "put a new one there, or leave it out: a control plane's own is used then, through SSH",
+            )
+
+
+def _of_machines(scene: RotationScene) -> Iterator[Finding]:
+    for state in scene.control_planes:
+        if state.left.restore:
+            yield refused(state.name, "a restore of etcd is under way there", "let it end: run etcd_restore_from_s3")
+        if state.is_touched and not state.node.openssl:
+            yield refused(state.name, "it has no openssl: nothing could be proven", "install openssl there")
+        for one in state.node.certificates:
+            if one.name in LEAVES and one.problem:
+                yield refused(one.label, one.problem, "kubeadm renews what it can read: put it back from a backup")
+        if state.puts_back and state.left.record:
+            yield cautioned(
+                state.name,
+                f"an earlier run failed there, and died while it put the files back: {state.left.record.reason}",
+            )
+        elif state.begun and state.left.record:
+            yield cautioned(state.name, f"run {state.left.record.run_id} died there", "it is gone on with")
+
+
+def _of_workers(scene: RotationScene) -> Iterator[Finding]:
+    """Keys are not carried from node to node, so a copy of a kubeconfig that its node does not have stays as it is."""
+    for state in scene.workers:
+        for one in state.node.certificates:
+            left = one.left(scene.now)
+            copied = any(copy.path == one.path and copy.copy_of for copy in state.node.kubeconfigs)
+            if copied and one.kind is Kind.KUBECONFIG and left is not None and left <= scene.options.renew_before:
+                yield cautioned(
+                    one.label, f"it {in_words(left)}, and is not refreshed from another node", "copy it there"
+                )
+
+
+def _of_kubelets(scene: RotationScene) -> Iterator[Finding]:
+    for state in scene.states:
+        config = next((one for one in state.node.kubeconfigs if one.path.endswith("/kubelet.conf")), None)
+        if state.kubelet and (config is None or not config.names_file):
+            yield refused(
+                state.name,
+                "its kubelet.conf has the certificate in it, not the name of its file",
+                "join the node again",
+            )
+        if state.kubelet and not state.node.openssl:
+            yield refused(
+                state.name, "it has no openssl: its kubelet's request cannot be made", "install openssl there"
+            )
+    if any(state.kubelet for state in scene.states) and not _signers(scene):
+        yield refused(
+            "ca", "no control plane node has its key, so no kubelet's certificate can be signed", "sign them there"
+        )
+
+
+def _signers(scene: RotationScene) -> list[str]:
+    return [
+        state.name
+        for state in scene.control_planes
+        if not any(path.endswith("/pki/ca.crt") for path in state.node.external)
+    ]
+
+
+def _of_authorities(scene: RotationScene) -> Iterator[Finding]:
+    """kubeadm signs leaves that live longer than their authority: that is ours to see to."""
+    for state in scene.control_planes:
+        ends = {name: state.node.named(name) for name in dict.fromkeys(LEAVES[leaf].authority for leaf in state.due)}
+        for one in filter(None, ends.values()):
+            yield from _of_authority(scene, state, one)
+
+
+def _of_authority(scene: RotationScene, state: RotationState, one: Certificate) -> Iterator[Finding]:
+    left = one.left(scene.now) or timedelta()
+    told = f"{one.name} {in_words(left)}"
+    step = "rotate this authority (docs/ca-rotation.md)"
+    if state.stuck and left - MARGIN <= timedelta(hours=state.hours):
+        yield refused(one.label, f"{told}: what it signs now would end no later than what is there", step)
+    elif left - MARGIN < timedelta(hours=state.hours + 1):
+        yield cautioned(one.label, f"{told}: what it signs is made for {state.hours} h, to end before it", step)
+    elif left <= scene.rules.warn_before_ca:
+        yield cautioned(one.label, told, step)
+
+
+def _by_ssh_alone(scene: RotationScene) -> Iterator[Finding]:
+    problem = scene.facts.api_problem
+    begun = [state.name for state in scene.control_planes if state.begun]
+    if not scene.expired and not begun:
+        yield refused(
+            "API",
+            f"it cannot be used, and no certificate has ended that would explain it: {problem}",
+            "look at it first",
+        )
+        return
+    ended = listed([one.label for one in scene.expired])
+    why = f"these have ended: {ended}" if ended else f"a run has died on {listed(begun)}"
+    yield cautioned("API", f"it cannot be used: {problem}; {why}", BY_SSH)
+    disturbed = [state.name for state in scene.control_planes if state.restarts]
+    if scene.serving and disturbed:
+        yield refused(
+            "API",
+            f"the API servers of {listed(list(scene.serving))} serve, and do not let the worker in: {problem}; all at once "
+            f"would be restarted on {listed(disturbed)}",
+            "renew what restarts nothing, then all else: only=[admin.conf], or look at kubernetes.kubeconfig",
+        )
+    elif scene.options.only and scene.expired and not scene.serving:
+        yield refused("options.only", "there is no API: all that has ended has to be renewed", "leave it out")
+    yield cautioned(
+        "kubeadm-config",
+        "it cannot be read: names of certificates stay as they are, and new ones live as long as the old ones did",
+        "run it again once the cluster is back, for other names",
+    )
+
+
+def _of_cluster(scene: RotationScene) -> Iterator[Finding]:
+    """Nobody may be missing when one of them is away."""
+    for said in scene.facts.gates:
+        yield refused("gates", said, "wait until it lets the run go on, or change gates: of the profile")
+    disturbed = [state for state in scene.control_planes if state.restarts]
+    if len(scene.control_planes) == 1 and any({ETCD, API_SERVER} & set(state.restarts) for state in disturbed):
+        problem = "the only control plane node: the API is away for a minute or two"
+        if scene.options.allow_downtime:
+            yield cautioned(disturbed[0].name, problem, "allow_downtime says that this is fine")
+        else:
+            yield refused(disturbed[0].name, problem, "say allow_downtime=true at a time when that is fine")
+    if scene.facts.etcd_problem and disturbed:
+        step = "renew its client certificate first, for which nothing is restarted: only=[etcd-healthcheck-client]"
+        yield refused("etcd", f"its members are not known: {scene.facts.etcd_problem}", step)
+    yield from _of_etcd(scene, disturbed)
+
+
+def _of_etcd(scene: RotationScene, disturbed: list[RotationState]) -> Iterator[Finding]:
+    members = scene.facts.etcd.members if scene.facts.etcd else ()
+    begun = {state.member.id for state in scene.control_planes if state.begun and state.member}
+    ill = [one for one in members if what_ails(one) and one.id not in begun]
+    for one in ill if disturbed else ():
+        yield refused(one.label, what_ails(one), "repair it first: while another one restarts it is needed")
+    out = who_is_out(scene.facts.nodes, ours=())
+    if ill or sum(not one.learner for one in members) == 1:
+        return
+    for state in disturbed:
+        if state.member and ETCD in state.restarts and (kept := what_keeps_it(state.member, members, out=out)):
+            yield refused(state.name, kept, "bring the others back first")
+
+
+def _requests(may_be: dict[str, tuple[str, ...]]) -> Iterator[Finding]:
+    for name, problems in may_be.items():
+        if problems:
+            yield cautioned(
+                name, f"a request for a serving certificate that is not approved: {'; '.join(problems)}", "look at it"
+            )

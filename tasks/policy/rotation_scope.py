@@ -1,0 +1,311 @@
+"""What a rotation would do on each node, and why."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cached_property
+from typing import Any
+
+import yaml
+
+from tasks.models.certificates import Certificate, Kind, NodeCertificates
+from tasks.models.cluster import CertificateRules
+from tasks.models.etcd import Member
+from tasks.models.kubeadm_certificates import AUTHORITIES, AWAY_WITH, KUBELET, KUBELET_CLIENT, LEAVES, ORDER
+from tasks.models.rotation import OnNode, Phase, RotationFacts, RotationOptions
+from tasks.policy.certificate_inventory import in_words
+from tasks.policy.rotation_proof import what_pod_lacks
+from tasks.policy.san_changes import NameChange, name_change
+
+KUBEADM_HOURS = 8760
+"""That kubeadm makes a leaf for, unless its configuration says something else."""
+
+MARGIN = timedelta(hours=1)
+"""Before the end of its authority that a leaf ends, which kubeadm itself does not look at."""
+
+_WITHOUT_WHICH = (
+    *("etcd-server", "etcd-peer", "apiserver-etcd-client", "apiserver", "apiserver-kubelet-client", "admin.conf"),
+    KUBELET_CLIENT,
+)
+
+LATE_PERCENT = 10
+"""Of its life that a kubelet's certificate has left when the kubelet should have renewed it long ago."""
+
+
+@dataclass(frozen=True)
+class RotationState:
+    """A node, and what is to be done there."""
+
+    node: NodeCertificates
+    left: OnNode
+    member: Member | None
+    due: Mapping[str, str]
+    """kubeadm's leaves to be renewed, with why."""
+    anew: Mapping[str, NameChange]
+    """Of those, the ones whose names change."""
+    rests: Mapping[str, str]
+    """Leaves that are left alone, with why."""
+    restarts: Mapping[str, str]
+    """Static pods to be started anew, with why."""
+    copies: Mapping[str, str]
+    """Kubeconfigs to be refreshed, with why."""
+    kubelet: str
+    """Why the kubelet's client certificate is signed anew; empty when it is not."""
+    hours: int
+    """That new leaves are made for, so that none outlives its authority."""
+    stuck: bool = False
+    """An authority ends before a new leaf would be worth anything."""
+
+    @property
+    def name(self) -> str:
+        """As the profile has it."""
+        return self.node.name
+
+    @property
+    def begun(self) -> bool:
+        """A run that died has changed something there, or was about to."""
+        return self.left.record is not None
+
+    @property
+    def puts_back(self) -> bool:
+        """A run that died was putting back the files of before."""
+        return bool(self.left.record and self.left.record.phase is Phase.PUTTING_BACK)
+
+    @property
+    def is_touched(self) -> bool:
+        """Something is to be done on this control plane node."""
+        return bool(self.due or self.restarts or self.copies or self.begun)
+
+    @property
+    def order(self) -> tuple[bool, bool, str]:
+        """What is under way first, the leader of etcd last."""
+        leads = bool(self.member and self.member.status and self.member.status.is_leader)
+        return (not self.begun, leads, self.name)
+
+
+@dataclass(frozen=True)
+class RotationScene:
+    """All that the rules of a rotation look at."""
+
+    facts: RotationFacts
+    options: RotationOptions
+    rules: CertificateRules
+    now: datetime
+
+    @cached_property
+    def control_planes(self) -> tuple[RotationState, ...]:
+        """In the order in which they are done."""
+        nodes = [node for node in self.facts.inventory.nodes if node.is_control_plane]
+        return tuple(sorted(map(self._control_plane, nodes), key=lambda state: state.order))
+
+    @cached_property
+    def workers(self) -> tuple[RotationState, ...]:
+        """That answered, with a kubelet of their own."""
+        nodes = [one for one in self.facts.inventory.nodes if not one.is_control_plane and not one.unreached]
+        return tuple(self._only_kubelet(node) for node in nodes)
+
+    @property
+    def states(self) -> tuple[RotationState, ...]:
+        """All of both."""
+        return (*self.control_planes, *self.workers)
+
+    @cached_property
+    def expired(self) -> tuple[Certificate, ...]:
+        """Leaves that have ended on control planes, and without which there is no API, or no way in."""
+        return tuple(
+            one
+            for node in self.facts.inventory.control_planes
+            for one in node.certificates
+            if one.name in _WITHOUT_WHICH and (left := one.left(self.now)) is not None and left <= timedelta()
+        )
+
+    @property
+    def serving(self) -> tuple[str, ...]:
+        """Control planes whose API server goes on for its clients, though it does not let the worker in."""
+        ended = {one.node for one in self.expired if one.name == "apiserver"}
+        return tuple(name for name in self.facts.serving if name not in ended)
+
+    def configuration(self, state: RotationState) -> str:
+        """For kubeadm on that node. Its version is filled in there, as `@VERSION@`, and the folder of its work, as `@FOLDER@`."""
+        documents: list[dict[str, Any]] = [
+            {
+                "apiVersion": "kubeadm.k8s.io/v1beta4",
+                "kind": "InitConfiguration",
+                "localAPIEndpoint": {"advertiseAddress": state.node.advertises},
+                "nodeRegistration": {"name": state.name},
+            },
+            {
+                **of_certificates(self.facts.configuration),
+                "apiVersion": "kubeadm.k8s.io/v1beta4",
+                "kind": "ClusterConfiguration",
+                "kubernetesVersion": "@VERSION@",
+                "certificatesDir": "@FOLDER@",
+                "certificateValidityPeriod": f"{state.hours}h0m0s",
+            },
+        ]
+        return yaml.safe_dump_all(documents)
+
+    # --- one node
+
+    def _control_plane(self, node: NodeCertificates) -> RotationState:
+        left = self._left(node.name)
+        due, anew, rests = self._leaves(node, left)
+        record = left.record
+        hours, stuck = self._hours(node, (*due, *(record.leaves if record else ())))
+        wanted = dict.fromkeys(record.restarts, "an earlier run was about to") if record else {}
+        return RotationState(
+            node=node,
+            left=left,
+            member=self._member(node.name),
+            due=due,
+            anew=anew,
+            rests=rests,
+            restarts=wanted | self._restarts(node, due),
+            copies=dict(self._copies(node, due)),
+            kubelet=self._kubelet(node),
+            hours=hours,
+            stuck=stuck,
+        )
+
+    def _only_kubelet(self, node: NodeCertificates) -> RotationState:
+        left = self._left(node.name)
+        empty: dict[str, str] = {}
+        return RotationState(node, left, None, empty, {}, empty, empty, empty, self._kubelet(node), 0)
+
+    def _left(self, name: str) -> OnNode:
+        return next((one for one in self.facts.left if one.node == name), OnNode(node=name))
+
+    def _member(self, name: str) -> Member | None:
+        members = self.facts.etcd.members if self.facts.etcd else ()
+        return next((one for one in members if name in {one.node, one.name}), None)
+
+    def _leaves(
+        self, node: NodeCertificates, left: OnNode
+    ) -> tuple[dict[str, str], dict[str, NameChange], dict[str, str]]:
+        due: dict[str, str] = {}
+        anew: dict[str, NameChange] = {}
+        rests: dict[str, str] = {}
+        for leaf, made in LEAVES.items():
+            one = node.named(leaf)
+            if one is None or one.problem:
+                continue
+            change = self._change(one, leaf, node)
+            reasons = [
+                *self._reasons(one, left),
+                *([f"its names change: {change.in_words}"] if change.in_words else []),
+            ]
+            told = "; ".join(reasons)
+            if not reasons:
+                rests[leaf] = self._why_not(one, left)
+            elif any(path.endswith(f"/{AUTHORITIES[made.authority]}") for path in node.external):
+                rests[leaf] = f"{told}, but its authority is external: renew it where the key is"
+            elif self.options.only and leaf not in self.options.only:
+                rests[leaf] = f"{told}, but it was not asked for"
+            else:
+                due[leaf] = told
+                anew |= {leaf: change} if change.in_words else {}
+        return due, anew, rests
+
+    def _change(self, one: Certificate, leaf: str, node: NodeCertificates) -> NameChange:
+        return name_change(leaf, one.names, self.facts.configuration, node.name, node.advertises)
+
+    def _reasons(self, one: Certificate, left: OnNode) -> Iterator[str]:
+        remains = one.left(self.now)
+        if remains is not None and remains <= self.options.renew_before and not self._done(left):
+            yield in_words(remains)
+        if one.pair is False:
+            yield "the key beside it is another one's"
+        if one.signed is False:
+            yield f"it is not signed by {one.authority}"
+
+    def _done(self, left: OnNode) -> bool:
+        """A retry of a run renews nothing twice, also where a new leaf lives for less than `renew_before`."""
+        return self.facts.run_id[:8] in left.ended
+
+    def _why_not(self, one: Certificate, left: OnNode) -> str:
+        remains = one.left(self.now) or timedelta()
+        return "this run has renewed it" if self._done(left) else in_words(remains)
+
+    def _restarts(self, node: NodeCertificates, due: Mapping[str, str]) -> dict[str, str]:
+        """Who reads what is renewed, and who has not read what is there; in their order."""
+        found: dict[str, list[str]] = {}
+        for leaf in due:
+            for pod in LEAVES[leaf].pods:
+                found.setdefault(pod, []).append(f"it reads {leaf} at its start")
+        for pod in node.manifests:
+            lacks = what_pod_lacks(node, pod)
+            if lacks and pod not in found:
+                found[pod] = [lacks]
+        for pod, useless in AWAY_WITH.items():
+            for other in node.manifests.keys() & set(useless) if pod in found else ():
+                found.setdefault(other, [f"its requests would hang while {pod} beside it is away"])
+        return {pod: "; ".join(found[pod]) for pod in ORDER if found.get(pod)}
+
+    def _copies(self, node: NodeCertificates, due: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+        for copy in node.kubeconfigs:
+            if not copy.copy_of or copy.missing:
+                continue
+            source = node.named(copy.copy_of)
+            own = next((c for c in node.certificates if c.path == copy.path and c.kind is Kind.KUBECONFIG), None)
+            if copy.copy_of in due:
+                yield copy.path, f"it is a copy of {copy.copy_of}"
+            elif source and own and source.fingerprint != own.fingerprint and self._is_asked_for(copy.copy_of):
+                yield copy.path, f"it has another certificate than {copy.copy_of}"
+
+    def _is_asked_for(self, leaf: str) -> bool:
+        return not self.options.only or leaf in self.options.only
+
+    def _kubelet(self, node: NodeCertificates) -> str:
+        one = node.named(KUBELET_CLIENT)
+        if one is None or one.problem or not self._is_asked_for(KUBELET_CLIENT):
+            return ""
+        left = one.left(self.now) or timedelta()
+        if left <= timedelta():
+            return f"its {KUBELET}'s client certificate {in_words(left)}: it cannot ask for another one"
+        if left <= self.options.renew_before and left <= one.lifetime * LATE_PERCENT / 100:
+            return f"its {KUBELET}'s client certificate {in_words(left)}, and it has not renewed it itself"
+        return ""
+
+    def _hours(self, node: NodeCertificates, due: Sequence[str]) -> tuple[int, bool]:
+        """As the configuration has it, else as the leaf of now was made; never beyond the end of an authority."""
+        wanted = _hours_in(str(self.facts.configuration.get("certificateValidityPeriod", "")))
+        if not wanted and not self.facts.configuration:
+            wanted = min((_hours(one.lifetime) for leaf in due if (one := node.named(leaf))), default=0)
+        wanted = wanted or KUBEADM_HOURS
+        lefts = [self.left_of_authority(node, LEAVES[leaf].authority) for leaf in due]
+        most = min((_hours(left - MARGIN) for left in lefts), default=wanted)
+        now_left = max(
+            (one.left(self.now) or timedelta() for leaf in due if (one := node.named(leaf))), default=timedelta()
+        )
+        return min(wanted, most), bool(due) and most <= max(_hours(now_left), 0)
+
+    def left_of_authority(self, node: NodeCertificates, authority: str) -> timedelta:
+        """Until it ends; of a bundle, until its first one does, by which kubeadm signs."""
+        one = node.named(authority)
+        return (one.left(self.now) if one else None) or timedelta()
+
+
+def of_certificates(configuration: Mapping[str, Any]) -> dict[str, Any]:
+    """The parts of kubeadm's configuration that certificates come from; others may be in words of another version."""
+    kept = {name: configuration[name] for name in _NEEDED if name in configuration}
+    if names := (configuration.get("apiServer") or {}).get("certSANs"):
+        kept["apiServer"] = {"certSANs": names}
+    etcd = configuration.get("etcd") or {}
+    if external := etcd.get("external"):
+        kept["etcd"] = {"external": external}
+    elif local := {name: part for name, part in (etcd.get("local") or {}).items() if name.endswith("CertSANs")}:
+        kept["etcd"] = {"local": local}
+    return kept
+
+
+_NEEDED = ("networking", "controlPlaneEndpoint", "clusterName", "encryptionAlgorithm", "certificateValidityPeriod")
+
+
+def _hours(length: timedelta) -> int:
+    return int(length / timedelta(hours=1))
+
+
+def _hours_in(text: str) -> int:
+    """Go's `8760h0m0s`; none for anything else."""
+    hours = text.partition("h")[0]
+    return int(hours) if hours.isdigit() else 0
