@@ -11,8 +11,8 @@ import pytest
 from tasks.models.maintenance import Worth
 from tests.servers.etcd import EtcdCluster
 from tests.servers.etcd_pages import fragment, sizes
-from tests.servers.proxies import S3Proxy
-from tests.servers.runbooks import MAINTENANCE, Runbooks
+from tests.servers.proxies import Hold, S3Proxy
+from tests.servers.runbooks import MAINTENANCE, RUN_LIMIT, Runbooks
 from tests.servers.seaweedfs import S3Server
 from tests.servers.site import Site
 
@@ -168,9 +168,10 @@ def test_an_approval_holds_over_a_crash(runbooks: Runbooks, site: Site, etcd: Et
         site.write(store={"endpoint": proxy.endpoint})
         run_id = start(runbooks, site)
         asked(runbooks, run_id)
-        journal = proxy.on(method="PUT", path="reports/etcd_maintenance/.*json", skip=1, times=1)
-        journal.then(lambda _: os.kill(int(runbooks.run(run_id)["infrastructure_pid"]), signal.SIGKILL))
+        journal = Hold(proxy.on(method="PUT", path="reports/etcd_maintenance/.*json", skip=1), RUN_LIMIT)
         accepted(runbooks, run_id, {"run_input": APPROVE})
+        with journal:
+            os.kill(int(runbooks.run(run_id)["infrastructure_pid"]), signal.SIGKILL)
         assert runbooks.end_of(run_id)["state_name"] == "Crashed"
         assert sizes(etcd) == before
         runbooks.wait_until(lambda: site.reports()[-1]["outcome"] == "crashed", "the crash's report")

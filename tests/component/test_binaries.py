@@ -262,7 +262,7 @@ def test_a_killed_fetch_leaves_nothing_half(machine: Machine, publisher: Publish
     with Process(command, folder=tmp_path, name="killed", env=machine.environment, cwd=ROOT) as process:
         assert publisher.stopped.wait(30)
         process.send(signal.SIGKILL)
-        process.wait(5)
+        process.wait(30)
     publisher.going_on.set()
     assert "coredns-v9.9.9" not in machine.kept
     publisher.stops = False

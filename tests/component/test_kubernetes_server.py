@@ -190,4 +190,4 @@ def test_a_killed_test_process_leaves_no_server(tmp_path: Path) -> None:
         assert len(pids) == 4
         assert all(tree(pid) for pid in pids)
         parent.kill(alone=True)
-        wait_until(lambda: not any(tree(pid) for pid in pids), 10, "no server is left")
+        wait_until(lambda: not any(tree(pid) for pid in pids), LIMIT, "no server is left")

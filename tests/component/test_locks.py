@@ -26,6 +26,9 @@ from tests.servers.proxies import TcpProxy
 SHORT = timedelta(seconds=3)
 """Of a Lease in these tests."""
 
+LONG = timedelta(minutes=1)
+"""Of one that nobody is to wait for."""
+
 LIMIT = 90.0
 HOLDER = Holder(runbook="rolling_upgrade", run_name="upgrade-test", started_at=datetime(2026, 11, 24, 12, tzinfo=UTC))
 
@@ -106,17 +109,17 @@ print("ended", flush=True)
 
 
 @contextmanager
-def holding(folder: Path, run_id: str = "run-1") -> Iterator[Process]:
+def holding(folder: Path, run_id: str = "run-1", *, lasting: timedelta = SHORT) -> Iterator[Process]:
     """A run in a process of its own that has the lock, until its folder has a file `check`."""
-    command = [sys.executable, "-c", HOLD, run_id, str(folder), str(SHORT.total_seconds())]
+    command = [sys.executable, "-c", HOLD, run_id, str(folder), str(lasting.total_seconds())]
     with Process(command, folder=folder, name="holder", cwd=ROOT) as process:
         process.wait_until(lambda: "locked" in process.output, LIMIT, "the lock is taken")
         yield process
 
 
-def locked(run_id: str, cluster: str = "test") -> Any:  # noqa: ANN401 - a context manager of a callable
+def locked(run_id: str, cluster: str = "test", *, lasting: timedelta = SHORT) -> Any:  # noqa: ANN401 - a context manager of a callable
     """The lock, for a run of this process."""
-    return locked_cluster(cluster, run_id, HOLDER, SHORT)
+    return locked_cluster(cluster, run_id, HOLDER, lasting)
 
 
 def fail_with_the_lock(run_id: str) -> None:
@@ -189,12 +192,12 @@ def test_a_killed_holder_loses_it_after_its_time_and_not_before(control_plane: C
 @pytest.mark.usefixtures("clusters")
 def test_a_retry_of_the_same_run_takes_its_own_at_once(control_plane: ControlPlane, tmp_path: Path) -> None:
     """Nobody else needs to be feared; should the dead process turn out to live, it has lost the lock."""
-    with holding(tmp_path) as holder:
+    with holding(tmp_path, lasting=LONG) as holder:
         holder.freeze()
         before = spec_of(control_plane)
         started = time.monotonic()
-        with locked("run-1") as check:
-            assert time.monotonic() - started < SHORT.total_seconds()
+        with locked("run-1", lasting=LONG) as check:
+            assert time.monotonic() - started < LONG.total_seconds()
             assert spec_of(control_plane)["leaseTransitions"] == before["leaseTransitions"]
             holder.thaw()
             (tmp_path / "check").touch()

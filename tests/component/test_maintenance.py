@@ -188,7 +188,7 @@ def raise_nospace(cluster: EtcdCluster) -> None:
     with suppress(grpc.RpcError):
         for _ in range(40):
             cluster.seed(200, 4000, ratio=1, prefix="/one/")
-    wait_until(lambda: "NOSPACE" in cluster.etcdctl("alarm", "list"), 10.0, "the alarm is raised")
+    wait_until(lambda: "NOSPACE" in cluster.etcdctl("alarm", "list"), 60.0, "the alarm is raised")
 
 
 def test_nobody_can_be_asked_without_a_deployment(fragmented: EtcdCluster, new_site: NewSite) -> None:

@@ -3,19 +3,18 @@
 import os
 import shlex
 import signal
-import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import partial
 from http import HTTPStatus
-from typing import Any, Self
+from typing import Any
 
 import pytest
 from pyrage import x25519
 
 from tests.servers.etcd import EtcdCluster
 from tests.servers.kubeadm import ControlPlane
-from tests.servers.proxies import Request, S3Proxy
+from tests.servers.proxies import Hold, S3Proxy
 from tests.servers.runbooks import (
     BACKUP,
     CA_ROTATION,
@@ -64,24 +63,9 @@ def proxy(cluster: Site) -> Iterator[S3Proxy]:
         yield made
 
 
-class Hold:
-    """The second part of a stream stops on its way until the block ends: a run in the middle of its work."""
-
-    def __init__(self, proxy: S3Proxy) -> None:
-        self._reached, self._released = threading.Event(), threading.Event()
-        proxy.on(method="PUT", query="partNumber=2").then(self._stop)  # each try: the client gives one up after 60 s
-
-    def __enter__(self) -> Self:
-        assert self._reached.wait(RUN_LIMIT), "no second part came"
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._released.set()
-
-    def _stop(self, request: Request) -> None:
-        del request
-        self._reached.set()
-        self._released.wait(RUN_LIMIT)
+def in_mid_stream(proxy: S3Proxy) -> Hold:
+    """A backup's second part will stop on its way."""
+    return Hold(proxy.on(method="PUT", query="partNumber=2"), RUN_LIMIT)
 
 
 def test_deploy_all_deploys_every_runbook_and_again_changes_nothing(runbooks: Runbooks) -> None:
@@ -198,8 +182,9 @@ def test_incident_tooling_may_ask_twice(runbooks: Runbooks, cluster: Site) -> No
 
 def test_a_run_that_is_due_while_another_runs_is_cancelled(runbooks: Runbooks, cluster: Site, proxy: S3Proxy) -> None:
     """It touches nothing, and the first one is not disturbed."""
+    held = in_mid_stream(proxy)
     first = runbooks.start(cluster)
-    with Hold(proxy):
+    with held:
         second = runbooks.end_of(runbooks.start(cluster))
         assert runbooks.run(first)["state_name"] == "Running"
     assert second["state_name"] == "Cancelled"
@@ -214,9 +199,10 @@ def test_a_killed_run_says_where_it_was_and_the_command_it_names_completes_it(
     runbooks: Runbooks, cluster: Site, proxy: S3Proxy
 ) -> None:
     """SIGKILL in mid-stream leaves no backup; the retry clears up and makes exactly one."""
+    held = in_mid_stream(proxy)
     run_id = runbooks.start(cluster)
-    part_2 = proxy.on(method="PUT", query="partNumber=2", times=1)
-    part_2.then(lambda _: os.kill(int(runbooks.run(run_id)["infrastructure_pid"]), signal.SIGKILL))
+    with held:
+        os.kill(int(runbooks.run(run_id)["infrastructure_pid"]), signal.SIGKILL)
     assert runbooks.end_of(run_id)["state_name"] == "Crashed"
     runbooks.wait_until(lambda: cluster.reports()[-1]["outcome"] != "running", "the crash's report")
     [crashed] = cluster.reports()
@@ -244,7 +230,7 @@ def test_a_cancelled_run_aborts_its_upload_and_says_how_to_go_on(
     runbooks: Runbooks, cluster: Site, proxy: S3Proxy
 ) -> None:
     """Cancel in the UI, in mid-stream: nothing of it is left in the bucket but its report."""
-    proxy.on(method="PUT", query="partNumber=").slow(1_000_000)
+    proxy.on(method="PUT", query="partNumber=").slow(100_000)
     run_id = runbooks.start(cluster)
     runbooks.wait_until(lambda: proxy.seen(query="partNumber=2"), "the second part")
     runbooks.server.api("POST", f"/flow_runs/{run_id}/set_state", {"state": {"type": "CANCELLING"}})
@@ -258,8 +244,9 @@ def test_a_cancelled_run_aborts_its_upload_and_says_how_to_go_on(
 
 def test_a_run_survives_a_restart_of_the_prefect_server(runbooks: Runbooks, cluster: Site, proxy: S3Proxy) -> None:
     """Backup, report and state are complete, and the worker is still there for the next run."""
+    held = in_mid_stream(proxy)
     run_id = runbooks.start(cluster)
-    with Hold(proxy):
+    with held:
         runbooks.server.restart()
     assert runbooks.end_of(run_id)["state_name"] == "Completed"
     assert [report["outcome"] for report in cluster.reports()] == ["completed"]

@@ -163,7 +163,7 @@ def test_a_killed_parent_leaves_no_child(tmp_path: Path) -> None:
         assert len(pids) == 2
         assert all(_runs(pid) for pid in pids)
         parent.send_signal(signal.SIGKILL)
-    wait_until(lambda: not any(_runs(pid) for pid in pids), 5, "no child is left")
+    wait_until(lambda: not any(_runs(pid) for pid in pids), 30, "no child is left")
 
 
 def test_a_process_that_ends_early_says_why(tmp_path: Path) -> None:

@@ -27,17 +27,18 @@ from tests.servers.processes import free_port
 from tests.servers.sshd import Sshd
 
 QUICK = SshLimits(
-    keepalive_interval=timedelta(seconds=0.2),
-    keepalive_limit=timedelta(seconds=0.8),
+    keepalive_interval=timedelta(seconds=0.5),
+    keepalive_limit=timedelta(seconds=2),
     kill_after=timedelta(seconds=0.2),
-    grace=timedelta(seconds=0.5),
+    grace=timedelta(seconds=2),
 )
-"""So that a silent peer is given up after a second; connecting may take its time on a busy machine."""
+"""So that a silent peer is given up after two seconds; connecting may take its time on a busy machine."""
 
 IMPATIENT = SshLimits(connect=timedelta(seconds=0.5))
 """For a host that accepts connections and says nothing."""
 
-TEN_SECONDS = timedelta(seconds=10)
+A_MINUTE = timedelta(minutes=1)
+"""For a command. What has a limit of its own ends long before, also on a busy machine: `soon`."""
 
 PEM = serialization.Encoding.PEM
 OPENSSH = serialization.PrivateFormat.OpenSSH
@@ -109,7 +110,7 @@ def background() -> Iterator[ThreadPoolExecutor]:
         yield pool
 
 
-def wait_until(true: Callable[[], bool], seconds: float = 5) -> None:
+def wait_until(true: Callable[[], bool], seconds: float = 30) -> None:
     """Fail unless it becomes true."""
     deadline = time.monotonic() + seconds
     while not true():
@@ -118,11 +119,11 @@ def wait_until(true: Callable[[], bool], seconds: float = 5) -> None:
 
 
 @contextmanager
-def within(seconds: float) -> Iterator[None]:
-    """Fail if the block takes longer."""
+def soon() -> Iterator[None]:
+    """Fail if the block has waited for a command's own time limit."""
     began = time.monotonic()
     yield
-    assert time.monotonic() - began < seconds
+    assert time.monotonic() - began < A_MINUTE.total_seconds() / 2
 
 
 class TestHostKeys:
@@ -264,7 +265,7 @@ class TestUnreachable:
     def test_a_closed_port_is_not_yet(self, sshd: Sshd) -> None:
         """Nobody listens: node, address and seconds are named, and the error survives pickling."""
         port = free_port()
-        expected = rf"^cp1: no connection to {sshd.user}@127.0.0.1:{port} after 0.\d s: Connection refused"
+        expected = rf"^cp1: no connection to {sshd.user}@127.0.0.1:{port} after \d+\.\d s: Connection refused"
         with pytest.raises(NotYet, match=expected) as caught:
             SshNode(target(sshd, port=port)).connect()
         assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)  # noqa: S301 - our own
@@ -278,13 +279,13 @@ class TestUnreachable:
         """A peer that closes without a word, as sshd does above MaxStartups."""
         with socket.create_server(("127.0.0.1", 0)) as server:
             threading.Thread(target=hang_up_on_the_first, args=[server]).start()
-            with pytest.raises(NotYet, match="cp1: no connection"), within(3):
+            with pytest.raises(NotYet, match="cp1: no connection"), soon():
                 SshNode(target(sshd, port=server.getsockname()[1])).connect()
 
     def test_a_frozen_sshd_is_not_yet(self, victim: Sshd) -> None:
         """A host that accepts but never speaks is given up after the connect limit."""
         victim.freeze()
-        with pytest.raises(NotYet, match=r"cp1: no connection .* after (0\.[5-9]|1\.\d) s"), within(3):
+        with pytest.raises(NotYet, match=r"cp1: no connection .* after (0\.[5-9]|[1-4]\.\d) s"), soon():
             SshNode(target(victim), limits=IMPATIENT).connect()
 
     def test_a_frozen_node_behind_a_gateway_is_not_yet(self, victim: Sshd, gateway: Sshd) -> None:
@@ -292,9 +293,9 @@ class TestUnreachable:
         victim.freeze()
         with SshNode(target(gateway, "bastion")) as bastion:
             bastion.connect()
-            with pytest.raises(NotYet, match=r"^cp1: no connection"), within(3):
+            with pytest.raises(NotYet, match=r"^cp1: no connection"), soon():
                 SshNode(target(victim), gateway=bastion, limits=IMPATIENT).connect()
-            assert bastion.run("echo here", timeout=TEN_SECONDS).stdout == b"here\n"
+            assert bastion.run("echo here", timeout=A_MINUTE).stdout == b"here\n"
 
     def test_a_gateway_without_a_way_is_not_yet(self, sshd: Sshd, gateway: Sshd) -> None:
         """A gateway that cannot reach the node is named first."""
@@ -315,14 +316,14 @@ class TestRun:
 
     def test_streams_and_status(self, node: SshNode) -> None:
         """Stdout, stderr, stdin and status are kept apart."""
-        output = node.run("cat; echo bad >&2; exit 3", stdin=b"good", timeout=TEN_SECONDS, check=False)
+        output = node.run("cat; echo bad >&2; exit 3", stdin=b"good", timeout=A_MINUTE, check=False)
         assert (output.stdout, output.stderr, output.status) == (b"good", b"bad\n", 3)
-        assert timedelta(0) < output.took < TEN_SECONDS
+        assert timedelta(0) < output.took < A_MINUTE
 
     def test_an_unexpected_status_says_what_the_command_said(self, node: SshNode) -> None:
         """The error has node, command, status and the last lines of stderr, but never stdin."""
         with pytest.raises(CommandFailed) as caught:
-            node.run("seq 100 >&2; cat >/dev/null; exit 7", stdin=b"hunter2", timeout=TEN_SECONDS)
+            node.run("seq 100 >&2; cat >/dev/null; exit 7", stdin=b"hunter2", timeout=A_MINUTE)
         message = str(caught.value)
         assert message.startswith("cp1: `seq 100 >&2; cat >/dev/null; exit 7` ended with status 7: 96\n")
         assert message.endswith("100")
@@ -331,37 +332,37 @@ class TestRun:
     def test_a_large_stdin_comes_back_whole(self, node: SshNode) -> None:
         """5 MB in and out at once do not block each other."""
         data = os.urandom(5_000_000)
-        assert node.run("cat", stdin=data, timeout=TEN_SECONDS, output_limit=len(data)).stdout == data
+        assert node.run("cat", stdin=data, timeout=A_MINUTE, output_limit=len(data)).stdout == data
 
     def test_a_command_need_not_read_its_stdin(self, node: SshNode) -> None:
         """Stdin that nobody reads neither blocks nor fails."""
         data = bytes(5_000_000)
-        assert node.run("exit 0", stdin=data, timeout=TEN_SECONDS).status == 0
-        assert node.run("exec <&-; sleep 0.3; echo end", stdin=data, timeout=TEN_SECONDS).stdout == b"end\n"
+        assert node.run("exit 0", stdin=data, timeout=A_MINUTE).status == 0
+        assert node.run("exec <&-; sleep 0.3; echo end", stdin=data, timeout=A_MINUTE).stdout == b"end\n"
 
     def test_much_output_on_both_streams(self, node: SshNode) -> None:
         """20 MB on each stream at once arrive whole and in linear time."""
         write = "head -c 20000000 /dev/zero & head -c 20000000 /dev/zero >&2; wait"
-        with within(8):
-            output = node.run(write, timeout=TEN_SECONDS, output_limit=40_000_000)
+        with soon():
+            output = node.run(write, timeout=A_MINUTE, output_limit=40_000_000)
         assert (len(output.stdout), len(output.stderr)) == (20_000_000, 20_000_000)
 
     @pytest.mark.parametrize("where", ["", " >&2"])
     def test_output_above_the_limit_fails(self, node: SshNode, where: str) -> None:
         """An endless writer is stopped soon after the limit, and the connection is good for more."""
-        with pytest.raises(CommandFailed, match="wrote more than 4194304 bytes"), within(5):
-            node.run(f"yes{where}", timeout=TEN_SECONDS)
-        assert node.run("echo more", timeout=TEN_SECONDS).stdout == b"more\n"
+        with pytest.raises(CommandFailed, match="wrote more than 4194304 bytes"), soon():
+            node.run(f"yes{where}", timeout=A_MINUTE)
+        assert node.run("echo more", timeout=A_MINUTE).stdout == b"more\n"
 
     def test_awkward_words_arrive_as_they_are(self, node: SshNode) -> None:
         """Whatever the login shell would make of them, the command gets the words themselves."""
         for word in ("it's", 'a "b" $HOME `id` $(id)', "two\nlines", "back\\slash !! #", "naïve ☃", "-n"):
-            assert node.run(f"printf %s {shlex.quote(word)}", timeout=TEN_SECONDS).stdout.decode() == word
+            assert node.run(f"printf %s {shlex.quote(word)}", timeout=A_MINUTE).stdout.decode() == word
 
     def test_the_environment_is_fixed(self, strict: Sshd) -> None:
         """Nothing that the login sets reaches the command, and a broken PATH of the login does not matter."""
         with SshNode(target(strict)) as node:
-            lines = node.run("env", timeout=TEN_SECONDS).stdout.decode().splitlines()
+            lines = node.run("env", timeout=A_MINUTE).stdout.decode().splitlines()
         environment = dict(line.split("=", 1) for line in lines)
         assert environment.keys() <= {"PATH", "LC_ALL", "HOME", "USER", "LOGNAME", "PWD", "OLDPWD", "SHLVL", "_"}
         assert (environment["PATH"], environment["LC_ALL"]) == (command.PATH, "C")
@@ -369,7 +370,7 @@ class TestRun:
     def test_a_time_limit_ends_the_remote_process(self, sshd: Sshd, node: SshNode) -> None:
         """After the limit the command and its children are gone from the node."""
         napping = f"sleep 61.{sshd.port}"
-        with pytest.raises(CommandFailed, match=r"was stopped after its time limit of 0.3 s"), within(4):
+        with pytest.raises(CommandFailed, match=r"was stopped after its time limit of 0.3 s"), soon():
             node.run(f"{napping} & {napping}", timeout=timedelta(seconds=0.3))
         assert not running(napping)
 
@@ -379,30 +380,30 @@ class TestRun:
         with (
             SshNode(target(sshd), limits=QUICK) as node,
             pytest.raises(CommandFailed, match="was stopped"),
-            within(5),
+            soon(),
         ):
             node.run(stubborn, timeout=timedelta(seconds=0.3))
         wait_until(lambda: not running(f"sleep 62.{sshd.port}"))
 
     def test_a_status_of_124_is_the_command_s_own(self, node: SshNode) -> None:
         """The status that means a time-out is only one when the time was up."""
-        assert node.run("exit 124", timeout=TEN_SECONDS, check=False).status == 124
+        assert node.run("exit 124", timeout=A_MINUTE, check=False).status == 124
 
     def test_a_signal_is_not_a_lost_connection(self, node: SshNode) -> None:
         """A command killed by a signal, as the OOM killer does, has the shell's status."""
-        assert node.run("kill -9 $$", timeout=TEN_SECONDS, check=False).status == 137
+        assert node.run("kill -9 $$", timeout=A_MINUTE, check=False).status == 137
 
     def test_a_process_left_behind_with_the_output_open(self, sshd: Sshd) -> None:
         """It keeps the streams from ending; the local limit ends the wait, and the command's status is known."""
-        with SshNode(target(sshd), limits=QUICK) as node, within(3):
-            output = node.run("echo done; setsid sleep 4 &", timeout=timedelta(seconds=0.2))
+        with SshNode(target(sshd), limits=QUICK) as node, soon():
+            output = node.run("echo done; setsid sleep 40 &", timeout=timedelta(seconds=2))
         assert (output.stdout, output.status) == (b"done\n", 0)
 
     def test_commands_run_in_parallel(self, node: SshNode, background: ThreadPoolExecutor, tmp_path: Path) -> None:
         """Eight threads use one connection: no command ends before all have begun, and each gets its own output."""
         wait = f'until [ "$(ls {tmp_path} | wc -l)" = 8 ]; do sleep 0.05; done'
         answers = background.map(
-            lambda n: node.run(f"touch {tmp_path}/{n}; {wait}; echo {n}", timeout=TEN_SECONDS).stdout, range(8)
+            lambda n: node.run(f"touch {tmp_path}/{n}; {wait}; echo {n}", timeout=A_MINUTE).stdout, range(8)
         )
         assert [int(answer) for answer in answers] == list(range(8))
 
@@ -411,10 +412,10 @@ class TestRun:
         begun, end = tmp_path / "begun", tmp_path / "end"
         with SshNode(target(strict)) as node:
             wait = f"touch {begun}; until [ -e {end} ]; do sleep 0.05; done"
-            call = background.submit(node.run, wait, timeout=TEN_SECONDS)
+            call = background.submit(node.run, wait, timeout=A_MINUTE)
             wait_until(begun.exists)
             with pytest.raises(NotYet) as caught:
-                node.run("true", timeout=TEN_SECONDS)
+                node.run("true", timeout=A_MINUTE)
             assert "MaxSessions" in caught.value.hint
             end.touch()
             assert call.result().status == 0
@@ -422,7 +423,7 @@ class TestRun:
     def test_a_command_with_a_zero_byte_is_a_mistake(self, node: SshNode) -> None:
         """It could not be passed on; so is a time limit of zero, which would mean none."""
         with pytest.raises(ValueError, match="zero"):
-            node.run("a\0b", timeout=TEN_SECONDS)
+            node.run("a\0b", timeout=A_MINUTE)
         with pytest.raises(ValueError, match="zero"):
             node.run("true", timeout=timedelta(0))
 
@@ -440,9 +441,9 @@ def running(command_line: str) -> bool:
 class TestLoss:
     """A connection that ends or goes silent while a command runs."""
 
-    def start(self, node: SshNode, background: ThreadPoolExecutor, folder: Path) -> "Future[Output]":
-        """A command of a second, which has begun."""
-        call = background.submit(node.run, f"touch {folder}/begun; sleep 1", timeout=TEN_SECONDS)
+    def start(self, node: SshNode, background: ThreadPoolExecutor, folder: Path, seconds: int = 20) -> "Future[Output]":
+        """A command of so many seconds, which has begun."""
+        call = background.submit(node.run, f"touch {folder}/begun; sleep {seconds}", timeout=A_MINUTE)
         wait_until((folder / "begun").exists)
         return call
 
@@ -450,33 +451,33 @@ class TestLoss:
         """The watchdog ends the wait within its limit, and says for how long there was no answer."""
         call = self.start(hasty, background, tmp_path)
         victim.freeze()
-        with within(2.5), pytest.raises(NotYet, match=r"^cp1: no answer for 0.8 s; outcome unknown: touch"):
+        with soon(), pytest.raises(NotYet, match=r"^cp1: no answer for 2 s; outcome unknown: touch"):
             call.result()
 
     def test_a_silent_peer_with_a_full_send_buffer(
         self, victim: Sshd, hasty: SshNode, background: ThreadPoolExecutor
     ) -> None:
         """Also when the connection is blocked by what we send."""
-        call = background.submit(hasty.run, "cat >/dev/null", stdin=bytes(2**28), timeout=TEN_SECONDS)
+        call = background.submit(hasty.run, "cat >/dev/null", stdin=bytes(2**28), timeout=A_MINUTE)
         time.sleep(0.3)
         victim.freeze()
-        with within(3), pytest.raises(NotYet, match="no answer for"):
+        with soon(), pytest.raises(NotYet, match="no answer for"):
             call.result()
 
     def test_a_cut(self, victim: Sshd, hasty: SshNode, background: ThreadPoolExecutor, tmp_path: Path) -> None:
         """The outcome is unknown, and the next command opens a new connection."""
         call = self.start(hasty, background, tmp_path)
         victim.cut()
-        with within(1), pytest.raises(NotYet, match=r"^cp1: the connection was lost; outcome unknown: touch"):
+        with soon(), pytest.raises(NotYet, match=r"^cp1: the connection was lost; outcome unknown: touch"):
             call.result()
-        assert hasty.run("echo again", timeout=TEN_SECONDS).stdout == b"again\n"
+        assert hasty.run("echo again", timeout=A_MINUTE).stdout == b"again\n"
 
     def test_a_silent_gateway(self, sshd: Sshd, victim: Sshd, background: ThreadPoolExecutor, tmp_path: Path) -> None:
         """Whichever watchdog barks first, the wait ends within the limit."""
         with through(target(victim, "bastion"), target(sshd), QUICK) as node:
             call = self.start(node, background, tmp_path)
             victim.freeze()
-            with within(3), pytest.raises(NotYet, match=r"^cp1: .*no answer for .* outcome unknown"):
+            with soon(), pytest.raises(NotYet, match=r"^cp1: .*no answer for .* outcome unknown"):
                 call.result()
 
     def test_a_cut_gateway(self, sshd: Sshd, victim: Sshd, background: ThreadPoolExecutor, tmp_path: Path) -> None:
@@ -484,14 +485,14 @@ class TestLoss:
         with through(target(victim, "bastion"), target(sshd), QUICK) as node:
             call = self.start(node, background, tmp_path)
             victim.cut()
-            with within(2), pytest.raises(NotYet, match=r"^cp1: the gateway was lost .*outcome unknown"):
+            with soon(), pytest.raises(NotYet, match=r"^cp1: the gateway was lost .*outcome unknown"):
                 call.result()
 
     def test_a_short_freeze_is_survived(
         self, victim: Sshd, hasty: SshNode, background: ThreadPoolExecutor, tmp_path: Path
     ) -> None:
         """A pause shorter than the limit harms nothing."""
-        call = self.start(hasty, background, tmp_path)
+        call = self.start(hasty, background, tmp_path, seconds=1)
         victim.freeze()
         time.sleep(0.3)
         victim.thaw()
@@ -500,7 +501,7 @@ class TestLoss:
     def test_a_quiet_command_is_not_a_silent_peer(self, sshd: Sshd) -> None:
         """A command that says nothing for longer than the limit is left alone."""
         with SshNode(target(sshd), limits=QUICK) as node:
-            assert node.run("sleep 1.1", timeout=TEN_SECONDS).status == 0
+            assert node.run("sleep 3", timeout=A_MINUTE).status == 0
 
 
 @pytest.fixture
@@ -525,7 +526,7 @@ class TestSudo:
     def test_no_right_is_refused(self, sshd: Sshd) -> None:
         """The refusal quotes sudo and has the line to add, also when the caller checks the status himself."""
         with SshNode(target(sshd, sudo=True)) as node, pytest.raises(Refused) as caught:
-            node.run("id", timeout=TEN_SECONDS, sudo=True, check=False)
+            node.run("id", timeout=A_MINUTE, sudo=True, check=False)
         assert caught.value.problem.startswith(f"cp1: {sshd.user} may not use sudo without a password: sudo: ")
         assert f"{sshd.user} ALL=(root) NOPASSWD: ALL" in caught.value.hint
 
@@ -533,13 +534,13 @@ class TestSudo:
         """A node without sudo is told apart from a command that is not there."""
         monkeypatch.setattr(command, "PATH", str(tmp_path))
         with SshNode(target(sshd, sudo=True)) as node, pytest.raises(Refused, match="cp1: has no sudo"):
-            node.run("id", timeout=TEN_SECONDS, sudo=True)
+            node.run("id", timeout=A_MINUTE, sudo=True)
 
     @pytest.mark.skipif(os.geteuid() != 0 or shutil.which("sudo") is None, reason="needs root and sudo")
     def test_sudo_runs_as_root(self, sshd: Sshd) -> None:
         """The whole command is privileged, gets its stdin, and is stopped like any other."""
         with SshNode(target(sshd, sudo=True)) as node:
-            output = node.run("cat; id -u; echo $SUDO_USER", stdin=b"in\n", timeout=TEN_SECONDS, sudo=True)
+            output = node.run("cat; id -u; echo $SUDO_USER", stdin=b"in\n", timeout=A_MINUTE, sudo=True)
             assert output.stdout == b"in\n0\n\n"
             with pytest.raises(CommandFailed, match="was stopped after its time limit"):
                 node.run(f"sleep 63.{sshd.port}", timeout=timedelta(seconds=0.3), sudo=True)
@@ -547,7 +548,7 @@ class TestSudo:
 
     def test_root_needs_no_sudo(self, node: SshNode) -> None:
         """Where the profile says `sudo: false` the command runs as it is."""
-        assert node.run("id -u", timeout=TEN_SECONDS, sudo=True).stdout == f"{os.getuid()}\n".encode()
+        assert node.run("id -u", timeout=A_MINUTE, sudo=True).stdout == f"{os.getuid()}\n".encode()
 
 
 class TestReadFile:
@@ -643,12 +644,9 @@ def round_trip(path: Path, megabytes: int) -> None:
 
 
 def expect_the_end(client: socket.socket) -> None:
-    """Read until the connection ends, which it has to do within three seconds."""
-    with within(3):
-        try:
-            while client.recv(2**18):
-                pass
-        except ConnectionError:
+    """Read until the connection ends, which it has to do within the socket's limit."""
+    with suppress(ConnectionError):
+        while client.recv(2**18):
             pass
 
 
@@ -664,7 +662,7 @@ class TestTunnel:
         """One tunnel carries several connections, and commands besides."""
         with node.tunnel("127.0.0.1", echo.port) as path:
             trips = [background.submit(round_trip, path, 8) for _ in range(2)]
-            assert node.run("echo besides", timeout=TEN_SECONDS).stdout == b"besides\n"
+            assert node.run("echo besides", timeout=A_MINUTE).stdout == b"besides\n"
             for trip in trips:
                 trip.result()
 
@@ -675,13 +673,14 @@ class TestTunnel:
             node.tunnel("127.0.0.1", echo.port) as path,
         ):
             round_trip(path, 16)
-            assert node.run("echo here", timeout=TEN_SECONDS).stdout == b"here\n"
+            assert node.run("echo here", timeout=A_MINUTE).stdout == b"here\n"
 
     def test_only_we_can_use_it_and_it_is_removed(self, node: SshNode, echo: EchoServer) -> None:
         """The socket's folder has mode 0700, and is gone afterwards, with every connection."""
         with node.tunnel("127.0.0.1", echo.port) as path:
             assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
             client = socket.socket(socket.AF_UNIX)
+            client.settimeout(20)
             client.connect(str(path))
             client.sendall(b"x")
             assert client.recv(1) == b"x"
@@ -720,7 +719,7 @@ class TestTunnel:
             assert client.recv(1) == b"x"
             victim.freeze()
             expect_the_end(client)
-        assert tunnel.trouble == "no answer for 0.8 s"
+        assert tunnel.trouble == "no answer for 2 s"
 
     def test_an_sshd_that_forbids_it_is_refused(self, strict: Sshd) -> None:
         """A setting is in the way, and no retry helps; the same for a gateway."""
@@ -761,7 +760,7 @@ class TestCleanup:
             node.tunnel("127.0.0.1", echo.port) as path,
         ):
             round_trip(path, 1)
-            node.run("true", timeout=TEN_SECONDS)
+            node.run("true", timeout=A_MINUTE)
         for limits in (QUICK, None):
             with SshNode(target(victim, known_hosts="/dev/null"), limits=limits) as node, pytest.raises(Refused):
                 node.connect()
@@ -771,7 +770,7 @@ class TestCleanup:
             node.connect()
             victim.freeze()
             with pytest.raises(NotYet):
-                node.run("true", timeout=TEN_SECONDS)
+                node.run("true", timeout=A_MINUTE)
         wait_until(lambda: nothing_more_than(before))
 
     def test_a_node_that_is_dropped_is_closed(self, sshd: Sshd) -> None:
@@ -787,7 +786,7 @@ class TestCleanup:
             node.connect()
             node.close()
             node.close()
-            assert node.run("echo again", timeout=TEN_SECONDS).stdout == b"again\n"
+            assert node.run("echo again", timeout=A_MINUTE).stdout == b"again\n"
 
     def test_nothing_of_this_machine_s_configuration_is_used(
         self, sshd: Sshd, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
@@ -800,7 +799,7 @@ class TestCleanup:
         monkeypatch.setenv("FABRIC_PORT", "1")
         monkeypatch.setenv("SSH_AUTH_SOCK", str(tmp_path / "agent"))
         with SshNode(target(sshd)) as node:
-            assert node.run("echo here", timeout=TEN_SECONDS).stdout == b"here\n"
+            assert node.run("echo here", timeout=A_MINUTE).stdout == b"here\n"
 
 
 def open_things() -> tuple[int, int]:

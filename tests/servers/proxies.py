@@ -367,6 +367,31 @@ class Rule:
         return True
 
 
+class Hold:
+    """The requests of a rule stop on their way until the block ends; it begins when the first has come.
+
+    Every one of them, for a client gives a request up after a minute and tries again.
+    """
+
+    def __init__(self, rule: Rule, limit: float) -> None:
+        """From now on; `limit` is in seconds, for the first to come and for each to be let go."""
+        self._limit = limit
+        self._reached, self._released = threading.Event(), threading.Event()
+        rule.then(self._stop)
+
+    def __enter__(self) -> Self:
+        assert self._reached.wait(self._limit), "no such request came"
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._released.set()
+
+    def _stop(self, request: Request) -> None:
+        del request
+        self._reached.set()
+        self._released.wait(self._limit)
+
+
 @dataclass
 class _Head:
     """The lines of a request or response up to its body, as they came."""
