@@ -23,7 +23,7 @@ demo: ## a backup and a restore on real servers, without root
 
 test: ## unit and component tests; ARGS="-k name" goes to pytest
 	$(RUN) python -m tests.servers.binaries
-	$(RUN) pytest -n 2 --dist loadfile $(ARGS)
+	$(RUN) pytest -n 3 --dist loadfile $(ARGS)
 
 e2e: ## tests on real clusters, two at a time, as root on Linux; ARGS as above
 	$(RUN) pytest tests/e2e -s -n 2 --dist loadgroup -m "not full" --durations=12 $(ARGS)
