@@ -11,7 +11,7 @@ from tests.lab.init import remove
 
 PREFIX = "kube-runbooks-"
 CONTROLLERS = ("cpuset", "cpu", "io", "memory", "pids")
-FREEZE_LIMIT = 10.0
+FREEZE_LIMIT = 60.0
 
 
 class ControlGroups:
