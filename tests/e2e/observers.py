@@ -195,6 +195,13 @@ def _count_members(lab: Lab, seen: Seen) -> None:
     tls.load_cert_chain(folder / "client.crt", folder / "client.key")
 
     def ails(address: str) -> str:
+        """For a whole second: when the leader changes, nobody leads for a moment, and all members say so."""
+        end = time.monotonic() + 1
+        while (why := asked(address)) and time.monotonic() < end:
+            time.sleep(0.1)
+        return why
+
+    def asked(address: str) -> str:
         try:
             answer = httpx.get(f"https://{address}:2379/health", verify=tls, timeout=5, trust_env=False).text
         except httpx.HTTPError as error:
