@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -205,12 +206,22 @@ class EtcdClient:
         """As `etcdctl endpoint health` asks: a read that needs a quorum. A permission error is an answer too."""
         try:
             with _spoken(self.member, "Range"):
-                self._kv.Range(rpc_pb2.RangeRequest(key=b"health"), timeout=HEALTH_SECONDS)
+                self._read_with_quorum()
         except NotYet:
             return False
         except Refused:
             return True
         return True
+
+    def _read_with_quorum(self) -> None:
+        """Again when it meets a change of the leader, which takes milliseconds."""
+        read = partial(self._kv.Range, rpc_pb2.RangeRequest(key=b"health"), timeout=HEALTH_SECONDS)
+        try:
+            read()
+        except grpc.RpcError as error:
+            if "leader changed" not in (error.details() or ""):
+                raise
+            read()
 
 
 def _channel(target: str, credentials: Credentials | None, options: list[tuple[str, object]]) -> grpc.Channel:

@@ -5,8 +5,11 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from contextvars import copy_context
 from pathlib import Path
 
 import grpc
@@ -22,6 +25,7 @@ from tasks.etcd import look_at_members
 from tasks.models.maintenance import Worth
 from tasks.models.plan import Mode
 from tasks.models.report import Outcome
+from tasks.policy.quorum import what_ails
 from tests.servers.binaries import ROOT
 from tests.servers.etcd import EtcdCluster
 from tests.servers.etcd_pages import fragment, leader_of, revision_of, sizes
@@ -32,6 +36,7 @@ from tests.servers.site import Site
 NewSite = Callable[[EtcdCluster], Site]
 ANY = Worth(reclaimable_mib=1, reclaimable_percent=10)
 QUOTA = 24 * 2**20
+CHANGES = 30
 
 
 @pytest.fixture(autouse=True)
@@ -174,6 +179,38 @@ def test_a_single_member_needs_leave_for_the_pause(etcd1: EtcdCluster, new_site:
     report = etcd_maintenance(site.name, mode=Mode.APPLY, worth=ANY, allow_downtime=True)
     assert report.outcome is Outcome.COMPLETED
     assert sizes(etcd1)["solo"] < before["solo"]
+
+
+def test_a_change_of_the_leader_ails_no_member(
+    three: EtcdCluster, new_site: NewSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In its moment each member says that nobody leads, or that the leader changed; whoever asks just then is told better."""
+    monkeypatch.setattr(etcd_client, "HEALTH_SECONDS", 20.0)  # no other reason is to be told
+    handle, end = open_cluster(new_site(three).name), threading.Event()
+    told: list[str] = []
+
+    def look() -> None:
+        while not end.is_set():
+            told.extend(what_ails(one) for one in look_at_members(handle, "direct").members)
+
+    with ThreadPoolExecutor(1) as pool:
+        looking = pool.submit(copy_context().run, look)
+        try:
+            for _ in range(CHANGES):
+                move_leader(three)
+        finally:
+            end.set()
+        looking.result()
+    assert len(told) > 3 * CHANGES
+    assert set(told) == {""}
+
+
+def move_leader(cluster: EtcdCluster) -> None:
+    """To the next one, by etcdctl."""
+    told = json.loads(cluster.etcdctl("endpoint", "status", "--write-out=json"))
+    leader = next(member for member in cluster.members if member.name == leader_of(cluster))
+    heir = next(one for one in told if one["Endpoint"] != leader.url)["Status"]["header"]["member_id"]
+    cluster.etcdctl("move-leader", f"{heir:x}", member=leader)
 
 
 def test_health_says_who_leads_and_at_which_revision(three: EtcdCluster, new_site: NewSite) -> None:

@@ -5,6 +5,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -78,6 +79,8 @@ class Seen:
     writes: Count = field(default_factory=Count)
     service: Count = field(default_factory=Count)
     fewest_members: int = 99
+    ailing: list[str] = field(default_factory=list)
+    """Members of etcd that were not healthy, with the reason: a line for each look that found any, with its time."""
     violations: list[str] = field(default_factory=list)
     """Of the budget."""
     cordons: list[tuple[float, str, bool]] = field(default_factory=list)
@@ -190,12 +193,26 @@ def _count_members(lab: Lab, seen: Seen) -> None:
     folder = lab.folder / "etcd-client"
     tls = ssl.create_default_context(cafile=str(folder / "ca.crt"))
     tls.load_cert_chain(folder / "client.crt", folder / "client.key")
-    healthy = 0
-    with httpx.Client(verify=tls, timeout=5, trust_env=False) as client:
-        for machine in lab.control_planes:
-            with suppress(httpx.HTTPError):
-                healthy += client.get(f"https://{machine.address}:2379/health").text.startswith('{"health":"true"')
-    seen.fewest_members = min(seen.fewest_members, healthy)
+
+    def ails(address: str) -> str:
+        """For a whole second: when the leader changes, nobody leads for a moment, and all members say so."""
+        end = time.monotonic() + 1
+        while (why := asked(address)) and time.monotonic() < end:
+            time.sleep(0.1)
+        return why
+
+    def asked(address: str) -> str:
+        try:
+            answer = httpx.get(f"https://{address}:2379/health", verify=tls, timeout=5, trust_env=False).text
+        except httpx.HTTPError as error:
+            return f"{type(error).__name__} {error}"
+        return "" if answer.startswith('{"health":"true"') else answer
+
+    with ThreadPoolExecutor(len(lab.control_planes)) as pool:  # in one moment
+        found = list(pool.map(ails, [machine.address for machine in lab.control_planes]))
+    if reasons := [f"{machine.name}: {why}" for machine, why in zip(lab.control_planes, found, strict=True) if why]:
+        seen.ailing.append(f"{time.strftime('%X')} {'; '.join(reasons)}")
+    seen.fewest_members = min(seen.fewest_members, len(found) - len(reasons))
 
 
 def _watch_budget(lab: Lab, seen: Seen) -> None:

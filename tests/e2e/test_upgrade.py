@@ -402,7 +402,7 @@ def assert_nobody_was_hurt(seen: Seen) -> None:
     assert seen.service.total > 100
     assert seen.service.lost == []
     assert seen.reads.lost == seen.writes.lost == []
-    assert seen.fewest_members >= 2
+    assert seen.fewest_members >= 2, "\n".join(seen.ailing)
     assert seen.violations == []
 
 
