@@ -39,8 +39,8 @@ ALL = [*Authority]
 class Node:
     """A folder that kubeadm has filled, and a folder for the halves; commands that change something can be counted."""
 
-    def __init__(self, folder: Path, template: Path) -> None:
-        shutil.copytree(template, folder / "kubernetes")
+    def __init__(self, folder: Path, kubeadms_files: Path) -> None:
+        shutil.copytree(kubeadms_files, folder / "kubernetes")
         self.kubeadm = KubeadmPki(folder / "kubernetes", controlPlaneEndpoint="api.example.org:6443")
         self.root = self.kubeadm.folder
         (self.root / "manifests").mkdir()
@@ -104,18 +104,10 @@ class Node:
         return [half.id for half in halves_in(base64.b64decode(cluster["cluster"]["certificate-authority-data"]))]
 
 
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What kubeadm makes: a dozen keys, which take their time."""
-    made = KubeadmPki(tmp_path_factory.mktemp("template"), controlPlaneEndpoint="api.example.org:6443")
-    made.make_all()
-    return made.folder
-
-
 @pytest.fixture
-def node(tmp_path: Path, template: Path) -> Node:
+def node(tmp_path: Path, kubeadms_files: Path) -> Node:
     """As kubeadm leaves a control plane node."""
-    return Node(tmp_path, template)
+    return Node(tmp_path, kubeadms_files)
 
 
 @pytest.mark.parametrize("authority", ALL)

@@ -29,7 +29,6 @@ from tasks.models.restore import PARKED
 from tasks.models.rotation import NodeRotated, NodeRotation
 from tasks.policy.ca_trust import halves_of, state_of
 from tasks.probes import ca_api
-from tests.servers.kubeadm_pki import KubeadmPki
 from tests.unit.test_ca_api import cluster_info, root
 from tests.unit.test_ca_rotation_scripts import CONTROLLERS
 
@@ -100,18 +99,18 @@ class Api:
 class World:
     """Two control planes and two workers of one cluster."""
 
-    def __init__(self, folder: Path, template: Path) -> None:
+    def __init__(self, folder: Path, kubeadms_files: Path) -> None:
         self.machines = {name: Machine(name, folder / name) for name in ("cp1", "cp2", "w1", "w2")}
         for name, machine in self.machines.items():
             here = Path(f"{machine.root}{FOLDER}")
             if name.startswith("cp"):
-                shutil.copytree(template, here)
+                shutil.copytree(kubeadms_files, here)
                 (here / "manifests").mkdir()
                 (here / "manifests/kube-controller-manager.yaml").write_text(CONTROLLERS.replace("FOLDER", str(FOLDER)))
             else:
                 (here / "pki").mkdir(parents=True)
-                shutil.copy(template / "pki/ca.crt", here / "pki/ca.crt")
-                shutil.copy(template / "kubelet.conf", here / "kubelet.conf")
+                shutil.copy(kubeadms_files / "pki/ca.crt", here / "pki/ca.crt")
+                shutil.copy(kubeadms_files / "kubelet.conf", here / "kubelet.conf")
         self.kube = Api()
         self.profile = SimpleNamespace(
             name="prod", kubeadm=SimpleNamespace(folder=FOLDER), kubernetes=SimpleNamespace(kubeconfig=None)
@@ -163,18 +162,10 @@ def plan(stage: Stage, state: State, authority: Authority = CLUSTER, **changes: 
     return CaRotationPlan.model_validate(values | changes)
 
 
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What kubeadm makes."""
-    made = KubeadmPki(tmp_path_factory.mktemp("template"), controlPlaneEndpoint="api.example.org:6443")
-    made.make_all()
-    return made.folder
-
-
 @pytest.fixture
-def world(tmp_path: Path, template: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+def world(tmp_path: Path, kubeadms_files: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     """For the tasks."""
-    world = World(tmp_path, template)
+    world = World(tmp_path, kubeadms_files)
     monkeypatch.setattr(ca_rotation, "open_cluster", lambda _: world)
     monkeypatch.setattr(ca_rotation, "look_at_node", lambda _, name: world.look(name))
     monkeypatch.setattr(ca_rotation, "bring_leaves", world.rotate)
