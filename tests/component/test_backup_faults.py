@@ -476,14 +476,17 @@ def tunnelled(
 
 
 @pytest.mark.usefixtures("few_tries")
-def test_a_frozen_ssh_connection_ends_within_its_limits(tunnelled: tuple[Site, Sshd], proxy: S3Proxy) -> None:
-    """In the middle of the stream; the run ends with a sentence, and works again when the node does."""
+def test_a_frozen_ssh_connection_ends_within_its_limits(
+    tunnelled: tuple[Site, Sshd], proxy: S3Proxy, caplog: pytest.LogCaptureFixture
+) -> None:
+    """In the middle of the stream, by SSH's own; the run ends with a sentence, and works again when the node does."""
     site, sshd = tunnelled
     proxy.on(method="POST", path=STORED, query="uploads", times=1).then(lambda _: sshd.freeze())
     try:
         assert_fails(site, NotYet, "no member of the plan is fit now: cp1: ")
     finally:
         sshd.thaw()
+    assert "no answer for 3 s" in caplog.text
     assert_works_again(site)
 
 
