@@ -22,7 +22,7 @@ from tasks.summaries import summarize_drill
 )
 def etcd_restore_drill(
     cluster: Annotated[str, StringConstraints(pattern=NAME_PATTERN)],
-    backup: Annotated[str, StringConstraints(min_length=1, max_length=64)] = "latest",
+    backup: Annotated[str, StringConstraints(min_length=1, max_length=100)] = "latest",
 ) -> Report:
     """Restores a backup into a scratch etcd on the worker and compares it with what the live member said of itself.
 

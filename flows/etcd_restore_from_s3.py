@@ -76,7 +76,7 @@ def etcd_restore_from_s3(
                 confirm=confirmed,
                 lost=lost,
                 from_cluster=from_cluster,
-                restore_id=run.run_id[:8],
+                restore_id=run.run_id,
                 now=datetime.now(UTC),
             )
         )

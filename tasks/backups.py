@@ -30,7 +30,7 @@ def sweep_leftovers(cluster: str, run_id: str) -> Swept:
     """
     handle = open_cluster(cluster)
     now, age = datetime.now(UTC), handle.profile.backup.stale_upload_age
-    uploads, data = handle.backups.leftovers(lambda backup, since: backup.run == run_id[:8] or now - since > age)
+    uploads, data = handle.backups.leftovers(lambda backup, since: backup.run == run_id or now - since > age)
     for upload in uploads:
         handle.store.abort(upload)
     for key in data:
@@ -42,7 +42,7 @@ def sweep_leftovers(cluster: str, run_id: str) -> Swept:
 def backup_of_this_run(cluster: str, run_id: str) -> Backup | None:
     """What an earlier attempt of this run finished, manifest and all: then there is nothing to do again."""
     backups = open_cluster(cluster).backups
-    mine = [found for found in backups.known() if found.run == run_id[:8]]
+    mine = [found for found in backups.known() if found.run == run_id]
     return backups.read(mine[-1]) if mine else None
 
 

@@ -47,7 +47,7 @@ def keep_evidence(store: ObjectStore, cluster: str, runbook: str, name: str, tex
 
 def keep_record(store: ObjectStore, cluster: str, record: NodePatched) -> str:
     """What became of a node, with the proof of it, among the records of that node; returns where it is."""
-    key = f"{_records(store, cluster, record.node)}{record.at:%Y%m%dT%H%M%SZ}-{record.run_id[:8]}.json"
+    key = f"{_records(store, cluster, record.node)}{record.at:%Y%m%dT%H%M%SZ}-{record.run_id}.json"
     body = record.model_copy(update={"record": store.uri(key)}).model_dump_json(indent=2)
     store.put(key, redact(body).encode(), "application/json")
     return store.uri(key)

@@ -44,12 +44,12 @@ def snapshot_by_node(handle: Cluster, plan: BackupPlan, source: Source, run_id: 
     """
     member, status, node = source.member, source.status, _node_of(handle, source.member.node)
     _check(node, status.db_size)
-    stop_job(node, f"backup-{run_id[:8]}-*")
+    stop_job(node, f"backup-{run_id}-*")
     tools = etcd_tools(node, ".".join(status.version.split(".")[:2]))
     revision, taken_at = source.client.revision(), datetime.now(UTC).replace(microsecond=0)
-    backup_id = BackupId(taken_at=taken_at, revision=revision, run=run_id[:8])
+    backup_id = BackupId(taken_at=taken_at, revision=revision, run=run_id)
     key = handle.backups.data_key(backup_id)
-    name = f"backup-{run_id[:8]}-{taken_at:%Y%m%dt%H%M%Sz}"
+    name = f"backup-{run_id}-{taken_at:%Y%m%dt%H%M%Sz}"
     script = snapshot_script(name, tools, handle.on_node(member.endpoint), revision)
     upload = handle.store.start_upload(key)
     try:

@@ -69,7 +69,7 @@ class NodeWork(NodeParts):
         """
         self.check()
         self.unproven = self.unproven or touches
-        mine = f"{what}-{self.run_id[:8]}"
+        mine = f"{what}-{self.run_id}"
         running = next((one for one in self.machine.jobs if one.startswith(f"{what}-") and one != mine), mine)
         if running != mine:
             log_about(self.name).warning("job %s of another run is under way there: attached", running)
@@ -178,7 +178,7 @@ class NodeWork(NodeParts):
             told.append(f"{self.name} could not be cordoned: {second.problem}")
         try:
             store, cluster = self.handle.store, self.handle.profile.name
-            place = keep_evidence(store, cluster, self.runbook, f"{self.run_id[:8]}-{self.name}", self.run(evidence))
+            place = keep_evidence(store, cluster, self.runbook, f"{self.run_id}-{self.name}", self.run(evidence))
             told.append(f"what it says of itself is in {place}")
         except RunbookError as second:
             told.append(f"what it says of itself could not be kept: {second.problem}")

@@ -111,7 +111,7 @@ def _console_of(work: NodeWork) -> str:
         command = f"NODE={shlex.quote(work.name)}; export NODE; {rules.command}"
         output = work.handle.node(rules.node).run(command, timeout=CONSOLE_CALL, sudo=True, check=False)
         text = output.stdout.decode(errors="replace") + output.complaint
-        name = f"{work.run_id[:8]}-{work.name}-console"
+        name = f"{work.run_id}-{work.name}-console"
         place = keep_evidence(work.handle.store, work.handle.profile.name, work.runbook, name, text)
     except RunbookError as error:
         return f"; its console could not be asked: {error.problem}"

@@ -31,7 +31,7 @@ def report_prefix(store: ObjectStore, cluster: str, runbook: str) -> str:
 
 def report_key(store: ObjectStore, report: Report) -> str:
     """Of one attempt of a run, without `.json` or `.md`."""
-    name = f"{report.started_at:%Y%m%dT%H%M%SZ}-{report.run_id[:8]}"
+    name = f"{report.started_at:%Y%m%dT%H%M%SZ}-{report.run_id}"
     return report_prefix(store, report.cluster, report.runbook) + name
 
 
@@ -75,7 +75,7 @@ def show_plan(runbook: str, cluster: str, plan: Plan) -> None:
 def find_report(store: ObjectStore, cluster: str, runbook: str, run_id: str) -> Report | None:
     """The report, or journal, of a run's newest attempt."""
     found = [stored.key for stored in store.objects(report_prefix(store, cluster, runbook))]
-    keys = [key for key in found if key.endswith(f"-{run_id[:8]}.json")]
+    keys = [key for key in found if key.endswith(f"-{run_id}.json")]
     return Report.model_validate_json(store.get(max(keys))) if keys else None
 
 

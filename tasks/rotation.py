@@ -473,7 +473,7 @@ class _Rotation(NodeParts):
         store, cluster = self.handle.store, self.handle.profile.name
         try:
             text = self._run(rotation.evidence())
-            return f"what it says of itself is in {keep_evidence(store, cluster, RUNBOOK, f'{self._run_id[:8]}-{self.name}', text)}"
+            return f"what it says of itself is in {keep_evidence(store, cluster, RUNBOOK, f'{self._run_id}-{self.name}', text)}"
         except RunbookError as error:
             return f"what it says of itself could not be kept: {error.problem}"
 

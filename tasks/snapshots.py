@@ -54,7 +54,7 @@ def _stream(handle: Cluster, plan: BackupPlan, source: Source, run_id: str) -> S
     member, status = source.member, source.status
     with _pinned_snapshot(source.client) as pinned:
         taken_at = datetime.now(UTC).replace(microsecond=0)
-        backup_id = BackupId(taken_at=taken_at, revision=pinned.revision, run=run_id[:8])
+        backup_id = BackupId(taken_at=taken_at, revision=pinned.revision, run=run_id)
         key = handle.backups.data_key(backup_id)
         plain, stored = _upload(handle, key, pinned.stream, member.label)
         try:

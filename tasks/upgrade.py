@@ -104,7 +104,7 @@ def stage_upgrade(cluster: str, plan: UpgradePlan, options: UpgradeOptions, run_
     def stage(node: NodeUpgrade) -> tuple[str, ...]:
         manager = look_at_machine(handle, node.name).packages.manager
         script = upgrade.stage(manager, plan.version, text)
-        job = Job(f"{_job_name('stage', plan.version)}-{run_id[:8]}", script, STAGE_LIMIT, nice=10)
+        job = Job(f"{_job_name('stage', plan.version)}-{run_id}", script, STAGE_LIMIT, nice=10)
         images = upgrade.parse_images(run_job(handle.node(node.name), job).output)
         log_about(node.name).info("packages and images of v%s are there", plan.version)
         return images

@@ -12,15 +12,23 @@ from tasks.models.etcd import KeySpaceHash, Member
 from tasks.models.plan import Caution, Plan, Skip
 
 _TIME = "%Y%m%dT%H%M%SZ"
-_ID = re.compile(r"(\d{8}T\d{6}Z)-(\d+)-([0-9a-f]{8})")
+_RUN = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+_ID = re.compile(rf"(\d{{8}}T\d{{6}}Z)-(\d+)-({_RUN}|[0-9a-f]{{8}})")
 
 
 class BackupId(Model):
-    """`<time>-<revision>-<run>`: sorts by time, and two runs in one second never share a key."""
+    """The id of a backup is `<time>-<revision>-<run>`: it sorts by time, and two runs in one second never share a key.
+
+    The run is the flow run's whole id. Prefect's scheduler gives all runs of a batch ids that begin with the same 8 to 12
+    digits, so a shortened id names more than one run.
+    """
 
     taken_at: UtcTime
     revision: int = Field(ge=0)
-    run: str = Field(pattern=r"^[0-9a-f]{8}$", description="first eight digits of the flow run's id")
+    run: str = Field(
+        pattern=rf"^({_RUN}|[0-9a-f]{{8}})$",
+        description="the flow run's whole id; backups made before 2026-12 have its first eight digits, which belong to no run",
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -28,7 +36,7 @@ class BackupId(Model):
         if not isinstance(value, str):
             return value
         if not (found := _ID.fullmatch(value)):
-            message = "not the id of a backup, for example 20261123T120000Z-4711-0a1b2c3d"
+            message = "not the id of a backup, for example 20261123T120000Z-4711-0a1b2c3d-4e5f-7061-8293-a4b5c6d7e8f9"
             raise ValueError(message)
         return {
             "taken_at": datetime.strptime(found[1], _TIME).replace(tzinfo=UTC),

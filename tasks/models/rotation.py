@@ -66,7 +66,7 @@ class RotationRecord(Model):
     @property
     def copy_file(self) -> str:
         """The copy of kubeadm's folder as it was."""
-        return f"{WORK}/{self.run_id[:8]}.tar"
+        return f"{WORK}/{self.run_id}.tar"
 
 
 class OnNode(Model):
@@ -74,9 +74,7 @@ class OnNode(Model):
 
     node: str
     record: RotationRecord | None = Field(default=None, description="of a rotation that has not ended")
-    ended: tuple[str, ...] = Field(
-        default=(), description="first digits of the ids of runs that came to their end here"
-    )
+    ended: tuple[str, ...] = Field(default=(), description="ids of the runs that finished here")
     restore: bool = Field(default=False, description="a restore of etcd is under way there")
 
 

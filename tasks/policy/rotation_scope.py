@@ -220,7 +220,7 @@ class RotationScene:
 
     def _done(self, left: OnNode) -> bool:
         """A retry of a run renews nothing twice, also where a new leaf lives for less than `renew_before`."""
-        return self.facts.run_id[:8] in left.ended
+        return self.facts.run_id in left.ended
 
     def _why_not(self, one: Certificate, left: OnNode) -> str:
         remains = one.left(self.now) or timedelta()

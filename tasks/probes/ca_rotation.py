@@ -176,7 +176,7 @@ def end(folder: PurePosixPath, authority: Authority, run_id: str) -> str:
 
 def ended_folder(authority: Authority, run_id: str) -> str:
     """Where the old half is once nobody believes it any more."""
-    return f"{WORK}/{authority}-ended-{run_id[:8]}"
+    return f"{WORK}/{authority}-ended-{run_id}"
 
 
 def _half(line: str) -> Half | None:

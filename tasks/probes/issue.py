@@ -84,7 +84,7 @@ rmdir {WORK} 2> /dev/null || true
 
 def kept_folder(folder: PurePosixPath, run_id: str) -> str:
     """Where copies of what was replaced are."""
-    return _quoted(folder / f"kube-runbooks-before-{run_id[:8]}")
+    return _quoted(folder / f"kube-runbooks-before-{run_id}")
 
 
 def whole_file(path: str, content: bytes, mode: str) -> bytes:

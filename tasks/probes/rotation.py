@@ -141,7 +141,7 @@ def end(run_id: str) -> str:
     """The rotation is over there: its record stays under the name of the run that ended it, and the newest copies do."""
     return f"""set -eu
 rm -rf {STAGE} {CONFIGURATION} {PUT_BACK}
-[ ! -e {RECORD} ] || mv {RECORD} {WORK}/{run_id[:8]}.ended
+[ ! -e {RECORD} ] || mv {RECORD} {WORK}/{run_id}.ended
 ls -t {WORK}/*.tar 2> /dev/null | tail -n +{KEPT + 1} | while read -r file; do rm -f "$file"; done
 """
 
@@ -158,7 +158,7 @@ rm -f {PUT_BACK} {RECORD}
 def job_of(record: RotationRecord) -> str:
     """The name of the job that renews: the same leaves of the same run are the same job."""
     wanted = sha256(" ".join((*record.leaves, "/", *record.anew)).encode()).hexdigest()
-    return f"certificates-{record.run_id[:8]}-{wanted[:8]}"
+    return f"certificates-{record.run_id}-{wanted[:8]}"
 
 
 def put_back_copy(record: RotationRecord) -> str:

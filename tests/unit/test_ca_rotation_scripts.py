@@ -182,7 +182,7 @@ def test_the_controller_manager_signs_with_a_file_of_one(node: Node) -> None:
     node.sh(ca_rotation.end(node.folder, Authority.CLUSTER, "0a1b2c3d-4711"))
     assert not signing.exists()
     assert node.look(Authority.CLUSTER).new is None
-    assert (node.root.parent / "work/ca-ended-0a1b2c3d/old.key").exists()
+    assert (node.root.parent / "work/ca-ended-0a1b2c3d-4711/old.key").exists()
 
 
 @pytest.mark.parametrize(

@@ -270,8 +270,8 @@ def test_three_stages_bring_every_node_from_the_old_one_to_the_new_one(world: Wo
     assert [leaves for name, leaves in world.rotated if name == "cp1"] == [(), ("apiserver",), ()]
     last = plan(Stage.DROP_OLD, State.ONLY_NEW, puts_away=("cp1", "cp2", "w1", "w2"))
     away = ca_rotation.put_halves_away.fn("prod", last, ORDERS.run_id, lambda: None)
-    assert set(away.values()) == {f"{WORK}/ca-ended-0a1b2c3d"}
-    assert world.node("cp2").read_file(f"{WORK}/ca-ended-0a1b2c3d/old.key")
+    assert set(away.values()) == {f"{WORK}/ca-ended-0a1b2c3d-4711"}
+    assert world.node("cp2").read_file(f"{WORK}/ca-ended-0a1b2c3d-4711/old.key")
     assert world.state("cp1") is State.ONLY_OLD  # of a next rotation, which has not begun
 
 

@@ -45,7 +45,7 @@ def test_the_newest_record_of_a_node_says_how_long_it_takes() -> None:
         at, took = NOON + timedelta(days=day), timedelta(seconds=seconds)
         record = NodePatched(node="w1", run_id=f"{day}a1b2c3d-1", at=at, whole=whole, took=took)
         place = keep_record(store, "prod", record)
-    assert place == "s3://b/prod/nodes/w1/os-patch/20261127T120000Z-3a1b2c3d.json"
+    assert place == "s3://b/prod/nodes/w1/os-patch/20261127T120000Z-3a1b2c3d-1.json"
     found = read_records(store, "prod", ["w1", "w2"])
     assert found == {"w1": Earlier(took=timedelta(seconds=60), rebooted=False)}
     (last,) = (body for key, body in cast("Bucket", store).kept.items() if "20261127" in key)

@@ -111,7 +111,7 @@ def test_a_machine_that_does_not_come_back_is_told_with_what_was_last_seen(
         (
             b"1\n2\n3\n4\n5\nKernel panic\n",
             "cp1",
-            "evidence/0a1b2c3d-w1-console.txt, ends with: 2 / 3 / 4 / 5 / Kernel panic",
+            "evidence/0a1b2c3d-1-w1-console.txt, ends with: 2 / 3 / 4 / 5 / Kernel panic",
         ),
         (b"", "cp1", "ends with: nothing"),
         (AWAY, "cp1", "its console could not be asked: w1: no connection"),

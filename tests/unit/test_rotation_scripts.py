@@ -136,7 +136,7 @@ def machine(tmp_path: Path) -> Machine:
 def test_a_copy_is_made_once_and_is_for_root_only(machine: Machine) -> None:
     """Without kubeadm's own copies; what is wanted is written down after it."""
     machine.begin()
-    copy = machine.work / "0a1b2c3d.tar"
+    copy = machine.work / "0a1b2c3d-0000.tar"
     assert copy.stat().st_mode & 0o777 == 0o600
     assert machine.work.stat().st_mode & 0o777 == 0o700
     first = copy.read_bytes()
@@ -232,7 +232,7 @@ def test_files_and_manifests_of_before_come_back_and_the_run_is_forgotten(machin
     job.mkdir(parents=True)
     assert machine.shell(rotation.forget(RECORD)).returncode == 0
     assert not job.exists()
-    assert [path.name for path in machine.work.iterdir()] == ["0a1b2c3d.put-back.tar"]
+    assert [path.name for path in machine.work.iterdir()] == ["0a1b2c3d-0000.put-back.tar"]
     assert rotation.parse_left("cp1", machine.shell(rotation.look()).stdout).record is None
 
 
@@ -245,7 +245,7 @@ def test_an_end_is_written_down_and_only_the_newest_copies_stay(machine: Machine
         assert machine.shell(rotation.note(record)).returncode == 0
         assert machine.shell(rotation.end(record.run_id)).returncode == 0
     left = rotation.parse_left("cp1", machine.shell(rotation.look()).stdout)
-    assert left.ended == tuple(f"run{number}aaa"[:8] for number in range(5))
+    assert left.ended == tuple(f"run{number}aaa" for number in range(5))
     assert left.record is None
     assert sorted(path.name for path in machine.work.glob("*.tar")) == ["run2aaa.tar", "run3aaa.tar", "run4aaa.tar"]
 
