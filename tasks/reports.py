@@ -176,11 +176,15 @@ def _head(report: Report) -> list[str]:
     return lines
 
 
-def to_question(runbook: str, cluster: str, plan: Plan) -> str:
-    """The plan as a person reads it who is asked to approve it."""
+def to_question(runbook: str, cluster: str, plan: Plan, news: Sequence[str] = ()) -> str:
+    """The plan as a person reads it who is asked to approve it: all that the approval holds for. `news` were not in the last one."""
     head = f"# {runbook} of {cluster}: approve this plan?"
-    promise = "Nothing was touched yet. After your answer all is looked at once more; another plan would be asked about again."
-    return "\n".join([head, "", promise, *_plan_part(plan), ""])
+    promise = (
+        "Nothing of this plan was touched yet. After your answer the run looks at everything again. It asks again if the plan "
+        "has another step, caution or eviction then, or if a parameter or the profile has changed."
+    )
+    new = ["", "New since the plan that was approved:", "", *(f"- {one}" for one in news)] if news else []
+    return "\n".join([head, "", promise, *new, *_plan_part(plan), ""])
 
 
 PLAN_HEAD = ("what", "who", "how", "why")
@@ -192,11 +196,16 @@ def _plan_rows(plan: Plan) -> list[tuple[str, str, str, str]]:
         *(("skip", skip.subject, "", skip.reason) for skip in plan.skips),
         *(("look at", caution.subject, caution.next_step, caution.problem) for caution in plan.cautions),
         *(("refuse", refusal.subject, refusal.next_step, refusal.problem) for refusal in plan.refusals),
+        *(("evict", name, "", "its pods are on a node that is drained") for name in plan.evicts),
     ]
 
 
 def _plan_part(plan: Plan | None) -> list[str]:
-    return ["", f"## Plan {plan.digest}", "", *_table(PLAN_HEAD, _plan_rows(plan))] if plan else []
+    if plan is None:
+        return []
+    terms = [(term.name, term.value) for term in plan.terms]
+    conditions = ["", "### Made for these parameters and this profile", "", *_table(("what", "value"), terms)]
+    return ["", f"## Plan {plan.digest}", "", *_table(PLAN_HEAD, _plan_rows(plan)), *(conditions if terms else [])]
 
 
 def _steps_part(done: Sequence[Done]) -> list[str]:

@@ -74,7 +74,7 @@ def prepare_data(cluster: str, plan: RestorePlan, backup: Backup, check: Callabl
 
     def prepare(target: RestoreTarget) -> None:
         words = etcdutl_words(plan, target)
-        job = Job(f"restore-{plan.id}-{plan.digest}", restore.prepare(plan, target, backup, words), FETCH_LIMIT)
+        job = Job(f"restore-{plan.id}-{plan.acts}", restore.prepare(plan, target, backup, words), FETCH_LIMIT)
         url = handle.store.url(backup.snapshot.key, FETCH_LIMIT)
         run_job(handle.node(target.node), job, stdin=input_of([url], store_ca(handle)))
         log_about(target.node).info("the restored data is ready beside %s", target.member.data_dir)

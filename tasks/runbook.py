@@ -1,5 +1,6 @@
 """The life of a run: plan published, steps journaled, and a report whatever happens (docs/architecture.md)."""
 
+import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -19,6 +20,7 @@ from tasks.models.base import Model
 from tasks.models.lock import Holder
 from tasks.models.plan import Mode, Plan
 from tasks.models.report import Done, Outcome, Report
+from tasks.policy.approval import approved_of, settled, what_is_worse
 from tasks.redaction import redact
 
 P = ParamSpec("P")
@@ -47,15 +49,25 @@ class Run:
         report = self.report
         return Holder(runbook=report.runbook, run_name=report.run_name, started_at=report.started_at)
 
-    def settle(self, plan: PlanT, mode: Mode = Mode.APPLY, approve_within: timedelta = APPROVE_WITHIN) -> PlanT:
+    def settle(
+        self,
+        plan: PlanT,
+        mode: Mode = Mode.APPLY,
+        approve_within: timedelta = APPROVE_WITHIN,
+        *,
+        after: Plan | None = None,
+    ) -> PlanT:
         """Publishes a plan before anything is touched, stops the run when a rule says no, and asks if it is to ask.
 
-        In mode approve it goes on only with a person's word for this very plan (its digest). Until then the run is suspended
-        and has no process; the flow starts from the top when it is resumed, so `settle` stands before any act and any lock.
-        A plan without a step needs no word.
+        The plan that it returns has the terms that it was made under (the run's parameters, the profile) and its digest. In
+        mode approve the run goes on only with an approval of this plan, or of one that it is a part of. Until then the run is
+        suspended and has no process; the flow starts from the top when it is resumed, so `settle` stands before any act and
+        any lock. A plan without a step needs no approval, and one that the approved plan `after` has announced needs one only
+        if it has a caution or an eviction that people have not seen.
 
         Raises `Refused` also when a person said no.
         """
+        plan = settled(plan, self.report.runbook, _parameters(), open_cluster(self.report.cluster).profile)
         self._update(plan=Plan(**{name: getattr(plan, name) for name in Plan.model_fields}))
         reports.show_plan(self.report.runbook, self.report.cluster, plan)
         for caution in plan.cautions:
@@ -67,37 +79,44 @@ class Run:
             problems = "; ".join(f"{refusal.subject}: {refusal.problem}" for refusal in plan.refusals)
             raise Refused(problems, hint="; ".join(dict.fromkeys(refusal.next_step for refusal in plan.refusals)))
         if mode is Mode.APPROVE and plan.steps:
-            self._need_approval(plan, approve_within)
+            self._need_approval(plan, approve_within, after)
         return plan
 
-    def _need_approval(self, plan: Plan, within: timedelta) -> None:
+    def _need_approval(self, plan: Plan, within: timedelta, after: Plan | None) -> None:
+        announced = after is not None and plan.was_announced_by(after)
+        news = what_is_worse(plan, approved_of(after)) if after else ()
+        if announced and not news:
+            log_about(self.report.cluster).info("plan %s was announced by the plan that was approved", plan.digest)
+            return
         if problem := approvals.what_forbids_waiting():
             raise Refused(
                 f"mode=approve suspends the run, and {problem}",
                 hint="start it from its deployment; or run it with mode=plan, read the plan, and then with mode=apply",
             )
-        key, answer = approvals.find_answer(self.run_id, plan.digest, self.report.attempt)
+        key, answer = approvals.find_answer(self.run_id, plan, self.report.attempt)
         if answer is None:
-            self._wait_for_approval(plan, key, within)
+            self._wait_for_approval(plan, key, within, news)
         self._update(approval=answer)
         if not answer.approved:
-            raise Refused(f"{answer.sentence}; nothing was touched", hint="to be asked again, start it again")
-        log_about(self.report.cluster).info("%s", answer.sentence)
+            raise Refused(f"{answer.sentence}; nothing of it was touched", hint="to be asked again, start it again")
+        part = "" if answer.plan == plan.digest else f"; plan {plan.digest} is a part of it"
+        log_about(self.report.cluster).info("%s%s", answer.sentence, part)
 
-    def _wait_for_approval(self, plan: Plan, key: str, within: timedelta) -> NoReturn:
+    def _wait_for_approval(self, plan: Plan, key: str, within: timedelta, news: tuple[str, ...]) -> NoReturn:
         until = f"{datetime.now(UTC) + within:%Y-%m-%d %H:%M:%S} UTC"
         self._update(
             outcome=Outcome.WAITING,
             summary=(
-                f"waiting for approval of plan {plan.digest} until {until}; nothing was touched",
-                "nobody answers until then: Prefect fails the run; it is cancelled: it ends; both leave this report as it is",
+                f"waiting for approval of plan {plan.digest} until {until}; nothing of it was touched",
+                "without an answer by then Prefect fails the run; cancelling also ends it; both leave this report as it is",
             ),
             next_step=approvals.how_to_answer(self.run_id),
         )
         _kept(reports.keep_report, self.report)
         reports.show_report(self.report)
         log_about(self.report.cluster).info("%s; %s", self.report.summary[0], self.report.next_step)
-        approvals.ask(key, redact(reports.to_question(self.report.runbook, self.report.cluster, plan)), within)
+        question = redact(reports.to_question(self.report.runbook, self.report.cluster, plan, news))
+        approvals.ask(key, question, approved_of(plan), within)
 
     def take_over(self) -> None:
         """The record of a question goes on as this one's, so that its answer stands in the same place."""
@@ -218,6 +237,16 @@ def _fresh_report(cluster: str) -> Report:
         outcome=Outcome.RUNNING,
         started_at=datetime.now(UTC).replace(microsecond=0),
     )
+
+
+def _parameters() -> dict[str, Any]:
+    """Of the flow run, by the values that the flow works with: Prefect has those that were given, the flow its defaults."""
+    context = FlowRunContext.get()
+    if context is None or context.flow is None:
+        return {}
+    called = inspect.signature(context.flow.fn).bind_partial(**(context.parameters or {}))
+    called.apply_defaults()
+    return dict(called.arguments)
 
 
 def _evidence(result: object) -> dict[str, Any]:

@@ -2,10 +2,12 @@
 
 import hashlib
 import json
+import re
+import secrets
 from enum import StrEnum
-from typing import Literal
+from typing import Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from tasks.models.base import Model
 
@@ -25,35 +27,117 @@ PlanOrApply = Literal[Mode.PLAN, Mode.APPLY]
 """For a runbook that is confirmed in another way."""
 
 
-class Step(Model):
+_NONCE = secrets.token_hex(8)
+_BEGINS, _ENDS = f"<{_NONCE}", f"{_NONCE}>"
+"""Of this process alone: no text that comes from a node or an API can hide a part of itself."""
+
+_WAVE = re.compile(r"^wave \d+: ")
+_FIGURE = re.compile(f"{_BEGINS}(?:(?!{_BEGINS}|{_ENDS}).)*{_ENDS}", re.DOTALL)
+
+
+def figure(value: object) -> str:
+    """Marks a part of a plan's text that changes by the minute: people see it, and an approval holds whatever it is.
+
+    The marks live until the text is in a line of a plan, which takes them out.
+    """
+    return f"{_BEGINS}{value}{_ENDS}"
+
+
+def without_figures(text: str) -> str:
+    """The same text with `…` in the place of each figure."""
+    while (shorter := _FIGURE.sub("…", text)) != text:
+        text = shorter
+    return text
+
+
+def joined(*parts: str) -> str:
+    """A text of parts with `; ` between. One that is a figure as a whole may be there or not."""
+    text = ""
+    for part in parts:
+        if _FIGURE.fullmatch(part):
+            plain = _without_marks(part)
+            text += figure(f"; {plain}" if plain else "")
+        elif part:
+            text += f"; {part}" if text else part
+    return text
+
+
+def _without_marks(text: str) -> str:
+    return text.replace(_BEGINS, "").replace(_ENDS, "")
+
+
+class Line(Model):
+    """A line of a plan. Its text may have figures; what an approval holds for has none."""
+
+    TEXT: ClassVar[str]
+    """The field with the text."""
+
+    lasting: str = Field(default="", description="the text without its figures; empty when it has none")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _figures_apart(cls, fields: Any) -> Any:  # noqa: ANN401 - whatever pydantic is given
+        if not isinstance(fields, dict):
+            return fields
+        plain = {name: _without_marks(value) if isinstance(value, str) else value for name, value in fields.items()}
+        text = str(fields.get(cls.TEXT, ""))
+        return plain | {"lasting": without_figures(text)} if _BEGINS in text else plain
+
+    @property
+    def basis(self) -> str:
+        """What an approval holds for."""
+        return self.lasting or str(getattr(self, self.TEXT))
+
+
+class Step(Line):
     """One act of the plan, and the reason for it."""
+
+    TEXT = "reason"
 
     subject: str
     act: str
     reason: str
 
+    @property
+    def deed(self) -> str:
+        """The act, whichever wave it is in: where a part is done, the rest has other numbers."""
+        return _WAVE.sub("", self.act)
 
-class Skip(Model):
+
+class Skip(Line):
     """Something that will not be done, and why."""
+
+    TEXT = "reason"
 
     subject: str
     reason: str
 
 
-class Caution(Model):
+class Caution(Line):
     """Something that does not stop the run and that a person should look at."""
+
+    TEXT = "problem"
 
     subject: str
     problem: str
     next_step: str = ""
 
 
-class Refusal(Model):
+class Refusal(Line):
     """A rule that says no, and what to do about it."""
+
+    TEXT = "problem"
 
     subject: str
     problem: str
     next_step: str
+
+
+class Term(Model):
+    """A condition that the plan was made under: a parameter of the run, or a section of the cluster's profile."""
+
+    name: str
+    value: str
 
 
 class Plan(Model):
@@ -63,9 +147,17 @@ class Plan(Model):
     skips: tuple[Skip, ...] = ()
     cautions: tuple[Caution, ...] = ()
     refusals: tuple[Refusal, ...] = Field(default=(), description="not empty: nothing is done")
+    evicts: tuple[str, ...] = Field(default=(), description="controllers whose pods are evicted, as namespace/name-*")
+    terms: tuple[Term, ...] = Field(default=(), description="filled in when the plan is settled")
+    digest: str = Field(default="", description="of all that an approval holds for; filled in when the plan is settled")
 
     @property
-    def digest(self) -> str:
-        """Of the decisions (who, what), not of reasons with volatile figures: an approval holds for one digest."""
+    def acts(self) -> str:
+        """A digest of who and what alone, for the names of jobs: the same in every attempt, whatever else has changed."""
         decisions = [(step.subject, step.act) for step in self.steps], [skip.subject for skip in self.skips]
         return hashlib.sha256(json.dumps(decisions).encode()).hexdigest()[:16]
+
+    def was_announced_by(self, approved: "Plan") -> bool:
+        """Whether an approved plan said that this one comes after it, as the steps of a chain do."""
+        del approved
+        return False

@@ -90,6 +90,14 @@ class Pod(Model):
         return f"{self.namespace}/{self.name}"
 
     @property
+    def kin(self) -> str:
+        """All pods of its controller, `db/postgres-*`: without what is generated of their names. Else its own name."""
+        if self.controller is None:
+            return self.id
+        made_from = self.labels.get("pod-template-hash", "")
+        return f"{self.namespace}/{self.controller.name.removesuffix(f'-{made_from}')}-*"
+
+    @property
     def is_finished(self) -> bool:
         """It has ended for good."""
         return self.phase in {"Succeeded", "Failed"}

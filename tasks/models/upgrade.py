@@ -22,7 +22,8 @@ class UpgradeOptions(Model):
     nodes: tuple[str, ...] = Field(default=(), description="only these nodes; empty for all")
     chain: bool = Field(default=False, description="a jump over several minors becomes one step after the other")
     approve_chain_at_once: bool = Field(
-        default=False, description="in mode approve one word is enough for all steps of a chain, not one for each"
+        default=False,
+        description="in mode approve, one approval covers all steps of a chain, unless a later step is worse than what was shown",
     )
     waves: Waves = Field(default=Waves(), description="how many workers at once, and how many may fail")
     drain: DrainOptions = Field(default=DrainOptions(), description="what a drain may do, and how long it may take")
@@ -146,6 +147,11 @@ class UpgradePlan(Plan):
     def nodes(self) -> tuple[NodeUpgrade, ...]:
         """All of them, in order."""
         return (*self.control_plane, *(node for wave in self.waves for node in wave))
+
+    def was_announced_by(self, approved: Plan) -> bool:
+        """It is the next step of the same chain, to the very versions that stood there."""
+        rest = approved.hops[1:] if isinstance(approved, UpgradePlan) else ()
+        return bool(rest) and rest == (self.hops or (self.version,))
 
 
 class Staged(Model):

@@ -14,7 +14,7 @@ from tasks.models.ca_rotation import (
 )
 from tasks.models.cluster import CertificateRules
 from tasks.models.kubeadm_certificates import CONTROLLERS, KUBELET_SERVING
-from tasks.models.plan import Caution, Refusal, Skip, Step
+from tasks.models.plan import Caution, Refusal, Skip, Step, figure
 from tasks.policy.ca_scene import CaScene, believed_by
 from tasks.policy.ca_trust import AFTER, BEFORE, FROM
 from tasks.policy.findings import Finding, cautioned, listed, refused
@@ -213,7 +213,9 @@ def _of_what_is_handed_out(scene: CaScene, both: set[str], step: str) -> Iterato
         step = "write a new one there, with both: else this worker locks itself out"
         yield refused("kubernetes.kubeconfig", "the worker's own kubeconfig does not believe both", step)
     if api.old_pods and all(scene.state(node) is scene.before for node in scene.nodes):
-        problem = f"{len(api.old_pods)} pods were started before both were handed out: {listed(api.old_pods)}"
+        problem = (
+            f"{figure(len(api.old_pods))} pods were started before both were handed out: {figure(listed(api.old_pods))}"
+        )
         step = "restart them (`kubectl rollout restart`), or say options.old_pods_are_fine=true"
         yield cautioned("pods", problem, step) if scene.options.old_pods_are_fine else refused("pods", problem, step)
 
@@ -254,7 +256,7 @@ def _of_tokens(scene: CaScene) -> Iterator[Finding]:
             hours = (clock - since).total_seconds() / 3600
             yield refused(
                 node.name,
-                f"the new key has signed tokens for {hours:.1f} h, options.token_age is {scene.options.token_age}",
+                f"the new key has signed tokens for {figure(f'{hours:.1f} h')}, options.token_age is {scene.options.token_age}",
                 "wait: pods get a new token within the hour, and some programs read theirs late",
             )
 

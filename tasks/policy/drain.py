@@ -106,6 +106,8 @@ class _Told(NamedTuple):
     treatment: Treatment
     reason: str
     next_step: str = ""
+    loss: str = ""
+    """What goes for good, in words that do not change by the minute; empty for the reason."""
 
 
 Rule = Callable[[Pod, _Scene], _Told | None]
@@ -131,11 +133,22 @@ def _verdict(pod: Pod, scene: _Scene) -> Verdict:
     for rule in RULES:
         told = rule(pod, scene)
         if told and told.treatment not in EVICTED:
-            return Verdict(pod=pod.id, uid=pod.uid, **told._asdict())
+            return Verdict(pod=pod.id, uid=pod.uid, owner=_owner(pod), **told._asdict())
         if told:
-            losses.append(told.reason)
-    treatment = Treatment.EVICT_FOR_GOOD if losses else Treatment.EVICT
-    return Verdict(pod=pod.id, uid=pod.uid, treatment=treatment, reason="; ".join(losses) or _of_eviction(pod))
+            losses.append(told)
+    return Verdict(
+        pod=pod.id,
+        uid=pod.uid,
+        owner=_owner(pod),
+        treatment=Treatment.EVICT_FOR_GOOD if losses else Treatment.EVICT,
+        reason="; ".join(one.reason for one in losses) or _of_eviction(pod),
+        loss="; ".join(one.loss or one.reason for one in losses),
+    )
+
+
+def _owner(pod: Pod) -> str:
+    """What a person knows it by who is asked whether it may go."""
+    return "" if pod.controller is None or pod.controller.kind == "Job" or pod.is_finished else pod.kin
 
 
 def _of_eviction(pod: Pod) -> str:
@@ -249,7 +262,8 @@ def _nowhere(pod: Pod, scene: _Scene) -> _Told | None:
     if not reason:
         return None
     if scene.options.allow_pending:
-        return _Told(Treatment.EVICT_FOR_GOOD, f"{reason}: away until this node is back")
+        away = "away until this node is back"
+        return _Told(Treatment.EVICT_FOR_GOOD, f"{reason}: {away}", loss=away)
     return _Told(
         Treatment.BLOCKED,
         reason,
@@ -323,7 +337,7 @@ def _of_node(node: KubeNode, leaving: Sequence[Pod]) -> list[str]:
         return []
     return [
         f"{node.name} is not Ready ({node.ready_message or 'no reason given'}): nobody there confirms that its "
-        f"{len(leaving)} pods have stopped; skip_deleting_after of the drain's options does not wait for them"
+        f"pods have stopped; skip_deleting_after of the drain's options does not wait for them"
     ]
 
 
@@ -333,10 +347,10 @@ def _of_pods(leaving: Sequence[Pod], scene: _Scene) -> list[str]:
     for pod in leaving:
         grace = pod.grace_period if given is None else given
         if pod.finalizers:
-            told.append(f"{pod.id} stays until somebody removes its finalizers {', '.join(pod.finalizers)}")
+            told.append(f"{pod.kin} stays until somebody removes its finalizers {', '.join(pod.finalizers)}")
         if grace >= limit and not pod.is_finished:
-            told.append(f"{pod.id} may take {_seconds(grace)} to stop, the limit of the drain is {_seconds(limit)}")
-    return told
+            told.append(f"{pod.kin} may take {_seconds(grace)} to stop, the limit of the drain is {_seconds(limit)}")
+    return list(dict.fromkeys(told))
 
 
 def _of_services(node: KubeNode, leaving: Sequence[Pod], scene: _Scene) -> list[str]:

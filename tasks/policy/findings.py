@@ -1,9 +1,9 @@
 """What rules say of a plan: a refusal stops it, a caution is for a person to look at."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from tasks.models.drain import DrainForecast, Treatment
-from tasks.models.plan import Caution, Refusal
+from tasks.models.plan import Caution, Refusal, figure
 
 SHOWN = 10
 """Names that a line lists."""
@@ -23,7 +23,7 @@ def cautioned(subject: str, problem: str, next_step: str = "") -> Caution:
 
 def softened(finding: Finding) -> Caution:
     """Of a run that does nothing."""
-    return cautioned(finding.subject, finding.problem, finding.next_step)
+    return Caution(**finding.model_dump())
 
 
 def listed(names: tuple[str, ...] | list[str], most: int = SHOWN) -> str:
@@ -40,12 +40,24 @@ def findings_of_drain(name: str, forecast: DrainForecast | None) -> Iterator[Fin
     for verdict in forecast.blocked:
         yield refused(name, f"{verdict.pod} cannot be evicted: {verdict.reason}", verdict.next_step)
     for wait in forecast.waits:
-        yield cautioned(name, wait, "the drain waits for it, up to options.drain.limit")
+        budget, end, figures = wait.partition(")")  # `budget db/pg (minAvailable 2) needs ...`
+        yield cautioned(name, f"{budget}{end}{figure(figures)}", "the drain waits for it, up to options.drain.limit")
     for caution in forecast.cautions:
         yield cautioned(name, caution)
-    if gone := [verdict.pod for verdict in forecast.verdicts if verdict.treatment is Treatment.EVICT_FOR_GOOD]:
-        yield cautioned(
-            name,
-            f"evicted for good, with their data or without a successor: {listed(gone)}",
-            "options.drain says so",
-        )
+    for loss, owners in _losses(forecast).items():
+        yield cautioned(name, f"evicted for good ({loss}): {', '.join(owners)}", "options.drain says so")
+
+
+def evicted_by(forecasts: Iterable[DrainForecast | None]) -> tuple[str, ...]:
+    """Controllers whose pods these drains evict, each once. Jobs are not among them: they come and go by the minute."""
+    verdicts = (verdict for one in forecasts if one for verdict in one.verdicts)
+    return tuple(sorted({one.owner for one in verdicts if one.treatment is Treatment.EVICT and one.owner}))
+
+
+def _losses(forecast: DrainForecast) -> dict[str, list[str]]:
+    """What is lost to whose pods: all of them, since an approval is for these."""
+    found: dict[str, set[str]] = {}
+    for one in forecast.verdicts:
+        if one.treatment is Treatment.EVICT_FOR_GOOD:
+            found.setdefault(one.loss or one.reason, set()).add(one.owner or one.pod)
+    return {loss: sorted(owners) for loss, owners in sorted(found.items())}

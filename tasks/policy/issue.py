@@ -8,7 +8,7 @@ from functools import cached_property
 from tasks.models.certificates import Certificate, Kind, NodeCertificates
 from tasks.models.issue import WORK, IssueFacts, IssuePlan, IssueRequest, Leaf, MachineWork
 from tasks.models.kubeadm_certificates import AUTHORITIES
-from tasks.models.plan import Caution, Refusal, Skip, Step
+from tasks.models.plan import Caution, Refusal, Skip, Step, figure
 from tasks.policy.certificate_inventory import in_words
 from tasks.policy.findings import Finding, cautioned, refused
 from tasks.policy.leaves import leaves_of
@@ -198,7 +198,7 @@ class _Situation:
         left = found.left(self.now)
         if left is None or left > self.request.validity:
             return
-        told = f"{authority} {in_words(left)}: nothing that it signs lasts longer"
+        told = f"{authority} {figure(in_words(left))}: nothing that it signs lasts longer"
         rotate = "plan its rotation: docs/ca-rotation.md"
         yield (
             refused(authority, told, rotate)

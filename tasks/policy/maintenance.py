@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from tasks.models.etcd import EtcdFacts, Member, MemberStatus
 from tasks.models.maintenance import MIB, MaintenancePlan, Worth
-from tasks.models.plan import Caution, Plan, Refusal, Skip, Step
+from tasks.models.plan import Caution, Plan, Refusal, Skip, Step, figure
 from tasks.policy.quorum import what_ails, what_keeps_it
 from tasks.policy.sources import MAX_RAFT_LAG, QUOTA_WARNING_PERCENT
 
@@ -91,9 +91,9 @@ def _cautions(member: Member) -> list[Caution]:
     quota = quota_of(status)
     if status.db_size * 100 >= quota * QUOTA_WARNING_PERCENT:
         percent = status.db_size * 100 // quota
-        found.append((f"its database is at {percent} % of its quota of {quota} bytes", "run etcd_maintenance"))
+        found.append((f"its database is at {figure(percent)} % of its quota of {quota} bytes", "run etcd_maintenance"))
     if status.raft_lag > MAX_RAFT_LAG:
-        found.append((f"it is {status.raft_lag} raft entries behind", "look at its disk and its network"))
+        found.append((f"it is {figure(status.raft_lag)} raft entries behind", "look at its disk and its network"))
     return [Caution(subject=member.label, problem=problem, next_step=step) for problem, step in found]
 
 
@@ -123,7 +123,7 @@ def _why(member: Member, worth: Worth, *, nospace: bool) -> str:
     if status is None or member.learner:
         return ""
     free, size = reclaimable(status), max(status.db_size, 1)
-    told = f"{free} of {status.db_size} bytes ({free * 100 // size} %) are free pages"
+    told = f"{figure(f'{free} of {status.db_size} bytes ({free * 100 // size} %)')} are free pages"
     if nospace and size * 100 > quota_of(status) * (100 - FREE_PERCENT):
         return f"the cluster takes no writes (NOSPACE), and {told}"
     if free >= worth.reclaimable_mib * MIB and free * 100 >= size * worth.reclaimable_percent:
@@ -140,7 +140,7 @@ def _why_not(member: Member, worth: Worth) -> str:
     if member.learner:
         return "it is a learner"
     return (
-        f"{reclaimable(status)} of {status.db_size} bytes are free pages; worth it are {worth.reclaimable_mib} MiB "
+        f"{figure(f'{reclaimable(status)} of {status.db_size} bytes')} are free pages; worth it are {worth.reclaimable_mib} MiB "
         f"and {worth.reclaimable_percent} %"
     )
 

@@ -8,8 +8,8 @@ from tasks.models.drain import CORDONED_BY, FAILED, REASON, TICKET
 from tasks.models.node_service import RebootOptions, Request, ServiceFacts
 from tasks.models.nodes import KubeNode
 from tasks.models.patch import PatchIntent, PatchOptions, PatchPlan, PatchSituation, RebootRule, Scope
-from tasks.models.plan import Caution, Plan, Refusal, Skip, Step
-from tasks.policy.findings import Finding, cautioned, findings_of_drain, refused
+from tasks.models.plan import Caution, Plan, Refusal, Skip, Step, figure
+from tasks.policy.findings import Finding, cautioned, evicted_by, findings_of_drain, refused
 from tasks.policy.patch import plan_patch
 from tasks.policy.versions import count_of
 
@@ -24,8 +24,8 @@ def plan_drain(facts: ServiceFacts, request: Request) -> Plan:
         reason = f"it is out of service, and empty, already: {reason_of(facts.kube)}"
         return Plan(skips=(Skip(subject=request.node, reason=reason),))
     evicted = count_of(len(forecast.evicted), "pod") if forecast else "pods that are not known yet"
-    step = Step(subject=request.node, act="cordon, drain", reason=f"{request.in_words}; evicts {evicted}")
-    return _plan(findings, step)
+    step = Step(subject=request.node, act="cordon, drain", reason=f"{request.in_words}; evicts {figure(evicted)}")
+    return _plan(findings, step, evicts=evicted_by([forecast]))
 
 
 def plan_uncordon(facts: ServiceFacts, request: Request, *, any_cordon: bool) -> Plan:
@@ -58,8 +58,9 @@ def plan_reboot(
             "steps": tuple(
                 Step(
                     subject=one.subject,
-                    act=one.act.removeprefix("wave 1: "),
+                    act=one.deed,
                     reason=f"{request.in_words}; {one.reason}",
+                    lasting=f"{request.in_words}; {one.basis}",
                 )
                 for one in plan.steps
             ),
@@ -156,9 +157,10 @@ def _refusals(findings: list[Finding]) -> tuple[Refusal, ...]:
     return tuple(one for one in findings if isinstance(one, Refusal))
 
 
-def _plan(findings: list[Finding], step: Step) -> Plan:
+def _plan(findings: list[Finding], step: Step, evicts: tuple[str, ...] = ()) -> Plan:
     return Plan(
         steps=(step,),
+        evicts=evicts,
         refusals=_refusals(findings),
         cautions=tuple(one for one in findings if isinstance(one, Caution)),
     )

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 
 from tasks.models.cluster import MaintenanceRules
 from tasks.models.patch import Change, NodePatch, PatchOptions, PatchPlan, PatchSituation, RebootRule
-from tasks.models.plan import Caution, Refusal, Skip, Step
-from tasks.policy.findings import Finding, cautioned, listed, softened
+from tasks.models.plan import Caution, Refusal, Skip, Step, figure, joined
+from tasks.policy.findings import Finding, cautioned, evicted_by, listed, softened
 from tasks.policy.patch_rules import rules_of_cluster, rules_of_drains, rules_of_input, rules_of_machines
 from tasks.policy.patch_scope import PatchScene, PatchState
 from tasks.policy.reboots import why_pending
@@ -50,6 +50,7 @@ def plan_patch(
         opens=scene.following.opens if scene.closed and scene.following else None,
         closed=scene.closed,
         waiting=tuple(waits),
+        evicts=evicted_by(node.forecast for group in taken for node in group if node.is_disturbed),
         steps=tuple(_steps(scene, taken)),
         skips=tuple(_skips(scene, fits, waits)),
         refusals=tuple(one for one in findings if isinstance(one, Refusal)),
@@ -104,7 +105,7 @@ def _node(scene: PatchScene, node: PatchState) -> NodePatch:
     )
 
 
-# --- steps: what is in `act` is in the plan's digest, what changes by the minute is in `reason`
+# --- steps: what changes by the minute is a `figure`, all else is in the plan's digest
 
 
 def _steps(scene: PatchScene, taken: Sequence[Sequence[PatchState]]) -> Iterator[Step]:
@@ -153,20 +154,18 @@ def _reason(scene: PatchScene, node: PatchState, place: str) -> str:
     evicted = node.forecast.evicted if node.forecast else ()
     told = (
         "control plane" if node.is_control_plane else "worker",
-        place,
+        figure(place),
         "an earlier run has begun with it" if node.begun else "",
         f"{security} of {len(node.changes)} are security updates" if node.changes else "",
         node.reboot,
         _kept_back(node),
-        f"evicts {count_of(len(evicted), 'pod')}" if node.is_disturbed else "",
-        _time_of(scene, node),
+        f"evicts {figure(count_of(len(evicted), 'pod'))}" if node.is_disturbed else "",
+        figure(_time_of(scene, node) if node.is_disturbed else ""),
     )
-    return "; ".join(part for part in told if part)
+    return joined(*told)
 
 
 def _time_of(scene: PatchScene, node: PatchState) -> str:
-    if not node.is_disturbed:
-        return ""
     source = "by its last run" if scene.expected(node) != scene.rules.node_takes else "by maintenance.node_takes"
     margin = f"{scene.rules.margin_percent} % on top make {_minutes(scene.needs(node))}"
     return f"about {_minutes(scene.expected(node))} {source}, {margin}"
@@ -191,11 +190,12 @@ def _why_not(scene: PatchScene, node: PatchState, waits: dict[str, timedelta]) -
         return "it is not one of options.nodes"
     if node.name in waits:
         needs = f"it needs {_minutes(scene.needs(node))} ({_minutes(scene.expected(node))} and {scene.rules.margin_percent} %)"
-        return f"it waits: {needs}, {_minutes(waits[node.name])} are left when its turn comes; {scene.next_words}"
+        left = f"{needs}, {_minutes(waits[node.name])} are left when its turn comes"
+        return f"it waits: {figure(f'{left}; {scene.next_words}')}"
     if unknown := node.unreached or node.patch.updates.problem:
         return f"not known: {unknown}"
     if scene.closed and node.is_pending:
-        return f"{scene.closed}; to do: {_act(scene, node)}"
+        return f"{figure(scene.closed)}; to do: {_act(scene, node)}"
     return "this run has rebooted it already" if node.done_by_this_run else _nothing(scene, node)
 
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 from tasks.models.drain import FAILED, REASON
 from tasks.models.nodes import PackageManager
 from tasks.models.patch import Scope
+from tasks.models.plan import figure
 from tasks.policy.blockers import cordon_of_others, what_blocks
 from tasks.policy.findings import Finding, cautioned, findings_of_drain, listed, refused
 from tasks.policy.patch_scope import PATCH_JOBS, PatchScene, PatchState
@@ -85,14 +86,19 @@ def _machine(node: PatchState) -> Iterator[Finding]:
         reason = node.kube.annotations.get(FAILED) or node.kube.annotations.get(REASON, "no reason is known")
         yield refused(node.name, f"another runbook has it out of service: {reason}", "end that one first")
     if node.patch.updates.locked_by:
-        yield cautioned(node.name, f"{node.patch.updates.locked_by} has the package manager's lock", "it is waited for")
+        who, process, number = node.patch.updates.locked_by.partition(" (process ")
+        yield cautioned(
+            node.name, f"{who}{figure(process + number)} has the package manager's lock", "it is waited for"
+        )
     for blocked in node.patch.inhibitors if node.reboot else ():
-        yield cautioned(node.name, f"a shutdown is blocked now: {blocked}", "it is looked at again before the reboot")
+        yield cautioned(
+            node.name, f"a shutdown is blocked now: {figure(blocked)}", "it is looked at again before the reboot"
+        )
     if node.begun and node.kube and (failed := node.kube.annotations.get(FAILED)):
         yield cautioned(node.name, f"an earlier run left it cordoned: {failed}", "make sure that the reason is gone")
     if abs(node.machine.clock_offset) > CLOCK_LIMIT:
         away = node.machine.clock_offset.total_seconds()
-        yield refused(node.name, f"its clock is {away:.0f} s off the worker's", "look at `timedatectl`")
+        yield refused(node.name, f"its clock is {figure(f'{away:.0f} s')} off the worker's", "look at `timedatectl`")
     elif node.patch.clock_synced is False:
         yield cautioned(node.name, "its clock is not in sync with a time service", "look at `timedatectl`")
     if node.patch.failed_units:
@@ -103,9 +109,8 @@ def rules_of_cluster(scene: PatchScene) -> Iterator[Finding]:
     """Blockers, quorum, API servers, and the site's own gates."""
     begun = [node.name for node in scene.pending if node.begun]
     facts = scene.facts
-    for said in what_blocks(
-        facts.nodes, facts.workloads, facts.alerts, begun, allow_cordoned=scene.options.allow_cordoned
-    ):
+    rollouts = [one.model_copy(update={"rollout": figure(one.rollout)}) for one in facts.workloads if one.rollout]
+    for said in what_blocks(facts.nodes, rollouts, facts.alerts, begun, allow_cordoned=scene.options.allow_cordoned):
         yield (
             cautioned("blocker", said, "it may be why this is urgent")
             if scene.urgent

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from tasks.models.backups import Backup
-from tasks.models.plan import Caution, Refusal, Skip, Step
+from tasks.models.plan import Caution, Refusal, Skip, Step, figure
 from tasks.models.restore import (
     MANIFESTS,
     PARKED,
@@ -279,7 +279,7 @@ def _steps(plan: RestorePlan, backup: Backup) -> tuple[Step, ...]:
             Step(
                 subject=target.node,
                 act=_swap_in_words(plan, target),
-                reason=f"{target.member.data_bytes} bytes of old data are never deleted by us",
+                reason=f"{figure(target.member.data_bytes)} bytes of old data are never deleted by us",
             )
             for target in plan.targets
         ),
@@ -313,7 +313,7 @@ def _cautions(facts: ControlPlaneFacts, backup: Backup, lost: Sequence[str], now
     cautions = [
         Caution(
             subject=backup.id,
-            problem=f"everything written since {taken:%Y-%m-%d %H:%M:%S} UTC ({age} ago) will be gone",
+            problem=f"everything written since {taken:%Y-%m-%d %H:%M:%S} UTC ({figure(age)} ago) will be gone",
             next_step="make sure that no newer backup is what you want",
         )
     ]
@@ -322,7 +322,7 @@ def _cautions(facts: ControlPlaneFacts, backup: Backup, lost: Sequence[str], now
         cautions.append(
             Caution(
                 subject="etcd",
-                problem=f"the cluster is at revision {facts.live_revision}, the backup at {revision}: "
+                problem=f"the cluster is at revision {figure(facts.live_revision)}, the backup at {revision}: "
                 f"{_lost_revisions(facts.live_revision - revision)}",
                 next_step="take a backup of what is there first, while it can be read",
             )
@@ -333,7 +333,7 @@ def _cautions(facts: ControlPlaneFacts, backup: Backup, lost: Sequence[str], now
 def _lost_revisions(difference: int) -> str:
     """A restore after the backup has added its thousand million, which nobody wrote."""
     bumps, written = divmod(difference, REVISION_BUMP)
-    told = f"{written} revisions will be lost"
+    told = f"{figure(written)} revisions will be lost"
     return f"{told}, not counting what a restore since has added" if bumps else told
 
 

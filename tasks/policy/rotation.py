@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from tasks.models.certificates import Certificate, Kind
 from tasks.models.cluster import CertificateRules
 from tasks.models.kubeadm_certificates import API_SERVER, ETCD, LEAVES
-from tasks.models.plan import Caution, Refusal, Skip, Step
+from tasks.models.plan import Caution, Refusal, Skip, Step, figure, without_figures
 from tasks.models.rotation import NodeRotation, RotationFacts, RotationOptions, RotationPlan
 from tasks.policy.certificate_inventory import in_words
 from tasks.policy.findings import Finding, cautioned, listed, refused, softened
@@ -30,7 +30,7 @@ def plan_rotation(
     kubelets = [state for state in scene.states if state.kubelet]
     may_be = {one.name: what_forbids_approval(one, facts.inventory.nodes) for one in facts.requests}
     approve = tuple(name for name, problems in may_be.items() if not problems)
-    findings = [*_rules(scene), *_requests(may_be)]
+    findings = [*_rules(scene), *_requests(facts, may_be)]
     refusals = tuple(one for one in findings if isinstance(one, Refusal))
     cautions = [one for one in findings if isinstance(one, Caution)]
     if not touched and not kubelets:  # whatever would speak against it stops nobody
@@ -98,23 +98,33 @@ def _approvals(facts: RotationFacts, approve: tuple[str, ...]) -> tuple[Step, ..
     if facts.api_problem and any(node.kubelet.asks_for_serving for node in facts.inventory.nodes):
         act = "approve requests for serving certificates that pass every check"
         return (Step(subject="kubelets", act=act, reason="they ask for them once the API is back"),)
-    by_name = {one.name: one for one in facts.requests}
+    asked: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    for one in facts.requests:
+        if one.name in approve:
+            asked.setdefault((one.username, one.names), []).append(one.name)
     return tuple(
         Step(
-            subject=by_name[name].username,
-            act=f"approve {name}",
-            reason=f"its kubelet asks to serve as {', '.join(by_name[name].names)}, and these are its own",
+            subject=user,
+            act="approve its request for a serving certificate",
+            reason=f"its kubelet asks to serve as {', '.join(names)}, and these are its own{_by_name(requests)}",
         )
-        for name in approve
+        for (user, names), requests in sorted(asked.items())
     )
 
 
+def _by_name(requests: list[str]) -> str:
+    """A kubelet that waits asks again under another name every quarter of an hour."""
+    return figure(f" ({', '.join(requests)})")
+
+
 def _skips(state: RotationState) -> Iterator[Skip]:
-    told: dict[str, list[str]] = {}
+    told: dict[str, dict[str, str]] = {}
     for leaf, reason in state.rests.items():
-        told.setdefault(reason, []).append(leaf)
-    for reason, leaves in told.items():
-        yield Skip(subject=state.name, reason=f"{', '.join(leaves)}: {reason}")
+        told.setdefault(without_figures(reason), {})[leaf] = reason
+    for leaves in told.values():
+        first, *others = dict.fromkeys(leaves.values())
+        apart = figure("".join(f"; or {one}" for one in others))
+        yield Skip(subject=state.name, reason=f"{', '.join(leaves)}: {first}{apart}")
 
 
 # --- rules
@@ -150,7 +160,7 @@ def _of_input(scene: RotationScene) -> Iterator[Finding]:
         if end - scene.now <= scene.options.renew_before:
             yield cautioned(
                 field,
-                f"the worker's own certificate there {in_words(end - scene.now)}: it is on no node, and not renewed",
+                f"the worker's own certificate there {figure(in_words(end - scene.now))}: it is on no node, and not renewed",
                 "put a new one there, or leave it out: a control plane's own is used then, through SSH",
             )
 
@@ -181,7 +191,7 @@ def _of_workers(scene: RotationScene) -> Iterator[Finding]:
             copied = any(copy.path == one.path and copy.copy_of for copy in state.node.kubeconfigs)
             if copied and one.kind is Kind.KUBECONFIG and left is not None and left <= scene.options.renew_before:
                 yield cautioned(
-                    one.label, f"it {in_words(left)}, and is not refreshed from another node", "copy it there"
+                    one.label, f"it {figure(in_words(left))}, and is not refreshed from another node", "copy it there"
                 )
 
 
@@ -222,12 +232,12 @@ def _of_authorities(scene: RotationScene) -> Iterator[Finding]:
 
 def _of_authority(scene: RotationScene, state: RotationState, one: Certificate) -> Iterator[Finding]:
     left = one.left(scene.now) or timedelta()
-    told = f"{one.name} {in_words(left)}"
+    told = f"{one.name} {figure(in_words(left))}"
     step = "rotate this authority (docs/ca-rotation.md)"
     if state.stuck and left - MARGIN <= timedelta(hours=state.hours):
         yield refused(one.label, f"{told}: what it signs now would end no later than what is there", step)
     elif left - MARGIN < timedelta(hours=state.hours + 1):
-        yield cautioned(one.label, f"{told}: what it signs is made for {state.hours} h, to end before it", step)
+        yield cautioned(one.label, f"{told}: what it signs is made for {figure(state.hours)} h, to end before it", step)
     elif left <= scene.rules.warn_before_ca:
         yield cautioned(one.label, told, step)
 
@@ -293,9 +303,11 @@ def _of_etcd(scene: RotationScene, disturbed: list[RotationState]) -> Iterator[F
             yield refused(state.name, kept, "bring the others back first")
 
 
-def _requests(may_be: dict[str, tuple[str, ...]]) -> Iterator[Finding]:
-    for name, problems in may_be.items():
-        if problems:
-            yield cautioned(
-                name, f"a request for a serving certificate that is not approved: {'; '.join(problems)}", "look at it"
-            )
+def _requests(facts: RotationFacts, may_be: dict[str, tuple[str, ...]]) -> Iterator[Finding]:
+    refused_ones: dict[tuple[str, str], list[str]] = {}
+    for one in facts.requests:
+        if problems := may_be[one.name]:
+            refused_ones.setdefault((one.username, "; ".join(problems)), []).append(one.name)
+    for (user, why), names in sorted(refused_ones.items()):
+        problem = f"a request for a serving certificate{_by_name(names)} that is not approved: {why}"
+        yield cautioned(user, problem, "`kubectl describe csr` shows it")

@@ -12,6 +12,7 @@ from tasks.models.certificates import Certificate, Kind, NodeCertificates
 from tasks.models.cluster import CertificateRules
 from tasks.models.etcd import Member
 from tasks.models.kubeadm_certificates import AUTHORITIES, AWAY_WITH, KUBELET, KUBELET_CLIENT, LEAVES, ORDER
+from tasks.models.plan import figure
 from tasks.models.rotation import OnNode, Phase, RotationFacts, RotationOptions
 from tasks.policy.certificate_inventory import in_words
 from tasks.policy.rotation_proof import what_pod_lacks
@@ -212,7 +213,7 @@ class RotationScene:
     def _reasons(self, one: Certificate, left: OnNode) -> Iterator[str]:
         remains = one.left(self.now)
         if remains is not None and remains <= self.options.renew_before and not self._done(left):
-            yield in_words(remains)
+            yield figure(in_words(remains))
         if one.pair is False:
             yield "the key beside it is another one's"
         if one.signed is False:
@@ -224,7 +225,7 @@ class RotationScene:
 
     def _why_not(self, one: Certificate, left: OnNode) -> str:
         remains = one.left(self.now) or timedelta()
-        return "this run has renewed it" if self._done(left) else in_words(remains)
+        return "this run has renewed it" if self._done(left) else figure(in_words(remains))
 
     def _restarts(self, node: NodeCertificates, due: Mapping[str, str]) -> dict[str, str]:
         """Who reads what is renewed, and who has not read what is there; in their order."""
@@ -261,9 +262,9 @@ class RotationScene:
             return ""
         left = one.left(self.now) or timedelta()
         if left <= timedelta():
-            return f"its {KUBELET}'s client certificate {in_words(left)}: it cannot ask for another one"
+            return f"its {KUBELET}'s client certificate {figure(in_words(left))}: it cannot ask for another one"
         if left <= self.options.renew_before and left <= one.lifetime * LATE_PERCENT / 100:
-            return f"its {KUBELET}'s client certificate {in_words(left)}, and it has not renewed it itself"
+            return f"its {KUBELET}'s client certificate {figure(in_words(left))}, and it has not renewed it itself"
         return ""
 
     def _hours(self, node: NodeCertificates, due: Sequence[str]) -> tuple[int, bool]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from tasks.models.backups import BackupPlan
 from tasks.models.etcd import EtcdFacts, Member, MemberStatus
-from tasks.models.plan import Caution, Refusal, Skip, Step
+from tasks.models.plan import Caution, Refusal, Skip, Step, figure
 
 MAX_RAFT_LAG = 1000
 """Entries that a member may have to apply still; kubeadm clusters are at 0 to 10, a restarted one catches up in seconds."""
@@ -158,7 +158,7 @@ def _cautions_of(member: Member) -> list[Caution]:
         cautions.append(
             Caution(
                 subject=member.label,
-                problem=f"database at {percent} % of its quota",
+                problem=f"database at {figure(percent)} % of its quota",
                 next_step="compact and defragment",
             )
         )

@@ -5,10 +5,11 @@ from datetime import datetime, timedelta
 
 from tasks.errors import Refused
 from tasks.models.cluster import UpgradeRules
+from tasks.models.drain import DrainForecast
 from tasks.models.etcd import EtcdFacts
-from tasks.models.plan import Caution, Refusal, Skip, Step
+from tasks.models.plan import Caution, Refusal, Skip, Step, figure, joined
 from tasks.models.upgrade import ClusterFacts, NodeUpgrade, UpgradeOptions, UpgradePlan
-from tasks.policy.findings import Finding, cautioned, refused, softened
+from tasks.policy.findings import Finding, cautioned, evicted_by, refused, softened
 from tasks.policy.upgrade_health import rules_of_health
 from tasks.policy.upgrade_machines import rules_of_machines
 from tasks.policy.upgrade_scope import NodeState, Situation, newest_installable, version_before
@@ -113,6 +114,7 @@ def _plan(situation: Situation, hops: Sequence[KubernetesVersion]) -> UpgradePla
         left_behind=tuple(node.name for node in situation.left_behind),
         etcd_before=_etcd_versions(situation.facts.etcd),
         ignored=situation.rules.ignore_preflight_errors,
+        evicts=evicted_by(_forecast(situation, node) for node in situation.drained),
         steps=(
             *_steps_of_pin(situation),
             *(
@@ -172,14 +174,19 @@ def _upgrade(situation: Situation, node: NodeState, *, applies: bool = False) ->
 def _evicted(situation: Situation, node: NodeState) -> tuple[str, ...]:
     if not node.needs_kubelet:
         return ()
-    return next((one.evicted for one in situation.facts.api.forecasts if one.node == node.name), ())
+    forecast = _forecast(situation, node)
+    return forecast.evicted if forecast else ()
+
+
+def _forecast(situation: Situation, node: NodeState) -> DrainForecast | None:
+    return next((one for one in situation.facts.api.forecasts if one.node == node.name), None)
 
 
 def _etcd_versions(etcd: EtcdFacts) -> str:
     return " and ".join(sorted({member.status.version for member in etcd.members if member.status}))
 
 
-# --- steps: what is in `act` is in the plan's digest, what changes by the minute is in `reason`
+# --- steps: what changes by the minute is a `figure`, all else is in the plan's digest
 
 
 def _act(situation: Situation, node: NodeState, *, applies: bool = False) -> str:
@@ -201,16 +208,16 @@ def _reason(situation: Situation, node: NodeState, place: str = "") -> str:
     expected = situation.facts.history.get(node.name)
     told = (
         f"{'control plane' if node.is_control_plane else 'kubelet'} {before or 'of an unknown version'}",
-        place,
+        figure(place),
         "its upgrade is under way" if node.begun else "",
         node.unfinished,
         node.etcd_step,
-        "the last: it leads etcd" if node.leads and not node.begun and _has_company(situation) else "",
-        f"evicts {count_of(len(_evicted(situation, node)), 'pod')}" if node.needs_kubelet else "",
+        figure("the last: it leads etcd" if node.leads and not node.begun and _has_company(situation) else ""),
+        f"evicts {figure(count_of(len(_evicted(situation, node)), 'pod'))}" if node.needs_kubelet else "",
         f"{', '.join(held)} held back: put back as found" if held else "",
-        f"about {_in_words(expected)} by earlier reports" if expected else "",
+        figure(f"about {_in_words(expected)} by earlier reports" if expected else ""),
     )
-    return "; ".join(part for part in told if part)
+    return joined(*told)
 
 
 def _has_company(situation: Situation) -> bool:

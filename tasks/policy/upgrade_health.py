@@ -6,6 +6,7 @@ from datetime import timedelta
 from tasks.models.drain import CORDONED_BY, FAILED
 from tasks.models.etcd import Member
 from tasks.models.nodes import KubeNode
+from tasks.models.plan import figure
 from tasks.policy.findings import Finding, cautioned, findings_of_drain, refused
 from tasks.policy.maintenance import ALARM_STEP
 from tasks.policy.quorum import what_ails, what_keeps_it
@@ -55,7 +56,7 @@ def _node(situation: Situation, node: NodeState) -> Iterator[Finding]:
         told = f": {kube.ready_message}" if kube.ready_message else ""
         yield _ill(node, f"it is not Ready{told}", "look at its kubelet (`journalctl -u kubelet`)")
     elif (age := _age_of_heartbeat(situation, kube)) > STALE:
-        problem = f"its last heartbeat is {age.total_seconds():.0f} s old, although it is called Ready"
+        problem = f"its last heartbeat is {figure(f'{age.total_seconds():.0f} s')} old, although it is called Ready"
         yield _ill(node, problem, "look at its kubelet, and at the controller manager, which should have seen it")
     if kube.pressures:
         yield _ill(node, f"it reports {', '.join(kube.pressures)}", "look at its disk, its memory and its network")
@@ -140,7 +141,7 @@ def _downtime(situation: Situation) -> Iterator[Finding]:
 
 def _system(situation: Situation) -> Iterator[Finding]:
     found = [
-        (one.name, f"{one.kind} with {one.ready} of {one.desired} pods ready", "look at its pods")
+        (one.name, f"{one.kind} with {figure(f'{one.ready} of {one.desired}')} pods ready", "look at its pods")
         for one in situation.facts.api.workloads
         if one.name.startswith(SYSTEM) and one.ready < one.desired
     ]

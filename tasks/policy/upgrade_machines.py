@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 from tasks.models.nodes import NodeFacts, PackageManager
+from tasks.models.plan import figure
 from tasks.policy.findings import Finding, cautioned, refused
 from tasks.policy.kubelet_traps import kubelet_traps
 from tasks.policy.upgrade_scope import PARTS, NodeState, Situation, versions_in
@@ -134,7 +135,7 @@ def _space(_: Situation, node: NodeState) -> Iterator[Finding]:
         elif free < needed:
             yield refused(
                 node.name,
-                f"{path} has {_rounded(free, up=False)} free, {why} {_rounded(needed, up=True)}",
+                f"{path} has {figure(_rounded(free, up=False))} free, {why} {figure(_rounded(needed, up=True))}",
                 f"free space there{', for example old copies in /etc/kubernetes/tmp' if path != '/var/lib' else ''}",
             )
 
@@ -208,9 +209,7 @@ def _clock(_: Situation, node: NodeState) -> Iterator[Finding]:
     offset = node.machine.clock_offset
     if (away := abs(offset)) <= CLOCK_CAUTION:
         return
-    problem = (
-        f"its clock is {away.total_seconds():.1f} s {'ahead of' if offset > timedelta() else 'behind'} the worker's"
-    )
+    problem = f"its clock is {figure(f'{away.total_seconds():.1f} s')} {'ahead of' if offset > timedelta() else 'behind'} the worker's"
     if away > CLOCK_LIMIT:
         limit = f"{CLOCK_LIMIT.total_seconds():.0f} s are allowed"
         yield refused(node.name, f"{problem}, {limit}", "look at its time service (`timedatectl`)")

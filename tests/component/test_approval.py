@@ -101,6 +101,9 @@ def test_an_empty_answer_aborts_and_a_retry_asks_again(runbooks: Runbooks, site:
     told = question(runbooks, run_id, asked(runbooks, run_id))
     assert told.startswith(f"# etcd_maintenance of {site.name}: approve this plan?")
     assert "| what | who | how | why |" in told
+    assert "| worth | reclaimable_mib=1, reclaimable_percent=10 |" in told
+    assert "| profile: store | bucket=" in told
+    assert "/access-key" not in told
     assert told.count("| do | ") == 3
     [waiting] = site.reports()
     assert waiting["outcome"] == "waiting"
@@ -117,7 +120,7 @@ def test_an_empty_answer_aborts_and_a_retry_asks_again(runbooks: Runbooks, site:
     accepted(runbooks, run_id, {})
     ended = runbooks.end_of(run_id)
     assert ended["state_name"] == "Failed"
-    nobody = f"plan {digest} was aborted by somebody who gave no name; nothing was touched"
+    nobody = f"plan {digest} was aborted by somebody who gave no name; nothing of it was touched"
     assert nobody in ended["state"]["message"]
     [refused] = site.reports()
     assert (refused["outcome"], refused["attempt"], refused["problem"]) == ("refused", 1, nobody)
@@ -133,20 +136,60 @@ def test_an_empty_answer_aborts_and_a_retry_asks_again(runbooks: Runbooks, site:
     assert sizes(etcd) == before
 
 
-def test_another_plan_is_another_question(runbooks: Runbooks, site: Site, etcd: EtcdCluster) -> None:
-    """Somebody has done a part of it by hand meanwhile; what is left is done when that is approved, and asked no more."""
+def test_what_a_person_would_have_wanted_to_know_is_asked_again(
+    runbooks: Runbooks, site: Site, etcd: EtcdCluster
+) -> None:
+    """The profile has changed between question and answer. An abort takes back what was approved before, for a retry, too."""
+    before = sizes(etcd)
     run_id = start(runbooks, site)
     first = question(runbooks, run_id, asked(runbooks, run_id))
+    site.write(upgrade={"ignore_preflight_errors": ["all"]})
+    accepted(runbooks, run_id, {"run_input": APPROVE})
+    second = question(runbooks, run_id, asked(runbooks, run_id, 2))
+    told = "| profile: upgrade | ignore_preflight_errors=[all] |"
+    assert (told in first, told in second) == (False, True)
+    assert first.count("| do | ") == second.count("| do | ") == 3
+    assert [report["outcome"] for report in site.reports()] == ["waiting"]
+
+    accepted(runbooks, run_id, {})
+    assert runbooks.end_of(run_id)["state_name"] == "Failed"
+    site.write(upgrade={"ignore_preflight_errors": []})
+    runbooks.server.cli("flow-run", "retry", run_id)
+    third = question(runbooks, run_id, asked(runbooks, run_id, 3))
+    assert third.partition("## Plan ")[2] == first.partition("## Plan ")[2]
+    assert sizes(etcd) == before
+    accepted(runbooks, run_id, {})
+    assert runbooks.end_of(run_id)["state_name"] == "Failed"
+
+
+def test_an_answer_that_does_not_fit_the_form_aborts(runbooks: Runbooks, site: Site, etcd: EtcdCluster) -> None:
+    """Prefect's check is passed by whoever writes the answer beside it."""
+    before = sizes(etcd)
+    run_id = start(runbooks, site)
+    key = asked(runbooks, run_id)["state_details"]["run_input_keyset"]["response"]
+    runbooks.wait_until(lambda: has_input(runbooks, run_id, key.replace("response", "schema")), "the form is there")
+    wrong = {"key": key, "value": '{"decision": "approve", "force": true}'}
+    runbooks.server.api("POST", f"/flow_runs/{run_id}/input", wrong)
+    runbooks.server.api("POST", f"/flow_runs/{run_id}/set_state", {"state": {"type": "SCHEDULED", "name": "Resuming"}})
+    assert "the answer does not fit the form" in runbooks.end_of(run_id)["state"]["message"]
+    assert sizes(etcd) == before
+
+
+def test_figures_and_a_part_that_is_done_are_no_other_question(
+    runbooks: Runbooks, site: Site, etcd: EtcdCluster
+) -> None:
+    """Somebody has written to etcd meanwhile, and has done a part of it by hand: what is left was approved, and is done."""
+    run_id = start(runbooks, site)
+    first = question(runbooks, run_id, asked(runbooks, run_id))
+    assert first.count("| do | ") == 3
+    etcd.etcdctl("put", "kube-runbooks/figure", "1" * 100_000)
     etcd.etcdctl("defrag", member=etcd["m1"])
     before = sizes(etcd)
     accepted(runbooks, run_id, {"run_input": APPROVE})
-    second = question(runbooks, run_id, asked(runbooks, run_id, 2))
-    assert (first.count("| do | "), second.count("| do | ")) == (3, 2)
-    assert sizes(etcd) == before
-    assert [report["outcome"] for report in site.reports()] == ["waiting"]
-    accepted(runbooks, run_id, {"run_input": APPROVE})
     assert runbooks.end_of(run_id)["state_name"] == "Completed"
     [report] = site.reports()
+    assert report["approval"]["plan"] in first
+    assert report["plan"]["digest"] != report["approval"]["plan"]
     assert (report["outcome"], report["attempt"]) == ("completed", 1)
     assert report["approval"] | {"plan": ""} == {"plan": "", "approved": True, "who": "Ada", "reason": "INC-4711"}
     assert f"plan {report['approval']['plan']} was approved by Ada: INC-4711" in report_text(site)
@@ -193,7 +236,7 @@ def test_a_question_that_nobody_answers_expires_and_a_cancelled_one_ends(
     expired = runbooks.end_of(run_id)
     assert (expired["state_name"], expired["state"]["message"]) == ("Failed", "The flow was paused and never resumed.")
     [waiting] = site.reports()
-    assert (waiting["outcome"], "nobody answers until then: Prefect fails the run" in waiting["summary"][1]) == (
+    assert (waiting["outcome"], "without an answer by then Prefect fails the run" in waiting["summary"][1]) == (
         "waiting",
         True,
     )

@@ -300,16 +300,16 @@ def test_a_pod_that_fits_elsewhere_or_needs_no_place(one: Pod, other: KubeNode) 
 
 def test_what_may_take_long_or_hurt() -> None:
     """Cautions, that forbid nothing."""
-    held = pod("held", finalizers=("a", "b"))
-    slow = pod("slow", grace_period=timedelta(hours=1))
-    assert forecast(facts(held)).cautions == ("shop/held stays until somebody removes its finalizers a, b",)
+    held, like = (pod(name, finalizers=("a", "b")) for name in ("held", "like"))
+    slow = pod("slow", grace_period=timedelta(hours=1), controller=None)
+    assert forecast(facts(held, like)).cautions == ("shop/web-1-* stays until somebody removes its finalizers a, b",)
     told = "shop/slow may take 3600 s to stop, the limit of the drain is 900 s"
-    assert forecast(facts(slow)).cautions == (told,)
-    assert forecast(facts(slow), DrainOptions(grace_period=timedelta(seconds=5))).cautions == ()
+    assert forecast(facts(slow), FORCE).cautions == (told,)
+    assert forecast(facts(slow), DrainOptions(force=True, grace_period=timedelta(seconds=5))).cautions == ()
     assert forecast(facts(slow.model_copy(update={"phase": "Failed"}))).cautions == ()
     lost = node("w1", ready=False, ready_message="kubelet is silent")
     (caution,) = forecast(facts(pod(), nodes=(lost, node("w2")))).cautions
-    assert caution.startswith("w1 is not Ready (kubelet is silent): nobody there confirms that its 1 pods have stopped")
+    assert caution.startswith("w1 is not Ready (kubelet is silent): nobody there confirms that its pods have stopped")
     assert forecast(facts(nodes=(lost,))).cautions == ()
     assert forecast_drain("w9", facts(), OPTIONS).cautions == ("the API does not know this node",)
 

@@ -20,6 +20,7 @@ REPORT = Report(
     problem="the process was killed",
     next_step="prefect flow-run retry 0a1b2c3d-0000-0000-0000-000000000000",
     plan=Plan(
+        digest="b5676116609d4e8d",
         steps=(Step(subject="m2", act="take the snapshot", reason="an eligible follower"),),
         skips=(Skip(subject="m1", reason="it is the leader"),),
         cautions=(Caution(subject="m3", problem="not reached", next_step="look at it"),),

@@ -439,14 +439,15 @@ def test_copies_of_kubeconfigs_follow_their_source() -> None:
 
 
 def test_requests_of_kubelets_that_pass_are_in_the_plan_and_others_are_told() -> None:
-    """An approval of the plan is one of these very requests."""
+    """An approval of the plan is one of these names for this kubelet, under whatever name it asks next."""
     node = worker().model_copy(update={"addresses": ("10.0.1.1",)})
     wrong = GOOD.model_copy(update={"name": "csr-bad", "names": ("DNS:kubernetes",)})
     requests: tuple[ServingRequest, ...] = (GOOD, wrong)
     plan = planned(facts(control_plane(), node, requests=requests))
     assert plan.approve == ("csr-abc",)
-    assert [step.act for step in plan.steps] == ["approve csr-abc"]
-    assert "csr-bad: a request for a serving certificate that is not approved" in cautions(plan)
+    assert [step.act for step in plan.steps] == ["approve its request for a serving certificate"]
+    assert "csr-abc" in plan.steps[0].reason
+    assert "a request for a serving certificate (csr-bad) that is not approved" in cautions(plan)
 
 
 def test_the_workers_own_certificates_are_told_before_it_ends() -> None:

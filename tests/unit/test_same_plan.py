@@ -1,0 +1,269 @@
+"""The same cluster looked at twice: what changes by the minute is in no plan's digest. For each plan that is approved, or names jobs."""
+
+from datetime import timedelta
+from pathlib import PurePosixPath
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tasks.models.ca_rotation import CaRotationOptions, Stage, State
+from tasks.models.cluster import CertificateRules, MaintenanceRules, UpgradeRules
+from tasks.models.drain import DrainForecast, Treatment, Verdict
+from tasks.models.issue import IssueFacts
+from tasks.models.maintenance import Worth
+from tasks.models.node_service import RebootOptions, Request
+from tasks.models.patch import PatchOptions
+from tasks.models.plan import Plan
+from tasks.models.restore import ControlPlaneFacts
+from tasks.models.rotation import RotationOptions
+from tasks.models.upgrade import UpgradeOptions
+from tasks.policy.approval import covered, digest_of
+from tasks.policy.ca_rotation import plan_ca_rotation
+from tasks.policy.issue import plan_issue
+from tasks.policy.maintenance import plan_maintenance
+from tasks.policy.node_service import plan_drain, plan_reboot, plan_uncordon
+from tasks.policy.patch import plan_patch
+from tasks.policy.restore import plan_restore
+from tasks.policy.rotation import plan_rotation
+from tasks.policy.upgrade import plan_upgrade
+from tests.unit import (
+    ca_facts,
+    certificate_facts,
+    etcd_facts,
+    patch_facts,
+    test_issue,
+    test_node_service,
+    test_restore,
+    test_rotation,
+    upgrade_facts,
+)
+from tests.unit.test_leaves import STACKED
+from tests.unit.test_serving_requests import GOOD
+
+minutes = st.integers(0, 90).map(lambda number: timedelta(minutes=number))
+sizes = st.integers(10**9, 2 * 10**9)
+
+
+@st.composite
+def forecasts(draw: st.DrawFn, names: tuple[str, ...]) -> tuple[DrainForecast, ...]:
+    """Of the same controllers, with other pods, and another budget's figures."""
+    made = []
+    for name in names:
+        count = draw(st.integers(1, 4))
+        pods = [
+            Verdict(pod=f"shop/web-{draw(st.integers())}", uid="1", treatment=Treatment.EVICT, owner="shop/web-*")
+            for _ in range(count)
+        ]
+        job = Verdict(pod=f"shop/job-{draw(st.integers())}", uid="2", treatment=Treatment.EVICT)
+        lost = Verdict(
+            pod=f"db/pg-{draw(st.integers())}",
+            uid="3",
+            treatment=Treatment.EVICT_FOR_GOOD,
+            owner="db/pg-*",
+            reason=f"{draw(st.integers())}",
+            loss="away until this node is back",
+        )
+        wait = f"budget shop/web (minAvailable 2) needs 2 healthy pods, has {draw(st.integers(0, 2))}: web-1 would wait"
+        other = f"budget db/pg (maxUnavailable 1) needs 1 healthy pods, has {draw(st.integers(0, 2))}: pg-0 would wait"
+        made.append(DrainForecast(node=name, verdicts=(*pods, job, lost), waits=draw(st.permutations([wait, other]))))
+    return tuple(draw(st.permutations(made)))
+
+
+@st.composite
+def etcd_members(draw: st.DrawFn) -> Any:  # noqa: ANN401 - members
+    """The same ones, some writes later."""
+    return tuple(
+        etcd_facts.member(name, is_leader=name == "cp2").model_copy(
+            update={
+                "status": etcd_facts.status(
+                    is_leader=name == "cp2",
+                    revision=draw(sizes),
+                    raft_lag=draw(st.integers(1001, 2000)),
+                    db_size=draw(st.integers(19 * 10**8, 2 * 10**9)),
+                    db_size_in_use=draw(st.integers(10**8, 2 * 10**8)),
+                ),
+                "route_reason": draw(st.text(max_size=3)),
+            }
+        )
+        for name in ("cp1", "cp2", "cp3")
+    )
+
+
+@st.composite
+def upgrades(draw: st.DrawFn) -> Plan:
+    """Under way on a worker, whose kubelet is late."""
+    node = {
+        "annotations": {"kube-runbooks.io/cordoned-by": "run-0"},
+        "heartbeat": upgrade_facts.NOW - timedelta(seconds=draw(st.integers(100, 999))),
+        "cordoned": True,
+    }
+    machine = {
+        "clock_offset": timedelta(seconds=draw(st.integers(3, 29))),
+        "free_bytes": {"/var/lib": draw(sizes) * 5, "/etc/kubernetes": draw(sizes)},
+        "etcd_bytes": draw(st.integers(1, 10**6)),
+    }
+    facts = upgrade_facts.cluster(
+        nodes={"w1": node},
+        machines={"cp1": machine},
+        api={
+            "forecasts": draw(forecasts(upgrade_facts.ALL)),
+            "workloads": (upgrade_facts.workload("kube-system/coredns", ready=draw(st.integers(0, 1))),),
+        },
+        etcd=draw(etcd_members()),
+        history={"cp1": draw(minutes)},
+    )
+    now = upgrade_facts.NOW + draw(minutes)
+    return plan_upgrade(facts, "1.37.2", UpgradeOptions(), UpgradeRules(ignore_preflight_errors=("x",)), now=now)
+
+
+@st.composite
+def situations(draw: st.DrawFn) -> Any:  # noqa: ANN401 - a PatchSituation
+    """With other pods and times; somebody rolls something out."""
+    rollout = upgrade_facts.workload("shop/cart").model_copy(update={"rollout": f"{draw(st.integers())} of 3"})
+    return patch_facts.situation(
+        forecasts=draw(forecasts(upgrade_facts.ALL)),
+        etcd=draw(etcd_members()),
+        earlier=patch_facts.earlier(w1=draw(st.integers(1, 20))),
+        workloads=(rollout,),
+    )
+
+
+@st.composite
+def patches(draw: st.DrawFn) -> Plan:
+    """In a window that is open all day; one worker waits for the next one."""
+    facts = draw(situations()).model_copy(update={"workloads": ()})
+    rules = patch_facts.rules(("00:00", "00:00"), node_takes="20m")
+    now = upgrade_facts.NOW + draw(minutes)
+    return plan_patch(facts, PatchOptions(), rules, now=now)
+
+
+@st.composite
+def reboots(draw: st.DrawFn) -> Plan:
+    """Of a worker, while something is rolled out."""
+    request = Request(node="w1", reason="its disk", run_id=patch_facts.RUN)
+    now = upgrade_facts.NOW + draw(minutes)
+    return plan_reboot(draw(situations()), RebootOptions(), request, MaintenanceRules(), now=now)
+
+
+@st.composite
+def drains(draw: st.DrawFn) -> Plan:
+    """Of a worker."""
+    found = draw(forecasts(("w1",)))[0]
+    return plan_drain(test_node_service.facts(forecast=found), test_node_service.WANTED)
+
+
+@st.composite
+def uncordons(draw: st.DrawFn) -> Plan:
+    """Of a worker that a person has cordoned."""
+    node = {"cordoned": True, "heartbeat": upgrade_facts.NOW + draw(minutes)}
+    return plan_uncordon(test_node_service.facts(node), test_node_service.WANTED, any_cordon=True)
+
+
+@st.composite
+def rotations(draw: st.DrawFn) -> Plan:
+    """Of leaves that are due, with others that are not, and a CA that ends before they would."""
+    nodes = tuple(
+        certificate_facts.changed(
+            certificate_facts.control_plane(f"cp{n}", days=10, ca_days=100), "apiserver", not_after=end
+        )
+        for n in (1, 2, 3)
+        for end in [certificate_facts.NOW + timedelta(days=200, minutes=n * 700)]
+    )
+    asks = GOOD.model_copy(update={"name": f"csr-{draw(st.integers())}"})
+    wrong = asks.model_copy(update={"name": f"csr-{draw(st.integers())}-x", "names": ("DNS:kubernetes",)})
+    facts = test_rotation.facts(
+        *nodes,
+        certificate_facts.worker().model_copy(update={"addresses": ("10.0.1.1",)}),
+        etcd=None,
+        own_ends={"etcd.client": certificate_facts.NOW + timedelta(days=5)},
+        requests=draw(st.permutations([asks, wrong, asks.model_copy(update={"name": f"{asks.name}-again"})])),
+    )
+    options = RotationOptions(renew_before=timedelta(days=30))
+    return plan_rotation(facts, options, CertificateRules(), now=certificate_facts.NOW + draw(minutes) * 40)
+
+
+@st.composite
+def ca_rotations(draw: st.DrawFn) -> Plan:
+    """With pods that were started before."""
+    pods = tuple(f"shop/web-{draw(st.integers())}" for _ in range(draw(st.integers(1, 20))))
+    facts = ca_facts.facts(state=State.BOTH, api={"old_pods": pods})
+    options = CaRotationOptions(old_pods_are_fine=True)
+    return plan_ca_rotation(
+        facts, Stage.SIGN_WITH_NEW, options, CertificateRules(), now=certificate_facts.NOW + draw(minutes)
+    )
+
+
+@st.composite
+def issues(draw: st.DrawFn) -> Plan:
+    """By a CA that ends soon."""
+    whole = test_issue.whole("cp1", without="apiserver.crt")
+    soon = test_issue.changed(whole, "pki/ca.crt", not_after=certificate_facts.NOW + timedelta(days=20))
+    others = tuple(test_issue.whole(name) for name in STACKED.machines if name != "cp1")
+    facts = IssueFacts(
+        observed_at=certificate_facts.NOW, folder=PurePosixPath(certificate_facts.FOLDER), machines=(soon, *others)
+    )
+    return plan_issue(facts, STACKED, now=certificate_facts.NOW + draw(minutes) * 30)
+
+
+@st.composite
+def maintenances(draw: st.DrawFn) -> Plan:
+    """Near the quota, with a lag."""
+    return plan_maintenance(etcd_facts.facts(*draw(etcd_members())), Worth())
+
+
+@st.composite
+def restores(draw: st.DrawFn) -> Plan:
+    """Of a cluster that is still written to."""
+    member = test_restore.member("cp1", data_bytes=draw(sizes), free_bytes=draw(sizes))
+    facts = ControlPlaneFacts(
+        observed_at=test_restore.NOON,
+        nodes=(test_restore.node("cp1", member=member),),
+        live_revision=draw(st.integers(5000, 10**8)),
+    )
+    now = test_restore.NOON + draw(minutes)
+    return plan_restore(facts, test_restore.backup(), cluster="prod", confirm="prod", restore_id="r", now=now)
+
+
+RUNBOOKS = (
+    *("rolling_upgrade", "node_os_patch", "node_reboot", "node_drain", "node_uncordon", "cert_rotation", "ca_rotation"),
+    *("certificate_issue", "etcd_maintenance", "etcd_restore_from_s3"),
+)
+
+
+@pytest.mark.parametrize(
+    ("plans", "told"),
+    [
+        (upgrades(), "heartbeat"),
+        (patches(), "minAvailable 2"),
+        (reboots(), "is being rolled out"),
+        (drains(), "minAvailable 2"),
+        (uncordons(), ""),
+        (rotations(), "a request for a serving certificate"),
+        (ca_rotations(), "pods were started"),
+        (issues(), "nothing that it signs lasts longer"),
+        (maintenances(), "of its quota"),
+        (restores(), "is at revision"),
+    ],
+    ids=RUNBOOKS,
+)
+def test_the_same_cluster_looked_at_twice_is_the_same_plan(plans: st.SearchStrategy[Plan], told: str) -> None:
+    """Free space, ages, counts, generated names and revisions are other ones; an approval holds."""
+
+    @settings(deadline=None, max_examples=25)
+    @given(plans, plans)
+    def look_twice(one: Plan, other: Plan) -> None:
+        assert one.steps
+        assert one.refusals == ()
+        assert told in " ".join(caution.problem for caution in one.cautions)
+        assert differences(one, other) == []
+        assert digest_of(one) == digest_of(other)
+
+    look_twice()
+
+
+def differences(one: Plan, other: Plan) -> list[str]:
+    """Lines that do not hold, for who reads the failure."""
+    lines = [[str(covered(line)) for line in (*plan.steps, *plan.skips, *plan.cautions)] for plan in (one, other)]
+    return [*set(lines[0]).symmetric_difference(lines[1])]
