@@ -60,15 +60,19 @@ def rolling_upgrade(
     with runbook(cluster) as run:
         run.step(check_store, cluster)
         summary: tuple[str, ...] = ()
+        approved: UpgradePlan | None = None
         while True:  # once, but for a chain: each of its steps is observed, planned and asked for on its own
             facts = run.step(observe_upgrade, cluster, version, options)
             plan = run.settle(
-                plan_upgrade(facts, version, options, read_rules(cluster), now=datetime.now(UTC)), mode, approve_within
+                plan_upgrade(facts, version, options, read_rules(cluster), now=datetime.now(UTC)),
+                mode,
+                approve_within,
+                after=approved,
             )
             if mode is Mode.PLAN or not plan.nodes:
                 return run.finish(*summary, *summarize_upgrade_plan(plan))
             if options.approve_chain_at_once:
-                mode = Mode.APPLY  # the chain stood in the plan that was approved
+                approved = plan  # the chain stands in it; what is worse later is asked about
             with locked_cluster(cluster, run.run_id, run.holder) as check:
                 summary += _upgrade(run, plan, options, cluster, check)
             if not plan.hops[1:]:

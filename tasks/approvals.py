@@ -25,6 +25,9 @@ from tasks.models.plan import Plan
 from tasks.models.report import Approval
 from tasks.policy.approval import Approved, is_part_of
 
+MOST = 1000
+"""Questions of one run that are looked through."""
+
 
 class ApprovalForm(RunInput):
     """What a person fills in. An empty answer, as of a tool that only says "go on", is the safe one."""
@@ -69,11 +72,11 @@ def find_answer(run_id: str, plan: Plan, attempt: int) -> tuple[str, Approval | 
     key = _key(plan.digest, attempt)
     with get_client(sync_client=True) as client:
         policy = client.read_flow_run(UUID(run_id)).empirical_policy
-    asked = _questions(policy.pause_keys or () if policy else ())
+        kept = client.filter_flow_run_input(UUID(run_id), key_prefix=_plan_key("plan-"), limit=MOST, exclude_keys=set())
+    if policy and key in (policy.pause_keys or ()):  # asked, and it goes on: an empty answer leaves no other trace
+        return key, _answer_to(key, plan.digest)
+    asked = _questions(one.key for one in kept)
     answers = {one: _answer_to(one.key, one.digest) for one in asked}
-    mine = next((one for one in asked if one.key == key), None)
-    if mine:  # asked, and it goes on: an empty answer leaves no other trace
-        return key, answers[mine]
     last_no = max((one.attempt for one, answer in answers.items() if not answer.approved), default=0)
     hold = [one for one in asked if one.attempt > last_no and answers[one].approved]
     return key, next((answers[one] for one in hold if one.digest == plan.digest or _covers(one, plan)), None)
@@ -107,12 +110,12 @@ def _key(digest: str, attempt: int) -> str:
 
 
 def _plan_key(key: str) -> str:
-    return f"what-{key}-covers"
+    return f"covered-by-{key}"
 
 
 def _questions(keys: Iterable[str]) -> list[Question]:
-    """All that were asked, the newest attempt first. Other keys are of somebody who suspended the run by hand."""
-    found = (re.fullmatch(r"plan-([0-9a-f]+)-(\d+)", key) for key in keys)
+    """All that this run has asked, the newest attempt first. Prefect forgets its own list of pauses when the UI retries a run."""
+    found = (re.fullmatch(r"plan-([0-9a-f]+)-(\d+)", key.removeprefix(_plan_key(""))) for key in keys)
     return sorted((Question(int(one[2]), one[1], one[0]) for one in found if one), reverse=True)
 
 

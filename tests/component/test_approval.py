@@ -19,6 +19,9 @@ from tests.servers.site import Site
 pytestmark = pytest.mark.timeout(600)  # the first test pays for a server, a worker and a deployment
 
 ANY = Worth(reclaimable_mib=1, reclaimable_percent=10).model_dump()
+NOTICED = "prefect.flow_runs.worker - Check whether the flow run exceeded its memory"
+"""Of a worker whose process was killed. It reports a crash then, also of a run that was retried since."""
+
 APPROVE = {"decision": "approve", "who": "Ada", "reason": "INC-4711"}
 
 
@@ -204,8 +207,9 @@ def report_text(site: Site) -> str:
     return site.read(max(key for key in site.keys(f"{site.name}/reports/") if key.endswith(".md"))).decode()
 
 
-def test_an_approval_holds_over_a_crash(runbooks: Runbooks, site: Site, etcd: EtcdCluster) -> None:
-    """Killed right before the first act: the retry makes the same plan, and does it."""
+@pytest.mark.parametrize("by", ["the report's next step", "the UI"])
+def test_an_approval_holds_over_a_crash(by: str, runbooks: Runbooks, site: Site, etcd: EtcdCluster) -> None:
+    """Killed right before the first act: the retry makes the same plan, and does it. The UI lets Prefect forget its pauses."""
     before = sizes(etcd)
     with S3Proxy(site.s3.endpoint) as proxy:
         site.write(store={"endpoint": proxy.endpoint})
@@ -214,11 +218,20 @@ def test_an_approval_holds_over_a_crash(runbooks: Runbooks, site: Site, etcd: Et
         journal = Hold(proxy.on(method="PUT", path="reports/etcd_maintenance/.*json", skip=1), RUN_LIMIT)
         accepted(runbooks, run_id, {"run_input": APPROVE})
         with journal:
+            before_it = runbooks.worker.log.read_text().count(NOTICED)
             os.kill(int(runbooks.run(run_id)["infrastructure_pid"]), signal.SIGKILL)
         assert runbooks.end_of(run_id)["state_name"] == "Crashed"
         assert sizes(etcd) == before
         runbooks.wait_until(lambda: site.reports()[-1]["outcome"] == "crashed", "the crash's report")
-        runbooks.server.cli(*shlex.split(site.reports()[-1]["next_step"])[1:])
+        runbooks.wait_until(
+            lambda: runbooks.worker.log.read_text().count(NOTICED) > before_it,
+            "the worker knows that its process is gone",
+        )
+        if by == "the UI":
+            again = {"state": {"type": "SCHEDULED", "name": "AwaitingRetry"}}
+            runbooks.server.api("POST", f"/flow_runs/{run_id}/set_state", again)
+        else:
+            runbooks.server.cli(*shlex.split(site.reports()[-1]["next_step"])[1:])
         assert runbooks.end_of(run_id)["state_name"] == "Completed"
     states = [state["name"] for state in runbooks.server.api("GET", f"/flow_run_states/?flow_run_id={run_id}")]
     assert states.count("Suspended") == 1
