@@ -113,7 +113,7 @@ def test_every_field_of_the_form_is_explained_and_bounded(runbooks: Runbooks) ->
         assert form["cluster"]["pattern"] == "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
     assert backup["route"]["enum"] == ["auto", "direct", "tunnel", "node"]
     assert (backup["member"]["minLength"], backup["member"]["maxLength"]) == (1, 253)
-    assert (drill["backup"]["minLength"], drill["backup"]["maxLength"]) == (1, 64)
+    assert (drill["backup"]["minLength"], drill["backup"]["maxLength"]) == (1, 100)
     counts = [field for name, field in retention.items() if name != "within"]
     assert {(field["minimum"], field["maximum"]) for field in counts} == {(0, 100_000)}
 
