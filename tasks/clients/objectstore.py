@@ -202,24 +202,30 @@ class ObjectStore:
     def locked_until(self, key: str) -> datetime | None:
         """Until when Object Lock keeps an object (a legal hold: for ever), or None."""
         with self._spoken("HeadObject"):
-            answer = self._client.head_object(Bucket=self.store.bucket, Key=key)
+            answer = self._head(key)
         if answer.get("ObjectLockLegalHoldStatus") == "ON":
             return FOREVER
-        return answer.get("ObjectLockRetainUntilDate")
+        until: datetime | None = answer.get("ObjectLockRetainUntilDate")
+        return until
 
     def delete(self, key: str) -> None:
-        """Deletes an object for good: in a versioned bucket its version, so that no delete marker hides it instead."""
+        """Deletes an object; one that is not there is fine.
+
+        In a versioned bucket this adds a delete marker, and the version stays until the bucket's lifecycle rule expires
+        it. So a wrong rule, a wrong clock or stolen keys can be undone, and the keys need no s3:DeleteObjectVersion.
+        """
         with self._spoken("DeleteObject"):
-            try:
-                version = self._client.head_object(Bucket=self.store.bucket, Key=key).get("VersionId")
-            except ClientError as error:
-                if _code(error) in _MISSING:
-                    return
-                raise
-            if version and version != "null":
-                self._client.delete_object(Bucket=self.store.bucket, Key=key, VersionId=version)
-            else:
+            if self._head(key):  # else the store would add a delete marker for nothing
                 self._client.delete_object(Bucket=self.store.bucket, Key=key)
+
+    def _head(self, key: str) -> dict[str, Any]:
+        """What the store knows of an object; empty when there is none."""
+        try:
+            return dict(self._client.head_object(Bucket=self.store.bucket, Key=key))
+        except ClientError as error:
+            if _code(error) in _MISSING:
+                return {}
+            raise
 
     def unfinished_uploads(self, prefix: str) -> list[UnfinishedUpload]:
         """Multipart uploads below a prefix that nobody completed or aborted."""
