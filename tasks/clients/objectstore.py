@@ -12,6 +12,7 @@ from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError, SSLError
 from botocore.exceptions import HTTPClientError as TransportError
+from pydantic import ValidationError
 
 from tasks.errors import NotYet, Refused, RunbookError
 from tasks.models.base import Model, UtcTime
@@ -129,7 +130,7 @@ class ObjectStore:
         """Begins a multipart upload whose parts somebody else sends, by the addresses of `part_urls`."""
         with self._spoken("CreateMultipartUpload"):
             answer = self._client.create_multipart_upload(Bucket=self.store.bucket, Key=key, **self._protection())
-        return UnfinishedUpload(key=key, upload_id=answer["UploadId"], started_at=datetime.now(UTC))
+            return UnfinishedUpload(key=key, upload_id=answer["UploadId"], started_at=datetime.now(UTC))
 
     def part_urls(self, upload: UnfinishedUpload, parts: int, lifetime: timedelta) -> list[str]:
         """A presigned address for each part. Whoever has one may send that part until it expires: keep them secret."""
@@ -275,6 +276,11 @@ class ObjectStore:
         except SSLError as error:
             raise Refused(
                 f"{self.place}: {call}: {error}", hint="set store.ca to the CA bundle of the endpoint"
+            ) from error
+        except (KeyError, ValidationError) as error:
+            raise NotYet(
+                f"{self.place}: the answer to {call} is not understood: {error}",
+                hint="check what answers at store.endpoint",
             ) from error
         except (BotoCoreError, TransportError, OSError) as error:
             raise NotYet(f"{self.place}: {call}: {error}", hint="look at the store; the step is tried again") from error
