@@ -55,7 +55,8 @@ def _remember(values: Iterable[str]) -> None:
 
 def redact(text: str) -> str:
     """The text without key material."""
-    shown, end = [], 0
+    shown: list[str] = []
+    end = 0
     for begins, ends in sorted((*_what_looks_secret(text), *_what_is_known(text))):
         if begins > end or not (shown or end):
             shown += [text[end:begins], MASK]

@@ -17,6 +17,7 @@ from tasks.errors import Refused
 from tasks.models.backups import Backup
 from tasks.models.report import Outcome, Report
 from tasks.models.retention import Retention
+from tasks.restore import find_restorable
 from tests.servers.etcd import EtcdCluster
 from tests.servers.proxies import S3Proxy
 from tests.servers.site import Site
@@ -236,6 +237,8 @@ def test_a_backup_from_the_future_is_neither_latest_nor_counted_for_the_objectiv
         etcd_restore_drill(site.name)
     assert (recent := recent_backup(site.name, timedelta(days=1)))
     assert recent.id == real
+    assert find_restorable(site.name, "latest", "").id == real
+    assert find_restorable(site.name, future, "").id == future
     for key in site.keys(f"{site.name}/etcd/{real}/"):
         site.s3.client().delete_object(Bucket=site.bucket, Key=key)
     assert recent_backup(site.name, timedelta(days=1)) is None

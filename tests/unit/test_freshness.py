@@ -6,6 +6,8 @@ import pytest
 
 from tasks.errors import Refused
 from tasks.models.backups import Backup, BackupId, Digest, ReadBack, Snapshot
+from tasks.models.cluster import Route
+from tasks.models.etcd import KeySpaceHash
 from tasks.policy.freshness import (
     CLOCK_TOLERANCE,
     pick_backup,
@@ -63,9 +65,26 @@ def backup_by(run: str, taken_at: datetime) -> Backup:
     """The manifest of a backup of a run."""
     digest = Digest(size=1, sha256="")
     backup_id = NEW.model_copy(update={"taken_at": taken_at})
-    snapshot = Snapshot.model_construct(backup_id=backup_id, taken_at=taken_at)
+    snapshot = Snapshot(
+        backup_id=backup_id,
+        key="k",
+        cluster_id="c",
+        member="m1",
+        member_id="1",
+        route=Route.DIRECT,
+        etcd_version="3.6.16",
+        storage_version="3.6.0",
+        revision=10,
+        newest_revision=10,
+        key_count=1,
+        live_hash=KeySpaceHash(hash=1, revision=10, compact_revision=0),
+        plain=digest,
+        stored=digest,
+        taken_at=taken_at,
+        took=SECOND,
+    )
     proof = ReadBack(stored=digest, plain=digest, took=SECOND)
-    return Backup.model_construct(
+    return Backup(
         id=str(backup_id), cluster="c", snapshot=snapshot, read_back=proof, tool="", flow_run=run, written_at=taken_at
     )
 
