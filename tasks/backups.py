@@ -134,7 +134,7 @@ def recent_backup(cluster: str, younger_than: timedelta) -> Backup | None:
 def prove_backup(cluster: str, backup: str, report: Report) -> BackupProof:
     """Proves from the store that a backup is the work of the run that reports it; `Refused` when it is another run's.
 
-    Raises `NotYet` when its data is not in the listing, or has another size than the manifest says.
+    Raises `NotYet` when its data is not there, or has another size than the manifest says.
     """
     backups = open_cluster(cluster).backups
     manifest = backups.read(BackupId.model_validate(backup))

@@ -70,17 +70,17 @@ class BackupStore:
         return self.read(pick_backup(known, asked, now=now))
 
     def problem_of_data(self, backup: Backup) -> str:
-        """Why the data of a backup cannot be what its manifest says, by the listing alone; empty when it can."""
-        sizes = {found.key: found.size for found in self.store.objects(f"{self.prefix}{backup.id}/")}
+        """Why the data of a backup cannot be what its manifest says, by its sizes alone; empty when it can."""
         wanted = {backup.snapshot.key: backup.snapshot.stored.size}
         if backup.pki:
             wanted[backup.pki.key] = backup.pki.stored.size
+        found = {key: self.store.size(key) for key in wanted}
         return "; ".join(
-            f"{self.store.uri(key)} has {sizes[key]} bytes, the manifest says {size}"
-            if key in sizes
-            else f"{self.store.uri(key)} does not exist"
+            f"{self.store.uri(key)} does not exist"
+            if found[key] is None
+            else f"{self.store.uri(key)} has {found[key]} bytes, the manifest says {size}"
             for key, size in wanted.items()
-            if sizes.get(key) != size
+            if found[key] != size
         )
 
     def write(self, backup: BackupId, manifest: Backup) -> Backup:

@@ -200,6 +200,11 @@ class ObjectStore:
                 for found in page.get("Contents", [])
             ]
 
+    def size(self, key: str) -> int | None:
+        """Of an object, in bytes; None when there is none."""
+        with self._spoken("HeadObject"):
+            return self._head(key).get("ContentLength")
+
     def locked_until(self, key: str) -> datetime | None:
         """Until when Object Lock keeps an object (a legal hold: for ever), or None."""
         with self._spoken("HeadObject"):
