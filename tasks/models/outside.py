@@ -194,6 +194,12 @@ class Conditions(Outside):
     conditions: tuple[Condition, ...] = ()
 
 
+class WithConditions(Outside):
+    """Any object that has conditions; one that no controller has looked at yet has none."""
+
+    status: Conditions = Conditions()
+
+
 class ApiService(Outside):
     """apiregistration.k8s.io/v1 APIService."""
 

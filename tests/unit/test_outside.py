@@ -15,6 +15,7 @@ from tasks.clients.kube import Answer, KubeClient, KubeServer, KubeUser
 from tasks.clients.prometheus import values_of
 from tasks.errors import NotYet, Refused, RunbookError
 from tasks.models.outside import name_of
+from tasks.policy.gates import what_condition_says
 from tasks.probes import api_facts
 from tasks.probes.kubeconfig import parse_kubeconfig
 
@@ -103,6 +104,7 @@ PARSERS: dict[str, tuple[object, Callable[[Any], object]]] = {
     "stateful set": (CONTROLLER, lambda told: api_facts.parse_workload("StatefulSet", told)),
     "daemon set": (CONTROLLER, lambda told: api_facts.parse_workload("DaemonSet", told)),
     "API service": (SERVICE, lambda told: api_facts.unavailable_apis([told])),
+    "gate": (SERVICE, lambda told: what_condition_says(told, "/apis/x", "Available")),
     "webhooks": (HOOKS, lambda told: api_facts.parse_webhooks([told], {"n/cp1": ["w1"]})),
     "slice": (SLICE, lambda told: api_facts.nodes_of_services([told])),
     "pod": (POD, lambda told: api_facts.not_ready([told])),
