@@ -10,6 +10,7 @@ from tasks.backups import (
     backup_of_this_run,
     check_store,
     place_of_backup,
+    prove_backup,
     sweep_leftovers,
     write_manifest,
 )
@@ -60,7 +61,7 @@ def etcd_backup_to_s3(
         plan = run.settle(choose_source(facts, asked=member, allow_no_quorum=allow_no_quorum))
         if drill:
             run.step(check_drill_tools, plan)
-        run.step(sweep_leftovers, cluster, run.run_id)
+        swept = run.step(sweep_leftovers, cluster, run.run_id)
         backup = run.step(backup_of_this_run, cluster, run.run_id)
         if backup is None:
             snapshot = run.step(take_snapshot, cluster, plan, run.run_id, allow_no_quorum=allow_no_quorum)
@@ -68,5 +69,6 @@ def etcd_backup_to_s3(
             drilled = run.step(restore_drill, cluster, snapshot) if drill else None
             keys = run.step(keep_pki, cluster, snapshot.backup_id) if pki else None
             backup = run.step(write_manifest, cluster, snapshot, proof, drilled, keys, run_id=run.run_id)
+        proof_of_run = run.step(prove_backup, cluster, backup.id, run.report)
         kept = run.step(apply_retention, cluster, backup.id, retention)
-        return run.finish(*summarize_backup(backup, place_of_backup(cluster, backup.id), kept))
+        return run.finish(*summarize_backup(backup, place_of_backup(cluster, backup.id), proof_of_run, swept, kept))

@@ -7,7 +7,7 @@ from pathlib import Path
 from tasks.clients.objectstore import UnfinishedUpload
 from tasks.clients.ssh import Job, SshNode, run_job, stop_job
 from tasks.cluster import Cluster
-from tasks.errors import NotYet, Refused
+from tasks.errors import NotYet, Refused, RunbookError
 from tasks.logs import log_about
 from tasks.models.backups import BackupId, BackupPlan, Snapshot
 from tasks.models.cluster import Route
@@ -132,7 +132,7 @@ def _give_up(handle: Cluster, node: SshNode, job: str, upload: UnfinishedUpload)
     for leave in (partial(stop_job, node, job), partial(handle.store.abort, upload)):
         try:
             leave()
-        except (NotYet, Refused) as error:
+        except RunbookError as error:
             log_about(node.name).warning("left behind for now: %s", error)
 
 

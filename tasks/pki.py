@@ -1,7 +1,6 @@
 """The control plane's key material: read over SSH into memory, encrypted there, and only then stored beside the snapshot."""
 
 import hashlib
-import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -27,14 +26,11 @@ from tasks.probes.pki import (
     parse_cluster_configuration,
     parse_files,
 )
-from tasks.redaction import remember_secret
+from tasks.redaction import remember_secrets_of
 from tasks.retries import ACT, OBSERVE
 
 CALL = timedelta(seconds=30)
 """For each question to a node; kubectl's own limit is half of it."""
-
-_ENCRYPTION_KEY = re.compile(r"""\bsecret["']?[ \t]*:[ \t]*["']?([^\s"',}]+)""")
-"""In an encryption provider configuration. Its other lines are ordinary words, and stay readable in logs."""
 
 
 @task(**OBSERVE, task_run_name="check-pki-{cluster}")
@@ -135,11 +131,7 @@ def _gather(handle: Cluster) -> tuple[PkiSource, tuple[NodeFile, ...], dict[str,
 def _read(node: SshNode, file: NodeFile) -> bytes:
     """A file's content, which is masked in logs from now on if it is a key."""
     content = node.read_file(file.path, sudo=True)
-    text = content.decode(errors="replace")
-    if "PRIVATE KEY" in text:
-        remember_secret(text)
-    for found in _ENCRYPTION_KEY.findall(text):
-        remember_secret(found)
+    remember_secrets_of(content.decode(errors="replace"))
     if _digest(content).sha256 != file.sha256:
         raise NotYet(f"{node.name}: {file.path} changed while it was read", hint="it is read again")
     return content

@@ -24,7 +24,6 @@ from tasks.models.restore import (
     Stopped,
 )
 from tasks.node_snapshots import find_etcd_tools, store_ca
-from tasks.policy.freshness import pick_backup
 from tasks.policy.members import ListedMember
 from tasks.policy.restore import REVISION_BUMP, etcdutl_words
 from tasks.probes import recovery, restore
@@ -62,8 +61,7 @@ def observe_control_planes(cluster: str) -> ControlPlaneFacts:
 @task(**OBSERVE, task_run_name="find-backup-{cluster}")
 def find_restorable(cluster: str, backup: str, from_cluster: str) -> Backup:
     """The manifest of a backup of this cluster, or of another one that is named; `Refused` when there is none."""
-    backups = open_cluster(cluster).backups_of(from_cluster or cluster)
-    return backups.read(pick_backup(backups.known(), backup))
+    return open_cluster(cluster).backups_of(from_cluster or cluster).pick(backup)
 
 
 @task(**ACT, task_run_name="prepare-data-{cluster}")

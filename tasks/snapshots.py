@@ -62,7 +62,7 @@ def _stream(handle: Cluster, plan: BackupPlan, source: Source, run_id: str) -> S
             if wrong := what_is_implausible(plain.size, status):
                 raise NotYet(f"{member.label}: {wrong}", hint="look at the member; the snapshot is taken again")
         except RunbookError:
-            handle.store.delete(key)
+            _leave_nothing(handle, key)
             raise
     took = datetime.now(UTC) - taken_at
     log_about(member.label).info(
@@ -87,6 +87,14 @@ def _stream(handle: Cluster, plan: BackupPlan, source: Source, run_id: str) -> S
         taken_at=taken_at,
         took=took,
     )
+
+
+def _leave_nothing(handle: Cluster, key: str) -> None:
+    """Deletes what is no backup. A store that refuses must not hide why it is none, nor keep the next member from its try."""
+    try:
+        handle.store.delete(key)
+    except RunbookError as error:
+        log_about(handle.profile.name).warning("left in the store: %s: %s", key, error)
 
 
 @task(**ACT, task_run_name="read-back-{cluster}")

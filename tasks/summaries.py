@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from tasks.models.backups import Backup, BackupId, Drill, Pki
+from tasks.models.backups import Backup, BackupProof, Drill, Freshness, Pki, Swept
 from tasks.models.ca_rotation import CaRotationPlan, NodeStaged, Published, Stage
 from tasks.models.certificates import Inventory
 from tasks.models.drain import Drained
@@ -11,14 +11,16 @@ from tasks.models.issue import IssuedAll, IssuePlan
 from tasks.models.maintenance import Defragmented, Disarmed, MaintenancePlan
 from tasks.models.node_service import Request, Uncordoned
 from tasks.models.patch import NodePatched, PatchPlan, Waits
-from tasks.models.plan import Plan
+from tasks.models.plan import Plan, Skip
 from tasks.models.restore import Recovered, Restored, RestorePlan
 from tasks.models.retention import RetentionDecision
 from tasks.models.rotation import Approved, NodeRotated, RotationPlan, RotationProof
 from tasks.models.upgrade import NodeUpgraded, Upgraded, UpgradePlan
 
 
-def summarize_backup(backup: Backup, place: str, kept: RetentionDecision) -> tuple[str, ...]:
+def summarize_backup(
+    backup: Backup, place: str, proof: BackupProof, swept: Swept, kept: RetentionDecision
+) -> tuple[str, ...]:
     """For the report of a backup."""
     taken, read_back = backup.snapshot, backup.read_back
     seconds = taken.took.total_seconds()
@@ -31,18 +33,33 @@ def summarize_backup(backup: Backup, place: str, kept: RetentionDecision) -> tup
         f"has sha256 {read_back.stored.sha256}",
         _drill_line(backup.drill),
         *_pki_lines(backup.pki),
+        f"proven: made by this flow run, {proof.flow_run}; snapshot taken at {proof.taken_at:%Y-%m-%d %H:%M:%S} UTC",
         f"retention: {len(kept.kept)} kept, {len(kept.removed)} removed",
+        *_left_lines((*swept.left, *kept.left)),
     )
 
 
-def summarize_drill(backup: Backup, place: str, drill: Drill, newest: BackupId) -> tuple[str, ...]:
+def _left_lines(left: Sequence[Skip]) -> tuple[str, ...]:
+    """The first of what the store did not let go; all of it is in the evidence of the steps."""
+    return (f"left in the store: {len(left)}; the first: {left[0].subject}: {left[0].reason}",) if left else ()
+
+
+def summarize_drill(backup: Backup, place: str, drill: Drill, fresh: Freshness) -> tuple[str, ...]:
     """For the report of a restore drill."""
     return (
         f"backup {backup.id} in {place}",
         "proven: every byte in the store is the one that was sent, and etcd's own sha256 trailer holds",
         _drill_line(drill),
         *_pki_lines(backup.pki),
-        f"the newest backup, {newest}, is younger than the recovery point objective",
+        *summarize_freshness(fresh),
+    )
+
+
+def summarize_freshness(fresh: Freshness) -> tuple[str, ...]:
+    """How old the newest backup is, and which ones do not count."""
+    return (
+        f"the newest backup, {fresh.newest}, is {fresh.age} old; the recovery point objective is {fresh.rpo}",
+        *(f"not counted: {skip.subject}: {skip.reason}" for skip in fresh.not_counted),
     )
 
 

@@ -1,14 +1,19 @@
 """Backups as they lie in the bucket: a folder each, data first, manifest last. No manifest, no backup."""
 
+import logging
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import datetime
+from datetime import UTC, datetime
 
 from pydantic import ValidationError
 
-from tasks.clients.objectstore import AlreadyThere, ObjectStore, UnfinishedUpload
-from tasks.errors import Refused
+from tasks.clients.objectstore import AlreadyThere, ObjectStore, StoredObject, UnfinishedUpload
+from tasks.errors import Refused, RunbookError
 from tasks.models.backups import Backup, BackupId
+from tasks.models.plan import Skip
+from tasks.policy.freshness import pick_backup, split_by_clock
+
+log = logging.getLogger("kube_runbooks.backups")
 
 MANIFEST, DATA, PKI = "manifest.json", "snapshot.db.zst", "pki.tar.age"
 
@@ -56,6 +61,28 @@ class BackupStore:
             )
         return manifest
 
+    def pick(self, asked: str) -> Backup:
+        """The manifest of the backup that `asked` names, or of the newest for `latest`; `Refused` when there is none."""
+        known, now = self.known(), datetime.now(UTC)
+        if asked == "latest":
+            for skip in split_by_clock(known, now=now)[1]:
+                log.warning("%s: %s is not taken for the latest: %s", self.cluster, skip.subject, skip.reason)
+        return self.read(pick_backup(known, asked, now=now))
+
+    def problem_of_data(self, backup: Backup) -> str:
+        """Why the data of a backup cannot be what its manifest says, by its sizes alone; empty when it can."""
+        wanted = {backup.snapshot.key: backup.snapshot.stored.size}
+        if backup.pki:
+            wanted[backup.pki.key] = backup.pki.stored.size
+        found = {key: self.store.size(key) for key in wanted}
+        return "; ".join(
+            f"{self.store.uri(key)} does not exist"
+            if found[key] is None
+            else f"{self.store.uri(key)} has {found[key]} bytes, the manifest says {size}"
+            for key, size in wanted.items()
+            if found[key] != size
+        )
+
     def write(self, backup: BackupId, manifest: Backup) -> Backup:
         """Writes the manifest, which makes the backup, and reads it back; `Refused` when there is another one."""
         key, body = self.manifest_key(backup), manifest.model_dump_json(indent=2).encode()
@@ -74,21 +101,50 @@ class BackupStore:
         locks = [self.store.locked_until(one.key) for one in self.store.objects(f"{self.prefix}{backup}/")]
         return max((lock for lock in locks if lock), default=None)
 
-    def remove(self, backup: BackupId) -> None:
-        """Deletes a backup, manifest first: cut off in the middle, it leaves data that is no backup and is swept."""
-        for key in (self.manifest_key(backup), self.data_key(backup), self.pki_key(backup)):
-            self.store.delete(key)
+    def remove(self, backup: BackupId) -> tuple[Skip, ...]:
+        """Deletes a backup, manifest first: cut off in the middle, it leaves data that is no backup and is swept.
 
-    def leftovers(self, is_stale: Callable[[BackupId, datetime], bool]) -> tuple[list[UnfinishedUpload], list[str]]:
-        """Unfinished uploads, and keys of data without a manifest, that are stale by id and age."""
+        What was written last goes first, so a store that forbids by age forbids the manifest, and nothing has changed.
+        If it forbids the data only, the manifest is put back. `Refused` means that the backup is whole. Data that stays
+        although it is no backup any more is returned, with the store's reason.
+        """
+        manifest, stored = self.manifest_key(backup), self._keys_of(backup)
+        body = self.store.get(manifest) if manifest in stored else b""
+        self.store.delete(manifest)
+        data = [key for key in (self.pki_key(backup), self.data_key(backup)) if key in stored]
+        for number, key in enumerate(data):
+            try:
+                self.store.delete(key)
+            except RunbookError as error:
+                if isinstance(error, Refused) and number == 0 and self._put_back(manifest, body):
+                    raise
+                return tuple(Skip(subject=left, reason=error.problem) for left in data[number:])
+        return ()
 
-        def is_leftover(key: str, since: datetime) -> bool:
-            found = BackupId.parse(key.removeprefix(self.prefix).partition("/")[0])
-            return found is not None and is_stale(found, since)
+    def _put_back(self, manifest: str, body: bytes) -> bool:
+        """Is the manifest of a backup, whose data is all there, there again?"""
+        if body:
+            with suppress(RunbookError):
+                self.store.put_new(manifest, body, "application/json")
+                return True
+        return False
 
-        uploads = [one for one in self.store.unfinished_uploads(self.prefix) if is_leftover(one.key, one.started_at)]
+    def _keys_of(self, backup: BackupId) -> set[str]:
+        return {found.key for found in self.store.objects(f"{self.prefix}{backup}/")}
+
+    def stale_uploads(self, is_stale: Callable[[BackupId, datetime], bool]) -> list[UnfinishedUpload]:
+        """Unfinished uploads of backups that are stale by id and age."""
+        found = self.store.unfinished_uploads(self.prefix)
+        return [one for one in found if self._is_stale(one.key, one.started_at, is_stale)]
+
+    def stale_data(self, is_stale: Callable[[BackupId, datetime], bool]) -> list[StoredObject]:
+        """Data without a manifest, of backups that are stale by id and age."""
         objects = self.store.objects(self.prefix)
         complete = {one.key.rpartition("/")[0] for one in objects if one.key.endswith(f"/{MANIFEST}")}
         data = [one for one in objects if one.key.endswith((f"/{DATA}", f"/{PKI}"))]
         orphans = [one for one in data if one.key.rpartition("/")[0] not in complete]
-        return uploads, [one.key for one in orphans if is_leftover(one.key, one.modified_at)]
+        return [one for one in orphans if self._is_stale(one.key, one.modified_at, is_stale)]
+
+    def _is_stale(self, key: str, since: datetime, is_stale: Callable[[BackupId, datetime], bool]) -> bool:
+        found = BackupId.parse(key.removeprefix(self.prefix).partition("/")[0])
+        return found is not None and is_stale(found, since)

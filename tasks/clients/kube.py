@@ -25,6 +25,7 @@ from kubernetes.client import ApiClient, Configuration
 from urllib3.connection import HTTPSConnection
 
 from tasks.errors import NotYet, Refused
+from tasks.models.outside import ListPage
 
 log = logging.getLogger("kube_runbooks.kube")
 
@@ -210,9 +211,13 @@ class KubeClient:
             answer = self.send("GET", path, query={"limit": PAGE, **query, **more})
             if answer.status == HTTPStatus.GONE:
                 return None
-            page = _judged(f"GET {path}", answer)
-            found += page.get("items") or []
-            following = str(page.get("metadata", {}).get("continue", ""))
+            body = _judged(f"GET {path}", answer)
+            page = ListPage.read(body, f"the answer to GET {path}")
+            if "items" not in body or (following and page.metadata.following == following):
+                wrong = "does not go on" if following else "is no list"
+                raise NotYet(f"GET {path}: the answer {wrong}", hint="check what answers there: is it the API server?")
+            found += page.items
+            following = page.metadata.following
             if not following:
                 return found
 

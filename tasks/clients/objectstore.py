@@ -12,6 +12,7 @@ from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError, SSLError
 from botocore.exceptions import HTTPClientError as TransportError
+from pydantic import ValidationError
 
 from tasks.errors import NotYet, Refused, RunbookError
 from tasks.models.base import Model, UtcTime
@@ -129,7 +130,7 @@ class ObjectStore:
         """Begins a multipart upload whose parts somebody else sends, by the addresses of `part_urls`."""
         with self._spoken("CreateMultipartUpload"):
             answer = self._client.create_multipart_upload(Bucket=self.store.bucket, Key=key, **self._protection())
-        return UnfinishedUpload(key=key, upload_id=answer["UploadId"], started_at=datetime.now(UTC))
+            return UnfinishedUpload(key=key, upload_id=answer["UploadId"], started_at=datetime.now(UTC))
 
     def part_urls(self, upload: UnfinishedUpload, parts: int, lifetime: timedelta) -> list[str]:
         """A presigned address for each part. Whoever has one may send that part until it expires: keep them secret."""
@@ -199,27 +200,38 @@ class ObjectStore:
                 for found in page.get("Contents", [])
             ]
 
+    def size(self, key: str) -> int | None:
+        """Of an object, in bytes; None when there is none."""
+        with self._spoken("HeadObject"):
+            return self._head(key).get("ContentLength")
+
     def locked_until(self, key: str) -> datetime | None:
         """Until when Object Lock keeps an object (a legal hold: for ever), or None."""
         with self._spoken("HeadObject"):
-            answer = self._client.head_object(Bucket=self.store.bucket, Key=key)
+            answer = self._head(key)
         if answer.get("ObjectLockLegalHoldStatus") == "ON":
             return FOREVER
-        return answer.get("ObjectLockRetainUntilDate")
+        until: datetime | None = answer.get("ObjectLockRetainUntilDate")
+        return until
 
     def delete(self, key: str) -> None:
-        """Deletes an object for good: in a versioned bucket its version, so that no delete marker hides it instead."""
+        """Deletes an object; one that is not there is fine.
+
+        In a versioned bucket this adds a delete marker, and the version stays until the bucket's lifecycle rule expires
+        it. So a wrong rule, a wrong clock or stolen keys can be undone, and the keys need no s3:DeleteObjectVersion.
+        """
         with self._spoken("DeleteObject"):
-            try:
-                version = self._client.head_object(Bucket=self.store.bucket, Key=key).get("VersionId")
-            except ClientError as error:
-                if _code(error) in _MISSING:
-                    return
-                raise
-            if version and version != "null":
-                self._client.delete_object(Bucket=self.store.bucket, Key=key, VersionId=version)
-            else:
+            if self._head(key):  # else the store would add a delete marker for nothing
                 self._client.delete_object(Bucket=self.store.bucket, Key=key)
+
+    def _head(self, key: str) -> dict[str, Any]:
+        """What the store knows of an object; empty when there is none."""
+        try:
+            return dict(self._client.head_object(Bucket=self.store.bucket, Key=key))
+        except ClientError as error:
+            if _code(error) in _MISSING:
+                return {}
+            raise
 
     def unfinished_uploads(self, prefix: str) -> list[UnfinishedUpload]:
         """Multipart uploads below a prefix that nobody completed or aborted."""
@@ -269,6 +281,11 @@ class ObjectStore:
         except SSLError as error:
             raise Refused(
                 f"{self.place}: {call}: {error}", hint="set store.ca to the CA bundle of the endpoint"
+            ) from error
+        except (KeyError, ValidationError) as error:
+            raise NotYet(
+                f"{self.place}: the answer to {call} is not understood: {error}",
+                hint="check what answers at store.endpoint",
             ) from error
         except (BotoCoreError, TransportError, OSError) as error:
             raise NotYet(f"{self.place}: {call}: {error}", hint="look at the store; the step is tried again") from error

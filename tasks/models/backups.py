@@ -129,10 +129,29 @@ class Pki(Model):
 
 
 class Swept(Model):
-    """Leftovers of interrupted runs that were removed, by object key."""
+    """Leftovers of interrupted runs that were removed, by object key, and those that the store did not let go."""
 
     uploads: tuple[str, ...]
     objects: tuple[str, ...]
+    left: tuple[Skip, ...] = Field(default=(), description="what stays, by object key, and the store's reason")
+
+
+class BackupProof(Model):
+    """A backup is the work of one run: read from the store again after its manifest was written."""
+
+    backup: str
+    flow_run: str = Field(description="whole id of the flow run, as the manifest has it")
+    taken_at: UtcTime
+    run_began_at: UtcTime = Field(description="when this attempt of the run began")
+
+
+class Freshness(Model):
+    """The newest good backup, and how old it is."""
+
+    newest: BackupId
+    age: timedelta
+    rpo: timedelta = Field(description="the profile's backup.rpo")
+    not_counted: tuple[Skip, ...] = Field(default=(), description="backups with a time in the future, and the reason")
 
 
 class Backup(Model):

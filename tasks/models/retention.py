@@ -6,6 +6,7 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from tasks.models.base import Duration, Model, UtcTime
+from tasks.models.plan import Skip
 
 MOST = 100_000
 """Backups that a rule may keep: eleven years of one each hour."""
@@ -55,6 +56,7 @@ class StoredBackup(Model):
     locked_until: UtcTime | None = Field(
         default=None, description="Object Lock retention or, far in the future, a legal hold"
     )
+    lock_unknown: str = Field(default="", description="why the store does not tell whether it is locked")
 
 
 class Kept(Model):
@@ -76,3 +78,6 @@ class RetentionDecision(Model):
 
     kept: tuple[Kept, ...]
     removed: tuple[Removed, ...]
+    left: tuple[Skip, ...] = Field(
+        default=(), description="data of removed backups that the store did not delete, by object key, and its reason"
+    )

@@ -3,14 +3,16 @@
 from collections.abc import Mapping
 from typing import Any
 
+from tasks.models.outside import WithConditions
+
 
 def what_condition_says(found: Mapping[str, Any] | None, path: str, condition: str) -> str:
-    """Why an object's condition does not let a run go on; empty when it is True."""
+    """Why an object's condition does not let a run go on; empty when it is True. `NotYet` when it is not understood."""
     if found is None:
         return f"there is no {path}"
-    for one in found.get("status", {}).get("conditions") or []:
-        if one.get("type") == condition:
-            return "" if one.get("status") == "True" else f"{path} is not {condition}: {one.get('message', '')}"
+    for one in WithConditions.read(found, path).status.conditions:
+        if one.type == condition:
+            return "" if one.status == "True" else f"{path} is not {condition}: {one.message}"
     return f"{path} has no condition {condition}"
 
 

@@ -98,6 +98,8 @@ def _protections(backup: StoredBackup, now: datetime) -> list[str]:
     protections = []
     if backup.locked_until and backup.locked_until > now:
         protections.append(f"locked until {_in_utc(backup.locked_until)}")
+    if backup.lock_unknown:
+        protections.append(f"the store does not tell whether it is locked: {backup.lock_unknown}")
     if backup.taken_at > now:
         protections.append(f"its time {_in_utc(backup.taken_at)} is in the future: a clock is wrong")
     if not backup.verified:
@@ -177,12 +179,15 @@ def _local(backup: StoredBackup, zone: ZoneInfo) -> datetime:
 def _fill_slots(newest_first: Sequence[tuple[_Verdict, str]], rule: str, count: int) -> None:
     """Gives each of the last `count` periods that have a backup to the newest backup in it.
 
-    Periods are remembered, not compared with the one before: where clocks go back over midnight, one day's
-    backups are not in one row.
+    As in restic, the oldest backup stays while not all periods have one: a young cluster keeps its whole history,
+    and has a backup from its first days when its first month or year is over. Periods are remembered, not compared
+    with the one before: where clocks go back over midnight, one day's backups are not in one row.
     """
     taken: set[str] = set()
-    for verdict, period in newest_first:
-        if period in taken:
+    for number, (verdict, period) in enumerate(newest_first, 1):
+        if period in taken and number == len(newest_first) and len(taken) < count:
+            verdict.wanted.append(f"the oldest, while {rule} {count} is not full")
+        elif period in taken:
             verdict.beaten.append(period)
         elif len(taken) < count:
             taken.add(period)

@@ -1,4 +1,7 @@
-"""What a cluster's API has that an upgrade looks at: pure parsers of its JSON and of its metrics."""
+"""What a cluster's API has that an upgrade looks at: pure parsers of its JSON and of its metrics.
+
+Each raises `NotYet`, with the object's name and the field, where an answer is not understood.
+"""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -7,7 +10,10 @@ from typing import Any
 
 import yaml
 
+from tasks.errors import NotYet
+from tasks.models import outside
 from tasks.models.nodes import KubeNode
+from tasks.models.outside import name_of
 from tasks.models.upgrade import Webhook, Workload
 
 JSON = Mapping[str, Any]
@@ -15,105 +21,105 @@ JSON = Mapping[str, Any]
 CONTROL_PLANE = "node-role.kubernetes.io/control-plane"
 PRESSURES = ("MemoryPressure", "DiskPressure", "PIDPressure", "NetworkUnavailable")
 KINDS = {
-    "Deployment": ("replicas", "availableReplicas", "updatedReplicas"),
-    "StatefulSet": ("replicas", "readyReplicas", "updatedReplicas"),
-    "DaemonSet": ("desiredNumberScheduled", "numberReady", "updatedNumberScheduled"),
+    "Deployment": ("available_replicas", "updated_replicas"),
+    "StatefulSet": ("ready_replicas", "updated_replicas"),
+    "DaemonSet": ("number_ready", "updated_number_scheduled"),
 }
-"""Kind to the fields with how many pods are wanted (a DaemonSet's is in its status), are there, and are of the newest template."""
+"""Kind to the fields of its status with how many pods are there, and how many are of the newest template."""
 
 
 def parse_node(node: JSON, lease: JSON | None) -> KubeNode:
     """A node and its lease."""
-    status, metadata, spec = node.get("status", {}), node["metadata"], node.get("spec", {})
-    conditions = {one["type"]: one for one in status.get("conditions", [])}
-    ready = conditions.get("Ready", {})
-    info = status.get("nodeInfo", {})
+    told = outside.Node.read(node, name_of("node", node))
+    renewed = outside.Lease.read(lease, name_of("lease", lease)).spec.renew_time if lease else None
+    conditions = {one.type: one for one in told.status.conditions}
+    ready = conditions.get("Ready", outside.Condition(message="it has no condition Ready"))
     return KubeNode(
-        name=metadata["name"],
-        ready=ready.get("status") == "True",
-        ready_message=ready.get("message", "it has no condition Ready") if ready.get("status") != "True" else "",
-        heartbeat=_newest(ready.get("lastHeartbeatTime"), (lease or {}).get("spec", {}).get("renewTime")),
-        cordoned=bool(spec.get("unschedulable")),
-        kubelet=str(info.get("kubeletVersion", "")).removeprefix("v"),
-        boot_id=info.get("bootID", ""),
-        addresses=tuple(one["address"] for one in status.get("addresses", [])),
-        control_plane=CONTROL_PLANE in metadata.get("labels", {}),
-        pressures=tuple(name for name in PRESSURES if conditions.get(name, {}).get("status") == "True"),
-        labels=metadata.get("labels", {}),
-        annotations=metadata.get("annotations", {}),
-        taints=tuple(f"{one['key']}={one.get('value', '')}:{one.get('effect', '')}" for one in spec.get("taints", [])),
+        name=told.metadata.name,
+        ready=ready.status == "True",
+        ready_message="" if ready.status == "True" else ready.message or f"its condition Ready is {ready.status}",
+        heartbeat=_newest(ready.last_heartbeat_time, renewed),
+        cordoned=told.spec.unschedulable,
+        kubelet=told.status.node_info.kubelet_version.removeprefix("v"),
+        boot_id=told.status.node_info.boot_id,
+        addresses=tuple(one.address for one in told.status.addresses),
+        control_plane=CONTROL_PLANE in told.metadata.labels,
+        pressures=tuple(name for name in PRESSURES if name in conditions and conditions[name].status == "True"),
+        labels=told.metadata.labels,
+        annotations=told.metadata.annotations,
+        taints=tuple(f"{one.key}={one.value}:{one.effect}" for one in told.spec.taints),
     )
 
 
 def parse_nodes(nodes: Iterable[JSON], leases: Iterable[JSON]) -> tuple[KubeNode, ...]:
     """All of them, with the leases of kube-node-lease, in the order of their names."""
-    by_name = {lease["metadata"]["name"]: lease for lease in leases}
-    found = (parse_node(node, by_name.get(node["metadata"]["name"])) for node in nodes)
+    by_name = {outside.Lease.read(lease, name_of("lease", lease)).metadata.name: lease for lease in leases}
+    found = (
+        parse_node(node, by_name.get(outside.Node.read(node, name_of("node", node)).metadata.name)) for node in nodes
+    )
     return tuple(sorted(found, key=lambda node: node.name))
 
 
 def parse_workload(kind: str, item: JSON) -> Workload:
     """A controller of one of KINDS."""
-    wanted, there, updated = KINDS[kind]
-    spec, status, metadata = item.get("spec", {}), item.get("status", {}), item["metadata"]
-    containers = spec.get("template", {}).get("spec", {}).get("containers", [])
-    desired = status.get(wanted, 0) if kind == "DaemonSet" else spec.get(wanted, 1)
+    told = outside.Controller.read(item, name_of(kind, item))
+    there, updated = (int(getattr(told.status, field)) for field in KINDS[kind])
+    desired = told.status.desired_number_scheduled if kind == "DaemonSet" else told.spec.replicas
     return Workload(
         kind=kind,
-        name=f"{metadata['namespace']}/{metadata['name']}",
-        desired=int(desired),
-        ready=int(status.get(there) or 0),
-        images=tuple(container.get("image", "") for container in containers),
-        rolled_out=status.get("observedGeneration", 0) >= metadata.get("generation", 0)
-        and int(desired) <= int(status.get(updated) or 0),
-        rollout=_rollout(kind, item, int(desired)),
+        name=f"{told.metadata.namespace}/{told.metadata.name}",
+        desired=desired,
+        ready=there,
+        images=tuple(container.image for container in told.spec.template.spec.containers),
+        rolled_out=told.status.observed_generation >= told.metadata.generation and desired <= updated,
+        rollout=_rollout(told, desired, updated),
     )
 
 
-def _rollout(kind: str, item: JSON, desired: int) -> str:
+def _rollout(told: outside.Controller, desired: int, updated: int) -> str:
     """Empty also for one that is paused, that only replaces pods that somebody deletes, or that has given up."""
-    spec, status = item.get("spec", {}), item.get("status", {})
-    strategy = spec.get("updateStrategy") or {}
-    if spec.get("paused") or strategy.get("type") == "OnDelete":
+    strategy = told.spec.update_strategy
+    if told.spec.paused or strategy.type == "OnDelete":
         return ""
-    if any(one.get("reason") == "ProgressDeadlineExceeded" for one in status.get("conditions") or []):
+    if any(one.reason == "ProgressDeadlineExceeded" for one in told.status.conditions):
         return ""
-    if int(status.get("observedGeneration") or 0) < int(item["metadata"].get("generation") or 0):
+    if told.status.observed_generation < told.metadata.generation:
         return "its newest specification is not taken up yet"
-    wanted = desired - int((strategy.get("rollingUpdate") or {}).get("partition") or 0)
-    updated = int(status.get(KINDS[kind][2]) or 0)
+    wanted = desired - strategy.rolling_update.partition
     return f"{updated} of {wanted} pods are of its newest specification" if updated < wanted else ""
 
 
 def unavailable_apis(items: Iterable[JSON]) -> dict[str, str]:
     """APIServices that are not Available, with the reason."""
+    services = (outside.ApiService.read(item, name_of("APIService", item)) for item in items)
     return {
-        item["metadata"]["name"]: f"{one.get('reason', '')}: {one.get('message', '')}"
-        for item in items
-        for one in item.get("status", {}).get("conditions", [])
-        if one["type"] == "Available" and one["status"] != "True"
+        service.metadata.name: f"{one.reason}: {one.message}"
+        for service in services
+        for one in service.status.conditions
+        if one.type == "Available" and one.status != "True"
     }
 
 
 def parse_webhooks(items: Iterable[JSON], endpoints: Mapping[str, Sequence[str]]) -> tuple[Webhook, ...]:
     """Those that stop requests when they do not answer; `endpoints` has the nodes of the ready pods of each service."""
+    configurations = (outside.WebhookConfiguration.read(item, name_of("webhook configuration", item)) for item in items)
     return tuple(
-        Webhook(name=hook["name"], service=service, backends=tuple(sorted(set(endpoints.get(service, ())))))
-        for item in items
-        for hook in item.get("webhooks", [])
-        if hook.get("failurePolicy", "Fail") == "Fail"
-        for service in [_service_of(hook.get("clientConfig", {}))]
+        Webhook(name=hook.name, service=service, backends=tuple(sorted(set(endpoints.get(service, ())))))
+        for configuration in configurations
+        for hook in configuration.webhooks
+        if hook.failure_policy == "Fail"
+        for service in [_service_of(hook.client_config)]
     )
 
 
 def nodes_of_services(slices: Iterable[JSON]) -> dict[str, list[str]]:
     """namespace/name of each service to the nodes of its ready endpoints, from EndpointSlices."""
     found: dict[str, list[str]] = {}
-    for one in slices:
-        service = one["metadata"].get("labels", {}).get("kubernetes.io/service-name")
-        ready = (end for end in one.get("endpoints") or [] if end.get("conditions", {}).get("ready", True))
-        nodes = found.setdefault(f"{one['metadata']['namespace']}/{service}", [])
-        nodes += [end["nodeName"] for end in ready if end.get("nodeName")]
+    for item in slices:
+        one = outside.EndpointSlice.read(item, name_of("EndpointSlice", item))
+        service = one.metadata.labels.get("kubernetes.io/service-name")
+        nodes = found.setdefault(f"{one.metadata.namespace}/{service}", [])
+        nodes += [end.node_name for end in one.endpoints if end.conditions.ready and end.node_name]
     return found
 
 
@@ -131,15 +137,14 @@ def parse_deprecated(metrics: str) -> dict[str, str]:
 
 def cluster_configuration(config_map: JSON | None) -> dict[str, Any]:
     """ClusterConfiguration of kube-system/kubeadm-config; empty when there is none."""
-    text = (config_map or {}).get("data", {}).get("ClusterConfiguration", "")
-    loaded = yaml.safe_load(text) if text else {}
-    return loaded if isinstance(loaded, dict) else {}
+    return _part_of(config_map, "ClusterConfiguration")
 
 
 def with_etcd_tag(configuration: dict[str, Any], tag: str) -> dict[str, Any]:
     """A ClusterConfiguration with etcd's image pinned to a tag, or not pinned (`default`); an empty one changes nothing."""
-    local = (configuration.get("etcd") or {}).get("local")
-    if not tag or local is None:
+    etcd = configuration.get("etcd")
+    local = etcd.get("local") if isinstance(etcd, dict) else None
+    if not tag or not isinstance(local, dict):
         return configuration
     pin = {} if tag == "default" else {"imageTag": tag}
     return configuration | {"etcd": {"local": {name: local[name] for name in local if name != "imageTag"} | pin}}
@@ -153,35 +158,41 @@ def name_and_version(image: str) -> tuple[str, str]:
 
 def kubelet_setting(config_map: JSON | None, name: str) -> bool | None:
     """A switch of kube-system/kubelet-config; None where it says nothing."""
-    loaded = yaml.safe_load((config_map or {}).get("data", {}).get("kubelet", "") or "{}")
-    value = loaded.get(name) if isinstance(loaded, dict) else None
+    value = _part_of(config_map, "kubelet").get(name)
     return value if isinstance(value, bool) else None
+
+
+def _part_of(config_map: JSON | None, name: str) -> dict[str, Any]:
+    """A document in a ConfigMap; empty when there is none, or when it is no mapping."""
+    what = name_of("ConfigMap", config_map)
+    text = outside.ConfigMap.read(config_map or {}, what).data.get(name, "")
+    try:
+        loaded = yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError) as error:
+        raise NotYet(f"{what}: {name} is not YAML: {error}", hint="correct it with kubectl edit") from None
+    return loaded if isinstance(loaded, dict) else {}
 
 
 def not_ready(pods: Iterable[JSON]) -> tuple[str, ...]:
     """Pods that neither have done their work nor are ready, with what they wait for."""
     found = []
-    for pod in pods:
-        status = pod.get("status", {})
-        ready = any(one["type"] == "Ready" and one["status"] == "True" for one in status.get("conditions", []))
-        if status.get("phase") != "Succeeded" and not ready and "deletionTimestamp" not in pod["metadata"]:
-            found.append(f"{pod['metadata']['namespace']}/{pod['metadata']['name']} ({_what_it_waits_for(status)})")
+    for item in pods:
+        pod = outside.PodProgress.read(item, name_of("pod", item))
+        ready = any(one.type == "Ready" and one.status == "True" for one in pod.status.conditions)
+        if pod.status.phase != "Succeeded" and not ready and not pod.metadata.deletion_timestamp:
+            found.append(f"{pod.metadata.namespace}/{pod.metadata.name} ({_what_it_waits_for(pod.status)})")
     return tuple(sorted(found))
 
 
-def _what_it_waits_for(status: JSON) -> str:
-    waiting = [
-        one["state"]["waiting"].get("reason", "waiting")
-        for one in [*status.get("containerStatuses", []), *status.get("initContainerStatuses", [])]
-        if "waiting" in one.get("state", {})
-    ]
-    return ", ".join(dict.fromkeys(waiting)) or str(status.get("phase", "unknown"))
+def _what_it_waits_for(status: outside.PodStatus) -> str:
+    states = [one.state.waiting for one in (*status.container_statuses, *status.init_container_statuses)]
+    waiting = [one.reason for one in states if one]
+    return ", ".join(dict.fromkeys(waiting)) or status.phase or "unknown"
 
 
-def _service_of(config: JSON) -> str:
-    service = config.get("service")
-    return f"{service['namespace']}/{service['name']}" if service else str(config.get("url", ""))
+def _service_of(config: outside.ClientConfig) -> str:
+    return f"{config.service.namespace}/{config.service.name}" if config.service else config.url
 
 
-def _newest(*moments: str | None) -> datetime | None:
-    return max((datetime.fromisoformat(one) for one in moments if one), default=None)
+def _newest(*moments: datetime | None) -> datetime | None:
+    return max((one for one in moments if one), default=None)

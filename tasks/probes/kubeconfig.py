@@ -38,7 +38,7 @@ def parse_kubeconfig(text: str, where: str) -> Kubeconfig:
             key=SecretStr(_decoded(user.get("client-key-data", ""))),
             token=SecretStr(str(user.get("token", ""))),
         )
-    except (yaml.YAMLError, KeyError, TypeError, StopIteration, ValueError, binascii.Error) as error:
+    except (yaml.YAMLError, KeyError, TypeError, StopIteration, AttributeError, ValueError, binascii.Error) as error:
         what = str(error) if isinstance(error, KeyError) else type(error).__name__
         raise Refused(f"{where}: not a complete kubeconfig ({what})", hint=_HINT) from None
     if not (found.certificate and found.key.get_secret_value()) and not found.token.get_secret_value():

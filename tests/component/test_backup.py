@@ -89,6 +89,7 @@ def test_the_report_says_what_was_proven_and_lies_in_the_bucket_in_both_forms(si
         "read back",
         "restore drill",
         "write manifest",
+        "prove backup",
         "apply retention",
     ]
 

@@ -599,7 +599,7 @@ def test_old_leftovers_of_ours_are_swept_and_nothing_else(site: Site, monkeypatc
         client.create_multipart_upload(Bucket=site.bucket, Key=key)
 
     report = etcd_backup_to_s3(site.name)
-    assert _swept(report) == {"uploads": [], "objects": []}  # the store says that they are young
+    assert _swept(report) == {"uploads": [], "objects": [], "left": []}  # the store says that they are young
 
     class Tomorrow(datetime):
         @classmethod
@@ -608,7 +608,7 @@ def test_old_leftovers_of_ours_are_swept_and_nothing_else(site: Site, monkeypatc
 
     monkeypatch.setattr(backups, "datetime", Tomorrow)
     report = etcd_backup_to_s3(site.name)
-    assert _swept(report) == {"uploads": [f"{mine}/snapshot.db.zst"], "objects": data}
+    assert _swept(report) == {"uploads": [f"{mine}/snapshot.db.zst"], "objects": data, "left": []}
     assert set(strangers) < set(site.keys())
     assert site.uploads() == [f"{folder}/notes/upload"]
     assert len(site.manifests()) == 2

@@ -2,12 +2,16 @@
 
 from types import SimpleNamespace
 
+from tasks.errors import Refused
+
 
 class Bucket:
     """Keeps objects in memory."""
 
     def __init__(self) -> None:
         self.kept: dict[str, bytes] = {}
+        self.refuses = ""
+        """The key of an object that was removed after it was listed."""
 
     def key(self, *parts: str) -> str:
         """Of an object."""
@@ -23,6 +27,8 @@ class Bucket:
 
     def get(self, key: str) -> bytes:
         """An object."""
+        if key == self.refuses:
+            raise Refused("GetObject: 404 NoSuchKey")
         return self.kept[key]
 
     def objects(self, prefix: str) -> list[SimpleNamespace]:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from tasks.errors import NotYet
 from tasks.models.cluster import SiteGate
 from tasks.policy.gates import what_condition_says, what_values_say
 
@@ -22,12 +23,20 @@ def with_condition(**condition: str) -> dict[str, Any]:
         (with_condition(status="True"), ""),
         (with_condition(status="False", message="no pods"), f"{PATH} is not Available: no pods"),
         ({"status": {}}, f"{PATH} has no condition Available"),
+        ({"status": None}, f"{PATH} has no condition Available"),
+        ({"status": {"conditions": None}}, f"{PATH} has no condition Available"),
         (None, f"there is no {PATH}"),
     ],
 )
 def test_a_condition_has_to_be_true(found: dict[str, Any] | None, told: str) -> None:
     """What is not known is not good."""
     assert what_condition_says(found, PATH, "Available") == told
+
+
+def test_an_object_of_another_form_is_a_sentence() -> None:
+    """With its path and the field."""
+    with pytest.raises(NotYet, match=f"{PATH} is not understood: status: "):
+        what_condition_says({"status": "fine"}, PATH, "Available")
 
 
 @pytest.mark.parametrize(

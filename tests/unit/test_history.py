@@ -3,12 +3,15 @@
 from datetime import UTC, datetime, timedelta
 from typing import cast
 
+import pytest
+
 from tasks.clients.objectstore import ObjectStore
-from tasks.history import keep_record, read_records, times_of
+from tasks.history import keep_record, read_history, read_records, times_of
 from tasks.models.patch import Earlier, NodePatched
 from tasks.models.report import Done, Outcome, Report
 from tasks.models.upgrade import NodeUpgraded, WaveUpgraded
 from tasks.models.waves import Took
+from tasks.reports import report_prefix
 from tests.unit.buckets import Bucket
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -50,3 +53,41 @@ def test_the_newest_record_of_a_node_says_how_long_it_takes() -> None:
     assert found == {"w1": Earlier(took=timedelta(seconds=60), rebooted=False)}
     (last,) = (body for key, body in cast("Bucket", store).kept.items() if "20261127" in key)
     assert NodePatched.model_validate_json(last).record == place
+
+
+def test_what_another_version_left_is_passed_over(caplog: pytest.LogCaptureFixture) -> None:
+    """Reports and records only say how long nodes may take: no run ends because of one."""
+    bucket = Bucket()
+    store = cast("ObjectStore", bucket)
+    report = Report(
+        runbook="node_os_patch",
+        cluster="prod",
+        run_id="r",
+        run_name="n",
+        attempt=1,
+        outcome=Outcome.COMPLETED,
+        started_at=NOON,
+        done=(
+            Done(step="s", started_at=NOON, took=timedelta(), evidence=upgraded("w1", 40).model_dump(mode="json")),
+            Done(step="s", started_at=NOON, took=timedelta(), evidence={"node": "w2", "took": "long", "parts": []}),
+        ),
+    )
+    folder = report_prefix(store, "prod", "node_os_patch")
+    bucket.kept[f"{folder}1.json"] = report.model_dump_json().encode()
+    running = report.model_copy(update={"outcome": Outcome.RUNNING})
+    bucket.kept[f"{folder}2.json"] = running.model_dump_json().replace('"w1"', '"w3"').encode()
+    bucket.kept[f"{folder}3.json"] = b'{"of": "another version"}'
+    bucket.kept[f"{folder}4.json"] = b""
+    assert read_history(store, "prod", "node_os_patch") == {"w1": timedelta(seconds=40)}
+    keep_record(
+        store, "prod", NodePatched(node="w1", run_id="1a1b2c3d-1", at=NOON, whole=True, took=timedelta(seconds=9))
+    )
+    bucket.kept["prod/nodes/w1/os-patch/20991127T120000Z-3a1b2c3d.json"] = b"[]"
+    assert read_records(store, "prod", ["w1"])["w1"].took == timedelta(seconds=9)
+    assert (
+        "s3://b/prod/nodes/w1/os-patch/20991127T120000Z-3a1b2c3d.json is passed over: it is not understood"
+        in caplog.text
+    )
+    bucket.refuses = f"{folder}1.json"
+    assert read_history(store, "prod", "node_os_patch") == {}
+    assert f"s3://b/{folder}1.json is passed over: GetObject: 404" in caplog.text

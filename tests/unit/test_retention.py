@@ -21,6 +21,7 @@ NEWEST = "the newest verified backup is never removed"
 FOREIGN = "not verified by us: left alone"
 COUNTED = ("last", "hourly", "daily", "weekly", "monthly", "yearly")
 
+thorough = settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.too_slow])
 quick = settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.too_slow])
 
 
@@ -207,10 +208,13 @@ def test_last_keeps_exactly_that_many(case: Case, last: int) -> None:
     assert [name for name in kept if name in unprotected or name in newest] == newest
 
 
-@quick
+@thorough
 @given(cases())
 def test_it_agrees_with_the_definition_of_each_rule(case: Case) -> None:
-    """A rule wants a backup if no newer one is in its period and fewer than N newer periods have one."""
+    """A rule wants a backup if no newer one is in its period and fewer than N newer periods have one.
+
+    And the oldest, while fewer than N periods have one.
+    """
     forms = {"hourly": "%Y%m%d%H%z", "daily": "%Y%m%d", "weekly": "%G%V", "monthly": "%Y%m", "yearly": "%Y"}
     eligible, zone = case.eligible(), ZoneInfo(case.time_zone)
     wanted = {backup.id for backup in [*eligible[:1], *eligible[: case.rules.last]]}
@@ -222,6 +226,7 @@ def test_it_agrees_with_the_definition_of_each_rule(case: Case) -> None:
             for place, backup in enumerate(eligible)
             if periods[place] not in periods[:place] and len(set(periods[:place])) < getattr(case.rules, rule)
         }
+        wanted |= {backup.id for backup in eligible[-1:] if len(set(periods)) < getattr(case.rules, rule)}
     protected = {
         backup.id
         for backup in case.backups
@@ -298,6 +303,16 @@ TABLE = {
         "2026-09-10T01:00Z 2026-09-30T01:00Z 2026-10-31T01:00Z 2026-11-21T01:00Z 2026-11-22T01:00Z 2026-11-23T01:00Z",
         "2026-09-30T01:00Z 2026-10-31T01:00Z 2026-11-22T01:00Z 2026-11-23T01:00Z",
     ),
+    "a young cluster's first backup stays while a rule is not full": (
+        {"daily": 2, "yearly": 3},
+        "2026-06-01T01:00Z 2026-06-02T01:00Z 2026-11-21T01:00Z 2026-11-22T01:00Z 2026-11-23T01:00Z",
+        "2026-06-01T01:00Z 2026-11-22T01:00Z 2026-11-23T01:00Z",
+    ),
+    "it goes when the rule is full": (
+        {"daily": 2, "yearly": 2},
+        "2025-06-01T01:00Z 2025-06-02T01:00Z 2026-11-21T01:00Z 2026-11-22T01:00Z 2026-11-23T01:00Z",
+        "2025-06-02T01:00Z 2026-11-22T01:00Z 2026-11-23T01:00Z",
+    ),
     "more slots than backups": (
         {"last": 100, "yearly": 100},
         "2026-11-22T01:00Z 2026-11-23T01:00Z",
@@ -340,7 +355,7 @@ ZONE_TABLE = {
         "2026-03-29T00:50Z 2026-03-29T01:10Z",
     ),
     "one day in UTC": (
-        ("UTC", {"daily": 5}),
+        ("UTC", {"daily": 1}),
         "2026-11-22T10:30Z 2026-11-22T11:30Z",
         "2026-11-22T11:30Z",
     ),
@@ -350,7 +365,7 @@ ZONE_TABLE = {
         "2026-11-22T10:30Z 2026-11-22T11:30Z",
     ),
     "two days in UTC are one in Auckland": (
-        ("Pacific/Auckland", {"daily": 5}),
+        ("Pacific/Auckland", {"daily": 1}),
         "2026-11-22T23:30Z 2026-11-23T00:30Z",
         "2026-11-23T00:30Z",
     ),
@@ -463,6 +478,25 @@ def test_what_is_kept_whatever_the_rules_say() -> None:
         "2026-11-23T10:00Z": ("locked until 2026-11-23T12:00:01Z",),
         "2026-11-23T09:00Z": ("no rule keeps it: newer backups fill last 1",),
     }
+
+
+def test_the_oldest_says_which_rules_are_not_full() -> None:
+    """As restic keeps it; a rule of 0 is none."""
+    backups = [at(f"2026-11-{day:02}T01:00Z") for day in (1, 2, 3)]
+    decision = decide_retention(
+        backups, Retention(daily=1, monthly=2, yearly=1), now=moment("2026-11-23T12:00:00Z"), time_zone="UTC"
+    )
+    assert reasons(decision)["2026-11-01T01:00Z"] == ("the oldest, while monthly 2 is not full",)
+    assert reasons(decision)["2026-11-02T01:00Z"] == (
+        "no rule keeps it: newer backups fill daily 1; a newer backup stands for month 2026-11, year 2026",
+    )
+
+
+def test_a_backup_stays_where_the_store_does_not_tell_its_lock() -> None:
+    """It may be locked; the reason is the store's."""
+    backups = [at("2026-11-23T10:00Z", lock_unknown="HeadObject: 403"), at("2026-11-23T11:00Z")]
+    decision = decide_retention(backups, Retention(last=1), now=moment("2026-11-23T12:00:00Z"), time_zone="UTC")
+    assert reasons(decision)["2026-11-23T10:00Z"] == ("the store does not tell whether it is locked: HeadObject: 403",)
 
 
 def test_equal_times_are_told_apart_by_id() -> None:

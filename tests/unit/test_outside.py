@@ -1,0 +1,241 @@
+"""Answers of other programs that have another form: a value or a sentence, and never an exception of Python."""
+
+import copy
+import json
+import math
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tasks.clients.kube import Answer, KubeClient, KubeServer, KubeUser
+from tasks.clients.prometheus import values_of
+from tasks.errors import NotYet, Refused, RunbookError
+from tasks.models.outside import name_of
+from tasks.policy.gates import what_condition_says
+from tasks.probes import api_facts
+from tasks.probes.kubeconfig import parse_kubeconfig
+
+REMOVED = object()
+OTHERS: tuple[object, ...] = (REMOVED, None, 0, -1, 1.5, True, "", "x", [], [None], ["x"], {}, {"a": None}, {"name": 7})
+
+META = {"name": "cp1", "namespace": "n", "labels": {"a": "b"}, "annotations": {"c": "d"}, "generation": 2}
+NODE = {
+    "metadata": META,
+    "spec": {"unschedulable": True, "taints": [{"key": "k", "value": "v", "effect": "NoSchedule"}]},
+    "status": {
+        "addresses": [{"type": "InternalIP", "address": "198.18.0.11"}],
+        "nodeInfo": {"kubeletVersion": "v1.36.3", "bootID": "b0"},
+        "conditions": [
+            {"type": "Ready", "status": "False", "message": "m", "lastHeartbeatTime": "2026-11-24T12:00:00Z"}
+        ],
+    },
+}
+LEASE = {"metadata": {"name": "cp1"}, "spec": {"renewTime": "2026-11-24T12:00:30.123456Z"}}
+CONTROLLER = {
+    "metadata": META,
+    "spec": {
+        "replicas": 3,
+        "paused": False,
+        "template": {"spec": {"containers": [{"image": "i"}]}},
+        "updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"partition": 1}},
+    },
+    "status": {
+        "observedGeneration": 2,
+        "availableReplicas": 2,
+        "readyReplicas": 2,
+        "updatedReplicas": 2,
+        "desiredNumberScheduled": 3,
+        "numberReady": 2,
+        "updatedNumberScheduled": 1,
+        "conditions": [{"type": "Progressing", "reason": "r"}],
+    },
+}
+SERVICE = {"metadata": META, "status": {"conditions": [{"type": "Available", "status": "False", "reason": "r"}]}}
+HOOKS = {"webhooks": [{"name": "h", "failurePolicy": "Fail", "clientConfig": {"service": META}}]}
+SLICE = {
+    "metadata": {"namespace": "n", "labels": {"kubernetes.io/service-name": "s"}},
+    "endpoints": [{"nodeName": "w1", "conditions": {"ready": True}}],
+}
+POD = {
+    "metadata": META,
+    "status": {
+        "phase": "Pending",
+        "conditions": [{"type": "Ready", "status": "False"}],
+        "containerStatuses": [{"state": {"waiting": {"reason": "ImagePullBackOff"}}}],
+        "initContainerStatuses": [{"state": {"running": {"startedAt": "x"}}}],
+    },
+}
+CONFIG_MAP = {"metadata": META, "data": {"ClusterConfiguration": "etcd: {local: {imageTag: t}}", "kubelet": "a: true"}}
+PAGE = {"metadata": {"continue": "", "resourceVersion": "1"}, "items": [{"a": 1}]}
+VECTOR = {
+    "status": "success",
+    "data": {"resultType": "vector", "result": [{"metric": {"job": "a"}, "value": [1764000000.5, "1"]}]},
+}
+SCALAR = {"status": "success", "data": {"resultType": "scalar", "result": [1764000000.5, "3"]}}
+KUBECONFIG = {
+    "current-context": "a@k",
+    "contexts": [{"name": "a@k", "context": {"cluster": "k", "user": "a"}}],
+    "clusters": [{"name": "k", "cluster": {"server": "https://h:6443", "certificate-authority-data": "YQ=="}}],
+    "users": [{"name": "a", "user": {"token": "t"}}],
+}
+
+
+def client(answer: Callable[[], Answer]) -> KubeClient:
+    """Of an API that gives one answer."""
+    found = KubeClient([KubeServer("api", lambda: pytest.fail("nobody connects"))], lambda: KubeUser(b""))
+    found.send = lambda *_, **__: answer()  # type: ignore[method-assign]
+    return found
+
+
+def listed(told: Any) -> object:  # noqa: ANN401 - anything, that is the point
+    """What a list gives for a page."""
+    return client(lambda: Answer(200, told if isinstance(told, dict) else {"text": str(told)})).items("/api/v1/pods")
+
+
+PARSERS: dict[str, tuple[object, Callable[[Any], object]]] = {
+    "node": (NODE, lambda told: api_facts.parse_nodes([told], [LEASE])),
+    "lease": (LEASE, lambda told: api_facts.parse_nodes([NODE], [told])),
+    "lease of one node": (LEASE, lambda told: api_facts.parse_node(NODE, told)),
+    "deployment": (CONTROLLER, lambda told: api_facts.parse_workload("Deployment", told)),
+    "stateful set": (CONTROLLER, lambda told: api_facts.parse_workload("StatefulSet", told)),
+    "daemon set": (CONTROLLER, lambda told: api_facts.parse_workload("DaemonSet", told)),
+    "API service": (SERVICE, lambda told: api_facts.unavailable_apis([told])),
+    "gate": (SERVICE, lambda told: what_condition_says(told, "/apis/x", "Available")),
+    "webhooks": (HOOKS, lambda told: api_facts.parse_webhooks([told], {"n/cp1": ["w1"]})),
+    "slice": (SLICE, lambda told: api_facts.nodes_of_services([told])),
+    "pod": (POD, lambda told: api_facts.not_ready([told])),
+    "kubeadm": (CONFIG_MAP, lambda told: api_facts.with_etcd_tag(api_facts.cluster_configuration(told), "x")),
+    "kubelet": (CONFIG_MAP, lambda told: api_facts.kubelet_setting(told, "a")),
+    "page": (PAGE, listed),
+    "vector": (VECTOR, lambda told: values_of(told, "http://p")),
+    "scalar": (SCALAR, lambda told: values_of(told, "http://p")),
+    "kubeconfig": (KUBECONFIG, lambda told: parse_kubeconfig(json.dumps(told), "kubernetes.kubeconfig")),
+}
+
+
+def places(told: object, place: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    """Paths to all parts of an answer, the whole among them."""
+    yield place
+    parts = told.items() if isinstance(told, dict) else enumerate(told) if isinstance(told, list) else ()
+    for name, part in parts:
+        yield from places(part, (*place, name))
+
+
+def changed(told: object, place: tuple[str | int, ...], other: object) -> object:
+    """The answer with something else in that place."""
+    if not place:
+        return None if other is REMOVED else other
+    made = copy.deepcopy(told)
+    inner: Any = made
+    for name in place[:-1]:
+        inner = inner[name]
+    if other is REMOVED:
+        del inner[place[-1]]
+    else:
+        inner[place[-1]] = other
+    return made
+
+
+def is_a_value_or_a_sentence(parse: Callable[[Any], object], told: object) -> None:
+    """Anything else than an error of ours fails the test by itself."""
+    with suppress(RunbookError):
+        parse(copy.deepcopy(told))
+
+
+@pytest.mark.parametrize("name", PARSERS)
+def test_an_answer_with_anything_else_in_any_place_is_a_value_or_a_sentence(name: str) -> None:
+    """Each part of a recorded answer removed, null, or of another type."""
+    told, parse = PARSERS[name]
+    parse(copy.deepcopy(told))
+    for place in places(told):
+        for other in OTHERS:
+            is_a_value_or_a_sentence(parse, changed(told, place, other))
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.data())
+def test_an_answer_with_two_wrong_parts_is_a_value_or_a_sentence(data: st.DataObject) -> None:
+    """The second one in what the first one left."""
+    told, parse = PARSERS[data.draw(st.sampled_from(sorted(PARSERS)))]
+    for _ in range(2):
+        place = data.draw(st.sampled_from(list(places(told))))
+        told = changed(told, place, data.draw(st.sampled_from(OTHERS)))
+    is_a_value_or_a_sentence(parse, told)
+
+
+@pytest.mark.parametrize("null", ["spec", "status"])
+def test_null_is_as_good_as_nothing(null: str) -> None:
+    """Go writes what is empty so: a node that has just registered, a controller that nobody has looked at yet."""
+    node = {"metadata": {"name": "new", "labels": None, "annotations": None}, null: None}
+    assert api_facts.parse_node(node, {"metadata": {"name": "new"}, "spec": None}).ready is False
+    controller = {"metadata": {"namespace": "n", "name": "x"}, null: None}
+    assert api_facts.parse_workload("Deployment", controller).ready == 0
+    assert api_facts.not_ready([{"metadata": {"namespace": "n", "name": "p"}, null: None}]) == ("n/p (unknown)",)
+    assert listed({"metadata": None, "items": None}) == []
+    assert api_facts.nodes_of_services([{"metadata": {"namespace": "n"}, "endpoints": None}]) == {"n/None": []}
+    assert api_facts.parse_webhooks([{"webhooks": None}], {}) == ()
+    assert api_facts.cluster_configuration({"data": None}) == {}
+
+
+def test_a_sentence_names_the_object_and_the_fields() -> None:
+    """The first few of them, and what to look at."""
+    wrong = {"metadata": {"name": "w1"}, "status": {"addresses": [{}] * 5}}
+    with pytest.raises(
+        NotYet, match="node w1 is not understood: status.addresses.0.address: Field required; "
+    ) as caught:
+        api_facts.parse_node(wrong, None)
+    assert caught.value.problem.endswith("; and 2 more")
+    assert "check what answers there" in caught.value.hint
+    with pytest.raises(NotYet, match="pod n/p is not understood: status: "):
+        api_facts.not_ready([{"metadata": {"namespace": "n", "name": "p"}, "status": "Running"}])
+    with pytest.raises(NotYet, match="ConfigMap kube-system/kubeadm-config: ClusterConfiguration is not YAML: "):
+        api_facts.cluster_configuration(
+            {
+                "metadata": {"namespace": "kube-system", "name": "kubeadm-config"},
+                "data": {"ClusterConfiguration": "a: ["},
+            }
+        )
+    with pytest.raises(NotYet, match="the answer to GET /api/v1/pods is not understood: items: "):
+        listed({"items": "many"})
+    assert name_of("pod", 7) == name_of("pod", {"metadata": []}) == "pod (without a name)"
+
+
+def test_what_is_no_list_is_not_an_empty_one() -> None:
+    """A proxy's page with status 200, say; nor does a list that always names the same next page go on for ever."""
+    with pytest.raises(NotYet, match="GET /api/v1/pods: the answer is no list"):
+        listed({"text": "<html>please log in</html>"})
+    with pytest.raises(NotYet, match="GET /api/v1/pods: the answer does not go on"):
+        listed({"metadata": {"continue": "x"}, "items": []})
+
+
+def test_a_condition_without_a_message_says_its_status() -> None:
+    """Rather than that there is no condition."""
+    node = {"metadata": {"name": "w1"}, "status": {"conditions": [{"type": "Ready", "status": "Unknown"}]}}
+    assert api_facts.parse_node(node, None).ready_message == "its condition Ready is Unknown"
+
+
+@pytest.mark.parametrize("kind", ["matrix", "string"])
+def test_a_query_that_gives_no_values_is_refused_with_what_to_write(kind: str) -> None:
+    """A range, for example."""
+    with pytest.raises(Refused, match=f"the query gives a {kind}, and a gate needs a vector or a scalar") as caught:
+        values_of({"status": "success", "data": {"resultType": kind, "result": []}}, "http://p")
+    assert "without a range" in caught.value.hint
+
+
+def test_values_of_prometheus_are_numbers_whatever_they_are() -> None:
+    """It writes them as text; a histogram is none."""
+    samples = [{"metric": {"a": text}, "value": [1, text]} for text in ("+Inf", "NaN", "1e3")]
+    found = values_of({"status": "success", "data": {"resultType": "vector", "result": samples}}, "http://p")
+    assert found["a=+Inf"] == math.inf
+    assert math.isnan(found["a=NaN"])
+    assert found["a=1e3"] == 1000
+    with pytest.raises(NotYet, match="the answer of Prometheus at http://p is not understood: result.0.value: Field"):
+        values_of(
+            {"status": "success", "data": {"resultType": "vector", "result": [{"histogram": [1, {}]}]}}, "http://p"
+        )
+    with pytest.raises(Refused, match="Prometheus at http://p: out of memory -> correct the query"):
+        values_of({"status": "error", "error": "out of memory", "data": None}, "http://p")
