@@ -12,6 +12,7 @@ from tasks.models.plan import Caution, Refusal, Skip, Step
 from tasks.policy.certificate_inventory import in_words
 from tasks.policy.findings import Finding, cautioned, refused
 from tasks.policy.leaves import leaves_of
+from tasks.policy.names import normals
 
 SERVICE_ACCOUNTS = "sa"
 ETCD_CA = "etcd-ca"
@@ -45,7 +46,10 @@ def what_differs(leaf: Leaf, found: Certificate, *, asks: str, now: datetime) ->
         return (found.problem,)
     differences = (
         (found.subject != leaf.subject, f"it is for {found.subject}, not for {leaf.subject}"),
-        (set(found.names) != set(leaf.names), f"its names are {_told(found.names)}, not {_told(leaf.names)}"),
+        (
+            set(normals(found.names)) != set(normals(leaf.names)),
+            f"its names are {_told(found.names)}, not {_told(leaf.names)}",
+        ),
         (found.pair is None, "its key is not there"),
         (found.pair is False, "the key beside it is another one's"),
         (not found.signed, f"{leaf.authority} of this machine has not signed it"),

@@ -124,6 +124,7 @@ def _rules(scene: RotationScene) -> Iterator[Finding]:
     yield from _of_input(scene)
     yield from _of_machines(scene)
     yield from _of_kubelets(scene)
+    yield from _of_names(scene)
     yield from _of_workers(scene)
     yield from _of_authorities(scene)
     yield from _by_ssh_alone(scene) if scene.facts.api_problem else _of_cluster(scene)
@@ -171,6 +172,25 @@ def _of_machines(scene: RotationScene) -> Iterator[Finding]:
             )
         elif state.begun and state.left.record:
             yield cautioned(state.name, f"run {state.left.record.run_id} died there", "it is gone on with")
+
+
+def _of_names(scene: RotationScene) -> Iterator[Finding]:
+    """Names that kubeadm's configuration has and no certificate can get, or that certificates have and it does not know."""
+    for state in scene.control_planes:
+        for leaf, change in scene.name_changes(state.node).items():
+            label = f"{state.name}: {leaf}"
+            if change.impossible:
+                problem = f"kubeadm accepts no such name: {listed(change.impossible)}"
+                yield cautioned(label, problem, "correct certSANs in kubeadm-config: the certificate is without it")
+            if change.added and change.lost:
+                problem = (
+                    f"{listed(change.added)} of kubeadm-config is not in it, and stays out: kubeadm would make one without "
+                    f"{listed(change.lost)}, which somebody gave it"
+                )
+                yield cautioned(label, problem, "make this certificate by hand; a renewal keeps its names")
+            elif leaf in state.anew and change.kept:
+                problem = f"it has names that are not in kubeadm-config: {listed(change.kept)}; they are kept"
+                yield cautioned(label, problem, "docs/certificates.md says how to take names out")
 
 
 def _of_workers(scene: RotationScene) -> Iterator[Finding]:

@@ -15,7 +15,7 @@ from tasks.models.kubeadm_certificates import AUTHORITIES, AWAY_WITH, KUBELET, K
 from tasks.models.rotation import OnNode, Phase, RotationFacts, RotationOptions
 from tasks.policy.certificate_inventory import in_words
 from tasks.policy.rotation_proof import what_pod_lacks
-from tasks.policy.san_changes import NameChange, name_change
+from tasks.policy.san_changes import NameChange, name_change, with_names
 
 KUBEADM_HOURS = 8760
 """That kubeadm makes a leaf for, unless its configuration says something else."""
@@ -135,7 +135,7 @@ class RotationScene:
                 "nodeRegistration": {"name": state.name},
             },
             {
-                **of_certificates(self.facts.configuration),
+                **with_names(of_certificates(self.facts.configuration), self._kept(state.node)),
                 "apiVersion": "kubeadm.k8s.io/v1beta4",
                 "kind": "ClusterConfiguration",
                 "kubernetesVersion": "@VERSION@",
@@ -144,6 +144,14 @@ class RotationScene:
             },
         ]
         return yaml.safe_dump_all(documents)
+
+    def name_changes(self, node: NodeCertificates) -> dict[str, NameChange]:
+        """Of each leaf of the node that can be read."""
+        found = {leaf: node.named(leaf) for leaf in LEAVES}
+        return {leaf: self._change(one, leaf, node) for leaf, one in found.items() if one and not one.problem}
+
+    def _kept(self, node: NodeCertificates) -> dict[str, tuple[str, ...]]:
+        return {leaf: change.kept for leaf, change in self.name_changes(node).items()}
 
     # --- one node
 

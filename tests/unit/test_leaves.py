@@ -19,6 +19,8 @@ from tasks.models.issue import IssueRequest, Leaf
 from tasks.models.kubeadm_certificates import AUTHORITIES
 from tasks.policy.issue import COMMON_NAMES
 from tasks.policy.leaves import leaves_of
+from tasks.policy.san_changes import names_by_kubeadm
+from tasks.probes.x509 import names_of
 from tests.servers.kubeadm_pki import KubeadmPki
 
 NOW = datetime.now(UTC)
@@ -194,6 +196,27 @@ def test_openssl_finds_each_good_for_what_it_is_for(leaf: Leaf, tmp_path: Path) 
         ]
         done = subprocess.run(words, capture_output=True, check=False)
         assert (done.returncode == 0) is wanted, done.stderr
+
+
+def test_names_are_those_of_kubeadm_however_they_are_written(tmp_path: Path) -> None:
+    """In capitals, with zeros before octets, as an IPv4-mapped address; the second subnet of services gives none."""
+    sans = ["API.Example.org", "010.001.002.003", "::ffff:9.8.7.6", "*.wild.example"]
+    configuration: dict[str, Any] = {
+        "controlPlaneEndpoint": "api.example.org:6443",
+        "apiServer": {"certSANs": sans},
+        "networking": {"serviceSubnet": "10.96.0.0/16,fd00:10:96::/112"},
+        "etcd": {"local": {"serverCertSANs": ["010.001.002.004"], "peerCertSANs": ["peer.example"]}},
+    }
+    made = KubeadmPki(tmp_path, address="192.0.2.11", **configuration)
+    made.make_all()
+    for leaf, path in (
+        ("apiserver", "pki/apiserver.crt"),
+        ("etcd-server", "pki/etcd/server.crt"),
+        ("etcd-peer", "pki/etcd/peer.crt"),
+    ):
+        names = names_of(made.certificate(path).extensions)
+        node = next(name.removeprefix("DNS:") for name in names if name.startswith("DNS:cp"))
+        assert set(names) == names_by_kubeadm(leaf, configuration, node, "192.0.2.11")
 
 
 def test_who_gets_what() -> None:

@@ -175,9 +175,25 @@ def test_new_names_in_kubeadms_configuration_are_shown_and_made_anew() -> None:
     assert planned(facts(node, configuration=CONFIGURATION), **only).steps == ()
     new = CONFIGURATION | {"controlPlaneEndpoint": "api.example:6443"}
     plan = planned(facts(node, configuration=new), **only)
-    assert plan.steps[0].act == "make apiserver anew (+DNS:api.example -IP:10.0.0.100)"
-    assert plan.steps[0].reason == "its names change: +DNS:api.example -IP:10.0.0.100"
+    assert plan.steps[0].act == "make apiserver anew (+DNS:api.example, keeps IP:10.0.0.100)"
+    assert plan.steps[0].reason == "its names change: +DNS:api.example, keeps IP:10.0.0.100"
     assert plan.control_plane[0].anew == ("apiserver",)
+    assert "cp1: apiserver: it has names that are not in kubeadm-config: IP:10.0.0.100; they are kept" in cautions(plan)
+    _, cluster = yaml.safe_load_all(plan.control_plane[0].configuration)
+    assert cluster["apiServer"]["certSANs"] == ["10.0.0.100"]
+
+
+def test_a_name_that_kubeadm_would_drop_keeps_a_certificate_as_it_is() -> None:
+    """It is renewed, which keeps its names; the new name is not worth the old one. What kubeadm accepts nowhere is named."""
+    names: tuple[str, ...] = ("DNS:cp1", "DNS:kubernetes", "DNS:kubernetes.default", "DNS:kubernetes.default.svc")
+    names += ("DNS:kubernetes.default.svc.cluster.local", "IP:10.96.0.1", "IP:10.0.0.1", "URI:spiffe://site")
+    node = changed(control_plane(), "apiserver", names=names)
+    wanted = {"controlPlaneEndpoint": "api.example:6443", "apiServer": {"certSANs": ["a_b"]}}
+    plan = planned(facts(node, configuration=wanted), only=("apiserver",), allow_downtime=True)
+    assert plan.steps == ()
+    assert "cp1: apiserver: kubeadm accepts no such name: DNS:a_b" in cautions(plan)
+    assert "DNS:api.example of kubeadm-config is not in it, and stays out" in cautions(plan)
+    assert "URI:spiffe://site, which somebody gave it" in cautions(plan)
 
 
 def test_kubeadm_gets_the_clusters_own_configuration_with_the_length_of_life() -> None:
