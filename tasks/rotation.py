@@ -5,6 +5,7 @@ is on the wire say how far it has come.
 """
 
 import shlex
+import socket
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -47,6 +48,7 @@ from tasks.models.rotation import (
     RotationProof,
     RotationRecord,
 )
+from tasks.models.serving import Identities
 from tasks.node_parts import NodeParts
 from tasks.nodes import LEASES, SYSTEM, glance_at_machine, look_at_nodes
 from tasks.policy.quorum import what_ails
@@ -56,7 +58,14 @@ from tasks.policy.serving_requests import what_forbids_approval
 from tasks.probes import recovery, restore, rotation
 from tasks.probes.api_facts import cluster_configuration
 from tasks.probes.kubeconfig import parse_kubeconfig
-from tasks.probes.serving_requests import approved, parse_request, parse_requests
+from tasks.probes.serving_requests import (
+    approved,
+    endpoints_of,
+    is_pending,
+    parse_identities,
+    parse_request,
+    parse_requests,
+)
 from tasks.probes.x509 import certificates_in
 from tasks.retries import ACT, OBSERVE, PATIENT
 from tasks.secrets import resolve_public, resolve_secret
@@ -87,6 +96,7 @@ USERS_LIMIT = timedelta(minutes=2)
 ALIVE_LIMIT = timedelta(minutes=5)
 
 REVIEWS = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
+NODES, SERVICES = "/api/v1/nodes", "/api/v1/services"
 REQUESTS = "/apis/certificates.k8s.io/v1/certificatesigningrequests"
 CONFIGURATION = f"{SYSTEM}/configmaps/kubeadm-config"
 LEADER_LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases"
@@ -184,17 +194,24 @@ def approve_requests(cluster: str, plan: RotationPlan, check: Check) -> Approved
     """Requests of kubelets for serving certificates, each looked at again: the plan's, or all where there was no API to plan by."""
     handle = open_cluster(cluster)
     handle.kube.close()
-    nodes = look_at_certificates(handle)
+    wanted = [
+        found
+        for found in parse_requests(handle.kube.items(REQUESTS))
+        if plan.by_ssh_alone or found.name in plan.approve
+    ]
+    nodes = look_at_certificates(handle) if wanted else ()
+    known = _who_is_who(handle) if wanted else Identities()
     done, left = [], {}
-    for found in parse_requests(handle.kube.items(REQUESTS)):
-        if not plan.by_ssh_alone and found.name not in plan.approve:
-            continue
+    for found in wanted:
         check()
-        item = handle.kube.get(f"{REQUESTS}/{found.name}")
-        if problems := what_forbids_approval(parse_request(item), nodes):
+        item = handle.kube.find(f"{REQUESTS}/{found.name}")
+        if item is None or not is_pending(item):
+            left[found.name] = "somebody else has decided about it, or deleted it"
+            continue
+        if problems := what_forbids_approval(parse_request(item), nodes, known):
             left[found.name] = "; ".join(problems)
             continue
-        reason = "requestor, usages, subject and names are those of the node itself"
+        reason = "requestor, usages and subject are a kubelet's, and the names are those of its node"
         body = approved(item, now=micro_time(datetime.now(UTC)), reason=reason)
         handle.kube.replace(f"{REQUESTS}/{found.name}/approval", body)
         log_about(found.username).info("%s is approved: %s", found.name, ", ".join(found.names))
@@ -598,10 +615,44 @@ def _by_api(handle: Cluster) -> dict[str, Any]:
         lambda: _members(handle),
         lambda: look_at_nodes(handle.kube),
         lambda: what_gates_say(handle),
-        lambda: parse_requests(handle.kube.items(REQUESTS)),
+        lambda: _requests(handle),
     ]
     configuration, members, nodes, gates, requests = on_all(lambda look: look(), looks)
-    return {"configuration": configuration, "nodes": nodes, "gates": gates, "requests": requests, **members}
+    return {"configuration": configuration, "nodes": nodes, "gates": gates, **members, **requests}
+
+
+def _requests(handle: Cluster) -> dict[str, Any]:
+    requests = parse_requests(handle.kube.items(REQUESTS))
+    return {"requests": requests, "identities": _who_is_who(handle)} if requests else {}
+
+
+def _who_is_who(handle: Cluster) -> Identities:
+    """By the profile, and by what the API has that no kubelet can write."""
+    configuration = cluster_configuration(handle.kube.find(CONFIGURATION))
+    hosts = endpoints_of(configuration, _own_server(handle))
+    return parse_identities(
+        {node.name: node.address for node in handle.profile.nodes},
+        handle.kube.items(NODES),
+        handle.kube.items(SERVICES),
+        configuration,
+        dict(zip(hosts, map(_resolved, hosts), strict=True)),
+    )
+
+
+def _own_server(handle: Cluster) -> str:
+    reference = handle.profile.kubernetes.kubeconfig
+    if reference is None:
+        return ""
+    return parse_kubeconfig(resolve_secret(reference, "kubernetes.kubeconfig"), "kubernetes.kubeconfig").server
+
+
+def _resolved(host: str) -> tuple[str, ...]:
+    """Addresses that the worker finds for a name; none where it finds none."""
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except OSError:
+        return ()
+    return tuple(dict.fromkeys(str(address[0]) for *_, address in found))
 
 
 def _members(handle: Cluster) -> dict[str, Any]:

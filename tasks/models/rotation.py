@@ -11,6 +11,7 @@ from tasks.models.certificates import Inventory
 from tasks.models.etcd import EtcdFacts
 from tasks.models.nodes import KubeNode
 from tasks.models.plan import Plan
+from tasks.models.serving import Identities
 from tasks.models.waves import Took
 
 WORK = "/var/lib/kube-runbooks/certificates"
@@ -86,6 +87,7 @@ class ServingRequest(Model):
     username: str
     groups: tuple[str, ...] = ()
     usages: tuple[str, ...] = ()
+    key: str = Field(default="", description="for example EC secp256r1, RSA 2048")
     common_name: str = ""
     organizations: tuple[str, ...] = ()
     names: tuple[str, ...] = Field(default=(), description="SANs, as `DNS:x`, `IP:x`, `URI:x` or `email:x`")
@@ -111,6 +113,7 @@ class RotationFacts(Model):
     nodes: tuple[KubeNode, ...] = ()
     gates: tuple[str, ...] = ()
     requests: tuple[ServingRequest, ...] = ()
+    identities: Identities = Field(default=Identities(), description="by which requests are judged; empty without any")
     own_ends: dict[str, UtcTime] = Field(
         default={}, description="field of the profile to the end of the worker's own certificate there"
     )

@@ -8,11 +8,11 @@ from functools import cached_property
 from tasks.models.certificates import Certificate, Kind, NodeCertificates
 from tasks.models.issue import WORK, IssueFacts, IssuePlan, IssueRequest, Leaf, MachineWork
 from tasks.models.kubeadm_certificates import AUTHORITIES
+from tasks.models.names import normals
 from tasks.models.plan import Caution, Refusal, Skip, Step
 from tasks.policy.certificate_inventory import in_words
 from tasks.policy.findings import Finding, cautioned, refused
 from tasks.policy.leaves import leaves_of
-from tasks.policy.names import normals
 
 SERVICE_ACCOUNTS = "sa"
 ETCD_CA = "etcd-ca"

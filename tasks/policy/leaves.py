@@ -9,7 +9,7 @@ from pydantic import Field
 from tasks.models.base import Model
 from tasks.models.issue import IssueRequest, Leaf, Machine
 from tasks.models.kubeadm_certificates import LEAVES
-from tasks.policy.names import host_of, named, texts
+from tasks.models.names import host_of, named, texts
 from tasks.policy.versions import KubernetesVersion
 
 ADMINISTRATORS = "kubeadm:cluster-admins"

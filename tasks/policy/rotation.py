@@ -28,7 +28,7 @@ def plan_rotation(
     scene = RotationScene(facts, options, rules, now)
     touched = [state for state in scene.control_planes if state.is_touched]
     kubelets = [state for state in scene.states if state.kubelet]
-    may_be = {one.name: what_forbids_approval(one, facts.inventory.nodes) for one in facts.requests}
+    may_be = {one.name: what_forbids_approval(one, facts.inventory.nodes, facts.identities) for one in facts.requests}
     approve = tuple(name for name, problems in may_be.items() if not problems)
     findings = [*_rules(scene), *_requests(may_be)]
     refusals = tuple(one for one in findings if isinstance(one, Refusal))

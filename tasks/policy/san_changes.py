@@ -5,8 +5,8 @@ from typing import Any
 
 from tasks.models.base import Model
 from tasks.models.kubeadm_certificates import NAMED_BY_CONFIGURATION
+from tasks.models.names import host_of, is_possible, named, normals
 from tasks.policy.leaves import API_SERVER, NameSources, names_of
-from tasks.policy.names import host_of, is_possible, named, normals
 
 Configuration = Mapping[str, Any]
 

@@ -25,7 +25,7 @@ from tasks.models.rotation import (
 from tasks.policy.rotation import plan_rotation
 from tests.unit.certificate_facts import FOLDER, NOW, STARTED, certificate, changed, control_plane, worker
 from tests.unit.etcd_facts import member
-from tests.unit.test_serving_requests import GOOD
+from tests.unit.test_serving_requests import GOOD, KNOWN
 
 quick = settings(deadline=None, max_examples=40)
 RUN = "0a1b2c3d-0000-0000-0000-000000000000"
@@ -459,7 +459,7 @@ def test_requests_of_kubelets_that_pass_are_in_the_plan_and_others_are_told() ->
     node = worker().model_copy(update={"addresses": ("10.0.1.1",)})
     wrong = GOOD.model_copy(update={"name": "csr-bad", "names": ("DNS:kubernetes",)})
     requests: tuple[ServingRequest, ...] = (GOOD, wrong)
-    plan = planned(facts(control_plane(), node, requests=requests))
+    plan = planned(facts(control_plane(), node, requests=requests, identities=KNOWN))
     assert plan.approve == ("csr-abc",)
     assert [step.act for step in plan.steps] == ["approve csr-abc"]
     assert "csr-bad: a request for a serving certificate that is not approved" in cautions(plan)

@@ -59,12 +59,14 @@ class Api:
         """Of a list."""
         return list(self.objects.get(path, []))
 
-    def get(self, path: str) -> Any:  # noqa: ANN401 - JSON
-        """One of them."""
-        return next(one for one in self.objects[path.rpartition("/")[0]] if path.endswith(one["metadata"]["name"]))
-
     def find(self, path: str) -> Any:  # noqa: ANN401 - JSON
-        """A leader's lease, renewed at each look unless it is dead."""
+        """A leader's lease, renewed at each look unless it is dead; one of a list."""
+        if path == act.CONFIGURATION:
+            return None
+        if path.rpartition("/")[0] in self.objects:
+            return next(
+                (one for one in self.objects[path.rpartition("/")[0]] if path.endswith(one["metadata"]["name"])), None
+            )
         self.beats += 1
         return {"metadata": {"name": path.rpartition("/")[2]}, "spec": {"renewTime": f"{self.beats}"}}
 
@@ -77,7 +79,12 @@ class Api:
 def api(monkeypatch: pytest.MonkeyPatch) -> Api:
     """Of a cluster that is called prod."""
     one = Api()
-    handle = SimpleNamespace(kube=one, profile=SimpleNamespace(name="prod"))
+    profile = SimpleNamespace(
+        name="prod",
+        nodes=[SimpleNamespace(name="w1", address="192.0.2.1")],
+        kubernetes=SimpleNamespace(kubeconfig=None),
+    )
+    handle = SimpleNamespace(kube=one, profile=profile)
     monkeypatch.setattr("tasks.rotation.open_cluster", lambda _: handle)
     monkeypatch.setattr("tasks.rotation.ALIVE_LIMIT", timedelta())
     return one
@@ -91,6 +98,7 @@ def test_only_requests_of_the_plan_are_approved_and_each_is_looked_at_again(
     bad = asked("system:node:w1", ["system:nodes"], [x509.DNSName("kubernetes")])
     bad["metadata"]["name"] = "csr-bad"
     api.objects[act.REQUESTS] = [good, bad]
+    api.objects[act.NODES] = [{"metadata": {"name": "w1"}}]
     monkeypatch.setattr("tasks.rotation.look_at_certificates", lambda _: (worker(),))
     nothing = act.approve_requests.fn("prod", RotationPlan(), lambda: None)
     assert nothing == Approved()
@@ -102,7 +110,39 @@ def test_only_requests_of_the_plan_are_approved_and_each_is_looked_at_again(
     every = act.approve_requests.fn("prod", RotationPlan(by_ssh_alone=True), lambda: None)
     assert isinstance(every, Approved)
     assert every.approved == ("csr-abc",)
-    assert "not a name or an address of w1: DNS:kubernetes" in every.left["csr-bad"]
+    assert every.left["csr-bad"] == "DNS:kubernetes is the API's own name"
+
+
+def test_a_request_that_somebody_decided_about_meanwhile_is_left(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Denied, or deleted, between the list and its turn: the API would refuse a second word, and the run would fail."""
+    good = asked("system:node:w1", ["system:nodes"], [x509.DNSName("w1")])
+    api.objects[act.REQUESTS] = [good]
+    monkeypatch.setattr("tasks.rotation.look_at_certificates", lambda _: (worker(),))
+    later: list[Any] = [good | {"status": {"conditions": [{"type": "Denied"}]}}, None]
+    monkeypatch.setattr(api, "find", lambda path: later.pop(0) if "certificatesigning" in path else None)
+    for _ in range(2):
+        done = act.approve_requests.fn("prod", RotationPlan(approve=("csr-abc",)), lambda: None)
+        assert done == Approved(left={"csr-abc": "somebody else has decided about it, or deleted it"})
+    assert api.put == {}
+
+
+def test_the_workers_own_way_to_the_api_is_nobodys_name(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The host of its kubeconfig, with the addresses that it has; a name that nobody resolves is just a name."""
+    monkeypatch.setattr("tasks.rotation.resolve_secret", lambda *_: "")
+    monkeypatch.setattr("tasks.rotation.parse_kubeconfig", lambda *_: SimpleNamespace(server="https://lb.invalid:6443"))
+    given = {"localhost": [(0, 0, 0, "", ("127.0.0.9", 0))]}
+
+    def resolve(host: str, *_: object, **__: object) -> Any:  # noqa: ANN401 - as getaddrinfo has it
+        if host not in given:
+            raise OSError(host)
+        return given[host]
+
+    monkeypatch.setattr("tasks.rotation.socket.getaddrinfo", resolve)
+    profile = SimpleNamespace(nodes=[], kubernetes=SimpleNamespace(kubeconfig="file:/x"))
+    handle: Any = SimpleNamespace(kube=api, profile=profile)
+    assert set(act._who_is_who(handle).api_names) == {"DNS:lb.invalid"}  # noqa: SLF001 - a part of two tasks
+    given["lb.invalid"] = given["localhost"]
+    assert set(act._who_is_who(handle).api_names) == {"DNS:lb.invalid", "IP:127.0.0.9"}  # noqa: SLF001 - as above
 
 
 def test_the_end_is_proven_by_a_new_connection_and_renewed_leases(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
