@@ -36,6 +36,7 @@ from tasks.models.kubeadm_certificates import (
 )
 from tasks.models.lock import micro_time
 from tasks.models.rotation import (
+    CERT_ROTATION,
     AllRotated,
     Approved,
     NodeRotated,
@@ -53,6 +54,7 @@ from tasks.node_parts import NodeParts
 from tasks.nodes import LEASES, SYSTEM, glance_at_machine, look_at_nodes
 from tasks.policy.quorum import what_ails
 from tasks.policy.rotation_proof import has_read_what_went, is_silent, runs_as_before, what_pod_lacks
+from tasks.policy.rotation_records import taken_from, what_has_changed
 from tasks.policy.rotation_scope import of_certificates
 from tasks.policy.serving_requests import what_forbids_approval
 from tasks.probes import recovery, restore, rotation
@@ -74,7 +76,6 @@ from tasks.static_pods import park, unpark
 
 Check = Callable[[], None]
 
-RUNBOOK = "cert_rotation"
 CALL = timedelta(seconds=60)
 RENEW_LIMIT = timedelta(minutes=10)
 PROOF_LIMIT = timedelta(minutes=5)
@@ -147,11 +148,17 @@ def rotate_node(cluster: str, node: NodeRotation, options: RotationOptions, run_
     return bring_leaves(open_cluster(cluster), node, options, run_id, check)
 
 
-def bring_leaves(
-    handle: Cluster, node: NodeRotation, options: RotationOptions, run_id: str, check: Check
+def bring_leaves(  # noqa: PLR0913 - by keyword, for another runbook
+    handle: Cluster,
+    node: NodeRotation,
+    options: RotationOptions,
+    run_id: str,
+    check: Check,
+    *,
+    runbook: str = CERT_ROTATION,
 ) -> NodeRotated:
     """The same as a part of more work on the node."""
-    work = _Rotation(handle, node, run_id, check, allow_downtime=options.allow_downtime)
+    work = _Rotation(handle, node, run_id, check, allow_downtime=options.allow_downtime, runbook=runbook)
     if node.put_back:
         work.go_on_putting_back()
     work.begin()
@@ -264,9 +271,18 @@ def who_is_worker(handle: Cluster) -> str:
 class _Rotation(NodeParts):
     """What is done on one node: from the copy to the proof."""
 
-    def __init__(self, handle: Cluster, node: NodeRotation, run_id: str, check: Check, *, allow_downtime: bool) -> None:
+    def __init__(  # noqa: PLR0913 - the last ones by keyword
+        self,
+        handle: Cluster,
+        node: NodeRotation,
+        run_id: str,
+        check: Check,
+        *,
+        allow_downtime: bool,
+        runbook: str = CERT_ROTATION,
+    ) -> None:
         super().__init__(node.name)
-        self.handle, self.node = handle, node
+        self.handle, self.node, self._runbook = handle, node, runbook
         self._run_id, self._check, self._allow_downtime = run_id, check, allow_downtime
         self._folder = handle.profile.kubeadm.folder
         self._record: RotationRecord | None = None
@@ -287,13 +303,29 @@ class _Rotation(NodeParts):
         return self._record
 
     def begin(self) -> None:
-        """What an earlier run has written down there is gone on with: its copy is the one of before."""
+        """What an interrupted run wrote down there is resumed, unless it is void: its copy is the one of before."""
         self._check()
-        found = _what_is_left(self.handle, self.name).record
-        fresh = rotation.record_of(self.node, self._run_id, self._now())
+        node = self._look()
+        found = self._resumable(node)
+        fresh = rotation.record_of(self.node, self._run_id, self._now(), self._runbook, taken_from(node))
         self._record = _both(found, fresh) if found else fresh
         with self.part("copy of kubeadm's folder"):
             self._run(rotation.begin(self._folder, self.record), stdin=self.node.configuration.encode())
+
+    def _resumable(self, node: NodeCertificates) -> RotationRecord | None:
+        """Asked again at the last moment: days may lie between the plan and its approval."""
+        left = wait_for(lambda: _ask_what_is_left(self.handle, self.name), ANSWER_LIMIT)
+        problems = [left.unreadable] if left.unreadable else []
+        if left.record and left.record.runbook != self._runbook:
+            problems.append(f"it is of {left.record.runbook}, which has to resume it")
+        elif left.record:
+            problems += what_has_changed(left.record, node)
+        if problems:
+            raise Refused(
+                f"{self.name}: the record of an interrupted run there cannot be resumed: {'; '.join(problems)}",
+                hint="run it with mode=plan: it says what to do",
+            )
+        return left.record
 
     def renew(self) -> None:
         """By kubeadm, as a job; what is renewed already stays."""
@@ -460,7 +492,9 @@ class _Rotation(NodeParts):
 
     def go_on_putting_back(self) -> NoReturn:
         """An earlier run died in the middle of it."""
-        self._record = _what_is_left(self.handle, self.name).record
+        self._record = self._resumable(self._look())
+        if self._record is None or self._record.phase is not Phase.PUTTING_BACK:
+            raise Refused(f"{self.name}: nothing is to be put back there any more", hint="run it again")
         self._put_back()
         raise self._say_put_back("")
 
@@ -490,7 +524,7 @@ class _Rotation(NodeParts):
         store, cluster = self.handle.store, self.handle.profile.name
         try:
             text = self._run(rotation.evidence())
-            return f"what it says of itself is in {keep_evidence(store, cluster, RUNBOOK, f'{self._run_id}-{self.name}', text)}"
+            return f"what it says of itself is in {keep_evidence(store, cluster, CERT_ROTATION, f'{self._run_id}-{self.name}', text)}"
         except RunbookError as error:
             return f"what it says of itself could not be kept: {error.problem}"
 
@@ -593,9 +627,13 @@ def _both(found: RotationRecord, fresh: RotationRecord) -> RotationRecord:
 
 def _what_is_left(handle: Cluster, name: str) -> OnNode:
     try:
-        return rotation.parse_left(name, handle.node(name).run(rotation.look(), timeout=CALL, sudo=True).stdout)
+        return _ask_what_is_left(handle, name)
     except RunbookError:  # it is told by its certificates, which are not known either
         return OnNode(node=name)
+
+
+def _ask_what_is_left(handle: Cluster, name: str) -> OnNode:
+    return rotation.parse_left(name, handle.node(name).run(rotation.look(), timeout=CALL, sudo=True).stdout)
 
 
 def _says_ready(handle: Cluster, name: str) -> str:

@@ -53,6 +53,19 @@ class Phase(StrEnum):
     """A proof has failed: the files of the copy are put back, and what had read the new ones is started anew."""
 
 
+CERT_ROTATION = "cert_rotation"
+
+
+class TakenFrom(Model):
+    """What a node had when a copy of its files was taken; runs of ours change no more of it than they write down."""
+
+    kubeadm: str = ""
+    manifests: dict[str, str] = Field(
+        default={}, description="static pod to the sha256 of its manifest, where it may be"
+    )
+    certificates: dict[str, str] = Field(default={}, description="kubeadm's leaves and CAs to their fingerprint")
+
+
 class RotationRecord(Model):
     """What a run writes down on a node before it changes anything there."""
 
@@ -63,11 +76,20 @@ class RotationRecord(Model):
     anew: tuple[str, ...] = Field(default=(), description="of those, the ones that are made anew, for other names")
     restarts: tuple[str, ...] = ()
     reason: str = Field(default="", description="why the files are put back")
+    runbook: str = Field(default=CERT_ROTATION, description="that resumes it: cert_rotation, or ca_rotation")
+    taken_from: TakenFrom | None = Field(
+        default=None, description="what the copy is of; the record is void when it has changed"
+    )
 
     @property
     def copy_file(self) -> str:
         """The copy of kubeadm's folder as it was."""
         return f"{WORK}/{self.run_id}.tar"
+
+
+def how_to_set_aside(record: RotationRecord | None) -> str:
+    """What a person runs on a node where a record is void: the next run begins with a copy of what is there now."""
+    return f"sudo mv {WORK}/record.json {WORK}/{record.run_id if record else 'unreadable'}.void"
 
 
 class OnNode(Model):
@@ -76,6 +98,7 @@ class OnNode(Model):
     node: str
     record: RotationRecord | None = Field(default=None, description="of a rotation that has not ended")
     ended: tuple[str, ...] = Field(default=(), description="ids of the runs that finished here")
+    unreadable: str = Field(default="", description="why the record that is there cannot be understood")
     restore: bool = Field(default=False, description="a restore of etcd is under way there")
 
 

@@ -19,6 +19,7 @@ from tasks.policy.ca_scene import CaScene, believed_by
 from tasks.policy.ca_trust import AFTER, BEFORE, FROM
 from tasks.policy.findings import Finding, cautioned, listed, refused
 from tasks.policy.quorum import what_ails
+from tasks.policy.rotation import of_record
 
 NO_REGENERATION = (
     "until drop-old has come to its end, `kubeadm upgrade`, `kubeadm init phase` and joins of control plane nodes write ca.crt and "
@@ -127,6 +128,8 @@ def _of_health(scene: CaScene) -> Iterator[Finding]:
     for left in found.left:
         if left.restore:
             yield refused(left.node, "a restore of etcd is under way there", "let it end")
+    for state in scene.renewal.control_planes:
+        yield from of_record(state)
     if found.etcd_problem:
         yield refused("etcd", f"its members are not known: {found.etcd_problem}", "look at it first")
     for member in found.etcd.members if found.etcd else ():

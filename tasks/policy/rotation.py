@@ -7,7 +7,7 @@ from tasks.models.certificates import Certificate, Kind
 from tasks.models.cluster import CertificateRules
 from tasks.models.kubeadm_certificates import API_SERVER, ETCD, LEAVES
 from tasks.models.plan import Caution, Refusal, Skip, Step
-from tasks.models.rotation import NodeRotation, RotationFacts, RotationOptions, RotationPlan
+from tasks.models.rotation import NodeRotation, RotationFacts, RotationOptions, RotationPlan, how_to_set_aside
 from tasks.policy.certificate_inventory import in_words
 from tasks.policy.findings import Finding, cautioned, listed, refused, softened
 from tasks.policy.health import who_is_out
@@ -33,7 +33,8 @@ def plan_rotation(
     findings = [*_rules(scene), *_requests(may_be)]
     refusals = tuple(one for one in findings if isinstance(one, Refusal))
     cautions = [one for one in findings if isinstance(one, Caution)]
-    if not touched and not kubelets:  # whatever would speak against it stops nobody
+    unreadable = any(state.left.unreadable for state in scene.control_planes)
+    if not touched and not kubelets and not unreadable:  # whatever would speak against it stops nobody
         cautions, refusals = [*cautions, *map(softened, refusals)], ()
     return RotationPlan(
         steps=tuple(step for state in (*touched, *_others(kubelets, touched)) for step in _steps(state))
@@ -165,6 +166,9 @@ def _of_machines(scene: RotationScene) -> Iterator[Finding]:
         for one in state.node.certificates:
             if one.name in LEAVES and one.problem:
                 yield refused(one.label, one.problem, "kubeadm renews what it can read: put it back from a backup")
+        yield from of_record(state)
+        if state.void:
+            continue
         if state.puts_back and state.left.record:
             yield cautioned(
                 state.name,
@@ -172,6 +176,24 @@ def _of_machines(scene: RotationScene) -> Iterator[Finding]:
             )
         elif state.begun and state.left.record:
             yield cautioned(state.name, f"run {state.left.record.run_id} died there", "it is gone on with")
+
+
+def of_record(state: RotationState) -> Iterator[Finding]:
+    """A record of an interrupted run that cannot be resumed: of another time, or not understood."""
+    step = (
+        f"compare that node with the others; then `{how_to_set_aside(state.left.record)}` there, and run this again: it begins "
+        "with what is there now"
+    )
+    if state.left.unreadable:
+        yield refused(state.name, state.left.unreadable, step)
+    if state.void and state.left.record:
+        record = state.left.record
+        yield refused(
+            state.name,
+            f"run {record.run_id} of {record.runbook} was interrupted there at {record.begun_at:%Y-%m-%d %H:%M} UTC, and its record "
+            f"is void: {listed(state.void)}",
+            step,
+        )
 
 
 def _of_names(scene: RotationScene) -> Iterator[Finding]:

@@ -12,9 +12,10 @@ from tasks.models.certificates import Certificate, Kind, NodeCertificates
 from tasks.models.cluster import CertificateRules
 from tasks.models.etcd import Member
 from tasks.models.kubeadm_certificates import AUTHORITIES, AWAY_WITH, KUBELET, KUBELET_CLIENT, LEAVES, ORDER
-from tasks.models.rotation import OnNode, Phase, RotationFacts, RotationOptions
+from tasks.models.rotation import OnNode, Phase, RotationFacts, RotationOptions, RotationRecord
 from tasks.policy.certificate_inventory import in_words
 from tasks.policy.rotation_proof import what_pod_lacks
+from tasks.policy.rotation_records import what_ended_since, what_has_changed
 from tasks.policy.san_changes import NameChange, name_change, with_names
 
 KUBEADM_HOURS = 8760
@@ -53,6 +54,8 @@ class RotationState:
     """Why the kubelet's client certificate is signed anew; empty when it is not."""
     hours: int
     """That new leaves are made for, so that none outlives its authority."""
+    void: tuple[str, ...] = ()
+    """What has changed since an interrupted run wrote its record there: it is not resumed."""
     stuck: bool = False
     """An authority ends before a new leaf would be worth anything."""
 
@@ -172,8 +175,13 @@ class RotationScene:
             copies=dict(self._copies(node, due)),
             kubelet=self._kubelet(node),
             hours=hours,
+            void=self._void(node, record) if record else (),
             stuck=stuck,
         )
+
+    def _void(self, node: NodeCertificates, record: RotationRecord) -> tuple[str, ...]:
+        ended = what_ended_since(record, node, now=self.now, renew_before=self.options.renew_before)
+        return (*what_has_changed(record, node), *ended)
 
     def _only_kubelet(self, node: NodeCertificates) -> RotationState:
         left = self._left(node.name)

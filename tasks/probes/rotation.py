@@ -14,7 +14,7 @@ from pathlib import PurePosixPath
 from tasks.models.kubeadm_certificates import AUTHORITIES, CONTROLLERS, KUBELET_PKI, LEAVES, SCHEDULER
 from tasks.models.restore import PARKED
 from tasks.models.restore import WORK as RESTORE
-from tasks.models.rotation import WORK, NodeRotation, OnNode, RotationRecord
+from tasks.models.rotation import WORK, NodeRotation, OnNode, RotationRecord, TakenFrom
 from tasks.probes.node_facts import Printed
 
 RECORD = f"{WORK}/record.json"
@@ -72,13 +72,22 @@ true
 def parse_left(node: str, stdout: bytes) -> OnNode:
     """What `look` printed."""
     told = Printed.of(stdout)
-    record = told.one("record")
+    record, unreadable = _record(told.one("record"))
     return OnNode(
         node=node,
-        record=RotationRecord.model_validate_json(base64.b64decode(record)) if record else None,
+        record=record,
+        unreadable=unreadable,
         ended=told.all("ended"),
         restore=bool(told.one("restore")),
     )
+
+
+def _record(text: str) -> tuple[RotationRecord | None, str]:
+    """And why it is not understood: as good as none is no answer, for then its node would be taken for whole."""
+    try:
+        return (RotationRecord.model_validate_json(base64.b64decode(text)) if text else None), ""
+    except ValueError:
+        return None, f"{RECORD} is there and cannot be understood"
 
 
 def begin(folder: PurePosixPath, record: RotationRecord) -> str:
@@ -87,6 +96,10 @@ def begin(folder: PurePosixPath, record: RotationRecord) -> str:
     text = shlex.quote(record.model_dump_json())
     return f"""set -eu; umask 077
 mkdir -p {WORK}; chmod 700 {WORK}
+if [ ! -e {RECORD} ]; then  # what this very run has left without one is of an earlier time
+  rm -rf {PUT_BACK} {JOBS}/{job_of(record)}
+  [ ! -e {copy} ] || mv -f {copy} {copy.removesuffix(".tar")}.earlier.tar
+fi
 if [ ! -e {copy} ]; then
   tar -C {_quoted(folder.parent)} --exclude={_quoted(f"{folder.name}/{KUBEADMS_OWN}")} -cpf {copy}.new {_quoted(folder.name)}
   sync {copy}.new; mv {copy}.new {copy}
@@ -271,9 +284,17 @@ def files_of(leaf: str) -> tuple[str, ...]:
     return (file, file.removesuffix(".crt") + ".key") if file.endswith(".crt") else (file,)
 
 
-def record_of(node: NodeRotation, run_id: str, now: datetime) -> RotationRecord:
+def record_of(node: NodeRotation, run_id: str, now: datetime, runbook: str, source: TakenFrom) -> RotationRecord:
     """What is written down before the first act."""
-    return RotationRecord(run_id=run_id, begun_at=now, leaves=node.leaves, anew=node.anew, restarts=node.restarts)
+    return RotationRecord(
+        run_id=run_id,
+        begun_at=now,
+        leaves=node.leaves,
+        anew=node.anew,
+        restarts=node.restarts,
+        runbook=runbook,
+        taken_from=source,
+    )
 
 
 def _renew_one(leaf: str, *, anew: bool) -> str:

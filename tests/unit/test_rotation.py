@@ -23,6 +23,7 @@ from tasks.models.rotation import (
     ServingRequest,
 )
 from tasks.policy.rotation import plan_rotation
+from tasks.policy.rotation_records import taken_from, what_has_changed
 from tests.unit.certificate_facts import FOLDER, NOW, STARTED, certificate, changed, control_plane, worker
 from tests.unit.etcd_facts import member
 from tests.unit.test_serving_requests import GOOD, KNOWN
@@ -288,7 +289,7 @@ def test_a_retry_renews_nothing_twice_even_what_lives_shorter_than_the_threshold
     assert "made for no longer than that, so every run renews them" in cautions(short)
 
 
-def record(phase: Phase = Phase.RENEWING) -> RotationRecord:
+def record(phase: Phase = Phase.RENEWING, name: str = "cp3", **changes: Any) -> RotationRecord:  # noqa: ANN401
     """Of a run that died."""
     return RotationRecord(
         run_id="dead",
@@ -297,7 +298,8 @@ def record(phase: Phase = Phase.RENEWING) -> RotationRecord:
         leaves=("apiserver",),
         restarts=("kube-apiserver",),
         reason="it was not well",
-    )
+        taken_from=taken_from(control_plane(name)),
+    ).model_copy(update=changes)
 
 
 def test_a_run_that_died_is_gone_on_with_first() -> None:
@@ -311,6 +313,55 @@ def test_a_run_that_died_is_gone_on_with_first() -> None:
     assert "run dead died there" in cautions(plan)
     away = control_plane("cp3", manifests={"etcd": "parked", "kube-apiserver": "active"})
     assert acts(planned(facts(control_plane("cp1"), control_plane("cp2"), away)), "cp3") == BOTH
+
+
+@pytest.mark.parametrize(
+    ("node", "said"),
+    [
+        (control_plane("cp3", kubeadm="v1.38.0"), "kubeadm is v1.38.0, it was not known"),
+        (control_plane("cp3", manifest_sums={"etcd": "2"}), "the manifest of etcd has changed"),
+        (changed(control_plane("cp3"), "etcd-peer", fingerprint="new"), "etcd-peer is another certificate"),
+        (changed(control_plane("cp3"), "ca", fingerprint="new"), "ca is another certificate"),
+        (
+            changed(control_plane("cp3", days=9), "apiserver", fingerprint="a year old"),
+            "apiserver was renewed since, and expires at 2026-12-04 12:00 UTC",
+        ),
+    ],
+)
+@pytest.mark.parametrize("phase", Phase)
+def test_a_record_of_another_time_is_void(node: NodeCertificates, said: str, phase: Phase) -> None:
+    """An upgrade, a person, or a year in between: its copy is never put back, and "renewed" is never said of what nobody renewed."""
+    left = (OnNode(node="cp3", record=record(phase)),)
+    plan = planned(facts(control_plane("cp1"), control_plane("cp2"), node, left=left))
+    told = refusals(plan)
+    assert (
+        f"run dead of cert_rotation was interrupted there at 2026-11-25 12:00 UTC, and its record is void: {said}"
+        in told
+    )
+    assert "sudo mv /var/lib/kube-runbooks/certificates/record.json" in told
+
+
+def test_a_record_that_says_not_what_it_is_of_is_void_and_so_is_one_in_other_words() -> None:
+    """Of an earlier version of these runbooks, or damaged."""
+    old = planned(three(left=(OnNode(node="cp3", record=record(taken_from=None)),)))
+    assert "it does not say what its copy was taken from" in refusals(old)
+    damaged = three(days=200, left=(OnNode(node="cp3", unreadable="record.json is there and cannot be understood"),))
+    assert "cp3: record.json is there and cannot be understood" in refusals(planned(damaged))
+
+
+def test_what_the_run_itself_has_renewed_is_no_change() -> None:
+    """Also where leaves live for less than `renew_before`; and a rotation of a CA changes CAs."""
+    renewed = changed(control_plane("cp3"), "apiserver", fingerprint="new")
+    short = changed(renewed, "apiserver", not_before=NOW, not_after=NOW + timedelta(days=9))
+    for node in (renewed, short):
+        found = facts(control_plane("cp1"), control_plane("cp2"), node, left=(OnNode(node="cp3", record=record()),))
+        assert not planned(found).refusals
+    rotated = changed(control_plane("cp3"), "ca", fingerprint="new")
+    assert what_has_changed(record(runbook="ca_rotation"), rotated) == ()
+    assert what_has_changed(record(), rotated) == ("ca is another certificate",)
+    gone = control_plane("cp3", kubeadm="")
+    kept = record(taken_from=taken_from(control_plane("cp3", kubeadm="v1.37.2")))
+    assert what_has_changed(kept, gone) == ("kubeadm is gone, it was v1.37.2",)
 
 
 def test_files_that_were_being_put_back_are_put_back_first() -> None:
@@ -408,7 +459,7 @@ def test_an_api_that_a_dead_run_has_taken_down_is_brought_back_too() -> None:
     found = facts(
         control_plane(manifests={"etcd": "parked", "kube-apiserver": "active"}), api_problem="it does not answer"
     )
-    plan = planned(found.model_copy(update={"left": (OnNode(node="cp1", record=record(Phase.PUTTING_BACK)),)}))
+    plan = planned(found.model_copy(update={"left": (OnNode(node="cp1", record=record(Phase.PUTTING_BACK, "cp1")),)}))
     assert not plan.refusals
     assert plan.by_ssh_alone
     assert not plan.control_plane[0].put_back

@@ -149,6 +149,31 @@ def test_a_copy_is_made_once_and_is_for_root_only(machine: Machine) -> None:
     assert (left.ended, left.restore) == ((), False)
 
 
+def test_what_the_same_run_left_of_an_earlier_time_is_not_its_copy(machine: Machine) -> None:
+    """A person has set its record aside, and retries it: the copy is of now, and its job is not taken for done."""
+    machine.begin()
+    copy, job = machine.work / "0a1b2c3d.tar", machine.root / "jobs" / rotation.job_of(RECORD)
+    first = copy.read_bytes()
+    job.mkdir(parents=True)
+    (machine.work / "put-back").touch()
+    (machine.work / "record.json").rename(machine.work / "x.void")
+    (machine.folder / "manifests" / "etcd.yaml").write_text("manifest after an upgrade\n")
+    machine.begin()
+    assert b"manifest after an upgrade" in copy.read_bytes()
+    assert (machine.work / "0a1b2c3d.earlier.tar").read_bytes() == first
+    assert not job.exists()
+    assert not (machine.work / "put-back").exists()
+
+
+def test_a_record_that_cannot_be_understood_is_no_node_without_one(machine: Machine) -> None:
+    """Cut off, or of another version."""
+    machine.work.mkdir()
+    (machine.work / "record.json").write_text('{"run_id": "x"')
+    left = rotation.parse_left("cp1", machine.shell(rotation.look()).stdout)
+    assert left.record is None
+    assert "cannot be understood" in left.unreadable
+
+
 def test_leaves_are_renewed_once_with_owner_and_mode(machine: Machine) -> None:
     """By kubeadm, in a folder of ours; another attempt renews nothing."""
     before, keys = machine.serials(), machine.keys()

@@ -241,7 +241,7 @@ def fleet(api: Api, monkeypatch: pytest.MonkeyPatch) -> Fleet:
     )
     where = "tasks.rotation."
     monkeypatch.setattr(f"{where}look_at_node", lambda _, name: one.disk[name])
-    monkeypatch.setattr(f"{where}_what_is_left", lambda _, name: OnNode(node=name))
+    monkeypatch.setattr(f"{where}_ask_what_is_left", lambda _, name: OnNode(node=name))
     monkeypatch.setattr(f"{where}run_job", job)
     monkeypatch.setattr(f"{where}park", lambda *_: None)
     monkeypatch.setattr(f"{where}unpark", unpark)
