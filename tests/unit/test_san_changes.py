@@ -96,7 +96,7 @@ def test_names_that_are_kept_are_put_into_the_configuration() -> None:
         "apiServer": {"certSANs": ["api.example", "by.hand", "9.9.9.9"]},
         "etcd": {"local": {"serverCertSANs": ["s"], "peerCertSANs": ["p"]}},
     }
-    external = {"etcd": {"external": {"endpoints": []}}}
+    external: dict[str, Any] = {"etcd": {"external": {"endpoints": []}}}
     assert with_names(external, {"etcd-server": ("DNS:s",)}) == external
     assert with_names({}, {}) == {}
 
