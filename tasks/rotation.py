@@ -43,6 +43,7 @@ from tasks.models.rotation import (
     NodeRotation,
     OnNode,
     Phase,
+    ProofsNow,
     RotationFacts,
     RotationOptions,
     RotationPlan,
@@ -77,6 +78,9 @@ from tasks.static_pods import park, unpark
 Check = Callable[[], None]
 
 CALL = timedelta(seconds=60)
+PROOFS = timedelta(seconds=120)
+"""For all proofs of a node: each kubeconfig has 15 s, each port 5 s."""
+
 RENEW_LIMIT = timedelta(minutes=10)
 PROOF_LIMIT = timedelta(minutes=5)
 """For a static pod to run again and to say that it is well. etcd may need a minute of it, where its kubelet waits for its own API server."""
@@ -120,6 +124,8 @@ def look_at_rotation(handle: Cluster, run_id: str) -> RotationFacts:
         left=tuple(on_all(partial(_what_is_left, handle), names)),
         own_ends=_own_ends(handle),
     )
+    found = on_all(partial(_proofs_now, handle), facts.inventory.control_planes)
+    facts = facts.model_copy(update={"proofs": tuple(filter(None, found))})
     try:
         wait_for(lambda: who_is_worker(handle), API_LIMIT)
     except RunbookError as error:
@@ -248,7 +254,7 @@ def prove_rotation(cluster: str, plan: RotationPlan) -> RotationProof:
     except NotYet:
         now = _pulse(handle)
     wrong = recovery.what_is_not_alive(before, now, expected)
-    touched = {node.name for node in plan.nodes} | set(recovery.LEADERS)
+    touched = {node.name for node in plan.nodes} - set(plan.not_ready) | set(recovery.LEADERS) - set(plan.unled)
     if lost := {name: problem for name, problem in wrong.items() if name in touched}:
         told = "; ".join(f"{name} {problem}" for name, problem in lost.items())
         raise CommandFailed(
@@ -409,7 +415,7 @@ class _Rotation(NodeParts):
 
     def _led(self, pod: str) -> str:
         """When the lease of its leader was renewed; empty where it has none, or there is no API to ask."""
-        if pod not in recovery.LEADERS or self.node.by_ssh_alone:
+        if pod not in recovery.LEADERS or pod in self.node.unled or self.node.by_ssh_alone:
             return ""
         self._check()
         found = self.handle.kube.find(f"{LEADER_LEASES}/{pod}")
@@ -436,6 +442,8 @@ class _Rotation(NodeParts):
         )
 
     def _what_ails(self, pod: str) -> str:
+        if pod in self.node.unproven:
+            return ""
         if pod == ETCD:
             return self._what_ails_member()
         if pod == API_SERVER:
@@ -454,7 +462,8 @@ class _Rotation(NodeParts):
 
     def prove_users(self) -> None:
         """Each kubeconfig that was renewed is somebody's whom the API knows."""
-        mine = [f"{self._folder}/{leaf}" for leaf in self.record.leaves if leaf.endswith(".conf")]
+        paths = [f"{self._folder}/{leaf}" for leaf in self.record.leaves if leaf.endswith(".conf")]
+        mine = [path for path in paths if path not in self.node.unproven]
         if not mine:
             return
 
@@ -636,6 +645,18 @@ def _ask_what_is_left(handle: Cluster, name: str) -> OnNode:
     return rotation.parse_left(name, handle.node(name).run(rotation.look(), timeout=CALL, sudo=True).stdout)
 
 
+def _proofs_now(handle: Cluster, node: NodeCertificates) -> ProofsNow | None:
+    """None where it cannot be asked: what is not known is asked for afterwards."""
+    paths = [
+        f"{handle.profile.kubeadm.folder}/{leaf}" for leaf in LEAVES if leaf.endswith(".conf") and node.named(leaf)
+    ]
+    try:
+        output = handle.node(node.name).run(rotation.prove_now(paths), timeout=PROOFS, sudo=True, check=False)
+    except RunbookError:
+        return None
+    return rotation.parse_proofs(node.name, output.stdout)
+
+
 def _says_ready(handle: Cluster, name: str) -> str:
     """The node, where its own API server says so to anybody, whatever certificates say."""
     output = handle.node(name).run(restore.ready(), timeout=CALL, sudo=True, check=False)
@@ -654,9 +675,11 @@ def _by_api(handle: Cluster) -> dict[str, Any]:
         lambda: look_at_nodes(handle.kube),
         lambda: what_gates_say(handle),
         lambda: _requests(handle),
+        lambda: _pulse(handle).leases,
     ]
-    configuration, members, nodes, gates, requests = on_all(lambda look: look(), looks)
-    return {"configuration": configuration, "nodes": nodes, "gates": gates, **members, **requests}
+    configuration, members, nodes, gates, requests, leases = on_all(lambda look: look(), looks)
+    known = {"configuration": configuration, "nodes": nodes, "gates": gates, "leases": leases}
+    return {**known, **members, **requests}
 
 
 def _requests(handle: Cluster) -> dict[str, Any]:

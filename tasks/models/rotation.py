@@ -117,6 +117,16 @@ class ServingRequest(Model):
     problem: str = Field(default="", description="why it cannot be read")
 
 
+class ProofsNow(Model):
+    """What the proofs of a control plane node say before anything is changed there."""
+
+    node: str
+    curl: bool = Field(default=True, description="is there: health is asked by it")
+    kubectl: bool = Field(default=True, description="is there: who the API sees with a kubeconfig is asked by it")
+    ails: dict[str, str] = Field(default={}, description="static pod to what it says of itself, where that is not well")
+    nobody: dict[str, str] = Field(default={}, description="kubeconfig to why the API sees nobody with it")
+
+
 class RotationFacts(Model):
     """All that a rotation is planned from."""
 
@@ -137,6 +147,8 @@ class RotationFacts(Model):
     gates: tuple[str, ...] = ()
     requests: tuple[ServingRequest, ...] = ()
     identities: Identities = Field(default=Identities(), description="by which requests are judged; empty without any")
+    proofs: tuple[ProofsNow, ...] = Field(default=(), description="of control plane nodes, each proof asked once")
+    leases: dict[str, str] = Field(default={}, description="node, or leader, to when it renewed its lease")
     own_ends: dict[str, UtcTime] = Field(
         default={}, description="field of the profile to the end of the worker's own certificate there"
     )
@@ -155,6 +167,10 @@ class NodeRotation(Model):
     configuration: str = Field(default="", description="for kubeadm, with how long a certificate is good")
     begun: bool = False
     put_back: bool = Field(default=False, description="an earlier run has begun to put the files of before back")
+    unproven: tuple[str, ...] = Field(
+        default=(), description="static pods and kubeconfigs whose proof failed before: it is not asked for afterwards"
+    )
+    unled: tuple[str, ...] = Field(default=(), description="controllers of which none led before, as far as leases say")
     by_ssh_alone: bool = Field(
         default=False,
         description="no API answers, for what has ended: it cannot be asked, and the files of before are good for nothing",
@@ -168,6 +184,8 @@ class RotationPlan(Plan):
     kubelets: tuple[NodeRotation, ...] = ()
     approve: tuple[str, ...] = Field(default=(), description="requests of kubelets that passed every check")
     machines: tuple[str, ...] = Field(default=(), description="control planes, on which the lock is held")
+    unled: tuple[str, ...] = Field(default=(), description="controllers of which none led before")
+    not_ready: tuple[str, ...] = Field(default=(), description="nodes that were not Ready before, for another reason")
     by_ssh_alone: bool = Field(default=False, description="there is no API to ask: all control planes are done at once")
 
     @property

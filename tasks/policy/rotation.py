@@ -1,6 +1,6 @@
 """The plan of a rotation: which leaves, why now, what is started anew for them, and which rules say no."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 
 from tasks.models.certificates import Certificate, Kind
@@ -47,7 +47,15 @@ def plan_rotation(
         approve=approve,
         machines=tuple(state.name for state in scene.control_planes),
         by_ssh_alone=bool(facts.api_problem),
+        unled=scene.unled,
+        not_ready=tuple(name for name, _ in _not_ready(scene)),
     )
+
+
+def unproven(scene: RotationScene, state: RotationState, pods: Iterable[str], leaves: Iterable[str]) -> tuple[str, ...]:
+    """Static pods and kubeconfigs of a node whose proof fails already; an API server that does is a refusal."""
+    ails = (pod for pod in scene.ails(state, pods) if pod != API_SERVER)
+    return (*ails, *scene.nobody(state, leaves))
 
 
 def _others(kubelets: list[RotationState], touched: list[RotationState]) -> list[RotationState]:
@@ -65,6 +73,8 @@ def _work(scene: RotationScene, state: RotationState) -> NodeRotation:
         kubelet_hours=_kubelet_hours(scene),
         configuration=scene.configuration(state) if state.due or state.begun else "",
         begun=state.begun,
+        unproven=unproven(scene, state, state.restarts, state.due),
+        unled=scene.unled,
         put_back=state.puts_back and not scene.facts.api_problem,
         by_ssh_alone=bool(scene.facts.api_problem),
     )
@@ -126,6 +136,7 @@ def _rules(scene: RotationScene) -> Iterator[Finding]:
     yield from _of_machines(scene)
     yield from _of_kubelets(scene)
     yield from _of_names(scene)
+    yield from _of_proofs(scene)
     yield from _of_workers(scene)
     yield from _of_authorities(scene)
     yield from _by_ssh_alone(scene) if scene.facts.api_problem else _of_cluster(scene)
@@ -176,6 +187,57 @@ def _of_machines(scene: RotationScene) -> Iterator[Finding]:
             )
         elif state.begun and state.left.record:
             yield cautioned(state.name, f"run {state.left.record.run_id} died there", "it is gone on with")
+
+
+def of_proofs(
+    scene: RotationScene, state: RotationState, pods: Iterable[str], leaves: Sequence[str]
+) -> Iterator[Finding]:
+    """What a proof would say if it was asked now: what fails already would fail afterwards, and prove nothing."""
+    seen = scene.proofs(state)
+    if not seen.curl and pods:
+        yield refused(state.name, "it has no curl: nothing could be proven", "install curl there")
+        return
+    for pod, said in scene.ails(state, pods).items():
+        problem = f"{pod} is not well before anything is changed: it says {said}"
+        if pod == API_SERVER:
+            step = "`kubectl get --raw '/readyz?verbose'` at that API server says why; repair it first"
+            yield refused(state.name, problem, step)
+        else:
+            yield cautioned(state.name, problem, f"its health is not part of the proof; look at the log of {pod} there")
+    if not seen.kubectl and any(leaf.endswith(".conf") for leaf in leaves):
+        yield cautioned(state.name, "it has no kubectl: who the API sees with a new kubeconfig is not asked")
+    for path, why in scene.nobody(state, leaves).items():
+        step = "it is not asked afterwards either; look at its server: field"
+        yield cautioned(f"{state.name}: {path}", f"the API sees nobody with it, and it has not expired: {why}", step)
+
+
+def of_leaders(scene: RotationScene) -> Iterator[Finding]:
+    """A proof that wants a lease to be renewed needs one that is."""
+    for leader in scene.unled:
+        step = f"`kubectl -n kube-system get lease {leader}`; that one leads is not part of the proof"
+        yield cautioned(leader, "none has renewed its lease in the last two minutes", step)
+
+
+def _not_ready(scene: RotationScene) -> Iterator[tuple[str, str]]:
+    """Nodes of the run that are not Ready, though their kubelet's certificate is good."""
+    touched = {
+        state.name for state in scene.control_planes if state.is_touched and not state.kubelet and not state.begun
+    }
+    ended = {one.node for one in scene.expired}
+    yield from (
+        (node.name, node.ready_message) for node in scene.facts.nodes if not node.ready and node.name in touched - ended
+    )
+
+
+def _of_proofs(scene: RotationScene) -> Iterator[Finding]:
+    for state in scene.control_planes:
+        yield from of_proofs(scene, state, tuple(state.restarts), tuple(state.due))
+    if any(state.restarts for state in scene.control_planes):
+        yield from of_leaders(scene)
+    for name, message in _not_ready(scene):
+        yield cautioned(
+            name, f"it is not Ready before anything is changed: {message}", "that it is, is not part of the proof"
+        )
 
 
 def of_record(state: RotationState) -> Iterator[Finding]:

@@ -11,11 +11,12 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import PurePosixPath
 
-from tasks.models.kubeadm_certificates import AUTHORITIES, CONTROLLERS, KUBELET_PKI, LEAVES, SCHEDULER
+from tasks.models.kubeadm_certificates import API_SERVER, AUTHORITIES, CONTROLLERS, KUBELET_PKI, LEAVES, SCHEDULER
 from tasks.models.restore import PARKED
 from tasks.models.restore import WORK as RESTORE
-from tasks.models.rotation import WORK, NodeRotation, OnNode, RotationRecord, TakenFrom
+from tasks.models.rotation import WORK, NodeRotation, OnNode, ProofsNow, RotationRecord, TakenFrom
 from tasks.probes.node_facts import Printed
+from tasks.probes.restore import ready
 
 RECORD = f"{WORK}/record.json"
 PUT_BACK = f"{WORK}/put-back"
@@ -217,6 +218,30 @@ def parse_who(stdout: bytes) -> tuple[dict[str, str], dict[str, str]]:
 def is_well(pod: str) -> str:
     """Prints `ok` when the program says so at its own port."""
     return f"curl --insecure --silent --max-time 5 https://127.0.0.1:{HEALTH[pod]}/healthz || true\n"
+
+
+def prove_now(kubeconfigs: Sequence[str]) -> str:
+    """Asks what the proofs of a node ask, before anything is changed; its output is for `parse_proofs`."""
+    health = "\n".join(f'echo "health {pod} $({is_well(pod).strip()})"' for pod in HEALTH)
+    return f"""! command -v curl > /dev/null || echo "has curl"
+! command -v kubectl > /dev/null || echo "has kubectl"
+{health}
+echo "health {API_SERVER} $({ready().strip()})"
+{who_with(kubeconfigs)}"""
+
+
+def parse_proofs(node: str, stdout: bytes) -> ProofsNow:
+    """What `prove_now` printed."""
+    told = Printed.of(stdout)
+    said = dict(told.pairs("health"))
+    well = dict.fromkeys(HEALTH, "ok") | {API_SERVER: "200"}
+    return ProofsNow(
+        node=node,
+        curl="curl" in told.all("has"),
+        kubectl="kubectl" in told.all("has"),
+        ails={pod: said.get(pod, "")[:100] or "nothing" for pod in well if said.get(pod) != well[pod]},
+        nobody=dict(told.pairs("nobody")),
+    )
 
 
 # --- a kubelet that nobody renews: its own key, a request, the authority of a control plane node

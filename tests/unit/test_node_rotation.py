@@ -328,6 +328,15 @@ def test_after_an_upgrade_in_between_nothing_is_resumed_and_nothing_put_back(wor
     assert world.done == []
 
 
+def test_a_proof_that_failed_before_is_not_asked_afterwards(world: World) -> None:
+    """The plan has named it."""
+    world.broken.add("kube-scheduler")
+    world.leaderless = "kube-scheduler"
+    go(world, unproven=("kube-scheduler", "/etc/kubernetes/admin.conf", "/etc/kubernetes/scheduler.conf"), unled=ORDER)
+    assert_renewed(world)
+    assert "asked" not in world.done
+
+
 def test_a_record_of_another_runbook_or_one_that_is_gone_is_not_touched(world: World) -> None:
     """The other one resumes it; what was to be put back is back already."""
     world.kill_at = "renewed"

@@ -174,6 +174,29 @@ def test_a_record_that_cannot_be_understood_is_no_node_without_one(machine: Mach
     assert "cannot be understood" in left.unreadable
 
 
+@pytest.mark.parametrize("programs", [(), ("curl",), ("curl", "kubectl")])
+def test_proofs_are_asked_before_the_act_by_what_is_there(tmp_path: Path, programs: tuple[str, ...]) -> None:
+    """Each answer is one of a proof; a program that is missing is a fact of its own."""
+    for program in ("sed", "tail", "cat"):
+        (tmp_path / program).symlink_to(f"/usr/bin/{program}")
+    answers = {
+        "curl": 'for url in "$@"; do :; done; case "$url" in *10257*) echo ok ;; *10259*) echo "[-]ping failed" ;; *) printf 200 ;; esac',
+        "kubectl": 'case "$*" in *admin*) echo kubernetes-admin ;; *) echo "error: Unauthorized" >&2; exit 1 ;; esac',
+    }
+    for program in programs:
+        (tmp_path / program).write_text(f"#!/bin/sh\n{answers[program]}\n")
+        (tmp_path / program).chmod(0o755)
+    script = rotation.prove_now(["/k/admin.conf", "/k/scheduler.conf"])
+    told = subprocess.run(["/bin/sh", "-c", script], env={"PATH": str(tmp_path)}, capture_output=True, check=False)
+    found = rotation.parse_proofs("cp1", told.stdout)
+    assert (found.curl, found.kubectl) == ("curl" in programs, "kubectl" in programs)
+    if programs:
+        assert found.ails == {"kube-scheduler": "[-]ping failed"}
+    else:
+        assert set(found.ails) == {"kube-scheduler", "kube-controller-manager", "kube-apiserver"}
+    assert found.nobody == ({"/k/scheduler.conf": "error: Unauthorized"} if found.kubectl else {})
+
+
 def test_leaves_are_renewed_once_with_owner_and_mode(machine: Machine) -> None:
     """By kubeadm, in a folder of ours; another attempt renews nothing."""
     before, keys = machine.serials(), machine.keys()

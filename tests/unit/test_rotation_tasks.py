@@ -14,8 +14,8 @@ from tasks import locks
 from tasks import rotation as act
 from tasks.errors import CommandFailed, NotYet, Refused
 from tasks.models.certificates import Process
-from tasks.models.cluster import ClusterProfile
-from tasks.models.kubeadm_certificates import ORDER
+from tasks.models.cluster import ClusterProfile, Kubeadm
+from tasks.models.kubeadm_certificates import CONTROLLERS, ORDER
 from tasks.models.lock import Holder
 from tasks.models.nodes import KubeNode
 from tasks.models.rotation import (
@@ -172,6 +172,30 @@ def test_the_end_is_proven_by_a_new_connection_and_renewed_leases(api: Api, monk
     ready["cp1"] = False
     with pytest.raises(CommandFailed, match="renewed, but not alive after 0 min: cp1 is not Ready"):
         act.prove_rotation.fn("prod", plan)
+
+
+def test_the_proof_of_the_whole_is_no_worse_than_before(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A node that was not Ready, and a leader that there was none of: told, and no failure."""
+    monkeypatch.setattr("tasks.rotation.look_at_nodes", lambda _: [KubeNode(name="cp1", ready=False, kubelet="1")])
+    monkeypatch.setattr(api, "items", lambda *_, **__: [])
+    monkeypatch.setattr(api, "find", lambda _: None)
+    plan = RotationPlan(control_plane=(NodeRotation(name="cp1"),))
+    with pytest.raises(CommandFailed, match="kube-scheduler has not renewed its lease"):
+        act.prove_rotation.fn("prod", plan)
+    before = {"not_ready": ("cp1",), "unled": ("kube-controller-manager", "kube-scheduler")}
+    proof = act.prove_rotation.fn("prod", plan.model_copy(update=before))
+    assert isinstance(proof, RotationProof)
+    assert proof.not_ready[0].startswith("cp1 ")
+
+
+def test_a_node_whose_proofs_cannot_be_asked_has_none_that_fails() -> None:
+    """It is asked for all of them afterwards."""
+
+    def lost(*_: object, **__: object) -> None:
+        raise NotYet("no route")
+
+    handle: Any = SimpleNamespace(profile=SimpleNamespace(kubeadm=Kubeadm()), node=lambda _: SimpleNamespace(run=lost))
+    assert act._proofs_now(handle, control_plane()) is None  # noqa: SLF001 - a part of the look
 
 
 class Fleet:
@@ -343,9 +367,11 @@ def test_without_a_way_in_it_is_asked_who_serves(api: Api, monkeypatch: pytest.M
     nodes = (control_plane("cp1"), control_plane("cp2"), worker())
 
     def run(script: str, **_: object) -> SimpleNamespace:
+        if "has curl" in script:
+            return SimpleNamespace(stdout=b"has curl\nhealth kube-apiserver 200\nhealth kube-scheduler ok\n", status=0)
         return SimpleNamespace(stdout=b"200" if "readyz" in script else b"", status=0)
 
-    profile = SimpleNamespace(nodes=[SimpleNamespace(name=one.name) for one in nodes])
+    profile = SimpleNamespace(nodes=[SimpleNamespace(name=one.name) for one in nodes], kubeadm=Kubeadm())
     handle = SimpleNamespace(kube=api, profile=profile, node=lambda _: SimpleNamespace(run=run))
     monkeypatch.setattr("tasks.rotation.open_cluster", lambda _: handle)
     monkeypatch.setattr("tasks.rotation.API_LIMIT", timedelta())
@@ -354,7 +380,8 @@ def test_without_a_way_in_it_is_asked_who_serves(api: Api, monkeypatch: pytest.M
     monkeypatch.setattr("tasks.rotation.look_at_nodes", lambda _: ())
     monkeypatch.setattr("tasks.rotation.what_gates_say", lambda _: ("closed",))
     config = {"data": {"ClusterConfiguration": "{kind: ClusterConfiguration, clusterName: x, scheduler: {}}"}}
-    monkeypatch.setattr(api, "find", lambda _: config)
+    lease = {"spec": {"renewTime": "now"}}
+    monkeypatch.setattr(api, "find", lambda path: config if path == act.CONFIGURATION else lease)
 
     def nobody(_: object) -> None:
         raise Refused("no member of etcd lets us in")
@@ -373,6 +400,9 @@ def test_without_a_way_in_it_is_asked_who_serves(api: Api, monkeypatch: pytest.M
     assert (found.api_problem, found.etcd_problem) == ("", "no member of etcd lets us in")
     assert found.configuration == {"clusterName": "x"}
     assert found.gates == ("closed",)
+    first = found.proofs[0]
+    assert (first.node, first.curl, first.kubectl, first.ails) == ("cp1", True, False, {CONTROLLERS: "nothing"})
+    assert set(found.leases) == {"kube-controller-manager", "kube-scheduler"}
 
 
 def test_the_worker_says_when_its_own_certificates_end(monkeypatch: pytest.MonkeyPatch) -> None:
