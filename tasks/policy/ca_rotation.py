@@ -13,13 +13,13 @@ from tasks.models.ca_rotation import (
     State,
 )
 from tasks.models.cluster import CertificateRules
-from tasks.models.kubeadm_certificates import CONTROLLERS, KUBELET_SERVING
+from tasks.models.kubeadm_certificates import CONTROLLERS, KUBELET_SERVING, LEAVES
 from tasks.models.plan import Caution, Refusal, Skip, Step
 from tasks.policy.ca_scene import CaScene, believed_by
 from tasks.policy.ca_trust import AFTER, BEFORE, FROM, readers_of
 from tasks.policy.findings import Finding, cautioned, listed, refused
 from tasks.policy.quorum import what_ails
-from tasks.policy.rotation import of_leaders, of_proofs, of_record
+from tasks.policy.rotation import of_kubeadm, of_leaders, of_proofs, of_record
 
 NO_REGENERATION = (
     "until drop-old has come to its end, `kubeadm upgrade`, `kubeadm init phase` and joins of control plane nodes write ca.crt and "
@@ -141,7 +141,9 @@ def _of_proofs(scene: CaScene) -> Iterator[Finding]:
     for state in scene.renewal.control_planes:
         yield from of_record(state)
         if state.name in scene.trust and scene.what_is_left(state.node):
-            yield from of_proofs(scene.renewal, state, readers_of(scene.authority), scene.leaves_behind(state.node))
+            leaves = [leaf for leaf in scene.leaves_behind(state.node) if leaf in LEAVES]
+            yield from of_kubeadm(state, leaves)
+            yield from of_proofs(scene.renewal, state, readers_of(scene.authority), leaves)
     yield from of_leaders(scene.renewal)
 
 

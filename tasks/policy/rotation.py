@@ -1,5 +1,6 @@
 """The plan of a rotation: which leaves, why now, what is started anew for them, and which rules say no."""
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 
@@ -14,6 +15,9 @@ from tasks.policy.health import who_is_out
 from tasks.policy.quorum import what_ails, what_keeps_it
 from tasks.policy.rotation_scope import MARGIN, RotationScene, RotationState
 from tasks.policy.serving_requests import what_forbids_approval
+
+OLDEST_KUBEADM = (1, 31)
+_VERSION = re.compile(r"v?(\d+)\.(\d+)")
 
 BY_SSH = "all control planes are done at once, by SSH alone: there is no quorum to keep"
 
@@ -174,6 +178,7 @@ def _of_machines(scene: RotationScene) -> Iterator[Finding]:
             yield refused(state.name, "a restore of etcd is under way there", "let it end: run etcd_restore_from_s3")
         if state.is_touched and not state.node.openssl:
             yield refused(state.name, "it has no openssl: nothing could be proven", "install openssl there")
+        yield from of_kubeadm(state, tuple(state.due))
         for one in state.node.certificates:
             if one.name in LEAVES and one.problem:
                 yield refused(one.label, one.problem, "kubeadm renews what it can read: put it back from a backup")
@@ -237,6 +242,21 @@ def _of_proofs(scene: RotationScene) -> Iterator[Finding]:
     for name, message in _not_ready(scene):
         yield cautioned(
             name, f"it is not Ready before anything is changed: {message}", "that it is, is not part of the proof"
+        )
+
+
+def of_kubeadm(state: RotationState, leaves: Sequence[str]) -> Iterator[Finding]:
+    """It renews, by a configuration in words that versions before v1.31 do not read."""
+    found = _VERSION.match(state.node.kubeadm)
+    if not leaves:
+        return
+    if not found:
+        problem = f"kubeadm says no version: {state.node.kubeadm or 'it is not there'}"
+        yield refused(state.name, problem, "install kubeadm there, of the version of the cluster")
+    elif (int(found[1]), int(found[2])) < OLDEST_KUBEADM:
+        problem = f"kubeadm is {state.node.kubeadm}, and does not read kubeadm.k8s.io/v1beta4, which begins with v1.31"
+        yield refused(
+            state.name, problem, "`kubeadm certs renew all` there and restart the static pods; or upgrade kubeadm"
         )
 
 
