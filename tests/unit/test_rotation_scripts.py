@@ -152,7 +152,7 @@ def test_a_copy_is_made_once_and_is_for_root_only(machine: Machine) -> None:
 def test_what_the_same_run_left_of_an_earlier_time_is_not_its_copy(machine: Machine) -> None:
     """A person has set its record aside, and retries it: the copy is of now, and its job is not taken for done."""
     machine.begin()
-    copy, job = machine.work / "0a1b2c3d.tar", machine.root / "jobs" / rotation.job_of(RECORD)
+    copy, job = machine.work / "0a1b2c3d-0000.tar", machine.root / "jobs" / rotation.job_of(RECORD)
     first = copy.read_bytes()
     job.mkdir(parents=True)
     (machine.work / "put-back").touch()
@@ -160,7 +160,7 @@ def test_what_the_same_run_left_of_an_earlier_time_is_not_its_copy(machine: Mach
     (machine.folder / "manifests" / "etcd.yaml").write_text("manifest after an upgrade\n")
     machine.begin()
     assert b"manifest after an upgrade" in copy.read_bytes()
-    assert (machine.work / "0a1b2c3d.earlier.tar").read_bytes() == first
+    assert (machine.work / "0a1b2c3d-0000.earlier.tar").read_bytes() == first
     assert not job.exists()
     assert not (machine.work / "put-back").exists()
 
