@@ -99,7 +99,6 @@ class OnNode(Model):
     record: RotationRecord | None = Field(default=None, description="of a rotation that has not ended")
     ended: tuple[str, ...] = Field(default=(), description="ids of the runs that finished here")
     unreadable: str = Field(default="", description="why the record that is there cannot be understood")
-    restore: bool = Field(default=False, description="a restore of etcd is under way there")
 
 
 class ServingRequest(Model):

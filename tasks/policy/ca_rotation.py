@@ -126,9 +126,6 @@ def _of_health(scene: CaScene) -> Iterator[Finding]:
             yield refused(node.name, f"it is not Ready: {node.ready_message}", "bring it back first: it has to follow")
     for said in found.gates:
         yield refused("gates", said, "wait until it lets the run go on, or change gates: of the profile")
-    for left in found.left:
-        if left.restore:
-            yield refused(left.node, "a restore of etcd is under way there", "let it end")
     if found.etcd_problem:
         yield refused("etcd", f"its members are not known: {found.etcd_problem}", "look at it first")
     for member in found.etcd.members if found.etcd else ():

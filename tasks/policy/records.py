@@ -97,7 +97,7 @@ def _next_step(one: OpenRecord, cluster: str) -> str:
             return f"resume it, or go back with rollback=true: {command} -p mode=apply -p confirm={cluster}"
         case RecordKind.PATCH:
             return f"resume it: {command}"
-        case RecordKind.PARKED:
+        case _:
             return (
                 "look for a restore or a rotation that was interrupted; cert_rotation brings them back: "
                 f"`prefect deployment run {COMMANDS['cert_rotation']} -p cluster={cluster}`"

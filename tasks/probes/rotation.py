@@ -13,7 +13,6 @@ from pathlib import PurePosixPath
 
 from tasks.models.kubeadm_certificates import API_SERVER, AUTHORITIES, CONTROLLERS, KUBELET_PKI, LEAVES, SCHEDULER
 from tasks.models.restore import PARKED
-from tasks.models.restore import WORK as RESTORE
 from tasks.models.rotation import WORK, NodeRotation, OnNode, ProofsNow, RotationRecord, TakenFrom
 from tasks.probes.node_facts import Printed
 from tasks.probes.restore import ready
@@ -62,10 +61,9 @@ believe() { # KUBECONFIG AUTHORITIES_FILE NEW: the same one, which believes thes
 
 
 def look() -> str:
-    """What rotations have left on a node, and whether a restore is under way; its output is for `parse_left`."""
+    """What rotations have left on a node; its output is for `parse_left`."""
     return f"""[ ! -e {RECORD} ] || echo "record $(base64 -w0 < {RECORD})"
 for file in {WORK}/*.ended; do [ ! -e "$file" ] || echo "ended $(basename "$file" .ended)"; done
-[ ! -e {RESTORE}/record.json ] || echo "restore yes"
 true
 """
 
@@ -79,7 +77,6 @@ def parse_left(node: str, stdout: bytes) -> OnNode:
         record=record,
         unreadable=unreadable,
         ended=told.all("ended"),
-        restore=bool(told.one("restore")),
     )
 
 

@@ -264,8 +264,12 @@ def spoilt(name: str, state: State, **changes: Any) -> dict[str, NodeCertificate
         ({"rotation": {"gates": ("closed",)}}, "gates: closed"),
         ({"rotation": {"etcd_problem": "no route", "etcd": None}}, "etcd: its members are not known: no route"),
         (
-            {"rotation": {"left": (OnNode(node="w1"), OnNode(node="cp1", restore=True))}},
-            "cp1: a restore of etcd is under way there",
+            {
+                "rotation": {
+                    "left": (OnNode(node="w1"), OnNode(node="cp1", unreadable="record.json cannot be understood"))
+                }
+            },
+            "cp1: record.json cannot be understood",
         ),
         ({"nodes": spoilt("w2", State.ONLY_OLD, unreached="no route")}, "nodes: not reached: w2: no route"),
         ({"nodes": spoilt("cp2", State.ONLY_OLD, openssl=False)}, "cp2: it has no openssl: nothing could be proven"),

@@ -394,7 +394,6 @@ def test_files_that_were_being_put_back_are_put_back_first() -> None:
     ("found", "said"),
     [
         (three(gates=("maintenance: closed",)), "gates: maintenance: closed"),
-        (three(left=(OnNode(node="cp2", restore=True),)), "cp2: a restore of etcd is under way there"),
         (
             facts(control_plane(days=1), NodeCertificates(name="w1", unreached="no route")),
             "nodes: not reached: w1: no route",

@@ -146,7 +146,7 @@ def test_a_copy_is_made_once_and_is_for_root_only(machine: Machine) -> None:
     assert copy.read_bytes() == first
     left = rotation.parse_left("cp1", machine.shell(rotation.look()).stdout)
     assert left.record == RECORD
-    assert (left.ended, left.restore) == ((), False)
+    assert (left.ended, left.unreadable) == ((), "")
 
 
 def test_what_the_same_run_left_of_an_earlier_time_is_not_its_copy(machine: Machine) -> None:
