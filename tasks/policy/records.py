@@ -71,8 +71,9 @@ def _findings(records: OpenRecords, runbook: str, cluster: str, nodes: tuple[str
 
 
 def _finding(one: OpenRecord, runbook: str, cluster: str, nodes: tuple[str, ...]) -> Finding:
-    stops = one.kind is not RecordKind.CA or runbook in BETWEEN_STAGES
-    judge = refused if stops and (not nodes or one.node in nodes) else cautioned
+    of_all = one.kind is RecordKind.CA  # it is the CA of every node, on whichever its halves lie
+    stops = runbook in BETWEEN_STAGES if of_all else not nodes or one.node in nodes
+    judge = refused if stops else cautioned
     return judge(one.node, _in_words(one), _next_step(one, cluster))
 
 

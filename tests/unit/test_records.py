@@ -109,6 +109,8 @@ def test_a_record_on_another_node_is_a_caution_for_work_on_one() -> None:
     assert told(ROTATION, "node_reboot", ("w1",))[0] == []
     assert len(told(ROTATION, "node_reboot", ("w1",))[1]) == 1
     assert len(told(ROTATION, "node_reboot", ("cp1",))[0]) == 1
+    assert len(told(HALVES, "node_reboot", ("cp1",))[1]) == 1
+    assert len(told(HALVES, "certificate_issue", ("cp4",))[0]) == 1
 
 
 def test_what_cannot_be_seen_is_said_and_a_plan_without_steps_is_not_stopped() -> None:
