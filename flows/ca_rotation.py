@@ -25,6 +25,8 @@ from tasks.models.cluster import NAME_PATTERN
 from tasks.models.plan import Mode
 from tasks.models.report import Report
 from tasks.policy.ca_rotation import plan_ca_rotation
+from tasks.policy.records import mind_records
+from tasks.records import observe_records
 from tasks.reports import progress
 from tasks.runbook import APPROVE_WITHIN, Run, report_end, runbook
 from tasks.summaries import summarize_ca_rotation, summarize_ca_rotation_plan, way_back
@@ -59,7 +61,9 @@ def ca_rotation(
         run.step(check_store, cluster)
         facts = run.step(observe_ca_rotation, cluster, authority, run.run_id)
         rules, now = read_certificate_rules(cluster), datetime.now(UTC)
-        plan = run.settle(plan_ca_rotation(facts, stage, options, rules, now=now), mode, approve_within)
+        records = run.step(observe_records, cluster)
+        plan = mind_records(plan_ca_rotation(facts, stage, options, rules, now=now), records, "ca_rotation", cluster)
+        plan = run.settle(plan, mode, approve_within)
         if mode is Mode.PLAN or not plan.steps:
             return run.finish(*summarize_ca_rotation_plan(plan))
         orders = StageOrders(options=options, run_id=run.run_id)

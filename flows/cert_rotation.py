@@ -15,7 +15,9 @@ from tasks.models.cluster import NAME_PATTERN
 from tasks.models.plan import Mode
 from tasks.models.report import Report
 from tasks.models.rotation import LeafName, NodeRotated, RotationOptions, RotationPlan
+from tasks.policy.records import mind_records
 from tasks.policy.rotation import plan_rotation
+from tasks.records import observe_records
 from tasks.reports import progress
 from tasks.rotation import (
     approve_requests,
@@ -61,7 +63,9 @@ def cert_rotation(
         run.step(check_store, cluster)
         facts = run.step(observe_rotation, cluster, run.run_id)
         rules, now = read_certificate_rules(cluster), datetime.now(UTC)
-        plan = run.settle(plan_rotation(facts, options, rules, now=now), mode, approve_within)
+        records = run.step(observe_records, cluster)
+        plan = mind_records(plan_rotation(facts, options, rules, now=now), records, "cert_rotation", cluster)
+        plan = run.settle(plan, mode, approve_within)
         if mode is Mode.PLAN or not plan.steps:
             return run.finish(*summarize_rotation_plan(plan))
         with locked_everywhere(cluster, plan.machines, run.run_id, run.holder) as check:

@@ -15,6 +15,8 @@ from tasks.models.issue import IssueRequest
 from tasks.models.plan import Mode
 from tasks.models.report import Report
 from tasks.policy.issue import plan_issue
+from tasks.policy.records import mind_records
+from tasks.records import observe_records
 from tasks.runbook import APPROVE_WITHIN, report_end, runbook
 from tasks.summaries import summarize_issue, summarize_issue_plan
 
@@ -45,7 +47,10 @@ def certificate_issue(
     with runbook(cluster) as run:
         run.step(check_store, cluster)
         facts = run.step(observe_issue, cluster, request)
-        plan = run.settle(plan_issue(facts, request, now=datetime.now(UTC)), mode, approve_within)
+        records = run.step(observe_records, cluster)
+        plan = plan_issue(facts, request, now=datetime.now(UTC))
+        plan = mind_records(plan, records, "certificate_issue", cluster, nodes=request.machines)
+        plan = run.settle(plan, mode, approve_within)
         if mode is Mode.PLAN or not plan.steps:
             return run.finish(*summarize_issue_plan(plan))
         with locked_nodes(cluster, request.machines, run.run_id) as check:

@@ -14,6 +14,8 @@ from tasks.models.maintenance import Worth
 from tasks.models.plan import Mode
 from tasks.models.report import Report
 from tasks.policy.maintenance import plan_maintenance
+from tasks.policy.records import mind_records
+from tasks.records import observe_records
 from tasks.runbook import APPROVE_WITHIN, report_end, runbook
 from tasks.summaries import summarize_maintenance, summarize_maintenance_plan
 
@@ -47,7 +49,9 @@ def etcd_maintenance(
     """
     with runbook(cluster) as run:
         facts = run.step(observe_etcd, cluster, route)
-        plan = run.settle(plan_maintenance(facts, worth, allow_downtime=allow_downtime), mode, approve_within)
+        records = run.step(observe_records, cluster)
+        wanted = plan_maintenance(facts, worth, allow_downtime=allow_downtime)
+        plan = run.settle(mind_records(wanted, records, "etcd_maintenance", cluster), mode, approve_within)
         if mode is Mode.PLAN:
             return run.finish(*summarize_maintenance_plan(plan))
         done = [

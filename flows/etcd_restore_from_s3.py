@@ -12,7 +12,9 @@ from tasks.models.cluster import NAME_PATTERN
 from tasks.models.plan import Mode, PlanOrApply
 from tasks.models.report import Report
 from tasks.models.restore import RestorePlan
+from tasks.policy.records import mind_records
 from tasks.policy.restore import plan_restore, plan_rollback
+from tasks.records import observe_records
 from tasks.restore import (
     end_restore,
     find_restorable,
@@ -68,18 +70,18 @@ def etcd_restore_from_s3(
         facts = run.step(observe_control_planes, cluster)
         wanted = facts.under_way.backup if facts.under_way and backup == "latest" else backup
         manifest = run.step(find_restorable, cluster, wanted, from_cluster)
-        plan = run.settle(
-            plan_restore(
-                facts,
-                manifest,
-                cluster=cluster,
-                confirm=confirmed,
-                lost=lost,
-                from_cluster=from_cluster,
-                restore_id=run.run_id,
-                now=datetime.now(UTC),
-            )
+        planned = plan_restore(
+            facts,
+            manifest,
+            cluster=cluster,
+            confirm=confirmed,
+            lost=lost,
+            from_cluster=from_cluster,
+            restore_id=run.run_id,
+            now=datetime.now(UTC),
         )
+        records = run.step(observe_records, cluster)
+        plan = run.settle(mind_records(planned, records, "etcd_restore_from_s3", cluster))
         if mode is Mode.PLAN:
             return run.finish(*summarize_restore_plan(plan))
         if plan.ended:

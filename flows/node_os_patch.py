@@ -17,6 +17,8 @@ from tasks.models.report import Report
 from tasks.node_patch import patch_node, patch_wave
 from tasks.patches import observe_patch, read_maintenance
 from tasks.policy.patch import plan_patch
+from tasks.policy.records import mind_records
+from tasks.records import observe_records
 from tasks.reports import progress
 from tasks.runbook import APPROVE_WITHIN, Run, report_end, runbook
 from tasks.summaries import summarize_patch, summarize_patch_plan
@@ -49,7 +51,9 @@ def node_os_patch(
         run.step(check_store, cluster)
         facts = run.step(observe_patch, cluster, options, run.run_id)
         now = datetime.now(UTC)
-        plan = run.settle(plan_patch(facts, options, read_maintenance(cluster), now=now), mode, approve_within)
+        records = run.step(observe_records, cluster)
+        wanted = plan_patch(facts, options, read_maintenance(cluster), now=now)
+        plan = run.settle(mind_records(wanted, records, "node_os_patch", cluster), mode, approve_within)
         if plan.is_postponed:
             return run.skip(*summarize_patch_plan(plan))
         if mode is Mode.PLAN or not plan.nodes:

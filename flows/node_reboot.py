@@ -18,6 +18,8 @@ from tasks.node_patch import patch_node
 from tasks.node_service import note_reboot
 from tasks.patches import observe_patch, read_maintenance
 from tasks.policy.node_service import options_of, plan_reboot
+from tasks.policy.records import mind_records
+from tasks.records import observe_records
 from tasks.runbook import APPROVE_WITHIN, report_end, runbook
 from tasks.summaries import summarize_reboot, summarize_service
 
@@ -55,7 +57,10 @@ def node_reboot(
         asked = options_of(options, request)
         facts = run.step(observe_patch, cluster, asked, run.run_id)
         rules, now = read_maintenance(cluster), datetime.now(UTC)
-        plan = run.settle(plan_reboot(facts, options, request, rules, now=now), mode, approve_within)
+        records = run.step(observe_records, cluster)
+        wanted = plan_reboot(facts, options, request, rules, now=now)
+        wanted = mind_records(wanted, records, "node_reboot", cluster, nodes=(node,))
+        plan = run.settle(wanted, mode, approve_within)
         if mode is Mode.PLAN or not plan.nodes:
             return run.finish(*summarize_service(request, plan))
         orders = PatchOrders(

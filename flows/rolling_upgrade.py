@@ -17,7 +17,9 @@ from tasks.models.cluster import NAME_PATTERN
 from tasks.models.plan import Mode
 from tasks.models.report import Report
 from tasks.models.upgrade import NodeUpgraded, Orders, UpgradeOptions, UpgradePlan
+from tasks.policy.records import mind_records
 from tasks.policy.upgrade import plan_upgrade
+from tasks.records import observe_records
 from tasks.reports import progress
 from tasks.runbook import APPROVE_WITHIN, Run, report_end, runbook
 from tasks.summaries import restore_command, summarize_upgrade, summarize_upgrade_plan
@@ -63,12 +65,10 @@ def rolling_upgrade(
         approved: UpgradePlan | None = None
         while True:  # once, but for a chain: each of its steps is observed, planned and asked for on its own
             facts = run.step(observe_upgrade, cluster, version, options)
-            plan = run.settle(
-                plan_upgrade(facts, version, options, read_rules(cluster), now=datetime.now(UTC)),
-                mode,
-                approve_within,
-                after=approved,
-            )
+            records = run.step(observe_records, cluster)
+            wanted = plan_upgrade(facts, version, options, read_rules(cluster), now=datetime.now(UTC))
+            wanted = mind_records(wanted, records, "rolling_upgrade", cluster)
+            plan = run.settle(wanted, mode, approve_within, after=approved)
             if mode is Mode.PLAN or not plan.nodes:
                 return run.finish(*summary, *summarize_upgrade_plan(plan))
             if options.approve_chain_at_once:

@@ -263,7 +263,7 @@ class _Staging(NodeParts):
         if not leaves:
             wanted = wanted.model_copy(update={"leaves": (), "copies": ()})
         allowed = RotationOptions(allow_downtime=orders.options.allow_downtime)
-        return bring_leaves(self._handle, wanted, allowed, orders.run_id, self._check)
+        return bring_leaves(self._handle, wanted, allowed, orders.run_id, self._check, runbook="ca_rotation")
 
     def put_back(self, error: CommandFailed, orders: StageOrders) -> CommandFailed:
         """The files of before, and what has read the others anew; says what came of it."""

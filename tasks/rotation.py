@@ -5,6 +5,7 @@ is on the wire say how far it has come.
 """
 
 import shlex
+import socket
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -35,28 +36,39 @@ from tasks.models.kubeadm_certificates import (
 )
 from tasks.models.lock import micro_time
 from tasks.models.rotation import (
+    CERT_ROTATION,
     AllRotated,
     Approved,
     NodeRotated,
     NodeRotation,
     OnNode,
     Phase,
+    ProofsNow,
     RotationFacts,
     RotationOptions,
     RotationPlan,
     RotationProof,
     RotationRecord,
 )
+from tasks.models.serving import Identities
 from tasks.node_parts import NodeParts
 from tasks.nodes import LEASES, SYSTEM, glance_at_machine, look_at_nodes
 from tasks.policy.quorum import what_ails
 from tasks.policy.rotation_proof import has_read_what_went, is_silent, runs_as_before, what_pod_lacks
+from tasks.policy.rotation_records import taken_from, what_has_changed
 from tasks.policy.rotation_scope import of_certificates
 from tasks.policy.serving_requests import what_forbids_approval
 from tasks.probes import recovery, restore, rotation
 from tasks.probes.api_facts import cluster_configuration
 from tasks.probes.kubeconfig import parse_kubeconfig
-from tasks.probes.serving_requests import approved, parse_request, parse_requests
+from tasks.probes.serving_requests import (
+    approved,
+    endpoints_of,
+    is_pending,
+    parse_identities,
+    parse_request,
+    parse_requests,
+)
 from tasks.probes.x509 import certificates_in
 from tasks.retries import ACT, OBSERVE, PATIENT
 from tasks.secrets import resolve_public, resolve_secret
@@ -65,8 +77,10 @@ from tasks.static_pods import park, unpark
 
 Check = Callable[[], None]
 
-RUNBOOK = "cert_rotation"
 CALL = timedelta(seconds=60)
+PROOFS = timedelta(seconds=120)
+"""For all proofs of a node: each kubeconfig has 15 s, each port 5 s."""
+
 RENEW_LIMIT = timedelta(minutes=10)
 PROOF_LIMIT = timedelta(minutes=5)
 """For a static pod to run again and to say that it is well. etcd may need a minute of it, where its kubelet waits for its own API server."""
@@ -87,6 +101,7 @@ USERS_LIMIT = timedelta(minutes=2)
 ALIVE_LIMIT = timedelta(minutes=5)
 
 REVIEWS = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
+NODES, SERVICES = "/api/v1/nodes", "/api/v1/services"
 REQUESTS = "/apis/certificates.k8s.io/v1/certificatesigningrequests"
 CONFIGURATION = f"{SYSTEM}/configmaps/kubeadm-config"
 LEADER_LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases"
@@ -109,6 +124,8 @@ def look_at_rotation(handle: Cluster, run_id: str) -> RotationFacts:
         left=tuple(on_all(partial(_what_is_left, handle), names)),
         own_ends=_own_ends(handle),
     )
+    found = on_all(partial(_proofs_now, handle), facts.inventory.control_planes)
+    facts = facts.model_copy(update={"proofs": tuple(filter(None, found))})
     try:
         wait_for(lambda: who_is_worker(handle), API_LIMIT)
     except RunbookError as error:
@@ -137,11 +154,17 @@ def rotate_node(cluster: str, node: NodeRotation, options: RotationOptions, run_
     return bring_leaves(open_cluster(cluster), node, options, run_id, check)
 
 
-def bring_leaves(
-    handle: Cluster, node: NodeRotation, options: RotationOptions, run_id: str, check: Check
+def bring_leaves(  # noqa: PLR0913 - by keyword, for another runbook
+    handle: Cluster,
+    node: NodeRotation,
+    options: RotationOptions,
+    run_id: str,
+    check: Check,
+    *,
+    runbook: str = CERT_ROTATION,
 ) -> NodeRotated:
     """The same as a part of more work on the node."""
-    work = _Rotation(handle, node, run_id, check, allow_downtime=options.allow_downtime)
+    work = _Rotation(handle, node, run_id, check, allow_downtime=options.allow_downtime, runbook=runbook)
     if node.put_back:
         work.go_on_putting_back()
     work.begin()
@@ -184,17 +207,24 @@ def approve_requests(cluster: str, plan: RotationPlan, check: Check) -> Approved
     """Requests of kubelets for serving certificates, each looked at again: the plan's, or all where there was no API to plan by."""
     handle = open_cluster(cluster)
     handle.kube.close()
-    nodes = look_at_certificates(handle)
+    wanted = [
+        found
+        for found in parse_requests(handle.kube.items(REQUESTS))
+        if plan.by_ssh_alone or found.name in plan.approve
+    ]
+    nodes = look_at_certificates(handle) if wanted else ()
+    known = _who_is_who(handle) if wanted else Identities()
     done, left = [], {}
-    for found in parse_requests(handle.kube.items(REQUESTS)):
-        if not plan.by_ssh_alone and found.name not in plan.approve:
-            continue
+    for found in wanted:
         check()
-        item = handle.kube.get(f"{REQUESTS}/{found.name}")
-        if problems := what_forbids_approval(parse_request(item), nodes):
+        item = handle.kube.find(f"{REQUESTS}/{found.name}")
+        if item is None or not is_pending(item):
+            left[found.name] = "somebody else has decided about it, or deleted it"
+            continue
+        if problems := what_forbids_approval(parse_request(item), nodes, known):
             left[found.name] = "; ".join(problems)
             continue
-        reason = "requestor, usages, subject and names are those of the node itself"
+        reason = "requestor, usages and subject are a kubelet's, and the names are those of its node"
         body = approved(item, now=micro_time(datetime.now(UTC)), reason=reason)
         handle.kube.replace(f"{REQUESTS}/{found.name}/approval", body)
         log_about(found.username).info("%s is approved: %s", found.name, ", ".join(found.names))
@@ -224,7 +254,7 @@ def prove_rotation(cluster: str, plan: RotationPlan) -> RotationProof:
     except NotYet:
         now = _pulse(handle)
     wrong = recovery.what_is_not_alive(before, now, expected)
-    touched = {node.name for node in plan.nodes} | set(recovery.LEADERS)
+    touched = {node.name for node in plan.nodes} - set(plan.not_ready) | set(recovery.LEADERS) - set(plan.unled)
     if lost := {name: problem for name, problem in wrong.items() if name in touched}:
         told = "; ".join(f"{name} {problem}" for name, problem in lost.items())
         raise CommandFailed(
@@ -247,9 +277,18 @@ def who_is_worker(handle: Cluster) -> str:
 class _Rotation(NodeParts):
     """What is done on one node: from the copy to the proof."""
 
-    def __init__(self, handle: Cluster, node: NodeRotation, run_id: str, check: Check, *, allow_downtime: bool) -> None:
+    def __init__(  # noqa: PLR0913 - the last ones by keyword
+        self,
+        handle: Cluster,
+        node: NodeRotation,
+        run_id: str,
+        check: Check,
+        *,
+        allow_downtime: bool,
+        runbook: str = CERT_ROTATION,
+    ) -> None:
         super().__init__(node.name)
-        self.handle, self.node = handle, node
+        self.handle, self.node, self._runbook = handle, node, runbook
         self._run_id, self._check, self._allow_downtime = run_id, check, allow_downtime
         self._folder = handle.profile.kubeadm.folder
         self._record: RotationRecord | None = None
@@ -270,13 +309,29 @@ class _Rotation(NodeParts):
         return self._record
 
     def begin(self) -> None:
-        """What an earlier run has written down there is gone on with: its copy is the one of before."""
+        """What an interrupted run wrote down there is resumed, unless it is void: its copy is the one of before."""
         self._check()
-        found = _what_is_left(self.handle, self.name).record
-        fresh = rotation.record_of(self.node, self._run_id, self._now())
+        node = self._look()
+        found = self._resumable(node)
+        fresh = rotation.record_of(self.node, self._run_id, self._now(), self._runbook, taken_from(node))
         self._record = _both(found, fresh) if found else fresh
         with self.part("copy of kubeadm's folder"):
             self._run(rotation.begin(self._folder, self.record), stdin=self.node.configuration.encode())
+
+    def _resumable(self, node: NodeCertificates) -> RotationRecord | None:
+        """Asked again at the last moment: days may lie between the plan and its approval."""
+        left = wait_for(lambda: _ask_what_is_left(self.handle, self.name), ANSWER_LIMIT)
+        problems = [left.unreadable] if left.unreadable else []
+        if left.record and left.record.runbook != self._runbook:
+            problems.append(f"it is of {left.record.runbook}, which has to resume it")
+        elif left.record:
+            problems += what_has_changed(left.record, node)
+        if problems:
+            raise Refused(
+                f"{self.name}: the record of an interrupted run there cannot be resumed: {'; '.join(problems)}",
+                hint="run it with mode=plan: it says what to do",
+            )
+        return left.record
 
     def renew(self) -> None:
         """By kubeadm, as a job; what is renewed already stays."""
@@ -360,7 +415,7 @@ class _Rotation(NodeParts):
 
     def _led(self, pod: str) -> str:
         """When the lease of its leader was renewed; empty where it has none, or there is no API to ask."""
-        if pod not in recovery.LEADERS or self.node.by_ssh_alone:
+        if pod not in recovery.LEADERS or pod in self.node.unled or self.node.by_ssh_alone:
             return ""
         self._check()
         found = self.handle.kube.find(f"{LEADER_LEASES}/{pod}")
@@ -387,6 +442,8 @@ class _Rotation(NodeParts):
         )
 
     def _what_ails(self, pod: str) -> str:
+        if pod in self.node.unproven:
+            return ""
         if pod == ETCD:
             return self._what_ails_member()
         if pod == API_SERVER:
@@ -405,7 +462,8 @@ class _Rotation(NodeParts):
 
     def prove_users(self) -> None:
         """Each kubeconfig that was renewed is somebody's whom the API knows."""
-        mine = [f"{self._folder}/{leaf}" for leaf in self.record.leaves if leaf.endswith(".conf")]
+        paths = [f"{self._folder}/{leaf}" for leaf in self.record.leaves if leaf.endswith(".conf")]
+        mine = [path for path in paths if path not in self.node.unproven]
         if not mine:
             return
 
@@ -443,7 +501,9 @@ class _Rotation(NodeParts):
 
     def go_on_putting_back(self) -> NoReturn:
         """An earlier run died in the middle of it."""
-        self._record = _what_is_left(self.handle, self.name).record
+        self._record = self._resumable(self._look())
+        if self._record is None or self._record.phase is not Phase.PUTTING_BACK:
+            raise Refused(f"{self.name}: nothing is to be put back there any more", hint="run it again")
         self._put_back()
         raise self._say_put_back("")
 
@@ -473,7 +533,7 @@ class _Rotation(NodeParts):
         store, cluster = self.handle.store, self.handle.profile.name
         try:
             text = self._run(rotation.evidence())
-            return f"what it says of itself is in {keep_evidence(store, cluster, RUNBOOK, f'{self._run_id}-{self.name}', text)}"
+            return f"what it says of itself is in {keep_evidence(store, cluster, CERT_ROTATION, f'{self._run_id}-{self.name}', text)}"
         except RunbookError as error:
             return f"what it says of itself could not be kept: {error.problem}"
 
@@ -576,9 +636,25 @@ def _both(found: RotationRecord, fresh: RotationRecord) -> RotationRecord:
 
 def _what_is_left(handle: Cluster, name: str) -> OnNode:
     try:
-        return rotation.parse_left(name, handle.node(name).run(rotation.look(), timeout=CALL, sudo=True).stdout)
+        return _ask_what_is_left(handle, name)
     except RunbookError:  # it is told by its certificates, which are not known either
         return OnNode(node=name)
+
+
+def _ask_what_is_left(handle: Cluster, name: str) -> OnNode:
+    return rotation.parse_left(name, handle.node(name).run(rotation.look(), timeout=CALL, sudo=True).stdout)
+
+
+def _proofs_now(handle: Cluster, node: NodeCertificates) -> ProofsNow | None:
+    """None where it cannot be asked: what is not known is asked for afterwards."""
+    paths = [
+        f"{handle.profile.kubeadm.folder}/{leaf}" for leaf in LEAVES if leaf.endswith(".conf") and node.named(leaf)
+    ]
+    try:
+        output = handle.node(node.name).run(rotation.prove_now(paths), timeout=PROOFS, sudo=True, check=False)
+    except RunbookError:
+        return None
+    return rotation.parse_proofs(node.name, output.stdout)
 
 
 def _says_ready(handle: Cluster, name: str) -> str:
@@ -598,10 +674,46 @@ def _by_api(handle: Cluster) -> dict[str, Any]:
         lambda: _members(handle),
         lambda: look_at_nodes(handle.kube),
         lambda: what_gates_say(handle),
-        lambda: parse_requests(handle.kube.items(REQUESTS)),
+        lambda: _requests(handle),
+        lambda: _pulse(handle).leases,
     ]
-    configuration, members, nodes, gates, requests = on_all(lambda look: look(), looks)
-    return {"configuration": configuration, "nodes": nodes, "gates": gates, "requests": requests, **members}
+    configuration, members, nodes, gates, requests, leases = on_all(lambda look: look(), looks)
+    known = {"configuration": configuration, "nodes": nodes, "gates": gates, "leases": leases}
+    return {**known, **members, **requests}
+
+
+def _requests(handle: Cluster) -> dict[str, Any]:
+    requests = parse_requests(handle.kube.items(REQUESTS))
+    return {"requests": requests, "identities": _who_is_who(handle)} if requests else {}
+
+
+def _who_is_who(handle: Cluster) -> Identities:
+    """By the profile, and by what the API has that no kubelet can write."""
+    configuration = cluster_configuration(handle.kube.find(CONFIGURATION))
+    hosts = endpoints_of(configuration, _own_server(handle))
+    return parse_identities(
+        {node.name: node.address for node in handle.profile.nodes},
+        handle.kube.items(NODES),
+        handle.kube.items(SERVICES),
+        configuration,
+        dict(zip(hosts, map(_resolved, hosts), strict=True)),
+    )
+
+
+def _own_server(handle: Cluster) -> str:
+    reference = handle.profile.kubernetes.kubeconfig
+    if reference is None:
+        return ""
+    return parse_kubeconfig(resolve_secret(reference, "kubernetes.kubeconfig"), "kubernetes.kubeconfig").server
+
+
+def _resolved(host: str) -> tuple[str, ...]:
+    """Addresses that the worker finds for a name; none where it finds none."""
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except OSError:
+        return ()
+    return tuple(dict.fromkeys(str(address[0]) for *_, address in found))
 
 
 def _members(handle: Cluster) -> dict[str, Any]:

@@ -98,13 +98,20 @@ class SigningAuthority:
     def _extensions_of(self, leaf: Leaf) -> Iterator[tuple[x509.ExtensionType, bool]]:
         usages = ((leaf.server, ExtendedKeyUsageOID.SERVER_AUTH), (leaf.client, ExtendedKeyUsageOID.CLIENT_AUTH))
         names = [*map(x509.DNSName, leaf.dns), *(x509.IPAddress(ip_address(one)) for one in leaf.addresses)]
-        own = self._certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
         yield _USAGE_OF_LEAF, True
         yield x509.ExtendedKeyUsage([usage for wanted, usage in usages if wanted]), False
         yield x509.BasicConstraints(ca=False, path_length=None), True
-        yield x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(own), False
+        if own := self._key_identifier():
+            yield x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(own), False
         if names:
             yield x509.SubjectAlternativeName(names), False
+
+    def _key_identifier(self) -> x509.SubjectKeyIdentifier | None:
+        """kubeadm made CAs without one until v1.18; what they sign has none of its issuer then, as kubeadm's own has not."""
+        try:
+            return self._certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+        except x509.ExtensionNotFound:
+            return None
 
 
 def new_key_pair() -> tuple[bytes, bytes]:

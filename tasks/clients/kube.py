@@ -24,6 +24,7 @@ import urllib3
 from kubernetes.client import ApiClient, Configuration
 from urllib3.connection import HTTPSConnection
 
+from tasks.clients.tls import tls_context
 from tasks.errors import NotYet, Refused
 from tasks.models.outside import ListPage
 
@@ -335,7 +336,7 @@ class _UnixConnection(HTTPSConnection):
 
 
 def _tls(user: KubeUser) -> ssl.SSLContext:
-    context = ssl.create_default_context(cadata=user.ca.decode())
+    context = tls_context(user.ca)
     if user.certificate:
         with _in_memory(user.certificate + b"\n" + user.key) as path:
             context.load_cert_chain(path)

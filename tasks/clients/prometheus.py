@@ -5,6 +5,7 @@ from urllib.parse import urlencode
 
 import urllib3
 
+from tasks.clients.tls import tls_context
 from tasks.errors import NotYet, Refused
 from tasks.models.outside import QueryAnswer, QueryKind, Scalar, Vector
 
@@ -21,7 +22,7 @@ def ask_prometheus(url: str, query: str) -> dict[str, float]:
     """
     where = f"{url.rstrip('/')}/api/v1/query?{urlencode({'query': query})}"
     try:
-        with urllib3.PoolManager(timeout=SECONDS, retries=False) as pools:
+        with urllib3.PoolManager(timeout=SECONDS, retries=False, ssl_context=tls_context()) as pools:
             answer = pools.request("GET", where)
             told = json.loads(answer.data)
     except (urllib3.exceptions.HTTPError, ValueError) as error:

@@ -132,6 +132,10 @@ class NodeCertificates(Model):
     served: tuple[Served, ...] = ()
     processes: tuple[Process, ...] = ()
     manifests: dict[str, str] = Field(default={}, description="static pod to where its manifest is: active or parked")
+    manifest_sums: dict[str, str] = Field(
+        default={}, description="static pod to the sha256 of its manifest, without the flag that a CA rotation changes"
+    )
+    kubeadm: str = Field(default="", description="version of the program, as v1.37.2; empty where it does not run")
     kubelet: KubeletSettings = KubeletSettings()
     external: tuple[str, ...] = Field(
         default=(), description="authorities whose key is not there: theirs is kept elsewhere"

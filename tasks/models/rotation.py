@@ -11,6 +11,7 @@ from tasks.models.certificates import Inventory
 from tasks.models.etcd import EtcdFacts
 from tasks.models.nodes import KubeNode
 from tasks.models.plan import Plan
+from tasks.models.serving import Identities
 from tasks.models.waves import Took
 
 WORK = "/var/lib/kube-runbooks/certificates"
@@ -52,6 +53,19 @@ class Phase(StrEnum):
     """A proof has failed: the files of the copy are put back, and what had read the new ones is started anew."""
 
 
+CERT_ROTATION = "cert_rotation"
+
+
+class TakenFrom(Model):
+    """What a node had when a copy of its files was taken; runs of ours change no more of it than they write down."""
+
+    kubeadm: str = ""
+    manifests: dict[str, str] = Field(
+        default={}, description="static pod to the sha256 of its manifest, where it may be"
+    )
+    certificates: dict[str, str] = Field(default={}, description="kubeadm's leaves and CAs to their fingerprint")
+
+
 class RotationRecord(Model):
     """What a run writes down on a node before it changes anything there."""
 
@@ -62,11 +76,20 @@ class RotationRecord(Model):
     anew: tuple[str, ...] = Field(default=(), description="of those, the ones that are made anew, for other names")
     restarts: tuple[str, ...] = ()
     reason: str = Field(default="", description="why the files are put back")
+    runbook: str = Field(default=CERT_ROTATION, description="that resumes it: cert_rotation, or ca_rotation")
+    taken_from: TakenFrom | None = Field(
+        default=None, description="what the copy is of; the record is void when it has changed"
+    )
 
     @property
     def copy_file(self) -> str:
         """The copy of kubeadm's folder as it was."""
         return f"{WORK}/{self.run_id}.tar"
+
+
+def how_to_set_aside(record: RotationRecord | None) -> str:
+    """What a person runs on a node where a record is void: the next run begins with a copy of what is there now."""
+    return f"sudo mv {WORK}/record.json {WORK}/{record.run_id if record else 'unreadable'}.void"
 
 
 class OnNode(Model):
@@ -75,7 +98,7 @@ class OnNode(Model):
     node: str
     record: RotationRecord | None = Field(default=None, description="of a rotation that has not ended")
     ended: tuple[str, ...] = Field(default=(), description="ids of the runs that finished here")
-    restore: bool = Field(default=False, description="a restore of etcd is under way there")
+    unreadable: str = Field(default="", description="why the record that is there cannot be understood")
 
 
 class ServingRequest(Model):
@@ -86,10 +109,21 @@ class ServingRequest(Model):
     username: str
     groups: tuple[str, ...] = ()
     usages: tuple[str, ...] = ()
+    key: str = Field(default="", description="for example EC secp256r1, RSA 2048")
     common_name: str = ""
     organizations: tuple[str, ...] = ()
     names: tuple[str, ...] = Field(default=(), description="SANs, as `DNS:x`, `IP:x`, `URI:x` or `email:x`")
     problem: str = Field(default="", description="why it cannot be read")
+
+
+class ProofsNow(Model):
+    """What the proofs of a control plane node say before anything is changed there."""
+
+    node: str
+    curl: bool = Field(default=True, description="is there: health is asked by it")
+    kubectl: bool = Field(default=True, description="is there: who the API sees with a kubeconfig is asked by it")
+    ails: dict[str, str] = Field(default={}, description="static pod to what it says of itself, where that is not well")
+    nobody: dict[str, str] = Field(default={}, description="kubeconfig to why the API sees nobody with it")
 
 
 class RotationFacts(Model):
@@ -111,6 +145,9 @@ class RotationFacts(Model):
     nodes: tuple[KubeNode, ...] = ()
     gates: tuple[str, ...] = ()
     requests: tuple[ServingRequest, ...] = ()
+    identities: Identities = Field(default=Identities(), description="by which requests are judged; empty without any")
+    proofs: tuple[ProofsNow, ...] = Field(default=(), description="of control plane nodes, each proof asked once")
+    leases: dict[str, str] = Field(default={}, description="node, or leader, to when it renewed its lease")
     own_ends: dict[str, UtcTime] = Field(
         default={}, description="field of the profile to the end of the worker's own certificate there"
     )
@@ -129,6 +166,10 @@ class NodeRotation(Model):
     configuration: str = Field(default="", description="for kubeadm, with how long a certificate is good")
     begun: bool = False
     put_back: bool = Field(default=False, description="an earlier run has begun to put the files of before back")
+    unproven: tuple[str, ...] = Field(
+        default=(), description="static pods and kubeconfigs whose proof failed before: it is not asked for afterwards"
+    )
+    unled: tuple[str, ...] = Field(default=(), description="controllers of which none led before, as far as leases say")
     by_ssh_alone: bool = Field(
         default=False,
         description="no API answers, for what has ended: it cannot be asked, and the files of before are good for nothing",
@@ -142,6 +183,8 @@ class RotationPlan(Plan):
     kubelets: tuple[NodeRotation, ...] = ()
     approve: tuple[str, ...] = Field(default=(), description="requests of kubelets that passed every check")
     machines: tuple[str, ...] = Field(default=(), description="control planes, on which the lock is held")
+    unled: tuple[str, ...] = Field(default=(), description="controllers of which none led before")
+    not_ready: tuple[str, ...] = Field(default=(), description="nodes that were not Ready before, for another reason")
     by_ssh_alone: bool = Field(default=False, description="there is no API to ask: all control planes are done at once")
 
     @property

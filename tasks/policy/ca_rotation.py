@@ -13,12 +13,13 @@ from tasks.models.ca_rotation import (
     State,
 )
 from tasks.models.cluster import CertificateRules
-from tasks.models.kubeadm_certificates import CONTROLLERS, KUBELET_SERVING
+from tasks.models.kubeadm_certificates import CONTROLLERS, KUBELET_SERVING, LEAVES
 from tasks.models.plan import Caution, Refusal, Skip, Step, figure
 from tasks.policy.ca_scene import CaScene, believed_by
-from tasks.policy.ca_trust import AFTER, BEFORE, FROM
+from tasks.policy.ca_trust import AFTER, BEFORE, FROM, readers_of
 from tasks.policy.findings import Finding, cautioned, listed, refused
 from tasks.policy.quorum import what_ails
+from tasks.policy.rotation import of_kubeadm, of_leaders, of_proofs, of_record
 
 NO_REGENERATION = (
     "until drop-old has come to its end, `kubeadm upgrade`, `kubeadm init phase` and joins of control plane nodes write ca.crt and "
@@ -67,6 +68,7 @@ def _rules(scene: CaScene) -> Iterator[Finding]:
     """All of it."""
     yield from _of_cluster(scene)
     yield from _of_health(scene)
+    yield from _of_proofs(scene)
     if scene.facts.rotation.api_problem or not scene.control_planes:
         return
     yield from _of_files(scene)
@@ -124,14 +126,22 @@ def _of_health(scene: CaScene) -> Iterator[Finding]:
             yield refused(node.name, f"it is not Ready: {node.ready_message}", "bring it back first: it has to follow")
     for said in found.gates:
         yield refused("gates", said, "wait until it lets the run go on, or change gates: of the profile")
-    for left in found.left:
-        if left.restore:
-            yield refused(left.node, "a restore of etcd is under way there", "let it end")
     if found.etcd_problem:
         yield refused("etcd", f"its members are not known: {found.etcd_problem}", "look at it first")
     for member in found.etcd.members if found.etcd else ():
         if (ails := what_ails(member)) and member.node not in begun:
             yield refused(member.label, ails, "repair it first: while another one restarts it is needed")
+
+
+def _of_proofs(scene: CaScene) -> Iterator[Finding]:
+    """As of a renewal: what an interrupted run left, and what a proof would find wrong already."""
+    for state in scene.renewal.control_planes:
+        yield from of_record(state)
+        if state.name in scene.trust and scene.what_is_left(state.node):
+            leaves = [leaf for leaf in scene.leaves_behind(state.node) if leaf in LEAVES]
+            yield from of_kubeadm(state, leaves)
+            yield from of_proofs(scene.renewal, state, readers_of(scene.authority), leaves)
+    yield from of_leaders(scene.renewal)
 
 
 def _of_files(scene: CaScene) -> Iterator[Finding]:

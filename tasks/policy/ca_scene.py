@@ -22,6 +22,7 @@ from tasks.models.kubeadm_certificates import CONTROLLERS, KUBELET, KUBELET_CLIE
 from tasks.models.rotation import NodeRotation, RotationOptions
 from tasks.policy.ca_trust import AFTER, BEFORE, halves_of, readers_of, state_of
 from tasks.policy.certificate_inventory import who_has_not_read
+from tasks.policy.rotation import unproven
 from tasks.policy.rotation_scope import RotationScene
 
 
@@ -148,6 +149,8 @@ class CaScene:
                 copies=tuple(copies),
                 configuration=self.renewal.configuration(state) if state and leaves else "",
                 begun=state.begun if state else False,
+                unproven=unproven(self.renewal, state, readers_of(self.authority), leaves) if state else (),
+                unled=self.renewal.unled if state else (),
             ),
             kubelet=KUBELET_CLIENT in self.leaves_behind(node),
         )

@@ -8,6 +8,7 @@ from functools import cached_property
 from tasks.models.certificates import Certificate, Kind, NodeCertificates
 from tasks.models.issue import WORK, IssueFacts, IssuePlan, IssueRequest, Leaf, MachineWork
 from tasks.models.kubeadm_certificates import AUTHORITIES
+from tasks.models.names import normals
 from tasks.models.plan import Caution, Refusal, Skip, Step, figure
 from tasks.policy.certificate_inventory import in_words
 from tasks.policy.findings import Finding, cautioned, refused
@@ -45,7 +46,10 @@ def what_differs(leaf: Leaf, found: Certificate, *, asks: str, now: datetime) ->
         return (found.problem,)
     differences = (
         (found.subject != leaf.subject, f"it is for {found.subject}, not for {leaf.subject}"),
-        (set(found.names) != set(leaf.names), f"its names are {_told(found.names)}, not {_told(leaf.names)}"),
+        (
+            set(normals(found.names)) != set(normals(leaf.names)),
+            f"its names are {_told(found.names)}, not {_told(leaf.names)}",
+        ),
         (found.pair is None, "its key is not there"),
         (found.pair is False, "the key beside it is another one's"),
         (not found.signed, f"{leaf.authority} of this machine has not signed it"),

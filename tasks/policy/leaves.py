@@ -1,11 +1,15 @@
 """Which certificates kubeadm has on which machine, with which subject, usages and names."""
 
 from collections.abc import Iterator
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_network
 from typing import Any
 
+from pydantic import Field
+
+from tasks.models.base import Model
 from tasks.models.issue import IssueRequest, Leaf, Machine
 from tasks.models.kubeadm_certificates import LEAVES
+from tasks.models.names import host_of, named, texts
 from tasks.policy.versions import KubernetesVersion
 
 ADMINISTRATORS = "kubeadm:cluster-admins"
@@ -14,7 +18,32 @@ ADMINISTRATORS = "kubeadm:cluster-admins"
 MASTERS = "system:masters"
 """The group that no binding can be taken away from: for the day on which bindings are broken."""
 
+API_SERVER = "apiserver"
+"""The name of the leaf."""
+
 LOOPBACK = ("127.0.0.1", "::1")
+
+
+class NameSources(Model):
+    """What kubeadm takes the names of a leaf from."""
+
+    node: str
+    address: str = Field(description="that the node's API server advertises")
+    endpoint: str = Field(default="", description="host of the control plane as a whole, a name or an address")
+    service_subnet: str = Field(default="10.96.0.0/12", description="one, or two with a comma between")
+    dns_domain: str = "cluster.local"
+    more: tuple[str, ...] = Field(default=(), description="certSANs of the configuration")
+
+
+def names_of(leaf: str, sources: NameSources) -> tuple[str, ...]:
+    """The names that kubeadm gives the API server's certificate, or one of etcd's, as `DNS:x` and `IP:x` in their one form."""
+    if leaf == API_SERVER:
+        service = "kubernetes.default.svc"
+        names = [sources.node, "kubernetes", "kubernetes.default", service, f"{service}.{sources.dns_domain}"]
+        names += [_first_address(sources.service_subnet), sources.address, sources.endpoint]
+    else:
+        names = [sources.node, "localhost", sources.address, *LOOPBACK]
+    return tuple(dict.fromkeys(named(name) for name in (*names, *sources.more) if name))
 
 
 def leaves_of(request: IssueRequest, name: str) -> tuple[Leaf, ...]:
@@ -51,30 +80,22 @@ def _of_control_plane(request: IssueRequest, machine: Machine) -> Iterator[Leaf]
 
 
 def _server_of_api(request: IssueRequest, machine: Machine) -> Leaf:
-    endpoint = request.endpoint.partition(":")[0]
-    more = (endpoint, *request.names)
-    internal = ("kubernetes", "kubernetes.default", "kubernetes.default.svc")
-    service = str(ip_network(request.service_subnet.partition(",")[0])[1])
-    return _leaf(
-        "apiserver",
-        common_name="kube-apiserver",
-        server=True,
-        dns=_unique(machine.name, *internal, f"{internal[-1]}.{request.dns_domain}", *_names_in(more)),
-        addresses=_unique(service, str(machine.address), *(name for name in more if _is_address(name))),
+    sources = NameSources(
+        node=machine.name,
+        address=str(machine.address),
+        endpoint=host_of(request.endpoint),
+        service_subnet=request.service_subnet,
+        dns_domain=request.dns_domain,
+        more=request.names,
     )
+    return _leaf(API_SERVER, common_name="kube-apiserver", server=True, **_split(names_of(API_SERVER, sources)))
 
 
 def _of_member(machine: Machine) -> Iterator[Leaf]:
     """Of etcd, whose members are clients of each other, and of themselves by their gateway."""
-    for name in ("server", "peer"):
-        yield _leaf(
-            f"etcd-{name}",
-            common_name=machine.name,
-            server=True,
-            client=True,
-            dns=_unique(machine.name, "localhost"),
-            addresses=_unique(str(machine.address), *LOOPBACK),
-        )
+    sources = NameSources(node=machine.name, address=str(machine.address))
+    for name in ("etcd-server", "etcd-peer"):
+        yield _leaf(name, common_name=machine.name, server=True, client=True, **_split(names_of(name, sources)))
     yield _leaf(
         "etcd-healthcheck-client",
         common_name="kube-etcd-healthcheck-client",
@@ -115,17 +136,10 @@ def _is_before_its_own_binding(request: IssueRequest) -> bool:
     return KubernetesVersion.parse(request.version) < KubernetesVersion(1, 36, 0)
 
 
-def _unique(*names: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(names))
+def _split(names: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    return {"dns": texts(names, "DNS"), "addresses": texts(names, "IP")}
 
 
-def _names_in(names: tuple[str, ...]) -> Iterator[str]:
-    return (name for name in names if not _is_address(name))
-
-
-def _is_address(name: str) -> bool:
-    try:
-        ip_address(name)
-    except ValueError:
-        return False
-    return True
+def _first_address(subnets: str) -> str:
+    """That the Service `kubernetes` has: of the first subnet alone, also where there are two families of addresses."""
+    return str(ip_network(subnets.partition(",")[0].strip(), strict=False)[1])

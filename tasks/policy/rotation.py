@@ -1,19 +1,23 @@
 """The plan of a rotation: which leaves, why now, what is started anew for them, and which rules say no."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 
 from tasks.models.certificates import Certificate, Kind
 from tasks.models.cluster import CertificateRules
 from tasks.models.kubeadm_certificates import API_SERVER, ETCD, LEAVES
 from tasks.models.plan import Caution, Refusal, Skip, Step, figure, without_figures
-from tasks.models.rotation import NodeRotation, RotationFacts, RotationOptions, RotationPlan
+from tasks.models.rotation import NodeRotation, RotationFacts, RotationOptions, RotationPlan, how_to_set_aside
 from tasks.policy.certificate_inventory import in_words
 from tasks.policy.findings import Finding, cautioned, listed, refused, softened
 from tasks.policy.health import who_is_out
 from tasks.policy.quorum import what_ails, what_keeps_it
 from tasks.policy.rotation_scope import MARGIN, RotationScene, RotationState
 from tasks.policy.serving_requests import what_forbids_approval
+
+OLDEST_KUBEADM = (1, 31)
+_VERSION = re.compile(r"v?(\d+)\.(\d+)")
 
 BY_SSH = "all control planes are done at once, by SSH alone: there is no quorum to keep"
 
@@ -28,12 +32,13 @@ def plan_rotation(
     scene = RotationScene(facts, options, rules, now)
     touched = [state for state in scene.control_planes if state.is_touched]
     kubelets = [state for state in scene.states if state.kubelet]
-    may_be = {one.name: what_forbids_approval(one, facts.inventory.nodes) for one in facts.requests}
+    may_be = {one.name: what_forbids_approval(one, facts.inventory.nodes, facts.identities) for one in facts.requests}
     approve = tuple(name for name, problems in may_be.items() if not problems)
     findings = [*_rules(scene), *_requests(facts, may_be)]
     refusals = tuple(one for one in findings if isinstance(one, Refusal))
     cautions = [one for one in findings if isinstance(one, Caution)]
-    if not touched and not kubelets:  # whatever would speak against it stops nobody
+    unreadable = any(state.left.unreadable for state in scene.control_planes)
+    if not touched and not kubelets and not unreadable:  # whatever would speak against it stops nobody
         cautions, refusals = [*cautions, *map(softened, refusals)], ()
     return RotationPlan(
         steps=tuple(step for state in (*touched, *_others(kubelets, touched)) for step in _steps(state))
@@ -46,7 +51,15 @@ def plan_rotation(
         approve=approve,
         machines=tuple(state.name for state in scene.control_planes),
         by_ssh_alone=bool(facts.api_problem),
+        unled=scene.unled,
+        not_ready=tuple(name for name, _ in _not_ready(scene)),
     )
+
+
+def unproven(scene: RotationScene, state: RotationState, pods: Iterable[str], leaves: Iterable[str]) -> tuple[str, ...]:
+    """Static pods and kubeconfigs of a node whose proof fails already; an API server that does is a refusal."""
+    ails = (pod for pod in scene.ails(state, pods) if pod != API_SERVER)
+    return (*ails, *scene.nobody(state, leaves))
 
 
 def _others(kubelets: list[RotationState], touched: list[RotationState]) -> list[RotationState]:
@@ -64,6 +77,8 @@ def _work(scene: RotationScene, state: RotationState) -> NodeRotation:
         kubelet_hours=_kubelet_hours(scene),
         configuration=scene.configuration(state) if state.due or state.begun else "",
         begun=state.begun,
+        unproven=unproven(scene, state, state.restarts, state.due),
+        unled=scene.unled,
         put_back=state.puts_back and not scene.facts.api_problem,
         by_ssh_alone=bool(scene.facts.api_problem),
     )
@@ -134,6 +149,8 @@ def _rules(scene: RotationScene) -> Iterator[Finding]:
     yield from _of_input(scene)
     yield from _of_machines(scene)
     yield from _of_kubelets(scene)
+    yield from _of_names(scene)
+    yield from _of_proofs(scene)
     yield from _of_workers(scene)
     yield from _of_authorities(scene)
     yield from _by_ssh_alone(scene) if scene.facts.api_problem else _of_cluster(scene)
@@ -167,13 +184,15 @@ def _of_input(scene: RotationScene) -> Iterator[Finding]:
 
 def _of_machines(scene: RotationScene) -> Iterator[Finding]:
     for state in scene.control_planes:
-        if state.left.restore:
-            yield refused(state.name, "a restore of etcd is under way there", "let it end: run etcd_restore_from_s3")
         if state.is_touched and not state.node.openssl:
             yield refused(state.name, "it has no openssl: nothing could be proven", "install openssl there")
+        yield from of_kubeadm(state, tuple(state.due))
         for one in state.node.certificates:
             if one.name in LEAVES and one.problem:
                 yield refused(one.label, one.problem, "kubeadm renews what it can read: put it back from a backup")
+        yield from of_record(state)
+        if state.void:
+            continue
         if state.puts_back and state.left.record:
             yield cautioned(
                 state.name,
@@ -181,6 +200,109 @@ def _of_machines(scene: RotationScene) -> Iterator[Finding]:
             )
         elif state.begun and state.left.record:
             yield cautioned(state.name, f"run {state.left.record.run_id} died there", "it is gone on with")
+
+
+def of_proofs(
+    scene: RotationScene, state: RotationState, pods: Iterable[str], leaves: Sequence[str]
+) -> Iterator[Finding]:
+    """What a proof would say if it was asked now: what fails already would fail afterwards, and prove nothing."""
+    seen = scene.proofs(state)
+    if not seen.curl and pods:
+        yield refused(state.name, "it has no curl: nothing could be proven", "install curl there")
+        return
+    for pod, said in scene.ails(state, pods).items():
+        problem = f"{pod} is not well before anything is changed: it says {said}"
+        if pod == API_SERVER:
+            step = "`kubectl get --raw '/readyz?verbose'` at that API server says why; repair it first"
+            yield refused(state.name, problem, step)
+        else:
+            yield cautioned(state.name, problem, f"its health is not part of the proof; look at the log of {pod} there")
+    if not seen.kubectl and any(leaf.endswith(".conf") for leaf in leaves):
+        yield cautioned(state.name, "it has no kubectl: who the API sees with a new kubeconfig is not asked")
+    for path, why in scene.nobody(state, leaves).items():
+        step = "it is not asked afterwards either; look at its server: field"
+        yield cautioned(f"{state.name}: {path}", f"the API sees nobody with it, and it has not expired: {why}", step)
+
+
+def of_leaders(scene: RotationScene) -> Iterator[Finding]:
+    """A proof that wants a lease to be renewed needs one that is."""
+    for leader in scene.unled:
+        step = f"`kubectl -n kube-system get lease {leader}`; that one leads is not part of the proof"
+        yield cautioned(leader, "none has renewed its lease in the last two minutes", step)
+
+
+def _not_ready(scene: RotationScene) -> Iterator[tuple[str, str]]:
+    """Nodes of the run that are not Ready, though their kubelet's certificate is good."""
+    touched = {
+        state.name for state in scene.control_planes if state.is_touched and not state.kubelet and not state.begun
+    }
+    ended = {one.node for one in scene.expired}
+    yield from (
+        (node.name, node.ready_message) for node in scene.facts.nodes if not node.ready and node.name in touched - ended
+    )
+
+
+def _of_proofs(scene: RotationScene) -> Iterator[Finding]:
+    for state in scene.control_planes:
+        yield from of_proofs(scene, state, tuple(state.restarts), tuple(state.due))
+    if any(state.restarts for state in scene.control_planes):
+        yield from of_leaders(scene)
+    for name, message in _not_ready(scene):
+        yield cautioned(
+            name, f"it is not Ready before anything is changed: {message}", "that it is, is not part of the proof"
+        )
+
+
+def of_kubeadm(state: RotationState, leaves: Sequence[str]) -> Iterator[Finding]:
+    """It renews, by a configuration in words that versions before v1.31 do not read."""
+    found = _VERSION.match(state.node.kubeadm)
+    if not leaves:
+        return
+    if not found:
+        problem = f"kubeadm says no version: {state.node.kubeadm or 'it is not there'}"
+        yield refused(state.name, problem, "install kubeadm there, of the version of the cluster")
+    elif (int(found[1]), int(found[2])) < OLDEST_KUBEADM:
+        problem = f"kubeadm is {state.node.kubeadm}, and does not read kubeadm.k8s.io/v1beta4, which begins with v1.31"
+        yield refused(
+            state.name, problem, "`kubeadm certs renew all` there and restart the static pods; or upgrade kubeadm"
+        )
+
+
+def of_record(state: RotationState) -> Iterator[Finding]:
+    """A record of an interrupted run that cannot be resumed: of another time, or not understood."""
+    step = (
+        f"compare that node with the others; then `{how_to_set_aside(state.left.record)}` there, and run this again: it begins "
+        "with what is there now"
+    )
+    if state.left.unreadable:
+        yield refused(state.name, state.left.unreadable, step)
+    if state.void and state.left.record:
+        record = state.left.record
+        yield refused(
+            state.name,
+            f"run {record.run_id} of {record.runbook} was interrupted there at {record.begun_at:%Y-%m-%d %H:%M} UTC, and its record "
+            f"is void: {listed(state.void)}",
+            step,
+        )
+
+
+def _of_names(scene: RotationScene) -> Iterator[Finding]:
+    """Names that kubeadm's configuration has and no certificate can get, or that certificates have and it does not know."""
+    for state in scene.control_planes:
+        for leaf, change in scene.name_changes(state.node).items():
+            label = f"{state.name}: {leaf}"
+            if change.impossible:
+                problem = f"kubeadm accepts no such name: {listed(change.impossible)}"
+                yield cautioned(label, problem, "correct certSANs in kubeadm-config: the certificate is without it")
+            if change.added and change.lost:
+                problem = (
+                    f"{listed(change.added)} of kubeadm-config is not in it, and stays out: kubeadm would make one without "
+                    f"{listed(change.lost)}, which somebody gave it"
+                )
+                yield cautioned(label, problem, "make this certificate by hand; a renewal keeps its names")
+            elif leaf in state.anew and change.kept:
+                problem = f"it has names that are not in kubeadm-config: {listed(change.kept)}; they are kept"
+                yield cautioned(label, problem, "docs/certificates.md says how to take names out")
 
 
 def _of_workers(scene: RotationScene) -> Iterator[Finding]:

@@ -1,6 +1,6 @@
 """What a rotation would do on each node, and why."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -11,15 +11,28 @@ import yaml
 from tasks.models.certificates import Certificate, Kind, NodeCertificates
 from tasks.models.cluster import CertificateRules
 from tasks.models.etcd import Member
-from tasks.models.kubeadm_certificates import AUTHORITIES, AWAY_WITH, KUBELET, KUBELET_CLIENT, LEAVES, ORDER
+from tasks.models.kubeadm_certificates import (
+    AUTHORITIES,
+    AWAY_WITH,
+    CONTROLLERS,
+    KUBELET,
+    KUBELET_CLIENT,
+    LEAVES,
+    ORDER,
+    SCHEDULER,
+)
 from tasks.models.plan import figure
-from tasks.models.rotation import OnNode, Phase, RotationFacts, RotationOptions
+from tasks.models.rotation import OnNode, Phase, ProofsNow, RotationFacts, RotationOptions, RotationRecord
 from tasks.policy.certificate_inventory import in_words
-from tasks.policy.rotation_proof import what_pod_lacks
-from tasks.policy.san_changes import NameChange, name_change
+from tasks.policy.rotation_proof import is_silent, what_pod_lacks
+from tasks.policy.rotation_records import what_ended_since, what_has_changed
+from tasks.policy.san_changes import NameChange, name_change, with_names
 
 KUBEADM_HOURS = 8760
 """That kubeadm makes a leaf for, unless its configuration says something else."""
+
+LEADS = timedelta(minutes=2)
+"""After which nobody leads: a lease is renewed each two seconds, those of nodes each ten."""
 
 MARGIN = timedelta(hours=1)
 """Before the end of its authority that a leaf ends, which kubeadm itself does not look at."""
@@ -54,6 +67,8 @@ class RotationState:
     """Why the kubelet's client certificate is signed anew; empty when it is not."""
     hours: int
     """That new leaves are made for, so that none outlives its authority."""
+    void: tuple[str, ...] = ()
+    """What has changed since an interrupted run wrote its record there: it is not resumed."""
     stuck: bool = False
     """An authority ends before a new leaf would be worth anything."""
 
@@ -136,7 +151,7 @@ class RotationScene:
                 "nodeRegistration": {"name": state.name},
             },
             {
-                **of_certificates(self.facts.configuration),
+                **with_names(of_certificates(self.facts.configuration), self._kept(state.node)),
                 "apiVersion": "kubeadm.k8s.io/v1beta4",
                 "kind": "ClusterConfiguration",
                 "kubernetesVersion": "@VERSION@",
@@ -145,6 +160,60 @@ class RotationScene:
             },
         ]
         return yaml.safe_dump_all(documents)
+
+    def name_changes(self, node: NodeCertificates) -> dict[str, NameChange]:
+        """Of each leaf of the node that can be read."""
+        found = {leaf: node.named(leaf) for leaf in LEAVES}
+        return {leaf: self._change(one, leaf, node) for leaf, one in found.items() if one and not one.problem}
+
+    def _kept(self, node: NodeCertificates) -> dict[str, tuple[str, ...]]:
+        return {leaf: change.kept for leaf, change in self.name_changes(node).items()}
+
+    # --- proofs, as they are before anything is changed
+
+    def proofs(self, state: RotationState) -> ProofsNow:
+        """Of a node that could not be asked, as if all were well: what is not known is asked for afterwards."""
+        return next((one for one in self.facts.proofs if one.node == state.name), ProofsNow(node=state.name))
+
+    def ails(self, state: RotationState, pods: Iterable[str]) -> dict[str, str]:
+        """Of these static pods, those that are not well for a reason that this run does not remove."""
+        if self.facts.api_problem or state.begun or self._has_ended(state.node, LEAVES):
+            return {}
+        found = self.proofs(state).ails
+        return {pod: found[pod] for pod in pods if pod in found and not self._lacks(state.node, pod)}
+
+    def nobody(self, state: RotationState, leaves: Iterable[str]) -> dict[str, str]:
+        """Kubeconfigs of these leaves with which the API sees nobody, though their certificates are good."""
+        if self.facts.api_problem:
+            return {}
+        found = self.proofs(state).nobody
+        ends = {path: leaf for path in found for leaf in leaves if path.endswith(f"/{leaf}")}
+        return {path: found[path] for path, leaf in ends.items() if not self._has_ended(state.node, [leaf])}
+
+    @cached_property
+    def unled(self) -> tuple[str, ...]:
+        """Controllers of which none has renewed its lease lately, by the clock of the others; not where a certificate explains it."""
+        times = {name: moment for name, text in self.facts.leases.items() if (moment := _moment(text))}
+        if not times:
+            return ()
+        newest = max(times.values())
+        reasons = {CONTROLLERS: "controller-manager.conf", SCHEDULER: "scheduler.conf"}
+        nodes = [state.node for state in self.control_planes]
+        return tuple(
+            leader
+            for leader, leaf in reasons.items()
+            if (leader not in times or newest - times[leader] > LEADS)
+            and not any(self._has_ended(node, [leaf]) for node in nodes)
+        )
+
+    def _lacks(self, node: NodeCertificates, pod: str) -> str:
+        return what_pod_lacks(node, pod) or is_silent(node, pod)
+
+    def _has_ended(self, node: NodeCertificates, leaves: Iterable[str]) -> bool:
+        found = filter(None, (node.named(leaf) for leaf in leaves))
+        return any(
+            ((left := one.left(self.now)) is not None and left <= timedelta()) or one.signed is False for one in found
+        )
 
     # --- one node
 
@@ -165,8 +234,13 @@ class RotationScene:
             copies=dict(self._copies(node, due)),
             kubelet=self._kubelet(node),
             hours=hours,
+            void=self._void(node, record) if record else (),
             stuck=stuck,
         )
+
+    def _void(self, node: NodeCertificates, record: RotationRecord) -> tuple[str, ...]:
+        ended = what_ended_since(record, node, now=self.now, renew_before=self.options.renew_before)
+        return (*what_has_changed(record, node), *ended)
 
     def _only_kubelet(self, node: NodeCertificates) -> RotationState:
         left = self._left(node.name)
@@ -300,6 +374,13 @@ def of_certificates(configuration: Mapping[str, Any]) -> dict[str, Any]:
 
 
 _NEEDED = ("networking", "controlPlaneEndpoint", "clusterName", "encryptionAlgorithm", "certificateValidityPeriod")
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return None
 
 
 def _hours(length: timedelta) -> int:

@@ -14,6 +14,7 @@ from pathlib import PurePosixPath
 
 from cryptography import x509
 
+from tasks.models.ca_files import SIGNING_FLAG
 from tasks.models.certificates import (
     Certificate,
     Kind,
@@ -107,6 +108,7 @@ def look(folder: PurePosixPath, copies: Sequence[KubeconfigCopy] = (), port: int
 folder={shlex.quote(str(folder))}
 echo "now $(date +%s.%N)"
 echo "hostname $(hostname)"
+echo "kubeadm $(kubeadm version -o short 2> /dev/null)"
 echo "addresses $(hostname -I 2> /dev/null)"
 command -v openssl > /dev/null && echo "openssl yes" || echo "openssl no"
 find "$folder/pki" -name '*.crt' -type f 2> /dev/null | sort | while read -r file; do certificate "$file"; done
@@ -181,6 +183,8 @@ class _Node:
             served=tuple(self.served()),
             processes=self.processes,
             manifests={pod: place for pod, place, _ in self.manifests},
+            manifest_sums={pod: sum_of(_without_signer(text).encode()) for pod, _, text in self.manifests},
+            kubeadm=self.told.one("kubeadm"),
             kubelet=self.kubelet,
             external=tuple(self.external()),
         )
@@ -372,6 +376,10 @@ class _Node:
             return self.kubelet.serving_file or next((path for path in own if path in self.files), "")
         flag = {CLIENT_PORT: "cert-file", PEER_PORT: "peer-cert-file"}.get(port, "tls-cert-file")
         return self.flags.get(name, {}).get(flag, "")
+
+
+def _without_signer(manifest: str) -> str:
+    return "\n".join(line for line in manifest.splitlines() if f"--{SIGNING_FLAG}=" not in line)
 
 
 def parse_bundles(objects: Mapping[str, bytes], *, now: datetime) -> tuple[Certificate, ...]:

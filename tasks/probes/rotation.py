@@ -11,11 +11,11 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import PurePosixPath
 
-from tasks.models.kubeadm_certificates import AUTHORITIES, CONTROLLERS, KUBELET_PKI, LEAVES, SCHEDULER
+from tasks.models.kubeadm_certificates import API_SERVER, AUTHORITIES, CONTROLLERS, KUBELET_PKI, LEAVES, SCHEDULER
 from tasks.models.restore import PARKED
-from tasks.models.restore import WORK as RESTORE
-from tasks.models.rotation import WORK, NodeRotation, OnNode, RotationRecord
+from tasks.models.rotation import WORK, NodeRotation, OnNode, ProofsNow, RotationRecord, TakenFrom
 from tasks.probes.node_facts import Printed
+from tasks.probes.restore import ready
 
 RECORD = f"{WORK}/record.json"
 PUT_BACK = f"{WORK}/put-back"
@@ -61,10 +61,9 @@ believe() { # KUBECONFIG AUTHORITIES_FILE NEW: the same one, which believes thes
 
 
 def look() -> str:
-    """What rotations have left on a node, and whether a restore is under way; its output is for `parse_left`."""
+    """What rotations have left on a node; its output is for `parse_left`."""
     return f"""[ ! -e {RECORD} ] || echo "record $(base64 -w0 < {RECORD})"
 for file in {WORK}/*.ended; do [ ! -e "$file" ] || echo "ended $(basename "$file" .ended)"; done
-[ ! -e {RESTORE}/record.json ] || echo "restore yes"
 true
 """
 
@@ -72,13 +71,21 @@ true
 def parse_left(node: str, stdout: bytes) -> OnNode:
     """What `look` printed."""
     told = Printed.of(stdout)
-    record = told.one("record")
+    record, unreadable = _record(told.one("record"))
     return OnNode(
         node=node,
-        record=RotationRecord.model_validate_json(base64.b64decode(record)) if record else None,
+        record=record,
+        unreadable=unreadable,
         ended=told.all("ended"),
-        restore=bool(told.one("restore")),
     )
+
+
+def _record(text: str) -> tuple[RotationRecord | None, str]:
+    """And why it is not understood: as good as none is no answer, for then its node would be taken for whole."""
+    try:
+        return (RotationRecord.model_validate_json(base64.b64decode(text)) if text else None), ""
+    except ValueError:
+        return None, f"{RECORD} is there and cannot be understood"
 
 
 def begin(folder: PurePosixPath, record: RotationRecord) -> str:
@@ -87,6 +94,10 @@ def begin(folder: PurePosixPath, record: RotationRecord) -> str:
     text = shlex.quote(record.model_dump_json())
     return f"""set -eu; umask 077
 mkdir -p {WORK}; chmod 700 {WORK}
+if [ ! -e {RECORD} ]; then  # what this very run has left without one is of an earlier time
+  rm -rf {PUT_BACK} {JOBS}/{job_of(record)}
+  [ ! -e {copy} ] || mv -f {copy} {copy.removesuffix(".tar")}.earlier.tar
+fi
 if [ ! -e {copy} ]; then
   tar -C {_quoted(folder.parent)} --exclude={_quoted(f"{folder.name}/{KUBEADMS_OWN}")} -cpf {copy}.new {_quoted(folder.name)}
   sync {copy}.new; mv {copy}.new {copy}
@@ -206,6 +217,30 @@ def is_well(pod: str) -> str:
     return f"curl --insecure --silent --max-time 5 https://127.0.0.1:{HEALTH[pod]}/healthz || true\n"
 
 
+def prove_now(kubeconfigs: Sequence[str]) -> str:
+    """Asks what the proofs of a node ask, before anything is changed; its output is for `parse_proofs`."""
+    health = "\n".join(f'echo "health {pod} $({is_well(pod).strip()})"' for pod in HEALTH)
+    return f"""! command -v curl > /dev/null || echo "has curl"
+! command -v kubectl > /dev/null || echo "has kubectl"
+{health}
+echo "health {API_SERVER} $({ready().strip()})"
+{who_with(kubeconfigs)}"""
+
+
+def parse_proofs(node: str, stdout: bytes) -> ProofsNow:
+    """What `prove_now` printed."""
+    told = Printed.of(stdout)
+    said = dict(told.pairs("health"))
+    well = dict.fromkeys(HEALTH, "ok") | {API_SERVER: "200"}
+    return ProofsNow(
+        node=node,
+        curl="curl" in told.all("has"),
+        kubectl="kubectl" in told.all("has"),
+        ails={pod: said.get(pod, "")[:100] or "nothing" for pod in well if said.get(pod) != well[pod]},
+        nobody=dict(told.pairs("nobody")),
+    )
+
+
 # --- a kubelet that nobody renews: its own key, a request, the authority of a control plane node
 
 
@@ -271,9 +306,17 @@ def files_of(leaf: str) -> tuple[str, ...]:
     return (file, file.removesuffix(".crt") + ".key") if file.endswith(".crt") else (file,)
 
 
-def record_of(node: NodeRotation, run_id: str, now: datetime) -> RotationRecord:
+def record_of(node: NodeRotation, run_id: str, now: datetime, runbook: str, source: TakenFrom) -> RotationRecord:
     """What is written down before the first act."""
-    return RotationRecord(run_id=run_id, begun_at=now, leaves=node.leaves, anew=node.anew, restarts=node.restarts)
+    return RotationRecord(
+        run_id=run_id,
+        begun_at=now,
+        leaves=node.leaves,
+        anew=node.anew,
+        restarts=node.restarts,
+        runbook=runbook,
+        taken_from=source,
+    )
 
 
 def _renew_one(leaf: str, *, anew: bool) -> str:

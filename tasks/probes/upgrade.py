@@ -164,7 +164,7 @@ mkdir -p {folder_of(version)}; touch {folder_of(version)}/{UPGRADED}
 
 KUBELET_CONF = "/etc/kubernetes/kubelet.conf"
 KUBELET_SERVER = f"{WORK}/kubelet-server"
-"""On the node: the API server that its kubelet asked before, while it asks another one."""
+"""On the node: the API server that its kubelet asked before, and the endpoint that it asks meanwhile."""
 
 
 def point_kubelet_at(endpoint: str) -> str:
@@ -176,10 +176,13 @@ def point_kubelet_at(endpoint: str) -> str:
     return rf"""set -eu
 endpoint={shlex.quote(f"https://{endpoint}")}
 server=$(sed -n 's/^ *server: *//p' {KUBELET_CONF})
+before="" meanwhile=""; [ ! -e {KUBELET_SERVER} ] || read -r before meanwhile < {KUBELET_SERVER} || true
+[ "$meanwhile" = "$server" ] || rm -f {KUBELET_SERVER}  # of another time: somebody has changed it since
 [ "$server" != "$endpoint" ] && [ "$(echo "$server" | wc -l)" = 1 ] || exit 0
 curl --silent --max-time 5 --output /dev/null --cacert /etc/kubernetes/pki/ca.crt "$endpoint/readyz" || exit 0
 mkdir -p {WORK}
-[ -e {KUBELET_SERVER} ] || {{ echo "$server" > {KUBELET_SERVER}.new; mv {KUBELET_SERVER}.new {KUBELET_SERVER}; }}
+[ "$meanwhile" = "$server" ] || before=$server
+echo "$before $endpoint" > {KUBELET_SERVER}.new; mv {KUBELET_SERVER}.new {KUBELET_SERVER}
 sed -i "s|server: *$server\$|server: $endpoint|" {KUBELET_CONF}
 systemctl restart kubelet
 echo changed
@@ -187,11 +190,14 @@ echo changed
 
 
 def point_kubelet_back() -> str:
-    """As it was before `point_kubelet_at`; kubeadm does the same at the end of an upgrade, and then nothing is left to do."""
+    """As it was before `point_kubelet_at`; kubeadm does the same at the end of an upgrade, and then nothing is left to do.
+
+    What an upgrade that died has left is written back only where the kubelet still asks what that one had it ask.
+    """
     return rf"""set -eu
 [ -e {KUBELET_SERVER} ] || exit 0
-server=$(cat {KUBELET_SERVER})
-if ! grep -q "server: *$server\$" {KUBELET_CONF}; then
+server="" meanwhile=""; read -r server meanwhile < {KUBELET_SERVER} || true
+if [ -n "$meanwhile" ] && [ "$(sed -n 's/^ *server: *//p' {KUBELET_CONF})" = "$meanwhile" ]; then
   sed -i "s|server: .*|server: $server|" {KUBELET_CONF}
   systemctl restart kubelet
 fi

@@ -33,7 +33,7 @@ def describe(found: x509.Certificate, *, path: str, kind: Kind, now: datetime) -
         not_before=found.not_valid_before_utc,
         not_after=found.not_valid_after_utc,
         days_left=(found.not_valid_after_utc - now).days,
-        key_type=_key_type(found),
+        key_type=key_type_of(found.public_key()),
         fingerprint=fingerprint_of(found),
         public_key=public_key_of(found),
         self_signed=found.issuer == found.subject and is_signed_by(found, [found]),
@@ -121,8 +121,8 @@ def _spki(key: PublicKeyTypes) -> bytes:
     return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
-def _key_type(found: x509.Certificate) -> str:
-    key = found.public_key()
+def key_type_of(key: PublicKeyTypes) -> str:
+    """For example RSA 2048, EC secp256r1, Ed25519."""
     if isinstance(key, rsa.RSAPublicKey):
         return f"RSA {key.key_size}"
     if isinstance(key, ec.EllipticCurvePublicKey):

@@ -135,7 +135,7 @@ def test_an_empty_answer_aborts_and_a_retry_asks_again(runbooks: Runbooks, site:
     message = runbooks.end_of(run_id)["state"]["message"]
     assert f"plan {digest} was aborted by Grace: not on a Friday" in message
     assert [report["outcome"] for report in site.reports()] == ["refused", "refused"]
-    assert steps(site) == ["observe etcd"]
+    assert steps(site) == ["observe etcd", "observe records"]
     assert sizes(etcd) == before
 
 
@@ -215,7 +215,7 @@ def test_an_approval_holds_over_a_crash(by: str, runbooks: Runbooks, site: Site,
         site.write(store={"endpoint": proxy.endpoint})
         run_id = start(runbooks, site)
         asked(runbooks, run_id)
-        journal = Hold(proxy.on(method="PUT", path="reports/etcd_maintenance/.*json", skip=1), RUN_LIMIT)
+        journal = Hold(proxy.on(method="PUT", path="reports/etcd_maintenance/.*json", skip=2), RUN_LIMIT)
         accepted(runbooks, run_id, {"run_input": APPROVE})
         with journal:
             before_it = runbooks.worker.log.read_text().count(NOTICED)

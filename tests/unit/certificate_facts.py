@@ -63,6 +63,7 @@ def control_plane(name: str = "cp1", *, days: float = 200, ca_days: float = 3000
         ),
         "processes": tuple(processes.values()),
         "manifests": dict.fromkeys(ORDER, "active"),
+        "kubeadm": "v1.37.2",
     }
     return NodeCertificates(**values | changes)
 

@@ -19,6 +19,7 @@ from tasks.models.nodes import KubeNode
 from tasks.models.rotation import OnNode, RotationRecord
 from tasks.policy.ca_rotation import plan_ca_rotation
 from tasks.policy.ca_trust import AFTER, BEFORE, FROM, halves_of, readers_of, state_of
+from tasks.policy.rotation_records import taken_from
 from tasks.summaries import summarize_ca_rotation_plan, way_back
 from tests.unit import etcd_facts
 from tests.unit.ca_facts import MACHINES, NEW, OLD, READ, facts, ids, machine, trust
@@ -263,8 +264,12 @@ def spoilt(name: str, state: State, **changes: Any) -> dict[str, NodeCertificate
         ({"rotation": {"gates": ("closed",)}}, "gates: closed"),
         ({"rotation": {"etcd_problem": "no route", "etcd": None}}, "etcd: its members are not known: no route"),
         (
-            {"rotation": {"left": (OnNode(node="w1"), OnNode(node="cp1", restore=True))}},
-            "cp1: a restore of etcd is under way there",
+            {
+                "rotation": {
+                    "left": (OnNode(node="w1"), OnNode(node="cp1", unreadable="record.json cannot be understood"))
+                }
+            },
+            "cp1: record.json cannot be understood",
         ),
         ({"nodes": spoilt("w2", State.ONLY_OLD, unreached="no route")}, "nodes: not reached: w2: no route"),
         ({"nodes": spoilt("cp2", State.ONLY_OLD, openssl=False)}, "cp2: it has no openssl: nothing could be proven"),
@@ -315,10 +320,16 @@ def test_what_a_dead_run_was_at_work_on_is_in_nobodys_way() -> None:
     ill = (etcd_facts.unreached("cp2").model_copy(update={"node": "cp2"}),)
     nodes = tuple(KubeNode(name=name, ready=name != "cp2", ready_message="gone", kubelet="1") for name in MACHINES)
     etcd = EtcdFacts(cluster_id="c", observed_at=NOW, members=ill)
-    record = RotationRecord(run_id="run-0", begun_at=NOW)
+    found = facts()
+    node = next(one for one in found.rotation.inventory.nodes if one.name == "cp2")
+    record = RotationRecord(run_id="run-0", begun_at=NOW, runbook="ca_rotation", taken_from=taken_from(node))
     rotation = {"nodes": nodes, "etcd": etcd, "left": (OnNode(node="cp2", record=record),)}
     assert planned(facts(rotation=rotation), Stage.TRUST_BOTH).refusals == ()
     assert len(planned(facts(rotation=rotation | {"left": ()}), Stage.TRUST_BOTH).refusals) == 2
+    void = (OnNode(node="cp2", record=record.model_copy(update={"taken_from": None})),)
+    assert "cp2: run run-0 of ca_rotation was interrupted there" in "".join(
+        refusals(planned(facts(rotation=rotation | {"left": void}), Stage.TRUST_BOTH))
+    )
 
 
 def test_an_external_etcd_is_rotated_elsewhere() -> None:

@@ -132,8 +132,9 @@ class World:
             processes=(Process(name="kubelet", started_at=started),),
         )
 
-    def rotate(self, _: object, node: NodeRotation, *__: object) -> NodeRotated:
+    def rotate(self, _: object, node: NodeRotation, *__: object, runbook: str) -> NodeRotated:
         """As `bring_leaves`: one that breaks has put its own files back."""
+        assert runbook == "ca_rotation"
         self.rotated.append((node.name, node.leaves))
         if self.breaks == node.name and len(self.rotated) == 1:
             raise CommandFailed(f"{node.name}: /readyz answers 500", hint="look")

@@ -19,6 +19,8 @@ from tasks.models.issue import IssueRequest, Leaf
 from tasks.models.kubeadm_certificates import AUTHORITIES
 from tasks.policy.issue import COMMON_NAMES
 from tasks.policy.leaves import leaves_of
+from tasks.policy.san_changes import name_change, names_by_kubeadm, with_names
+from tasks.probes.x509 import names_of
 from tests.servers.kubeadm_pki import KubeadmPki
 
 NOW = datetime.now(UTC)
@@ -194,6 +196,49 @@ def test_openssl_finds_each_good_for_what_it_is_for(leaf: Leaf, tmp_path: Path) 
         ]
         done = subprocess.run(words, capture_output=True, check=False)
         assert (done.returncode == 0) is wanted, done.stderr
+
+
+def test_names_are_those_of_kubeadm_however_they_are_written(tmp_path: Path) -> None:
+    """In capitals, with zeros before octets, as an IPv4-mapped address; the second subnet of services gives none."""
+    sans = ["API.Example.org", "010.001.002.003", "::ffff:9.8.7.6", "*.wild.example"]
+    configuration: dict[str, Any] = {
+        "controlPlaneEndpoint": "api.example.org:6443",
+        "apiServer": {"certSANs": sans},
+        "networking": {"serviceSubnet": "10.96.0.0/16,fd00:10:96::/112"},
+        "etcd": {"local": {"serverCertSANs": ["010.001.002.004"], "peerCertSANs": ["peer.example"]}},
+    }
+    made = KubeadmPki(tmp_path, address="192.0.2.11", **configuration)
+    made.make_all()
+    for leaf, path in (
+        ("apiserver", "pki/apiserver.crt"),
+        ("etcd-server", "pki/etcd/server.crt"),
+        ("etcd-peer", "pki/etcd/peer.crt"),
+    ):
+        names = names_of(made.certificate(path).extensions)
+        node = next(name.removeprefix("DNS:") for name in names if name.startswith("DNS:cp"))
+        assert set(names) == names_by_kubeadm(leaf, configuration, node, "192.0.2.11")
+
+
+def test_kubeadm_itself_gives_a_new_certificate_the_names_that_are_kept(tmp_path: Path) -> None:
+    """Names that somebody gave it by hand, beside a new one: a renewal keeps them, and so does what we have it make."""
+    by_hand = {
+        "apiServer": {"certSANs": ["by.hand", "203.0.113.9"]},
+        "etcd": {"local": {"serverCertSANs": ["db.hand"]}},
+    }
+    before = KubeadmPki(tmp_path / "before", **by_hand)
+    before.make_all()
+    before.run("certs", "renew", "apiserver")
+    now: dict[str, Any] = {"controlPlaneEndpoint": "api.example.org:6443", "networking": {}}
+    leaves = {"apiserver": "pki/apiserver.crt", "etcd-server": "pki/etcd/server.crt"}
+    has = {leaf: names_of(before.certificate(path).extensions) for leaf, path in leaves.items()}
+    changes = {leaf: name_change(leaf, names, now, "cp1", "192.0.2.11") for leaf, names in has.items()}
+    assert changes["apiserver"].in_words == "+DNS:api.example.org, keeps DNS:by.hand, IP:203.0.113.9"
+    assert (changes["etcd-server"].in_words, changes["etcd-server"].kept) == ("", ("DNS:db.hand",))
+    made = KubeadmPki(tmp_path / "made", **with_names(now, {leaf: change.kept for leaf, change in changes.items()}))
+    made.run("init", "phase", "certs", "all")
+    for leaf, path in leaves.items():
+        wanted = {*has[leaf], *changes[leaf].added}
+        assert set(names_of(made.certificate(path).extensions)) == wanted
 
 
 def test_who_gets_what() -> None:

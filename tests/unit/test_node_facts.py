@@ -225,3 +225,24 @@ def test_a_kubelet_is_pointed_at_the_endpoint_and_back(tmp_path: Path) -> None:
     run(back)
     assert restarts.read_text().split() == ["kubelet"] * 3
     assert not kept.exists()
+    # What an upgrade of last year left when it died: the cluster has another load balancer and other addresses since.
+    for left in ("https://10.9.9.9:6443 https://10.9.9.1:6443\n", "https://10.9.9.9:6443\n"):
+        kept.write_text(left)
+        run(back)
+        assert (conf.read_text(), kept.exists()) == (own, False)
+        kept.write_text(left)
+        run(there)
+        run(back)
+        assert (conf.read_text(), kept.exists()) == (own, False)
+    asks_endpoint = own.replace("10.0.0.11", "10.0.0.1")
+    conf.write_text(asks_endpoint)
+    kept.write_text("https://10.9.9.9:6443 https://10.9.9.1:6443\n")
+    assert run(there) == ""
+    run(back)
+    assert (conf.read_text(), kept.exists()) == (asks_endpoint, False)
+    # One that died while the kubelet asked an endpoint of before: the first server is the one to go back to.
+    conf.write_text(own)
+    run(upgrade.point_kubelet_at("10.0.0.2:6443"))
+    assert run(there) == "changed\n"
+    run(back)
+    assert conf.read_text() == own

@@ -63,6 +63,7 @@ class World:
         self.leaderless = ""
         """A controller that is well with new files, and cannot lead."""
         self.store = Bucket()
+        self.kubeadm, self.manifests = "v1.37.2", dict.fromkeys(ORDER, "as it was")
 
     def reach(self, point: str) -> None:
         """Something was done; a run that is to die here does."""
@@ -100,6 +101,8 @@ class World:
             served=tuple(served),
             manifests={pod: "parked" if pod in self.parked else "active" for pod in ORDER},
             kubeconfigs=(Kubeconfig(path=COPY, copy_of="admin.conf"),),
+            kubeadm=self.kubeadm,
+            manifest_sums=dict(self.manifests),
         )
 
     def run(self, script: str, stdin: bytes = b"", **_: object) -> SimpleNamespace:
@@ -213,7 +216,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     where = "tasks.rotation."
     monkeypatch.setattr(f"{where}look_at_node", lambda *_: one.facts())
     monkeypatch.setattr(
-        f"{where}_what_is_left", lambda *_: OnNode(node="cp1", record=one.record, ended=tuple(one.ended))
+        f"{where}_ask_what_is_left", lambda *_: OnNode(node="cp1", record=one.record, ended=tuple(one.ended))
     )
     monkeypatch.setattr(f"{where}run_job", one.job)
     monkeypatch.setattr(f"{where}park", one.park)
@@ -307,6 +310,68 @@ def test_wherever_it_is_killed_another_attempt_goes_on(world: World, point: str,
     for pod in NODE.restarts:
         assert world.done.count(f"unparked {pod}") == 1
     assert world.ended == [run_id]
+
+
+@pytest.mark.parametrize("point", ["renewed", "parked etcd", "noted", "put back"])
+def test_after_an_upgrade_in_between_nothing_is_resumed_and_nothing_put_back(world: World, point: str) -> None:
+    """Days may lie between the plan and its approval: it is asked again at the last moment."""
+    world.kill_at = point
+    world.broken.add("kube-apiserver")
+    with pytest.raises(Killed):
+        go(world)
+    world.kubeadm, world.manifests["etcd"] = "v1.38.0", "as kubeadm v1.38.0 has it"
+    world.done.clear()
+    with pytest.raises(
+        Refused, match="cannot be resumed: kubeadm is v1.38.0, it was v1.37.2; the manifest of etcd has"
+    ):
+        go(world, "run-2")
+    assert world.done == []
+
+
+def test_a_proof_that_failed_before_is_not_asked_afterwards(world: World) -> None:
+    """The plan has named it."""
+    world.broken.add("kube-scheduler")
+    world.leaderless = "kube-scheduler"
+    go(world, unproven=("kube-scheduler", "/etc/kubernetes/admin.conf", "/etc/kubernetes/scheduler.conf"), unled=ORDER)
+    assert_renewed(world)
+    assert "asked" not in world.done
+
+
+def test_a_record_of_another_runbook_or_one_that_is_gone_is_not_touched(world: World) -> None:
+    """The other one resumes it; what was to be put back is back already."""
+    world.kill_at = "renewed"
+    with pytest.raises(Killed):
+        go(world)
+    assert world.record
+    ours = world.record
+    world.record = ours.model_copy(update={"runbook": "ca_rotation"})
+    with pytest.raises(Refused, match="it is of ca_rotation, which has to resume it"):
+        go(world, "run-2")
+    world.record = None
+    with pytest.raises(Refused, match="nothing is to be put back there any more"):
+        go(world, "run-2", put_back=True)
+
+
+def test_a_connection_that_is_lost_is_no_node_without_a_record(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A copy of a node that is half renewed would be taken for the one of before."""
+    world.kill_at = "renewed"
+    with pytest.raises(Killed):
+        go(world)
+    copy = dict(world.copy)
+
+    def lost(*_: object) -> OnNode:
+        raise NotYet("cp1: no connection")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("tasks.rotation._ask_what_is_left", lost)
+        with pytest.raises(NotYet, match="no connection"):
+            go(world, "run-2")
+    assert (world.copy, world.record is not None) == (copy, True)
+    unreadable = OnNode(node="cp1", unreadable="record.json is there and cannot be understood")
+    with monkeypatch.context() as patched:
+        patched.setattr("tasks.rotation._ask_what_is_left", lambda *_: unreadable)
+        with pytest.raises(Refused, match="cannot be understood"):
+            go(world, "run-2")
 
 
 def test_it_may_be_killed_again_and_again(world: World) -> None:

@@ -16,6 +16,7 @@ from tasks.models.nodes import KubeNode
 from tasks.models.rotation import (
     OnNode,
     Phase,
+    ProofsNow,
     RotationFacts,
     RotationOptions,
     RotationPlan,
@@ -23,9 +24,10 @@ from tasks.models.rotation import (
     ServingRequest,
 )
 from tasks.policy.rotation import plan_rotation
+from tasks.policy.rotation_records import taken_from, what_has_changed
 from tests.unit.certificate_facts import FOLDER, NOW, STARTED, certificate, changed, control_plane, worker
 from tests.unit.etcd_facts import member
-from tests.unit.test_serving_requests import GOOD
+from tests.unit.test_serving_requests import GOOD, KNOWN
 
 quick = settings(deadline=None, max_examples=40)
 RUN = "0a1b2c3d-0000-0000-0000-000000000000"
@@ -175,9 +177,25 @@ def test_new_names_in_kubeadms_configuration_are_shown_and_made_anew() -> None:
     assert planned(facts(node, configuration=CONFIGURATION), **only).steps == ()
     new = CONFIGURATION | {"controlPlaneEndpoint": "api.example:6443"}
     plan = planned(facts(node, configuration=new), **only)
-    assert plan.steps[0].act == "make apiserver anew (+DNS:api.example -IP:10.0.0.100)"
-    assert plan.steps[0].reason == "its names change: +DNS:api.example -IP:10.0.0.100"
+    assert plan.steps[0].act == "make apiserver anew (+DNS:api.example, keeps IP:10.0.0.100)"
+    assert plan.steps[0].reason == "its names change: +DNS:api.example, keeps IP:10.0.0.100"
     assert plan.control_plane[0].anew == ("apiserver",)
+    assert "cp1: apiserver: it has names that are not in kubeadm-config: IP:10.0.0.100; they are kept" in cautions(plan)
+    _, cluster = yaml.safe_load_all(plan.control_plane[0].configuration)
+    assert cluster["apiServer"]["certSANs"] == ["10.0.0.100"]
+
+
+def test_a_name_that_kubeadm_would_drop_keeps_a_certificate_as_it_is() -> None:
+    """It is renewed, which keeps its names; the new name is not worth the old one. What kubeadm accepts nowhere is named."""
+    names: tuple[str, ...] = ("DNS:cp1", "DNS:kubernetes", "DNS:kubernetes.default", "DNS:kubernetes.default.svc")
+    names += ("DNS:kubernetes.default.svc.cluster.local", "IP:10.96.0.1", "IP:10.0.0.1", "URI:spiffe://site")
+    node = changed(control_plane(), "apiserver", names=names)
+    wanted = {"controlPlaneEndpoint": "api.example:6443", "apiServer": {"certSANs": ["a_b"]}}
+    plan = planned(facts(node, configuration=wanted), only=("apiserver",), allow_downtime=True)
+    assert plan.steps == ()
+    assert "cp1: apiserver: kubeadm accepts no such name: DNS:a_b" in cautions(plan)
+    assert "DNS:api.example of kubeadm-config is not in it, and stays out" in cautions(plan)
+    assert "URI:spiffe://site, which somebody gave it" in cautions(plan)
 
 
 def test_kubeadm_gets_the_clusters_own_configuration_with_the_length_of_life() -> None:
@@ -272,7 +290,7 @@ def test_a_retry_renews_nothing_twice_even_what_lives_shorter_than_the_threshold
     assert "made for no longer than that, so every run renews them" in cautions(short)
 
 
-def record(phase: Phase = Phase.RENEWING) -> RotationRecord:
+def record(phase: Phase = Phase.RENEWING, name: str = "cp3", **changes: Any) -> RotationRecord:  # noqa: ANN401
     """Of a run that died."""
     return RotationRecord(
         run_id="dead",
@@ -281,7 +299,8 @@ def record(phase: Phase = Phase.RENEWING) -> RotationRecord:
         leaves=("apiserver",),
         restarts=("kube-apiserver",),
         reason="it was not well",
-    )
+        taken_from=taken_from(control_plane(name)),
+    ).model_copy(update=changes)
 
 
 def test_a_run_that_died_is_gone_on_with_first() -> None:
@@ -297,6 +316,71 @@ def test_a_run_that_died_is_gone_on_with_first() -> None:
     assert acts(planned(facts(control_plane("cp1"), control_plane("cp2"), away)), "cp3") == BOTH
 
 
+@pytest.mark.parametrize(
+    ("node", "said"),
+    [
+        (control_plane("cp3", kubeadm="v1.38.0"), "kubeadm is v1.38.0, it was v1.37.2"),
+        (control_plane("cp3", manifest_sums={"etcd": "2"}), "the manifest of etcd has changed"),
+        (changed(control_plane("cp3"), "etcd-peer", fingerprint="new"), "etcd-peer is another certificate"),
+        (changed(control_plane("cp3"), "ca", fingerprint="new"), "ca is another certificate"),
+        (
+            changed(control_plane("cp3", days=9), "apiserver", fingerprint="a year old"),
+            "apiserver was renewed since, and expires at 2026-12-04 12:00 UTC",
+        ),
+    ],
+)
+@pytest.mark.parametrize("phase", Phase)
+def test_a_record_of_another_time_is_void(node: NodeCertificates, said: str, phase: Phase) -> None:
+    """An upgrade, a person, or a year in between: its copy is never put back, and "renewed" is never said of what nobody renewed."""
+    left = (OnNode(node="cp3", record=record(phase)),)
+    plan = planned(facts(control_plane("cp1"), control_plane("cp2"), node, left=left))
+    told = refusals(plan)
+    assert (
+        f"run dead of cert_rotation was interrupted there at 2026-11-25 12:00 UTC, and its record is void: {said}"
+        in told
+    )
+    assert "sudo mv /var/lib/kube-runbooks/certificates/record.json" in told
+
+
+def test_a_record_that_says_not_what_it_is_of_is_void_and_so_is_one_in_other_words() -> None:
+    """Of an earlier version of these runbooks, or damaged."""
+    old = planned(three(left=(OnNode(node="cp3", record=record(taken_from=None)),)))
+    assert "it does not say what its copy was taken from" in refusals(old)
+    damaged = three(days=200, left=(OnNode(node="cp3", unreadable="record.json is there and cannot be understood"),))
+    assert "cp3: record.json is there and cannot be understood" in refusals(planned(damaged))
+
+
+@pytest.mark.parametrize(
+    ("version", "said"),
+    [
+        ("v1.30.14", "cp1: kubeadm is v1.30.14, and does not read kubeadm.k8s.io/v1beta4"),
+        ("v1.9.0", "cp1: kubeadm is v1.9.0, and does not"),
+        ("", "cp1: kubeadm says no version: it is not there"),
+        ("v1.31.0", ""),
+        ("v1.38.0-rc.1", ""),
+    ],
+)
+def test_the_words_of_the_configuration_are_those_of_the_kubeadm_that_is_there(version: str, said: str) -> None:
+    """Else it fails after the copy, at the first leaf. Where nothing is renewed it may be any."""
+    told = refusals(planned(facts(control_plane(days=9, kubeadm=version)), allow_downtime=True))
+    assert (said in told) if said else not told
+    assert not planned(facts(control_plane(kubeadm=version)), allow_downtime=True).refusals
+
+
+def test_what_the_run_itself_has_renewed_is_no_change() -> None:
+    """Also where leaves live for less than `renew_before`; and a rotation of a CA changes CAs."""
+    renewed = changed(control_plane("cp3"), "apiserver", fingerprint="new")
+    short = changed(renewed, "apiserver", not_before=NOW, not_after=NOW + timedelta(days=9))
+    for node in (renewed, short):
+        found = facts(control_plane("cp1"), control_plane("cp2"), node, left=(OnNode(node="cp3", record=record()),))
+        assert not planned(found).refusals
+    rotated = changed(control_plane("cp3"), "ca", fingerprint="new")
+    assert what_has_changed(record(runbook="ca_rotation"), rotated) == ()
+    assert what_has_changed(record(), rotated) == ("ca is another certificate",)
+    gone = control_plane("cp3", kubeadm="")
+    assert what_has_changed(record(), gone) == ("kubeadm is gone, it was v1.37.2",)
+
+
 def test_files_that_were_being_put_back_are_put_back_first() -> None:
     """And nothing else is done on that node."""
     plan = planned(three(left=(OnNode(node="cp3", record=record(Phase.PUTTING_BACK)),)))
@@ -310,7 +394,6 @@ def test_files_that_were_being_put_back_are_put_back_first() -> None:
     ("found", "said"),
     [
         (three(gates=("maintenance: closed",)), "gates: maintenance: closed"),
-        (three(left=(OnNode(node="cp2", restore=True),)), "cp2: a restore of etcd is under way there"),
         (
             facts(control_plane(days=1), NodeCertificates(name="w1", unreached="no route")),
             "nodes: not reached: w1: no route",
@@ -392,7 +475,7 @@ def test_an_api_that_a_dead_run_has_taken_down_is_brought_back_too() -> None:
     found = facts(
         control_plane(manifests={"etcd": "parked", "kube-apiserver": "active"}), api_problem="it does not answer"
     )
-    plan = planned(found.model_copy(update={"left": (OnNode(node="cp1", record=record(Phase.PUTTING_BACK)),)}))
+    plan = planned(found.model_copy(update={"left": (OnNode(node="cp1", record=record(Phase.PUTTING_BACK, "cp1")),)}))
     assert not plan.refusals
     assert plan.by_ssh_alone
     assert not plan.control_plane[0].put_back
@@ -438,12 +521,79 @@ def test_copies_of_kubeconfigs_follow_their_source() -> None:
     assert "is not refreshed from another node" in cautions(planned(facts(control_plane(), far)))
 
 
+def seen(node: str = "cp1", **changes: Any) -> tuple[ProofsNow, ...]:  # noqa: ANN401
+    """What its proofs say before the run."""
+    return (ProofsNow(node=node, **changes),)
+
+
+def test_a_proof_that_fails_before_the_act_is_named_and_not_asked_afterwards() -> None:
+    """A scheduler at another port, a kubeconfig that leads nowhere: for ever a rotation that is put back, else."""
+    ails = {"kube-scheduler": "nothing", "kube-controller-manager": "forbidden"}
+    nobody = {f"{FOLDER}/admin.conf": "no route to host", f"{FOLDER}/kubelet.conf": "x"}
+    node = control_plane(days=9)
+    plan = planned(facts(node, proofs=seen(ails=ails, nobody=nobody)), allow_downtime=True)
+    assert not plan.refusals
+    assert "cp1: kube-scheduler is not well before anything is changed: it says nothing" in cautions(plan)
+    assert "admin.conf: the API sees nobody with it, and it has not expired: no route to host" in cautions(plan)
+    assert set(plan.control_plane[0].unproven) == {*ails, f"{FOLDER}/admin.conf"}
+    only = planned(
+        facts(node, proofs=seen(ails=ails, nobody=nobody)), only=("front-proxy-client",), allow_downtime=True
+    )
+    assert only.control_plane[0].unproven == ()
+
+
+def test_what_a_renewal_cures_is_still_proven() -> None:
+    """Something has expired there, a pod has not read its files, or an earlier run was interrupted there."""
+    ails, nobody = {"kube-apiserver": "500", "kube-scheduler": "x"}, {f"{FOLDER}/admin.conf": "expired"}
+    found = seen(ails=ails, nobody=nobody)
+    plan = planned(facts(control_plane(days=-1), proofs=found), allow_downtime=True)
+    assert (plan.refusals, plan.control_plane[0].unproven) == ((), ())
+    stale = changed(control_plane(days=9), "scheduler.conf", written_at=NOW)
+    assert "kube-scheduler" not in planned(facts(stale, proofs=found), allow_downtime=True).control_plane[0].unproven
+    begun = facts(
+        control_plane(days=9), proofs=found, left=(OnNode(node="cp1", record=record(name="cp1", begun_at=NOW)),)
+    )
+    first = begun.model_copy(
+        update={"left": (OnNode(node="cp1", record=record(taken_from=taken_from(control_plane(days=9)))),)}
+    )
+    assert not planned(first, allow_downtime=True).refusals
+    unsigned = changed(control_plane(days=9), "scheduler.conf", signed=False)
+    assert not planned(facts(unsigned, proofs=found), allow_downtime=True).refusals
+
+
+def test_an_api_server_that_is_not_well_is_repaired_first_and_a_node_without_curl_proves_nothing() -> None:
+    """It would be taken for broken by the run, and put back."""
+    ill = planned(facts(control_plane(days=9), proofs=seen(ails={"kube-apiserver": "500"})), allow_downtime=True)
+    assert "cp1: kube-apiserver is not well before anything is changed: it says 500" in refusals(ill)
+    blind = planned(facts(control_plane(days=9), proofs=seen(curl=False)), allow_downtime=True)
+    assert "cp1: it has no curl: nothing could be proven -> install curl there" in refusals(blind)
+    mute = planned(facts(control_plane(days=9), proofs=seen(kubectl=False)), allow_downtime=True)
+    assert "it has no kubectl" in cautions(mute)
+    away = facts(control_plane(days=-1), proofs=seen(ails={"kube-apiserver": "000"}), api_problem="it does not answer")
+    assert not planned(away).refusals
+
+
+def test_leaders_and_nodes_that_were_not_alive_before_are_not_asked_to_be_afterwards() -> None:
+    """A lease that nobody renews, or that is not there; not where an expired certificate explains it."""
+    leases = {"cp1": f"{NOW:%Y-%m-%dT%H:%M:%SZ}", "kube-scheduler": "2026-11-25T11:00:00.000000Z"}
+    plan = planned(facts(control_plane(days=9), leases=leases), allow_downtime=True)
+    assert plan.unled == plan.control_plane[0].unled == ("kube-controller-manager", "kube-scheduler")
+    assert "kube-scheduler: none has renewed its lease in the last two minutes" in cautions(plan)
+    expired = changed(control_plane(days=9), "scheduler.conf", not_after=NOW)
+    assert planned(facts(expired, leases=leases), allow_downtime=True).unled == ("kube-controller-manager",)
+    assert planned(facts(control_plane(days=9), leases={"x": "None"}), allow_downtime=True).unled == ()
+    away = (KubeNode(name="cp1", ready=False, ready_message="disk", kubelet="1.37.2"),)
+    gone = planned(facts(control_plane(days=9), nodes=away), allow_downtime=True)
+    assert gone.not_ready == ("cp1",)
+    assert "cp1: it is not Ready before anything is changed: disk" in cautions(gone)
+
+
 def test_requests_of_kubelets_that_pass_are_in_the_plan_and_others_are_told() -> None:
     """An approval of the plan is one of these names for this kubelet, under whatever name it asks next."""
     node = worker().model_copy(update={"addresses": ("10.0.1.1",)})
     wrong = GOOD.model_copy(update={"name": "csr-bad", "names": ("DNS:kubernetes",)})
     requests: tuple[ServingRequest, ...] = (GOOD, wrong)
-    plan = planned(facts(control_plane(), node, requests=requests))
+    plan = planned(facts(control_plane(), node, requests=requests, identities=KNOWN))
     assert plan.approve == ("csr-abc",)
     assert [step.act for step in plan.steps] == ["approve its request for a serving certificate"]
     assert "csr-abc" in plan.steps[0].reason

@@ -146,7 +146,55 @@ def test_a_copy_is_made_once_and_is_for_root_only(machine: Machine) -> None:
     assert copy.read_bytes() == first
     left = rotation.parse_left("cp1", machine.shell(rotation.look()).stdout)
     assert left.record == RECORD
-    assert (left.ended, left.restore) == ((), False)
+    assert (left.ended, left.unreadable) == ((), "")
+
+
+def test_what_the_same_run_left_of_an_earlier_time_is_not_its_copy(machine: Machine) -> None:
+    """A person has set its record aside, and retries it: the copy is of now, and its job is not taken for done."""
+    machine.begin()
+    copy, job = machine.work / "0a1b2c3d-0000.tar", machine.root / "jobs" / rotation.job_of(RECORD)
+    first = copy.read_bytes()
+    job.mkdir(parents=True)
+    (machine.work / "put-back").touch()
+    (machine.work / "record.json").rename(machine.work / "x.void")
+    (machine.folder / "manifests" / "etcd.yaml").write_text("manifest after an upgrade\n")
+    machine.begin()
+    assert b"manifest after an upgrade" in copy.read_bytes()
+    assert (machine.work / "0a1b2c3d-0000.earlier.tar").read_bytes() == first
+    assert not job.exists()
+    assert not (machine.work / "put-back").exists()
+
+
+def test_a_record_that_cannot_be_understood_is_no_node_without_one(machine: Machine) -> None:
+    """Cut off, or of another version."""
+    machine.work.mkdir()
+    (machine.work / "record.json").write_text('{"run_id": "x"')
+    left = rotation.parse_left("cp1", machine.shell(rotation.look()).stdout)
+    assert left.record is None
+    assert "cannot be understood" in left.unreadable
+
+
+@pytest.mark.parametrize("programs", [(), ("curl",), ("curl", "kubectl")])
+def test_proofs_are_asked_before_the_act_by_what_is_there(tmp_path: Path, programs: tuple[str, ...]) -> None:
+    """Each answer is one of a proof; a program that is missing is a fact of its own."""
+    for program in ("sed", "tail", "cat"):
+        (tmp_path / program).symlink_to(f"/usr/bin/{program}")
+    answers = {
+        "curl": 'for url in "$@"; do :; done; case "$url" in *10257*) echo ok ;; *10259*) echo "[-]ping failed" ;; *) printf 200 ;; esac',
+        "kubectl": 'case "$*" in *admin*) echo kubernetes-admin ;; *) echo "error: Unauthorized" >&2; exit 1 ;; esac',
+    }
+    for program in programs:
+        (tmp_path / program).write_text(f"#!/bin/sh\n{answers[program]}\n")
+        (tmp_path / program).chmod(0o755)
+    script = rotation.prove_now(["/k/admin.conf", "/k/scheduler.conf"])
+    told = subprocess.run(["/bin/sh", "-c", script], env={"PATH": str(tmp_path)}, capture_output=True, check=False)
+    found = rotation.parse_proofs("cp1", told.stdout)
+    assert (found.curl, found.kubectl) == ("curl" in programs, "kubectl" in programs)
+    if programs:
+        assert found.ails == {"kube-scheduler": "[-]ping failed"}
+    else:
+        assert set(found.ails) == {"kube-scheduler", "kube-controller-manager", "kube-apiserver"}
+    assert found.nobody == ({"/k/scheduler.conf": "error: Unauthorized"} if found.kubectl else {})
 
 
 def test_leaves_are_renewed_once_with_owner_and_mode(machine: Machine) -> None:

@@ -14,8 +14,8 @@ from tasks import locks
 from tasks import rotation as act
 from tasks.errors import CommandFailed, NotYet, Refused
 from tasks.models.certificates import Process
-from tasks.models.cluster import ClusterProfile
-from tasks.models.kubeadm_certificates import ORDER
+from tasks.models.cluster import ClusterProfile, Kubeadm
+from tasks.models.kubeadm_certificates import CONTROLLERS, ORDER
 from tasks.models.lock import Holder
 from tasks.models.nodes import KubeNode
 from tasks.models.rotation import (
@@ -59,12 +59,14 @@ class Api:
         """Of a list."""
         return list(self.objects.get(path, []))
 
-    def get(self, path: str) -> Any:  # noqa: ANN401 - JSON
-        """One of them."""
-        return next(one for one in self.objects[path.rpartition("/")[0]] if path.endswith(one["metadata"]["name"]))
-
     def find(self, path: str) -> Any:  # noqa: ANN401 - JSON
-        """A leader's lease, renewed at each look unless it is dead."""
+        """A leader's lease, renewed at each look unless it is dead; one of a list."""
+        if path == act.CONFIGURATION:
+            return None
+        if path.rpartition("/")[0] in self.objects:
+            return next(
+                (one for one in self.objects[path.rpartition("/")[0]] if path.endswith(one["metadata"]["name"])), None
+            )
         self.beats += 1
         return {"metadata": {"name": path.rpartition("/")[2]}, "spec": {"renewTime": f"{self.beats}"}}
 
@@ -77,7 +79,12 @@ class Api:
 def api(monkeypatch: pytest.MonkeyPatch) -> Api:
     """Of a cluster that is called prod."""
     one = Api()
-    handle = SimpleNamespace(kube=one, profile=SimpleNamespace(name="prod"))
+    profile = SimpleNamespace(
+        name="prod",
+        nodes=[SimpleNamespace(name="w1", address="192.0.2.1")],
+        kubernetes=SimpleNamespace(kubeconfig=None),
+    )
+    handle = SimpleNamespace(kube=one, profile=profile)
     monkeypatch.setattr("tasks.rotation.open_cluster", lambda _: handle)
     monkeypatch.setattr("tasks.rotation.ALIVE_LIMIT", timedelta())
     return one
@@ -91,6 +98,7 @@ def test_only_requests_of_the_plan_are_approved_and_each_is_looked_at_again(
     bad = asked("system:node:w1", ["system:nodes"], [x509.DNSName("kubernetes")])
     bad["metadata"]["name"] = "csr-bad"
     api.objects[act.REQUESTS] = [good, bad]
+    api.objects[act.NODES] = [{"metadata": {"name": "w1"}}]
     monkeypatch.setattr("tasks.rotation.look_at_certificates", lambda _: (worker(),))
     nothing = act.approve_requests.fn("prod", RotationPlan(), lambda: None)
     assert nothing == Approved()
@@ -102,7 +110,39 @@ def test_only_requests_of_the_plan_are_approved_and_each_is_looked_at_again(
     every = act.approve_requests.fn("prod", RotationPlan(by_ssh_alone=True), lambda: None)
     assert isinstance(every, Approved)
     assert every.approved == ("csr-abc",)
-    assert "not a name or an address of w1: DNS:kubernetes" in every.left["csr-bad"]
+    assert every.left["csr-bad"] == "DNS:kubernetes is the API's own name"
+
+
+def test_a_request_that_somebody_decided_about_meanwhile_is_left(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Denied, or deleted, between the list and its turn: the API would refuse a second word, and the run would fail."""
+    good = asked("system:node:w1", ["system:nodes"], [x509.DNSName("w1")])
+    api.objects[act.REQUESTS] = [good]
+    monkeypatch.setattr("tasks.rotation.look_at_certificates", lambda _: (worker(),))
+    later: list[Any] = [good | {"status": {"conditions": [{"type": "Denied"}]}}, None]
+    monkeypatch.setattr(api, "find", lambda path: later.pop(0) if "certificatesigning" in path else None)
+    for _ in range(2):
+        done = act.approve_requests.fn("prod", RotationPlan(approve=("csr-abc",)), lambda: None)
+        assert done == Approved(left={"csr-abc": "somebody else has decided about it, or deleted it"})
+    assert api.put == {}
+
+
+def test_the_workers_own_way_to_the_api_is_nobodys_name(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The host of its kubeconfig, with the addresses that it has; a name that nobody resolves is just a name."""
+    monkeypatch.setattr("tasks.rotation.resolve_secret", lambda *_: "")
+    monkeypatch.setattr("tasks.rotation.parse_kubeconfig", lambda *_: SimpleNamespace(server="https://lb.invalid:6443"))
+    given = {"localhost": [(0, 0, 0, "", ("127.0.0.9", 0))]}
+
+    def resolve(host: str, *_: object, **__: object) -> Any:  # noqa: ANN401 - as getaddrinfo has it
+        if host not in given:
+            raise OSError(host)
+        return given[host]
+
+    monkeypatch.setattr("tasks.rotation.socket.getaddrinfo", resolve)
+    profile = SimpleNamespace(nodes=[], kubernetes=SimpleNamespace(kubeconfig="file:/x"))
+    handle: Any = SimpleNamespace(kube=api, profile=profile)
+    assert set(act._who_is_who(handle).api_names) == {"DNS:lb.invalid"}  # noqa: SLF001 - a part of two tasks
+    given["lb.invalid"] = given["localhost"]
+    assert set(act._who_is_who(handle).api_names) == {"DNS:lb.invalid", "IP:127.0.0.9"}  # noqa: SLF001 - as above
 
 
 def test_the_end_is_proven_by_a_new_connection_and_renewed_leases(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -132,6 +172,30 @@ def test_the_end_is_proven_by_a_new_connection_and_renewed_leases(api: Api, monk
     ready["cp1"] = False
     with pytest.raises(CommandFailed, match="renewed, but not alive after 0 min: cp1 is not Ready"):
         act.prove_rotation.fn("prod", plan)
+
+
+def test_the_proof_of_the_whole_is_no_worse_than_before(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A node that was not Ready, and a leader that there was none of: told, and no failure."""
+    monkeypatch.setattr("tasks.rotation.look_at_nodes", lambda _: [KubeNode(name="cp1", ready=False, kubelet="1")])
+    monkeypatch.setattr(api, "items", lambda *_, **__: [])
+    monkeypatch.setattr(api, "find", lambda _: None)
+    plan = RotationPlan(control_plane=(NodeRotation(name="cp1"),))
+    with pytest.raises(CommandFailed, match="kube-scheduler has not renewed its lease"):
+        act.prove_rotation.fn("prod", plan)
+    before = {"not_ready": ("cp1",), "unled": ("kube-controller-manager", "kube-scheduler")}
+    proof = act.prove_rotation.fn("prod", plan.model_copy(update=before))
+    assert isinstance(proof, RotationProof)
+    assert proof.not_ready[0].startswith("cp1 ")
+
+
+def test_a_node_whose_proofs_cannot_be_asked_has_none_that_fails() -> None:
+    """It is asked for all of them afterwards."""
+
+    def lost(*_: object, **__: object) -> None:
+        raise NotYet("no route")
+
+    handle: Any = SimpleNamespace(profile=SimpleNamespace(kubeadm=Kubeadm()), node=lambda _: SimpleNamespace(run=lost))
+    assert act._proofs_now(handle, control_plane()) is None  # noqa: SLF001 - a part of the look
 
 
 class Fleet:
@@ -201,7 +265,7 @@ def fleet(api: Api, monkeypatch: pytest.MonkeyPatch) -> Fleet:
     )
     where = "tasks.rotation."
     monkeypatch.setattr(f"{where}look_at_node", lambda _, name: one.disk[name])
-    monkeypatch.setattr(f"{where}_what_is_left", lambda _, name: OnNode(node=name))
+    monkeypatch.setattr(f"{where}_ask_what_is_left", lambda _, name: OnNode(node=name))
     monkeypatch.setattr(f"{where}run_job", job)
     monkeypatch.setattr(f"{where}park", lambda *_: None)
     monkeypatch.setattr(f"{where}unpark", unpark)
@@ -303,9 +367,11 @@ def test_without_a_way_in_it_is_asked_who_serves(api: Api, monkeypatch: pytest.M
     nodes = (control_plane("cp1"), control_plane("cp2"), worker())
 
     def run(script: str, **_: object) -> SimpleNamespace:
+        if "has curl" in script:
+            return SimpleNamespace(stdout=b"has curl\nhealth kube-apiserver 200\nhealth kube-scheduler ok\n", status=0)
         return SimpleNamespace(stdout=b"200" if "readyz" in script else b"", status=0)
 
-    profile = SimpleNamespace(nodes=[SimpleNamespace(name=one.name) for one in nodes])
+    profile = SimpleNamespace(nodes=[SimpleNamespace(name=one.name) for one in nodes], kubeadm=Kubeadm())
     handle = SimpleNamespace(kube=api, profile=profile, node=lambda _: SimpleNamespace(run=run))
     monkeypatch.setattr("tasks.rotation.open_cluster", lambda _: handle)
     monkeypatch.setattr("tasks.rotation.API_LIMIT", timedelta())
@@ -314,7 +380,8 @@ def test_without_a_way_in_it_is_asked_who_serves(api: Api, monkeypatch: pytest.M
     monkeypatch.setattr("tasks.rotation.look_at_nodes", lambda _: ())
     monkeypatch.setattr("tasks.rotation.what_gates_say", lambda _: ("closed",))
     config = {"data": {"ClusterConfiguration": "{kind: ClusterConfiguration, clusterName: x, scheduler: {}}"}}
-    monkeypatch.setattr(api, "find", lambda _: config)
+    lease = {"spec": {"renewTime": "now"}}
+    monkeypatch.setattr(api, "find", lambda path: config if path == act.CONFIGURATION else lease)
 
     def nobody(_: object) -> None:
         raise Refused("no member of etcd lets us in")
@@ -333,6 +400,9 @@ def test_without_a_way_in_it_is_asked_who_serves(api: Api, monkeypatch: pytest.M
     assert (found.api_problem, found.etcd_problem) == ("", "no member of etcd lets us in")
     assert found.configuration == {"clusterName": "x"}
     assert found.gates == ("closed",)
+    first = found.proofs[0]
+    assert (first.node, first.curl, first.kubectl, first.ails) == ("cp1", True, False, {CONTROLLERS: "nothing"})
+    assert set(found.leases) == {"kube-controller-manager", "kube-scheduler"}
 
 
 def test_the_worker_says_when_its_own_certificates_end(monkeypatch: pytest.MonkeyPatch) -> None:
