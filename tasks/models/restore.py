@@ -64,6 +64,9 @@ class MemberOnNode(Model):
     client_url: str
     peers: tuple[str, ...] = Field(default=(), description="members that it was told of when it joined")
     on_node: EtcdOnNode
+    held_by: str = Field(
+        default="", description="a process, neither its static pod's nor its unit's, that has the database open"
+    )
 
     @property
     def minor(self) -> str:
@@ -81,7 +84,10 @@ class ControlPlaneNode(Model):
     name: str
     unreached: str = ""
     manifests: dict[str, Place] = Field(default={}, description="of each pod of the control plane that has one")
-    running: tuple[str, ...] = Field(default=(), description="of the control plane's programs")
+    running: tuple[str, ...] = Field(
+        default=(), description="of the control plane's programs: by their containers, or by etcd's unit"
+    )
+    unseen: str = Field(default="", description="why its processes could not be read; then nobody knows what runs")
     missing: tuple[str, ...] = Field(default=(), description="programs that a restore needs and the node lacks")
     member: MemberOnNode | None = None
     not_understood: str = Field(default="", description="what in its etcd manifest or unit is not as expected")

@@ -205,9 +205,24 @@ def _nobody(cluster: str, problem: str) -> Refusal:
 
 
 def _refusals_of_node(node: ControlPlaneNode, backup: Backup) -> list[Refusal]:
-    if not node.has_etcd:
-        return []
+    found = []
+    if node.unseen and (node.has_etcd or node.is_control_plane):
+        found.append((f"nobody knows what runs on it: {node.unseen}", "give the login of ssh: full sudo there"))
+    if node.has_etcd:
+        found += _problems_of_member(node, backup)
+    return [Refusal(subject=node.name, problem=problem, next_step=step) for problem, step in found]
+
+
+def _problems_of_member(node: ControlPlaneNode, backup: Backup) -> list[tuple[str, str]]:
     found = [(f"has no {program}", "install it there") for program in node.missing]
+    if node.member and node.member.held_by:
+        found.append(
+            (
+                f"{node.member.held_by} has the database in {node.member.data_dir} open, and is neither the static pod etcd "
+                "nor etcd.service",
+                "end it: a restore replaces these files",
+            )
+        )
     if node.not_understood:
         found.append((node.not_understood, "restore by hand, as docs/etcd-restore.md says"))
     if node.tools_problem:
@@ -216,7 +231,7 @@ def _refusals_of_node(node: ControlPlaneNode, backup: Backup) -> list[Refusal]:
         found.append((wrong, "restore with the minor version of etcd that took the backup, then upgrade"))
     if not (node.record and node.record.phase):
         found += _space_problems(node, backup.snapshot.plain.size)
-    return [Refusal(subject=node.name, problem=problem, next_step=step) for problem, step in found]
+    return found
 
 
 def _version_problem(minor: str, taken_by: str) -> str:

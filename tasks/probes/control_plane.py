@@ -6,6 +6,7 @@ import re
 from tasks.models.cluster import EtcdEndpoint, EtcdOnNode
 from tasks.models.restore import MANIFESTS, PARKED, WORK, ControlPlaneNode, MemberOnNode, Place, RestoreRecord
 from tasks.probes.static_pods import (
+    PROCESSES,
     EtcdOfApiServer,
     EtcdPod,
     flags_of,
@@ -26,8 +27,10 @@ UNIT = "etcd.service"
 def look() -> str:
     """The command, which changes nothing; its output is for `parse`."""
     return f"""set -u
+{PROCESSES}
 encoded() {{ base64 -w0; }}
 etcd=""
+unseen=$(sees_processes 2>&1) || echo "unseen $unseen"
 for pod in {" ".join(PODS)}; do
   for place in active:{MANIFESTS} parked:{PARKED}; do
     file=${{place#*:}}/$pod.yaml
@@ -36,7 +39,7 @@ for pod in {" ".join(PODS)}; do
     [ $pod != etcd ] || etcd=$(tr '\\n' ' ' < "$file")
     break
   done
-  ! pgrep -x "$(echo $pod | cut -c1-15)" > /dev/null || echo "running $pod"
+  [ -z "$(pids_of $pod)" ] || echo "running $pod"
 done
 if [ -z "$etcd" ] && systemctl cat {UNIT} > /dev/null 2>&1; then
   show() {{ systemctl show --property="$1" --value {UNIT}; }}
@@ -66,6 +69,7 @@ if [ -n "$data" ]; then
   echo "data_bytes $(du -sb "$data" 2> /dev/null | cut -f1)"
   echo "data_owner $(stat -c %u:%g "$data" 2> /dev/null || echo 0:0)"
   ! mountpoint -q "$data" || echo "data_mount yes"
+  others_with "$data/member/snap/db" | sed 's/^/data_held /'
 fi
 true
 """
@@ -86,6 +90,7 @@ def parse(node: str, stdout: bytes) -> ControlPlaneNode:
         missing=tuple(words for kind, words in lines if kind == "missing"),
         member=member,
         not_understood=problem,
+        unseen=values.get("unseen", ""),
         work_free_bytes=int(values.get("work_free", 0)),
         record=_record(values),
         ended=tuple(words for kind, words in lines if kind == "ended"),
@@ -156,6 +161,7 @@ def _member(pod: EtcdPod, values: dict[str, str], client: EtcdOnNode, version: s
         client_url=pod.client_urls[0],
         peers=pod.peers,
         on_node=client,
+        held_by=values.get("data_held", ""),
     )
 
 

@@ -8,6 +8,7 @@ from tasks.models.backups import Backup
 from tasks.models.restore import MANIFESTS, PARKED, WORK, MemberOnNode, Phase, RestorePlan, RestoreRecord, RestoreTarget
 from tasks.probes.control_plane import ETCD, UNIT
 from tasks.probes.node_snapshot import READ_CA
+from tasks.probes.static_pods import PROCESSES
 
 GONE_SECONDS = 10
 """That a script waits before it answers that something still runs."""
@@ -63,16 +64,17 @@ sync -f {new}
 def park(pods: tuple[str, ...], *, end: bool = False) -> str:
     """Takes static pods away from kubelet, or stops etcd's unit; prints those that still run after ten seconds.
 
-    A kubelet that does not run would not notice: it is started. With `end` they are told to end, by SIGTERM, as kubelet
-    does: without a manifest it starts none of them again. Others of that name (an etcd of a workload) are not.
+    A kubelet that does not run would not notice: it is started. With `end` their processes are told to end, by SIGTERM, as
+    kubelet does: without a manifest it starts none of them again. A workload's process of the same name is left alone.
     """
     moves = "\n".join(
         f"[ ! -e {MANIFESTS}/{pod}.yaml ] || mv -f {MANIFESTS}/{pod}.yaml {PARKED}/{pod}.yaml" for pod in pods
     )
-    names = " ".join(pod[:15] for pod in pods)  # all that the kernel keeps of a name
-    own = f"grep -qaF {MANIFESTS.rpartition('/')[0]}/ /proc/$pid/cmdline 2> /dev/null"
-    tell = f'for name in {names}; do for pid in $(pgrep -x "$name"); do ! {own} || kill $pid || true; done; done'
+    names = " ".join(pods)
+    tell = f'for name in {names}; do for pid in $(pids_of "$name"); do kill "$pid" || true; done; done'
     return f"""set -eu
+{PROCESSES}
+sees_processes
 mkdir -p -m 700 {PARKED}
 {moves}
 {_stop_unit() if ETCD in pods else ""}
@@ -80,7 +82,7 @@ mkdir -p -m 700 {PARKED}
 {tell if end else ""}
 for try in $(seq {GONE_SECONDS * 5}); do
   left=""
-  for name in {names}; do ! pgrep -x "$name" > /dev/null || left="$left $name"; done
+  for name in {names}; do [ -z "$(pids_of "$name")" ] || left="$left $name"; done
   [ -n "$left" ] || break
   sleep 0.2
 done
@@ -121,7 +123,7 @@ def swap(plan: RestorePlan, target: RestoreTarget) -> str:
     return f"""set -eu
 {_phase_of(plan.id)}
 case "$phase" in {Phase.SWAPPED}|{Phase.SERVING}) rm -rf {new} {data}/ready; exit ;; esac
-{_NO_ETCD}
+{_no_etcd(member)}
 is_new() {{ [ "$(cat "$1"/ready 2>/dev/null)" = {_marker(plan)} ]; }}
 is_new {new} || is_new {data} || [ -e {kept} ] || {{ echo "the new data is not ready" >&2; exit 1; }}
 {f"mkdir -p -m 700 {kept}" if member.is_mount else ""}
@@ -144,7 +146,7 @@ rmdir {kept} 2> /dev/null || true"""
         if member.is_mount
         else f"""if [ -e {kept} ]; then rm -rf {data}; mv -T {kept} {data}; fi"""
     )
-    return f"set -eu\n{_NO_ETCD}\n{moves}\nrm -rf {new}\n[ ! -e {data} ] || sync -f {data}\n"
+    return f"set -eu\n{_no_etcd(member)}\n{moves}\nrm -rf {new}\n[ ! -e {data} ] || sync -f {data}\n"
 
 
 def end(restore_id: str) -> str:
@@ -175,7 +177,14 @@ def restart_kubelet() -> str:
     return "! systemctl is-enabled --quiet kubelet 2> /dev/null || systemctl restart kubelet\n"
 
 
-_NO_ETCD = '! pgrep -x etcd > /dev/null || { echo "etcd runs on this node" >&2; exit 1; }'
+def _no_etcd(member: MemberOnNode) -> str:
+    """Ends the script where the member's own etcd runs, or anybody has its database open; a workload's etcd is in nobody's way."""
+    database = f"{member.data_dir}/member/snap/db"
+    return f"""{PROCESSES}
+sees_processes
+[ -z "$(pids_of {ETCD})" ] || {{ echo "etcd runs on this node: process $(pids_of {ETCD} | head -n 1)" >&2; exit 1; }}
+held=$(others_with {database} | head -n 1)
+[ -z "$held" ] || {{ echo "$held has {database} open" >&2; exit 1; }}"""
 
 
 def _stop_unit() -> str:
