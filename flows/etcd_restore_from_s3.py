@@ -58,12 +58,12 @@ def etcd_restore_from_s3(
         confirm: for apply, the name of the cluster once more
         lost: nodes of the profile that are gone for good; the new cluster is made without them
         from_cluster: the name of another cluster, if its backup is really meant
-        rollback: put back what a restore has replaced, as long as no API server has run on the restored data
+        rollback: put back the data from before the first attempt of a restore, as long as no API server has run on restored data
     """
     with runbook(cluster) as run:
         confirmed = cluster if mode is Mode.PLAN else confirm
         if rollback:
-            return _roll_back(run, cluster, mode, confirmed)
+            return _roll_back(run, cluster, mode, confirmed, lost)
         run.step(check_store, cluster)
         facts = run.step(observe_control_planes, cluster)
         wanted = facts.under_way.backup if facts.under_way and backup == "latest" else backup
@@ -96,18 +96,18 @@ def etcd_restore_from_s3(
             run.step(start_controllers, cluster, plan)
             run.step(restart_kubelets, cluster, plan)
             proof = run.step(prove_recovery, cluster, plan, manifest)
-            run.step(end_restore, cluster, plan)
-        return run.finish(*summarize_restore(plan, etcd, proof))
+            ended = run.step(end_restore, cluster, plan)
+        return run.finish(*summarize_restore(plan, etcd, proof, ended))
 
 
-def _roll_back(run: Run, cluster: str, mode: PlanOrApply, confirmed: str) -> Report:
+def _roll_back(run: Run, cluster: str, mode: PlanOrApply, confirmed: str, lost: tuple[str, ...]) -> Report:
     facts = run.step(observe_control_planes, cluster)
-    plan: RestorePlan = run.settle(plan_rollback(facts, cluster=cluster, confirm=confirmed))
+    plan: RestorePlan = run.settle(plan_rollback(facts, cluster=cluster, confirm=confirmed, lost=lost))
     if mode is Mode.PLAN:
         return run.finish(*summarize_restore_plan(plan))
     with locked_nodes(cluster, plan.machines, run.run_id) as check:
-        run.step(roll_back, cluster, plan, check)
-    return run.finish(*summarize_rollback(plan))
+        done = run.step(roll_back, cluster, plan, check)
+    return run.finish(*summarize_rollback(plan, done))
 
 
 def _rollback_command(cluster: str) -> str:

@@ -16,11 +16,14 @@ from tasks.models.etcd import MemberStatus
 from tasks.models.restore import (
     ControlPlaneFacts,
     ControlPlaneNode,
+    Ended,
+    Kept,
     Phase,
     Recovered,
     Restored,
     RestorePlan,
     RestoreTarget,
+    RolledBack,
     Stopped,
 )
 from tasks.node_snapshots import find_etcd_tools, store_ca
@@ -179,24 +182,41 @@ def prove_recovery(cluster: str, plan: RestorePlan, backup: Backup) -> Recovered
 
 
 @task(**ACT, task_run_name="end-restore-{cluster}")
-def end_restore(cluster: str, plan: RestorePlan) -> None:
-    """The traces that a later run would go on from are put away."""
+def end_restore(cluster: str, plan: RestorePlan) -> Ended:
+    """The traces that a later run would go on from are put away; what is kept is named."""
     handle = open_cluster(cluster)
-    on_all(lambda name: _run(handle, name, restore.end(plan.id)), plan.machines)
+    members = {target.node: target.member for target in plan.targets}
+
+    def end(name: str) -> Kept:
+        originals, of_attempts, _ = restore.parse_kept(_run(handle, name, restore.end(plan.record, members.get(name))))
+        return Kept(original=", ".join(originals), of_attempts=of_attempts)
+
+    kept = on_all(end, plan.machines)
+    return Ended(kept={name: one for name, one in zip(plan.machines, kept, strict=True) if name in members})
 
 
 @task(**ACT, task_run_name="roll-back-{cluster}")
-def roll_back(cluster: str, plan: RestorePlan, check: Callable[[], None]) -> Stopped:
-    """The control plane stops, its old data and manifests are put back, and it starts as it was."""
+def roll_back(cluster: str, plan: RestorePlan, check: Callable[[], None]) -> RolledBack:
+    """The control plane stops, its original data and its manifests are put back, and it starts as it was."""
     handle = open_cluster(cluster)
     check()
     park(handle, plan.control_planes, (API_SERVER, *CONTROLLERS))
     park(handle, plan.machines, (ETCD,))
     check()
-    on_all(lambda target: _run(handle, target.node, restore.swap_back(plan.id, target.member)), plan.targets)
+    attempts = plan.record.attempts
+    told = on_all(
+        lambda target: restore.parse_kept(_run(handle, target.node, restore.swap_back(attempts, target.member))),
+        plan.targets,
+    )
     unpark(handle, plan.machines, PODS)
-    on_all(lambda name: _run(handle, name, restore.forget(plan.id)), plan.machines)
-    return Stopped(nodes=plan.machines)
+    on_all(lambda name: _run(handle, name, restore.forget(plan.record)), plan.machines)
+    on_all(lambda name: _run(handle, name, restore.close(plan.record)), plan.machines)
+    by_node = {target.node: found for target, found in zip(plan.targets, told, strict=True)}
+    return RolledBack(
+        nodes=plan.machines,
+        had_no_data=tuple(name for name, (_, _, nothing) in by_node.items() if nothing),
+        of_attempts={name: left for name, (_, left, _) in by_node.items() if left},
+    )
 
 
 def _with_tools(handle: Cluster, found: ControlPlaneNode) -> ControlPlaneNode:

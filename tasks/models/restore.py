@@ -40,12 +40,35 @@ class Phase(StrEnum):
 
 
 class RestoreRecord(Model):
-    """What a restore leaves on each node, so that any later run finds out what is left to do."""
+    """What a restore leaves on each node, so that any later run finds out what is left to do.
+
+    An attempt whose members are not these any more is replaced by another one, whose record keeps the record of the first:
+    a chain, at whose end is the attempt that found the original data.
+    """
 
     id: str = Field(pattern=r"^[0-9a-z-]{1,60}$")
     backup: str
     members: tuple[str, ...]
     phase: Phase | None = None
+    replaces: "RestoreRecord | None" = Field(
+        default=None, description="the attempt before, with its phase at that time"
+    )
+
+    @property
+    def chain(self) -> tuple["RestoreRecord", ...]:
+        """This attempt, and those before it, the newest first."""
+        return (self, *(self.replaces.chain if self.replaces else ()))
+
+    @property
+    def served(self) -> "RestoreRecord | None":
+        """The newest attempt before this one on whose data API servers have run: the way back leads no further than there."""
+        return next((one for one in self.chain[1:] if one.phase is Phase.SERVING), None)
+
+    @property
+    def attempts(self) -> tuple[str, ...]:
+        """The oldest first: what was there before the first of them is the original data, which `rollback` puts back."""
+        chain = self.chain
+        return tuple(one.id for one in reversed(chain[: chain.index(self.served)] if self.served else chain))
 
 
 class MemberOnNode(Model):
@@ -94,6 +117,10 @@ class ControlPlaneNode(Model):
     work_free_bytes: int = 0
     record: RestoreRecord | None = Field(default=None, description="of a restore that has not ended")
     ended: tuple[str, ...] = Field(default=(), description="ids of restores that came to their end here")
+    over: tuple[str, ...] = Field(
+        default=(),
+        description="ids of attempts that were rolled back or replaced: a record of one is of no restore any more",
+    )
     tools: str = Field(default="", description="folder with etcdutl, or empty")
     tools_problem: str = ""
 
@@ -116,11 +143,18 @@ class ControlPlaneFacts(Model):
     live_revision: int | None = Field(default=None, description="of the cluster as it is, when a member still says it")
 
     @property
+    def over(self) -> set[str]:
+        """Ids of attempts that are nobody's any more, also where a node that was away still has their record."""
+        return {one for node in self.nodes for one in node.over}
+
+    @property
     def under_way(self) -> RestoreRecord | None:
-        """The restore that has not ended, as the node where it came furthest has it."""
+        """The restore that has not ended: of a chain of attempts the newest, as the node where it came furthest has it."""
         order = [None, *Phase]
-        records = [node.record for node in self.nodes if node.record]
-        return max(records, key=lambda record: order.index(record.phase), default=None)
+        records = [node.record for node in self.nodes if node.record and node.record.id not in self.over]
+        replaced = {one.id for record in records for one in record.chain[1:]}
+        newest = [record for record in records if record.id not in replaced]
+        return max(newest, key=lambda record: order.index(record.phase), default=None)
 
 
 class RestoreTarget(Model):
@@ -139,6 +173,9 @@ class RestorePlan(Plan):
     targets: tuple[RestoreTarget, ...] = ()
     control_planes: tuple[str, ...] = ()
     nodes: tuple[str, ...] = Field(default=(), description="all that were reached; their kubelets are restarted")
+    replaces: RestoreRecord | None = Field(
+        default=None, description="the attempt before this one, which had other members"
+    )
     ended: bool = Field(default=False, description="an earlier attempt of this run has come to the end")
     serving: bool = Field(
         default=False, description="etcd runs on the restored data already: never again from the start"
@@ -150,11 +187,6 @@ class RestorePlan(Plan):
         return tuple(dict.fromkeys([*self.control_planes, *(target.node for target in self.targets)]))
 
     @property
-    def kept(self) -> dict[str, str]:
-        """Where the old data of each node is kept."""
-        return {target.node: str(target.member.beside(f"before-{self.id}")) for target in self.targets}
-
-    @property
     def initial_cluster(self) -> str:
         """As `etcdutl snapshot restore` wants it."""
         return ",".join(f"{target.member.name}={target.member.peer_url}" for target in self.targets)
@@ -163,8 +195,38 @@ class RestorePlan(Plan):
     def record(self) -> RestoreRecord:
         """For the nodes."""
         return RestoreRecord(
-            id=self.id, backup=self.backup, members=tuple(target.member.name for target in self.targets)
+            id=self.id,
+            backup=self.backup,
+            members=tuple(target.member.name for target in self.targets),
+            replaces=self.replaces,
         )
+
+
+class Kept(Model):
+    """Where a node keeps the data that a restore has replaced; nothing of ours removes it."""
+
+    original: str = Field(
+        default="", description="the folder with the data from before the first attempt; empty: it had none"
+    )
+    of_attempts: tuple[str, ...] = Field(default=(), description="folders with what earlier attempts had restored")
+
+
+class Ended(Model):
+    """A restore that came to its end, and what it has left."""
+
+    kept: dict[str, Kept] = Field(description="by node")
+
+
+class RolledBack(Model):
+    """A restore that was taken back."""
+
+    nodes: tuple[str, ...]
+    had_no_data: tuple[str, ...] = Field(
+        default=(), description="nodes that had no data before: the restored data stays there"
+    )
+    of_attempts: dict[str, tuple[str, ...]] = Field(
+        default={}, description="folders by node with what earlier attempts had restored"
+    )
 
 
 class Stopped(Model):

@@ -58,10 +58,11 @@ free() {{ # of the file system that has, or will have, the path
 echo "work_free $(free {WORK})"
 if [ -e {WORK}/record.json ]; then
   echo "record $(encoded < {WORK}/record.json)"
-  id=$(sed -n 's/.*"id":"\\([^"]*\\)".*/\\1/p' {WORK}/record.json)
-  [ ! -e "{WORK}/$id.phase" ] || echo "phase $(cat "{WORK}/$id.phase")"
 fi
-for file in {WORK}/*.ended; do [ ! -e "$file" ] || echo "ended $(basename "$file" .ended)"; done
+for file in {WORK}/*.phase; do [ ! -e "$file" ] || echo "phase $(basename "$file" .phase) $(cat "$file")"; done
+for kind in ended over; do
+  for file in {WORK}/*.$kind; do [ ! -e "$file" ] || echo "$kind $(basename "$file" .$kind)"; done
+done
 data=$(echo "$etcd" | sed -n 's/.*--data-dir[= ]\\([^ ]*\\).*/\\1/p')
 if [ -n "$data" ]; then
   echo "data_free $(free "$(dirname "$data")/x")"
@@ -92,8 +93,9 @@ def parse(node: str, stdout: bytes) -> ControlPlaneNode:
         not_understood=problem,
         unseen=values.get("unseen", ""),
         work_free_bytes=int(values.get("work_free", 0)),
-        record=_record(values),
+        record=_record(values, dict(words.split(" ") for kind, words in lines if kind == "phase")),
         ended=tuple(words for kind, words in lines if kind == "ended"),
+        over=tuple(words for kind, words in lines if kind == "over"),
     )
 
 
@@ -165,11 +167,11 @@ def _member(pod: EtcdPod, values: dict[str, str], client: EtcdOnNode, version: s
     )
 
 
-def _record(values: dict[str, str]) -> RestoreRecord | None:
+def _record(values: dict[str, str], phases: dict[str, str]) -> RestoreRecord | None:
     if "record" not in values:
         return None
     record = RestoreRecord.model_validate_json(_decoded(values["record"]))
-    return RestoreRecord.model_validate({**record.model_dump(), "phase": values.get("phase")})
+    return RestoreRecord.model_validate({**record.model_dump(), "phase": phases.get(record.id)})
 
 
 def _decoded(text: str) -> str:

@@ -137,7 +137,6 @@ def test_the_plan_has_every_node_and_every_command() -> None:
     told = " / ".join(caution.problem for caution in made.cautions)
     assert "everything written since 2026-11-23 10:00:00 UTC (2 h 0 min ago) will be gone" in told
     assert "289 revisions will be lost" in told
-    assert made.kept == {"cp1": "/var/lib/etcd.before-11111111", "cp2": "/var/lib/etcd.before-11111111"}
 
 
 def test_revisions_that_a_restore_has_added_are_not_called_lost() -> None:
@@ -249,9 +248,48 @@ def test_a_restore_under_way_is_gone_on_with_and_no_other_one_is_begun() -> None
 
 
 def test_a_restore_whose_members_are_others_now_begins_anew() -> None:
-    """A node was lost in between."""
-    made = plan(facts(node("cp1", record=record(Phase.SERVING, members=("cp1", "cp2")))))
-    assert (made.id, made.serving) == ("11111111", False)
+    """A node was lost in between: another attempt, which knows the one before."""
+    before = record(Phase.SWAPPED, members=("cp1", "cp2"))
+    made = plan(facts(node("cp1", record=before)))
+    assert (made.id, made.serving, made.record.attempts) == ("11111111", False, ("22222222", "11111111"))
+    assert "(to /var/lib/etcd.attempt-11111111 where an earlier attempt has kept the original already)" in str(
+        made.steps
+    )
+    full = plan(facts(node("cp1", record=before, member=member("cp1", free_bytes=0))))
+    assert "a second data directory needs" in full.refusals[0].problem
+
+
+def test_a_chain_of_attempts_ends_at_the_data_that_was_there_before_the_first() -> None:
+    """Or before the first one after API servers have run on restored data: that data is nobody's to throw away."""
+    first = RestoreRecord(id="a", backup="b", members=("cp1", "cp2", "cp3"), phase=Phase.SWAPPED)
+    second = RestoreRecord(id="b", backup="b", members=("cp1", "cp3"), phase=Phase.STOPPED, replaces=first)
+    third = RestoreRecord(id="c", backup="b", members=("cp1",), phase=Phase.SERVING, replaces=second)
+    assert (second.attempts, second.served) == (("a", "b"), None)
+    assert (third.attempts, third.served) == (("a", "b", "c"), None)
+    fourth = RestoreRecord(id="d", backup="b", members=("cp3",), replaces=third)
+    assert (fourth.attempts, fourth.served) == (("d",), third)
+    assert RestoreRecord.model_validate_json(fourth.model_dump_json()) == fourth
+
+
+def test_the_newest_attempt_of_a_chain_is_under_way_however_far_an_older_one_came_elsewhere() -> None:
+    """A node that was away, or was left out, has the record of the attempt before."""
+    old = record(Phase.SWAPPED, members=("cp1", "cp2"))
+    new = RestoreRecord(id="3", backup=BACKUP_ID, members=("cp1",), phase=Phase.PREPARED, replaces=old)
+    found = facts(node("cp1", record=new), node("cp2", record=old))
+    assert found.under_way == new
+    back = plan_rollback(found, cluster="prod", confirm="prod")
+    assert (back.refusals, back.record.attempts) == ((), ("22222222", "3"))
+    assert "(the data from before attempt 22222222, the first of 2)" in back.steps[0].act
+    over = facts(node("cp1", over=("3", "22222222")), node("cp2", record=old))
+    assert over.under_way is None
+
+
+def test_no_attempt_has_the_id_of_another_one() -> None:
+    """Also when the run of the first one is retried after the second, or after a rollback: its traces are not taken for its own."""
+    old = RestoreRecord(id="11111111", backup=BACKUP_ID, members=("cp1",), phase=Phase.SWAPPED)
+    new = RestoreRecord(id="3", backup=BACKUP_ID, members=("cp2",), phase=Phase.SWAPPED, replaces=old)
+    assert plan(facts(node("cp1", record=new))).id == "2-11111111"
+    assert plan(facts(node("cp1", over=("11111111", "2-11111111")))).id == "3-11111111"
 
 
 def test_a_run_that_had_come_to_its_end_does_nothing_more() -> None:
@@ -277,6 +315,29 @@ def test_what_forbids_a_rollback(found: ControlPlaneFacts, confirm: str, told: s
     """With the next step."""
     made = plan_rollback(found, cluster="prod", confirm=confirm)
     assert any(told in refusal.problem and refusal.next_step for refusal in made.refusals)
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"unseen": "not readable"}, "nobody knows what runs on it"),
+        ({"member": member("cp1", held_by="process 47 (etcd)")}, "process 47 (etcd) has the database"),
+        ({"member": None, "not_understood": "odd"}, "odd"),
+    ],
+)
+def test_what_would_stop_a_rollback_half_way_forbids_it(changes: dict[str, Any], told: str) -> None:
+    """Before the control plane is stopped."""
+    made = plan_rollback(facts(node("cp1", record=record(Phase.SWAPPED), **changes)), cluster="prod", confirm="prod")
+    assert told in made.refusals[0].problem
+
+
+def test_a_rollback_leaves_a_node_out_that_is_named_as_lost() -> None:
+    """It has its old data, if it has anything; without a word it is waited for."""
+    found = facts(node("cp1", record=record(Phase.SWAPPED)), ControlPlaneNode(name="cp2", unreached="off"))
+    refused = plan_rollback(found, cluster="prod", confirm="prod").refusals[0]
+    assert "say lost=['cp2']" in refused.next_step
+    made = plan_rollback(found, cluster="prod", confirm="prod", lost=("cp2",))
+    assert (made.refusals, made.machines, [skip.subject for skip in made.skips]) == ((), ("cp1",), ["cp2"])
 
 
 def test_a_rollback_is_of_all_control_planes_under_the_restores_own_id() -> None:

@@ -5,7 +5,7 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path, PurePosixPath
 
@@ -120,30 +120,47 @@ def test_processes_that_cannot_be_read_are_not_taken_for_stopped(proc: Proc) -> 
     assert "cannot be read" in control_plane.parse("cp1", text.encode()).unseen
 
 
+class Host:
+    """Real processes, and a /proc that has only them: another cluster's on this machine are none of ours."""
+
+    def __init__(self, folder: Path, stack: ExitStack) -> None:
+        self.folder, self._stack = folder, stack
+        (folder / "proc").mkdir()
+        (folder / "proc" / "1").symlink_to("/proc/self")
+        (folder / "proc" / "locks").symlink_to("/proc/locks")
+
+    def start(self, name: str, container: str = "", uid: str = STATIC) -> subprocess.Popen[bytes]:
+        """A copy of `sleep` under any name, in a pod's container or outside; it ends with the test."""
+        folder = self.folder / (container or "host") / uid
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copy("/bin/sleep", folder / name[:15])
+        words = [str(folder / name[:15]), "600"]
+        if container:
+            log = self.folder / "kubelet" / "pods" / uid / "containers" / container / "0a1b2c3d"
+            log.parent.mkdir(parents=True, exist_ok=True)
+            log.touch()
+            rights = [] if os.geteuid() == 0 else ["--map-root-user"]
+            within = f"mount --bind {log} /dev/null && exec {' '.join(words)}"
+            words = ["unshare", "--mount", *rights, "sh", "-c", within]
+        process = subprocess.Popen(words)
+        self._stack.callback(process.wait)
+        self._stack.callback(process.kill)
+        (self.folder / "proc" / str(process.pid)).symlink_to(f"/proc/{process.pid}")
+        wait_until(lambda: comm_of(process) == name[:15], 10, f"{name} runs")
+        return process
+
+    def run(self, script: str) -> subprocess.CompletedProcess[str]:
+        """As root of this machine."""
+        text = script.replace("/proc/", f"{self.folder}/proc/").replace("/etc/kubernetes", str(self.folder / "etc"))
+        words = ["bash", "-c", "systemctl() { false; }\n" + text.replace("seq 50", "seq 1")]
+        return subprocess.run(words, capture_output=True, text=True, check=False)
+
+
 @pytest.fixture
-def started(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
-    """Starts a copy of `sleep` under any name, in a pod's container or outside, and ends it with the test."""
+def host(tmp_path: Path) -> Iterator[Host]:
+    """On which nothing runs."""
     with ExitStack() as stack:
-
-        def start(name: str, container: str = "", uid: str = STATIC) -> subprocess.Popen[bytes]:
-            folder = tmp_path / (container or "host") / uid
-            folder.mkdir(parents=True, exist_ok=True)
-            shutil.copy("/bin/sleep", folder / name[:15])
-            words = [str(folder / name[:15]), "600"]
-            if container:
-                log = tmp_path / "kubelet" / "pods" / uid / "containers" / container / "0a1b2c3d"
-                log.parent.mkdir(parents=True, exist_ok=True)
-                log.touch()
-                rights = [] if os.geteuid() == 0 else ["--map-root-user"]
-                within = f"mount --bind {log} /dev/null && exec {' '.join(words)}"
-                words = ["unshare", "--mount", *rights, "sh", "-c", within]
-            process = subprocess.Popen(words)
-            stack.callback(process.wait)
-            stack.callback(process.kill)
-            wait_until(lambda: comm_of(process) == name[:15], 10, f"{name} runs")
-            return process
-
-        yield start
+        yield Host(tmp_path, stack)
 
 
 def comm_of(process: subprocess.Popen[bytes]) -> str:
@@ -151,45 +168,36 @@ def comm_of(process: subprocess.Popen[bytes]) -> str:
     return Path(f"/proc/{process.pid}/comm").read_text().strip()
 
 
-def test_a_workloads_etcd_and_calicos_kube_controllers_stop_nobody(
-    tmp_path: Path, started: Callable[..., subprocess.Popen[bytes]]
-) -> None:
+def test_a_workloads_etcd_and_calicos_kube_controllers_stop_nobody(tmp_path: Path, host: Host) -> None:
     """Real processes in mount namespaces of their own: only the static pods' are waited for, told to end, and in the way of a swap."""
     others = [
-        started("kube-controllers", "calico-kube-controllers", OF_API),
-        started("etcd", "etcd", OF_API),
-        started("etcd"),
+        host.start("kube-controllers", "calico-kube-controllers", OF_API),
+        host.start("etcd", "etcd", OF_API),
+        host.start("etcd"),
     ]
     pods = ("etcd", "kube-controller-manager")
-    own = [started(name, name) for name in pods]
-    script = restore.park(pods, end=True).replace("seq 50", "seq 1").replace("/etc/kubernetes", str(tmp_path / "etc"))
-    quick = "systemctl() { false; }\n"
-    script = script.replace("/proc/1/", "/proc/self/")  # which a test without root can read
-    swap_back = restore.swap_back("11111111", member("cp1", data_dir=PurePosixPath(tmp_path / "data"))).replace(
-        "/proc/1/", "/proc/self/"
-    )
-    in_the_way = subprocess.run(["bash", "-c", quick + swap_back], capture_output=True, text=True, check=False)
-    assert f"etcd runs on this node: process {own[0].pid}" in in_the_way.stderr
-    subprocess.run(["bash", "-c", quick + script], capture_output=True, text=True, check=True)
+    own = [host.start(name, name) for name in pods]
+    swap_back = restore.swap_back(["1"], member("cp1", data_dir=PurePosixPath(tmp_path / "data")))
+    assert host.run(restore.park(pods)).stdout.strip() == " ".join(pods)
+    assert f"etcd runs on this node: process {own[0].pid}" in host.run(swap_back).stderr
+    host.run(restore.park(pods, end=True))
     assert [process.wait(10) for process in own] == [-signal.SIGTERM] * 2
-    gone = subprocess.run(["bash", "-c", quick + script], capture_output=True, text=True, check=True)
-    assert gone.stdout.strip() == ""
+    gone = host.run(restore.park(pods))
+    assert (gone.returncode, gone.stdout.strip()) == (0, "")
     assert [process.poll() for process in others] == [None] * 3
-    subprocess.run(["bash", "-c", quick + swap_back], capture_output=True, check=True)
+    assert host.run(swap_back).returncode == 0
 
 
-def test_whoever_has_the_database_open_is_in_the_way_and_is_named(tmp_path: Path) -> None:
+def test_whoever_has_the_database_open_is_in_the_way_and_is_named(tmp_path: Path, host: Host) -> None:
     """An etcd that somebody started by hand, under any name and with any cgroup; not one that has a database of its own."""
     database = tmp_path / "data" / "member" / "snap" / "db"
     database.parent.mkdir(parents=True)
     database.touch()
-    script = "systemctl() { false; }\n" + restore.swap_back(
-        "1", member("cp1", data_dir=PurePosixPath(tmp_path / "data"))
-    ).replace("/proc/1/", "/proc/self/")
+    script = restore.swap_back(["1"], member("cp1", data_dir=PurePosixPath(tmp_path / "data")))
     with database.open() as opened:
         fcntl.flock(opened, fcntl.LOCK_EX)
-        done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=False)
+        done = host.run(script)
         assert done.returncode == 1
         assert f"process {os.getpid()} (" in done.stderr
         assert f"has {database} open" in done.stderr
-    assert subprocess.run(["bash", "-c", script], check=False).returncode == 0
+    assert host.run(script).returncode == 0
