@@ -11,7 +11,7 @@ from tasks.locks import locked_nodes
 from tasks.models.cluster import NAME_PATTERN
 from tasks.models.plan import Mode, PlanOrApply
 from tasks.models.report import Report
-from tasks.models.restore import RestorePlan
+from tasks.models.restore import Difference, RestorePlan
 from tasks.policy.restore import plan_restore, plan_rollback
 from tasks.restore import (
     end_restore,
@@ -47,6 +47,8 @@ def etcd_restore_from_s3(
     confirm: Name = "",
     lost: tuple[Name, ...] = (),
     from_cluster: Name = "",
+    may_differ: tuple[Difference, ...] = (),
+    replace_healthy: bool = False,
     rollback: bool = False,
 ) -> Report:
     """Replaces all that a cluster has by the state of a backup; works with the API and etcd down, and again after a crash.
@@ -58,6 +60,8 @@ def etcd_restore_from_s3(
         confirm: for apply, the name of the cluster once more
         lost: nodes of the profile that are gone for good; the new cluster is made without them
         from_cluster: the name of another cluster, if its backup is really meant
+        may_differ: what of the backup may be another cluster's; ca after a rotation of the CA, nodes if all machines were replaced
+        replace_healthy: replace also a cluster that works; all that was written to it since the backup is lost
         rollback: put back the data from before the first attempt of a restore, as long as no API server has run on restored data
     """
     with runbook(cluster) as run:
@@ -76,6 +80,8 @@ def etcd_restore_from_s3(
                 confirm=confirmed,
                 lost=lost,
                 from_cluster=from_cluster,
+                may_differ=may_differ,
+                replace_healthy=replace_healthy,
                 restore_id=run.run_id,
                 now=datetime.now(UTC),
             )

@@ -30,7 +30,7 @@ from tasks.node_snapshots import find_etcd_tools, store_ca
 from tasks.policy.freshness import pick_backup
 from tasks.policy.members import ListedMember
 from tasks.policy.restore import REVISION_BUMP, etcdutl_words
-from tasks.probes import recovery, restore
+from tasks.probes import origin, recovery, restore
 from tasks.probes.control_plane import API_SERVER, CONTROLLERS, ETCD, PODS, look, parse
 from tasks.probes.node_snapshot import input_of
 from tasks.retries import ACT, OBSERVE, PATIENT
@@ -39,6 +39,9 @@ from tasks.static_pods import park, unpark
 CALL = timedelta(seconds=60)
 FETCH_LIMIT = timedelta(hours=2)
 """For the job that fetches and restores, and for the address it reads from."""
+
+ANSWERS = ("200", "401", "403")
+"""Of an API server that serves; without anonymous requests it says 401, and 403 where they may not ask."""
 
 START_LIMIT = timedelta(minutes=5)
 
@@ -51,15 +54,15 @@ def observe_control_planes(cluster: str) -> ControlPlaneFacts:
     def observe(name: str) -> ControlPlaneNode:
         try:
             found = parse(name, handle.node(name).run(look(), timeout=CALL, sudo=True).stdout)
-            return _with_tools(handle, found)
+            return _with_authorities(handle, _with_tools(handle, found))
         except NotYet as error:
             return ControlPlaneNode(name=name, unreached=error.problem)
 
     nodes = on_all(observe, [node.name for node in handle.profile.nodes])
     facts = ControlPlaneFacts(observed_at=datetime.now(UTC), nodes=tuple(nodes))
-    if facts.under_way and facts.under_way.phase not in {None, Phase.PREPARED}:
+    if facts.under_way and facts.under_way.phase in {Phase.STOPPED, Phase.SWAPPED}:
         return facts
-    return facts.model_copy(update={"live_revision": _live_revision(handle, nodes)})
+    return facts.model_copy(update=_live(handle, nodes))
 
 
 @task(**OBSERVE, task_run_name="find-backup-{cluster}")
@@ -229,18 +232,41 @@ def _with_tools(handle: Cluster, found: ControlPlaneNode) -> ControlPlaneNode:
     return found.model_copy(update={"tools": tools})
 
 
-def _live_revision(handle: Cluster, nodes: Sequence[ControlPlaneNode]) -> int | None:
-    """The newest that a running member says."""
+def _with_authorities(handle: Cluster, found: ControlPlaneNode) -> ControlPlaneNode:
+    """Which CA its files have: a control plane that has none shows none."""
+    if not found.authority_files:
+        return found
+    told = handle.node(found.name).run(origin.look(found.authority_files), timeout=CALL, sudo=True, check=False)
+    return found.model_copy(update={"authorities": origin.parse(told.stdout)})
 
-    def ask(node: ControlPlaneNode) -> int | None:
+
+def _live(handle: Cluster, nodes: Sequence[ControlPlaneNode]) -> dict[str, object]:
+    """What running members and API servers say of the cluster as it is; a cluster that is gone does not answer."""
+
+    def ask(node: ControlPlaneNode) -> tuple[str, MemberStatus] | None:
         try:
             with handle.etcd(_endpoint(node), Route.TUNNEL) as client:
-                return client.revision()
-        except RunbookError:  # a cluster that is gone does not answer: that is why it is restored
+                cluster_id, _, status = client.status()
+                return cluster_id, status
+        except RunbookError:
             return None
 
-    told = on_all(ask, [node for node in nodes if node.member and ETCD in node.running])
-    return max((revision for revision in told if revision is not None), default=None)
+    def answers(node: ControlPlaneNode) -> bool:
+        try:
+            return _run(handle, node.name, restore.ready()).decode().strip() in ANSWERS
+        except RunbookError:
+            return False
+
+    members = [node for node in nodes if node.member and ETCD in node.running]
+    api_servers = [node for node in nodes if API_SERVER in node.running]
+    told = {node.name: found for node, found in zip(members, on_all(ask, members), strict=True) if found}
+    serving = on_all(answers, api_servers)
+    return {
+        "live_revision": max((status.revision for _, status in told.values()), default=None),
+        "live_ids": tuple(sorted({cluster_id for cluster_id, _ in told.values()})),
+        "in_quorum": tuple(name for name, (_, status) in told.items() if status.healthy),
+        "api_answers": tuple(node.name for node, yes in zip(api_servers, serving, strict=True) if yes),
+    }
 
 
 def _endpoint(node: ControlPlaneNode | RestoreTarget) -> EtcdEndpoint:

@@ -2,6 +2,7 @@
 
 from enum import StrEnum
 from pathlib import PurePosixPath
+from typing import Literal
 
 from pydantic import Field
 
@@ -16,6 +17,10 @@ PARKED = "/etc/kubernetes/kube-runbooks-parked"
 """Beside it, on the same file system: a move is one rename. Inside, kubelet would read it."""
 
 WORK = "/var/lib/kube-runbooks/restore"
+
+
+Difference = Literal["ca", "nodes"]
+"""What of a backup may be another cluster's, if the operator says so: its CA, or all of its nodes."""
 
 
 class Place(StrEnum):
@@ -114,6 +119,10 @@ class ControlPlaneNode(Model):
     missing: tuple[str, ...] = Field(default=(), description="programs that a restore needs and the node lacks")
     member: MemberOnNode | None = None
     not_understood: str = Field(default="", description="what in its etcd manifest or unit is not as expected")
+    authority_files: tuple[str, ...] = Field(
+        default=(), description="that its API server and its controller manager take for the cluster's CA"
+    )
+    authorities: tuple[str, ...] = Field(default=(), description="sha256 of the certificates in them")
     work_free_bytes: int = 0
     record: RestoreRecord | None = Field(default=None, description="of a restore that has not ended")
     ended: tuple[str, ...] = Field(default=(), description="ids of restores that came to their end here")
@@ -141,6 +150,14 @@ class ControlPlaneFacts(Model):
     observed_at: UtcTime
     nodes: tuple[ControlPlaneNode, ...]
     live_revision: int | None = Field(default=None, description="of the cluster as it is, when a member still says it")
+    live_ids: tuple[str, ...] = Field(default=(), description="the ids of etcd's cluster that running members tell")
+    in_quorum: tuple[str, ...] = Field(default=(), description="nodes whose member answered a read that needs a quorum")
+    api_answers: tuple[str, ...] = Field(default=(), description="nodes whose API server serves requests")
+
+    @property
+    def serves(self) -> bool:
+        """The cluster works: etcd has quorum, and an API server answers."""
+        return bool(self.in_quorum and self.api_answers)
 
     @property
     def over(self) -> set[str]:

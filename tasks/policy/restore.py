@@ -12,11 +12,14 @@ from tasks.models.restore import (
     WORK,
     ControlPlaneFacts,
     ControlPlaneNode,
+    Difference,
     Phase,
     RestorePlan,
     RestoreRecord,
     RestoreTarget,
 )
+from tasks.policy.findings import softened
+from tasks.policy.origin import findings_of_origin, findings_of_service, in_words
 
 REVISION_BUMP = 1_000_000_000
 """Added to the revision of the backup: more than any cluster writes in the week between a backup and its restore.
@@ -37,6 +40,8 @@ def plan_restore(  # noqa: PLR0913 - each is a fact or a word of the operator, b
     confirm: str,
     lost: Sequence[str] = (),
     from_cluster: str = "",
+    may_differ: Sequence[Difference] = (),
+    replace_healthy: bool = False,
     restore_id: str,
     now: datetime,
 ) -> RestorePlan:
@@ -58,6 +63,12 @@ def plan_restore(  # noqa: PLR0913 - each is a fact or a word of the operator, b
         *_refusals_of_strangers(targets, (*lost, *(node.name for node in facts.nodes if node.unreached))),
         *(refusal for node in present for refusal in _refusals_of_node(node, backup, same)),
     ]
+    findings = [*findings_of_origin(facts, backup, present, may_differ)]
+    if not (same and same.phase is Phase.SERVING):  # what works then is the restored data
+        findings += findings_of_service(facts, backup, cluster, now=now, replace_healthy=replace_healthy)
+    if same and same.phase not in {None, Phase.PREPARED}:  # what was begun has to come to its end
+        findings = [softened(one) for one in findings]
+    refusals += [one for one in findings if isinstance(one, Refusal)]
     if record and record.backup != backup.id:
         refusals.append(_other(record.backup, backup.id, record.id))
     if not targets:
@@ -74,7 +85,10 @@ def plan_restore(  # noqa: PLR0913 - each is a fact or a word of the operator, b
         ended=any(restore_id in node.ended for node in facts.nodes) and record is None,
         serving=same is not None and same.phase is Phase.SERVING,
         skips=tuple(Skip(subject=name, reason="named as lost: it is not part of the new cluster") for name in lost),
-        cautions=_cautions(facts, backup, lost, now),
+        cautions=(
+            *_cautions(facts, backup, lost, now),
+            *(one for one in findings if isinstance(one, Caution)),
+        ),
         refusals=tuple(refusals),
     )
     return plan if refusals else plan.model_copy(update={"steps": _steps(plan, backup)})
@@ -373,7 +387,7 @@ def _swap_in_words(plan: RestorePlan, target: RestoreTarget) -> str:
 
 
 def _cautions(facts: ControlPlaneFacts, backup: Backup, lost: Sequence[str], now: datetime) -> tuple[Caution, ...]:
-    taken, age = backup.snapshot.taken_at, _in_words((now - backup.snapshot.taken_at).total_seconds())
+    taken, age = backup.snapshot.taken_at, in_words((now - backup.snapshot.taken_at).total_seconds())
     cautions = [
         Caution(
             subject=backup.id,
@@ -409,9 +423,3 @@ def _lost(name: str) -> Caution:
         next_step=f"keep it off; afterwards `kubectl delete node {name}`, on it or on its replacement `kubeadm reset`, "
         "then `kubeadm join --control-plane`",
     )
-
-
-def _in_words(seconds: float) -> str:
-    minutes = int(seconds) // 60
-    days, hours = minutes // 1440, minutes // 60 % 24
-    return f"{days} d {hours} h" if days else f"{hours} h {minutes % 60} min"

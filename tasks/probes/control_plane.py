@@ -92,11 +92,19 @@ def parse(node: str, stdout: bytes) -> ControlPlaneNode:
         member=member,
         not_understood=problem,
         unseen=values.get("unseen", ""),
+        authority_files=_authority_files(texts),
         work_free_bytes=int(values.get("work_free", 0)),
         record=_record(values, dict(words.split(" ") for kind, words in lines if kind == "phase")),
         ended=tuple(words for kind, words in lines if kind == "ended"),
         over=tuple(words for kind, words in lines if kind == "over"),
     )
+
+
+def _authority_files(manifests: dict[str, str]) -> tuple[str, ...]:
+    """What clients of the API are checked by, and what pods are given to check the API by: kubeadm has one file for both."""
+    flags = {pod: flags_of(manifests[pod]) for pod in (API_SERVER, CONTROLLERS[0]) if pod in manifests}
+    found = (flags.get(API_SERVER, {}).get("client-ca-file"), flags.get(CONTROLLERS[0], {}).get("root-ca-file"))
+    return tuple(dict.fromkeys(file for file in found if file))
 
 
 Found = tuple[MemberOnNode | None, str]

@@ -191,13 +191,20 @@ def end(record: RestoreRecord, member: MemberOnNode | None = None) -> str:
     lines += [f"touch {WORK}/{one}.ended {WORK}/{one}.over" for one in others]
     lines.append(f"[ ! -e {WORK}/record.json ] || mv {WORK}/record.json {WORK}/{first}.ended")
     lines.append(f"rm -f {WORK}/*.phase")
-    for one in (first, *others) if member else ():
-        below = _below(member)
-        for kind, folder in (("original", kept_folder(member, one)), ("attempt", attempts_folder(member, one))):
-            lines.append(f"[ ! -f {folder}{below} ] || rm -f {folder}{below}")
-            lines.append(f"[ ! -d {folder}{below} ] || echo {kind} {folder}")
-            lines += [f"rmdir {folder} 2> /dev/null || true"] if member.is_mount else []
+    if member:
+        lines += [line for one in record.chain for line in _kept_by(one.id, member)]
     return "\n".join([*lines, ""])
+
+
+def _kept_by(restore_id: str, member: MemberOnNode) -> list[str]:
+    """Names an attempt's folders that have data; those that have none go."""
+    below, lines = _below(member), []
+    folders = {"original": kept_folder(member, restore_id), "attempt": attempts_folder(member, restore_id)}
+    for kind, folder in folders.items():
+        lines.append(f"[ ! -f {folder}{below} ] || rm -f {folder}{below}")
+        lines.append(f"[ ! -d {folder}{below} ] || echo {kind} {folder}")
+        lines += [f"rmdir {folder} 2> /dev/null || true"] if member.is_mount else []
+    return lines
 
 
 def parse_kept(stdout: bytes) -> tuple[tuple[str, ...], tuple[str, ...], bool]:

@@ -11,6 +11,7 @@ from tasks.models.cluster import EtcdOnNode
 from tasks.models.restore import (
     ControlPlaneFacts,
     ControlPlaneNode,
+    Difference,
     MemberOnNode,
     Phase,
     Place,
@@ -24,9 +25,10 @@ MIB = 2**20
 ALL_PODS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
 DIGEST: dict[str, Any] = {"size": 10 * MIB, "sha256": "5" * 64}
 BACKUP_ID = "20261123T100000Z-4711-0a1b2c3d"
+ORIGIN = {"members": ["cp1", "cp2"], "nodes": ["cp1", "cp2", "w1"], "authorities": ["aa" * 32]}
 
 
-def backup(**changes: object) -> Backup:
+def backup(**changes: Any) -> Backup:  # noqa: ANN401
     """Of cluster prod, two hours old, by etcd 3.6.8."""
     live = {"hash": 1, "revision": 4711, "compact_revision": 4000}
     snapshot = {
@@ -42,6 +44,7 @@ def backup(**changes: object) -> Backup:
         "newest_revision": 4712,
         "key_count": 500,
         "live_hash": live,
+        "origin": changes.pop("origin", ORIGIN),
         "plain": DIGEST,
         "stored": DIGEST,
         "taken_at": NOON - timedelta(hours=2),
@@ -84,6 +87,7 @@ def node(name: str, **changes: object) -> ControlPlaneNode:
         "manifests": dict.fromkeys(ALL_PODS, Place.ACTIVE),
         "running": ALL_PODS,
         "member": member(name),
+        "authorities": ("aa" * 32,),
         "work_free_bytes": 1000 * MIB,
         "tools": "/usr/bin",
     }
@@ -93,9 +97,9 @@ def node(name: str, **changes: object) -> ControlPlaneNode:
 WORKER = ControlPlaneNode(name="w1")
 
 
-def facts(*nodes: ControlPlaneNode, live_revision: int | None = None) -> ControlPlaneFacts:
+def facts(*nodes: ControlPlaneNode, live_revision: int | None = None, **live: Any) -> ControlPlaneFacts:  # noqa: ANN401
     """These nodes at noon."""
-    return ControlPlaneFacts(observed_at=NOON, nodes=nodes, live_revision=live_revision)
+    return ControlPlaneFacts(observed_at=NOON, nodes=nodes, live_revision=live_revision, **live)
 
 
 def plan(found: ControlPlaneFacts, **changes: Any) -> RestorePlan:  # noqa: ANN401
@@ -206,6 +210,74 @@ def test_a_backup_of_the_minor_version_before_and_one_of_a_named_cluster_are_fin
     """etcd reads data of its own minor version and of the one before."""
     assert plan(facts(node("cp1", member=member("cp1", version="3.7.0")))).refusals == ()
     assert plan(facts(node("cp1")), backup=backup(cluster="test"), from_cluster="test").refusals == ()
+
+
+@pytest.mark.parametrize(
+    ("origin", "named", "told"),
+    [
+        ({"authorities": ["bb" * 32]}, "ca", f"has the CA {'b' * 16}, this cluster has {'a' * 16}"),
+        ({"nodes": ["prod1", "prod2"]}, "nodes", "none of its nodes (prod1, prod2) is a node of the profile (cp1, w1)"),
+    ],
+)
+def test_the_backup_of_another_cluster_is_refused_unless_the_difference_is_named(
+    origin: dict[str, list[str]], named: Difference, told: str
+) -> None:
+    """Production's onto staging's machines under a profile of the same name; after a rotation of the CA it is the cluster's own."""
+    found, other = facts(node("cp1"), WORKER), backup(origin=ORIGIN | origin)
+    [refusal] = plan(found, backup=other).refusals
+    assert told in refusal.problem
+    assert f"say may_differ=['{named}']" in refusal.next_step
+    assert plan(found, backup=other, may_differ=(named,)).refusals == ()
+    begun = facts(node("cp1", record=record(Phase.STOPPED)), WORKER)
+    going = plan(begun, backup=other)
+    assert going.refusals == ()
+    assert told in str(going.cautions)
+
+
+def test_the_same_cluster_with_other_ids_names_and_nodes_is_cautioned_of() -> None:
+    """etcd's id changes with every restore, a CA is rotated with both in one file, nodes come and go."""
+    found = facts(node("cp9", authorities=("aa" * 32, "bb" * 32)), WORKER, live_ids=("c7",))
+    made = plan(found)
+    told = str(made.cautions)
+    assert made.refusals == ()
+    assert "its etcd had the members cp1, cp2, here are cp9" in told
+    assert "it is of etcd cluster c1; what runs now is etcd cluster c7" in told
+    assert "nodes of the backup that the profile does not have: cp1, cp2" in told
+    assert len(plan(facts(node("cp1"), node("cp2"), WORKER, live_ids=("c1",))).cautions) == 1
+
+
+def test_what_is_not_known_of_either_is_said_to_be_not_compared() -> None:
+    """A backup of an earlier version says nothing; a node may not show its CA."""
+    old = plan(facts(node("cp1")), backup=backup(origin={}))
+    assert old.refusals == ()
+    assert "it does not say which CA its cluster has" in str(old.cautions)
+    assert "it does not say which nodes its cluster has" in str(old.cautions)
+    hidden = str(plan(facts(node("cp1", authorities=(), authority_files=("/srv/ca.crt",)))).cautions)
+    assert "no control plane node shows its CA (/srv/ca.crt)" in hidden
+    assert "(no manifest names one)" in str(plan(facts(node("cp1", authorities=()))).cautions)
+
+
+def test_a_cluster_that_works_is_not_replaced_unless_the_operator_says_so() -> None:
+    """With what would be lost; neither a quorum alone nor an API server alone is a cluster that works."""
+    live = {"live_revision": 5000, "in_quorum": ("cp1",), "api_answers": ("cp1",)}
+    [refusal] = plan(facts(node("cp1"), **live)).refusals
+    assert refusal.problem == (
+        "it works: etcd has quorum on cp1 at revision 5000, and the API server of cp1 answers; the backup is at revision 4711, "
+        "of 2026-11-23 10:00:00 UTC (2 h 0 min ago): all that was written since would be lost"
+    )
+    assert "say replace_healthy=true" in refusal.next_step
+    named = plan(facts(node("cp1"), **live), replace_healthy=True)
+    assert named.refusals == ()
+    assert "replace_healthy says to replace it" in str(named.cautions)
+    assert plan(facts(node("cp1"), **live | {"api_answers": ()})).refusals == ()
+    assert plan(facts(node("cp1"), **live | {"in_quorum": ()})).refusals == ()
+
+
+def test_a_restore_that_serves_already_goes_on_though_the_cluster_works() -> None:
+    """What works is the restored data. One that has stopped nothing yet is asked like a new one."""
+    live = {"live_revision": 5000, "in_quorum": ("cp1",), "api_answers": ("cp1",)}
+    assert plan(facts(node("cp1", record=record(Phase.SERVING)), **live)).refusals == ()
+    assert "it works" in plan(facts(node("cp1", record=record(Phase.PREPARED)), **live)).refusals[0].problem
 
 
 def test_a_member_that_the_profile_does_not_have_may_be_named_as_lost() -> None:
