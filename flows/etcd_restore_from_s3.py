@@ -1,5 +1,7 @@
 """Runbook: the whole cluster brought back to the state of a backup."""
 
+import json
+import shlex
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -92,7 +94,7 @@ def etcd_restore_from_s3(
             return run.finish(f"an earlier attempt of this run has restored backup {plan.backup} to the end")
         with locked_nodes(cluster, plan.machines, run.run_id) as check:
             if not plan.serving:
-                run.way_back(_rollback_command(cluster))
+                run.way_back(_rollback_command(cluster, lost))
                 run.step(prepare_data, cluster, plan, manifest, check)
                 run.step(stop_control_plane, cluster, plan, check)
                 run.step(swap_data, cluster, plan, check)
@@ -116,6 +118,7 @@ def _roll_back(run: Run, cluster: str, mode: PlanOrApply, confirmed: str, lost: 
     return run.finish(*summarize_rollback(plan, done))
 
 
-def _rollback_command(cluster: str) -> str:
+def _rollback_command(cluster: str, lost: tuple[str, ...]) -> str:
     parameters = f"-p cluster={cluster} -p mode=apply -p confirm={cluster} -p rollback=true"
+    parameters += f" -p lost={shlex.quote(json.dumps(lost))}" if lost else ""
     return f"prefect deployment run etcd_restore_from_s3/etcd-restore {parameters}"

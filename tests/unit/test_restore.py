@@ -259,7 +259,7 @@ def test_what_is_not_known_of_either_is_said_to_be_not_compared() -> None:
 
 def test_a_cluster_that_works_is_not_replaced_unless_the_operator_says_so() -> None:
     """With what would be lost; neither a quorum alone nor an API server alone is a cluster that works."""
-    live = {"live_revision": 5000, "in_quorum": ("cp1",), "api_answers": ("cp1",)}
+    live: dict[str, Any] = {"live_revision": 5000, "in_quorum": ("cp1",), "api_answers": ("cp1",)}
     [refusal] = plan(facts(node("cp1"), **live)).refusals
     assert refusal.problem == (
         "it works: etcd has quorum on cp1 at revision 5000, and the API server of cp1 answers; the backup is at revision 4711, "
@@ -275,7 +275,7 @@ def test_a_cluster_that_works_is_not_replaced_unless_the_operator_says_so() -> N
 
 def test_a_restore_that_serves_already_goes_on_though_the_cluster_works() -> None:
     """What works is the restored data. One that has stopped nothing yet is asked like a new one."""
-    live = {"live_revision": 5000, "in_quorum": ("cp1",), "api_answers": ("cp1",)}
+    live: dict[str, Any] = {"live_revision": 5000, "in_quorum": ("cp1",), "api_answers": ("cp1",)}
     assert plan(facts(node("cp1", record=record(Phase.SERVING)), **live)).refusals == ()
     assert "it works" in plan(facts(node("cp1", record=record(Phase.PREPARED)), **live)).refusals[0].problem
 
