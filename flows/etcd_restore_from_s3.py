@@ -1,5 +1,7 @@
 """Runbook: the whole cluster brought back to the state of a backup."""
 
+import json
+import shlex
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -11,7 +13,7 @@ from tasks.locks import locked_nodes
 from tasks.models.cluster import NAME_PATTERN
 from tasks.models.plan import Mode, PlanOrApply
 from tasks.models.report import Report
-from tasks.models.restore import RestorePlan
+from tasks.models.restore import Difference, RestorePlan
 from tasks.policy.records import mind_records
 from tasks.policy.restore import plan_restore, plan_rollback
 from tasks.records import observe_records
@@ -49,6 +51,8 @@ def etcd_restore_from_s3(
     confirm: Name = "",
     lost: tuple[Name, ...] = (),
     from_cluster: Name = "",
+    may_differ: tuple[Difference, ...] = (),
+    replace_healthy: bool = False,
     rollback: bool = False,
 ) -> Report:
     """Replaces all that a cluster has by the state of a backup; works with the API and etcd down, and again after a crash.
@@ -60,12 +64,14 @@ def etcd_restore_from_s3(
         confirm: for apply, the name of the cluster once more
         lost: nodes of the profile that are gone for good; the new cluster is made without them
         from_cluster: the name of another cluster, if its backup is really meant
-        rollback: put back what a restore has replaced, as long as no API server has run on the restored data
+        may_differ: what of the backup may be another cluster's; ca after a rotation of the CA, nodes if all machines were replaced
+        replace_healthy: replace also a cluster that works; all that was written to it since the backup is lost
+        rollback: put back the data from before the first attempt of a restore, as long as no API server has run on restored data
     """
     with runbook(cluster) as run:
         confirmed = cluster if mode is Mode.PLAN else confirm
         if rollback:
-            return _roll_back(run, cluster, mode, confirmed)
+            return _roll_back(run, cluster, mode, confirmed, lost)
         run.step(check_store, cluster)
         facts = run.step(observe_control_planes, cluster)
         wanted = facts.under_way.backup if facts.under_way and backup == "latest" else backup
@@ -77,6 +83,8 @@ def etcd_restore_from_s3(
             confirm=confirmed,
             lost=lost,
             from_cluster=from_cluster,
+            may_differ=may_differ,
+            replace_healthy=replace_healthy,
             restore_id=run.run_id,
             now=datetime.now(UTC),
         )
@@ -88,7 +96,7 @@ def etcd_restore_from_s3(
             return run.finish(f"an earlier attempt of this run has restored backup {plan.backup} to the end")
         with locked_nodes(cluster, plan.machines, run.run_id) as check:
             if not plan.serving:
-                run.way_back(_rollback_command(cluster))
+                run.way_back(_rollback_command(cluster, lost))
                 run.step(prepare_data, cluster, plan, manifest, check)
                 run.step(stop_control_plane, cluster, plan, check)
                 run.step(swap_data, cluster, plan, check)
@@ -98,20 +106,21 @@ def etcd_restore_from_s3(
             run.step(start_controllers, cluster, plan)
             run.step(restart_kubelets, cluster, plan)
             proof = run.step(prove_recovery, cluster, plan, manifest)
-            run.step(end_restore, cluster, plan)
-        return run.finish(*summarize_restore(plan, etcd, proof))
+            ended = run.step(end_restore, cluster, plan)
+        return run.finish(*summarize_restore(plan, etcd, proof, ended))
 
 
-def _roll_back(run: Run, cluster: str, mode: PlanOrApply, confirmed: str) -> Report:
+def _roll_back(run: Run, cluster: str, mode: PlanOrApply, confirmed: str, lost: tuple[str, ...]) -> Report:
     facts = run.step(observe_control_planes, cluster)
-    plan: RestorePlan = run.settle(plan_rollback(facts, cluster=cluster, confirm=confirmed))
+    plan: RestorePlan = run.settle(plan_rollback(facts, cluster=cluster, confirm=confirmed, lost=lost))
     if mode is Mode.PLAN:
         return run.finish(*summarize_restore_plan(plan))
     with locked_nodes(cluster, plan.machines, run.run_id) as check:
-        run.step(roll_back, cluster, plan, check)
-    return run.finish(*summarize_rollback(plan))
+        done = run.step(roll_back, cluster, plan, check)
+    return run.finish(*summarize_rollback(plan, done))
 
 
-def _rollback_command(cluster: str) -> str:
+def _rollback_command(cluster: str, lost: tuple[str, ...]) -> str:
     parameters = f"-p cluster={cluster} -p mode=apply -p confirm={cluster} -p rollback=true"
+    parameters += f" -p lost={shlex.quote(json.dumps(lost))}" if lost else ""
     return f"prefect deployment run etcd_restore_from_s3/etcd-restore {parameters}"

@@ -26,7 +26,7 @@ from tasks.probes.node_snapshot import (
     what_is_missing,
 )
 from tasks.probes.static_pods import ETCD_MANIFEST, image_of
-from tasks.sources import Source
+from tasks.sources import Source, origin_of
 
 LIMIT = timedelta(hours=2)
 """For the job, and for the addresses it uploads to; 8 GB over 100 Mbit/s take a quarter of an hour."""
@@ -80,6 +80,7 @@ def snapshot_by_node(handle: Cluster, plan: BackupPlan, source: Source, run_id: 
         newest_revision=found.newest_revision,
         key_count=found.key_count,
         live_hash=_live_hash(found, revision),
+        origin=origin_of(source),
         plain=found.plain,
         stored=found.stored,
         taken_at=taken_at,

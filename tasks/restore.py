@@ -16,17 +16,20 @@ from tasks.models.etcd import MemberStatus
 from tasks.models.restore import (
     ControlPlaneFacts,
     ControlPlaneNode,
+    Ended,
+    Kept,
     Phase,
     Recovered,
     Restored,
     RestorePlan,
     RestoreTarget,
+    RolledBack,
     Stopped,
 )
 from tasks.node_snapshots import find_etcd_tools, store_ca
 from tasks.policy.members import ListedMember
 from tasks.policy.restore import REVISION_BUMP, etcdutl_words
-from tasks.probes import recovery, restore
+from tasks.probes import origin, recovery, restore
 from tasks.probes.control_plane import API_SERVER, CONTROLLERS, ETCD, PODS, look, parse
 from tasks.probes.node_snapshot import input_of
 from tasks.retries import ACT, OBSERVE, PATIENT
@@ -35,6 +38,9 @@ from tasks.static_pods import park, unpark
 CALL = timedelta(seconds=60)
 FETCH_LIMIT = timedelta(hours=2)
 """For the job that fetches and restores, and for the address it reads from."""
+
+ANSWERS = ("200", "401", "403")
+"""Of an API server that serves; without anonymous requests it says 401, and 403 where they may not ask."""
 
 START_LIMIT = timedelta(minutes=5)
 
@@ -47,15 +53,15 @@ def observe_control_planes(cluster: str) -> ControlPlaneFacts:
     def observe(name: str) -> ControlPlaneNode:
         try:
             found = parse(name, handle.node(name).run(look(), timeout=CALL, sudo=True).stdout)
-            return _with_tools(handle, found)
+            return _with_authorities(handle, _with_tools(handle, found))
         except NotYet as error:
             return ControlPlaneNode(name=name, unreached=error.problem)
 
     nodes = on_all(observe, [node.name for node in handle.profile.nodes])
     facts = ControlPlaneFacts(observed_at=datetime.now(UTC), nodes=tuple(nodes))
-    if facts.under_way and facts.under_way.phase not in {None, Phase.PREPARED}:
+    if facts.under_way and facts.under_way.phase in {Phase.STOPPED, Phase.SWAPPED}:
         return facts
-    return facts.model_copy(update={"live_revision": _live_revision(handle, nodes)})
+    return facts.model_copy(update=_live(handle, nodes))
 
 
 @task(**OBSERVE, task_run_name="find-backup-{cluster}")
@@ -177,24 +183,41 @@ def prove_recovery(cluster: str, plan: RestorePlan, backup: Backup) -> Recovered
 
 
 @task(**ACT, task_run_name="end-restore-{cluster}")
-def end_restore(cluster: str, plan: RestorePlan) -> None:
-    """The traces that a later run would go on from are put away."""
+def end_restore(cluster: str, plan: RestorePlan) -> Ended:
+    """The traces that a later run would go on from are put away; what is kept is named."""
     handle = open_cluster(cluster)
-    on_all(lambda name: _run(handle, name, restore.end(plan.id)), plan.machines)
+    members = {target.node: target.member for target in plan.targets}
+
+    def end(name: str) -> Kept:
+        originals, of_attempts, _ = restore.parse_kept(_run(handle, name, restore.end(plan.record, members.get(name))))
+        return Kept(original=", ".join(originals), of_attempts=of_attempts)
+
+    kept = on_all(end, plan.machines)
+    return Ended(kept={name: one for name, one in zip(plan.machines, kept, strict=True) if name in members})
 
 
 @task(**ACT, task_run_name="roll-back-{cluster}")
-def roll_back(cluster: str, plan: RestorePlan, check: Callable[[], None]) -> Stopped:
-    """The control plane stops, its old data and manifests are put back, and it starts as it was."""
+def roll_back(cluster: str, plan: RestorePlan, check: Callable[[], None]) -> RolledBack:
+    """The control plane stops, its original data and its manifests are put back, and it starts as it was."""
     handle = open_cluster(cluster)
     check()
     park(handle, plan.control_planes, (API_SERVER, *CONTROLLERS))
     park(handle, plan.machines, (ETCD,))
     check()
-    on_all(lambda target: _run(handle, target.node, restore.swap_back(plan.id, target.member)), plan.targets)
+    attempts = plan.record.attempts
+    told = on_all(
+        lambda target: restore.parse_kept(_run(handle, target.node, restore.swap_back(attempts, target.member))),
+        plan.targets,
+    )
     unpark(handle, plan.machines, PODS)
-    on_all(lambda name: _run(handle, name, restore.forget(plan.id)), plan.machines)
-    return Stopped(nodes=plan.machines)
+    on_all(lambda name: _run(handle, name, restore.forget(plan.record)), plan.machines)
+    on_all(lambda name: _run(handle, name, restore.close(plan.record)), plan.machines)
+    by_node = {target.node: found for target, found in zip(plan.targets, told, strict=True)}
+    return RolledBack(
+        nodes=plan.machines,
+        had_no_data=tuple(name for name, (_, _, nothing) in by_node.items() if nothing),
+        of_attempts={name: left for name, (_, left, _) in by_node.items() if left},
+    )
 
 
 def _with_tools(handle: Cluster, found: ControlPlaneNode) -> ControlPlaneNode:
@@ -207,18 +230,41 @@ def _with_tools(handle: Cluster, found: ControlPlaneNode) -> ControlPlaneNode:
     return found.model_copy(update={"tools": tools})
 
 
-def _live_revision(handle: Cluster, nodes: Sequence[ControlPlaneNode]) -> int | None:
-    """The newest that a running member says."""
+def _with_authorities(handle: Cluster, found: ControlPlaneNode) -> ControlPlaneNode:
+    """Which CA its files have: a control plane that has none shows none."""
+    if not found.authority_files:
+        return found
+    told = handle.node(found.name).run(origin.look(found.authority_files), timeout=CALL, sudo=True, check=False)
+    return found.model_copy(update={"authorities": origin.parse(told.stdout)})
 
-    def ask(node: ControlPlaneNode) -> int | None:
+
+def _live(handle: Cluster, nodes: Sequence[ControlPlaneNode]) -> dict[str, object]:
+    """What running members and API servers say of the cluster as it is; a cluster that is gone does not answer."""
+
+    def ask(node: ControlPlaneNode) -> tuple[str, MemberStatus] | None:
         try:
             with handle.etcd(_endpoint(node), Route.TUNNEL) as client:
-                return client.revision()
-        except RunbookError:  # a cluster that is gone does not answer: that is why it is restored
+                cluster_id, _, status = client.status()
+                return cluster_id, status
+        except RunbookError:
             return None
 
-    told = on_all(ask, [node for node in nodes if node.member and ETCD in node.running])
-    return max((revision for revision in told if revision is not None), default=None)
+    def answers(node: ControlPlaneNode) -> bool:
+        try:
+            return _run(handle, node.name, restore.ready()).decode().strip() in ANSWERS
+        except RunbookError:
+            return False
+
+    members = [node for node in nodes if node.member and ETCD in node.running]
+    api_servers = [node for node in nodes if API_SERVER in node.running]
+    told = {node.name: found for node, found in zip(members, on_all(ask, members), strict=True) if found}
+    serving = on_all(answers, api_servers)
+    return {
+        "live_revision": max((status.revision for _, status in told.values()), default=None),
+        "live_ids": tuple(sorted({cluster_id for cluster_id, _ in told.values()})),
+        "in_quorum": tuple(name for name, (_, status) in told.items() if status.healthy),
+        "api_answers": tuple(node.name for node, yes in zip(api_servers, serving, strict=True) if yes),
+    }
 
 
 def _endpoint(node: ControlPlaneNode | RestoreTarget) -> EtcdEndpoint:

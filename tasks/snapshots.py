@@ -21,7 +21,7 @@ from tasks.node_snapshots import read_back_by_node, snapshot_by_node
 from tasks.policy.snapshots import SnapshotCheck, what_is_implausible
 from tasks.reports import Progress, progress
 from tasks.retries import ACT
-from tasks.sources import Source, first_fit_source
+from tasks.sources import Source, first_fit_source, origin_of
 
 ZSTD_LEVEL = 1
 """Level 3 took 30 % more CPU for no smaller object on Kubernetes-like data."""
@@ -82,6 +82,7 @@ def _stream(handle: Cluster, plan: BackupPlan, source: Source, run_id: str) -> S
         newest_revision=pinned.newest_revision,
         key_count=pinned.keys,
         live_hash=live_hash,
+        origin=origin_of(source),
         plain=plain,
         stored=stored,
         taken_at=taken_at,

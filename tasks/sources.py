@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from tasks.clients.etcd import EtcdClient
 from tasks.cluster import Cluster
 from tasks.errors import NotYet, Refused, RunbookError
-from tasks.models.backups import BackupPlan
+from tasks.logs import log_about
+from tasks.models.backups import BackupPlan, Origin
 from tasks.models.cluster import Route
 from tasks.models.etcd import Member, MemberStatus
 from tasks.policy.sources import what_is_wrong
+from tasks.probes import origin
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,20 @@ def first_fit_source(handle: Cluster, plan: BackupPlan, *, allow_no_quorum: bool
                 return
             wrong.append(f"{member.label}: {'; '.join(reasons)}")
     raise NotYet(f"no member of the plan is fit now: {'; '.join(wrong)}", hint="repair the members; it is tried again")
+
+
+def origin_of(source: Source) -> Origin:
+    """Which cluster this is, so that a restore can compare; a backup does not fail for what of it cannot be read."""
+    client = source.client
+    try:
+        return Origin(
+            members=tuple(sorted(one.name for one in client.members())),
+            nodes=origin.names_in(client.paths_below(origin.NODES)),
+            authorities=origin.authorities_in(client.value(origin.ROOT_CA)),
+        )
+    except RunbookError as error:
+        log_about(source.member.label).warning("the backup will not say which cluster it is of: %s", error)
+        return Origin()
 
 
 def _same_member(client: EtcdClient, plan: BackupPlan, member: Member) -> MemberStatus:

@@ -12,7 +12,7 @@ from tasks.models.maintenance import Defragmented, Disarmed, MaintenancePlan
 from tasks.models.node_service import Request, Uncordoned
 from tasks.models.patch import NodePatched, PatchPlan, Waits
 from tasks.models.plan import Plan, Skip
-from tasks.models.restore import Recovered, Restored, RestorePlan
+from tasks.models.restore import Ended, Recovered, Restored, RestorePlan, RolledBack
 from tasks.models.retention import RetentionDecision
 from tasks.models.rotation import Approved, NodeRotated, RotationPlan, RotationProof
 from tasks.models.upgrade import NodeUpgraded, Upgraded, UpgradePlan
@@ -71,7 +71,7 @@ def summarize_restore_plan(plan: RestorePlan) -> tuple[str, ...]:
     )
 
 
-def summarize_restore(plan: RestorePlan, etcd: Restored, proof: Recovered) -> tuple[str, ...]:
+def summarize_restore(plan: RestorePlan, etcd: Restored, proof: Recovered, ended: Ended) -> tuple[str, ...]:
     """For the report of a restore: what was proven, what is left to do, and where the old data is."""
     return (
         f"the cluster has the state of backup {plan.backup}",
@@ -82,17 +82,30 @@ def summarize_restore(plan: RestorePlan, etcd: Restored, proof: Recovered) -> tu
         f"Ready: {', '.join(proof.nodes_ready)}",
         *(f"NOT Ready: {name} {why}" for name, why in proof.nodes_not_ready.items()),
         *(f"{name} joined after the backup: it is unknown to it, join it again" for name in proof.not_in_backup),
-        *(f"old data of {node}: {folder}; remove it when you are sure" for node, folder in plan.kept.items()),
+        *(
+            f"old data of {node}: {kept.original}; remove it when you are sure"
+            if kept.original
+            else f"{node} had no data before"
+            for node, kept in ended.kept.items()
+        ),
+        *(_of_attempts(node, kept.of_attempts) for node, kept in ended.kept.items() if kept.of_attempts),
         *(f"{skip.subject} was left out: {_join_again(skip.subject)}" for skip in plan.skips),
     )
 
 
-def summarize_rollback(plan: RestorePlan) -> tuple[str, ...]:
+def summarize_rollback(plan: RestorePlan, done: RolledBack) -> tuple[str, ...]:
     """For the report of a rollback."""
     return (
-        f"data and manifests from before the restore of backup {plan.backup} are back on {', '.join(plan.control_planes)}",
+        f"data and manifests from before the restore of backup {plan.backup} are back on {', '.join(done.nodes)}",
+        *(f"{name} had no data before: the restored data stays there" for name in done.had_no_data),
+        *(_of_attempts(name, folders) for name, folders in done.of_attempts.items()),
+        *(f"{skip.subject} was left out: {skip.reason}" for skip in plan.skips),
         "not proven: whether the cluster works, which may have been why it was to be restored; run etcd_health",
     )
+
+
+def _of_attempts(name: str, folders: Sequence[str]) -> str:
+    return f"{name}: what earlier attempts of this restore had put in place is in {', '.join(folders)}; remove it"
 
 
 def summarize_inventory(inventory: Inventory, plan: Plan) -> tuple[str, ...]:

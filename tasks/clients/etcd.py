@@ -167,6 +167,20 @@ class EtcdClient:
         with _spoken(self.member, "Range"):
             return int(self._kv.Range(request, timeout=CALL_SECONDS).count)
 
+    def paths_below(self, prefix: str) -> tuple[str, ...]:
+        """Keys that begin with a prefix, as this member has them now."""
+        end = prefix[:-1] + chr(ord(prefix[-1]) + 1)
+        request = rpc_pb2.RangeRequest(key=prefix.encode(), range_end=end.encode(), serializable=True, keys_only=True)
+        with _spoken(self.member, "Range"):
+            raw = self._kv.Range(request, timeout=CALL_SECONDS)
+        return tuple(found.key.decode(errors="replace") for found in raw.kvs)
+
+    def value(self, path: str) -> bytes:
+        """Of a key, as this member has it now; empty when there is none."""
+        with _spoken(self.member, "Range"):
+            raw = self._kv.Range(rpc_pb2.RangeRequest(key=path.encode(), serializable=True), timeout=CALL_SECONDS)
+        return raw.kvs[0].value if raw.kvs else b""
+
     def defragment(self) -> None:
         """Rewrites the member's database without its free pages. The member serves nothing meanwhile.
 

@@ -71,6 +71,16 @@ class Digest(Model):
     sha256: str
 
 
+class Origin(Model):
+    """Which cluster a snapshot is of, as its own content says; a part that could not be read is empty."""
+
+    members: tuple[str, ...] = Field(default=(), description="names of etcd's members")
+    nodes: tuple[str, ...] = Field(default=(), description="names of the Node objects")
+    authorities: tuple[str, ...] = Field(
+        default=(), description="sha256 of the CA certificates that the cluster gives to its pods (kube-root-ca.crt)"
+    )
+
+
 class Snapshot(Model):
     """A snapshot that was streamed into the store, and what was learnt on the way."""
 
@@ -87,6 +97,7 @@ class Snapshot(Model):
     newest_revision: int = Field(description="no write after it is in the snapshot")
     key_count: int = Field(description="live keys at `revision`")
     live_hash: KeySpaceHash = Field(description="of the live member at `revision`, asked while the snapshot was taken")
+    origin: Origin = Field(default=Origin(), description="empty in backups of versions that did not ask")
     plain: Digest = Field(description="the snapshot as etcd sent it, its sha256 trailer included")
     stored: Digest = Field(description="the object in the store")
     taken_at: UtcTime

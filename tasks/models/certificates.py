@@ -80,7 +80,7 @@ class Process(Model):
 
     name: str
     started_at: UtcTime = Field(description="by the node's clock")
-    container: str = Field(default="", description="id of its container; empty where crictl does not tell")
+    container: str = Field(default="", description="id of its container; empty for a process of the host")
 
 
 class Served(Model):

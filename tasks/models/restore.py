@@ -2,6 +2,7 @@
 
 from enum import StrEnum
 from pathlib import PurePosixPath
+from typing import Literal
 
 from pydantic import Field
 
@@ -16,6 +17,10 @@ PARKED = "/etc/kubernetes/kube-runbooks-parked"
 """Beside it, on the same file system: a move is one rename. Inside, kubelet would read it."""
 
 WORK = "/var/lib/kube-runbooks/restore"
+
+
+Difference = Literal["ca", "nodes"]
+"""What of a backup may be another cluster's, if the operator says so: its CA, or all of its nodes."""
 
 
 class Place(StrEnum):
@@ -40,12 +45,35 @@ class Phase(StrEnum):
 
 
 class RestoreRecord(Model):
-    """What a restore leaves on each node, so that any later run finds out what is left to do."""
+    """What a restore leaves on each node, so that any later run finds out what is left to do.
+
+    An attempt whose members are not these any more is replaced by another one, whose record keeps the record of the first:
+    a chain, at whose end is the attempt that found the original data.
+    """
 
     id: str = Field(pattern=r"^[0-9a-z-]{1,60}$")
     backup: str
     members: tuple[str, ...]
     phase: Phase | None = None
+    replaces: "RestoreRecord | None" = Field(
+        default=None, description="the attempt before, with its phase at that time"
+    )
+
+    @property
+    def chain(self) -> tuple["RestoreRecord", ...]:
+        """This attempt, and those before it, the newest first."""
+        return (self, *(self.replaces.chain if self.replaces else ()))
+
+    @property
+    def served(self) -> "RestoreRecord | None":
+        """The newest attempt before this one on whose data API servers have run: the way back leads no further than there."""
+        return next((one for one in self.chain[1:] if one.phase is Phase.SERVING), None)
+
+    @property
+    def attempts(self) -> tuple[str, ...]:
+        """The oldest first: what was there before the first of them is the original data, which `rollback` puts back."""
+        chain = self.chain
+        return tuple(one.id for one in reversed(chain[: chain.index(self.served)] if self.served else chain))
 
 
 class MemberOnNode(Model):
@@ -64,6 +92,9 @@ class MemberOnNode(Model):
     client_url: str
     peers: tuple[str, ...] = Field(default=(), description="members that it was told of when it joined")
     on_node: EtcdOnNode
+    held_by: str = Field(
+        default="", description="a process, neither its static pod's nor its unit's, that has the database open"
+    )
 
     @property
     def minor(self) -> str:
@@ -81,13 +112,24 @@ class ControlPlaneNode(Model):
     name: str
     unreached: str = ""
     manifests: dict[str, Place] = Field(default={}, description="of each pod of the control plane that has one")
-    running: tuple[str, ...] = Field(default=(), description="of the control plane's programs")
+    running: tuple[str, ...] = Field(
+        default=(), description="of the control plane's programs: by their containers, or by etcd's unit"
+    )
+    unseen: str = Field(default="", description="why its processes could not be read; then nobody knows what runs")
     missing: tuple[str, ...] = Field(default=(), description="programs that a restore needs and the node lacks")
     member: MemberOnNode | None = None
     not_understood: str = Field(default="", description="what in its etcd manifest or unit is not as expected")
+    authority_files: tuple[str, ...] = Field(
+        default=(), description="that its API server and its controller manager take for the cluster's CA"
+    )
+    authorities: tuple[str, ...] = Field(default=(), description="sha256 of the certificates in them")
     work_free_bytes: int = 0
     record: RestoreRecord | None = Field(default=None, description="of a restore that has not ended")
     ended: tuple[str, ...] = Field(default=(), description="ids of restores that came to their end here")
+    over: tuple[str, ...] = Field(
+        default=(),
+        description="ids of attempts that were rolled back or replaced: a record of one is of no restore any more",
+    )
     tools: str = Field(default="", description="folder with etcdutl, or empty")
     tools_problem: str = ""
 
@@ -108,13 +150,28 @@ class ControlPlaneFacts(Model):
     observed_at: UtcTime
     nodes: tuple[ControlPlaneNode, ...]
     live_revision: int | None = Field(default=None, description="of the cluster as it is, when a member still says it")
+    live_ids: tuple[str, ...] = Field(default=(), description="the ids of etcd's cluster that running members tell")
+    in_quorum: tuple[str, ...] = Field(default=(), description="nodes whose member answered a read that needs a quorum")
+    api_answers: tuple[str, ...] = Field(default=(), description="nodes whose API server serves requests")
+
+    @property
+    def serves(self) -> bool:
+        """The cluster works: etcd has quorum, and an API server answers."""
+        return bool(self.in_quorum and self.api_answers)
+
+    @property
+    def over(self) -> set[str]:
+        """Ids of attempts that are nobody's any more, also where a node that was away still has their record."""
+        return {one for node in self.nodes for one in node.over}
 
     @property
     def under_way(self) -> RestoreRecord | None:
-        """The restore that has not ended, as the node where it came furthest has it."""
+        """The restore that has not ended: of a chain of attempts the newest, as the node where it came furthest has it."""
         order = [None, *Phase]
-        records = [node.record for node in self.nodes if node.record]
-        return max(records, key=lambda record: order.index(record.phase), default=None)
+        records = [node.record for node in self.nodes if node.record and node.record.id not in self.over]
+        replaced = {one.id for record in records for one in record.chain[1:]}
+        newest = [record for record in records if record.id not in replaced]
+        return max(newest, key=lambda record: order.index(record.phase), default=None)
 
 
 class RestoreTarget(Model):
@@ -133,6 +190,9 @@ class RestorePlan(Plan):
     targets: tuple[RestoreTarget, ...] = ()
     control_planes: tuple[str, ...] = ()
     nodes: tuple[str, ...] = Field(default=(), description="all that were reached; their kubelets are restarted")
+    replaces: RestoreRecord | None = Field(
+        default=None, description="the attempt before this one, which had other members"
+    )
     ended: bool = Field(default=False, description="an earlier attempt of this run has come to the end")
     serving: bool = Field(
         default=False, description="etcd runs on the restored data already: never again from the start"
@@ -144,11 +204,6 @@ class RestorePlan(Plan):
         return tuple(dict.fromkeys([*self.control_planes, *(target.node for target in self.targets)]))
 
     @property
-    def kept(self) -> dict[str, str]:
-        """Where the old data of each node is kept."""
-        return {target.node: str(target.member.beside(f"before-{self.id}")) for target in self.targets}
-
-    @property
     def initial_cluster(self) -> str:
         """As `etcdutl snapshot restore` wants it."""
         return ",".join(f"{target.member.name}={target.member.peer_url}" for target in self.targets)
@@ -157,8 +212,38 @@ class RestorePlan(Plan):
     def record(self) -> RestoreRecord:
         """For the nodes."""
         return RestoreRecord(
-            id=self.id, backup=self.backup, members=tuple(target.member.name for target in self.targets)
+            id=self.id,
+            backup=self.backup,
+            members=tuple(target.member.name for target in self.targets),
+            replaces=self.replaces,
         )
+
+
+class Kept(Model):
+    """Where a node keeps the data that a restore has replaced; nothing of ours removes it."""
+
+    original: str = Field(
+        default="", description="the folder with the data from before the first attempt; empty: it had none"
+    )
+    of_attempts: tuple[str, ...] = Field(default=(), description="folders with what earlier attempts had restored")
+
+
+class Ended(Model):
+    """A restore that came to its end, and what it has left."""
+
+    kept: dict[str, Kept] = Field(description="by node")
+
+
+class RolledBack(Model):
+    """A restore that was taken back."""
+
+    nodes: tuple[str, ...]
+    had_no_data: tuple[str, ...] = Field(
+        default=(), description="nodes that had no data before: the restored data stays there"
+    )
+    of_attempts: dict[str, tuple[str, ...]] = Field(
+        default={}, description="folders by node with what earlier attempts had restored"
+    )
 
 
 class Stopped(Model):

@@ -1,7 +1,7 @@
 """Whether and how a cluster is brought back to the state of a backup."""
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from tasks.models.backups import Backup
@@ -12,10 +12,14 @@ from tasks.models.restore import (
     WORK,
     ControlPlaneFacts,
     ControlPlaneNode,
+    Difference,
     Phase,
     RestorePlan,
+    RestoreRecord,
     RestoreTarget,
 )
+from tasks.policy.findings import softened
+from tasks.policy.origin import findings_of_origin, findings_of_service, in_words
 
 REVISION_BUMP = 1_000_000_000
 """Added to the revision of the backup: more than any cluster writes in the week between a backup and its restore.
@@ -36,13 +40,15 @@ def plan_restore(  # noqa: PLR0913 - each is a fact or a word of the operator, b
     confirm: str,
     lost: Sequence[str] = (),
     from_cluster: str = "",
+    may_differ: Sequence[Difference] = (),
+    replace_healthy: bool = False,
     restore_id: str,
     now: datetime,
 ) -> RestorePlan:
     """Every node, every act, what is lost by it; or every reason why not. `confirm` has to repeat the cluster's name.
 
     A restore that is under way on the nodes is gone on with, under its own id, unless its members are not these any
-    more: then it begins anew, and what it had put in place is kept as everything else.
+    more: then another attempt begins, which knows the one before, and the original data stays what `rollback` puts back.
     """
     present = [node for node in facts.nodes if not node.unreached and node.name not in lost]
     targets = tuple(
@@ -50,13 +56,19 @@ def plan_restore(  # noqa: PLR0913 - each is a fact or a word of the operator, b
     )
     control_planes = tuple(node.name for node in present if node.is_control_plane)
     record = facts.under_way
-    same = record is not None and record.members == tuple(target.member.name for target in targets)
+    same = record if record and record.members == tuple(target.member.name for target in targets) else None
     refusals = [
         *_refusals_of_backup(backup, cluster, from_cluster),
         *_refusals_of_input(facts, cluster, confirm, lost),
         *_refusals_of_strangers(targets, (*lost, *(node.name for node in facts.nodes if node.unreached))),
-        *(refusal for node in present for refusal in _refusals_of_node(node, backup)),
+        *(refusal for node in present for refusal in _refusals_of_node(node, backup, same)),
     ]
+    findings = [*findings_of_origin(facts, backup, present, may_differ)]
+    if not (same and same.phase is Phase.SERVING):  # what works then is the restored data
+        findings += findings_of_service(facts, backup, cluster, now=now, replace_healthy=replace_healthy)
+    if same and same.phase not in {None, Phase.PREPARED}:  # what was begun has to come to its end
+        findings = [softened(one) for one in findings]
+    refusals += [one for one in findings if isinstance(one, Refusal)]
     if record and record.backup != backup.id:
         refusals.append(_other(record.backup, backup.id, record.id))
     if not targets:
@@ -64,15 +76,19 @@ def plan_restore(  # noqa: PLR0913 - each is a fact or a word of the operator, b
     if not control_planes:
         refusals.append(_nobody(cluster, "no reachable node has the manifest of an API server"))
     plan = RestorePlan(
-        id=record.id if record and same else restore_id,
+        id=same.id if same else _fresh(restore_id, facts),
         backup=backup.id,
         targets=targets,
         control_planes=control_planes,
         nodes=tuple(node.name for node in present),
+        replaces=same.replaces if same else record,
         ended=any(restore_id in node.ended for node in facts.nodes) and record is None,
-        serving=same and record is not None and record.phase is Phase.SERVING,
+        serving=same is not None and same.phase is Phase.SERVING,
         skips=tuple(Skip(subject=name, reason="named as lost: it is not part of the new cluster") for name in lost),
-        cautions=_cautions(facts, backup, lost, now),
+        cautions=(
+            *_cautions(facts, backup, lost, now),
+            *(one for one in findings if isinstance(one, Caution)),
+        ),
         refusals=tuple(refusals),
     )
     return plan if refusals else plan.model_copy(update={"steps": _steps(plan, backup)})
@@ -90,8 +106,8 @@ def etcdutl_words(plan: RestorePlan, target: RestoreTarget) -> tuple[str, ...]:
     )
 
 
-def plan_rollback(facts: ControlPlaneFacts, *, cluster: str, confirm: str) -> RestorePlan:
-    """The state from before a restore that did not get to its end, put back."""
+def plan_rollback(facts: ControlPlaneFacts, *, cluster: str, confirm: str, lost: Sequence[str] = ()) -> RestorePlan:
+    """The state from before a restore that did not get to its end, put back: of several attempts, from before the first."""
     record = facts.under_way
     refusals = [_not_confirmed(cluster, confirm)] if confirm != cluster else []
     if record is None:
@@ -111,29 +127,58 @@ def plan_rollback(facts: ControlPlaneFacts, *, cluster: str, confirm: str) -> Re
             )
         )
     refusals += [
-        Refusal(subject=node.name, problem=node.unreached, next_step="bring it back: its old state is on its disk")
+        Refusal(
+            subject=node.name,
+            problem=node.unreached,
+            next_step=f"bring it back: its old state is on its disk; or say lost=[{node.name!r}] if it is gone for good",
+        )
         for node in facts.nodes
-        if node.unreached
+        if node.unreached and node.name not in lost
     ]
+    refusals += [refusal for node in facts.nodes for refusal in _refusals_of_rollback(node)]
+    present = [node for node in facts.nodes if not node.unreached]
     return RestorePlan(
         id=record.id if record else "",
         backup=record.backup if record else "",
+        replaces=record.replaces if record else None,
         targets=tuple(
-            RestoreTarget(node=node.name, member=node.member, tools=node.tools) for node in facts.nodes if node.member
+            RestoreTarget(node=node.name, member=node.member, tools=node.tools) for node in present if node.member
         ),
-        control_planes=tuple(node.name for node in facts.nodes if node.is_control_plane),
-        nodes=tuple(node.name for node in facts.nodes),
+        control_planes=tuple(node.name for node in present if node.is_control_plane),
+        nodes=tuple(node.name for node in present),
         steps=tuple(
             Step(
                 subject=node.name,
-                act="stop the control plane, put the old data directory and the manifests back, start it",
+                act=_back_in_words(record),
                 reason="rollback was asked for",
             )
+            for node in present
+            if record and (node.is_control_plane or node.has_etcd)
+        ),
+        skips=tuple(
+            Skip(subject=node.name, reason="named as lost: its old data stays where it is")
             for node in facts.nodes
-            if node.is_control_plane or node.has_etcd
+            if node.unreached and node.name in lost
         ),
         refusals=tuple(refusals),
     )
+
+
+def _refusals_of_rollback(node: ControlPlaneNode) -> Iterator[Refusal]:
+    """What would stop it half-way."""
+    if node.not_understood:
+        yield Refusal(
+            subject=node.name,
+            problem=node.not_understood,
+            next_step="put its old data back by hand, as docs/etcd-restore.md says",
+        )
+    yield from _processes(node)
+
+
+def _back_in_words(record: RestoreRecord) -> str:
+    first, *others = record.attempts
+    told = f" (the data from before attempt {first}, the first of {len(others) + 1})" if others else ""
+    return f"stop the control plane, put the old data directory{told} and the manifests back, start it"
 
 
 def _refusals_of_backup(backup: Backup, cluster: str, from_cluster: str) -> list[Refusal]:
@@ -204,9 +249,40 @@ def _nobody(cluster: str, problem: str) -> Refusal:
     )
 
 
-def _refusals_of_node(node: ControlPlaneNode, backup: Backup) -> list[Refusal]:
-    if not node.has_etcd:
-        return []
+def _fresh(restore_id: str, facts: ControlPlaneFacts) -> str:
+    """An id that no attempt had before: a run that is retried after another one, or after a rollback, is another attempt."""
+    record = facts.under_way
+    taken = facts.over | {one.id for one in (record.chain if record else ())}
+    ids = (restore_id, *(f"{number}-{restore_id}" for number in range(2, len(taken) + 3)))
+    return next(one for one in ids if one not in taken)
+
+
+def _refusals_of_node(node: ControlPlaneNode, backup: Backup, same: RestoreRecord | None) -> list[Refusal]:
+    found = _problems_of_member(node, backup, same) if node.has_etcd else []
+    return [
+        *_processes(node),
+        *(Refusal(subject=node.name, problem=problem, next_step=step) for problem, step in found),
+    ]
+
+
+def _processes(node: ControlPlaneNode) -> Iterator[Refusal]:
+    """What cannot be seen cannot be proven to have stopped; and who has the database open would write to it."""
+    if node.unseen and (node.has_etcd or node.is_control_plane):
+        yield Refusal(
+            subject=node.name,
+            problem=f"nobody knows what runs on it: {node.unseen}",
+            next_step="give the login of ssh: full sudo there",
+        )
+    if node.member and node.member.held_by:
+        yield Refusal(
+            subject=node.name,
+            problem=f"{node.member.held_by} has the database in {node.member.data_dir} open, and is neither the static pod "
+            "etcd nor etcd.service",
+            next_step="end it: these files are replaced",
+        )
+
+
+def _problems_of_member(node: ControlPlaneNode, backup: Backup, same: RestoreRecord | None) -> list[tuple[str, str]]:
     found = [(f"has no {program}", "install it there") for program in node.missing]
     if node.not_understood:
         found.append((node.not_understood, "restore by hand, as docs/etcd-restore.md says"))
@@ -214,9 +290,9 @@ def _refusals_of_node(node: ControlPlaneNode, backup: Backup) -> list[Refusal]:
         found.append((node.tools_problem, "put etcdutl of that minor version on the node"))
     if node.member and (wrong := _version_problem(node.member.minor, backup.snapshot.etcd_version)):
         found.append((wrong, "restore with the minor version of etcd that took the backup, then upgrade"))
-    if not (node.record and node.record.phase):
+    if not (same and node.record and node.record.id == same.id and node.record.phase):  # space was needed once
         found += _space_problems(node, backup.snapshot.plain.size)
-    return [Refusal(subject=node.name, problem=problem, next_step=step) for problem, step in found]
+    return found
 
 
 def _version_problem(minor: str, taken_by: str) -> str:
@@ -305,11 +381,13 @@ def _swap_in_words(plan: RestorePlan, target: RestoreTarget) -> str:
     member = target.member
     data, kept, new = member.data_dir, member.beside(f"before-{plan.id}"), member.beside(f"restore-{plan.id}")
     below = "/member" if member.is_mount else ""
-    return f"`mv {data}{below} {kept}{below}`, `mv {new}{below} {data}{below}`"
+    aside = member.beside(f"attempt-{plan.id}")
+    told = f" (to {aside} where an earlier attempt has kept the original already)" if plan.record.attempts[1:] else ""
+    return f"`mv {data}{below} {kept}{below}`{told}, `mv {new}{below} {data}{below}`"
 
 
 def _cautions(facts: ControlPlaneFacts, backup: Backup, lost: Sequence[str], now: datetime) -> tuple[Caution, ...]:
-    taken, age = backup.snapshot.taken_at, _in_words((now - backup.snapshot.taken_at).total_seconds())
+    taken, age = backup.snapshot.taken_at, in_words((now - backup.snapshot.taken_at).total_seconds())
     cautions = [
         Caution(
             subject=backup.id,
@@ -345,9 +423,3 @@ def _lost(name: str) -> Caution:
         next_step=f"keep it off; afterwards `kubectl delete node {name}`, on it or on its replacement `kubeadm reset`, "
         "then `kubeadm join --control-plane`",
     )
-
-
-def _in_words(seconds: float) -> str:
-    minutes = int(seconds) // 60
-    days, hours = minutes // 1440, minutes // 60 % 24
-    return f"{days} d {hours} h" if days else f"{hours} h {minutes % 60} min"

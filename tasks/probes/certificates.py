@@ -41,7 +41,7 @@ from tasks.models.kubeadm_certificates import (
 )
 from tasks.models.restore import PARKED
 from tasks.probes.node_facts import Printed
-from tasks.probes.static_pods import flags_of, parse_flags
+from tasks.probes.static_pods import PROCESSES, flags_of, parse_flags
 from tasks.probes.x509 import described, signer_of, sum_of
 
 HANDSHAKE_SECONDS = 5
@@ -61,7 +61,9 @@ TRUST_FLAGS = (
 
 CLIENT_PORT, PEER_PORT, KUBELET_PORT, CONTROLLERS_PORT, SCHEDULER_PORT = 2379, 2380, 10250, 10257, 10259
 
-TOOLS = r"""
+TOOLS = (
+    PROCESSES
+    + r"""
 encoded() { base64 -w0; }
 only_certificates() { sed -n '/^-----BEGIN CERTIFICATE-----/,/^-----END CERTIFICATE-----/p'; }
 public() { openssl pkey -pubout -outform DER 2> /dev/null | encoded; }
@@ -82,8 +84,9 @@ kubeconfig() { # FILE COPY_OF
   echo "trusted $1 $(value certificate-authority-data "$1" | while read -r line; do printf '%s' "$line" | base64 -d; done | only_certificates | encoded)"
 }
 process() { # NAME; ps knows whole seconds, and its files are written in the second in which it is started anew
-  pid=$(pgrep -ox "$(echo "$1" | cut -c1-15)") || return 0
-  container=$(timeout 10 crictl ps --quiet --state running --name "^$1\$" 2> /dev/null | head -n 1)
+  pid=$(pids_of "$1" | head -n 1)
+  [ -n "$pid" ] || return 0
+  container=$(container_of "$pid")
   started=$(echo "$(cut -d ' ' -f 1 /proc/uptime) $(sed 's/.*) //' "/proc/$pid/stat") $(date +%s.%N)" \
     | awk -v hz="$(getconf CLK_TCK)" 'NF > 21 { printf "%.2f", $NF - $1 + $21 / hz }')
   echo "process $1 $started $container"
@@ -97,6 +100,7 @@ served() { # NAME PORT HOST...
   echo "served $name $port $found"
 }
 """
+)
 
 
 def look(folder: PurePosixPath, copies: Sequence[KubeconfigCopy] = (), port: int = 6443) -> str:
@@ -141,14 +145,14 @@ own=$(hostname -I 2> /dev/null | tr ' ' '\\n' | head -n 3)
 flag() {{ echo "$flags" | sed -n "s/^--$1=//p" | head -n 1; }}
 at() {{ echo "$1" | tr ',' '\\n' | sed -n 's|^https://\\(.*\\):[0-9]*$|\\1|p'; }}
 secure=$(sed -n 's/.*--secure-port=//p' "$folder/manifests/kube-apiserver.yaml" 2> /dev/null)
-if pgrep -x kube-apiserver > /dev/null; then served {API_SERVER} "${{secure:-{port}}}" 127.0.0.1 $own; fi
-if pgrep -x etcd > /dev/null; then
+if [ -n "$(pids_of kube-apiserver)" ]; then served {API_SERVER} "${{secure:-{port}}}" 127.0.0.1 $own; fi
+if [ -n "$(pids_of etcd)" ]; then
   served {ETCD} {CLIENT_PORT} $(at "$(flag listen-client-urls)") $own
   served {ETCD} {PEER_PORT} $(at "$(flag listen-peer-urls)") $own
 fi
-if pgrep -x kube-controller > /dev/null; then served {CONTROLLERS} {CONTROLLERS_PORT} 127.0.0.1 $own; fi
-if pgrep -x kube-scheduler > /dev/null; then served {SCHEDULER} {SCHEDULER_PORT} 127.0.0.1 $own; fi
-if pgrep -x kubelet > /dev/null; then served {KUBELET} {KUBELET_PORT} 127.0.0.1 $own; fi
+if [ -n "$(pids_of kube-controller-manager)" ]; then served {CONTROLLERS} {CONTROLLERS_PORT} 127.0.0.1 $own; fi
+if [ -n "$(pids_of kube-scheduler)" ]; then served {SCHEDULER} {SCHEDULER_PORT} 127.0.0.1 $own; fi
+if [ -n "$(pids_of kubelet)" ]; then served {KUBELET} {KUBELET_PORT} 127.0.0.1 $own; fi
 unit=$(systemctl show --property=ExecStart --value etcd.service 2> /dev/null)
 [ -z "$unit" ] || echo "unit $(echo "$unit" | encoded)"
 true

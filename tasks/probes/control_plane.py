@@ -6,6 +6,7 @@ import re
 from tasks.models.cluster import EtcdEndpoint, EtcdOnNode
 from tasks.models.restore import MANIFESTS, PARKED, WORK, ControlPlaneNode, MemberOnNode, Place, RestoreRecord
 from tasks.probes.static_pods import (
+    PROCESSES,
     EtcdOfApiServer,
     EtcdPod,
     flags_of,
@@ -26,8 +27,10 @@ UNIT = "etcd.service"
 def look() -> str:
     """The command, which changes nothing; its output is for `parse`."""
     return f"""set -u
+{PROCESSES}
 encoded() {{ base64 -w0; }}
 etcd=""
+unseen=$(sees_processes 2>&1) || echo "unseen $unseen"
 for pod in {" ".join(PODS)}; do
   for place in active:{MANIFESTS} parked:{PARKED}; do
     file=${{place#*:}}/$pod.yaml
@@ -36,7 +39,7 @@ for pod in {" ".join(PODS)}; do
     [ $pod != etcd ] || etcd=$(tr '\\n' ' ' < "$file")
     break
   done
-  ! pgrep -x "$(echo $pod | cut -c1-15)" > /dev/null || echo "running $pod"
+  [ -z "$(pids_of $pod)" ] || echo "running $pod"
 done
 if [ -z "$etcd" ] && systemctl cat {UNIT} > /dev/null 2>&1; then
   show() {{ systemctl show --property="$1" --value {UNIT}; }}
@@ -55,10 +58,11 @@ free() {{ # of the file system that has, or will have, the path
 echo "work_free $(free {WORK})"
 if [ -e {WORK}/record.json ]; then
   echo "record $(encoded < {WORK}/record.json)"
-  id=$(sed -n 's/.*"id":"\\([^"]*\\)".*/\\1/p' {WORK}/record.json)
-  [ ! -e "{WORK}/$id.phase" ] || echo "phase $(cat "{WORK}/$id.phase")"
 fi
-for file in {WORK}/*.ended; do [ ! -e "$file" ] || echo "ended $(basename "$file" .ended)"; done
+for file in {WORK}/*.phase; do [ ! -e "$file" ] || echo "phase $(basename "$file" .phase) $(cat "$file")"; done
+for kind in ended over; do
+  for file in {WORK}/*.$kind; do [ ! -e "$file" ] || echo "$kind $(basename "$file" .$kind)"; done
+done
 data=$(echo "$etcd" | sed -n 's/.*--data-dir[= ]\\([^ ]*\\).*/\\1/p')
 if [ -n "$data" ]; then
   echo "data_free $(free "$(dirname "$data")/x")"
@@ -66,6 +70,7 @@ if [ -n "$data" ]; then
   echo "data_bytes $(du -sb "$data" 2> /dev/null | cut -f1)"
   echo "data_owner $(stat -c %u:%g "$data" 2> /dev/null || echo 0:0)"
   ! mountpoint -q "$data" || echo "data_mount yes"
+  others_with "$data/member/snap/db" | sed 's/^/data_held /'
 fi
 true
 """
@@ -86,10 +91,20 @@ def parse(node: str, stdout: bytes) -> ControlPlaneNode:
         missing=tuple(words for kind, words in lines if kind == "missing"),
         member=member,
         not_understood=problem,
+        unseen=values.get("unseen", ""),
+        authority_files=_authority_files(texts),
         work_free_bytes=int(values.get("work_free", 0)),
-        record=_record(values),
+        record=_record(values, dict(words.split(" ") for kind, words in lines if kind == "phase")),
         ended=tuple(words for kind, words in lines if kind == "ended"),
+        over=tuple(words for kind, words in lines if kind == "over"),
     )
+
+
+def _authority_files(manifests: dict[str, str]) -> tuple[str, ...]:
+    """What clients of the API are checked by, and what pods are given to check the API by: kubeadm has one file for both."""
+    flags = {pod: flags_of(manifests[pod]) for pod in (API_SERVER, CONTROLLERS[0]) if pod in manifests}
+    found = (flags.get(API_SERVER, {}).get("client-ca-file"), flags.get(CONTROLLERS[0], {}).get("root-ca-file"))
+    return tuple(dict.fromkeys(file for file in found if file))
 
 
 Found = tuple[MemberOnNode | None, str]
@@ -156,14 +171,15 @@ def _member(pod: EtcdPod, values: dict[str, str], client: EtcdOnNode, version: s
         client_url=pod.client_urls[0],
         peers=pod.peers,
         on_node=client,
+        held_by=values.get("data_held", ""),
     )
 
 
-def _record(values: dict[str, str]) -> RestoreRecord | None:
+def _record(values: dict[str, str], phases: dict[str, str]) -> RestoreRecord | None:
     if "record" not in values:
         return None
     record = RestoreRecord.model_validate_json(_decoded(values["record"]))
-    return RestoreRecord.model_validate({**record.model_dump(), "phase": values.get("phase")})
+    return RestoreRecord.model_validate({**record.model_dump(), "phase": phases.get(record.id)})
 
 
 def _decoded(text: str) -> str:

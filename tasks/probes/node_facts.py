@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from tasks.models.base import Model
 from tasks.models.ca_rotation import WORK as CA_ROTATIONS
 from tasks.models.nodes import NodeFacts, PackageManager, Packages, StaticPod
-from tasks.probes.static_pods import image_of
+from tasks.probes.static_pods import PROCESSES, image_of
 
 PROGRAMS = ("kubeadm", "kubelet", "kubectl")
 FLAG_FILES = ("/var/lib/kubelet/kubeadm-flags.env", "/etc/default/kubelet", "/etc/sysconfig/kubelet")
@@ -102,7 +102,8 @@ systemctl list-units --no-legend --plain --state=active,activating,deactivating 
 
 _HEAD = "# Everything that an upgrade asks of a machine; changes nothing."
 
-_SYSTEM = f"""echo "kernel $(uname -r)"
+_SYSTEM = f"""{PROCESSES}
+echo "kernel $(uname -r)"
 sed -n 's/^\\(ID\\|ID_LIKE\\|VERSION_ID\\)=/os_\\1 /p' /etc/os-release | tr -d '"'
 echo "cgroup $(stat -fc %T /sys/fs/cgroup)"
 [ "$(wc -l < /proc/swaps)" -le 1 ] || echo "swap yes"
@@ -115,7 +116,7 @@ free() {{ # of the file system that has, or will have, the path
   df --output=avail -B1 "$path" | tail -n 1 | tr -d ' '
 }}
 for path in /var/lib /etc/kubernetes; do echo "free $path $(free $path)"; done
-pid=$(pgrep -ox kubelet) && echo "flags $(tr '\\0' '\\n' < /proc/$pid/cmdline | sed -n 's/^--\\([^=]*\\).*/\\1/p' | tr '\\n' ' ')"
+pid=$(main_pid kubelet.service); [ -z "$pid" ] || echo "flags $(tr '\\0' '\\n' < /proc/$pid/cmdline | sed -n 's/^--\\([^=]*\\).*/\\1/p' | tr '\\n' ' ')"
 for file in {" ".join(FLAG_FILES)}; do
   [ ! -e $file ] || echo "flag_file $file $(grep -v '^#' $file | grep -oe '--[a-z][a-z0-9-]*' | sed 's/^--//' | tr '\\n' ' ')"
 done

@@ -8,9 +8,12 @@ from tasks.models.backups import Backup
 from tasks.models.restore import MANIFESTS, PARKED, WORK, MemberOnNode, Phase, RestorePlan, RestoreRecord, RestoreTarget
 from tasks.probes.control_plane import ETCD, UNIT
 from tasks.probes.node_snapshot import READ_CA
+from tasks.probes.static_pods import PROCESSES
 
 GONE_SECONDS = 10
 """That a script waits before it answers that something still runs."""
+
+JOBS = "/var/lib/kube-runbooks/jobs"
 
 DROP_IN = f"/etc/systemd/system/{UNIT}.d/50-kube-runbooks-parked.conf"
 
@@ -21,8 +24,13 @@ def new_folder(member: MemberOnNode, restore_id: str) -> PurePosixPath:
 
 
 def kept_folder(member: MemberOnNode, restore_id: str) -> PurePosixPath:
-    """Where the old data stays. Nothing of ours ever deletes it."""
+    """Where the data from before a restore stays: of several attempts, of the first one. Nothing of ours ever deletes it."""
     return member.beside(f"before-{restore_id}")
+
+
+def attempts_folder(member: MemberOnNode, restore_id: str) -> PurePosixPath:
+    """Where an attempt keeps what the attempt before it had restored, while the original data is kept already."""
+    return member.beside(f"attempt-{restore_id}")
 
 
 def prepare(plan: RestorePlan, target: RestoreTarget, backup: Backup, words: Sequence[str]) -> str:
@@ -35,6 +43,7 @@ mkdir -p {WORK}
 {_phase_of(plan.id)}
 case "$phase" in {Phase.STOPPED}|{Phase.SWAPPED}|{Phase.SERVING}) echo "prepared before"; exit ;; esac
 {_write_record(plan.record)}
+{_clear(member, plan.record.attempts[:-1])}
 [ "$(cat {new}/ready 2>/dev/null)" = {_marker(plan)} ] && {{ {_mark(plan.id, Phase.PREPARED)}; exit; }}
 work={WORK}/download
 trap 'rm -rf "$work"' EXIT
@@ -63,16 +72,17 @@ sync -f {new}
 def park(pods: tuple[str, ...], *, end: bool = False) -> str:
     """Takes static pods away from kubelet, or stops etcd's unit; prints those that still run after ten seconds.
 
-    A kubelet that does not run would not notice: it is started. With `end` they are told to end, by SIGTERM, as kubelet
-    does: without a manifest it starts none of them again. Others of that name (an etcd of a workload) are not.
+    A kubelet that does not run would not notice: it is started. With `end` their processes are told to end, by SIGTERM, as
+    kubelet does: without a manifest it starts none of them again. A workload's process of the same name is left alone.
     """
     moves = "\n".join(
         f"[ ! -e {MANIFESTS}/{pod}.yaml ] || mv -f {MANIFESTS}/{pod}.yaml {PARKED}/{pod}.yaml" for pod in pods
     )
-    names = " ".join(pod[:15] for pod in pods)  # all that the kernel keeps of a name
-    own = f"grep -qaF {MANIFESTS.rpartition('/')[0]}/ /proc/$pid/cmdline 2> /dev/null"
-    tell = f'for name in {names}; do for pid in $(pgrep -x "$name"); do ! {own} || kill $pid || true; done; done'
+    names = " ".join(pods)
+    tell = f'for name in {names}; do for pid in $(pids_of "$name"); do kill "$pid" || true; done; done'
     return f"""set -eu
+{PROCESSES}
+sees_processes
 mkdir -p -m 700 {PARKED}
 {moves}
 {_stop_unit() if ETCD in pods else ""}
@@ -80,7 +90,7 @@ mkdir -p -m 700 {PARKED}
 {tell if end else ""}
 for try in $(seq {GONE_SECONDS * 5}); do
   left=""
-  for name in {names}; do ! pgrep -x "$name" > /dev/null || left="$left $name"; done
+  for name in {names}; do [ -z "$(pids_of "$name")" ] || left="$left $name"; done
   [ -n "$left" ] || break
   sleep 0.2
 done
@@ -114,19 +124,33 @@ case "$phase" in {"|".join(further) or "none"}) ;; *) {_mark(record.id, phase)} 
 
 
 def swap(plan: RestorePlan, target: RestoreTarget) -> str:
-    """Puts the new data in the old one's place, which is kept. A mount point stays: what is in it moves."""
+    """Puts the new data in the old one's place, which is kept. A mount point stays: what is in it moves.
+
+    The original is what the first attempt finds; what a later one finds is the data that an earlier one has restored, and is
+    kept under another name. A file in place of a folder says that there was no data.
+    """
     member = target.member
-    data, new, kept = member.data_dir, new_folder(member, plan.id), kept_folder(member, plan.id)
-    below = "/member" if member.is_mount else ""
+    data, new = member.data_dir, new_folder(member, plan.id)
+    *earlier, _ = plan.record.attempts
+    below = _below(member)
+    found = " ".join(f"{kept_folder(member, one)}{below}" for one in earlier)
+    kept, aside = kept_folder(member, plan.id), attempts_folder(member, plan.id)
+    make = 'mkdir -p -m 700 "$kept"'
     return f"""set -eu
 {_phase_of(plan.id)}
 case "$phase" in {Phase.SWAPPED}|{Phase.SERVING}) rm -rf {new} {data}/ready; exit ;; esac
-{_NO_ETCD}
+{_no_etcd(member)}
 is_new() {{ [ "$(cat "$1"/ready 2>/dev/null)" = {_marker(plan)} ]; }}
-is_new {new} || is_new {data} || [ -e {kept} ] || {{ echo "the new data is not ready" >&2; exit 1; }}
-{f"mkdir -p -m 700 {kept}" if member.is_mount else ""}
+is_new {new} || is_new {data} || {{ echo "the new data is not ready" >&2; exit 1; }}
 if [ -e {new}{below} ]; then  # else it is in its place already, and what is there must stay
-  [ -e {kept}{below} ] || [ ! -e {data}{below} ] || mv -T {data}{below} {kept}{below}
+  kept={kept}
+  for original in {found}; do [ ! -e "$original" ] || kept={aside}; done
+  {make if member.is_mount else ""}
+  if [ -e {data}{below} ] && [ -e "$kept{below}" ]; then kept={aside}; {make if member.is_mount else ":"}; fi  # a rollback was cut off
+  if [ -e {data}{below} ] && [ -e "$kept{below}" ]; then rm -rf {data}{below}
+  elif [ -e {data}{below} ]; then mv -T {data}{below} "$kept{below}"
+  elif [ "$kept" = {kept} ] && [ ! -e "$kept{below}" ]; then touch "$kept{below}"
+  fi
   mv -T {new}{below} {data}{below}
 fi
 sync -f {data}
@@ -135,30 +159,74 @@ rm -rf {new} {data}/ready
 """
 
 
-def swap_back(restore_id: str, member: MemberOnNode) -> str:
-    """Puts the old data back, where the new one has taken its place; the new one, which is the backup's, goes."""
-    data, new, kept = member.data_dir, new_folder(member, restore_id), kept_folder(member, restore_id)
-    moves = (
-        f"""if [ -e {kept}/member ]; then rm -rf {data}/member; mv -T {kept}/member {data}/member; fi
-rmdir {kept} 2> /dev/null || true"""
-        if member.is_mount
-        else f"""if [ -e {kept} ]; then rm -rf {data}; mv -T {kept} {data}; fi"""
-    )
-    return f"set -eu\n{_NO_ETCD}\n{moves}\nrm -rf {new}\n[ ! -e {data} ] || sync -f {data}\n"
+def swap_back(attempts: Sequence[str], member: MemberOnNode) -> str:
+    """Puts the original data back where an attempt has taken its place; what was restored, which is the backup's, goes.
 
-
-def end(restore_id: str) -> str:
-    """The restore is over: its record stays, under another name."""
+    `attempts`: the oldest first. Prints `nothing` where there was no data before, and `attempt FOLDER` for what is left. The
+    phases go first: a restore that is run again after a rollback that was cut off prepares this node from the start.
+    """
+    data, below = member.data_dir, _below(member)
+    kept = " ".join(f"{kept_folder(member, one)}{below}" for one in attempts)
+    folders = [folder(member, one) for one in attempts for folder in (kept_folder, attempts_folder)]
+    left = " ".join(f"{attempts_folder(member, one)}" for one in attempts)
     return f"""set -eu
-mkdir -p {WORK}
-[ ! -e {WORK}/record.json ] || mv {WORK}/record.json {WORK}/{restore_id}.ended
-rm -f {WORK}/*.phase
+{_no_etcd(member)}
+rm -f {" ".join(f"{WORK}/{one}.phase" for one in attempts)}
+{_clear(member, attempts)}
+for kept in {kept}; do
+  if [ -d "$kept" ]; then rm -rf {data}{below}; mv -T "$kept" {data}{below}; break
+  elif [ -e "$kept" ]; then echo nothing; rm -f "$kept"; break
+  fi
+done
+{f"rmdir {' '.join(map(str, folders))} 2> /dev/null || true" if member.is_mount else ""}
+for folder in {left}; do [ ! -d "$folder" ] || echo "attempt $folder"; done
+[ ! -e {data} ] || sync -f {data}
 """
 
 
-def forget(restore_id: str) -> str:
-    """A restore was rolled back: it never was."""
-    return f"rm -f {WORK}/record.json {WORK}/*.phase; rm -rf /var/lib/kube-runbooks/jobs/restore-{restore_id}-*\n"
+def end(record: RestoreRecord, member: MemberOnNode | None = None) -> str:
+    """The restore is over: its record stays, under another name. Prints where the data from before is: `original FOLDER`, `attempt FOLDER`."""
+    first, *others = (one.id for one in record.chain)
+    lines = ["set -eu", f"mkdir -p {WORK}"]
+    lines += [f"touch {WORK}/{one}.ended {WORK}/{one}.over" for one in others]
+    lines.append(f"[ ! -e {WORK}/record.json ] || mv {WORK}/record.json {WORK}/{first}.ended")
+    lines.append(f"rm -f {WORK}/*.phase")
+    if member:
+        lines += [line for one in record.chain for line in _kept_by(one.id, member)]
+    return "\n".join([*lines, ""])
+
+
+def _kept_by(restore_id: str, member: MemberOnNode) -> list[str]:
+    """Names an attempt's folders that have data; those that have none go."""
+    below, lines = _below(member), []
+    folders = {"original": kept_folder(member, restore_id), "attempt": attempts_folder(member, restore_id)}
+    for kind, folder in folders.items():
+        lines.append(f"[ ! -f {folder}{below} ] || rm -f {folder}{below}")
+        lines.append(f"[ ! -d {folder}{below} ] || echo {kind} {folder}")
+        lines += [f"rmdir {folder} 2> /dev/null || true"] if member.is_mount else []
+    return lines
+
+
+def parse_kept(stdout: bytes) -> tuple[tuple[str, ...], tuple[str, ...], bool]:
+    """Folders with original data, folders with what attempts had restored, and whether there was no data before."""
+    lines = [line.partition(" ")[::2] for line in stdout.decode().splitlines()]
+
+    def of(kind: str) -> tuple[str, ...]:
+        return tuple(folder for found, folder in lines if found == kind)
+
+    return of("original"), of("attempt"), ("nothing", "") in lines
+
+
+def forget(record: RestoreRecord) -> str:
+    """A restore was rolled back: it never was. One before it, on which API servers have run, is under way as it was."""
+    phases = " ".join(f"{WORK}/{one}.phase" for one in record.attempts)
+    before = _write_record(record.served) if record.served else f"rm -f {WORK}/record.json"
+    return f"set -eu\nmkdir -p {WORK}\n{before}\nrm -f {phases}\n"
+
+
+def close(record: RestoreRecord) -> str:
+    """Its attempts are over, also for a node that comes back with a record of one; to be noted when no node has one any more."""
+    return f"touch {' '.join(f'{WORK}/{one}.over' for one in record.attempts)}\n"
 
 
 def ready() -> str:
@@ -175,7 +243,14 @@ def restart_kubelet() -> str:
     return "! systemctl is-enabled --quiet kubelet 2> /dev/null || systemctl restart kubelet\n"
 
 
-_NO_ETCD = '! pgrep -x etcd > /dev/null || { echo "etcd runs on this node" >&2; exit 1; }'
+def _no_etcd(member: MemberOnNode) -> str:
+    """Ends the script where the member's own etcd runs, or anybody has its database open; a workload's etcd is in nobody's way."""
+    database = f"{member.data_dir}/member/snap/db"
+    return f"""{PROCESSES}
+sees_processes
+[ -z "$(pids_of {ETCD})" ] || {{ echo "etcd runs on this node: process $(pids_of {ETCD} | head -n 1)" >&2; exit 1; }}
+held=$(others_with {database} | head -n 1)
+[ -z "$held" ] || {{ echo "$held has {database} open" >&2; exit 1; }}"""
 
 
 def _stop_unit() -> str:
@@ -194,6 +269,20 @@ def _start_unit() -> str:
   rm -f {DROP_IN}; systemctl daemon-reload; rm -f {PARKED}/{UNIT}; systemctl reset-failed {UNIT} || true
 fi
 ! systemctl cat {UNIT} > /dev/null 2>&1 || systemctl start --no-block {UNIT}"""
+
+
+def _below(member: MemberOnNode) -> str:
+    """What of a data directory moves: all of it, or where it is a mount point what is in it."""
+    return "/member" if member.is_mount else ""
+
+
+def _clear(member: MemberOnNode, attempts: Sequence[str]) -> str:
+    """What attempts have prepared and not put in place goes, and so does the job that may still be at it."""
+    return "\n".join(
+        f"""systemctl stop 'kube-runbooks-restore-{one}-*.service' 2> /dev/null || true
+rm -rf {new_folder(member, one)} {JOBS}/restore-{one}-*"""
+        for one in attempts
+    )
 
 
 def _marker(plan: RestorePlan) -> str:

@@ -17,6 +17,7 @@ from flows.etcd_restore_drill import etcd_restore_drill
 from tasks.errors import Refused
 from tasks.models.report import Outcome, Report
 from tasks.models.retention import Retention
+from tasks.probes.x509 import certificates_in, fingerprint_of
 from tests.servers.binaries import ROOT
 from tests.servers.etcd import EtcdCluster
 from tests.servers.prefect_server import PrefectServer
@@ -56,6 +57,24 @@ def test_a_backup_is_a_followers_snapshot_that_etcdutl_restores(site: Site, tmp_
     )
     assert taken["key_count"] == keys
     assert site.uploads() == []
+
+
+def test_a_backup_says_of_which_cluster_it_is(site: Site) -> None:
+    """By what is in the snapshot: members, nodes, and the CA that pods are given; a restore compares it."""
+    site.etcd.put("/registry/minions/cp1", "node")
+    site.etcd.put("/registry/minions/w1", "node")
+    site.etcd.put("/registry/minionsx/w2", "no node")
+    site.etcd.put(
+        "/registry/configmaps/kube-system/kube-root-ca.crt", f"k8s ConfigMap {site.etcd.authority.ca.read_text()}"
+    )
+    etcd_backup_to_s3(site.name)
+    [manifest] = site.manifests()
+    [authority] = certificates_in(site.etcd.authority.ca.read_bytes())
+    assert manifest["snapshot"]["origin"] == {
+        "members": sorted(member.name for member in site.etcd.members),
+        "nodes": ["cp1", "w1"],
+        "authorities": [fingerprint_of(authority)],
+    }
 
 
 def test_the_terminal_says_what_the_report_says_first(site: Site, prefect_server: PrefectServer) -> None:

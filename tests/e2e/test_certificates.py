@@ -362,7 +362,7 @@ def first_end(machine: Machine) -> datetime:
 
 def processes(machine: Machine) -> dict[str, str]:
     """Of static pods, by their ids."""
-    return {pod: machine.run(f"pgrep -ox {pod[:15]}").strip() for pod in PODS}
+    return {pod: machine.run(f"pgrep -of '^{pod} --'").strip() for pod in PODS}
 
 
 def pending(lab: Lab) -> list[dict[str, Any]]:

@@ -45,7 +45,25 @@ spec:
     spec:
       terminationGracePeriodSeconds: 1
       containers: [{name: web, image: IMAGE, command: [/bin/busybox, sleep, "100000"]}]
-"""
+---
+apiVersion: apps/v1
+kind: DaemonSet
+metadata: {name: namesakes, namespace: kept}
+spec:
+  selector: {matchLabels: {app: namesakes}}
+  template:
+    metadata: {labels: {app: namesakes}}
+    spec:
+      terminationGracePeriodSeconds: 1
+      tolerations: [{operator: Exists}]
+      containers:
+        - {name: etcd, image: IMAGE, command: [/bin/busybox, sh, -c, "SCRIPT > /etcd; chmod +x /etcd; exec /etcd"]}
+        - {name: calico, image: IMAGE, command: [/bin/busybox, sh, -c, "SCRIPT > /kube-controllers; chmod +x /kube-controllers; exec /kube-controllers"]}
+""".replace("SCRIPT", r"printf '#!/bin/busybox sh\nwhile :; do sleep 9; done\n'")
+"""On every node also processes that are called as etcd and (in 15 letters) as the controller manager: nobody may stop for them."""
+
+KILL_ETCD = "pkill -9 -f '^etcd --'"
+"""The control plane's own: the workload's of that name has no flags."""
 
 
 @pytest.fixture
@@ -110,7 +128,7 @@ def test_the_only_one_left_is_restored_also_after_a_power_cut_of_all(backed_up: 
     for machine in lab.control_planes:
         machine.power_cut()
     lab["cp1"].restart()
-    wait_until(lambda: lab["cp1"].run("pgrep -x etcd || true"), 180, "etcd runs on cp1")
+    wait_until(lambda: lab["cp1"].run("pgrep -f '^etcd --' || true"), 180, "etcd runs on cp1")
     report = restore(backed_up, lost=["cp2", "cp3"])
     assert report["outcome"] == "completed"
     assert evidence(report, "start etcd")["members"] == ["cp1"]
@@ -169,7 +187,7 @@ def test_from_the_bucket_alone_onto_empty_data_directories_killed_three_times(
 ) -> None:
     """As when all three disks are new. Each run goes on from what the one before has left; all boundaries are in e2e-full."""
     for machine in backed_up_again.lab.control_planes:
-        machine.run("pkill -9 -x etcd; rm -rf /var/lib/etcd/member")
+        machine.run(f"{KILL_ETCD}; rm -rf /var/lib/etcd/member")
     for die in IN_CI:
         assert restore(backed_up_again, die=die)["outcome"] == "running"
     assert restore(backed_up_again)["outcome"] == "completed"
@@ -192,9 +210,11 @@ def test_killed_at_a_boundary_and_run_again(backed_up_again: LabSite, labs: Labs
 
 
 def test_a_restore_that_was_cut_off_is_rolled_back(backed_up_again: LabSite, labs: Labs) -> None:
-    """As long as no API server has run on the restored data, all of the old state is there again."""
+    """As long as no API server has run on the restored data, all of the original state is there again, also after two attempts."""
     died = restore(backed_up_again, die="after swap data")
     assert "-p rollback=true" in died["way_back"]
+    again = restore(backed_up_again, die="after swap data", lost=["cp3"])
+    assert again["outcome"] == "running"
     refused = restore(backed_up_again, rollback=True, confirm="another")
     assert refused["outcome"] == "refused"
     report = restore(backed_up_again, rollback=True)
@@ -203,6 +223,9 @@ def test_a_restore_that_was_cut_off_is_rolled_back(backed_up_again: LabSite, lab
     assert backed_up_again.exists("configmap", "-n", "later", "told")
     assert backed_up_again.exists("deployment", "-n", "kept", "web")
     assert_nothing_under_way(backed_up_again)
+    assert [line for line in report["summary"] if line.startswith("cp1: what earlier attempts")]
+    for machine in backed_up_again.lab.control_planes:
+        machine.run("rm -rf /var/lib/etcd/attempt-*")
     again = restore(backed_up_again, rollback=True)
     assert "no restore is under way" in again["problem"]
     labs.brought_back()
@@ -215,8 +238,13 @@ def test_what_is_wrong_is_refused_before_anything_is_touched(backed_up_again: La
         odd = restore(backed_up_again)
     assert "cp3: its etcd manifest has not the flags that kubeadm gives" in odd["problem"]
     before = processes(lab)
-    plan = backed_up_again.run("etcd_restore_from_s3")
+    works = restore(backed_up_again, replace_healthy=False)
+    assert works["outcome"] == "refused"
+    assert "it works: etcd has quorum on cp1, cp2, cp3" in works["problem"]
+    assert "replace_healthy=true" in works["next_step"]
+    plan = backed_up_again.run("etcd_restore_from_s3", replace_healthy=True)
     assert plan["outcome"] == "completed"
+    assert "not compared" not in str(plan["plan"]["cautions"])
     acts = " ".join(step["act"] for step in plan["plan"]["steps"])
     assert all(f"--name {machine.name} " in acts for machine in lab.control_planes)
     assert "revisions will be lost" in str(plan["plan"]["cautions"])
@@ -226,6 +254,10 @@ def test_what_is_wrong_is_refused_before_anything_is_touched(backed_up_again: La
     other = manifest.replace(f"{name}/", "other/", 1)
     backed_up_again.s3.put_object(Bucket=BUCKET, Key=other, Body=backed_up_again.read(manifest))
     assert "is the manifest of" in restore(backed_up_again, from_cluster="other")["problem"]
+    with another_origin(backed_up_again, manifest, "authorities", "00" * 32):
+        assert "it is the backup of another cluster" in restore(backed_up_again)["problem"]
+    with another_origin(backed_up_again, manifest, "nodes", "prod1"):
+        assert "none of its nodes (prod1) is a node of the profile" in restore(backed_up_again)["problem"]
     with lab["cp2"].full_disk("/var/lib/etcd"):
         full = restore(backed_up_again)["problem"]
     assert "cp2: /var/lib/etcd has" in full
@@ -236,6 +268,17 @@ def test_what_is_wrong_is_refused_before_anything_is_touched(backed_up_again: La
     labs.brought_back()
 
 
+@contextmanager
+def another_origin(site: LabSite, manifest: str, part: str, value: str) -> Iterator[None]:
+    """The newest backup is another cluster's, as it would be under a profile of the same name."""
+    before = site.read(manifest)
+    changed = json.loads(before)
+    changed["snapshot"]["origin"][part] = [value]
+    site.s3.put_object(Bucket=BUCKET, Key=manifest, Body=json.dumps(changed).encode())
+    yield
+    site.s3.put_object(Bucket=BUCKET, Key=manifest, Body=before)
+
+
 def fill_and_back_up(site: LabSite, route: str = "tunnel") -> None:
     """A workload that is in the backup, and objects that are not."""
     kubectl = site.lab.kubectl
@@ -243,6 +286,7 @@ def fill_and_back_up(site: LabSite, route: str = "tunnel") -> None:
     kubectl("apply", "-f", "-", text=WORKLOAD.replace("IMAGE", WORKLOAD_IMAGE))
     kubectl("create", "configmap", "-n", "kept", "told", "--from-literal=value=before")
     kubectl("rollout", "status", "-n", "kept", "deployment/web", "--timeout=60s")
+    kubectl("rollout", "status", "-n", "kept", "daemonset/namesakes", "--timeout=60s")
     assert site.run("etcd_backup_to_s3", route=route)["outcome"] == "completed"
     kubectl("create", "namespace", "later")
     kubectl("create", "configmap", "-n", "later", "told", "--from-literal=value=later")
@@ -262,8 +306,8 @@ def test_an_external_etcd_behind_a_bastion_is_restored(fresh_external: LabSite) 
 
 
 def restore(site: LabSite, die: str = "", **parameters: object) -> dict[str, Any]:
-    """A run that is confirmed."""
-    confirmed: dict[str, Any] = {"mode": "apply", "confirm": site.name} | parameters
+    """A run that is confirmed, also over a cluster that works."""
+    confirmed: dict[str, Any] = {"mode": "apply", "confirm": site.name, "replace_healthy": True} | parameters
     return site.run("etcd_restore_from_s3", die=die, **confirmed)
 
 
@@ -281,7 +325,8 @@ def another_manifest(machine: Machine) -> Iterator[None]:
 def break_etcd(machine: Machine) -> None:
     """Its database is overwritten, and it dies, if it runs just now."""
     machine.run(
-        "dd if=/dev/urandom of=/var/lib/etcd/member/snap/db bs=1M count=2 conv=notrunc status=none; pkill -9 -x etcd || true"
+        "dd if=/dev/urandom of=/var/lib/etcd/member/snap/db bs=1M count=2 conv=notrunc status=none; "
+        f"{KILL_ETCD} || true"
     )
 
 
@@ -312,4 +357,7 @@ def assert_nothing_under_way(site: LabSite) -> None:
 
 def processes(lab: Lab) -> dict[str, str]:
     """Process ids of the control plane: what was restarted has others."""
-    return {machine.name: machine.run("pgrep -x 'etcd|kube-apiserver|kubelet'") for machine in lab.control_planes}
+    return {
+        machine.name: machine.run("pgrep -f '^(etcd|kube-apiserver) --'; pgrep -x kubelet")
+        for machine in lab.control_planes
+    }

@@ -257,7 +257,10 @@ def test_a_program_that_was_started_right_after_its_file_was_written_has_read_it
         try:
             time.sleep(1.3)
             done = subprocess.run(
-                ["sh", "-c", f"{TOOLS}\nprocess {program.name}"], capture_output=True, check=True, text=True
+                ["sh", "-c", f"{TOOLS}\npids_of() {{ echo {process.pid}; }}\nprocess {program.name}"],
+                capture_output=True,
+                check=True,
+                text=True,
             )
         finally:
             process.kill()

@@ -109,11 +109,12 @@ def test_members_are_found_from_manifests_and_from_what_api_servers_are_told() -
 def test_traces_of_a_restore_are_read() -> None:
     """Of one that has not ended, and of those that have."""
     record = '{"id":"22222222","backup":"b","members":["cp1"]}'
-    traces = f"record {encoded(record)}\nphase swapped\nended 11111111\nended 00000000\nmissing zstd\n"
+    traces = f"record {encoded(record)}\nphase 33333333 serving\nphase 22222222 swapped\nended 11111111\nended 00000000\nover 4\nmissing zstd\n"
     parked = CP1.replace("manifest etcd active", "manifest etcd parked")
     node = parse("cp1", (parked + traces).encode())
     assert node.record
     assert (node.record.id, node.record.phase, node.ended) == ("22222222", Phase.SWAPPED, ("11111111", "00000000"))
+    assert node.over == ("4",)
     assert (node.manifests["etcd"], node.missing) == (Place.PARKED, ("zstd",))
     begun = parse("cp1", f"record {encoded(record)}\n".encode())
     assert begun.record

@@ -22,13 +22,12 @@ from tests.unit.test_leaves import EXTERNAL, STACKED
 FOLDER = PurePosixPath("/etc/kubernetes")
 RUN = "0a1b2c3d-4711"
 QUICK = """\
-pgrep() { return 1; }
 openssl() {
   [ "$1" = genrsa ] || { command openssl "$@"; return; }
   command openssl ecparam -name prime256v1 -genkey -noout -out "$3"
 }
 """
-"""No processes are looked for, and keys are made in a moment."""
+"""Keys are made in a moment."""
 
 
 def said(stdout: bytes) -> Output:

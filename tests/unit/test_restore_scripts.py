@@ -1,15 +1,13 @@
 """The scripts that swap data directories, run for real on folders: cut off at any command, they come to the same end."""
 
-import shutil
-import signal
 import subprocess
 from pathlib import Path, PurePosixPath
 
 import pytest
 
-from tasks.models.restore import RestorePlan, RestoreTarget
-from tasks.probes import restore
-from tests.unit.test_restore import facts, member, node, plan
+from tasks.models.restore import ControlPlaneNode, Phase, RestorePlan, RestoreTarget
+from tasks.probes import control_plane, restore
+from tests.unit.test_restore import backup, facts, member, node, plan
 
 
 class Machine:
@@ -19,20 +17,34 @@ class Machine:
         self.folder = folder
         self.data, self.work = folder / "etcd", folder / "work"
         self.work.mkdir()
+        self.proc = folder / "proc"
+        (self.proc / "1").mkdir(parents=True)
+        (self.proc / "1" / "mountinfo").touch()
         if is_mount or old:
             self.data.mkdir()
         if old:
             (self.data / "member").mkdir()
             (self.data / "member" / "db").write_text("old")
-        made: RestorePlan = plan(
-            facts(node("cp1", member=member("cp1", data_dir=PurePosixPath(self.data), is_mount=is_mount)))
-        )
+        self.node = node("cp1", member=member("cp1", data_dir=PurePosixPath(self.data), is_mount=is_mount))
+        self.attempt(plan(facts(self.node)))
+        self.kept = Path(restore.kept_folder(self.target.member, self.plan.id))
+
+    def attempt(self, made: RestorePlan) -> None:
+        """The plan of an attempt, for which all is prepared."""
         self.plan, self.target = made, RestoreTarget.model_validate(made.targets[0])
+        self.prepared(made)
+
+    def prepared(self, made: RestorePlan) -> None:
+        """As the job leaves it."""
         new = Path(restore.new_folder(self.target.member, made.id))
-        (new / "member").mkdir(parents=True)
-        (new / "member" / "db").write_text("new")
+        (new / "member").mkdir(parents=True, exist_ok=True)
+        (new / "member" / "db").write_text(f"new {made.id}")
         (new / "ready").write_text(f"{made.id} {made.backup} {made.initial_cluster}\n")
-        self.kept = Path(restore.kept_folder(self.target.member, made.id))
+
+    def attempt_again(self, run: str) -> None:
+        """Another one, because the members are others now."""
+        before = self.plan.record.model_copy(update={"members": ("cp1", "cp2"), "phase": Phase.SWAPPED})
+        self.attempt(plan(facts(self.node.model_copy(update={"record": before})), restore_id=run))
 
     def run(self, script: str, *, commands: int | None = None) -> int:
         """Its status; with `commands` it dies right before its n-th command that changes anything."""
@@ -40,10 +52,20 @@ class Machine:
         count.write_text("0")
         guard = (
             f"n() {{ c=$(($(cat {count}) + 1)); echo $c > {count}; [ $c -lt {commands or 1000} ] || kill -9 $$; }}\n"
-            'for p in mv mkdir rm sync; do eval "$p() { n; command $p \\"\\$@\\"; }"; done\npgrep() { false; }\n'
+            'for p in mv mkdir rm rmdir touch sync; do eval "$p() { n; command $p \\"\\$@\\"; }"; done\nsystemctl() { false; }\n'
         )
+        script = script.replace("/var/lib/kube-runbooks/jobs", str(self.folder / "jobs"))
+        script = script.replace("/proc/", f"{self.proc}/")  # another cluster may run on this machine
         text = guard + script.replace("/var/lib/kube-runbooks/restore", str(self.work))
-        return subprocess.run(["bash", "-c", text], capture_output=True, check=False).returncode
+        done = subprocess.run(["bash", "-c", text], capture_output=True, text=True, check=False)
+        self.told, self.complained = done.stdout, done.stderr
+        return done.returncode
+
+    @property
+    def found(self) -> ControlPlaneNode:
+        """What a later run observes."""
+        self.run(control_plane.look())
+        return control_plane.parse("cp1", self.told.encode())
 
     @property
     def now(self) -> str:
@@ -57,7 +79,7 @@ KINDS = pytest.mark.parametrize(
 
 
 @KINDS
-@pytest.mark.parametrize("commands", range(1, 9))
+@pytest.mark.parametrize("commands", range(1, 11))
 def test_a_swap_that_was_cut_off_is_finished_by_the_next_one(
     tmp_path: Path, commands: int, *, is_mount: bool, old: bool
 ) -> None:
@@ -65,21 +87,21 @@ def test_a_swap_that_was_cut_off_is_finished_by_the_next_one(
     machine = Machine(tmp_path, is_mount=is_mount, old=old)
     script = restore.swap(machine.plan, machine.target)
     machine.run(script, commands=commands)
+    assert machine.run(script) == 0, machine.complained
     assert machine.run(script) == 0
-    assert machine.run(script) == 0
-    assert machine.now == "new"
+    assert machine.now == "new 11111111"
     assert not Path(restore.new_folder(machine.target.member, machine.plan.id)).exists()
     if old:
         assert (machine.kept / "member" / "db").read_text() == "old"
 
 
 @pytest.mark.parametrize("is_mount", [True, False])
-@pytest.mark.parametrize("commands", range(1, 7))
+@pytest.mark.parametrize("commands", range(1, 10))
 def test_a_swap_is_taken_back_also_when_either_was_cut_off(tmp_path: Path, commands: int, *, is_mount: bool) -> None:
     """The old data is in its place as if nothing had been."""
     machine = Machine(tmp_path, is_mount=is_mount, old=True)
     machine.run(restore.swap(machine.plan, machine.target), commands=commands)
-    back = restore.swap_back(machine.plan.id, machine.target.member)
+    back = restore.swap_back(machine.plan.record.attempts, machine.target.member)
     machine.run(back, commands=commands)
     assert machine.run(back) == 0
     assert machine.now == "old"
@@ -95,22 +117,104 @@ def test_data_that_is_not_ready_is_not_put_in_place(tmp_path: Path) -> None:
     assert machine.now == "old"
 
 
-def test_only_the_control_planes_own_processes_are_told_to_end(tmp_path: Path) -> None:
-    """A workload may have one of the same name: it goes on, and is told as still running."""
-    kubernetes, elsewhere = tmp_path / "kubernetes", tmp_path / "elsewhere"
-    processes = []
-    for folder in (kubernetes, elsewhere):
-        folder.mkdir()
-        shutil.copy("/bin/sleep", folder / "lab-parked")
-        processes.append(subprocess.Popen([folder / "lab-parked", "60"]))
-    own, other = processes
-    script = restore.park(("lab-parked",), end=True).replace("/etc/kubernetes", str(kubernetes))
-    try:
-        told = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
-        assert own.wait(5) == -signal.SIGTERM
-        assert other.poll() is None
-        assert told.stdout.strip() == "lab-parked"
-    finally:
-        for process in processes:
-            process.kill()
-            process.wait()
+@pytest.mark.parametrize("is_mount", [True, False])
+@pytest.mark.parametrize("first", range(1, 9))
+@pytest.mark.parametrize("second", [1, 4, 6, 20])
+def test_the_original_data_is_put_back_after_any_number_of_attempts(
+    tmp_path: Path, first: int, second: int, *, is_mount: bool
+) -> None:
+    """Each attempt and the rollback cut off at any command; what an attempt had restored is kept, and named."""
+    machine = Machine(tmp_path, is_mount=is_mount, old=True)
+    machine.run(restore.swap(machine.plan, machine.target), commands=first)
+    machine.attempt_again("33333333")
+    machine.run(restore.swap(machine.plan, machine.target), commands=second)
+    machine.attempt_again("44444444")
+    assert machine.run(restore.swap(machine.plan, machine.target)) == 0
+    assert machine.now == "new 44444444"
+    back = restore.swap_back(machine.plan.record.attempts, machine.target.member)
+    machine.run(back, commands=(first + second) % 12 + 1)
+    assert machine.run(back) == 0
+    assert machine.now == "old"
+    left = {path.name.rpartition(".")[2] for path in tmp_path.rglob("*-????????") if path.is_dir()}
+    assert left <= {"attempt-33333333", "attempt-44444444"}
+    assert machine.run(back) == 0
+    assert machine.now == "old"
+    assert all(folder in machine.told for folder in left)
+
+
+@pytest.mark.parametrize("is_mount", [True, False])
+@pytest.mark.parametrize("commands", range(1, 14))
+def test_a_rollback_that_was_cut_off_may_be_followed_by_the_restore_or_by_itself(
+    tmp_path: Path, commands: int, *, is_mount: bool
+) -> None:
+    """What the restore finds then is prepared from the start, and the original is still the original."""
+    machine = Machine(tmp_path, is_mount=is_mount, old=True)
+    swap = restore.swap(machine.plan, machine.target)
+    back = restore.swap_back(machine.plan.record.attempts, machine.target.member)
+    machine.run(swap)
+    machine.run(back, commands=commands)
+    if not (machine.work / f"{machine.plan.id}.phase").exists():
+        machine.prepared(machine.plan)
+    assert machine.run(swap) == 0
+    assert machine.now == "new 11111111"
+    assert machine.run(back) == 0
+    assert machine.now == "old"
+
+
+@pytest.mark.parametrize("is_mount", [True, False])
+def test_where_there_was_no_data_the_restored_data_stays_and_is_not_taken_for_the_original(
+    tmp_path: Path, *, is_mount: bool
+) -> None:
+    """A machine with a new disk; and nothing is left of the note that there was none."""
+    machine = Machine(tmp_path, is_mount=is_mount, old=False)
+    machine.run(restore.swap(machine.plan, machine.target))
+    machine.attempt_again("33333333")
+    machine.run(restore.swap(machine.plan, machine.target))
+    assert machine.run(restore.swap_back(machine.plan.record.attempts, machine.target.member)) == 0
+    assert machine.now == "new 33333333"
+    assert "nothing" in machine.told
+    assert not list(tmp_path.rglob("*before-*"))
+
+
+@KINDS
+def test_the_end_names_what_is_kept(tmp_path: Path, *, is_mount: bool, old: bool) -> None:
+    """The original of the first attempt, what the first one had restored, and no empty folder."""
+    machine = Machine(tmp_path, is_mount=is_mount, old=old)
+    machine.run(restore.swap(machine.plan, machine.target))
+    machine.attempt_again("33333333")
+    machine.run(restore.swap(machine.plan, machine.target))
+    assert machine.run(restore.end(machine.plan.record, machine.target.member)) == 0
+    originals, of_attempts, _ = restore.parse_kept(machine.told.encode())
+    assert originals == ((str(machine.kept),) if old else ())
+    assert of_attempts == (str(restore.attempts_folder(machine.target.member, "33333333")),)
+    assert {path.name for path in machine.work.iterdir()} == {"11111111.ended", "11111111.over"}
+    assert machine.kept.exists() == old
+    assert machine.run(restore.end(machine.plan.record)) == 0
+
+
+def test_an_attempt_ends_the_job_of_the_one_before_and_clears_what_it_had_prepared(tmp_path: Path) -> None:
+    """They would write into one folder; a job of its own goes on."""
+    machine = Machine(tmp_path, is_mount=False, old=True)
+    prepared = Path(restore.new_folder(machine.target.member, machine.plan.id))
+    machine.attempt_again("33333333")
+    script = restore.prepare(machine.plan, machine.target, backup(), ["true"])
+    assert "systemctl stop 'kube-runbooks-restore-11111111-*.service'" in script
+    assert "systemctl stop 'kube-runbooks-restore-33333333" not in script
+    assert machine.run(script) == 0
+    assert not prepared.exists()
+    assert (machine.work / "33333333.phase").read_text().strip() == "prepared"
+
+
+def test_a_rollback_forgets_its_attempts_and_keeps_one_on_which_api_servers_have_run(tmp_path: Path) -> None:
+    """That one is under way as it was before."""
+    machine = Machine(tmp_path, is_mount=False, old=True)
+    served = machine.plan.record.model_copy(update={"members": ("cp1", "cp2"), "phase": Phase.SERVING})
+    machine.run(restore.mark(Phase.SERVING, served))
+    machine.attempt(plan(facts(machine.node.model_copy(update={"record": served})), restore_id="33333333"))
+    machine.run(restore.mark(Phase.SWAPPED, machine.plan.record))
+    assert machine.found.record == machine.plan.record.model_copy(update={"phase": Phase.SWAPPED})
+    assert machine.run(restore.forget(machine.plan.record)) == 0
+    assert machine.run(restore.close(machine.plan.record)) == 0
+    assert (machine.found.record, machine.found.over) == (served, ("33333333",))
+    machine.run(restore.forget(served))
+    assert machine.found.record is None
