@@ -13,7 +13,7 @@ from tasks.clients.ssh import Job, JobResult, run_job
 from tasks.cluster import Cluster
 from tasks.drain import cordon, drain, keep_cordoned, uncordon
 from tasks.errors import CommandFailed, NotYet, Refused, RunbookError
-from tasks.gates import Also, gate_control_plane, gate_worker
+from tasks.gates import Also, gate_control_plane, gate_worker, who_is_needed
 from tasks.health import look_before, prove_node, prove_workloads
 from tasks.history import keep_evidence
 from tasks.logs import log_about
@@ -53,9 +53,13 @@ class NodeWork(NodeParts):
         self._told = ""
 
     def gate(self, *, allow_downtime: bool, also: Also = tuple) -> EtcdFacts:
-        """Before each act on a control plane node."""
+        """Before each act on a control plane node: another scheduler and controller manager go on, too."""
+
+        def others() -> Sequence[str]:
+            return (*also(), *who_is_needed(self.handle, self.name))
+
         with self.part("gate"):
-            return gate_control_plane(self.handle, self.name, self.check, allow_downtime=allow_downtime, also=also)
+            return gate_control_plane(self.handle, self.name, self.check, allow_downtime=allow_downtime, also=others)
 
     def gate_of_worker(self, also: Also = tuple) -> None:
         """Before each act on a worker."""

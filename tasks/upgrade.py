@@ -11,6 +11,7 @@ from prefect import task
 from tasks.at_once import on_all, wait_for
 from tasks.clients.ssh import Job, run_job
 from tasks.cluster import Cluster, open_cluster
+from tasks.controllers import look_at_controllers
 from tasks.drain import observe_forecasts
 from tasks.errors import CommandFailed, NotYet, Refused, RunbookError
 from tasks.etcd import look_at_members
@@ -76,14 +77,16 @@ def observe_upgrade(cluster: str, version: str, options: UpgradeOptions) -> Clus
         lambda: look_at_members(handle, "auto"),
         lambda: read_history(handle.store, cluster, RUNBOOK),
         lambda: what_gates_say(handle),
+        lambda: look_at_controllers(handle.kube, handle.control_planes),
     ]
-    machines, api, forecasts, etcd, history, gates = on_all(lambda look: look(), looks)
+    machines, api, forecasts, etcd, history, gates, controllers = on_all(lambda look: look(), looks)
     return ClusterFacts(
         observed_at=datetime.now(UTC),
         target=target if target.startswith(f"{minor}.") else f"{minor}.0",
         nodes=machines,
         api=api.model_copy(update={"forecasts": forecasts}),
         etcd=etcd,
+        controllers=controllers,
         history=history,
         gates=gates,
     )

@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from tasks.models.base import Duration, Model, UtcTime
+from tasks.models.controllers import Controllers
 from tasks.models.drain import DrainForecast, DrainOptions
 from tasks.models.etcd import EtcdFacts
 from tasks.models.nodes import KubeNode, NodeFacts
@@ -95,6 +96,7 @@ class ClusterFacts(Model):
     nodes: tuple[NodeFacts, ...] = Field(description="of the profile")
     api: ApiFacts
     etcd: EtcdFacts
+    controllers: Controllers = Field(description="of all control plane nodes")
     newest_patch: dict[str, str] = Field(
         default={}, description="minor (1.37) to the newest version of it that can be installed, for a chain"
     )

@@ -6,7 +6,9 @@ from datetime import timedelta
 from tasks.models.drain import CORDONED_BY, FAILED
 from tasks.models.etcd import Member
 from tasks.models.nodes import KubeNode
+from tasks.policy.controllers import who_does_not_lead, who_would_not_go_on
 from tasks.policy.findings import Finding, cautioned, findings_of_drain, refused
+from tasks.policy.health import who_is_out
 from tasks.policy.maintenance import ALARM_STEP
 from tasks.policy.quorum import what_ails, what_keeps_it
 from tasks.policy.upgrade_scope import NodeState, Situation, cordon_of_another_runbook
@@ -28,6 +30,7 @@ def rules_of_health(situation: Situation) -> Iterator[Finding]:
         yield from _api_server(node)
     yield from _etcd(situation)
     yield from _downtime(situation)
+    yield from _controllers(situation)
     yield from _system(situation)
     yield from _apis(situation)
     yield from _webhooks(situation)
@@ -128,11 +131,33 @@ def _downtime(situation: Situation) -> Iterator[Finding]:
     control_planes = situation.control_planes
     if len(control_planes) > 1 or not any(node.is_due and node.needs_kubeadm for node in control_planes):
         return
-    problem = "the only control plane node: the API is away while it is upgraded"
+    problem = "the only control plane node: API, scheduler and controller manager are away while it is upgraded"
     if situation.options.allow_downtime:
         yield cautioned(control_planes[0].name, problem, "options.allow_downtime says that this is fine")
     else:
         yield refused(control_planes[0].name, problem, "say options.allow_downtime=true at a time when that is fine")
+
+
+def _controllers(situation: Situation) -> Iterator[Finding]:
+    """Somebody has to schedule and reconcile while one of them is away; a single control plane node is another question."""
+    names = [node.name for node in situation.control_planes]
+    if len(names) == 1:
+        return
+    seen = situation.facts.controllers
+    begun = [node.name for node in situation.nodes if node.begun]
+    out = who_is_out(situation.facts.api.nodes, ours=begun)
+    found = [("control plane", problem) for problem in who_does_not_lead(seen)]
+    found += [
+        (node.name, problem)
+        for node in situation.control_planes
+        if node.is_due and (node.needs_kubeadm or node.needs_kubelet)
+        for problem in who_would_not_go_on(seen, [name for name in names if name != node.name], out=out)
+    ]
+    for subject, problem in found:
+        if situation.is_under_way:
+            yield cautioned(subject, problem, UNDER_WAY)
+        else:
+            yield refused(subject, problem, "repair it first: `kubectl -n kube-system get pods,leases`, and its log")
 
 
 # --- what runs in the cluster

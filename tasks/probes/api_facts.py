@@ -165,11 +165,12 @@ def not_ready(pods: Iterable[JSON]) -> tuple[str, ...]:
         status = pod.get("status", {})
         ready = any(one["type"] == "Ready" and one["status"] == "True" for one in status.get("conditions", []))
         if status.get("phase") != "Succeeded" and not ready and "deletionTimestamp" not in pod["metadata"]:
-            found.append(f"{pod['metadata']['namespace']}/{pod['metadata']['name']} ({_what_it_waits_for(status)})")
+            found.append(f"{pod['metadata']['namespace']}/{pod['metadata']['name']} ({what_it_waits_for(status)})")
     return tuple(sorted(found))
 
 
-def _what_it_waits_for(status: JSON) -> str:
+def what_it_waits_for(status: JSON) -> str:
+    """The reasons of a pod's containers that do not run, else its phase."""
     waiting = [
         one["state"]["waiting"].get("reason", "waiting")
         for one in [*status.get("containerStatuses", []), *status.get("initContainerStatuses", [])]

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from tasks.errors import Refused
 from tasks.models.cluster import UpgradeRules
+from tasks.models.controllers import Leader
 from tasks.models.drain import Treatment, Verdict
 from tasks.models.nodes import PackageManager
 from tasks.models.plan import Caution, Refusal
@@ -27,6 +28,7 @@ from tests.unit.upgrade_facts import (
     OLD,
     PROGRAMS,
     cluster,
+    controllers,
     forecast,
     kube_node,
     kube_proxy,
@@ -1074,7 +1076,7 @@ def test_etcd_without_a_member_to_spare() -> None:
         for name in ("cp1", "cp2")
     ]
     single = cluster(names=("cp1", "w1"), etcd=members(leader="cp1")[:1])
-    away = "the only control plane node: the API is away while it is upgraded"
+    away = "the only control plane node: API, scheduler and controller manager are away while it is upgraded"
     assert told(plan(single).refusals) == [("cp1", away, "say options.allow_downtime=true at a time when that is fine")]
     assert plan(single, nodes=("w1",)).refusals[0].subject == "options.nodes"
     one = plan(single, allow_downtime=True)
@@ -1140,6 +1142,38 @@ HEALTH_TABLE: dict[str, tuple[Facts, tuple[str, str, str]]] = {
 def test_a_cluster_that_is_not_well(facts: Facts, refusal: tuple[str, str, str]) -> None:
     """Nothing is taken away from it."""
     assert told(plan(cluster(**facts)).refusals) == [refusal]
+
+
+def test_a_node_without_another_scheduler_and_controller_manager_stays_as_it_is() -> None:
+    """One that works elsewhere is enough; one on a node that somebody else has cordoned may go any moment."""
+    broken = "its pod is not Ready: CrashLoopBackOff"
+    step = "repair it first: `kubectl -n kube-system get pods,leases`, and its log"
+    two = controllers(cp1="", cp2=broken, cp3=broken)
+    missing = [
+        ("cp1", f"no other {name} would go on: cp2 ({broken}), cp3 ({broken})", step)
+        for name in ("kube-scheduler", "kube-controller-manager")
+    ]
+    assert told(plan(cluster(controllers=two)).refusals) == missing
+    assert plan(cluster(controllers=controllers(cp1="", cp2=broken, cp3=""))).refusals == ()
+    cordoned = plan(cluster(controllers=controllers(cp1="", cp2=broken, cp3=""), nodes={"cp3": {"cordoned": True}}))
+    assert [one.problem for one in cordoned.refusals if one.subject == "cp1"] == [
+        f"no other {name} would go on: cp2 ({broken}), cp3 (its node is cordoned or not Ready)"
+        for name in ("kube-scheduler", "kube-controller-manager")
+    ]
+    begun = plan(cluster(controllers=two, machines={"cp2": half()}))
+    assert begun.refusals == ()
+    assert "no other kube-scheduler would go on" in begun.cautions[-2].problem
+
+
+def test_nobody_is_taken_away_while_no_controller_leads() -> None:
+    """Said once, not of each node."""
+    silent = Leader(
+        component="kube-scheduler", lease="kube-system/kube-scheduler", holder="cp1_7f", seconds=15, is_alive=False
+    )
+    seen = controllers(*CONTROL_PLANES).model_copy(update={"leaders": (silent,)})
+    (refusal,) = plan(cluster(controllers=seen)).refusals
+    assert refusal.subject == "control plane"
+    assert refusal.problem.startswith("no kube-scheduler leads: cp1_7f has not renewed")
 
 
 def test_what_an_upgrade_that_is_under_way_explains_is_gone_on_with() -> None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from tasks.models.controllers import COMPONENTS, Controllers, Instance
 from tasks.models.drain import DrainForecast, Treatment, Verdict
 from tasks.models.etcd import EtcdFacts, Member
 from tasks.models.nodes import KubeNode, NodeFacts, PackageManager, Packages, StaticPod
@@ -109,6 +110,16 @@ def members(leader: str = LEADER, version: str = "3.6.16", **changes: Member) ->
     )
 
 
+def controllers(*names: str, **problems: str) -> Controllers:
+    """A scheduler and a controller manager on each node; by node what ails them. Nobody elects a leader."""
+    told = dict.fromkeys(names, "") | problems
+    return Controllers(
+        instances=tuple(
+            Instance(component=name, node=node, problem=told[node]) for node in sorted(told) for name in COMPONENTS
+        )
+    )
+
+
 def cluster(
     *,
     machines: Mapping[str, Changes] | None = None,
@@ -133,6 +144,7 @@ def cluster(
         "target": NEW,
         "nodes": tuple(machine(name, **told.get(name, {})) for name in names),
         "api": ApiFacts.model_validate(good | dict(api or {})),
+        "controllers": controllers(*(name for name in names if name.startswith("cp"))),
         "etcd": EtcdFacts(cluster_id="c1", observed_at=NOW, members=members() if etcd is None else etcd),
     }
     return ClusterFacts.model_validate(facts | changes)
