@@ -19,6 +19,7 @@ from tasks.gates import lead_elsewhere
 from tasks.health import find_services, what_service_path_says
 from tasks.history import read_history
 from tasks.logs import log_about
+from tasks.manifests import look_at_manifests
 from tasks.models.cluster import UpgradeRules
 from tasks.models.health import Expected
 from tasks.models.upgrade import (
@@ -78,8 +79,9 @@ def observe_upgrade(cluster: str, version: str, options: UpgradeOptions) -> Clus
         lambda: read_history(handle.store, cluster, RUNBOOK),
         lambda: what_gates_say(handle),
         lambda: look_at_controllers(handle.kube, handle.control_planes),
+        lambda: look_at_manifests(handle, handle.control_planes, _configuration(handle)),
     ]
-    machines, api, forecasts, etcd, history, gates, controllers = on_all(lambda look: look(), looks)
+    machines, api, forecasts, etcd, history, gates, controllers, manifests = on_all(lambda look: look(), looks)
     return ClusterFacts(
         observed_at=datetime.now(UTC),
         target=target if target.startswith(f"{minor}.") else f"{minor}.0",
@@ -87,6 +89,7 @@ def observe_upgrade(cluster: str, version: str, options: UpgradeOptions) -> Clus
         api=api.model_copy(update={"forecasts": forecasts}),
         etcd=etcd,
         controllers=controllers,
+        manifests=manifests,
         history=history,
         gates=gates,
     )

@@ -9,6 +9,7 @@ from tasks.models.base import Duration, Model, UtcTime
 from tasks.models.controllers import Controllers
 from tasks.models.drain import DrainForecast, DrainOptions
 from tasks.models.etcd import EtcdFacts
+from tasks.models.manifests import NodeManifests
 from tasks.models.nodes import KubeNode, NodeFacts
 from tasks.models.plan import Plan
 from tasks.models.waves import Took, Waves
@@ -97,6 +98,7 @@ class ClusterFacts(Model):
     api: ApiFacts
     etcd: EtcdFacts
     controllers: Controllers = Field(description="of all control plane nodes")
+    manifests: tuple[NodeManifests, ...] = Field(description="of all control plane nodes")
     newest_patch: dict[str, str] = Field(
         default={}, description="minor (1.37) to the newest version of it that can be installed, for a chain"
     )

@@ -11,6 +11,7 @@ from tasks.models.upgrade import ClusterFacts, NodeUpgrade, UpgradeOptions, Upgr
 from tasks.policy.findings import Finding, cautioned, refused, softened
 from tasks.policy.upgrade_health import rules_of_health
 from tasks.policy.upgrade_machines import rules_of_machines
+from tasks.policy.upgrade_manifests import rules_of_manifests
 from tasks.policy.upgrade_scope import NodeState, Situation, newest_installable, version_before
 from tasks.policy.upgrade_versions import rules_of_input, rules_of_versions
 from tasks.policy.versions import KubernetesVersion, chain_to, count_of, minors_between
@@ -67,7 +68,12 @@ def next_minor(before: str, target: str, *, chain: bool) -> str:
 def _findings(situation: Situation) -> list[Finding]:
     """Each once. Where nothing is to be done, only what was asked for can be refused."""
     findings = [*rules_of_input(situation), *_cautions_of_rules(situation)]
-    others = [*rules_of_versions(situation), *rules_of_machines(situation), *rules_of_health(situation)]
+    others = [
+        *rules_of_versions(situation),
+        *rules_of_machines(situation),
+        *rules_of_manifests(situation),
+        *rules_of_health(situation),
+    ]
     findings += others if situation.due else [softened(one) for one in others]
     return list(dict.fromkeys(findings))
 

@@ -7,6 +7,7 @@ from typing import Any
 from tasks.models.controllers import COMPONENTS, Controllers, Instance
 from tasks.models.drain import DrainForecast, Treatment, Verdict
 from tasks.models.etcd import EtcdFacts, Member
+from tasks.models.manifests import NodeManifests, PodShape, StaticManifest
 from tasks.models.nodes import KubeNode, NodeFacts, PackageManager, Packages, StaticPod
 from tasks.models.upgrade import ApiFacts, ClusterFacts, Workload
 from tests.unit import etcd_facts
@@ -120,6 +121,19 @@ def controllers(*names: str, **problems: str) -> Controllers:
     )
 
 
+def manifest(component: str, found: PodShape | None = None, rendered: PodShape | None = None) -> StaticManifest:
+    """As kubeadm writes it, unless it is told otherwise."""
+    same = PodShape(flags={"tls-min-version": ("VersionTLS12",)})
+    return StaticManifest(component=component, found=found or same, rendered=rendered or same)
+
+
+def manifests(node: str, *changed: StaticManifest, **changes: object) -> NodeManifests:
+    """All of a node; the `changed` ones instead of those of kubeadm."""
+    good = {name: manifest(name) for name in ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")}
+    good |= {one.component: one for one in changed}
+    return NodeManifests.model_validate({"node": node, "manifests": tuple(good.values())} | changes)
+
+
 def cluster(
     *,
     machines: Mapping[str, Changes] | None = None,
@@ -145,6 +159,7 @@ def cluster(
         "nodes": tuple(machine(name, **told.get(name, {})) for name in names),
         "api": ApiFacts.model_validate(good | dict(api or {})),
         "controllers": controllers(*(name for name in names if name.startswith("cp"))),
+        "manifests": tuple(manifests(name) for name in names if name.startswith("cp")),
         "etcd": EtcdFacts(cluster_id="c1", observed_at=NOW, members=members() if etcd is None else etcd),
     }
     return ClusterFacts.model_validate(facts | changes)
