@@ -3,7 +3,7 @@
 What every runbook that disturbs nodes shares. Each part looks at what is there first.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
@@ -11,7 +11,7 @@ from typing import TypeVar
 from tasks.at_once import on_all
 from tasks.clients.ssh import Job, JobResult, run_job
 from tasks.cluster import Cluster
-from tasks.drain import cordon, drain, keep_cordoned, uncordon
+from tasks.drain import cordon, drain, keep_cordoned, noted_unhealthy, uncordon
 from tasks.errors import CommandFailed, NotYet, Refused, RunbookError
 from tasks.gates import Also, gate_control_plane, gate_worker, who_is_needed
 from tasks.health import look_before, prove_node, prove_workloads
@@ -19,7 +19,7 @@ from tasks.history import keep_evidence
 from tasks.logs import log_about
 from tasks.models.drain import CORDONED_BY, FAILED, Drained, DrainOptions, DrainProgress
 from tasks.models.etcd import EtcdFacts
-from tasks.models.health import Expected
+from tasks.models.health import Before, Expected
 from tasks.node_parts import NodeParts
 from tasks.nodes import look_at_machine
 from tasks.policy.waves import may_go_on
@@ -43,13 +43,15 @@ class NodeWork(NodeParts):
         self.machine = look_at_machine(handle, name)
         if self.machine.unreached:
             raise NotYet(self.machine.unreached, hint="look at its sshd and its network")
-        self.before = look_before(handle.kube)
+        self.before = self._before()
         self._left = self._left_by_an_earlier_run()
         self.ticket = ""
         """That the cordon is for; its annotation has it."""
         self.drained: Drained | None = None
         self.unproven = False
         """Something on the machine was changed, and is not proven yet: a failure leaves it cordoned."""
+        self.noticed: tuple[str, ...] = ()
+        """What is wrong after the work, and no reason to fail."""
         self._told = ""
 
     def gate(self, *, allow_downtime: bool, also: Also = tuple) -> EtcdFacts:
@@ -102,16 +104,26 @@ class NodeWork(NodeParts):
         """Cordon and drain. A pod that cannot go refuses before anything is evicted, and takes our cordon away again."""
         self.check()
         with self.part("drain"):
-            cordon(self.handle.kube, self.name, self.run_id, reason, ticket=self.ticket)
+            unhealthy = self.before.unhealthy
+            cordon(self.handle.kube, self.name, self.run_id, reason, ticket=self.ticket, unhealthy=unhealthy)
             drained = drain(self.handle.kube, self.name, options, check=self.check, on_wait=self._tell)
         before = self.drained
         self.drained = _both(before, drained) if before else drained
 
     def prove(self, expected: Expected) -> None:
-        """Until it is healthy."""
+        """Until it is healthy, or no worse than before."""
         with self.part("proof"):
-            prove_node(self.handle, self.name, expected, self.before.services, check=self.check)
+            old = prove_node(self.handle, self.name, expected, self.before, check=self.check)
+        self._notice(f"{one}, as before" for one in old)
         self.unproven = False
+
+    def take_as_it_is(self) -> None:
+        """The proof forgives what is wrong now, whatever an earlier attempt found."""
+        self.before = look_before(self.handle, self.machine)
+
+    def forgive_nothing(self) -> None:
+        """The proof is of a healthy node, not of one that is no worse than before."""
+        self.before = self.before.model_copy(update={"unhealthy": ()})
 
     def give_back(self) -> None:
         """Uncordon, if the cordon is ours, and wait until the cluster is no worse than before."""
@@ -161,6 +173,19 @@ class NodeWork(NodeParts):
             return f"{self.name} is uncordoned again: nothing is half done there" if uncordon(kube, self.name) else ""
         except RunbookError as second:
             return f"{self.name} could not be left as it was found: {second.problem}"
+
+    def _before(self) -> Before:
+        """What an earlier attempt has found wrong, if it has begun here: what is wrong now may be its doing."""
+        before = look_before(self.handle, self.machine)
+        noted = noted_unhealthy(self._annotations)
+        if noted is None and self.is_ours:
+            noted = ()
+        return before if noted is None else before.model_copy(update={"unhealthy": noted})
+
+    def _notice(self, found: Iterable[str]) -> None:
+        self.noticed = tuple(dict.fromkeys((*self.noticed, *found)))
+        for one in self.noticed:
+            log_about(self.name).warning("noticed: %s", one)
 
     def _left_by_an_earlier_run(self) -> str:
         """Why it is cordoned by one of ours; what that one did to the machine is not known here."""

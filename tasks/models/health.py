@@ -18,6 +18,14 @@ class Services(Model):
     dns: str = Field(default="", description="ClusterIP of kube-system/kube-dns; empty when there is none")
 
 
+class Symptom(Model):
+    """Something about a node that is not as it has to be."""
+
+    of: str = Field(description="what was asked, for example `unit containerd`: the same before and after an act")
+    problem: str = Field(description="with the figures of this moment")
+    grave: bool = Field(default=False, description="no act may leave a node like this, even one that found it so")
+
+
 class Expected(Model):
     """What a node has to be."""
 
@@ -26,6 +34,9 @@ class Expected(Model):
     control_plane: str = Field(default="", description="version of its static pods; empty for a worker")
     settle: timedelta = Field(default=timedelta(seconds=10), description="that all has to look well without a break")
     boot_id: str = Field(default="", description="that it must not have any more; empty when it was not rebooted")
+    promised: bool = Field(
+        default=True, description="the act brings these versions: that they were not there before is no excuse"
+    )
 
 
 class NodeLook(Model):
@@ -34,15 +45,16 @@ class NodeLook(Model):
     machine: NodeFacts
     node: KubeNode | None = Field(description="none when the API does not know it")
     pods: tuple[Pod, ...] = Field(description="on this node")
-    service_path: str = Field(
-        description="what is wrong with the way to Services from this node; empty when nothing is"
-    )
+    service_path: dict[str, str] = Field(description="Service that does not answer this node to what is wrong")
     etcd: str = Field(default="", description="what ails its member, or another one; empty when nothing does")
     gates: tuple[str, ...] = Field(default=(), description="what the site's own gates say")
 
 
 class Before(Model):
-    """The cluster before the first act: what was well then has to be well after it."""
+    """The cluster before the first act on a node: afterwards it has to be no worse."""
 
     workloads: tuple[Workload, ...]
     services: Services
+    unhealthy: tuple[str, ...] = Field(
+        default=(), description="`of` of the symptoms that the node had already: they are no reason to fail afterwards"
+    )

@@ -75,7 +75,9 @@ class NodeFacts(Model):
     flag_files: dict[str, tuple[str, ...]] = Field(default={}, description="file to the names of the flags in it")
     fail_cgroup_v1: bool | None = Field(default=None, description="of the kubelet's configuration; none: its default")
     fail_swap_on: bool | None = None
-    active: dict[str, bool] = Field(default={}, description="unit (kubelet, containerd) to whether it runs")
+    active: dict[str, bool] = Field(
+        default={}, description="unit (kubelet, and those of container runtimes) to whether it runs"
+    )
     static_pods: tuple[StaticPod, ...] = ()
     certificates: dict[str, UtcTime] = Field(default={}, description="file below /etc/kubernetes to its expiry")
     cluster_ca: str = Field(default="", description="sha256 of the cluster's CA certificate")
@@ -106,6 +108,7 @@ class KubeNode(Model):
     cordoned: bool = False
     kubelet: str = Field(description="version without v")
     boot_id: str = ""
+    runtime: str = Field(default="", description="for example containerd://2.1.4 or cri-o://1.36.0")
     addresses: tuple[str, ...] = ()
     control_plane: bool = False
     pressures: tuple[str, ...] = Field(default=(), description="conditions that must not be true and are")

@@ -36,6 +36,7 @@ def parse_node(node: JSON, lease: JSON | None) -> KubeNode:
         cordoned=bool(spec.get("unschedulable")),
         kubelet=str(info.get("kubeletVersion", "")).removeprefix("v"),
         boot_id=info.get("bootID", ""),
+        runtime=info.get("containerRuntimeVersion", ""),
         addresses=tuple(one["address"] for one in status.get("addresses", [])),
         control_plane=CONTROL_PLANE in metadata.get("labels", {}),
         pressures=tuple(name for name in PRESSURES if conditions.get(name, {}).get("status") == "True"),

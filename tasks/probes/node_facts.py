@@ -16,7 +16,8 @@ from tasks.probes.static_pods import image_of
 
 PROGRAMS = ("kubeadm", "kubelet", "kubectl")
 FLAG_FILES = ("/var/lib/kubelet/kubeadm-flags.env", "/etc/default/kubelet", "/etc/sysconfig/kubelet")
-UNITS = ("kubelet", "containerd")
+UNITS = ("kubelet", "containerd", "crio", "docker")
+"""Which of the runtimes is the node's own, the API knows: `tasks/policy/health.py`."""
 KUBELET_CERTIFICATE = "/var/lib/kubelet/pki/kubelet-client-current.pem"
 
 MINOR_IN_REPOSITORY = r"core:/stable:/v[0-9]*\.[0-9]*"

@@ -142,10 +142,11 @@ ANSWER = "12 34 85 00 00 01 00 01 00 00 00 00 0a 6b 75"
 )
 def test_the_service_path_lacks_what_does_not_answer(stdout: str, told: str) -> None:
     """A DNS answer with an error or without a record is none."""
-    said = upgrade.what_service_path_lacks(stdout.encode(), dns=True)
+    said = "; ".join(upgrade.what_service_path_lacks(stdout.encode(), dns=True).values())
     assert said.startswith(told)
     assert bool(said) == bool(told)
-    assert upgrade.what_service_path_lacks(b"api 200\n", dns=False) == ""
+    assert upgrade.what_service_path_lacks(b"api 200\n", dns=False) == {}
+    assert list(upgrade.what_service_path_lacks(b"", dns=True)) == ["kubernetes", "kube-dns"]
 
 
 def test_what_scripts_print_is_read() -> None:

@@ -744,7 +744,7 @@ def test_what_is_worth_a_look_on_a_machine(changes: Facts, caution: tuple[str, s
     [
         {"os": "linuxmint", "os_like": ("ubuntu", "debian")},
         {"swap": True, "fail_swap_on": False},
-        {"containerd": "", "active": {"kubelet": True, "containerd": False}},
+        {"active": {"kubelet": True, "containerd": True, "crio": False, "docker": False}},
         {"containerd": "1.7.24"},
         {"flag_files": {"/var/lib/kubelet/kubeadm-flags.env": (FLAG,)}, "kubelet_flags": (FLAG,)},
         {"clock_offset": timedelta(seconds=2)},
@@ -759,9 +759,17 @@ def test_what_is_worth_a_look_on_a_machine(changes: Facts, caution: tuple[str, s
     ],
 )
 def test_what_is_fine_on_a_machine(changes: Facts) -> None:
-    """Neither refused nor worth a look: swap that is meant, CRI-O, flags that kubeadm strips, packages that are there."""
+    """Neither refused nor worth a look: swap that is meant, flags that kubeadm strips, packages that are there."""
     planned = plan(cluster(machines={"w1": changes}))
     assert (planned.refusals, planned.cautions) == ((), ())
+
+
+def test_a_runtime_is_asked_for_by_what_the_node_says() -> None:
+    """With CRI-O a containerd that is installed need not run, and CRI-O has to."""
+    crio = {"w1": {"runtime": "cri-o://1.36.0"}}
+    assert plan(cluster(machines={"w1": {"active": {"containerd": False, "crio": True}}}, nodes=crio)).refusals == ()
+    (one,) = plan(cluster(machines={"w1": {"active": {"containerd": True, "crio": False}}}, nodes=crio)).refusals
+    assert one.problem == "crio does not run"
 
 
 def test_cgroup_v1_is_fine_where_the_clusters_configuration_allows_it_or_the_minor_does() -> None:

@@ -81,6 +81,7 @@ def kube_node(name: str, version: str = OLD, **changes: object) -> KubeNode:
         "ready": True,
         "heartbeat": NOW - timedelta(seconds=5),
         "kubelet": version,
+        "runtime": "containerd://2.1.4",
         "control_plane": name.startswith("cp"),
     }
     return KubeNode.model_validate(good | changes)
