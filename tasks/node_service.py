@@ -68,7 +68,7 @@ def uncordon_node(cluster: str, request: Request, check: Check, *, allow_unhealt
     pod = work.machine.static_pod("kube-apiserver")
     work.prove(
         Expected(
-            kubelet=work.machine.kubelet,
+            kubelet=work.machine.kubelet_in_use,
             since=work.now(),
             control_plane=pod.version if pod else "",
             settle=SETTLE,

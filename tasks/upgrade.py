@@ -48,7 +48,8 @@ from tasks.policy.upgrade import next_minor
 from tasks.policy.upgrade_scope import RUNBOOK, UPGRADE_JOBS
 from tasks.policy.versions import EtcdVersion, KubernetesVersion, what_forbids_etcd
 from tasks.probes import upgrade
-from tasks.probes.api_facts import cluster_configuration, name_and_version, with_etcd_tag
+from tasks.probes.api_facts import cluster_configuration, name_and_version, parse_node, with_etcd_tag
+from tasks.probes.node_facts import version_that_runs, what_runs
 from tasks.retries import ACT, OBSERVE, PATIENT
 from tasks.site_gates import what_gates_say
 
@@ -141,7 +142,7 @@ def upgrade_control_plane_node(cluster: str, node: NodeUpgrade, orders: Orders, 
     """Gate, kubeadm, proof; gate, cordon, drain, kubelet, proof, uncordon. What is done already is left out."""
     handle = open_cluster(cluster)
     work = NodeWork(handle, node.name, RUNBOOK, orders.run_id, check)
-    before, moved = work.machine.kubelet, ""
+    before, moved = _kubelet_in_use(work), ""
     with work.left_as_it_should_be(upgrade.evidence()):
         if _needs_kubeadm(work, node, orders.staged):
             facts = work.gate(allow_downtime=orders.options.allow_downtime)
@@ -149,7 +150,9 @@ def upgrade_control_plane_node(cluster: str, node: NodeUpgrade, orders: Orders, 
             since = work.now()
             with _kubelet_asks_others(work, orders):
                 _upgrade_by_kubeadm(work, node)
-            work.prove(_expected(node, orders.options, kubelet=before, since=since, settle=timedelta()))
+            # kubeadm may have restarted the kubelet, whose program may be newer than what ran before
+            kubelet = version_that_runs(work.run(what_runs()).encode(), "kubelet") or before
+            work.prove(_expected(node, orders.options, kubelet=kubelet, since=since, settle=timedelta()))
         if _needs_kubelet(work, node):
             work.gate(allow_downtime=orders.options.allow_downtime)
             _upgrade_kubelet(work, node, orders.options)
@@ -254,7 +257,7 @@ def _configuration(handle: Cluster) -> dict[str, Any]:
 
 def _upgrade_worker(handle: Cluster, node: NodeUpgrade, orders: Orders, check: Check) -> NodeUpgraded:
     work = NodeWork(handle, node.name, RUNBOOK, orders.run_id, check)
-    before = work.machine.kubelet
+    before = _kubelet_in_use(work)
     with work.left_as_it_should_be(upgrade.evidence()):
         if not work.is_true(upgrade.is_upgraded(node.target)) and before != node.target:
             _upgrade_by_kubeadm(work, node)
@@ -276,7 +279,7 @@ def _needs_kubeadm(work: NodeWork, node: NodeUpgrade, staged: Staged) -> bool:
 
 def _is_cut_off(work: NodeWork, staged: Staged) -> bool:
     """The manifests are the target's, but kubeadm did not come to its end."""
-    return work.machine.kubelet != staged.version and not work.is_true(upgrade.is_upgraded(staged.version))
+    return _kubelet_in_use(work) != staged.version and not work.is_true(upgrade.is_upgraded(staged.version))
 
 
 def _moves_etcd(work: NodeWork, staged: Staged) -> bool:
@@ -289,14 +292,28 @@ def _moves_etcd(work: NodeWork, staged: Staged) -> bool:
 
 def _needs_kubelet(work: NodeWork, node: NodeUpgrade) -> bool:
     """It is old; or an earlier run has taken the node out of service and did not come to its end."""
-    return work.machine.kubelet != node.target or work.is_ours
+    return _is_old(work, node) or work.is_ours
+
+
+def _kubelet_in_use(work: NodeWork) -> str:
+    """The version of its process: as that says itself, else as it told the API."""
+    return work.machine.kubelet_runs or parse_node(work.handle.kube.get(f"/api/v1/nodes/{work.name}"), None).kubelet
+
+
+def _is_old(work: NodeWork, node: NodeUpgrade) -> bool:
+    """Its process, or its program: a package may be new while nobody has restarted what runs."""
+    return {work.machine.kubelet, _kubelet_in_use(work)} != {node.target}
 
 
 @contextmanager
 def _kubelet_asks_others(work: NodeWork, orders: Orders) -> Iterator[None]:
     """While kubeadm replaces etcd, where there is another API server to ask: else the member is away for a minute."""
     endpoint = str(_configuration(work.handle).get("controlPlaneEndpoint", ""))
-    if not endpoint or len(work.handle.control_planes) == 1 or not _moves_etcd(work, orders.staged):
+    only = len(work.handle.control_planes) == 1
+    is_replaced = (
+        work.machine.kubelet != work.machine.kubelet_in_use
+    )  # a restart would make it newer than its API server
+    if not endpoint or only or is_replaced or not _moves_etcd(work, orders.staged):
         yield
         return
     before = work.now()
@@ -347,7 +364,7 @@ def _upgrade_kubelet(work: NodeWork, node: NodeUpgrade, options: UpgradeOptions)
     """Out of service, the packages, the new kubelet, and in service again once it is proven."""
     work.empty(f"{RUNBOOK} to v{node.target}", options.drain)
     manager, since = work.machine.packages.manager, work.now()
-    if work.machine.kubelet != node.target:
+    if _is_old(work, node):
         with work.part("package kubelet"):
             script = upgrade.install(manager, node.target, ["kubelet", "kubectl"]) + upgrade.restart_kubelet(
                 node.target

@@ -197,7 +197,11 @@ def _act(situation: Situation, node: NodeState, *, applies: bool = False) -> str
             f"kubeadm upgrade apply {situation.target}" if applies else f"kubeadm upgrade node to {situation.target}"
         )
     if node.needs_kubelet:
-        acts += ["drain", f"kubelet {situation.target}"]
+        is_there = node.is_replaced and KubernetesVersion.observed(node.machine.kubelet) == situation.target
+        acts += [
+            "drain",
+            f"restart kubelet ({situation.target} is installed)" if is_there else f"kubelet {situation.target}",
+        ]
     return ", ".join(acts) or ACT_UNCORDON
 
 
@@ -210,6 +214,7 @@ def _reason(situation: Situation, node: NodeState, place: str = "") -> str:
         place,
         "its upgrade is under way" if node.begun else "",
         node.unfinished,
+        f"kubelet v{node.machine.kubelet} is installed, v{node.kubelet_in_use} still runs" if node.is_replaced else "",
         node.etcd_step,
         "the last: it leads etcd" if node.leads and not node.begun and _has_company(situation) else "",
         f"evicts {count_of(len(_evicted(situation, node)), 'pod')}" if node.needs_kubelet else "",

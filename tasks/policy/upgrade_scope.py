@@ -47,6 +47,16 @@ class NodeState(ProfileNode):
         return self.selected and self.is_pending
 
     @property
+    def kubelet_in_use(self) -> str:
+        """The version of its kubelet's process: as that says itself, else as it told the API."""
+        return self.machine.kubelet_runs or (self.kube.kubelet if self.kube else "")
+
+    @property
+    def is_replaced(self) -> bool:
+        """Its kubelet was installed anew and not restarted: what runs is another version than what is there."""
+        return self.machine.kubelet not in {"", self.kubelet_in_use}
+
+    @property
     def api_server(self) -> KubernetesVersion | None:
         """The version of its own API server: what it says, else what its manifest says."""
         pod = self.machine.static_pod("kube-apiserver")
@@ -228,7 +238,9 @@ def version_of_image(image: str) -> str:
 
 
 def _needs_kubelet(machine: NodeFacts, kube: KubeNode | None, target: KubernetesVersion) -> bool:
-    return kube is None or _is_not(kube.kubelet, target) or _is_other(machine.kubelet, target)
+    """What runs counts, and what is installed: the API has the version of the process, as of its start."""
+    installed = (machine.kubelet, machine.kubelet_runs)
+    return kube is None or _is_not(kube.kubelet, target) or any(_is_other(text, target) for text in installed)
 
 
 def _is_behind(machine: NodeFacts, target: KubernetesVersion) -> bool:
@@ -240,7 +252,7 @@ def _is_behind(machine: NodeFacts, target: KubernetesVersion) -> bool:
 def _is_between(machine: NodeFacts, target: KubernetesVersion, *, needs_kubelet: bool) -> bool:
     """Some of it is the target, and some is not."""
     parts = [pod.version for pod in machine.static_pods if pod.name in PARTS]
-    reached = [KubernetesVersion.observed(text) == target for text in [*parts, machine.kubelet]]
+    reached = [KubernetesVersion.observed(text) == target for text in [*parts, machine.kubelet_in_use]]
     return any(reached) and (needs_kubelet or not all(reached))
 
 

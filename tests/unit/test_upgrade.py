@@ -245,7 +245,10 @@ def half(**changes: object) -> Facts:
     [
         ({"machines": {"cp3": half()}}, ("cp3", APPLY)),
         ({"machines": {"cp3": half()}, "api": {"kubeadm_version": NEW}}, ("cp3", APPLY)),
-        ({"machines": {"cp3": {"static_pods": static_pods(OLD), "kubelet": NEW}}}, ("cp3", APPLY)),
+        (
+            {"machines": {"cp3": {"static_pods": static_pods(OLD), "kubelet": NEW}}},
+            ("cp3", f"kubeadm upgrade apply v{NEW}, drain, restart kubelet (v{NEW} is installed)"),
+        ),
         ({"machines": {"cp3": {"jobs": ("kubeadm-1-37-2-0a1b",)}}}, ("cp3", APPLY)),
         ({"nodes": {"cp3": {"cordoned": True, "annotations": {"kube-runbooks.io/cordoned-by": "r"}}}}, ("cp3", APPLY)),
         ({"machines": {"cp2": half()}}, ("cp2", f"move etcd's leadership away, {APPLY}")),
@@ -259,6 +262,32 @@ def test_a_node_that_was_begun_comes_first(facts: Facts, first: tuple[str, str])
     assert planned.nodes[0].begun
     assert [node.begun for node in planned.nodes[1:]] == [False] * 4
     assert planned.refusals == ()
+
+
+@pytest.mark.parametrize("runs", [OLD, ""])
+def test_a_kubelet_that_was_installed_and_not_restarted_is_planned_as_a_restart(runs: str) -> None:
+    """Its process is what counts: as that says its version, else as the API has it."""
+    planned = plan(cluster(machines={"w1": {"kubelet": NEW, "kubelet_runs": runs}}))
+    step = next(step for step in planned.steps if step.subject == "w1")
+    assert step.act == "wave 1: kubeadm upgrade node to v1.37.2, drain, restart kubelet (v1.37.2 is installed)"
+    assert "kubelet v1.37.2 is installed, v1.36.3 still runs" in step.reason
+    done = {"version": NEW} | {"kubelet_runs": NEW}
+    skipped = plan(cluster(machines={"w1": done}, nodes=upgraded("w1")))
+    assert [skip.subject for skip in skipped.skips] == ["w1"]
+    stale = plan(cluster(machines={"w1": done | {"kubelet_runs": OLD}}, nodes=upgraded("w1")))
+    assert "w1" in [step.subject for step in stale.steps]
+
+
+def test_a_containerd_that_was_installed_and_not_restarted_does_not_count() -> None:
+    """What runs has to answer the new kubelet; of a node with CRI-O it is not asked."""
+    old = {"containerd": "2.1.4", "containerd_runs": "1.6.20"}
+    planned = plan(cluster(machines={"w1": old}))
+    assert [one.problem for one in planned.cautions] == [
+        "containerd 1.6.20 runs, although 2.1.4 is installed: it was not restarted",
+        "containerd 1.6.20 is older than 1.7: kubelet v1.37.2 warns and goes on",
+    ]
+    crio = {"active": {"kubelet": True, "crio": True}}
+    assert plan(cluster(machines={"w1": old | crio}, nodes={"w1": {"runtime": "cri-o://1.36.0"}})).cautions == ()
 
 
 def test_a_worker_that_was_begun_comes_first_and_the_canary_after_it() -> None:
