@@ -14,7 +14,7 @@ from tasks.models.health import Before, Expected, NodeLook, Services, Symptom
 from tasks.models.nodes import NodeFacts
 from tasks.nodes import LEASES, glance_at_machine, look_at_nodes, look_at_workloads
 from tasks.policy.health import what_fails_already, what_got_worse, what_is_new, what_is_old, what_is_wrong
-from tasks.policy.quorum import what_ails
+from tasks.policy.quorum import MOST_LAG, what_ails
 from tasks.probes.api_facts import parse_node
 from tasks.probes.pods import parse_pod
 from tasks.probes.upgrade import ask_service_path, what_service_path_lacks
@@ -23,9 +23,6 @@ from tasks.site_gates import what_gates_say
 CALL = timedelta(seconds=30)
 HEALTH_LIMIT = timedelta(minutes=10)
 """For a node and its pods to be well again; images are there already."""
-
-MOST_LAG = 1000
-"""Entries that a member may have to catch up."""
 
 
 def look_before(handle: Cluster, machine: NodeFacts) -> Before:
@@ -49,7 +46,7 @@ def look_at_symptoms(handle: Cluster, machines: Sequence[NodeFacts]) -> dict[str
 
     def look(machine: NodeFacts) -> tuple[Symptom, ...]:
         try:
-            failing = _services_that_fail(handle, machine.name, services)
+            failing = services_that_fail(handle, machine.name, services)
         except RunbookError as error:
             machine, failing = machine.model_copy(update={"unreached": error.problem}), {}
         own = tuple(pod for pod in pods if pod.node == machine.name)
@@ -80,15 +77,11 @@ def find_services(kube: KubeClient) -> Services:
     )
 
 
-def what_service_path_says(handle: Cluster, name: str, services: Services) -> str:
-    """What is wrong with the way from a node to the ClusterIPs; empty when nothing is.
+def services_that_fail(handle: Cluster, name: str, services: Services) -> dict[str, str]:
+    """What is wrong with the way from a node to the ClusterIPs, by Service.
 
     Pods that are Ready do not show it: kube-proxy can run, be ready and forward nothing.
     """
-    return "; ".join(_services_that_fail(handle, name, services).values())
-
-
-def _services_that_fail(handle: Cluster, name: str, services: Services) -> dict[str, str]:
     script = ask_service_path(services.kubernetes, services.port, services.dns)
     output = handle.node(name).run(script, timeout=CALL, sudo=True, check=False)
     return what_service_path_lacks(output.stdout, dns=bool(services.dns))
@@ -174,7 +167,7 @@ def look_at(
         machine=machine or glance_at_machine(handle, name),
         node=parse_node(raw, kube.find(f"{LEASES}/{name}")) if raw else None,
         pods=tuple(parse_pod(one) for one in pods),
-        service_path=_services_that_fail(handle, name, services),
+        service_path=services_that_fail(handle, name, services),
         etcd=what_etcd_says(handle) if etcd else "",
         gates=what_gates_say(handle),
     )

@@ -3,6 +3,7 @@
 What every runbook that disturbs nodes shares. Each part looks at what is there first.
 """
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -11,13 +12,13 @@ from typing import TypeVar
 from tasks.at_once import on_all
 from tasks.clients.ssh import Job, JobResult, run_job
 from tasks.cluster import Cluster
-from tasks.drain import cordon, drain, keep_cordoned, noted_unhealthy, uncordon
+from tasks.drain import annotate, cordon, drain, keep_cordoned, noted_unhealthy, uncordon
 from tasks.errors import CommandFailed, NotYet, Refused, RunbookError
 from tasks.gates import Also, gate_control_plane, gate_worker, who_is_needed
 from tasks.health import look_before, prove_node, prove_workloads
 from tasks.history import keep_evidence
 from tasks.logs import log_about
-from tasks.models.drain import CORDONED_BY, FAILED, Drained, DrainOptions, DrainProgress
+from tasks.models.drain import CORDONED_BY, FAILED, UNHEALTHY, Drained, DrainOptions, DrainProgress
 from tasks.models.etcd import EtcdFacts
 from tasks.models.health import Before, Expected
 from tasks.node_parts import NodeParts
@@ -110,6 +111,15 @@ class NodeWork(NodeParts):
         before = self.drained
         self.drained = _both(before, drained) if before else drained
 
+    def note_before(self) -> None:
+        """Writes on the Node what is wrong now, before an act without a cordon: an attempt that goes on forgives no more."""
+        if noted_unhealthy(self._annotations) is None:
+            annotate(self.handle.kube, self.name, {UNHEALTHY: json.dumps(self.before.unhealthy)})
+
+    def forget_before(self) -> None:
+        """Takes that note away: the node is whole, and nothing is cordoned whose end would do it."""
+        annotate(self.handle.kube, self.name, {UNHEALTHY: None})
+
     def prove(self, expected: Expected) -> None:
         """Until it is healthy, or no worse than before."""
         with self.part("proof"):
@@ -200,7 +210,8 @@ class NodeWork(NodeParts):
         """What was done about it, for the error's next step; what cannot be done is said, and hides nothing."""
         told = []
         try:
-            cordon(self.handle.kube, self.name, self.run_id, f"{self.runbook} failed here", ticket=self.ticket)
+            why, unhealthy = f"{self.runbook} failed here", self.before.unhealthy
+            cordon(self.handle.kube, self.name, self.run_id, why, ticket=self.ticket, unhealthy=unhealthy)
             keep_cordoned(self.handle.kube, self.name, error.problem)
             told.append(f"{self.name} stays cordoned")
         except RunbookError as second:

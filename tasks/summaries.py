@@ -181,6 +181,7 @@ def summarize_upgrade(
         *(_node_line(one) for one in done),
         *(f"NOT upgraded: {name}: {why}" for name, why in failed.items()),
         *(f"{one.node} was cordoned before the run, and stays so" for one in done if one.stays_cordoned),
+        *_noticed(done),
     )
 
 
@@ -324,7 +325,7 @@ def summarize_reboot(request: Request, done: Sequence[NodePatched]) -> tuple[str
     )
 
 
-def _noticed(done: Sequence[NodePatched | Uncordoned]) -> tuple[str, ...]:
+def _noticed(done: Sequence[NodePatched | Uncordoned | NodeUpgraded]) -> tuple[str, ...]:
     """What is not well, and was no reason to fail."""
     return tuple(f"{one.node}: look at this, no reason to fail: {said}" for one in done for said in one.noticed)
 

@@ -16,7 +16,7 @@ from tasks.drain import observe_forecasts
 from tasks.errors import CommandFailed, NotYet, Refused, RunbookError
 from tasks.etcd import look_at_members
 from tasks.gates import lead_elsewhere
-from tasks.health import find_services, what_service_path_says
+from tasks.health import find_services, look_at_symptoms, services_that_fail
 from tasks.history import read_history
 from tasks.logs import log_about
 from tasks.manifests import look_at_manifests
@@ -45,7 +45,7 @@ from tasks.nodes import (
     look_at_workloads,
 )
 from tasks.policy.upgrade import next_minor
-from tasks.policy.upgrade_scope import RUNBOOK, UPGRADE_JOBS
+from tasks.policy.upgrade_scope import ADDONS, RUNBOOK, UPGRADE_JOBS
 from tasks.policy.versions import EtcdVersion, KubernetesVersion, what_forbids_etcd
 from tasks.probes import upgrade
 from tasks.probes.api_facts import cluster_configuration, name_and_version, parse_node, with_etcd_tag
@@ -91,6 +91,7 @@ def observe_upgrade(cluster: str, version: str, options: UpgradeOptions) -> Clus
         etcd=etcd,
         controllers=controllers,
         manifests=manifests,
+        symptoms=look_at_symptoms(handle, machines),
         history=history,
         gates=gates,
     )
@@ -146,6 +147,7 @@ def upgrade_control_plane_node(cluster: str, node: NodeUpgrade, orders: Orders, 
     with work.left_as_it_should_be(upgrade.evidence()):
         if _needs_kubeadm(work, node, orders.staged):
             facts = work.gate(allow_downtime=orders.options.allow_downtime)
+            work.note_before()
             moved = lead_elsewhere(handle, facts, node.name)
             since = work.now()
             with _kubelet_asks_others(work, orders):
@@ -156,6 +158,8 @@ def upgrade_control_plane_node(cluster: str, node: NodeUpgrade, orders: Orders, 
         if _needs_kubelet(work, node):
             work.gate(allow_downtime=orders.options.allow_downtime)
             _upgrade_kubelet(work, node, orders.options)
+        else:
+            work.forget_before()
     return _result(work, node, before, moved)
 
 
@@ -206,7 +210,9 @@ def prove_upgraded(cluster: str, plan: UpgradePlan, staged: Staged, failed: tupl
         nodes=nodes,
         etcd={one.label: one.status.version for one in members if one.status},
         addons=addons,
-        service_paths=tuple(node.name for node in handle.profile.nodes if node.name in nodes),
+        service_paths=tuple(
+            node.name for node in handle.profile.nodes if node.name in nodes and node.name not in plan.services_before
+        ),
     )
 
 
@@ -397,6 +403,7 @@ def _result(work: NodeWork, node: NodeUpgrade, before: str, moved: str) -> NodeU
         waited_for=drained.waited_for if drained else (),
         leader_moved_to=moved,
         stays_cordoned=bool(drained and drained.cordoned_before),
+        noticed=work.noticed,
         parts=tuple(work.parts),
         took=work.took,
     )
@@ -407,20 +414,26 @@ def _prove_addons(handle: Cluster, plan: UpgradePlan, staged: Staged) -> tuple[s
     configured = str(_configuration(handle).get("kubernetesVersion", ""))
     if configured != f"v{staged.version}":
         raise NotYet(f"kubeadm-config has {configured}, not v{staged.version}", hint="look at kubeadm's output")
-    wanted = {image for image in staged.images if "kube-proxy" in image or "coredns" in image}
-    found = [one for one in look_at_workloads(kube) if one.name in {"kube-system/coredns", "kube-system/kube-proxy"}]
+    wanted = {name_and_version(image) for image in staged.images}
+    found = [one for one in look_at_workloads(kube) if one.name in ADDONS]
     for one in found:
-        if not plan.left_behind and not wanted.issuperset(one.images):
+        if not plan.left_behind and not wanted.issuperset(map(name_and_version, one.images)):
             raise NotYet(f"{one.name} has the image {', '.join(one.images)}", hint="look at kubeadm's output")
-        if not one.rolled_out:
+        if not one.rolled_out and not one.by_hand:
             raise NotYet(f"{one.name}: not all pods are of {', '.join(one.images)} yet", hint="look at its rollout")
         if one.ready < one.desired:
             raise NotYet(f"{one.name}: {one.ready} of {one.desired} pods are ready", hint="look at them")
     services = find_services(kube)
     names = [node.name for node in handle.profile.nodes if kube.find(f"/api/v1/nodes/{node.name}")]
-    said = dict(zip(names, on_all(lambda name: what_service_path_says(handle, name, services), names), strict=True))
-    if wrong := {name: problem for name, problem in said.items() if problem}:
-        told = "; ".join(f"{name}: {problem}" for name, problem in wrong.items())
+    failing = dict(zip(names, on_all(lambda name: services_that_fail(handle, name, services), names), strict=True))
+    wrong = [
+        f"{name}: {problem}"
+        for name, said in failing.items()
+        for service, problem in said.items()
+        if f"Service {service}" not in plan.services_before.get(name, ())
+    ]
+    if wrong:
+        told = "; ".join(wrong)
         raise NotYet(
             f"Services do not answer from every node, whatever their pods say: {told}",
             hint="look at the log of kube-proxy there; deleting its pod makes a new one that reads all rules anew",

@@ -7,7 +7,10 @@ from pydantic import Field
 from tasks.models.base import Model, UtcTime
 from tasks.models.nodes import KubeNode, NodeFacts
 from tasks.models.pods import Pod
+from tasks.models.symptoms import Symptom
 from tasks.models.upgrade import Workload
+
+__all__ = ["Before", "Expected", "NodeLook", "Services", "Symptom"]
 
 
 class Services(Model):
@@ -16,14 +19,6 @@ class Services(Model):
     kubernetes: str = Field(description="ClusterIP of default/kubernetes")
     port: int = 443
     dns: str = Field(default="", description="ClusterIP of kube-system/kube-dns; empty when there is none")
-
-
-class Symptom(Model):
-    """Something about a node that is not as it has to be."""
-
-    of: str = Field(description="what was asked, for example `unit containerd`: the same before and after an act")
-    problem: str = Field(description="with the figures of this moment")
-    grave: bool = Field(default=False, description="no act may leave a node like this, even one that found it so")
 
 
 class Expected(Model):

@@ -118,6 +118,7 @@ def _plan(situation: Situation, hops: Sequence[KubernetesVersion]) -> UpgradePla
         waves=tuple(tuple(_upgrade(situation, by_name[name]) for name in wave) for wave in waves),
         left_behind=tuple(node.name for node in situation.left_behind),
         etcd_before=_etcd_versions(situation.facts.etcd),
+        services_before=_services_before(situation),
         ignored=situation.rules.ignore_preflight_errors,
         steps=(
             *_steps_of_pin(situation),
@@ -134,6 +135,17 @@ def _plan(situation: Situation, hops: Sequence[KubernetesVersion]) -> UpgradePla
         ),
         skips=tuple(_skip(situation, node) for node in situation.nodes if not node.is_due),
     )
+
+
+def _services_before(situation: Situation) -> dict[str, tuple[str, ...]]:
+    """What is under way may have broken them itself: then nothing is forgiven afterwards."""
+    if situation.is_under_way or not all(node.needs_kubeadm for node in situation.control_planes):
+        return {}
+    found = {
+        node.name: tuple(one.of for one in situation.symptoms_of(node) if one.of.startswith("Service "))
+        for node in situation.nodes
+    }
+    return {name: services for name, services in found.items() if services}
 
 
 def _steps_of_pin(situation: Situation) -> Iterable[Step]:

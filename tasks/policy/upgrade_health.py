@@ -7,17 +7,18 @@ from tasks.models.drain import CORDONED_BY, FAILED
 from tasks.models.etcd import Member
 from tasks.models.nodes import KubeNode
 from tasks.policy.controllers import who_does_not_lead, who_would_not_go_on
-from tasks.policy.findings import Finding, cautioned, findings_of_drain, refused
-from tasks.policy.health import who_is_out
+from tasks.policy.findings import Finding, cautioned, findings_of_drain, findings_of_proof, refused
+from tasks.policy.health import API_READY, KNOWN, READY, who_is_out
 from tasks.policy.maintenance import ALARM_STEP
-from tasks.policy.quorum import what_ails, what_keeps_it
-from tasks.policy.upgrade_scope import NodeState, Situation, cordon_of_another_runbook
+from tasks.policy.quorum import MOST_LAG, what_ails, what_keeps_it
+from tasks.policy.upgrade_scope import ADDONS, NodeState, Situation, cordon_of_another_runbook
 
 OK = "200"
 NO_ANSWER = {"", "000"}
 """As curl writes it."""
 
 SYSTEM = "kube-system/"
+PRESSURES = {"MemoryPressure", "DiskPressure", "PIDPressure", "NetworkUnavailable"}
 UNDER_WAY = "an upgrade is under way, which may be why: this run goes on with it"
 STALE = timedelta(seconds=90)
 """Kubelets renew their lease every 10 s, and a node is NotReady after 50 s without; clocks may differ by some."""
@@ -34,6 +35,9 @@ def rules_of_health(situation: Situation) -> Iterator[Finding]:
     yield from _system(situation)
     yield from _apis(situation)
     yield from _webhooks(situation)
+    yield from _addons(situation)
+    for node in situation.due:
+        yield from _proof(situation, node)
     for said in situation.facts.gates:
         yield refused("gates", said, "wait until it lets the run go on, or change gates: of the profile")
     for node in situation.drained:
@@ -103,6 +107,9 @@ def _etcd(situation: Situation) -> Iterator[Finding]:
         alarms = [alarm for alarm in (member.status.alarms if member.status else ()) if alarm != "CORRUPT"]
         if alarms:
             yield refused(member.label, f"alarm {' and '.join(alarms)}", ALARM_STEP)
+        if member.status and member.status.raft_lag > MOST_LAG:
+            problem = f"it has {member.status.raft_lag} entries to catch up, {MOST_LAG} are allowed afterwards"
+            yield cautioned(member.label, problem, "the proof of each control plane node waits for it")
     if not any(member.status and member.status.is_leader for member in members):
         yield refused("etcd", "no member that answers leads", "look at the members and the network between them")
     if not ill:
@@ -175,6 +182,27 @@ def _system(situation: Situation) -> Iterator[Finding]:
     ]
     for subject, problem, next_step in found:
         yield cautioned(subject, problem, UNDER_WAY) if situation.is_under_way else refused(subject, problem, next_step)
+
+
+def _addons(situation: Situation) -> Iterator[Finding]:
+    for one in situation.facts.api.workloads:
+        if one.name in ADDONS and one.by_hand:
+            yield cautioned(
+                one.name,
+                "nothing replaces its pods by itself (OnDelete, or paused): they stay of the old version, and no proof asks them",
+                "delete its pods after the upgrade, or resume it",
+            )
+
+
+def _proof(situation: Situation, node: NodeState) -> Iterator[Finding]:
+    """What the proof asks, and would find wrong before anything is done; what other rules ask themselves is not said twice."""
+    others = {KNOWN, READY, API_READY, *PRESSURES}
+    found = [
+        one
+        for one in situation.symptoms_of(node)
+        if one.of not in others and not one.of.startswith(("unit ", "kubelet v")) and SYSTEM not in one.of
+    ]
+    yield from findings_of_proof(node.name, found, grave_stops=not node.begun)
 
 
 def _apis(situation: Situation) -> Iterator[Finding]:

@@ -9,6 +9,7 @@ from tasks.models.cluster import UpgradeRules
 from tasks.models.drain import CORDONED_BY, FAILED, REASON
 from tasks.models.etcd import Member
 from tasks.models.nodes import KubeNode, NodeFacts
+from tasks.models.symptoms import Symptom
 from tasks.models.upgrade import ClusterFacts, UpgradeOptions
 from tasks.policy.profile_nodes import ProfileNode
 from tasks.policy.versions import EtcdVersion, KubernetesVersion, etcd_minor_of, minor_of_etcd
@@ -23,6 +24,8 @@ PARTS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
 """Static pods of a control plane that have the version of Kubernetes."""
 
 KUBE_PROXY = "kube-system/kube-proxy"
+ADDONS = ("kube-system/coredns", KUBE_PROXY)
+"""What kubeadm upgrades with the last control plane."""
 
 
 @dataclass(frozen=True)
@@ -131,6 +134,10 @@ class Situation:
     def oldest_api_server(self) -> KubernetesVersion | None:
         """No kubelet of a worker may be newer."""
         return min((version for node in self.control_planes if (version := node.api_server)), default=None)
+
+    def symptoms_of(self, node: NodeState) -> tuple[Symptom, ...]:
+        """What its proof would find wrong now."""
+        return self.facts.symptoms.get(node.name, ())
 
     def node_of(self, member: Member) -> NodeState | None:
         """The node that a member of etcd runs on."""

@@ -65,6 +65,7 @@ def parse_workload(kind: str, item: JSON) -> Workload:
         desired=int(desired),
         ready=int(status.get(there) or 0),
         images=tuple(container.get("image", "") for container in containers),
+        by_hand=_by_hand(spec),
         rolled_out=status.get("observedGeneration", 0) >= metadata.get("generation", 0)
         and int(desired) <= int(status.get(updated) or 0),
         rollout=_rollout(kind, item, int(desired)),
@@ -72,10 +73,10 @@ def parse_workload(kind: str, item: JSON) -> Workload:
 
 
 def _rollout(kind: str, item: JSON, desired: int) -> str:
-    """Empty also for one that is paused, that only replaces pods that somebody deletes, or that has given up."""
+    """Empty also for one whose pods are replaced by hand, or that has given up."""
     spec, status = item.get("spec", {}), item.get("status", {})
     strategy = spec.get("updateStrategy") or {}
-    if spec.get("paused") or strategy.get("type") == "OnDelete":
+    if _by_hand(spec):
         return ""
     if any(one.get("reason") == "ProgressDeadlineExceeded" for one in status.get("conditions") or []):
         return ""
@@ -84,6 +85,11 @@ def _rollout(kind: str, item: JSON, desired: int) -> str:
     wanted = desired - int((strategy.get("rollingUpdate") or {}).get("partition") or 0)
     updated = int(status.get(KINDS[kind][2]) or 0)
     return f"{updated} of {wanted} pods are of its newest specification" if updated < wanted else ""
+
+
+def _by_hand(spec: JSON) -> bool:
+    """Nothing replaces its pods by itself."""
+    return bool(spec.get("paused")) or (spec.get("updateStrategy") or {}).get("type") == "OnDelete"
 
 
 def unavailable_apis(items: Iterable[JSON]) -> dict[str, str]:
@@ -147,8 +153,8 @@ def with_etcd_tag(configuration: dict[str, Any], tag: str) -> dict[str, Any]:
 
 
 def name_and_version(image: str) -> tuple[str, str]:
-    """kube-apiserver, 1.37.2; etcd, 3.7.0."""
-    path, _, tag = image.rpartition(":")
+    """kube-apiserver, 1.37.2; etcd, 3.7.0. A digest after the tag says nothing more."""
+    path, _, tag = image.partition("@")[0].rpartition(":")
     return path.rpartition("/")[2], tag.removeprefix("v").partition("-")[0]
 
 

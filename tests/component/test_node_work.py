@@ -157,6 +157,24 @@ def test_what_broke_since_a_run_began_is_told_also_to_the_run_that_goes_on(
         again.prove(expected(cluster))
 
 
+def test_an_act_without_a_cordon_writes_down_what_was_wrong_before(
+    cluster: ControlPlane, handle: Cluster, machine: Machine
+) -> None:
+    """kubeadm on a control plane node, for example: a run that is killed in it leaves the note, one that fails a cordon, too."""
+    machine.api_service = "503"
+    begin(handle).note_before()
+    run(cluster, "daemonsets", "net", 2, ready=False)
+    again = begin(handle, "run-2")
+    again.note_before()
+    assert list(again.before.unhealthy) == ["Service kubernetes"]
+    with pytest.raises(NotYet, match=r"0:00:00: pod n/net-\w+ is not ready ->"):
+        again.prove(expected(cluster))
+    assert UNHEALTHY in annotations(cluster)
+    assert CORDONED_BY not in annotations(cluster)
+    again.forget_before()
+    assert UNHEALTHY not in annotations(cluster)
+
+
 def test_a_cordon_of_somebody_else_keeps_what_was_wrong_before(
     cluster: ControlPlane, handle: Cluster, machine: Machine
 ) -> None:

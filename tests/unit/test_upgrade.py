@@ -15,6 +15,7 @@ from tasks.models.drain import Treatment, Verdict
 from tasks.models.manifests import NodeManifests, PodShape, StaticManifest
 from tasks.models.nodes import PackageManager
 from tasks.models.plan import Caution, Refusal
+from tasks.models.symptoms import Symptom
 from tasks.models.upgrade import ClusterFacts, UpgradeOptions, UpgradePlan, Webhook
 from tasks.models.waves import Waves
 from tasks.policy.upgrade import next_minor, plan_upgrade
@@ -1298,6 +1299,64 @@ def test_nobody_is_taken_away_while_no_controller_leads() -> None:
     (refusal,) = plan(cluster(controllers=seen)).refusals
     assert refusal.subject == "control plane"
     assert refusal.problem.startswith("no kube-scheduler leads: cp1_7f has not renewed")
+
+
+def seen(*symptoms: tuple[str, str], node: str = "w1", grave: bool = False) -> ClusterFacts:
+    """A cluster of which the proof of a node finds this wrong now."""
+    found = tuple(Symptom(of=of, problem=problem, grave=grave) for of, problem in symptoms)
+    return cluster(symptoms={node: found})
+
+
+def test_what_a_proof_would_find_wrong_is_said_before_the_act() -> None:
+    """What is grave stops it; the rest is no news afterwards. What other rules say is not said twice."""
+    broken = (
+        ("Service kube-dns", "the Service `kube-dns` does not resolve"),
+        ("DaemonSet logs/agent", "pod logs/agent-x is not ready"),
+        ("DaemonSet kube-system/cni", "pod kube-system/cni-x is not ready"),
+        ("DiskPressure", "it has DiskPressure"),
+        ("unit containerd", "containerd does not run"),
+        ("kubelet v1.37.2", "the API says kubelet v1.36.3, not v1.37.2"),
+    )
+    planned = plan(seen(*broken))
+    assert planned.refusals == ()
+    worse = "the proof asks whether it is no worse afterwards"
+    assert told(planned.cautions) == [
+        ("w1", "already before: the Service `kube-dns` does not resolve", worse),
+        ("w1", "already before: pod logs/agent-x is not ready", worse),
+    ]
+    assert planned.services_before == {"w1": ("Service kube-dns",)}
+    (refusal,) = plan(seen(("heartbeat", "no heartbeat"), grave=True)).refusals
+    assert (refusal.subject, refusal.problem) == ("w1", "no heartbeat")
+    assert plan(seen(*broken), nodes=("cp1",)).cautions == plan(cluster(), nodes=("cp1",)).cautions
+
+
+def test_what_an_upgrade_that_is_under_way_may_have_broken_is_not_forgiven() -> None:
+    """Neither once the control plane is done, nor while a node is half done."""
+    facts = seen(("Service kube-dns", "it does not resolve"))
+    one = cluster(machines=upgraded("cp1"), nodes=upgraded("cp1"))
+    later = facts.model_copy(update={"nodes": one.nodes, "api": one.api})
+    assert plan(later).services_before == {}
+    begun = facts.model_copy(update={"nodes": cluster(machines={"cp1": half()}).nodes})
+    assert plan(begun).services_before == {}
+
+
+def test_addons_whose_pods_nobody_replaces_are_named() -> None:
+    """They stay old, whatever kubeadm writes."""
+    by_hand = kube_proxy().model_copy(update={"by_hand": True})
+    other = workload("shop/agent", kind="DaemonSet").model_copy(update={"by_hand": True})
+    (caution,) = plan(cluster(api={"workloads": (workload("kube-system/coredns"), by_hand, other)})).cautions
+    assert caution.subject == "kube-system/kube-proxy"
+    assert caution.problem.startswith("nothing replaces its pods by itself")
+
+
+def test_a_member_that_is_behind_is_waited_for() -> None:
+    """The proof allows a thousand entries."""
+    late = etcd_facts.member("cp1", version="3.6.16", raft_lag=1001)
+    (caution,) = plan(cluster(etcd=members(cp1=late))).cautions
+    assert (caution.subject, caution.problem) == (
+        "cp1",
+        "it has 1001 entries to catch up, 1000 are allowed afterwards",
+    )
 
 
 def test_what_an_upgrade_that_is_under_way_explains_is_gone_on_with() -> None:
