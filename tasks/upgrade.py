@@ -140,17 +140,23 @@ def pin_etcd(cluster: str, tag: str, check: Check) -> None:
 
 @task(**PATIENT, task_run_name="upgrade-{node.name}")
 def upgrade_control_plane_node(cluster: str, node: NodeUpgrade, orders: Orders, check: Check) -> NodeUpgraded:
-    """Gate, kubeadm, proof; gate, cordon, drain, kubelet, proof, uncordon. What is done already is left out."""
+    """Gate, kubeadm, proof; gate, cordon, drain, kubelet, proof, uncordon. What is done already is left out.
+
+    The gate is asked before anything is touched, and once more right before kubeadm: packages, and a kubelet that asks another
+    API server, take their minutes.
+    """
     handle = open_cluster(cluster)
     work = NodeWork(handle, node.name, RUNBOOK, orders.run_id, check)
     before, moved = _kubelet_in_use(work), ""
     with work.left_as_it_should_be(upgrade.evidence()):
         if _needs_kubeadm(work, node, orders.staged):
-            facts = work.gate(allow_downtime=orders.options.allow_downtime)
+            work.gate(allow_downtime=orders.options.allow_downtime)
             work.note_before()
-            moved = lead_elsewhere(handle, facts, node.name)
             since = work.now()
             with _kubelet_asks_others(work, orders):
+                _install_kubeadm(work, node)
+                facts = work.gate(allow_downtime=orders.options.allow_downtime)
+                moved = lead_elsewhere(handle, facts, node.name)
                 _upgrade_by_kubeadm(work, node)
             # kubeadm may have restarted the kubelet, whose program may be newer than what ran before
             kubelet = version_that_runs(work.run(what_runs()).encode(), "kubelet") or before
@@ -266,6 +272,7 @@ def _upgrade_worker(handle: Cluster, node: NodeUpgrade, orders: Orders, check: C
     before = _kubelet_in_use(work)
     with work.left_as_it_should_be(upgrade.evidence()):
         if not work.is_true(upgrade.is_upgraded(node.target)) and before != node.target:
+            _install_kubeadm(work, node)
             _upgrade_by_kubeadm(work, node)
             work.unproven = False  # kubeadm changes nothing that runs on a worker
         if _needs_kubelet(work, node):
@@ -315,11 +322,10 @@ def _is_old(work: NodeWork, node: NodeUpgrade) -> bool:
 def _kubelet_asks_others(work: NodeWork, orders: Orders) -> Iterator[None]:
     """While kubeadm replaces etcd, where there is another API server to ask: else the member is away for a minute."""
     endpoint = str(_configuration(work.handle).get("controlPlaneEndpoint", ""))
-    only = len(work.handle.control_planes) == 1
-    is_replaced = (
-        work.machine.kubelet != work.machine.kubelet_in_use
-    )  # a restart would make it newer than its API server
-    if not endpoint or only or is_replaced or not _moves_etcd(work, orders.staged):
+    if not endpoint or len(work.handle.control_planes) == 1 or not _moves_etcd(work, orders.staged):
+        yield
+        return
+    if work.machine.kubelet != _kubelet_in_use(work):  # its restart would make it newer than its API server
         yield
         return
     before = work.now()
@@ -340,13 +346,17 @@ def _kubelet_asks_others(work: NodeWork, orders: Orders) -> Iterator[None]:
     work.run(upgrade.point_kubelet_back())
 
 
-def _upgrade_by_kubeadm(work: NodeWork, node: NodeUpgrade) -> None:
-    handle, version = work.handle, node.target
-    manager = work.machine.packages.manager
+def _install_kubeadm(work: NodeWork, node: NodeUpgrade) -> None:
+    """The program alone: it touches nothing of what runs."""
+    manager, version = work.machine.packages.manager, node.target
     with work.part("package kubeadm"):
         if work.machine.kubeadm != version:
             script = upgrade.switch_repository(manager, version) + upgrade.install(manager, version, ["kubeadm"])
-            work.job(_job_name("install-kubeadm", version), script, INSTALL_LIMIT)
+            work.job(_job_name("install-kubeadm", version), script, INSTALL_LIMIT, touches=False)
+
+
+def _upgrade_by_kubeadm(work: NodeWork, node: NodeUpgrade) -> None:
+    handle, version = work.handle, node.target
     configured = str(_configuration(handle).get("kubernetesVersion", ""))
     script = upgrade.upgrade_by_kubeadm(
         version,

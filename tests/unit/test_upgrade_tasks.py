@@ -1,6 +1,7 @@
 """What an upgrade does on a node, decided from what is there at that moment."""
 
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -9,9 +10,11 @@ import pytest
 
 from tasks import upgrade
 from tasks.clients.ssh import JobResult
-from tasks.errors import NotYet
+from tasks.errors import NotYet, Refused, RunbookError
+from tasks.models.cluster import UpgradeRules
 from tasks.models.health import Expected
-from tasks.models.upgrade import NodeUpgrade, Staged, UpgradeOptions, UpgradePlan, Workload
+from tasks.models.upgrade import NodeUpgrade, NodeUpgraded, Orders, Staged, UpgradeOptions, UpgradePlan, Workload
+from tasks.models.waves import Took
 from tests.unit.upgrade_facts import NEW, NOW, OLD, kube_proxy, machine, workload
 
 NODE = NodeUpgrade(
@@ -22,14 +25,53 @@ NODE = NodeUpgrade(
 class Work:
     """A node whose commands are only written down; the API says which kubelet told it last."""
 
-    def __init__(self, *, installed: str, runs: str, api: str) -> None:
-        self.name = "w1"
-        self.machine = machine("w1", OLD, kubelet=installed, kubelet_runs=runs)
-        self.is_ours = False
-        told = {"metadata": {"name": "w1"}, "status": {"nodeInfo": {"kubeletVersion": f"v{api}"}}}
-        self.handle = SimpleNamespace(kube=SimpleNamespace(get=lambda _: told))
+    def __init__(self, name: str = "w1", *, installed: str = OLD, runs: str = OLD, api: str = OLD) -> None:
+        self.name = name
+        self.machine = machine(name, OLD, kubelet=installed, kubelet_runs=runs, kubeadm=OLD)
+        self.is_ours = self.unproven = False
+        self.drained, self.noticed, self.took = None, (), timedelta()
+        self.parts: list[Took] = []
+        told = {"metadata": {"name": name}, "status": {"nodeInfo": {"kubeletVersion": f"v{api}"}}}
+        find = {"data": {"ClusterConfiguration": f"kubernetesVersion: v{OLD}\ncontrolPlaneEndpoint: lb:6443"}}
+        kube = SimpleNamespace(get=lambda _: told, find=lambda _: find, prefer=lambda *_: None)
+        rules = SimpleNamespace(upgrade=UpgradeRules())
+        self.handle = SimpleNamespace(kube=kube, control_planes=("cp1", "cp2", "cp3"), profile=rules)
         self.done: list[str] = []
         self.expected: list[Expected] = []
+        self.gates: list[str] = []
+        """What each gate says, the first one first; none are left: it lets us go on."""
+
+    @contextmanager
+    def left_as_it_should_be(self, _: str) -> Iterator[None]:
+        try:
+            yield
+        except RunbookError:
+            self.done.append("left half done" if self.unproven else "left whole")
+            raise
+
+    def gate(self, *, allow_downtime: bool) -> None:
+        del allow_downtime
+        self.done.append("gate")
+        if self.gates and (said := self.gates.pop(0)):
+            raise Refused(said)
+
+    def gate_of_worker(self) -> None:
+        self.done.append("gate")
+
+    def note_before(self) -> None:
+        self.done.append("noted")
+
+    def forget_before(self) -> None:
+        self.done.append("forgotten")
+
+    def is_true(self, _: str) -> bool:
+        return False
+
+    def run(self, script: str) -> str:
+        if "server=$(" not in script:
+            return f"runs kubelet Kubernetes v{self.machine.kubelet_in_use}\n"
+        self.done.append("kubelet asks its own" if "rm " in script else "kubelet asks others")
+        return "changed"
 
     def part(self, _: str) -> AbstractContextManager[None]:
         return nullcontext()
@@ -40,13 +82,15 @@ class Work:
     def empty(self, *_: object) -> None:
         self.done.append("drained")
 
-    def job(self, what: str, script: str, _: timedelta) -> JobResult:
+    def job(self, what: str, script: str, _: timedelta, *, touches: bool = True) -> JobResult:
         restarts = "systemctl restart kubelet" in script
+        self.unproven = self.unproven or touches
         self.done.append(f"{what}{', restarts' if restarts else ''}")
         return JobResult(name=what, output="", output_bytes=0, ended_at=NOW, attached=False)
 
     def prove(self, expected: Expected) -> None:
         self.expected.append(expected)
+        self.unproven = False
 
     def give_back(self) -> None:
         self.done.append("given back")
@@ -121,3 +165,68 @@ def test_addons_are_of_the_target_and_rolled_out(monkeypatch: pytest.MonkeyPatch
     assert prove(monkeypatch, waiting.model_copy(update={"by_hand": True}))
     with pytest.raises(NotYet, match="4 of 5 pods are ready"):
         prove(monkeypatch, new.model_copy(update={"ready": 4}))
+
+
+def control_plane(monkeypatch: pytest.MonkeyPatch, work: Work) -> NodeUpgraded:
+    """The task for a node whose etcd is replaced, too."""
+    images = [
+        f"registry.k8s.io/{name}:v{NEW}" for name in ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
+    ]
+    staged = Staged(version=NEW, nodes=("cp1",), images=(*images, "registry.k8s.io/etcd:3.7.0-0"))
+    node = NODE.model_copy(update={"name": "cp1", "control_plane": True, "applies": True})
+    monkeypatch.setattr(upgrade, "open_cluster", lambda _: work.handle)
+    monkeypatch.setattr(upgrade, "NodeWork", lambda *_: work)
+
+    def lead_elsewhere(*_: object) -> str:
+        work.done.append("leads elsewhere")
+        return "cp2"
+
+    monkeypatch.setattr(upgrade, "lead_elsewhere", lead_elsewhere)
+    orders = Orders(staged=staged, options=UpgradeOptions(), run_id="r")
+    return upgrade.upgrade_control_plane_node.fn("prod", node, orders, lambda: None)
+
+
+BEFORE_KUBEADM = ["gate", "noted", "kubelet asks others", "install-kubeadm-1-37-2", "gate"]
+
+
+def test_the_gate_is_asked_again_right_before_kubeadm(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing that takes its time lies between; leadership is moved then, too."""
+    work = Work("cp1")
+    assert control_plane(monkeypatch, work).leader_moved_to == "cp2"
+    assert work.done == [
+        *BEFORE_KUBEADM,
+        "leads elsewhere",
+        "kubeadm-1-37-2",
+        "kubelet asks its own",
+        "gate",
+        "drained",
+        "install-kubelet-1-37-2, restarts",
+        "given back",
+    ]
+
+
+def test_a_quorum_that_is_lost_meanwhile_starts_no_kubeadm(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The node is left as it was found: the package of kubeadm touches nothing that runs."""
+    work = Work("cp1")
+    work.gates = ["", "without cp1 1 of 3 voting members would be left"]
+    with pytest.raises(Refused, match="without cp1 1 of 3"):
+        control_plane(monkeypatch, work)
+    assert work.done == [*BEFORE_KUBEADM, "kubelet asks its own", "left whole"]
+
+
+def test_a_kubelet_that_waits_for_its_restart_is_not_restarted_before_its_api_server(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It would be newer than that. The proof after kubeadm is of the process that runs then."""
+    work = Work("cp1", installed=NEW)
+    control_plane(monkeypatch, work)
+    assert "kubelet asks others" not in work.done
+    assert [one.kubelet for one in work.expected] == [OLD, NEW]
+
+
+def test_a_node_that_needs_kubeadm_alone_keeps_no_note(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is cordoned whose end would take it away."""
+    work = Work("cp1", installed=NEW, runs=NEW, api=NEW)
+    control_plane(monkeypatch, work)
+    assert work.done[-1] == "forgotten"
+    assert "drained" not in work.done
