@@ -44,7 +44,9 @@ from tasks.nodes import (
     look_at_nodes,
     look_at_workloads,
 )
+from tasks.policy.manifests import what_would_go
 from tasks.policy.upgrade import next_minor
+from tasks.policy.upgrade_manifests import GIVE_IT
 from tasks.policy.upgrade_scope import ADDONS, RUNBOOK, UPGRADE_JOBS
 from tasks.policy.versions import EtcdVersion, KubernetesVersion, what_forbids_etcd
 from tasks.probes import upgrade
@@ -155,6 +157,7 @@ def upgrade_control_plane_node(cluster: str, node: NodeUpgrade, orders: Orders, 
             since = work.now()
             with _kubelet_asks_others(work, orders):
                 _install_kubeadm(work, node)
+                _refuse_losses(handle, node.name)
                 facts = work.gate(allow_downtime=orders.options.allow_downtime)
                 moved = lead_elsewhere(handle, facts, node.name)
                 _upgrade_by_kubeadm(work, node)
@@ -353,6 +356,15 @@ def _install_kubeadm(work: NodeWork, node: NodeUpgrade) -> None:
         if work.machine.kubeadm != version:
             script = upgrade.switch_repository(manager, version) + upgrade.install(manager, version, ["kubeadm"])
             work.job(_job_name("install-kubeadm", version), script, INSTALL_LIMIT, touches=False)
+
+
+def _refuse_losses(handle: Cluster, name: str) -> None:
+    """The rule of the plan, with the manifests of this moment and what kubeadm of the target writes: an hour may have passed."""
+    (seen,) = look_at_manifests(handle, [name], _configuration(handle))
+    harmful = [loss for manifest in seen.manifests for loss in what_would_go(manifest) if loss.harm]
+    if harmful:
+        told = "; ".join(f"{one.component} without {one.words}: {one.harm}" for one in harmful)
+        raise Refused(f"{name}: kubeadm would write {told}", hint=GIVE_IT)
 
 
 def _upgrade_by_kubeadm(work: NodeWork, node: NodeUpgrade) -> None:

@@ -13,9 +13,10 @@ from tasks.clients.ssh import JobResult
 from tasks.errors import NotYet, Refused, RunbookError
 from tasks.models.cluster import UpgradeRules
 from tasks.models.health import Expected
+from tasks.models.manifests import NodeManifests, PodShape
 from tasks.models.upgrade import NodeUpgrade, NodeUpgraded, Orders, Staged, UpgradeOptions, UpgradePlan, Workload
 from tasks.models.waves import Took
-from tests.unit.upgrade_facts import NEW, NOW, OLD, kube_proxy, machine, workload
+from tests.unit.upgrade_facts import NEW, NOW, OLD, kube_proxy, machine, manifest, manifests, workload
 
 NODE = NodeUpgrade(
     name="w1", control_plane=False, kubelet=OLD, target=NEW, needs_kubeadm=True, needs_kubelet=True, applies=False
@@ -167,8 +168,9 @@ def test_addons_are_of_the_target_and_rolled_out(monkeypatch: pytest.MonkeyPatch
         prove(monkeypatch, new.model_copy(update={"ready": 4}))
 
 
-def control_plane(monkeypatch: pytest.MonkeyPatch, work: Work) -> NodeUpgraded:
-    """The task for a node whose etcd is replaced, too."""
+def control_plane(monkeypatch: pytest.MonkeyPatch, work: Work, seen: NodeManifests | None = None) -> NodeUpgraded:
+    """The task for a node whose etcd is replaced, too; `seen` are its manifests of that moment."""
+    monkeypatch.setattr(upgrade, "look_at_manifests", lambda *_: (seen or manifests("cp1"),))
     images = [
         f"registry.k8s.io/{name}:v{NEW}" for name in ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
     ]
@@ -212,6 +214,15 @@ def test_a_quorum_that_is_lost_meanwhile_starts_no_kubeadm(monkeypatch: pytest.M
     with pytest.raises(Refused, match="without cp1 1 of 3"):
         control_plane(monkeypatch, work)
     assert work.done == [*BEFORE_KUBEADM, "kubelet asks its own", "left whole"]
+
+
+def test_what_somebody_wrote_into_a_manifest_meanwhile_starts_no_kubeadm(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The plan may be an hour old when it is the last node's turn."""
+    encrypted = PodShape(flags={"encryption-provider-config": ("/e",)})
+    work = Work("cp1")
+    with pytest.raises(Refused, match="kubeadm would write kube-apiserver without --encryption-provider-config=/e"):
+        control_plane(monkeypatch, work, manifests("cp1", manifest("kube-apiserver", encrypted)))
+    assert work.done == [*BEFORE_KUBEADM[:-1], "kubelet asks its own", "left whole"]
 
 
 def test_a_kubelet_that_waits_for_its_restart_is_not_restarted_before_its_api_server(
