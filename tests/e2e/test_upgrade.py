@@ -376,10 +376,8 @@ def encrypts(site: LabSite, flag: str) -> bool:
     """An API server that does so is Ready; there is none for a moment."""
     with suppress(LabError):
         pods = site.lab.get("pods", "--namespace=kube-system", "--selector=component=kube-apiserver")
-        return all(
-            flag in pod["spec"]["containers"][0]["command"] and pod["status"]["containerStatuses"][0]["ready"]
-            for pod in pods
-        )
+        ready = [one["ready"] for pod in pods for one in pod["status"].get("containerStatuses", [])]
+        return all(flag in pod["spec"]["containers"][0]["command"] for pod in pods) and ready == [True]
     return False
 
 

@@ -776,6 +776,7 @@ def test_what_is_worth_a_look_on_a_machine(changes: Facts, caution: tuple[str, s
         {"swap": True, "fail_swap_on": False},
         {"active": {"kubelet": True, "containerd": True, "crio": False, "docker": False}},
         {"containerd": "1.7.24"},
+        {"containerd": ""},
         {"flag_files": {"/var/lib/kubelet/kubeadm-flags.env": (FLAG,)}, "kubelet_flags": (FLAG,)},
         {"clock_offset": timedelta(seconds=2)},
         {"free_bytes": {"/var/lib": 2 * GIB}},
