@@ -30,7 +30,7 @@ def _missing(seen: Controllers, component: str, others: Collection[str], out: Co
         for name in sorted(others)
     }
     told = ", ".join(f"{name} ({why})" for name, why in unfit.items())
-    return f"no other {component} would go on: {told}" if all(unfit.values()) else ""
+    return f"no other {component} is ready: {told}" if all(unfit.values()) else ""
 
 
 def _what_ails(leader: Leader) -> str:

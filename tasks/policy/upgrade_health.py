@@ -108,7 +108,7 @@ def _etcd(situation: Situation) -> Iterator[Finding]:
         if alarms:
             yield refused(member.label, f"alarm {' and '.join(alarms)}", ALARM_STEP)
         if member.status and member.status.raft_lag > MOST_LAG:
-            problem = f"it has {member.status.raft_lag} entries to catch up, {MOST_LAG} are allowed afterwards"
+            problem = f"it is {member.status.raft_lag} entries behind; the proof allows {MOST_LAG}"
             yield cautioned(member.label, problem, "the proof of each control plane node waits for it")
     if not any(member.status and member.status.is_leader for member in members):
         yield refused("etcd", "no member that answers leads", "look at the members and the network between them")
@@ -189,7 +189,7 @@ def _addons(situation: Situation) -> Iterator[Finding]:
         if one.name in ADDONS and one.by_hand:
             yield cautioned(
                 one.name,
-                "nothing replaces its pods by itself (OnDelete, or paused): they stay of the old version, and no proof asks them",
+                "its pods are replaced only by hand (OnDelete, or paused): they keep the old version, and no proof checks them",
                 "delete its pods after the upgrade, or resume it",
             )
 

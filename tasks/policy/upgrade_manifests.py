@@ -9,11 +9,11 @@ from tasks.policy.manifests import what_is_dear, what_would_go
 from tasks.policy.upgrade_scope import NodeState, Situation
 
 GIVE_IT = (
-    "give it in kubeadm-config: extraArgs, extraVolumes and extraEnvs of ClusterConfiguration "
+    "set it in kubeadm-config: extraArgs, extraVolumes and extraEnvs of ClusterConfiguration "
     "(`kubectl -n kube-system edit configmap kubeadm-config`)"
 )
-AFTERWARDS = f"{GIVE_IT}; what has no place there has to be written again after the upgrade"
-PATCHES = "kubeadm-config does not give it, and --patches are not applied"
+AFTERWARDS = f"{GIVE_IT}; what has no place there, write again after the upgrade"
+PATCHES = "kubeadm-config does not set it, and this runbook applies no --patches"
 
 
 def rules_of_manifests(situation: Situation) -> Iterator[Finding]:
@@ -25,7 +25,7 @@ def rules_of_manifests(situation: Situation) -> Iterator[Finding]:
         seen = next((one for one in situation.facts.manifests if one.node == node.name), None)
         if seen is None or not seen.manifests:
             told = seen.problem if seen and seen.problem else "there are none"
-            yield refused(node.name, f"its static pods' manifests were not read: {told}", "mend that, and plan again")
+            yield refused(node.name, f"its manifests could not be read: {told}", "repair that, then plan again")
             continue
         yield from _not_known(seen)
         for manifest in seen.manifests:
@@ -46,12 +46,12 @@ def _not_known(seen: NodeManifests) -> Iterator[Finding]:
         if manifest.problem:
             yield refused(
                 seen.node,
-                f"its manifest of {manifest.component} is not understood, so what kubeadm would take away is not known: "
+                f"its manifest of {manifest.component} could not be parsed, so nobody knows what kubeadm would take away: "
                 f"{manifest.problem}",
                 f"repair /etc/kubernetes/manifests/{manifest.component}.yaml",
             )
     if seen.problem:
-        problem = f"what kubeadm would write there is not known: {seen.problem}"
+        problem = f"kubeadm could not render its manifests: {seen.problem}"
         dear = [flag for manifest in seen.manifests for flag in what_is_dear(manifest)]
         if dear:
             yield refused(seen.node, f"{problem}; it may take {', '.join(dear)} away", GIVE_IT)

@@ -86,5 +86,5 @@ def test_who_goes_on_and_who_leads(cluster: ControlPlane) -> None:
             cluster.api.delete(f"{PODS}/kube-scheduler-cp2", {"gracePeriodSeconds": 0})
             start(cluster, "kube-scheduler", "cp2", ready=False)
             (problem,) = what_controllers_lack(look_at_controllers(kube, ["cp2"]), ["cp2"])
-    assert problem.startswith("no other kube-scheduler would go on: cp2 (its pod is not Ready")
+    assert problem.startswith("no other kube-scheduler is ready: cp2 (its pod is not Ready")
     kube.close()

@@ -386,7 +386,7 @@ def install_kubelet(machine: Machine) -> None:
     machine.run(
         "sed -i s/v1.36/v1.37/ /etc/apt/sources.list.d/kubernetes.list; apt-get -qq update; "
         f"apt-get -qq -y --allow-change-held-packages install kubelet={TARGET}-1.1; sed -i s/v1.37/v1.36/ "
-        "/etc/apt/sources.list.d/kubernetes.list"
+        "/etc/apt/sources.list.d/kubernetes.list; apt-mark hold kubelet > /dev/null"
     )
     assert machine.run("kubelet --version").strip() == f"Kubernetes v{TARGET}"
 

@@ -42,10 +42,10 @@ def test_nobody_else_would_go_on() -> None:
     seen = Controllers(instances=(*instances(cp2="its pod is not Ready: CrashLoopBackOff"), instances(cp3="")[0]))
     crashing = "cp2 (its pod is not Ready: CrashLoopBackOff)"
     assert what_controllers_lack(seen, ["cp2", "cp3"], out=["cp3"]) == [
-        f"no other {name} would go on: {crashing}, cp3 (its node is cordoned or not Ready)" for name in COMPONENTS
+        f"no other {name} is ready: {crashing}, cp3 (its node is cordoned or not Ready)" for name in COMPONENTS
     ]
     assert what_controllers_lack(seen, ["cp2", "cp3"]) == [
-        f"no other {MANAGER} would go on: {crashing}, cp3 (it has none)"
+        f"no other {MANAGER} is ready: {crashing}, cp3 (it has none)"
     ]
 
 

@@ -432,7 +432,7 @@ def test_another_scheduler_and_controller_manager_have_to_go_on() -> None:
     )
     planned = plan(situation(controllers=alone), nodes=("cp1", "w1"))
     assert [subject for subject, _ in refusals(planned)] == ["cp1", "cp1"]
-    assert refusals(planned)[0][1].startswith("no other kube-scheduler would go on: cp2 (its pod is not Ready")
+    assert refusals(planned)[0][1].startswith("no other kube-scheduler is ready: cp2 (its pod is not Ready")
     assert refusals(plan(situation(controllers=alone), nodes=("w1",))) == []
     assert refusals(plan(situation(controllers=alone), nodes=("cp2",))) == []
     dead = alone.model_copy(

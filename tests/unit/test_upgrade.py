@@ -1137,7 +1137,7 @@ def test_etcd_without_a_member_to_spare() -> None:
 # --- what kubeadm takes away
 
 GIVE_IT = (
-    "give it in kubeadm-config: extraArgs, extraVolumes and extraEnvs of ClusterConfiguration "
+    "set it in kubeadm-config: extraArgs, extraVolumes and extraEnvs of ClusterConfiguration "
     "(`kubectl -n kube-system edit configmap kubeadm-config`)"
 )
 ENCRYPTED = PodShape(flags={"encryption-provider-config": ("/etc/kubernetes/enc.yaml",), "profiling": ("false",)})
@@ -1170,8 +1170,8 @@ def test_what_else_kubeadm_takes_away_is_a_row_for_each_component() -> None:
     )
     planned = plan(facts)
     assert planned.refusals == ()
-    does_not = "kubeadm-config does not give it, and --patches are not applied"
-    step = f"{GIVE_IT}; what has no place there has to be written again after the upgrade"
+    does_not = "kubeadm-config does not set it, and this runbook applies no --patches"
+    step = f"{GIVE_IT}; what has no place there, write again after the upgrade"
     assert told(planned.cautions) == [
         ("etcd", f"kubeadm takes away --profiling=false (cp3): {does_not}", step),
         (
@@ -1203,14 +1203,12 @@ def test_a_manifest_that_is_not_understood_is_no_manifest_without_flags() -> Non
     broken = StaticManifest(component="kube-apiserver", problem="it is no YAML: line 3")
     (refusal,) = plan(manifests_of(cp1=manifests("cp1", broken))).refusals
     assert refusal.subject == "cp1"
-    assert refusal.problem.endswith("what kubeadm would take away is not known: it is no YAML: line 3")
+    assert refusal.problem.endswith("nobody knows what kubeadm would take away: it is no YAML: line 3")
     none = plan(manifests_of(cp1=NodeManifests(node="cp1", problem="sshd is away"))).refusals
-    assert told(none) == [
-        ("cp1", "its static pods' manifests were not read: sshd is away", "mend that, and plan again")
-    ]
+    assert told(none) == [("cp1", "its manifests could not be read: sshd is away", "repair that, then plan again")]
     silent = cluster(manifests=tuple(manifests(name) for name in ("cp1", "cp2")))
-    assert plan(silent).refusals[0].problem == "its static pods' manifests were not read: there are none"
-    unknown = "what kubeadm would write there is not known: there is no kubeadm"
+    assert plan(silent).refusals[0].problem == "its manifests could not be read: there are none"
+    unknown = "kubeadm could not render its manifests: there is no kubeadm"
     seen = plan(manifests_of(cp1=manifests("cp1", problem="there is no kubeadm")))
     assert (seen.refusals, [(one.subject, one.problem) for one in seen.cautions]) == ((), [("cp1", unknown)])
     encrypted = manifests("cp1", manifest("kube-apiserver", ENCRYPTED), problem="there is no kubeadm")
@@ -1276,19 +1274,19 @@ def test_a_node_without_another_scheduler_and_controller_manager_stays_as_it_is(
     step = "repair it first: `kubectl -n kube-system get pods,leases`, and its log"
     two = controllers(cp1="", cp2=broken, cp3=broken)
     missing = [
-        ("cp1", f"no other {name} would go on: cp2 ({broken}), cp3 ({broken})", step)
+        ("cp1", f"no other {name} is ready: cp2 ({broken}), cp3 ({broken})", step)
         for name in ("kube-scheduler", "kube-controller-manager")
     ]
     assert told(plan(cluster(controllers=two)).refusals) == missing
     assert plan(cluster(controllers=controllers(cp1="", cp2=broken, cp3=""))).refusals == ()
     cordoned = plan(cluster(controllers=controllers(cp1="", cp2=broken, cp3=""), nodes={"cp3": {"cordoned": True}}))
     assert [one.problem for one in cordoned.refusals if one.subject == "cp1"] == [
-        f"no other {name} would go on: cp2 ({broken}), cp3 (its node is cordoned or not Ready)"
+        f"no other {name} is ready: cp2 ({broken}), cp3 (its node is cordoned or not Ready)"
         for name in ("kube-scheduler", "kube-controller-manager")
     ]
     begun = plan(cluster(controllers=two, machines={"cp2": half()}))
     assert begun.refusals == ()
-    assert "no other kube-scheduler would go on" in begun.cautions[-2].problem
+    assert "no other kube-scheduler is ready" in begun.cautions[-2].problem
 
 
 def test_nobody_is_taken_away_while_no_controller_leads() -> None:
@@ -1347,7 +1345,7 @@ def test_addons_whose_pods_nobody_replaces_are_named() -> None:
     other = workload("shop/agent", kind="DaemonSet").model_copy(update={"by_hand": True})
     (caution,) = plan(cluster(api={"workloads": (workload("kube-system/coredns"), by_hand, other)})).cautions
     assert caution.subject == "kube-system/kube-proxy"
-    assert caution.problem.startswith("nothing replaces its pods by itself")
+    assert caution.problem.startswith("its pods are replaced only by hand")
 
 
 def test_a_member_that_is_behind_is_waited_for() -> None:
@@ -1356,7 +1354,7 @@ def test_a_member_that_is_behind_is_waited_for() -> None:
     (caution,) = plan(cluster(etcd=members(cp1=late))).cautions
     assert (caution.subject, caution.problem) == (
         "cp1",
-        "it has 1001 entries to catch up, 1000 are allowed afterwards",
+        "it is 1001 entries behind; the proof allows 1000",
     )
 
 
