@@ -44,7 +44,7 @@ from tasks.nodes import (
     look_at_nodes,
     look_at_workloads,
 )
-from tasks.policy.manifests import what_would_go
+from tasks.policy.manifests import what_is_dear, what_would_go
 from tasks.policy.upgrade import next_minor
 from tasks.policy.upgrade_manifests import GIVE_IT
 from tasks.policy.upgrade_scope import ADDONS, RUNBOOK, UPGRADE_JOBS
@@ -365,6 +365,10 @@ def _refuse_losses(handle: Cluster, name: str) -> None:
     if harmful:
         told = "; ".join(f"{one.component} without {one.words}: {one.harm}" for one in harmful)
         raise Refused(f"{name}: kubeadm would write {told}", hint=GIVE_IT)
+    dear = [flag for manifest in seen.manifests for flag in what_is_dear(manifest)]
+    if seen.problem and dear:
+        told = f"kubeadm could not render its manifests: {seen.problem}; it may take {', '.join(dear)} away"
+        raise Refused(f"{name}: {told}", hint=GIVE_IT)
 
 
 def _upgrade_by_kubeadm(work: NodeWork, node: NodeUpgrade) -> None:

@@ -223,6 +223,9 @@ def test_what_somebody_wrote_into_a_manifest_meanwhile_starts_no_kubeadm(monkeyp
     with pytest.raises(Refused, match="kubeadm would write kube-apiserver without --encryption-provider-config=/e"):
         control_plane(monkeypatch, work, manifests("cp1", manifest("kube-apiserver", encrypted)))
     assert work.done == [*BEFORE_KUBEADM[:-1], "kubelet asks its own", "left whole"]
+    silent = manifests("cp1", manifest("kube-apiserver", encrypted, encrypted), problem="no such version")
+    with pytest.raises(Refused, match="no such version; it may take --encryption-provider-config away"):
+        control_plane(monkeypatch, work, silent)
 
 
 def test_a_kubelet_that_waits_for_its_restart_is_not_restarted_before_its_api_server(
