@@ -108,7 +108,7 @@ def _etcd(situation: Situation) -> Iterator[Finding]:
         if alarms:
             yield refused(member.label, f"alarm {' and '.join(alarms)}", ALARM_STEP)
         if member.status and member.status.raft_lag > MOST_LAG:
-            problem = f"it is {member.status.raft_lag} entries behind; the proof allows {MOST_LAG}"
+            problem = f"it is more than {MOST_LAG} entries behind"
             yield cautioned(member.label, problem, "the proof of each control plane node waits for it")
     if not any(member.status and member.status.is_leader for member in members):
         yield refused("etcd", "no member that answers leads", "look at the members and the network between them")
