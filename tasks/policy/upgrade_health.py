@@ -11,7 +11,7 @@ from tasks.policy.findings import Finding, cautioned, findings_of_drain, finding
 from tasks.policy.health import API_READY, KNOWN, READY, who_is_out
 from tasks.policy.maintenance import ALARM_STEP
 from tasks.policy.quorum import MOST_LAG, what_ails, what_keeps_it
-from tasks.policy.upgrade_scope import ADDONS, NodeState, Situation, cordon_of_another_runbook
+from tasks.policy.upgrade_scope import ADDONS, PARTS, NodeState, Situation, cordon_of_another_runbook
 
 OK = "200"
 NO_ANSWER = {"", "000"}
@@ -36,8 +36,8 @@ def rules_of_health(situation: Situation) -> Iterator[Finding]:
     yield from _apis(situation)
     yield from _webhooks(situation)
     yield from _addons(situation)
-    for node in situation.due:
-        yield from _proof(situation, node)
+    for node in situation.nodes:
+        yield from _proof(situation, node) if node.is_due else _stale_pods(situation, node)
     for said in situation.facts.gates:
         yield refused("gates", said, "wait until it lets the run go on, or change gates: of the profile")
     for node in situation.drained:
@@ -203,6 +203,13 @@ def _proof(situation: Situation, node: NodeState) -> Iterator[Finding]:
         if one.of not in others and not one.of.startswith(("unit ", "kubelet v")) and SYSTEM not in one.of
     ]
     yield from findings_of_proof(node.name, found, grave_stops=not node.begun)
+
+
+def _stale_pods(situation: Situation, node: NodeState) -> Iterator[Finding]:
+    """Of a node whose manifests are the target's: its containers may be older, and a skip would hide them."""
+    for one in situation.symptoms_of(node):
+        if one.of.startswith(PARTS):
+            yield cautioned(node.name, one.problem, "its kubelet did not take the manifest up: `journalctl -u kubelet`")
 
 
 def _apis(situation: Situation) -> Iterator[Finding]:

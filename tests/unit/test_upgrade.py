@@ -1339,6 +1339,21 @@ def test_what_an_upgrade_that_is_under_way_may_have_broken_is_not_forgiven() -> 
     assert plan(begun).services_before == {}
 
 
+def test_a_container_that_is_older_than_its_manifest_is_not_hidden_by_a_skip() -> None:
+    """What runs counts: the manifest alone says that the node is done."""
+    old = "of kube-scheduler there runs v1.36.3, not registry.k8s.io/kube-scheduler:v1.37.2"
+    done = cluster(
+        machines=upgraded("cp1"),
+        nodes=upgraded("cp1"),
+        symptoms={
+            "cp1": (Symptom(of="kube-scheduler v1.37.2", problem=old), Symptom(of="DiskPressure", problem="full"))
+        },
+    )
+    planned = plan(done)
+    assert [skip.subject for skip in planned.skips] == ["cp1"]
+    assert [(one.subject, one.problem) for one in planned.cautions] == [("cp1", old)]
+
+
 def test_addons_whose_pods_nobody_replaces_are_named() -> None:
     """They stay old, whatever kubeadm writes."""
     by_hand = kube_proxy().model_copy(update={"by_hand": True})
