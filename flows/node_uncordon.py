@@ -34,6 +34,7 @@ def node_uncordon(
     ticket: Ticket = "",
     mode: Mode = Mode.APPROVE,
     any_cordon: bool = False,
+    allow_unhealthy: bool = False,
     approve_within: Annotated[Duration, Field(ge=timedelta(seconds=1), le=timedelta(days=30))] = APPROVE_WITHIN,
 ) -> Report:
     """Proves one node well and uncordons it: what node_drain has taken out of service.
@@ -45,15 +46,17 @@ def node_uncordon(
         ticket: of the incident or the change, for the same
         mode: plan shows what would be done; approve waits for a person's word on it, and then does it; apply does it at once
         any_cordon: also a cordon of somebody else, or of a run of ours that has not ended
+        allow_unhealthy: also a node with something unhealthy that its plan names, for example a DaemonSet's pod that is not ready
         approve_within: how long mode approve waits, for example 24h; then the run fails, and nothing was touched
     """
     with runbook(cluster) as run:
         run.step(check_store, cluster)
         request = Request(node=node, reason=reason, ticket=ticket, run_id=run.run_id)
         facts = run.step(observe_node, cluster, node, DrainOptions())
-        plan = run.settle(plan_uncordon(facts, request, any_cordon=any_cordon), mode, approve_within)
+        wanted = plan_uncordon(facts, request, any_cordon=any_cordon, allow_unhealthy=allow_unhealthy)
+        plan = run.settle(wanted, mode, approve_within)
         if mode is Mode.PLAN or not plan.steps:
             return run.finish(*summarize_service(request, plan))
         with locked_cluster(cluster, run.run_id, run.holder) as check:
-            done = run.step(uncordon_node, cluster, request, check)
+            done = run.step(uncordon_node, cluster, request, check, allow_unhealthy=allow_unhealthy)
         return run.finish(*summarize_uncordon(request, done))

@@ -4,8 +4,9 @@ Plain functions: a task that takes a node out of service calls them, between its
 the cluster: an attempt that died is done again by another one, which finds the cordon, and the pods that are left.
 """
 
+import json
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
@@ -20,6 +21,7 @@ from tasks.models.drain import (
     FAILED,
     REASON,
     TICKET,
+    UNHEALTHY,
     Drained,
     DrainForecast,
     DrainOptions,
@@ -38,8 +40,11 @@ from tasks.settings import Settings
 
 JSON = dict[str, Any]
 
-NOTES = (CORDONED_BY, REASON, FAILED, TICKET)
+NOTES = (CORDONED_BY, REASON, FAILED, TICKET, UNHEALTHY)
 """Annotations that a cordon of ours has."""
+
+OF_A_RUN = (FAILED, UNHEALTHY)
+"""Those of them that a run leaves also where the cordon is somebody else's."""
 
 LONGEST_REASON = 1000
 CORDON_LIMIT = timedelta(seconds=30)
@@ -66,11 +71,19 @@ HOOKS = tuple(
 Tell = Callable[[DrainProgress], None]
 
 
-def cordon(kube: KubeClient, node: str, run_id: str, reason: str, *, ticket: str = "") -> bool:
+def cordon(  # noqa: PLR0913 - each is written down on the node, by name
+    kube: KubeClient,
+    node: str,
+    run_id: str,
+    reason: str,
+    *,
+    ticket: str = "",
+    unhealthy: Sequence[str] | None = None,
+) -> bool:
     """No new pods on it from now on. Was it cordoned before, by somebody else? Then that cordon is left as it is.
 
     A cordon of an earlier run of ours, also of one that failed, becomes this run's. Safe to do twice. A ticket ends in an
-    annotation of its own.
+    annotation of its own; so does what was `unhealthy` before, unless an earlier attempt has written that down.
 
     Raises:
         Refused: the API does not know the node.
@@ -79,11 +92,14 @@ def cordon(kube: KubeClient, node: str, run_id: str, reason: str, *, ticket: str
 
     def once() -> bool:
         raw = kube.get(f"{NODES}/{node}")
-        owner = _annotations(raw).get(CORDONED_BY, "")
-        if raw["spec"].get("unschedulable") and not owner:
+        found = _annotations(raw)
+        noted = {} if unhealthy is None or UNHEALTHY in found else {UNHEALTHY: json.dumps(unhealthy)}
+        if raw["spec"].get("unschedulable") and not found.get(CORDONED_BY):
+            if noted:
+                _change(kube, raw, noted, {})
             return True
         notes = {CORDONED_BY: run_id, REASON: _shortened(reason), FAILED: None, TICKET: ticket or None}
-        _change(kube, raw, notes, {"unschedulable": True})
+        _change(kube, raw, notes | noted, {"unschedulable": True})
         return False
 
     before = wait_for(once, CORDON_LIMIT)
@@ -100,8 +116,8 @@ def uncordon(kube: KubeClient, node: str) -> bool:
         ours = CORDONED_BY in notes
         if ours:
             _change(kube, raw, dict.fromkeys(NOTES), {"unschedulable": None})
-        elif FAILED in notes:
-            _change(kube, raw, {FAILED: None}, {})
+        elif notes.keys() & set(OF_A_RUN):
+            _change(kube, raw, dict.fromkeys(OF_A_RUN), {})
         return ours
 
     ours = wait_for(once, CORDON_LIMIT)
@@ -114,7 +130,7 @@ def hand_over(kube: KubeClient, node: str, reason: str, ticket: str) -> None:
     """A cordon of ours becomes that of the person who wanted it: no run takes it over or away, until `release` does."""
 
     def once() -> None:
-        notes = {CORDONED_BY: None, FAILED: None, REASON: _shortened(reason), TICKET: ticket or None}
+        notes = {CORDONED_BY: None, FAILED: None, UNHEALTHY: None, REASON: _shortened(reason), TICKET: ticket or None}
         _change(kube, kube.get(f"{NODES}/{node}"), notes, {"unschedulable": True})
 
     wait_for(once, CORDON_LIMIT)
@@ -149,6 +165,15 @@ def what_came_back(kube: KubeClient, node: str, options: DrainOptions) -> tuple[
     facts = wait_for(lambda: _facts_of(kube, node), CORDON_LIMIT)
     forecast = forecast_drain(node, facts, options)
     return tuple(f"pod {pod} is there" for pod in (*forecast.evicted, *(one.pod for one in forecast.blocked)))
+
+
+def noted_unhealthy(annotations: Mapping[str, str]) -> tuple[str, ...] | None:
+    """What `cordon` wrote; none where no run has begun, or nobody can read it."""
+    try:
+        found = json.loads(annotations.get(UNHEALTHY, ""))
+    except ValueError:
+        return None
+    return tuple(map(str, found)) if isinstance(found, list) else None
 
 
 def keep_cordoned(kube: KubeClient, node: str, reason: str) -> None:
@@ -526,9 +551,9 @@ def _give_back(kube: KubeClient, node: str) -> None:
         log_about(node).warning("it is still cordoned: %s", error)
 
 
-def _change(kube: KubeClient, raw: JSON, annotations: dict[str, str | None], spec: JSON) -> None:
+def _change(kube: KubeClient, raw: JSON, annotations: Mapping[str, str | None], spec: JSON) -> None:
     """Only if nobody has changed the node since it was read."""
-    metadata = {"resourceVersion": raw["metadata"]["resourceVersion"], "annotations": annotations}
+    metadata = {"resourceVersion": raw["metadata"]["resourceVersion"], "annotations": dict(annotations)}
     kube.patch(f"{NODES}/{raw['metadata']['name']}", {"metadata": metadata, "spec": spec})
 
 

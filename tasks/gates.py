@@ -6,10 +6,12 @@ from typing import TypeVar
 
 from tasks.at_once import on_all, wait_for
 from tasks.cluster import Cluster
+from tasks.controllers import look_at_controllers
 from tasks.errors import NotYet, Refused
 from tasks.etcd import look_at_members, move_leadership_away
 from tasks.models.etcd import EtcdFacts, Member
 from tasks.nodes import glance_at_machine, look_at_nodes
+from tasks.policy.controllers import what_controllers_lack
 from tasks.policy.health import what_others_lack, who_is_out
 from tasks.policy.quorum import what_keeps_it
 from tasks.site_gates import what_gates_say
@@ -28,7 +30,8 @@ def gate_control_plane(
 ) -> EtcdFacts:
     """A control plane node may be disturbed: the lock is ours, quorum stays without it, the other API servers serve.
 
-    Waits for some minutes for what is wrong, then `Refused`: another one tries again by hand.
+    Waits for some minutes for what is wrong, then `Refused`: another one tries again by hand. Whether another scheduler and
+    controller manager go on is not asked here (`who_is_needed`): a rotation gives these their certificates back.
     """
 
     def look() -> EtcdFacts:
@@ -77,6 +80,15 @@ def what_forbids(handle: Cluster, name: str, *, allow_downtime: bool) -> tuple[l
     if member and not (alone and allow_downtime) and (kept := what_keeps_it(member, facts.members, out=out)):
         problems.append(kept)
     return problems, facts
+
+
+def who_is_needed(handle: Cluster, name: str) -> list[str]:
+    """Of which component no other control plane node has an instance that goes on while this node is disturbed."""
+    others = [one for one in handle.control_planes if one != name]
+    if not others:
+        return []
+    out = who_is_out([node for node in look_at_nodes(handle.kube) if node.control_plane], ours=(name,))
+    return what_controllers_lack(look_at_controllers(handle.kube, others), others, out=out)
 
 
 def member_on(facts: EtcdFacts, name: str) -> Member | None:

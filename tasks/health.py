@@ -1,19 +1,20 @@
 """Proof that a node is well, and that the cluster is no worse than before: looked at from the node, the API and etcd."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
-from tasks.at_once import LOOK_EVERY
+from tasks.at_once import LOOK_EVERY, on_all
 from tasks.clients.kube import KubeClient
 from tasks.cluster import Cluster
-from tasks.errors import NotYet, RunbookError
+from tasks.errors import CommandFailed, NotYet, RunbookError
 from tasks.etcd import look_at_members
 from tasks.logs import log_about
-from tasks.models.health import Before, Expected, NodeLook, Services
-from tasks.nodes import LEASES, glance_at_machine, look_at_workloads
-from tasks.policy.health import what_got_worse, what_is_wrong
-from tasks.policy.quorum import what_ails
+from tasks.models.health import Before, Expected, NodeLook, Services, Symptom
+from tasks.models.nodes import NodeFacts
+from tasks.nodes import LEASES, glance_at_machine, look_at_nodes, look_at_workloads
+from tasks.policy.health import what_fails_already, what_got_worse, what_is_new, what_is_old, what_is_wrong
+from tasks.policy.quorum import MOST_LAG, what_ails
 from tasks.probes.api_facts import parse_node
 from tasks.probes.pods import parse_pod
 from tasks.probes.upgrade import ask_service_path, what_service_path_lacks
@@ -23,13 +24,48 @@ CALL = timedelta(seconds=30)
 HEALTH_LIMIT = timedelta(minutes=10)
 """For a node and its pods to be well again; images are there already."""
 
-MOST_LAG = 1000
-"""Entries that a member may have to catch up."""
+
+def look_before(handle: Cluster, machine: NodeFacts) -> Before:
+    """What has to be so again afterwards, and which proofs of the node fail already."""
+    kube = handle.kube
+    services = find_services(kube)
+    look = look_at(handle, machine.name, services, etcd=False, machine=machine)
+    return Before(
+        workloads=look_at_workloads(kube),
+        services=services,
+        unhealthy=tuple(dict.fromkeys(one.of for one in what_fails_already(look) if not one.grave)),
+    )
 
 
-def look_before(kube: KubeClient) -> Before:
-    """What has to be so again afterwards."""
-    return Before(workloads=look_at_workloads(kube), services=find_services(kube))
+def look_at_symptoms(handle: Cluster, machines: Sequence[NodeFacts]) -> dict[str, tuple[Symptom, ...]]:
+    """For a plan: node to what its proof would find wrong now, before anything is done. Of a machine that is not reached nothing."""
+    reached = [machine for machine in machines if not machine.unreached]
+    services = find_services(handle.kube)
+    nodes = {one.name: one for one in look_at_nodes(handle.kube)}
+    pods = [parse_pod(raw) for raw in handle.kube.items("/api/v1/pods")]
+
+    def look(machine: NodeFacts) -> tuple[Symptom, ...]:
+        try:
+            failing = services_that_fail(handle, machine.name, services)
+        except RunbookError as error:
+            machine, failing = machine.model_copy(update={"unreached": error.problem}), {}
+        own = tuple(pod for pod in pods if pod.node == machine.name)
+        return what_fails_already(
+            NodeLook(machine=machine, node=nodes.get(machine.name), pods=own, service_path=failing)
+        )
+
+    return dict(zip((machine.name for machine in reached), on_all(look, reached), strict=True))
+
+
+def look_at_symptoms_of(handle: Cluster, machine: NodeFacts) -> tuple[Symptom, ...]:
+    """Of one node, with etcd and the site's gates; of a machine that is not reached nothing."""
+    if machine.unreached:
+        return ()
+    try:
+        look = look_at(handle, machine.name, find_services(handle.kube), etcd=machine.is_control_plane, machine=machine)
+    except CommandFailed as error:
+        return (Symptom(of="reached by SSH", problem=error.problem, grave=True),)
+    return what_fails_already(look)
 
 
 def find_services(kube: KubeClient) -> Services:
@@ -41,8 +77,8 @@ def find_services(kube: KubeClient) -> Services:
     )
 
 
-def what_service_path_says(handle: Cluster, name: str, services: Services) -> str:
-    """What is wrong with the way from a node to the ClusterIPs; empty when nothing is.
+def services_that_fail(handle: Cluster, name: str, services: Services) -> dict[str, str]:
+    """What is wrong with the way from a node to the ClusterIPs, by Service.
 
     Pods that are Ready do not show it: kube-proxy can run, be ready and forward nothing.
     """
@@ -52,16 +88,19 @@ def what_service_path_says(handle: Cluster, name: str, services: Services) -> st
 
 
 def prove_node(
-    handle: Cluster, name: str, expected: Expected, services: Services, *, check: Callable[[], None] = lambda: None
-) -> None:
-    """Waits until the node and its own pods look well for `expected.settle` without a break.
+    handle: Cluster, name: str, expected: Expected, before: Before, *, check: Callable[[], None] = lambda: None
+) -> tuple[str, ...]:
+    """Waits until the node and its own pods look well for `expected.settle` without a break, or no worse than before.
 
-    Raises `NotYet` with everything that is still wrong when ten minutes are over.
+    What is wrong still, as it was before the act. Raises `NotYet` with everything else that is wrong when ten minutes are over.
     """
     wait = _Wait(name, expected.settle)
-    while not wait.is_over(_what_is_wrong(handle, name, expected, services)):
+    found = _what_is_wrong(handle, name, expected, before.services)
+    while not wait.is_over(what_is_new(found, before.unhealthy)):
         check()
         time.sleep(LOOK_EVERY.total_seconds())
+        found = _what_is_wrong(handle, name, expected, before.services)
+    return what_is_old(found, before.unhealthy)
 
 
 def prove_workloads(handle: Cluster, name: str, before: Before, *, check: Callable[[], None] = lambda: None) -> None:
@@ -94,7 +133,7 @@ class _Wait:
         if now >= self._end:
             raise NotYet(
                 f"{self._name}: not well after {HEALTH_LIMIT}: {said}",
-                hint="look at kubelet, containerd and the pods there",
+                hint="look at the kubelet, the container runtime and the pods there",
             )
         if said != self._told:
             self._told = said
@@ -102,12 +141,12 @@ class _Wait:
         return False
 
 
-def _what_is_wrong(handle: Cluster, name: str, expected: Expected, services: Services) -> tuple[str, ...]:
+def _what_is_wrong(handle: Cluster, name: str, expected: Expected, services: Services) -> tuple[Symptom, ...]:
     """An API that does not answer for a moment is wrong, and no more."""
     try:
         return what_is_wrong(look_at(handle, name, services, etcd=bool(expected.control_plane)), expected)
     except NotYet as error:
-        return (error.problem,)
+        return (Symptom(of="API", problem=error.problem, grave=True),)
 
 
 def _what_is_worse(handle: Cluster, before: Before) -> tuple[str, ...]:
@@ -117,16 +156,18 @@ def _what_is_worse(handle: Cluster, before: Before) -> tuple[str, ...]:
         return (error.problem,)
 
 
-def look_at(handle: Cluster, name: str, services: Services, *, etcd: bool) -> NodeLook:
-    """From the machine itself, from the API, and of etcd."""
+def look_at(
+    handle: Cluster, name: str, services: Services, *, etcd: bool, machine: NodeFacts | None = None
+) -> NodeLook:
+    """From the machine itself, if it is not known already, from the API, and of etcd."""
     kube = handle.kube
     raw = kube.find(f"/api/v1/nodes/{name}")
     pods = kube.items("/api/v1/pods", fieldSelector=f"spec.nodeName={name}")
     return NodeLook(
-        machine=glance_at_machine(handle, name),
+        machine=machine or glance_at_machine(handle, name),
         node=parse_node(raw, kube.find(f"{LEASES}/{name}")) if raw else None,
         pods=tuple(parse_pod(one) for one in pods),
-        service_path=what_service_path_says(handle, name, services),
+        service_path=services_that_fail(handle, name, services),
         etcd=what_etcd_says(handle) if etcd else "",
         gates=what_gates_say(handle),
     )

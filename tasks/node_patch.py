@@ -164,6 +164,7 @@ class _NodePatch:
             leader_moved_to=self._moved,
             drained_again=self._drained_again,
             stays_cordoned=bool(drained and drained.cordoned_before),
+            noticed=work.noticed,
             parts=tuple(work.parts),
             took=work.took,
             whole=self._whole,
@@ -238,6 +239,7 @@ class _NodePatch:
             failed_units=facts.failed_units,
             clock_synced=facts.clock_synced,
             kernel=facts.kernel,
+            system_state=facts.system_state,
         )
 
     @property
@@ -371,6 +373,7 @@ class _NodePatch:
                 control_plane=version.version if version else "",
                 settle=self._options.settle,
                 boot_id=self._facts.boot_of_patch if rebooted else "",
+                promised=False,
             )
         )
 

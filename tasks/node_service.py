@@ -7,6 +7,7 @@ from prefect import task
 from tasks.cluster import open_cluster
 from tasks.drain import annotate, cordon, drain, hand_over, keep_cordoned, observe_forecasts, release
 from tasks.errors import Refused
+from tasks.health import look_at_symptoms_of
 from tasks.models.drain import REBOOTED, Drained, DrainOptions
 from tasks.models.health import Expected
 from tasks.models.node_service import Request, ServiceFacts, Uncordoned
@@ -26,11 +27,13 @@ def observe_node(cluster: str, node: str, options: DrainOptions) -> ServiceFacts
     handle = open_cluster(cluster)
     kube = handle.kube
     raw = kube.find(f"/api/v1/nodes/{node}")
+    machine = look_at_machine(handle, node)
     return ServiceFacts(
         observed_at=datetime.now(UTC),
-        machine=look_at_machine(handle, node),
+        machine=machine,
         kube=parse_node(raw, kube.find(f"{LEASES}/{node}")) if raw else None,
         forecast=observe_forecasts(kube, [node], options)[0] if raw else None,
+        symptoms=look_at_symptoms_of(handle, machine) if raw else (),
     )
 
 
@@ -52,25 +55,30 @@ def drain_node(cluster: str, request: Request, options: DrainOptions, check: Che
 
 
 @task(**PATIENT, task_run_name="uncordon-{request.node}")
-def uncordon_node(cluster: str, request: Request, check: Check) -> Uncordoned:
-    """Proves the node well, takes its cordon away, and waits until the cluster is no worse than before."""
+def uncordon_node(cluster: str, request: Request, check: Check, *, allow_unhealthy: bool) -> Uncordoned:
+    """Proves the node well, takes its cordon away, and waits until the cluster is no worse than before.
+
+    With `allow_unhealthy` the node has to be no worse than it is now.
+    """
     handle = open_cluster(cluster)
     work = NodeWork(handle, request.node, "node_uncordon", request.run_id, check)
+    work.take_as_it_is() if allow_unhealthy else work.forgive_nothing()
     raw = handle.kube.get(f"/api/v1/nodes/{request.node}")
     reason = reason_of(parse_node(raw, None))
     pod = work.machine.static_pod("kube-apiserver")
     work.prove(
         Expected(
-            kubelet=work.machine.kubelet,
+            kubelet=work.machine.kubelet_in_use,
             since=work.now(),
             control_plane=pod.version if pod else "",
             settle=SETTLE,
+            promised=False,
         )
     )
     check()
     was = release(handle.kube, request.node)
     work.prove_workloads()
-    return Uncordoned(node=request.node, was_cordoned=was, reason=reason, took=work.took)
+    return Uncordoned(node=request.node, was_cordoned=was, reason=reason, noticed=work.noticed, took=work.took)
 
 
 @task(**ACT, task_run_name="note-reboot-{request.node}")

@@ -3,7 +3,8 @@
 What every runbook that disturbs nodes shares. Each part looks at what is there first.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
@@ -11,15 +12,15 @@ from typing import TypeVar
 from tasks.at_once import on_all
 from tasks.clients.ssh import Job, JobResult, run_job
 from tasks.cluster import Cluster
-from tasks.drain import cordon, drain, keep_cordoned, uncordon
+from tasks.drain import annotate, cordon, drain, keep_cordoned, noted_unhealthy, uncordon
 from tasks.errors import CommandFailed, NotYet, Refused, RunbookError
-from tasks.gates import Also, gate_control_plane, gate_worker
+from tasks.gates import Also, gate_control_plane, gate_worker, who_is_needed
 from tasks.health import look_before, prove_node, prove_workloads
 from tasks.history import keep_evidence
 from tasks.logs import log_about
-from tasks.models.drain import CORDONED_BY, FAILED, Drained, DrainOptions, DrainProgress
+from tasks.models.drain import CORDONED_BY, FAILED, UNHEALTHY, Drained, DrainOptions, DrainProgress
 from tasks.models.etcd import EtcdFacts
-from tasks.models.health import Expected
+from tasks.models.health import Before, Expected
 from tasks.node_parts import NodeParts
 from tasks.nodes import look_at_machine
 from tasks.policy.waves import may_go_on
@@ -43,19 +44,25 @@ class NodeWork(NodeParts):
         self.machine = look_at_machine(handle, name)
         if self.machine.unreached:
             raise NotYet(self.machine.unreached, hint="look at its sshd and its network")
-        self.before = look_before(handle.kube)
+        self.before = self._before()
         self._left = self._left_by_an_earlier_run()
         self.ticket = ""
         """That the cordon is for; its annotation has it."""
         self.drained: Drained | None = None
         self.unproven = False
         """Something on the machine was changed, and is not proven yet: a failure leaves it cordoned."""
+        self.noticed: tuple[str, ...] = ()
+        """What is wrong after the work, and no reason to fail."""
         self._told = ""
 
     def gate(self, *, allow_downtime: bool, also: Also = tuple) -> EtcdFacts:
-        """Before each act on a control plane node."""
+        """Before each act on a control plane node: another scheduler and controller manager go on, too."""
+
+        def others() -> Sequence[str]:
+            return (*also(), *who_is_needed(self.handle, self.name))
+
         with self.part("gate"):
-            return gate_control_plane(self.handle, self.name, self.check, allow_downtime=allow_downtime, also=also)
+            return gate_control_plane(self.handle, self.name, self.check, allow_downtime=allow_downtime, also=others)
 
     def gate_of_worker(self, also: Also = tuple) -> None:
         """Before each act on a worker."""
@@ -98,16 +105,35 @@ class NodeWork(NodeParts):
         """Cordon and drain. A pod that cannot go refuses before anything is evicted, and takes our cordon away again."""
         self.check()
         with self.part("drain"):
-            cordon(self.handle.kube, self.name, self.run_id, reason, ticket=self.ticket)
+            unhealthy = self.before.unhealthy
+            cordon(self.handle.kube, self.name, self.run_id, reason, ticket=self.ticket, unhealthy=unhealthy)
             drained = drain(self.handle.kube, self.name, options, check=self.check, on_wait=self._tell)
         before = self.drained
         self.drained = _both(before, drained) if before else drained
 
+    def note_before(self) -> None:
+        """Writes on the Node what is wrong now, before an act without a cordon: an attempt that goes on forgives no more."""
+        if noted_unhealthy(self._annotations) is None:
+            annotate(self.handle.kube, self.name, {UNHEALTHY: json.dumps(self.before.unhealthy)})
+
+    def forget_before(self) -> None:
+        """Takes that note away: the node is whole, and nothing is cordoned whose end would do it."""
+        annotate(self.handle.kube, self.name, {UNHEALTHY: None})
+
     def prove(self, expected: Expected) -> None:
-        """Until it is healthy."""
+        """Until it is healthy, or no worse than before."""
         with self.part("proof"):
-            prove_node(self.handle, self.name, expected, self.before.services, check=self.check)
+            old = prove_node(self.handle, self.name, expected, self.before, check=self.check)
+        self._notice(f"{one}, as before" for one in old)
         self.unproven = False
+
+    def take_as_it_is(self) -> None:
+        """The proof forgives what is wrong now, whatever an earlier attempt found."""
+        self.before = look_before(self.handle, self.machine)
+
+    def forgive_nothing(self) -> None:
+        """The proof is of a healthy node, not of one that is no worse than before."""
+        self.before = self.before.model_copy(update={"unhealthy": ()})
 
     def give_back(self) -> None:
         """Uncordon, if the cordon is ours, and wait until the cluster is no worse than before."""
@@ -158,6 +184,19 @@ class NodeWork(NodeParts):
         except RunbookError as second:
             return f"{self.name} could not be left as it was found: {second.problem}"
 
+    def _before(self) -> Before:
+        """What an earlier attempt has found wrong, if it has begun here: what is wrong now may be its doing."""
+        before = look_before(self.handle, self.machine)
+        noted = noted_unhealthy(self._annotations)
+        if noted is None and self.is_ours:
+            noted = ()
+        return before if noted is None else before.model_copy(update={"unhealthy": noted})
+
+    def _notice(self, found: Iterable[str]) -> None:
+        self.noticed = tuple(dict.fromkeys((*self.noticed, *found)))
+        for one in self.noticed:
+            log_about(self.name).warning("noticed: %s", one)
+
     def _left_by_an_earlier_run(self) -> str:
         """Why it is cordoned by one of ours; what that one did to the machine is not known here."""
         notes = self._annotations
@@ -171,7 +210,8 @@ class NodeWork(NodeParts):
         """What was done about it, for the error's next step; what cannot be done is said, and hides nothing."""
         told = []
         try:
-            cordon(self.handle.kube, self.name, self.run_id, f"{self.runbook} failed here", ticket=self.ticket)
+            why, unhealthy = f"{self.runbook} failed here", self.before.unhealthy
+            cordon(self.handle.kube, self.name, self.run_id, why, ticket=self.ticket, unhealthy=unhealthy)
             keep_cordoned(self.handle.kube, self.name, error.problem)
             told.append(f"{self.name} stays cordoned")
         except RunbookError as second:

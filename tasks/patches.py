@@ -9,9 +9,11 @@ from prefect import task
 from tasks.at_once import on_all, wait_for
 from tasks.blockers import alerts_that_fire
 from tasks.cluster import Cluster, open_cluster
+from tasks.controllers import look_at_controllers
 from tasks.drain import observe_forecasts
 from tasks.errors import RunbookError
 from tasks.etcd import look_at_members
+from tasks.health import look_at_symptoms
 from tasks.history import read_records
 from tasks.models.cluster import MaintenanceRules
 from tasks.models.patch import PatchFacts, PatchOptions, PatchSituation
@@ -44,8 +46,11 @@ def observe_patch(cluster: str, options: PatchOptions, run_id: str) -> PatchSitu
         lambda: what_gates_say(handle),
         lambda: alerts_that_fire(handle),
         lambda: read_records(handle.store, cluster, names),
+        lambda: look_at_controllers(handle.kube, handle.control_planes),
     ]
-    machines, patches, nodes, workloads, forecasts, etcd, gates, alerts, earlier = on_all(lambda look: look(), looks)
+    machines, patches, nodes, workloads, forecasts, etcd, gates, alerts, earlier, controllers = on_all(
+        lambda look: look(), looks
+    )
     return PatchSituation(
         observed_at=datetime.now(UTC),
         run_id=run_id,
@@ -57,6 +62,8 @@ def observe_patch(cluster: str, options: PatchOptions, run_id: str) -> PatchSitu
         etcd=etcd,
         gates=gates,
         alerts=alerts,
+        symptoms=look_at_symptoms(handle, machines),
+        controllers=controllers,
         earlier=earlier,
     )
 

@@ -211,6 +211,7 @@ def summarize_upgrade(
         *(_node_line(one) for one in done),
         *(f"NOT upgraded: {name}: {why}" for name, why in failed.items()),
         *(f"{one.node} was cordoned before the run, and stays so" for one in done if one.stays_cordoned),
+        *_noticed(done),
     )
 
 
@@ -244,6 +245,7 @@ def summarize_patch(
         *(f"{skip.subject}: {skip.reason}" for skip in plan.skips if skip.subject in plan.waiting),
         *(f"{one.node}: a reboot is pending: {'; '.join(one.reboot_pending)}" for one in done if one.reboot_pending),
         *(f"{one.node} was cordoned before the run, and stays so" for one in done if one.stays_cordoned),
+        *_noticed(done),
     )
 
 
@@ -338,6 +340,7 @@ def summarize_uncordon(request: Request, done: Uncordoned) -> tuple[str, ...]:
     return (
         f"{done.node} is in service, for {request.in_words}{before}",
         f"proven in {done.took.total_seconds():.0f} s: Ready, its own pods ready, Services answer from it, no workload is worse",
+        *_noticed([done]),
     )
 
 
@@ -348,7 +351,13 @@ def summarize_reboot(request: Request, done: Sequence[NodePatched]) -> tuple[str
         *(_patch_line(one) for one in done),
         *_proofs_of_patch(done),
         *(f"{one.node} was cordoned before the run, and stays so" for one in done if one.stays_cordoned),
+        *_noticed(done),
     )
+
+
+def _noticed(done: Sequence[NodePatched | Uncordoned | NodeUpgraded]) -> tuple[str, ...]:
+    """What is not well, and was no reason to fail."""
+    return tuple(f"{one.node}: look at this, no reason to fail: {said}" for one in done for said in one.noticed)
 
 
 def _times(one: NodePatched | NodeUpgraded | NodeRotated) -> str:

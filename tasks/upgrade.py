@@ -11,13 +11,15 @@ from prefect import task
 from tasks.at_once import on_all, wait_for
 from tasks.clients.ssh import Job, run_job
 from tasks.cluster import Cluster, open_cluster
+from tasks.controllers import look_at_controllers
 from tasks.drain import observe_forecasts
 from tasks.errors import CommandFailed, NotYet, Refused, RunbookError
 from tasks.etcd import look_at_members
 from tasks.gates import lead_elsewhere
-from tasks.health import find_services, what_service_path_says
+from tasks.health import find_services, look_at_symptoms, services_that_fail
 from tasks.history import read_history
 from tasks.logs import log_about
+from tasks.manifests import look_at_manifests
 from tasks.models.cluster import UpgradeRules
 from tasks.models.health import Expected
 from tasks.models.upgrade import (
@@ -42,11 +44,14 @@ from tasks.nodes import (
     look_at_nodes,
     look_at_workloads,
 )
+from tasks.policy.manifests import what_is_dear, what_would_go
 from tasks.policy.upgrade import next_minor
-from tasks.policy.upgrade_scope import RUNBOOK, UPGRADE_JOBS
+from tasks.policy.upgrade_manifests import GIVE_IT
+from tasks.policy.upgrade_scope import ADDONS, RUNBOOK, UPGRADE_JOBS
 from tasks.policy.versions import EtcdVersion, KubernetesVersion, what_forbids_etcd
 from tasks.probes import upgrade
-from tasks.probes.api_facts import cluster_configuration, name_and_version, with_etcd_tag
+from tasks.probes.api_facts import cluster_configuration, name_and_version, parse_node, with_etcd_tag
+from tasks.probes.node_facts import version_that_runs, what_runs
 from tasks.retries import ACT, OBSERVE, PATIENT
 from tasks.site_gates import what_gates_say
 
@@ -76,14 +81,19 @@ def observe_upgrade(cluster: str, version: str, options: UpgradeOptions) -> Clus
         lambda: look_at_members(handle, "auto"),
         lambda: read_history(handle.store, cluster, RUNBOOK),
         lambda: what_gates_say(handle),
+        lambda: look_at_controllers(handle.kube, handle.control_planes),
+        lambda: look_at_manifests(handle, handle.control_planes, _configuration(handle)),
     ]
-    machines, api, forecasts, etcd, history, gates = on_all(lambda look: look(), looks)
+    machines, api, forecasts, etcd, history, gates, controllers, manifests = on_all(lambda look: look(), looks)
     return ClusterFacts(
         observed_at=datetime.now(UTC),
         target=target if target.startswith(f"{minor}.") else f"{minor}.0",
         nodes=machines,
         api=api.model_copy(update={"forecasts": forecasts}),
         etcd=etcd,
+        controllers=controllers,
+        manifests=manifests,
+        symptoms=look_at_symptoms(handle, machines),
         history=history,
         gates=gates,
     )
@@ -132,21 +142,33 @@ def pin_etcd(cluster: str, tag: str, check: Check) -> None:
 
 @task(**PATIENT, task_run_name="upgrade-{node.name}")
 def upgrade_control_plane_node(cluster: str, node: NodeUpgrade, orders: Orders, check: Check) -> NodeUpgraded:
-    """Gate, kubeadm, proof; gate, cordon, drain, kubelet, proof, uncordon. What is done already is left out."""
+    """Gate, kubeadm, proof; gate, cordon, drain, kubelet, proof, uncordon. What is done already is left out.
+
+    The gate is asked before anything is touched, and once more right before kubeadm: packages, and a kubelet that asks another
+    API server, take their minutes.
+    """
     handle = open_cluster(cluster)
     work = NodeWork(handle, node.name, RUNBOOK, orders.run_id, check)
-    before, moved = work.machine.kubelet, ""
+    before, moved = _kubelet_in_use(work), ""
     with work.left_as_it_should_be(upgrade.evidence()):
         if _needs_kubeadm(work, node, orders.staged):
-            facts = work.gate(allow_downtime=orders.options.allow_downtime)
-            moved = lead_elsewhere(handle, facts, node.name)
+            work.gate(allow_downtime=orders.options.allow_downtime)
+            work.note_before()
             since = work.now()
             with _kubelet_asks_others(work, orders):
+                _install_kubeadm(work, node)
+                _refuse_losses(handle, node.name)
+                facts = work.gate(allow_downtime=orders.options.allow_downtime)
+                moved = lead_elsewhere(handle, facts, node.name)
                 _upgrade_by_kubeadm(work, node)
-            work.prove(_expected(node, orders.options, kubelet=before, since=since, settle=timedelta()))
+            # kubeadm may have restarted the kubelet, whose program may be newer than what ran before
+            kubelet = version_that_runs(work.run(what_runs()).encode(), "kubelet") or before
+            work.prove(_expected(node, orders.options, kubelet=kubelet, since=since, settle=timedelta()))
         if _needs_kubelet(work, node):
             work.gate(allow_downtime=orders.options.allow_downtime)
             _upgrade_kubelet(work, node, orders.options)
+        else:
+            work.forget_before()
     return _result(work, node, before, moved)
 
 
@@ -197,7 +219,9 @@ def prove_upgraded(cluster: str, plan: UpgradePlan, staged: Staged, failed: tupl
         nodes=nodes,
         etcd={one.label: one.status.version for one in members if one.status},
         addons=addons,
-        service_paths=tuple(node.name for node in handle.profile.nodes if node.name in nodes),
+        service_paths=tuple(
+            node.name for node in handle.profile.nodes if node.name in nodes and node.name not in plan.services_before
+        ),
     )
 
 
@@ -248,9 +272,10 @@ def _configuration(handle: Cluster) -> dict[str, Any]:
 
 def _upgrade_worker(handle: Cluster, node: NodeUpgrade, orders: Orders, check: Check) -> NodeUpgraded:
     work = NodeWork(handle, node.name, RUNBOOK, orders.run_id, check)
-    before = work.machine.kubelet
+    before = _kubelet_in_use(work)
     with work.left_as_it_should_be(upgrade.evidence()):
         if not work.is_true(upgrade.is_upgraded(node.target)) and before != node.target:
+            _install_kubeadm(work, node)
             _upgrade_by_kubeadm(work, node)
             work.unproven = False  # kubeadm changes nothing that runs on a worker
         if _needs_kubelet(work, node):
@@ -270,7 +295,7 @@ def _needs_kubeadm(work: NodeWork, node: NodeUpgrade, staged: Staged) -> bool:
 
 def _is_cut_off(work: NodeWork, staged: Staged) -> bool:
     """The manifests are the target's, but kubeadm did not come to its end."""
-    return work.machine.kubelet != staged.version and not work.is_true(upgrade.is_upgraded(staged.version))
+    return _kubelet_in_use(work) != staged.version and not work.is_true(upgrade.is_upgraded(staged.version))
 
 
 def _moves_etcd(work: NodeWork, staged: Staged) -> bool:
@@ -283,7 +308,17 @@ def _moves_etcd(work: NodeWork, staged: Staged) -> bool:
 
 def _needs_kubelet(work: NodeWork, node: NodeUpgrade) -> bool:
     """It is old; or an earlier run has taken the node out of service and did not come to its end."""
-    return work.machine.kubelet != node.target or work.is_ours
+    return _is_old(work, node) or work.is_ours
+
+
+def _kubelet_in_use(work: NodeWork) -> str:
+    """The version of its process: as that says itself, else as it told the API."""
+    return work.machine.kubelet_runs or parse_node(work.handle.kube.get(f"/api/v1/nodes/{work.name}"), None).kubelet
+
+
+def _is_old(work: NodeWork, node: NodeUpgrade) -> bool:
+    """Its process, or its program: a package may be new while nobody has restarted what runs."""
+    return {work.machine.kubelet, _kubelet_in_use(work)} != {node.target}
 
 
 @contextmanager
@@ -291,6 +326,9 @@ def _kubelet_asks_others(work: NodeWork, orders: Orders) -> Iterator[None]:
     """While kubeadm replaces etcd, where there is another API server to ask: else the member is away for a minute."""
     endpoint = str(_configuration(work.handle).get("controlPlaneEndpoint", ""))
     if not endpoint or len(work.handle.control_planes) == 1 or not _moves_etcd(work, orders.staged):
+        yield
+        return
+    if work.machine.kubelet != _kubelet_in_use(work):  # its restart would make it newer than its API server
         yield
         return
     before = work.now()
@@ -311,13 +349,30 @@ def _kubelet_asks_others(work: NodeWork, orders: Orders) -> Iterator[None]:
     work.run(upgrade.point_kubelet_back())
 
 
-def _upgrade_by_kubeadm(work: NodeWork, node: NodeUpgrade) -> None:
-    handle, version = work.handle, node.target
-    manager = work.machine.packages.manager
+def _install_kubeadm(work: NodeWork, node: NodeUpgrade) -> None:
+    """The program alone: it touches nothing of what runs."""
+    manager, version = work.machine.packages.manager, node.target
     with work.part("package kubeadm"):
         if work.machine.kubeadm != version:
             script = upgrade.switch_repository(manager, version) + upgrade.install(manager, version, ["kubeadm"])
-            work.job(_job_name("install-kubeadm", version), script, INSTALL_LIMIT)
+            work.job(_job_name("install-kubeadm", version), script, INSTALL_LIMIT, touches=False)
+
+
+def _refuse_losses(handle: Cluster, name: str) -> None:
+    """The rule of the plan, with the manifests of this moment and what kubeadm of the target writes: an hour may have passed."""
+    (seen,) = look_at_manifests(handle, [name], _configuration(handle))
+    harmful = [loss for manifest in seen.manifests for loss in what_would_go(manifest) if loss.harm]
+    if harmful:
+        told = "; ".join(f"{one.component} without {one.words}: {one.harm}" for one in harmful)
+        raise Refused(f"{name}: kubeadm would write {told}", hint=GIVE_IT)
+    dear = [flag for manifest in seen.manifests for flag in what_is_dear(manifest)]
+    if seen.problem and dear:
+        told = f"kubeadm could not render its manifests: {seen.problem}; it may take {', '.join(dear)} away"
+        raise Refused(f"{name}: {told}", hint=GIVE_IT)
+
+
+def _upgrade_by_kubeadm(work: NodeWork, node: NodeUpgrade) -> None:
+    handle, version = work.handle, node.target
     configured = str(_configuration(handle).get("kubernetesVersion", ""))
     script = upgrade.upgrade_by_kubeadm(
         version,
@@ -341,7 +396,7 @@ def _upgrade_kubelet(work: NodeWork, node: NodeUpgrade, options: UpgradeOptions)
     """Out of service, the packages, the new kubelet, and in service again once it is proven."""
     work.empty(f"{RUNBOOK} to v{node.target}", options.drain)
     manager, since = work.machine.packages.manager, work.now()
-    if work.machine.kubelet != node.target:
+    if _is_old(work, node):
         with work.part("package kubelet"):
             script = upgrade.install(manager, node.target, ["kubelet", "kubectl"]) + upgrade.restart_kubelet(
                 node.target
@@ -374,6 +429,7 @@ def _result(work: NodeWork, node: NodeUpgrade, before: str, moved: str) -> NodeU
         waited_for=drained.waited_for if drained else (),
         leader_moved_to=moved,
         stays_cordoned=bool(drained and drained.cordoned_before),
+        noticed=work.noticed,
         parts=tuple(work.parts),
         took=work.took,
     )
@@ -384,20 +440,26 @@ def _prove_addons(handle: Cluster, plan: UpgradePlan, staged: Staged) -> tuple[s
     configured = str(_configuration(handle).get("kubernetesVersion", ""))
     if configured != f"v{staged.version}":
         raise NotYet(f"kubeadm-config has {configured}, not v{staged.version}", hint="look at kubeadm's output")
-    wanted = {image for image in staged.images if "kube-proxy" in image or "coredns" in image}
-    found = [one for one in look_at_workloads(kube) if one.name in {"kube-system/coredns", "kube-system/kube-proxy"}]
+    wanted = {name_and_version(image) for image in staged.images}
+    found = [one for one in look_at_workloads(kube) if one.name in ADDONS]
     for one in found:
-        if not plan.left_behind and not wanted.issuperset(one.images):
+        if not plan.left_behind and not wanted.issuperset(map(name_and_version, one.images)):
             raise NotYet(f"{one.name} has the image {', '.join(one.images)}", hint="look at kubeadm's output")
-        if not one.rolled_out:
+        if not one.rolled_out and not one.by_hand:
             raise NotYet(f"{one.name}: not all pods are of {', '.join(one.images)} yet", hint="look at its rollout")
         if one.ready < one.desired:
             raise NotYet(f"{one.name}: {one.ready} of {one.desired} pods are ready", hint="look at them")
     services = find_services(kube)
     names = [node.name for node in handle.profile.nodes if kube.find(f"/api/v1/nodes/{node.name}")]
-    said = dict(zip(names, on_all(lambda name: what_service_path_says(handle, name, services), names), strict=True))
-    if wrong := {name: problem for name, problem in said.items() if problem}:
-        told = "; ".join(f"{name}: {problem}" for name, problem in wrong.items())
+    failing = dict(zip(names, on_all(lambda name: services_that_fail(handle, name, services), names), strict=True))
+    wrong = [
+        f"{name}: {problem}"
+        for name, said in failing.items()
+        for service, problem in said.items()
+        if f"Service {service}" not in plan.services_before.get(name, ())
+    ]
+    if wrong:
+        told = "; ".join(wrong)
         raise NotYet(
             f"Services do not answer from every node, whatever their pods say: {told}",
             hint="look at the log of kube-proxy there; deleting its pod makes a new one that reads all rules anew",

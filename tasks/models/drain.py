@@ -18,6 +18,9 @@ TICKET = "kube-runbooks.io/ticket"
 """Of the person or the incident that wanted a node out of service."""
 
 
+UNHEALTHY = "kube-runbooks.io/unhealthy-before"
+"""What the proof of a node found wrong before a run began with it (JSON, as `Symptom.of`): whoever goes on reads it there."""
+
 REBOOTED = "kube-runbooks.io/rebooted"
 """When a person or an incident had a node rebooted last, and why."""
 

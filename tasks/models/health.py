@@ -7,7 +7,10 @@ from pydantic import Field
 from tasks.models.base import Model, UtcTime
 from tasks.models.nodes import KubeNode, NodeFacts
 from tasks.models.pods import Pod
+from tasks.models.symptoms import Symptom
 from tasks.models.upgrade import Workload
+
+__all__ = ["Before", "Expected", "NodeLook", "Services", "Symptom"]
 
 
 class Services(Model):
@@ -26,6 +29,9 @@ class Expected(Model):
     control_plane: str = Field(default="", description="version of its static pods; empty for a worker")
     settle: timedelta = Field(default=timedelta(seconds=10), description="that all has to look well without a break")
     boot_id: str = Field(default="", description="that it must not have any more; empty when it was not rebooted")
+    promised: bool = Field(
+        default=True, description="the act brings these versions: that they were not there before is no excuse"
+    )
 
 
 class NodeLook(Model):
@@ -34,15 +40,16 @@ class NodeLook(Model):
     machine: NodeFacts
     node: KubeNode | None = Field(description="none when the API does not know it")
     pods: tuple[Pod, ...] = Field(description="on this node")
-    service_path: str = Field(
-        description="what is wrong with the way to Services from this node; empty when nothing is"
-    )
+    service_path: dict[str, str] = Field(description="Service that does not answer this node to what is wrong")
     etcd: str = Field(default="", description="what ails its member, or another one; empty when nothing does")
     gates: tuple[str, ...] = Field(default=(), description="what the site's own gates say")
 
 
 class Before(Model):
-    """The cluster before the first act: what was well then has to be well after it."""
+    """The cluster before the first act on a node: afterwards it has to be no worse."""
 
     workloads: tuple[Workload, ...]
     services: Services
+    unhealthy: tuple[str, ...] = Field(
+        default=(), description="`of` of the symptoms that the node had already: they are no reason to fail afterwards"
+    )

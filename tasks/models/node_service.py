@@ -7,6 +7,7 @@ from pydantic import Field, StringConstraints
 
 from tasks.models.base import Duration, Model, UtcTime
 from tasks.models.drain import DrainForecast, DrainOptions
+from tasks.models.health import Symptom
 from tasks.models.nodes import KubeNode, NodeFacts
 
 NODE_PATTERN = r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$"
@@ -53,6 +54,7 @@ class ServiceFacts(Model):
     machine: NodeFacts
     kube: KubeNode | None = Field(default=None, description="none when the API does not know it")
     forecast: DrainForecast | None = None
+    symptoms: tuple[Symptom, ...] = Field(default=(), description="what the proof of the node would find wrong now")
 
 
 class Uncordoned(Model):
@@ -61,4 +63,5 @@ class Uncordoned(Model):
     node: str
     was_cordoned: bool
     reason: str = Field(default="", description="of the cordon that was taken away, as its annotations had it")
+    noticed: tuple[str, ...] = Field(default=(), description="what is wrong, and no reason to fail")
     took: timedelta

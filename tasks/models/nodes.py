@@ -63,9 +63,13 @@ class NodeFacts(Model):
     cgroup_version: int = 0
     swap: bool = False
     kubeadm: str = Field(default="", description="version without v, for example 1.36.3; empty when it is not there")
-    kubelet: str = ""
+    kubelet: str = Field(default="", description="of the program, which may be newer than what runs")
     kubectl: str = ""
     containerd: str = ""
+    kubelet_runs: str = Field(
+        default="", description="version of the process; empty when none runs, or it does not say it"
+    )
+    containerd_runs: str = Field(default="", description="the same of containerd")
     packages: Packages = Packages()
     free_bytes: dict[str, int] = Field(default={}, description="of /var/lib, /etc/kubernetes and the etcd directory")
     etcd_bytes: int = Field(default=0, description="of the etcd directory, of which kubeadm makes a copy")
@@ -75,7 +79,9 @@ class NodeFacts(Model):
     flag_files: dict[str, tuple[str, ...]] = Field(default={}, description="file to the names of the flags in it")
     fail_cgroup_v1: bool | None = Field(default=None, description="of the kubelet's configuration; none: its default")
     fail_swap_on: bool | None = None
-    active: dict[str, bool] = Field(default={}, description="unit (kubelet, containerd) to whether it runs")
+    active: dict[str, bool] = Field(
+        default={}, description="unit (kubelet, and those of container runtimes) to whether it runs"
+    )
     static_pods: tuple[StaticPod, ...] = ()
     certificates: dict[str, UtcTime] = Field(default={}, description="file below /etc/kubernetes to its expiry")
     cluster_ca: str = Field(default="", description="sha256 of the cluster's CA certificate")
@@ -90,6 +96,11 @@ class NodeFacts(Model):
     def is_control_plane(self) -> bool:
         """Has the manifest of an API server."""
         return any(pod.name == "kube-apiserver" for pod in self.static_pods)
+
+    @property
+    def kubelet_in_use(self) -> str:
+        """The version of its process; of the program where nothing runs that says one."""
+        return self.kubelet_runs or self.kubelet
 
     def static_pod(self, name: str) -> StaticPod | None:
         """The static pod of that name, if there is a manifest of it."""
@@ -106,6 +117,7 @@ class KubeNode(Model):
     cordoned: bool = False
     kubelet: str = Field(description="version without v")
     boot_id: str = ""
+    runtime: str = Field(default="", description="for example containerd://2.1.4 or cri-o://1.36.0")
     addresses: tuple[str, ...] = ()
     control_plane: bool = False
     pressures: tuple[str, ...] = Field(default=(), description="conditions that must not be true and are")

@@ -95,6 +95,7 @@ class NodeInfo(Outside):
     """What the kubelet says of its machine."""
 
     kubelet_version: str = ""
+    container_runtime_version: str = ""
     boot_id: str = Field(default="", alias="bootID")
 
 

@@ -6,8 +6,10 @@ from enum import StrEnum
 from pydantic import Field
 
 from tasks.models.base import Duration, Model, UtcTime
+from tasks.models.controllers import Controllers
 from tasks.models.drain import DrainForecast, DrainOptions
 from tasks.models.etcd import EtcdFacts
+from tasks.models.health import Symptom
 from tasks.models.nodes import KubeNode, NodeFacts, PackageManager
 from tasks.models.plan import Plan
 from tasks.models.upgrade import Workload
@@ -108,6 +110,7 @@ class PatchIntent(Model):
     failed_units: tuple[str, ...] = ()
     clock_synced: bool | None = None
     kernel: str = ""
+    system_state: str = Field(default="", description="of systemd")
 
     @property
     def runs(self) -> tuple[str, ...]:
@@ -164,6 +167,10 @@ class PatchSituation(Model):
     etcd: EtcdFacts
     gates: tuple[str, ...] = Field(default=(), description="what the site's own gates have against it now")
     alerts: tuple[str, ...] = Field(default=(), description="that fire now")
+    symptoms: dict[str, tuple[Symptom, ...]] = Field(
+        default={}, description="node to what its proof would find wrong now, before anything is done"
+    )
+    controllers: Controllers = Field(default=Controllers(), description="of all control plane nodes")
     earlier: dict[str, Earlier] = Field(default={}, description="node to its last run")
 
 
@@ -248,6 +255,9 @@ class NodePatched(Model):
     leader_moved_to: str = ""
     drained_again: bool = Field(default=False, description="somebody had uncordoned it between drain and reboot")
     stays_cordoned: bool = Field(default=False, description="somebody had cordoned it before the run")
+    noticed: tuple[str, ...] = Field(
+        default=(), description="what is wrong, and no reason to fail: it was so before, or has to do with other nodes"
+    )
     parts: tuple[Took, ...] = ()
     took: timedelta
     whole: bool = Field(

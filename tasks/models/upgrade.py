@@ -6,10 +6,13 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from tasks.models.base import Duration, Model, UtcTime
+from tasks.models.controllers import Controllers
 from tasks.models.drain import DrainForecast, DrainOptions
 from tasks.models.etcd import EtcdFacts
+from tasks.models.manifests import NodeManifests
 from tasks.models.nodes import KubeNode, NodeFacts
 from tasks.models.plan import Plan
+from tasks.models.symptoms import Symptom
 from tasks.models.waves import Took, Waves
 
 
@@ -63,6 +66,10 @@ class Workload(Model):
     desired: int
     ready: int
     images: tuple[str, ...] = ()
+    by_hand: bool = Field(
+        default=False,
+        description="nothing replaces its pods by itself: it is paused, or waits until somebody deletes them",
+    )
     rolled_out: bool = Field(default=True, description="all its pods are of its newest template")
     rollout: str = Field(default="", description="how far it is being rolled out; empty when it is not")
 
@@ -96,6 +103,11 @@ class ClusterFacts(Model):
     nodes: tuple[NodeFacts, ...] = Field(description="of the profile")
     api: ApiFacts
     etcd: EtcdFacts
+    controllers: Controllers = Field(description="of all control plane nodes")
+    manifests: tuple[NodeManifests, ...] = Field(description="of all control plane nodes")
+    symptoms: dict[str, tuple[Symptom, ...]] = Field(
+        default={}, description="node to what its proof would find wrong now, before anything is done"
+    )
     newest_patch: dict[str, str] = Field(
         default={}, description="minor (1.37) to the newest version of it that can be installed, for a chain"
     )
@@ -141,6 +153,9 @@ class UpgradePlan(Plan):
         description="control plane nodes that stay older: kubeadm moves CoreDNS and kube-proxy with the last",
     )
     etcd_before: str = ""
+    services_before: dict[str, tuple[str, ...]] = Field(
+        default={}, description="node to the Services that did not answer it before anything was done"
+    )
     ignored: tuple[str, ...] = Field(default=(), description="kubeadm's preflight errors that the profile ignores")
 
     @property
@@ -180,6 +195,7 @@ class NodeUpgraded(Model):
     waited_for: tuple[str, ...] = ()
     leader_moved_to: str = ""
     stays_cordoned: bool = Field(default=False, description="somebody had cordoned it before the run")
+    noticed: tuple[str, ...] = Field(default=(), description="what is wrong, as it was before: no reason to fail")
     parts: tuple[Took, ...] = ()
     took: timedelta
 

@@ -3,8 +3,10 @@
 from collections.abc import Iterable, Iterator
 
 from tasks.models.drain import DrainForecast, Treatment
+from tasks.models.health import Symptom
 from tasks.models.plan import Caution, Refusal, figure
 
+REPAIR = "repair it first: the proof afterwards would fail, and leave the node cordoned"
 SHOWN = 10
 """Names that a line lists."""
 
@@ -30,6 +32,17 @@ def listed(names: tuple[str, ...] | list[str], most: int = SHOWN) -> str:
     """`a, b and 3 more`."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return f"{', '.join(names[:most])}{more}"
+
+
+def findings_of_proof(name: str, symptoms: Iterable[Symptom], *, grave_stops: bool = True) -> Iterator[Finding]:
+    """What the proof of a node would find wrong before the act: named now, and no news afterwards. What is grave stops it."""
+    for one in symptoms:
+        if one.grave and grave_stops:
+            yield refused(name, one.problem, REPAIR)
+        elif one.grave:
+            yield cautioned(name, f"now: {one.problem}", "the proof waits until that is over")
+        else:
+            yield cautioned(name, f"already before: {one.problem}", "the proof asks whether it is no worse afterwards")
 
 
 def findings_of_drain(name: str, forecast: DrainForecast | None) -> Iterator[Finding]:

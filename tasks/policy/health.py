@@ -1,19 +1,52 @@
 """What is wrong with a node after an act, and what of the cluster is worse than before."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from datetime import UTC, datetime
 
-from tasks.models.health import Expected, NodeLook
+from tasks.models.health import Expected, NodeLook, Symptom
 from tasks.models.nodes import KubeNode, NodeFacts
+from tasks.models.pods import Pod
 from tasks.models.upgrade import Workload
 
 KUBE_PODS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
 
+RUNTIME_UNITS = {"containerd": "containerd", "cri-o": "crio", "docker": "docker"}
+"""How a node names its runtime, to the unit that runs it."""
 
-def what_is_wrong(look: NodeLook, expected: Expected) -> tuple[str, ...]:
+KNOWN, READY, API_READY = "known to the API", "Ready", "/readyz"
+"""What other rules of a plan ask, too."""
+
+EVER = datetime.min.replace(tzinfo=UTC)
+
+
+def what_is_wrong(look: NodeLook, expected: Expected) -> tuple[Symptom, ...]:
     """Everything that is not yet, or not any more, as it has to be; nothing for a healthy node."""
-    return tuple(
-        problem for part in (_machine, _node, _pods, _control_plane) for problem in part(look, expected) if problem
-    ) + tuple(problem for problem in (look.service_path, look.etcd, *look.gates) if problem)
+    parts = (_machine, _node, _pods, _control_plane, _services, _others)
+    return tuple(symptom for part in parts for symptom in part(look, expected))
+
+
+def what_fails_already(look: NodeLook) -> tuple[Symptom, ...]:
+    """The same proof before the act: with the versions that are there, and of any boot."""
+    api_server = look.machine.static_pod("kube-apiserver")
+    kubelet = look.machine.kubelet or (look.node.kubelet if look.node else "")
+    version = api_server.version if api_server else ""
+    return what_is_wrong(look, Expected(kubelet=kubelet, since=EVER, control_plane=version, promised=False))
+
+
+def what_is_new(symptoms: Iterable[Symptom], before: Collection[str]) -> tuple[str, ...]:
+    """The problems that were not there before the act, and those that no act may leave."""
+    return tuple(one.problem for one in symptoms if one.grave or one.of not in before)
+
+
+def what_is_old(symptoms: Iterable[Symptom], before: Collection[str]) -> tuple[str, ...]:
+    """The other ones: they were there before the act."""
+    return tuple(one.problem for one in symptoms if not one.grave and one.of in before)
+
+
+def units_of(runtime: str) -> tuple[str, ...]:
+    """The units that a node needs. The unit of a runtime that is not known here is not asked for: Ready says it runs."""
+    unit = RUNTIME_UNITS.get(runtime.partition("://")[0])
+    return ("kubelet", unit) if unit else ("kubelet",)
 
 
 def what_got_worse(before: Sequence[Workload], now: Sequence[Workload]) -> tuple[str, ...]:
@@ -26,57 +59,74 @@ def what_got_worse(before: Sequence[Workload], now: Sequence[Workload]) -> tuple
     )
 
 
-def _machine(look: NodeLook, expected: Expected) -> Iterator[str]:
+def _machine(look: NodeLook, expected: Expected) -> Iterator[Symptom]:
     machine = look.machine
     if machine.unreached:
-        yield f"not reached: {machine.unreached}"
+        yield _grave("reached by SSH", f"not reached: {machine.unreached}")
         return
-    yield from (f"{unit} does not run" for unit, active in machine.active.items() if not active)
+    for unit in units_of(look.node.runtime if look.node else ""):
+        if not machine.active.get(unit, True):
+            yield Symptom(of=f"unit {unit}", problem=f"{unit} does not run", grave=unit == "kubelet")
     if expected.boot_id and machine.boot_id == expected.boot_id:
-        yield "it has not booted since"
+        yield _grave("boot", "it has not booted since")
 
 
-def _node(look: NodeLook, expected: Expected) -> Iterator[str]:
+def _node(look: NodeLook, expected: Expected) -> Iterator[Symptom]:
     node = look.node
     if node is None:
-        yield "the API does not know it"
+        yield _grave(KNOWN, "the API does not know it")
         return
     if not node.ready:
-        yield f"not Ready: {node.ready_message}"
+        yield _grave(READY, f"not Ready: {node.ready_message}")
     if node.kubelet != expected.kubelet:
-        yield f"the API says kubelet v{node.kubelet}, not v{expected.kubelet}"
-    if node.heartbeat is None or node.heartbeat <= expected.since:
-        yield f"no heartbeat since {expected.since:%H:%M:%S} UTC"
+        problem = f"the API says kubelet v{node.kubelet}, not v{expected.kubelet}"
+        yield Symptom(of=f"kubelet v{expected.kubelet}", problem=problem, grave=expected.promised)
+    if node.heartbeat is None:
+        yield _grave("heartbeat", "no heartbeat")
+    elif node.heartbeat <= expected.since:
+        yield _grave("heartbeat", f"no heartbeat since {expected.since:%H:%M:%S} UTC")
     if expected.boot_id and node.boot_id == expected.boot_id:
-        yield "the API knows no newer boot"
+        yield _grave("boot", "the API knows no newer boot")
     elif expected.boot_id and not look.machine.unreached and node.boot_id != look.machine.boot_id:
-        yield "the API knows another boot than the machine"
-    yield from (f"it has {pressure}" for pressure in node.pressures)
+        yield _grave("boot", "the API knows another boot than the machine")
+    yield from (Symptom(of=pressure, problem=f"it has {pressure}") for pressure in node.pressures)
 
 
-def _pods(look: NodeLook, expected: Expected) -> Iterator[str]:
+def _pods(look: NodeLook, expected: Expected) -> Iterator[Symptom]:
     """Those of DaemonSets and of the kubelet itself have to be ready; others may have gone elsewhere."""
     del expected
-    own = [pod for pod in look.pods if pod.mirror or (pod.controller and pod.controller.kind == "DaemonSet")]
-    yield from (f"pod {pod.id} is not ready" for pod in own if not pod.ready and not pod.is_finished)
+    for pod in look.pods:
+        if (whose := _whose(pod)) and not pod.ready and not pod.is_finished:
+            yield Symptom(of=whose, problem=f"pod {pod.id} is not ready")
 
 
-def _control_plane(look: NodeLook, expected: Expected) -> Iterator[str]:
+def _whose(pod: Pod) -> str:
+    """A DaemonSet gives its pods new names."""
+    if pod.mirror:
+        return f"static pod {pod.id}"
+    is_own = pod.controller and pod.controller.kind == "DaemonSet"
+    return f"DaemonSet {pod.namespace}/{pod.controller.name}" if is_own and pod.controller else ""
+
+
+def _control_plane(look: NodeLook, expected: Expected) -> Iterator[Symptom]:
     version, machine = expected.control_plane, look.machine
     if not version or machine.unreached:
         return
     for name in KUBE_PODS:
-        pod = machine.static_pod(name)
-        if pod is None:
-            yield f"there is no manifest of {name}"
-        elif pod.version != version:
-            yield f"{name} is v{pod.version}, not v{version}"
-        else:
-            yield _what_runs(look, name, pod.image)
+        if problem := _static_pod(look, name, version):
+            yield Symptom(of=f"{name} v{version}", problem=problem, grave=expected.promised)
     if machine.api_ready != "200":
-        yield f"its API server's /readyz answers {machine.api_ready or 'nothing'}"
+        yield _grave(API_READY, f"its API server's /readyz answers {machine.api_ready or 'nothing'}")
     elif machine.api_version != version:
-        yield f"its API server says v{machine.api_version}, not v{version}"
+        problem = f"its API server says v{machine.api_version}, not v{version}"
+        yield Symptom(of=f"API server v{version}", problem=problem, grave=expected.promised)
+
+
+def _static_pod(look: NodeLook, name: str, version: str) -> str:
+    pod = look.machine.static_pod(name)
+    if pod is None:
+        return f"there is no manifest of {name}"
+    return f"{name} is v{pod.version}, not v{version}" if pod.version != version else _what_runs(look, name, pod.image)
 
 
 def _what_runs(look: NodeLook, name: str, image: str) -> str:
@@ -86,6 +136,23 @@ def _what_runs(look: NodeLook, name: str, image: str) -> str:
     if not running or tags - {image.rpartition(":")[2]}:
         return f"of {name} there runs {', '.join(sorted(tags)) or 'nothing'}, not {image}"
     return ""
+
+
+def _services(look: NodeLook, expected: Expected) -> Iterator[Symptom]:
+    del expected
+    yield from (Symptom(of=f"Service {name}", problem=problem) for name, problem in look.service_path.items())
+
+
+def _others(look: NodeLook, expected: Expected) -> Iterator[Symptom]:
+    """etcd, and the site's own gates: they were asked before the act, and let it go on."""
+    del expected
+    if look.etcd:
+        yield _grave("etcd", look.etcd)
+    yield from (_grave("gates", said) for said in look.gates)
+
+
+def _grave(of: str, problem: str) -> Symptom:
+    return Symptom(of=of, problem=problem, grave=True)
 
 
 def what_others_lack(others: Sequence[NodeFacts], out: Collection[str], *, allow_downtime: bool) -> list[str]:

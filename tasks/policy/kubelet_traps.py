@@ -27,7 +27,9 @@ def kubelet_traps(node: NodeFacts, api: ApiFacts, version: KubernetesVersion) ->
     """All that keeps the kubelet of this version from starting on this node."""
     yield from _cgroup(node, api, version)
     yield from _flags(node, version)
-    yield from _containerd(node, version)
+    runtime = next((one.runtime for one in api.nodes if one.name == node.name), "")
+    if not runtime or runtime.startswith("containerd://"):
+        yield from _containerd(node, version)
 
 
 def _cgroup(node: NodeFacts, api: ApiFacts, version: KubernetesVersion) -> Iterator[Finding]:
@@ -65,9 +67,15 @@ def _places(node: NodeFacts, flag: str) -> list[str]:
 
 
 def _containerd(node: NodeFacts, version: KubernetesVersion) -> Iterator[Finding]:
-    runs = KubernetesVersion.observed(node.containerd)
+    runs = KubernetesVersion.observed(node.containerd_runs or node.containerd)
     if runs is None:
         return
+    if KubernetesVersion.observed(node.containerd) not in {None, runs}:
+        yield cautioned(
+            node.name,
+            f"containerd {runs.bare} runs, although {node.containerd} is installed: it was not restarted",
+            "`systemctl restart containerd` there: pods go on",
+        )
     if version.minor >= CONTAINERD_2_SINCE and runs < CONTAINERD_NEEDED:
         yield refused(
             node.name,

@@ -9,10 +9,14 @@ from tasks.models.node_service import RebootOptions, Request, ServiceFacts
 from tasks.models.nodes import KubeNode
 from tasks.models.patch import PatchIntent, PatchOptions, PatchPlan, PatchSituation, RebootRule, Scope
 from tasks.models.plan import Caution, Plan, Refusal, Skip, Step, figure
-from tasks.policy.findings import Finding, cautioned, evicted_by, findings_of_drain, refused
+from tasks.policy.findings import Finding, cautioned, evicted_by, findings_of_drain, findings_of_proof, refused
+from tasks.policy.health import KNOWN, READY
 from tasks.policy.patch import plan_patch
 from tasks.policy.versions import count_of
 
+WAITED_FOR = (
+    "this is waited for; after ten minutes the node stays cordoned. allow_unhealthy=true gives the node back as it is"
+)
 UNKNOWN = "correct its name: `kubectl get nodes` has them"
 
 
@@ -28,12 +32,13 @@ def plan_drain(facts: ServiceFacts, request: Request) -> Plan:
     return _plan(findings, step, evicts=evicted_by([forecast]))
 
 
-def plan_uncordon(facts: ServiceFacts, request: Request, *, any_cordon: bool) -> Plan:
+def plan_uncordon(facts: ServiceFacts, request: Request, *, any_cordon: bool, allow_unhealthy: bool = False) -> Plan:
     """Back in service once it is proven well. A cordon of somebody else, or of a run that has not ended, needs a word."""
     kube = facts.kube
     if kube and not kube.cordoned:
         return Plan(skips=(Skip(subject=request.node, reason="it is in service"),))
     findings = list(_of_uncordon(facts, request, any_cordon=any_cordon))
+    findings += _of_proof(facts, request, allow_unhealthy=allow_unhealthy)
     told = reason_of(kube) if kube else ""
     reason = f"{request.in_words}; it was cordoned{f': {told}' if told else ''}"
     return _plan(findings, Step(subject=request.node, act="prove that it is well, uncordon", reason=reason))
@@ -122,6 +127,18 @@ def _of_uncordon(facts: ServiceFacts, request: Request, *, any_cordon: bool) -> 
     found = list(_of_cordon(kube, request))
     yield from (cautioned(one.subject, one.problem, "any_cordon says that this is fine") for one in found if any_cordon)
     yield from (one for one in found if not any_cordon)
+
+
+def _of_proof(facts: ServiceFacts, request: Request, *, allow_unhealthy: bool) -> Iterator[Finding]:
+    """What the proof would find wrong now; what `_of_uncordon` asks itself is left out."""
+    found = [one for one in facts.symptoms if one.of not in {KNOWN, READY}]
+    grave = [one for one in found if one.grave]
+    yield from findings_of_proof(request.node, grave)
+    for one in found:
+        if not one.grave and allow_unhealthy:
+            yield cautioned(request.node, one.problem, "allow_unhealthy says that this is fine")
+        elif not one.grave:
+            yield cautioned(request.node, one.problem, WAITED_FOR)
 
 
 def _of_cordon(kube: KubeNode, request: Request) -> Iterator[Refusal]:

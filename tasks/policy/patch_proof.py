@@ -63,7 +63,8 @@ def _changed(before: Mapping[str, str], now: Mapping[str, str]) -> Iterator[str]
 
 
 def _system(facts: PatchFacts, intent: PatchIntent) -> Iterator[str]:
-    if facts.system_state not in WELL:
+    as_before = bool(intent.system_state) and facts.system_state == intent.system_state
+    if facts.system_state not in WELL and not as_before:
         yield f"systemd says {facts.system_state or 'nothing'}"
     yield from (
         f"{unit} has failed, and had not before" for unit in facts.failed_units if unit not in intent.failed_units

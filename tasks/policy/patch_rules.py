@@ -8,7 +8,10 @@ from tasks.models.nodes import PackageManager
 from tasks.models.patch import Scope
 from tasks.models.plan import figure
 from tasks.policy.blockers import cordon_of_others, what_blocks
-from tasks.policy.findings import Finding, cautioned, findings_of_drain, listed, refused
+from tasks.policy.controllers import who_does_not_lead, who_would_not_go_on
+from tasks.policy.findings import Finding, cautioned, findings_of_drain, findings_of_proof, listed, refused
+from tasks.policy.health import API_READY, KNOWN, READY, who_is_out
+from tasks.policy.patch_proof import WELL
 from tasks.policy.patch_scope import PATCH_JOBS, PatchScene, PatchState
 from tasks.policy.quorum import what_ails, what_keeps_it
 
@@ -40,6 +43,7 @@ def rules_of_machines(scene: PatchScene) -> Iterator[Finding]:
         yield from _packages(node, scene.options.scope, repair=scene.options.repair)
         if node.is_pending:
             yield from _machine(node)
+            yield from _proof(scene, node)
 
 
 def _of_silence(node: PatchState) -> Finding:
@@ -105,6 +109,16 @@ def _machine(node: PatchState) -> Iterator[Finding]:
         yield cautioned(node.name, f"failed already: {listed(list(node.patch.failed_units))}", "`systemctl --failed`")
 
 
+def _proof(scene: PatchScene, node: PatchState) -> Iterator[Finding]:
+    """What the proof asks, and would find wrong before anything is done; other rules ask some of it themselves."""
+    found = [one for one in scene.facts.symptoms.get(node.name, ()) if one.of not in {KNOWN, READY, API_READY}]
+    yield from findings_of_proof(node.name, found, grave_stops=not (node.begun or scene.urgent))
+    if node.patch.system_state not in WELL:
+        yield cautioned(
+            node.name, f"already before: systemd says {node.patch.system_state or 'nothing'}", "`systemctl list-jobs`"
+        )
+
+
 def rules_of_cluster(scene: PatchScene) -> Iterator[Finding]:
     """Blockers, quorum, API servers, and the site's own gates."""
     begun = [node.name for node in scene.pending if node.begun]
@@ -122,6 +136,7 @@ def rules_of_cluster(scene: PatchScene) -> Iterator[Finding]:
     for said in facts.gates:
         yield refused("gates", said, "wait until it lets the run go on, or change gates: of the profile")
     yield from _api_servers(scene)
+    yield from _controllers(scene)
     yield from _etcd(scene)
 
 
@@ -138,6 +153,27 @@ def _api_servers(scene: PatchScene) -> Iterator[Finding]:
             yield cautioned(disturbed[0].name, problem, "options.allow_downtime says that this is fine")
         else:
             yield refused(disturbed[0].name, problem, "say options.allow_downtime=true at a time when that is fine")
+
+
+def _controllers(scene: PatchScene) -> Iterator[Finding]:
+    """Pods are scheduled and reconciled while a control plane node is away; a single one is another question."""
+    names = [node.name for node in scene.control_planes]
+    disturbed = [node.name for node in scene.control_planes if node in scene.pending and node.is_disturbed]
+    if len(names) == 1 or not disturbed:
+        return
+    out = who_is_out(scene.facts.nodes, ours=[node.name for node in scene.nodes if node.begun])
+    found = [("control plane", said) for said in who_does_not_lead(scene.facts.controllers)]
+    for name in disturbed:
+        others = [other for other in names if other != name]
+        found += [(name, said) for said in who_would_not_go_on(scene.facts.controllers, others, out=out)]
+    under_way = any(node.begun for node in scene.control_planes)
+    for subject, said in found:
+        if under_way:
+            yield cautioned(
+                subject, said, "a patch is under way, which may be why: it is looked at again before each act"
+            )
+        else:
+            yield refused(subject, said, "repair it first: `kubectl -n kube-system get pods,leases`, and its log")
 
 
 def _etcd(scene: PatchScene) -> Iterator[Finding]:

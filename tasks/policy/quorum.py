@@ -4,6 +4,9 @@ from collections.abc import Collection, Sequence
 
 from tasks.models.etcd import Member
 
+MOST_LAG = 1000
+"""Entries that a member may have to catch up after an act."""
+
 
 def what_keeps_it(leaving: Member, members: Sequence[Member], *, out: Collection[str] = ()) -> str:
     """Why this member may not go away now; empty when all the others that vote still make a quorum, all of them healthy.

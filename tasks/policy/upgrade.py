@@ -12,6 +12,7 @@ from tasks.models.upgrade import ClusterFacts, NodeUpgrade, UpgradeOptions, Upgr
 from tasks.policy.findings import Finding, cautioned, evicted_by, refused, softened
 from tasks.policy.upgrade_health import rules_of_health
 from tasks.policy.upgrade_machines import rules_of_machines
+from tasks.policy.upgrade_manifests import rules_of_manifests
 from tasks.policy.upgrade_scope import NodeState, Situation, newest_installable, version_before
 from tasks.policy.upgrade_versions import rules_of_input, rules_of_versions
 from tasks.policy.versions import KubernetesVersion, chain_to, count_of, minors_between
@@ -68,7 +69,12 @@ def next_minor(before: str, target: str, *, chain: bool) -> str:
 def _findings(situation: Situation) -> list[Finding]:
     """Each once. Where nothing is to be done, only what was asked for can be refused."""
     findings = [*rules_of_input(situation), *_cautions_of_rules(situation)]
-    others = [*rules_of_versions(situation), *rules_of_machines(situation), *rules_of_health(situation)]
+    others = [
+        *rules_of_versions(situation),
+        *rules_of_machines(situation),
+        *rules_of_manifests(situation),
+        *rules_of_health(situation),
+    ]
     findings += others if situation.due else [softened(one) for one in others]
     return list(dict.fromkeys(findings))
 
@@ -113,6 +119,7 @@ def _plan(situation: Situation, hops: Sequence[KubernetesVersion]) -> UpgradePla
         waves=tuple(tuple(_upgrade(situation, by_name[name]) for name in wave) for wave in waves),
         left_behind=tuple(node.name for node in situation.left_behind),
         etcd_before=_etcd_versions(situation.facts.etcd),
+        services_before=_services_before(situation),
         ignored=situation.rules.ignore_preflight_errors,
         evicts=evicted_by(_forecast(situation, node) for node in situation.drained),
         steps=(
@@ -130,6 +137,17 @@ def _plan(situation: Situation, hops: Sequence[KubernetesVersion]) -> UpgradePla
         ),
         skips=tuple(_skip(situation, node) for node in situation.nodes if not node.is_due),
     )
+
+
+def _services_before(situation: Situation) -> dict[str, tuple[str, ...]]:
+    """What is under way may have broken them itself: then nothing is forgiven afterwards."""
+    if situation.is_under_way or not all(node.needs_kubeadm for node in situation.control_planes):
+        return {}
+    found = {
+        node.name: tuple(one.of for one in situation.symptoms_of(node) if one.of.startswith("Service "))
+        for node in situation.nodes
+    }
+    return {name: services for name, services in found.items() if services}
 
 
 def _steps_of_pin(situation: Situation) -> Iterable[Step]:
@@ -198,7 +216,11 @@ def _act(situation: Situation, node: NodeState, *, applies: bool = False) -> str
             f"kubeadm upgrade apply {situation.target}" if applies else f"kubeadm upgrade node to {situation.target}"
         )
     if node.needs_kubelet:
-        acts += ["drain", f"kubelet {situation.target}"]
+        is_there = node.is_replaced and KubernetesVersion.observed(node.machine.kubelet) == situation.target
+        acts += [
+            "drain",
+            f"restart kubelet ({situation.target} is installed)" if is_there else f"kubelet {situation.target}",
+        ]
     return ", ".join(acts) or ACT_UNCORDON
 
 
@@ -211,6 +233,7 @@ def _reason(situation: Situation, node: NodeState, place: str = "") -> str:
         figure(place),
         "its upgrade is under way" if node.begun else "",
         node.unfinished,
+        f"kubelet v{node.machine.kubelet} is installed, v{node.kubelet_in_use} still runs" if node.is_replaced else "",
         node.etcd_step,
         figure("the last: it leads etcd" if node.leads and not node.begun and _has_company(situation) else ""),
         f"evicts {figure(count_of(len(_evicted(situation, node)), 'pod'))}" if node.needs_kubelet else "",

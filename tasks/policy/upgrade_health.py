@@ -7,16 +7,19 @@ from tasks.models.drain import CORDONED_BY, FAILED
 from tasks.models.etcd import Member
 from tasks.models.nodes import KubeNode
 from tasks.models.plan import figure
-from tasks.policy.findings import Finding, cautioned, findings_of_drain, refused
+from tasks.policy.controllers import who_does_not_lead, who_would_not_go_on
+from tasks.policy.findings import Finding, cautioned, findings_of_drain, findings_of_proof, refused
+from tasks.policy.health import API_READY, KNOWN, READY, who_is_out
 from tasks.policy.maintenance import ALARM_STEP
-from tasks.policy.quorum import what_ails, what_keeps_it
-from tasks.policy.upgrade_scope import NodeState, Situation, cordon_of_another_runbook
+from tasks.policy.quorum import MOST_LAG, what_ails, what_keeps_it
+from tasks.policy.upgrade_scope import ADDONS, PARTS, NodeState, Situation, cordon_of_another_runbook
 
 OK = "200"
 NO_ANSWER = {"", "000"}
 """As curl writes it."""
 
 SYSTEM = "kube-system/"
+PRESSURES = {"MemoryPressure", "DiskPressure", "PIDPressure", "NetworkUnavailable"}
 UNDER_WAY = "an upgrade is under way, which may be why: this run goes on with it"
 STALE = timedelta(seconds=90)
 """Kubelets renew their lease every 10 s, and a node is NotReady after 50 s without; clocks may differ by some."""
@@ -29,9 +32,13 @@ def rules_of_health(situation: Situation) -> Iterator[Finding]:
         yield from _api_server(node)
     yield from _etcd(situation)
     yield from _downtime(situation)
+    yield from _controllers(situation)
     yield from _system(situation)
     yield from _apis(situation)
     yield from _webhooks(situation)
+    yield from _addons(situation)
+    for node in situation.nodes:
+        yield from _proof(situation, node) if node.is_due else _stale_pods(situation, node)
     for said in situation.facts.gates:
         yield refused("gates", said, "wait until it lets the run go on, or change gates: of the profile")
     for node in situation.drained:
@@ -101,6 +108,9 @@ def _etcd(situation: Situation) -> Iterator[Finding]:
         alarms = [alarm for alarm in (member.status.alarms if member.status else ()) if alarm != "CORRUPT"]
         if alarms:
             yield refused(member.label, f"alarm {' and '.join(alarms)}", ALARM_STEP)
+        if member.status and member.status.raft_lag > MOST_LAG:
+            problem = f"it is more than {MOST_LAG} entries behind"
+            yield cautioned(member.label, problem, "the proof of each control plane node waits for it")
     if not any(member.status and member.status.is_leader for member in members):
         yield refused("etcd", "no member that answers leads", "look at the members and the network between them")
     if not ill:
@@ -129,11 +139,33 @@ def _downtime(situation: Situation) -> Iterator[Finding]:
     control_planes = situation.control_planes
     if len(control_planes) > 1 or not any(node.is_due and node.needs_kubeadm for node in control_planes):
         return
-    problem = "the only control plane node: the API is away while it is upgraded"
+    problem = "the only control plane node: API, scheduler and controller manager are away while it is upgraded"
     if situation.options.allow_downtime:
         yield cautioned(control_planes[0].name, problem, "options.allow_downtime says that this is fine")
     else:
         yield refused(control_planes[0].name, problem, "say options.allow_downtime=true at a time when that is fine")
+
+
+def _controllers(situation: Situation) -> Iterator[Finding]:
+    """Somebody has to schedule and reconcile while one of them is away; a single control plane node is another question."""
+    names = [node.name for node in situation.control_planes]
+    if len(names) == 1:
+        return
+    seen = situation.facts.controllers
+    begun = [node.name for node in situation.nodes if node.begun]
+    out = who_is_out(situation.facts.api.nodes, ours=begun)
+    found = [("control plane", problem) for problem in who_does_not_lead(seen)]
+    found += [
+        (node.name, problem)
+        for node in situation.control_planes
+        if node.is_due and (node.needs_kubeadm or node.needs_kubelet)
+        for problem in who_would_not_go_on(seen, [name for name in names if name != node.name], out=out)
+    ]
+    for subject, problem in found:
+        if situation.is_under_way:
+            yield cautioned(subject, problem, UNDER_WAY)
+        else:
+            yield refused(subject, problem, "repair it first: `kubectl -n kube-system get pods,leases`, and its log")
 
 
 # --- what runs in the cluster
@@ -151,6 +183,34 @@ def _system(situation: Situation) -> Iterator[Finding]:
     ]
     for subject, problem, next_step in found:
         yield cautioned(subject, problem, UNDER_WAY) if situation.is_under_way else refused(subject, problem, next_step)
+
+
+def _addons(situation: Situation) -> Iterator[Finding]:
+    for one in situation.facts.api.workloads:
+        if one.name in ADDONS and one.by_hand:
+            yield cautioned(
+                one.name,
+                "its pods are replaced only by hand (OnDelete, or paused): they keep the old version, and no proof checks them",
+                "delete its pods after the upgrade, or resume it",
+            )
+
+
+def _proof(situation: Situation, node: NodeState) -> Iterator[Finding]:
+    """What the proof asks, and would find wrong before anything is done; what other rules ask themselves is not said twice."""
+    others = {KNOWN, READY, API_READY, *PRESSURES}
+    found = [
+        one
+        for one in situation.symptoms_of(node)
+        if one.of not in others and not one.of.startswith(("unit ", "kubelet v")) and SYSTEM not in one.of
+    ]
+    yield from findings_of_proof(node.name, found, grave_stops=not node.begun)
+
+
+def _stale_pods(situation: Situation, node: NodeState) -> Iterator[Finding]:
+    """Of a node whose manifests are the target's: its containers may be older, and a skip would hide them."""
+    for one in situation.symptoms_of(node):
+        if one.of.startswith(PARTS):
+            yield cautioned(node.name, one.problem, "its kubelet did not take the manifest up: `journalctl -u kubelet`")
 
 
 def _apis(situation: Situation) -> Iterator[Finding]:

@@ -6,6 +6,7 @@ from datetime import timedelta
 from tasks.models.nodes import NodeFacts, PackageManager
 from tasks.models.plan import figure
 from tasks.policy.findings import Finding, cautioned, refused
+from tasks.policy.health import units_of
 from tasks.policy.kubelet_traps import kubelet_traps
 from tasks.policy.upgrade_scope import PARTS, NodeState, Situation, versions_in
 from tasks.policy.versions import KubernetesVersion
@@ -155,8 +156,8 @@ def _units(_: Situation, node: NodeState) -> Iterator[Finding]:
             "swap is on, and failSwapOn of its kubelet is not false: the kubelet would not start again",
             "run `swapoff -a` and take swap out of /etc/fstab",
         )
-    for unit, runs in machine.active.items():
-        if not runs and not node.begun and (unit != "containerd" or machine.containerd):
+    for unit in units_of(node.kube.runtime if node.kube else ""):
+        if not machine.active.get(unit, True) and not node.begun:
             yield refused(node.name, f"{unit} does not run", f"look at `journalctl -u {unit}`, and start it")
 
 

@@ -9,6 +9,7 @@ from tasks.models.cluster import UpgradeRules
 from tasks.models.drain import CORDONED_BY, FAILED, REASON
 from tasks.models.etcd import Member
 from tasks.models.nodes import KubeNode, NodeFacts
+from tasks.models.symptoms import Symptom
 from tasks.models.upgrade import ClusterFacts, UpgradeOptions
 from tasks.policy.profile_nodes import ProfileNode
 from tasks.policy.versions import EtcdVersion, KubernetesVersion, etcd_minor_of, minor_of_etcd
@@ -23,6 +24,8 @@ PARTS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
 """Static pods of a control plane that have the version of Kubernetes."""
 
 KUBE_PROXY = "kube-system/kube-proxy"
+ADDONS = ("kube-system/coredns", KUBE_PROXY)
+"""What kubeadm upgrades with the last control plane."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,16 @@ class NodeState(ProfileNode):
     def is_due(self) -> bool:
         """This run does it."""
         return self.selected and self.is_pending
+
+    @property
+    def kubelet_in_use(self) -> str:
+        """The version of its kubelet's process: as that says itself, else as it told the API."""
+        return self.machine.kubelet_runs or (self.kube.kubelet if self.kube else "")
+
+    @property
+    def is_replaced(self) -> bool:
+        """Its kubelet was installed anew and not restarted: what runs is another version than what is there."""
+        return self.machine.kubelet not in {"", self.kubelet_in_use}
 
     @property
     def api_server(self) -> KubernetesVersion | None:
@@ -121,6 +134,10 @@ class Situation:
     def oldest_api_server(self) -> KubernetesVersion | None:
         """No kubelet of a worker may be newer."""
         return min((version for node in self.control_planes if (version := node.api_server)), default=None)
+
+    def symptoms_of(self, node: NodeState) -> tuple[Symptom, ...]:
+        """What its proof would find wrong now."""
+        return self.facts.symptoms.get(node.name, ())
 
     def node_of(self, member: Member) -> NodeState | None:
         """The node that a member of etcd runs on."""
@@ -228,7 +245,9 @@ def version_of_image(image: str) -> str:
 
 
 def _needs_kubelet(machine: NodeFacts, kube: KubeNode | None, target: KubernetesVersion) -> bool:
-    return kube is None or _is_not(kube.kubelet, target) or _is_other(machine.kubelet, target)
+    """What runs counts, and what is installed: the API has the version of the process, as of its start."""
+    installed = (machine.kubelet, machine.kubelet_runs)
+    return kube is None or _is_not(kube.kubelet, target) or any(_is_other(text, target) for text in installed)
 
 
 def _is_behind(machine: NodeFacts, target: KubernetesVersion) -> bool:
@@ -240,7 +259,7 @@ def _is_behind(machine: NodeFacts, target: KubernetesVersion) -> bool:
 def _is_between(machine: NodeFacts, target: KubernetesVersion, *, needs_kubelet: bool) -> bool:
     """Some of it is the target, and some is not."""
     parts = [pod.version for pod in machine.static_pods if pod.name in PARTS]
-    reached = [KubernetesVersion.observed(text) == target for text in [*parts, machine.kubelet]]
+    reached = [KubernetesVersion.observed(text) == target for text in [*parts, machine.kubelet_in_use]]
     return any(reached) and (needs_kubelet or not all(reached))
 
 

@@ -42,6 +42,7 @@ def parse_node(node: JSON, lease: JSON | None) -> KubeNode:
         cordoned=told.spec.unschedulable,
         kubelet=told.status.node_info.kubelet_version.removeprefix("v"),
         boot_id=told.status.node_info.boot_id,
+        runtime=told.status.node_info.container_runtime_version,
         addresses=tuple(one.address for one in told.status.addresses),
         control_plane=CONTROL_PLANE in told.metadata.labels,
         pressures=tuple(name for name in PRESSURES if name in conditions and conditions[name].status == "True"),
@@ -71,15 +72,16 @@ def parse_workload(kind: str, item: JSON) -> Workload:
         desired=desired,
         ready=there,
         images=tuple(container.image for container in told.spec.template.spec.containers),
+        by_hand=_by_hand(told.spec),
         rolled_out=told.status.observed_generation >= told.metadata.generation and desired <= updated,
         rollout=_rollout(told, desired, updated),
     )
 
 
 def _rollout(told: outside.Controller, desired: int, updated: int) -> str:
-    """Empty also for one that is paused, that only replaces pods that somebody deletes, or that has given up."""
+    """Empty also for one whose pods are replaced by hand, or that has given up."""
     strategy = told.spec.update_strategy
-    if told.spec.paused or strategy.type == "OnDelete":
+    if _by_hand(told.spec):
         return ""
     if any(one.reason == "ProgressDeadlineExceeded" for one in told.status.conditions):
         return ""
@@ -87,6 +89,11 @@ def _rollout(told: outside.Controller, desired: int, updated: int) -> str:
         return "its newest specification is not taken up yet"
     wanted = desired - strategy.rolling_update.partition
     return f"{updated} of {wanted} pods are of its newest specification" if updated < wanted else ""
+
+
+def _by_hand(spec: outside.ControllerSpec) -> bool:
+    """Nothing replaces its pods by itself."""
+    return spec.paused or spec.update_strategy.type == "OnDelete"
 
 
 def unavailable_apis(items: Iterable[JSON]) -> dict[str, str]:
@@ -151,8 +158,8 @@ def with_etcd_tag(configuration: dict[str, Any], tag: str) -> dict[str, Any]:
 
 
 def name_and_version(image: str) -> tuple[str, str]:
-    """kube-apiserver, 1.37.2; etcd, 3.7.0."""
-    path, _, tag = image.rpartition(":")
+    """kube-apiserver, 1.37.2; etcd, 3.7.0. A digest after the tag says nothing more."""
+    path, _, tag = image.partition("@")[0].rpartition(":")
     return path.rpartition("/")[2], tag.removeprefix("v").partition("-")[0]
 
 
@@ -180,11 +187,12 @@ def not_ready(pods: Iterable[JSON]) -> tuple[str, ...]:
         pod = outside.PodProgress.read(item, name_of("pod", item))
         ready = any(one.type == "Ready" and one.status == "True" for one in pod.status.conditions)
         if pod.status.phase != "Succeeded" and not ready and not pod.metadata.deletion_timestamp:
-            found.append(f"{pod.metadata.namespace}/{pod.metadata.name} ({_what_it_waits_for(pod.status)})")
+            found.append(f"{pod.metadata.namespace}/{pod.metadata.name} ({what_it_waits_for(pod.status)})")
     return tuple(sorted(found))
 
 
-def _what_it_waits_for(status: outside.PodStatus) -> str:
+def what_it_waits_for(status: outside.PodStatus) -> str:
+    """The reasons of a pod's containers that do not run, else its phase."""
     states = [one.state.waiting for one in (*status.container_statuses, *status.init_container_statuses)]
     waiting = [one.reason for one in states if one]
     return ", ".join(dict.fromkeys(waiting)) or status.phase or "unknown"

@@ -16,7 +16,8 @@ from tasks.probes.static_pods import PROCESSES, image_of
 
 PROGRAMS = ("kubeadm", "kubelet", "kubectl")
 FLAG_FILES = ("/var/lib/kubelet/kubeadm-flags.env", "/etc/default/kubelet", "/etc/sysconfig/kubelet")
-UNITS = ("kubelet", "containerd")
+UNITS = ("kubelet", "containerd", "crio", "docker")
+"""Which of the runtimes is the node's own, the API knows: `tasks/policy/health.py`."""
 KUBELET_CERTIFICATE = "/var/lib/kubelet/pki/kubelet-client-current.pem"
 
 MINOR_IN_REPOSITORY = r"core:/stable:/v[0-9]*\.[0-9]*"
@@ -102,6 +103,25 @@ systemctl list-units --no-legend --plain --state=active,activating,deactivating 
 
 _HEAD = "# Everything that an upgrade asks of a machine; changes nothing."
 
+
+def what_runs() -> str:
+    """The part that has each process say its version by its own program, also one that a package has replaced meanwhile."""
+    return """for unit in kubelet containerd; do
+  pid=$(systemctl show --property=MainPID --value $unit)
+  [ "${pid:-0}" = 0 ] || echo "runs $unit $(timeout 10 bash -c "exec -a $unit /proc/$pid/exe --version" 2> /dev/null | head -n 1)"
+done
+"""
+
+
+def version_that_runs(stdout: bytes, unit: str) -> str:
+    """Of what `what_runs` printed; empty where nothing runs, or what runs is not that program itself (a wrapper)."""
+    said = dict(Printed.of(stdout).pairs("runs")).get(unit, "")
+    return version_in(said) if said.startswith(CALLED[unit]) else ""
+
+
+CALLED = {"kubelet": "Kubernetes v", "containerd": "containerd "}
+"""How the programs begin to say their version."""
+
 _SYSTEM = f"""{PROCESSES}
 echo "kernel $(uname -r)"
 sed -n 's/^\\(ID\\|ID_LIKE\\|VERSION_ID\\)=/os_\\1 /p' /etc/os-release | tr -d '"'
@@ -111,7 +131,7 @@ echo "kubeadm $(kubeadm version -o short 2> /dev/null)"
 echo "kubelet $(kubelet --version 2> /dev/null)"
 echo "kubectl $(kubectl version --client 2> /dev/null | head -n 1)"
 echo "containerd $(containerd --version 2> /dev/null)"
-free() {{ # of the file system that has, or will have, the path
+{what_runs()}free() {{ # of the file system that has, or will have, the path
   path=$1; while [ ! -e "$path" ]; do path=$(dirname "$path"); done
   df --output=avail -B1 "$path" | tail -n 1 | tr -d ' '
 }}
@@ -198,6 +218,8 @@ def parse(node: str, stdout: bytes, *, asked: datetime, answered: datetime) -> N
         kubelet=version_in(told.one("kubelet")),
         kubectl=version_in(told.one("kubectl")),
         containerd=version_in(told.one("containerd")),
+        kubelet_runs=version_that_runs(stdout, "kubelet"),
+        containerd_runs=version_that_runs(stdout, "containerd"),
         packages=_packages(told),
         free_bytes={path: int(free) for path, free in told.pairs("free") if free.isdigit()},
         etcd_bytes=int(told.one("etcd_bytes") or 0),

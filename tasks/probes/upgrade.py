@@ -239,15 +239,15 @@ def ask_service_path(kubernetes_ip: str, port: int, dns_ip: str) -> str:
 """
 
 
-def what_service_path_lacks(stdout: bytes, *, dns: bool) -> str:
-    """Of what `ask_service_path` printed; empty when both services answer."""
+def what_service_path_lacks(stdout: bytes, *, dns: bool) -> dict[str, str]:
+    """Of what `ask_service_path` printed: Service to what is wrong with it; empty when both answer."""
     told = dict(line.partition(" ")[::2] for line in stdout.decode(errors="replace").splitlines())
-    problems = []
+    problems = {}
     if told.get("api", "").strip() != "200":
-        problems.append(f"the Service `kubernetes` answers {told.get('api', '').strip() or 'nothing'}")
+        problems["kubernetes"] = f"the Service `kubernetes` answers {told.get('api', '').strip() or 'nothing'}"
     if dns and not _is_dns_answer(told.get("dns", "")):
-        problems.append("the Service `kube-dns` does not resolve kubernetes.default.svc.cluster.local")
-    return "; ".join(problems)
+        problems["kube-dns"] = "the Service `kube-dns` does not resolve kubernetes.default.svc.cluster.local"
+    return problems
 
 
 def _is_dns_answer(text: str) -> bool:

@@ -17,9 +17,11 @@ from tests.e2e.observers import Seen, observed, start_service
 from tests.e2e.site import LabSite, meanwhile
 from tests.lab.host import LabError
 from tests.lab.images import WORKLOAD
+from tests.lab.machine import Machine
 from tests.lab.services import Fault, Mirror
 from tests.servers.browser import Operator, chromium
 from tests.servers.prefect_server import PrefectServer
+from tests.servers.processes import wait_until
 from tests.servers.runbooks import UPGRADE
 
 pytestmark = pytest.mark.timeout(1800)
@@ -201,6 +203,37 @@ def test_killed_at_every_boundary_one_after_the_other_it_goes_on(upgradable_smal
 
 
 @pytest.mark.full
+def test_what_was_edited_by_hand_is_named_and_a_kubelet_that_was_never_restarted_is_so(
+    upgradable_small: LabSite,
+) -> None:
+    """Encryption at rest is refused until kubeadm-config gives it; Secrets are read afterwards. Another flag goes, as was said."""
+    site, lab = upgradable_small, upgradable_small.lab
+    flag = "--encryption-provider-config=/etc/kubernetes/pki/encryption.yaml"
+    encrypt(lab["cp1"], flag)
+    wait_until(lambda: encrypts(site, flag), PATIENCE, "the API server that encrypts is ready")
+    lab.kubectl("create", "secret", "generic", "hidden", "--from-literal=a=b")
+    lab["cp1"].run(
+        "sed -i 's/- --leader-elect=true/&\\n    - --profiling=false/' /etc/kubernetes/manifests/kube-scheduler.yaml"
+    )
+    install_kubelet(lab["w1"])
+    lab.wait_until_ready()
+    assert kubelets(site) == dict.fromkeys(("cp1", "w1"), f"v{BEFORE}")
+    refused = upgrade(site, mode="plan")
+    assert refused["outcome"] == "refused"
+    assert f"kubeadm would write kube-apiserver without {flag}" in refused["problem"]
+    name, value = flag.removeprefix("--").split("=")
+    change_configuration(site, {"extraArgs": [{"name": name, "value": value}]})
+    report = upgrade(site)
+    assert report["outcome"] == "completed"
+    assert any("--profiling=false (cp1)" in one["problem"] for one in report["plan"]["cautions"])
+    step = next(step for step in report["plan"]["steps"] if step["subject"] == "w1")
+    assert "restart kubelet (v1.37.2 is installed)" in step["act"]
+    assert_upgraded(site)
+    assert lab.kubectl("get", "secret", "hidden", "-o", "jsonpath={.data.a}") == "Yg=="
+    assert "profiling" not in lab["cp1"].read("/etc/kubernetes/manifests/kube-scheduler.yaml")
+
+
+@pytest.mark.full
 def test_a_node_whose_power_is_cut_within_kubeadm_is_brought_to_its_end(upgradable_small: LabSite) -> None:
     """Its etcd is the new one, its API server is not: no process of the run, nor of kubeadm, is left."""
     site, machine = upgradable_small, upgradable_small.lab["cp1"]
@@ -319,6 +352,43 @@ def change_configuration(site: LabSite, api_server: dict[str, Any]) -> None:
     configuration = yaml.safe_load(found["data"]["ClusterConfiguration"]) | {"apiServer": api_server}
     found["data"]["ClusterConfiguration"] = yaml.safe_dump(configuration)
     site.lab.kubectl("replace", "--namespace=kube-system", "--filename=-", text=json.dumps(found))
+
+
+ENCRYPTION = """\
+apiVersion: apiserver.config.k8s.io/v1
+kind: EncryptionConfiguration
+resources:
+  - resources: [secrets]
+    providers:
+      - aescbc: {keys: [{name: k, secret: c2l4dGVlbiBieXRlcyBvaw==}]}
+      - identity: {}
+"""
+
+
+def encrypt(machine: Machine, flag: str) -> None:
+    """By hand, in the manifest alone; below a folder that is mounted anyway."""
+    manifest = "/etc/kubernetes/manifests/kube-apiserver.yaml"
+    machine.write(flag.partition("=")[2], ENCRYPTION)
+    machine.run(f"sed -i 's|    - --allow-privileged=true|&\\n    - {flag}|' {manifest}")
+
+
+def encrypts(site: LabSite, flag: str) -> bool:
+    """An API server that does so is Ready; there is none for a moment."""
+    with suppress(LabError):
+        pods = site.lab.get("pods", "--namespace=kube-system", "--selector=component=kube-apiserver")
+        ready = [one["ready"] for pod in pods for one in pod["status"].get("containerStatuses", [])]
+        return all(flag in pod["spec"]["containers"][0]["command"] for pod in pods) and ready == [True]
+    return False
+
+
+def install_kubelet(machine: Machine) -> None:
+    """The target's package, as a person's apt does it; nobody restarts what runs."""
+    machine.run(
+        "sed -i s/v1.36/v1.37/ /etc/apt/sources.list.d/kubernetes.list; apt-get -qq update; "
+        f"apt-get -qq -y --allow-change-held-packages install kubelet={TARGET}-1.1; sed -i s/v1.37/v1.36/ "
+        "/etc/apt/sources.list.d/kubernetes.list; apt-mark hold kubelet > /dev/null"
+    )
+    assert machine.run("kubelet --version").strip() == f"Kubernetes v{TARGET}"
 
 
 def kubelets(site: LabSite) -> dict[str, str]:

@@ -18,7 +18,7 @@ from tasks.models.patch import (
     Updates,
 )
 from tasks.policy.patch import plan_patch
-from tests.unit.upgrade_facts import ALL, NOW, forecast, kube_node, machine, members, workload
+from tests.unit.upgrade_facts import ALL, NOW, controllers, forecast, kube_node, machine, members, workload
 
 Changes = Mapping[str, Any]
 
@@ -87,6 +87,7 @@ def situation(
         "nodes": tuple(kube_node(name, **(nodes or {}).get(name, {})) for name in names),
         "workloads": (workload("kube-system/coredns"), workload("shop/cart")),
         "forecasts": tuple(forecast(name, f"shop/{name}-a") for name in names),
+        "controllers": controllers(*(name for name in names if name.startswith("cp"))),
         "etcd": EtcdFacts(cluster_id="c1", observed_at=NOW, members=members() if etcd is None else etcd),
     }
     return PatchSituation.model_validate(facts | changes)

@@ -165,6 +165,12 @@ def test_pods_that_are_not_ready_say_what_they_wait_for() -> None:
     assert api_facts.not_ready(pods) == ("n/new (Pending)", "n/odd (unknown)", "n/stuck (ImagePullBackOff)")
 
 
+def words(spec: dict[str, Any]) -> set[str]:
+    """Names and values of a specification."""
+    inner = spec.get("updateStrategy", {})
+    return {*spec, *map(str, inner.values())}
+
+
 def controller(kind: str, spec: dict[str, Any], status: dict[str, Any]) -> str:
     """How far one with three pods is rolled out."""
     item = {"metadata": {"namespace": "n", "name": "a", "generation": 4}, "spec": {"replicas": 3} | spec}
@@ -196,5 +202,7 @@ def test_a_workload_that_is_being_rolled_out_says_how_far(
 ) -> None:
     """Not one that waits for a person, or that has given up."""
     said = controller(kind, spec, status)
+    item = {"metadata": {"namespace": "n", "name": "a"}, "spec": spec}
+    assert api_facts.parse_workload(kind, item).by_hand is bool({"paused": True, "OnDelete": 1}.keys() & words(spec))
     assert said.startswith(told)
     assert bool(said) == bool(told)

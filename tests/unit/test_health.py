@@ -4,13 +4,23 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tasks.models.health import Expected, NodeLook
+from tasks.models.health import Expected, NodeLook, Symptom
 from tasks.models.nodes import KubeNode, NodeFacts, StaticPod
 from tasks.models.pods import Controller, Pod
 from tasks.models.upgrade import Workload
-from tasks.policy.health import what_got_worse, what_is_wrong, what_others_lack, who_is_out
+from tasks.policy.health import (
+    units_of,
+    what_fails_already,
+    what_got_worse,
+    what_is_new,
+    what_is_old,
+    what_is_wrong,
+    what_others_lack,
+    who_is_out,
+)
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
+CONTAINERD = "containerd://2.1.4"
 EXPECTED = Expected(kubelet="1.37.2", since=NOON, control_plane="1.37.2")
 MACHINE = NodeFacts(
     name="cp1",
@@ -23,7 +33,9 @@ MACHINE = NodeFacts(
     api_ready="200",
     api_version="1.37.2",
 )
-NODE = KubeNode(name="cp1", ready=True, heartbeat=NOON + timedelta(seconds=5), kubelet="1.37.2", boot_id="b1")
+NODE = KubeNode(
+    name="cp1", ready=True, heartbeat=NOON + timedelta(seconds=5), kubelet="1.37.2", boot_id="b1", runtime=CONTAINERD
+)
 DAEMON = Controller(kind="DaemonSet", api_version="apps/v1", name="net")
 LOOK = NodeLook(
     machine=MACHINE,
@@ -38,7 +50,7 @@ LOOK = NodeLook(
             for one in MACHINE.static_pods
         ),
     ),
-    service_path="",
+    service_path={},
 )
 
 
@@ -63,12 +75,17 @@ def running(*images: str) -> dict[str, object]:
     return {"pods": (*others, api.model_copy(update={"running": images}), manager, scheduler)}
 
 
+def problems(look: NodeLook, expected: Expected) -> tuple[str, ...]:
+    """Of what is wrong, in words."""
+    return tuple(one.problem for one in what_is_wrong(look, expected))
+
+
 def test_a_healthy_node_lacks_nothing() -> None:
     """A pod that is not ready and not the node's own is no fault of the node."""
-    assert what_is_wrong(LOOK, EXPECTED) == ()
-    assert what_is_wrong(LOOK, Expected(kubelet="1.37.2", since=NOON)) == ()
+    assert problems(LOOK, EXPECTED) == ()
+    assert problems(LOOK, Expected(kubelet="1.37.2", since=NOON)) == ()
     by_digest = LOOK.model_copy(update=running("registry.k8s.io/kube-apiserver@sha256:0123"))
-    assert what_is_wrong(by_digest, EXPECTED) == ()
+    assert problems(by_digest, EXPECTED) == ()
 
 
 @pytest.mark.parametrize(
@@ -76,6 +93,7 @@ def test_a_healthy_node_lacks_nothing() -> None:
     [
         (machine(unreached="no route"), "not reached: no route"),
         (machine(active={"kubelet": False}), "kubelet does not run"),
+        (machine(active={"kubelet": True, "containerd": False}), "containerd does not run"),
         (machine(static_pods=MACHINE.static_pods[1:]), "there is no manifest of kube-apiserver"),
         (
             machine(static_pods=(StaticPod(name="kube-apiserver", image="x:v1.36.3"), *MACHINE.static_pods[1:])),
@@ -93,30 +111,30 @@ def test_a_healthy_node_lacks_nothing() -> None:
         (node(ready=False, ready_message="no CNI"), "not Ready: no CNI"),
         (node(kubelet="1.36.3"), "the API says kubelet v1.36.3, not v1.37.2"),
         (node(heartbeat=NOON), "no heartbeat since 12:00:00 UTC"),
-        (node(heartbeat=None), "no heartbeat since 12:00:00 UTC"),
+        (node(heartbeat=None), "no heartbeat"),
         (node(pressures=("DiskPressure",)), "it has DiskPressure"),
         (pod(ready=False), "pod n/net is not ready"),
         (pod(ready=False, controller=None, mirror=True), "pod n/net is not ready"),
-        ({"service_path": "no DNS"}, "no DNS"),
+        ({"service_path": {"kube-dns": "no DNS"}}, "no DNS"),
         ({"etcd": "etcd member cp2: no answer"}, "etcd member cp2: no answer"),
         ({"gates": ("latency: 3 s",)}, "latency: 3 s"),
     ],
 )
 def test_each_thing_that_is_wrong_is_told(changes: dict[str, object], told: str) -> None:
     """And nothing else."""
-    assert what_is_wrong(LOOK.model_copy(update=changes), EXPECTED) == (told,)
+    assert problems(LOOK.model_copy(update=changes), EXPECTED) == (told,)
 
 
 def test_a_reboot_is_another_boot_for_node_and_api() -> None:
     """Both have to say so."""
     rebooted = EXPECTED.model_copy(update={"boot_id": "b1"})
-    assert what_is_wrong(LOOK, rebooted) == ("it has not booted since", "the API knows no newer boot")
+    assert problems(LOOK, rebooted) == ("it has not booted since", "the API knows no newer boot")
     after = LOOK.model_copy(update=machine(boot_id="b2") | node(boot_id="b2"))
-    assert what_is_wrong(after, rebooted) == ()
+    assert problems(after, rebooted) == ()
     other = LOOK.model_copy(update=machine(boot_id="b3") | node(boot_id="b2"))
-    assert what_is_wrong(other, rebooted) == ("the API knows another boot than the machine",)
+    assert problems(other, rebooted) == ("the API knows another boot than the machine",)
     away = LOOK.model_copy(update=machine(unreached="no route", boot_id="") | node(boot_id="b2"))
-    assert what_is_wrong(away, rebooted) == ("not reached: no route",)
+    assert problems(away, rebooted) == ("not reached: no route",)
 
 
 def test_a_workload_is_worse_with_fewer_pods_ready_than_before() -> None:
@@ -148,3 +166,90 @@ def test_the_other_api_servers_have_to_go_on() -> None:
     assert what_others_lack([MACHINE, other], ("cp2",), allow_downtime=False) == []
     assert "allow_downtime" in what_others_lack([other], ("cp2",), allow_downtime=False)[0]
     assert what_others_lack([], (), allow_downtime=True) == []
+
+
+# --- what failed before the act
+
+
+@pytest.mark.parametrize(
+    ("runtime", "units"),
+    [
+        ("containerd://2.1.4", ("kubelet", "containerd")),
+        ("cri-o://1.36.0", ("kubelet", "crio")),
+        ("docker://28.0.1", ("kubelet", "docker")),
+        ("hollow://1", ("kubelet",)),
+        ("", ("kubelet",)),
+    ],
+)
+def test_the_units_that_have_to_run_are_those_of_the_nodes_own_runtime(runtime: str, units: tuple[str, ...]) -> None:
+    """By what the kubelet says; one that nobody here knows is not asked for."""
+    assert units_of(runtime) == units
+    active = {"kubelet": True, "containerd": False, "crio": False, "docker": False} | dict.fromkeys(units, True)
+    assert problems(LOOK.model_copy(update=machine(active=active) | node(runtime=runtime)), EXPECTED) == ()
+
+
+SICK = LOOK.model_copy(
+    update=machine(active={"kubelet": True, "containerd": False}, kubelet="1.37.3")
+    | node(pressures=("DiskPressure",))
+    | pod(ready=False)
+    | {"service_path": {"kube-dns": "no DNS"}}
+)
+
+
+def test_what_fails_before_the_act_is_no_news_after_it() -> None:
+    """Whatever new name a DaemonSet's pod has; what is new is told, also where a part of it failed before."""
+    before = [one.of for one in what_fails_already(SICK)]
+    assert before == ["unit containerd", "kubelet v1.37.3", "DiskPressure", "DaemonSet n/net", "Service kube-dns"]
+    expected = Expected(kubelet="1.37.3", since=NOON, control_plane="1.37.2", promised=False)
+    after = SICK.model_copy(update=pod(ready=False, name="another", uid="9"))
+    assert what_is_new(what_is_wrong(after, expected), before) == ()
+    assert what_is_old(what_is_wrong(after, expected), before) == (
+        "containerd does not run",
+        "the API says kubelet v1.37.2, not v1.37.3",
+        "it has DiskPressure",
+        "pod n/another is not ready",
+        "no DNS",
+    )
+    worse = after.model_copy(update={"service_path": {"kube-dns": "no DNS", "kubernetes": "no API"}})
+    assert what_is_new(what_is_wrong(worse, expected), before) == ("no API",)
+    assert what_is_new(what_is_wrong(after, expected), ()) == what_is_old(what_is_wrong(after, expected), before)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        machine(unreached="no route"),
+        machine(active={"kubelet": False, "containerd": True}),
+        machine(api_ready="500"),
+        {"node": None},
+        node(ready=False),
+        node(heartbeat=None),
+        {"etcd": "no answer"},
+        {"gates": ("latency",)},
+    ],
+)
+def test_what_is_grave_is_never_left_so(changes: dict[str, object]) -> None:
+    """Also where it was so before: the plan refuses it."""
+    ill = LOOK.model_copy(update=changes)
+    (found,) = what_fails_already(ill)
+    assert found.grave
+    assert what_is_new([found], [found.of]) == (found.problem,)
+
+
+@pytest.mark.parametrize(
+    ("changes", "of"),
+    [
+        (machine(static_pods=MACHINE.static_pods[:2]), "kube-scheduler v1.37.2"),
+        (machine(api_version="1.37.1"), "API server v1.37.2"),
+        (node(kubelet="1.37.1"), "kubelet v1.37.2"),
+    ],
+)
+def test_versions_that_an_act_promises_have_to_be_there(changes: dict[str, object], of: str) -> None:
+    """For an act that promises none it is enough that they are no worse."""
+    look = LOOK.model_copy(update=changes)
+    as_it_was = EXPECTED.model_copy(update={"promised": False})
+    assert [(one.of, one.grave) for one in what_is_wrong(look, EXPECTED)] == [(of, True)]
+    assert what_is_wrong(look, as_it_was) == (
+        Symptom(of=of, problem=what_is_wrong(look, EXPECTED)[0].problem, grave=False),
+    )
+    assert what_is_new(what_is_wrong(look, as_it_was), [of]) == ()

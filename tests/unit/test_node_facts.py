@@ -1,6 +1,7 @@
 """What a machine says of itself, read: recorded on real nodes, and made odd; and what an upgrade's scripts print."""
 
 import os
+import shutil
 import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,7 +11,9 @@ import pytest
 from tasks.models.ca_rotation import WORK as CA_ROTATIONS
 from tasks.models.nodes import NodeFacts, PackageManager
 from tasks.probes import upgrade
-from tasks.probes.node_facts import look, parse, version_in
+from tasks.probes.node_facts import look, parse, version_in, version_that_runs, what_runs
+from tests.servers.binaries import kubernetes_binaries
+from tests.servers.processes import wait_until
 
 DATA = Path(__file__).parent / "data" / "nodes"
 CP2, W2 = ((DATA / f"{name}.stdout").read_bytes() for name in ("cp2", "w2"))
@@ -41,6 +44,32 @@ def test_a_control_plane_node_says_all_that_an_upgrade_asks() -> None:
     assert len(node.certificates) > 10
     assert all(expiry > NOW for expiry in node.certificates.values())
     assert len(node.cluster_ca) == 64
+
+
+def test_a_process_says_its_version_although_its_program_was_replaced(tmp_path: Path) -> None:
+    """A real kubelet that waits for its configuration, after its file is gone; one that is only called so says nothing."""
+    kubelet = Path(shutil.copy(kubernetes_binaries() / "kubelet", tmp_path / "kubelet"))
+    os.mkfifo(tmp_path / "config")
+    with subprocess.Popen([kubelet, "--config", tmp_path / "config"], stderr=subprocess.DEVNULL) as process:
+        try:
+            wait_until(lambda: Path(f"/proc/{process.pid}/exe").readlink() == kubelet, 10, "it is executed")
+            kubelet.unlink()
+            asked = f"systemctl() {{ [ $4 = kubelet ] && echo {process.pid} || echo $$; }}\n{what_runs()}"
+            told = subprocess.run(["bash", "-c", asked], capture_output=True, check=True).stdout
+        finally:
+            process.kill()
+    assert version_that_runs(told, "kubelet") == "1.36.3"
+    assert version_that_runs(told, "containerd") == ""
+    assert b"runs containerd GNU bash" in told
+    none = subprocess.run(["bash", "-c", f"systemctl() {{ echo 0; }}\n{what_runs()}"], capture_output=True, check=True)
+    assert (none.stdout, version_that_runs(none.stdout, "kubelet")) == (b"", "")
+    node = read(b"kubelet Kubernetes v1.37.2\n" + told + b"runs containerd containerd containerd.io 1.7.24 0a1b\n")
+    assert (node.kubelet, node.kubelet_runs, node.kubelet_in_use, node.containerd_runs) == (
+        "1.37.2",
+        "1.36.3",
+        "1.36.3",
+        "1.7.24",
+    )
 
 
 def test_its_packages_are_those_of_now_and_of_the_target() -> None:
@@ -142,10 +171,11 @@ ANSWER = "12 34 85 00 00 01 00 01 00 00 00 00 0a 6b 75"
 )
 def test_the_service_path_lacks_what_does_not_answer(stdout: str, told: str) -> None:
     """A DNS answer with an error or without a record is none."""
-    said = upgrade.what_service_path_lacks(stdout.encode(), dns=True)
+    said = "; ".join(upgrade.what_service_path_lacks(stdout.encode(), dns=True).values())
     assert said.startswith(told)
     assert bool(said) == bool(told)
-    assert upgrade.what_service_path_lacks(b"api 200\n", dns=False) == ""
+    assert upgrade.what_service_path_lacks(b"api 200\n", dns=False) == {}
+    assert list(upgrade.what_service_path_lacks(b"", dns=True)) == ["kubernetes", "kube-dns"]
 
 
 def test_what_scripts_print_is_read() -> None:

@@ -115,6 +115,7 @@ class Work:
         self.machine = NodeFacts(name="w1", kubelet="1.36.3", jobs=world.jobs)
         self.parts: list[Any] = []
         self.drained: Drained | None = None
+        self.noticed: tuple[str, ...] = ()
         self.unproven = False
         self.has_failed = world.has_failed
         self.took = timedelta(seconds=1)

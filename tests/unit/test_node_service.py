@@ -7,6 +7,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from tasks.models.cluster import MaintenanceRules
 from tasks.models.drain import Treatment, Verdict
+from tasks.models.health import Symptom
 from tasks.models.node_service import NodeName, Reason, RebootOptions, Request, ServiceFacts, Ticket
 from tasks.models.patch import PatchSituation, RebootRule, Scope, Updates
 from tasks.models.plan import Plan
@@ -110,6 +111,24 @@ def test_what_is_in_the_way_of_a_drain(changes: dict[str, Any], refused: list[st
 
 
 # --- uncordon
+
+
+LAME = Symptom(of="DaemonSet n/net", problem="pod n/net-x is not ready")
+GRAVE = [
+    Symptom(of="gates", problem="gate site: closed", grave=True),
+    Symptom(of="Ready", problem="not Ready: asked by another rule", grave=True),
+]
+
+
+def test_what_the_proof_would_wait_for_is_named_before_it_is_waited_for() -> None:
+    """With the word that gives the node back as it is; what is grave stops it, whatever the word."""
+    away = {"cordoned": True, "annotations": HANDED_OVER}
+    plan = plan_uncordon(facts(away, symptoms=(LAME,)), WANTED, any_cordon=False)
+    assert (refusals(plan), cautions(plan)) == ([], ["pod n/net-x is not ready"])
+    assert "allow_unhealthy=true gives the node back as it is" in plan.cautions[0].next_step
+    anyway = plan_uncordon(facts(away, symptoms=(LAME, *GRAVE)), WANTED, any_cordon=False, allow_unhealthy=True)
+    assert (refusals(anyway), cautions(anyway)) == (["gate site: closed"], ["pod n/net-x is not ready"])
+    assert anyway.cautions[0].next_step == "allow_unhealthy says that this is fine"
 
 
 def test_a_node_that_was_drained_is_given_back() -> None:

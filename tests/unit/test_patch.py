@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
+from tasks.models.controllers import Leader
 from tasks.models.drain import Treatment, Verdict
+from tasks.models.health import Symptom
 from tasks.models.nodes import PackageManager
 from tasks.models.patch import Change, Earlier, PatchPlan
 from tasks.policy.approval import digest_of
@@ -26,7 +28,7 @@ from tests.unit.patch_facts import (
     situation,
     updates,
 )
-from tests.unit.upgrade_facts import ALL, forecast, members, workload
+from tests.unit.upgrade_facts import ALL, controllers, forecast, members, workload
 
 INSTALL = "install 2 packages (curl 7.88.1-10 to 7.88.1-14, openssl 3.0.20 to 3.0.22; 50b7477e)"
 WORK = f"drain, {INSTALL}, reboot if they ask for it"
@@ -396,6 +398,59 @@ def test_each_thing_in_the_way_is_named(changes: dict[str, Any], subject: str, p
     planned = plan(situation(**changes), nodes=("w1",))
     assert refusals(planned) == [(subject, problem)]
     assert all(one.next_step for one in planned.refusals)
+
+
+LAME = Symptom(of="DaemonSet n/net", problem="pod n/net-x is not ready")
+DEAD = Symptom(of="unit kubelet", problem="kubelet does not run", grave=True)
+ASKED_ELSEWHERE = Symptom(of="Ready", problem="not Ready: gone", grave=True)
+
+
+def test_what_the_proof_would_find_wrong_is_named_before_the_act() -> None:
+    """What an act must not leave is refused, unless a run has begun there: then the proof waits for it."""
+    facts = situation(symptoms={"w1": (LAME, DEAD, ASKED_ELSEWHERE), "w2": (DEAD,)})
+    planned = plan(facts, nodes=("w1",))
+    assert refusals(planned) == [("w1", "kubelet does not run")]
+    assert cautions(planned) == [("w1", "already before: pod n/net-x is not ready")]
+    under_way: dict[str, Any] = {
+        "nodes": {"w1": {"cordoned": True, "annotations": OURS}},
+        "patches": {"w1": {"intent": intent()}},
+    }
+    begun = plan(situation(symptoms={"w1": (DEAD,)}, **under_way), nodes=("w1",))
+    assert (refusals(begun), cautions(begun)) == ([], [("w1", "now: kubelet does not run")])
+
+
+@pytest.mark.parametrize("state", ["starting", ""])
+def test_a_system_that_never_comes_to_its_end_is_named_before_the_act(state: str) -> None:
+    """A job that waits for ever was proven for five minutes afterwards, and left the node cordoned."""
+    planned = plan(situation(patches={"w1": {"system_state": state}}), nodes=("w1",))
+    assert cautions(planned) == [("w1", f"already before: systemd says {state or 'nothing'}")]
+
+
+def test_another_scheduler_and_controller_manager_have_to_go_on() -> None:
+    """For a control plane node that is disturbed; a patch that is under way may be why they do not."""
+    alone = controllers(
+        "cp1", cp2="its pod is not Ready: CrashLoopBackOff", cp3="its pod is not Ready: CrashLoopBackOff"
+    )
+    planned = plan(situation(controllers=alone), nodes=("cp1", "w1"))
+    assert [subject for subject, _ in refusals(planned)] == ["cp1", "cp1"]
+    assert refusals(planned)[0][1].startswith("no other kube-scheduler is ready: cp2 (its pod is not Ready")
+    assert refusals(plan(situation(controllers=alone), nodes=("w1",))) == []
+    assert refusals(plan(situation(controllers=alone), nodes=("cp2",))) == []
+    dead = alone.model_copy(
+        update={"leaders": (Leader(component="kube-scheduler", lease="kube-system/x", seconds=15, is_alive=False),)}
+    )
+    assert ("control plane", "no kube-scheduler leads: the Lease kube-system/x has no holder") in refusals(
+        plan(situation(controllers=dead), nodes=("cp2",))
+    )
+    under_way: dict[str, Any] = {
+        "nodes": {"cp2": {"cordoned": True, "annotations": OURS}},
+        "patches": {"cp2": {"intent": intent()}},
+    }
+    begun = plan(situation(controllers=alone, **under_way), nodes=("cp1", "cp2"))
+    assert (refusals(begun), len(cautions(begun))) == ([], 2)
+    one = ("cp1", "w1")
+    single = plan(situation(names=one, controllers=controllers(cp1="x"), etcd=()), allow_downtime=True)
+    assert refusals(single) == []
 
 
 def test_all_refusals_are_told_at_once() -> None:

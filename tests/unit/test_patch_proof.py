@@ -32,6 +32,7 @@ def test_a_machine_that_is_as_promised_lacks_nothing() -> None:
     """Degraded by what had failed before is as good as before."""
     assert lacks(after(), kernel="6.1.0-26-amd64") == ()
     assert lacks(after(system_state="degraded", failed_units=("a.service",)), failed_units=("a.service",)) == ()
+    assert lacks(after(system_state="starting"), system_state="starting") == ()
     assert lacks(after(clock_synced=None)) == ()
     assert lacks(after(clock_synced=False), clock_synced=False) == ()
     assert lacks(after(clock_synced=False), clock_synced=None) == ()
@@ -44,6 +45,7 @@ def test_a_machine_that_is_as_promised_lacks_nothing() -> None:
         ({"updates": CLEAN.model_copy(update={"broken": ("curl",)})}, "curl is not wholly installed"),
         ({"system_state": "starting"}, "systemd says starting"),
         ({"system_state": ""}, "systemd says nothing"),
+        ({"system_state": "maintenance"}, "systemd says maintenance"),
         ({"failed_units": ("new.service",), "system_state": "degraded"}, "new.service has failed, and had not before"),
         ({"clock_synced": False}, "its clock is not in sync any more"),
         ({"kernel": "6.1.0-25-amd64"}, "kernel 6.1.0-26-amd64 was promised, 6.1.0-25-amd64 runs"),

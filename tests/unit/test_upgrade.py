@@ -10,9 +10,12 @@ from hypothesis import strategies as st
 
 from tasks.errors import Refused
 from tasks.models.cluster import UpgradeRules
+from tasks.models.controllers import Leader
 from tasks.models.drain import Treatment, Verdict
+from tasks.models.manifests import NodeManifests, PodShape, StaticManifest
 from tasks.models.nodes import PackageManager
 from tasks.models.plan import Caution, Refusal
+from tasks.models.symptoms import Symptom
 from tasks.models.upgrade import ClusterFacts, UpgradeOptions, UpgradePlan, Webhook
 from tasks.models.waves import Waves
 from tasks.policy.approval import digest_of
@@ -28,10 +31,13 @@ from tests.unit.upgrade_facts import (
     OLD,
     PROGRAMS,
     cluster,
+    controllers,
     forecast,
     kube_node,
     kube_proxy,
     machine,
+    manifest,
+    manifests,
     members,
     packages,
     static_pods,
@@ -241,7 +247,10 @@ def half(**changes: object) -> Facts:
     [
         ({"machines": {"cp3": half()}}, ("cp3", APPLY)),
         ({"machines": {"cp3": half()}, "api": {"kubeadm_version": NEW}}, ("cp3", APPLY)),
-        ({"machines": {"cp3": {"static_pods": static_pods(OLD), "kubelet": NEW}}}, ("cp3", APPLY)),
+        (
+            {"machines": {"cp3": {"static_pods": static_pods(OLD), "kubelet": NEW}}},
+            ("cp3", f"kubeadm upgrade apply v{NEW}, drain, restart kubelet (v{NEW} is installed)"),
+        ),
         ({"machines": {"cp3": {"jobs": ("kubeadm-1-37-2-0a1b",)}}}, ("cp3", APPLY)),
         ({"nodes": {"cp3": {"cordoned": True, "annotations": {"kube-runbooks.io/cordoned-by": "r"}}}}, ("cp3", APPLY)),
         ({"machines": {"cp2": half()}}, ("cp2", f"move etcd's leadership away, {APPLY}")),
@@ -255,6 +264,32 @@ def test_a_node_that_was_begun_comes_first(facts: Facts, first: tuple[str, str])
     assert planned.nodes[0].begun
     assert [node.begun for node in planned.nodes[1:]] == [False] * 4
     assert planned.refusals == ()
+
+
+@pytest.mark.parametrize("runs", [OLD, ""])
+def test_a_kubelet_that_was_installed_and_not_restarted_is_planned_as_a_restart(runs: str) -> None:
+    """Its process is what counts: as that says its version, else as the API has it."""
+    planned = plan(cluster(machines={"w1": {"kubelet": NEW, "kubelet_runs": runs}}))
+    step = next(step for step in planned.steps if step.subject == "w1")
+    assert step.act == "wave 1: kubeadm upgrade node to v1.37.2, drain, restart kubelet (v1.37.2 is installed)"
+    assert "kubelet v1.37.2 is installed, v1.36.3 still runs" in step.reason
+    done = {"version": NEW} | {"kubelet_runs": NEW}
+    skipped = plan(cluster(machines={"w1": done}, nodes=upgraded("w1")))
+    assert [skip.subject for skip in skipped.skips] == ["w1"]
+    stale = plan(cluster(machines={"w1": done | {"kubelet_runs": OLD}}, nodes=upgraded("w1")))
+    assert "w1" in [step.subject for step in stale.steps]
+
+
+def test_a_containerd_that_was_installed_and_not_restarted_does_not_count() -> None:
+    """What runs has to answer the new kubelet; of a node with CRI-O it is not asked."""
+    old = {"containerd": "2.1.4", "containerd_runs": "1.6.20"}
+    planned = plan(cluster(machines={"w1": old}))
+    assert [one.problem for one in planned.cautions] == [
+        "containerd 1.6.20 runs, although 2.1.4 is installed: it was not restarted",
+        "containerd 1.6.20 is older than 1.7: kubelet v1.37.2 warns and goes on",
+    ]
+    crio = {"active": {"kubelet": True, "crio": True}}
+    assert plan(cluster(machines={"w1": old | crio}, nodes={"w1": {"runtime": "cri-o://1.36.0"}})).cautions == ()
 
 
 def test_a_worker_that_was_begun_comes_first_and_the_canary_after_it() -> None:
@@ -740,8 +775,9 @@ def test_what_is_worth_a_look_on_a_machine(changes: Facts, caution: tuple[str, s
     [
         {"os": "linuxmint", "os_like": ("ubuntu", "debian")},
         {"swap": True, "fail_swap_on": False},
-        {"containerd": "", "active": {"kubelet": True, "containerd": False}},
+        {"active": {"kubelet": True, "containerd": True, "crio": False, "docker": False}},
         {"containerd": "1.7.24"},
+        {"containerd": ""},
         {"flag_files": {"/var/lib/kubelet/kubeadm-flags.env": (FLAG,)}, "kubelet_flags": (FLAG,)},
         {"clock_offset": timedelta(seconds=2)},
         {"free_bytes": {"/var/lib": 2 * GIB}},
@@ -755,9 +791,17 @@ def test_what_is_worth_a_look_on_a_machine(changes: Facts, caution: tuple[str, s
     ],
 )
 def test_what_is_fine_on_a_machine(changes: Facts) -> None:
-    """Neither refused nor worth a look: swap that is meant, CRI-O, flags that kubeadm strips, packages that are there."""
+    """Neither refused nor worth a look: swap that is meant, flags that kubeadm strips, packages that are there."""
     planned = plan(cluster(machines={"w1": changes}))
     assert (planned.refusals, planned.cautions) == ((), ())
+
+
+def test_a_runtime_is_asked_for_by_what_the_node_says() -> None:
+    """With CRI-O a containerd that is installed need not run, and CRI-O has to."""
+    crio = {"w1": {"runtime": "cri-o://1.36.0"}}
+    assert plan(cluster(machines={"w1": {"active": {"containerd": False, "crio": True}}}, nodes=crio)).refusals == ()
+    (one,) = plan(cluster(machines={"w1": {"active": {"containerd": True, "crio": False}}}, nodes=crio)).refusals
+    assert one.problem == "crio does not run"
 
 
 def test_cgroup_v1_is_fine_where_the_clusters_configuration_allows_it_or_the_minor_does() -> None:
@@ -1075,7 +1119,7 @@ def test_etcd_without_a_member_to_spare() -> None:
         for name in ("cp1", "cp2")
     ]
     single = cluster(names=("cp1", "w1"), etcd=members(leader="cp1")[:1])
-    away = "the only control plane node: the API is away while it is upgraded"
+    away = "the only control plane node: API, scheduler and controller manager are away while it is upgraded"
     assert told(plan(single).refusals) == [("cp1", away, "say options.allow_downtime=true at a time when that is fine")]
     assert plan(single, nodes=("w1",)).refusals[0].subject == "options.nodes"
     one = plan(single, allow_downtime=True)
@@ -1089,6 +1133,88 @@ def test_etcd_without_a_member_to_spare() -> None:
     ]
     strange = plan(cluster(etcd=tuple(etcd_facts.member(f"m{n}", is_leader=n == 0) for n in range(2))))
     assert strange.refusals == ()
+
+
+# --- what kubeadm takes away
+
+GIVE_IT = (
+    "set it in kubeadm-config: extraArgs, extraVolumes and extraEnvs of ClusterConfiguration "
+    "(`kubectl -n kube-system edit configmap kubeadm-config`)"
+)
+ENCRYPTED = PodShape(flags={"encryption-provider-config": ("/etc/kubernetes/enc.yaml",), "profiling": ("false",)})
+
+
+def manifests_of(**changed: NodeManifests) -> ClusterFacts:
+    """A good cluster, with other manifests on some of its nodes."""
+    return cluster(manifests=tuple(changed.get(name) or manifests(name) for name in CONTROL_PLANES))
+
+
+def test_encryption_that_kubeadm_config_does_not_give_refuses_the_upgrade() -> None:
+    """Without it the new API server could not read the Secrets; with it in kubeadm-config nothing is lost."""
+    changed = manifests("cp2", manifest("kube-apiserver", ENCRYPTED))
+    planned = plan(manifests_of(cp2=changed))
+    lost = "kubeadm would write kube-apiserver without --encryption-provider-config=/etc/kubernetes/enc.yaml"
+    harm = "the new API server could not read the Secrets that are encrypted"
+    assert told(planned.refusals) == [("cp2", f"{lost}: {harm}", GIVE_IT)]
+    assert plan(manifests_of(cp2=manifests("cp2", manifest("kube-apiserver", ENCRYPTED, ENCRYPTED)))).refusals == ()
+    assert plan(manifests_of(cp2=changed), nodes=("w1",)).refusals[0].subject == "options.nodes"
+
+
+def test_what_else_kubeadm_takes_away_is_a_row_for_each_component() -> None:
+    """With the nodes that have it; one that is not upgraded by kubeadm keeps it."""
+    profiling, quiet = PodShape(flags={"profiling": ("false",)}), PodShape(flags={"profiling": ("false",), "v": ("1",)})
+    bare = PodShape()
+    facts = manifests_of(
+        cp1=manifests("cp1", manifest("kube-scheduler", profiling, bare)),
+        cp2=manifests("cp2", manifest("kube-scheduler", profiling, bare)),
+        cp3=manifests("cp3", manifest("kube-scheduler", quiet, bare), manifest("etcd", profiling, bare)),
+    )
+    planned = plan(facts)
+    assert planned.refusals == ()
+    does_not = "kubeadm-config does not set it, and this runbook applies no --patches"
+    step = f"{GIVE_IT}; what has no place there, write again after the upgrade"
+    assert told(planned.cautions) == [
+        ("etcd", f"kubeadm takes away --profiling=false (cp3): {does_not}", step),
+        (
+            "kube-scheduler",
+            f"kubeadm takes away --profiling=false (cp1, cp2, cp3); --v=1 (cp3): {does_not}",
+            step,
+        ),
+    ]
+    done = facts.model_copy(update={"nodes": cluster(machines=upgraded("cp3"), nodes=upgraded("cp3")).nodes})
+    done = done.model_copy(update={"api": cluster(nodes=upgraded("cp3")).api})
+    assert [one.subject for one in plan(done).cautions] == ["kube-scheduler"]
+
+
+def test_a_quota_that_the_database_needs_is_kept_or_nothing_is_done() -> None:
+    """By the size that the member of that very node tells."""
+    quota = PodShape(flags={"quota-backend-bytes": ("8589934592",)})
+    changed = manifests("cp1", manifest("etcd", quota, PodShape()))
+    small = plan(manifests_of(cp1=changed))
+    assert (small.refusals, [one.subject for one in small.cautions]) == ((), ["etcd"])
+    large = etcd_facts.member("cp1", version="3.6.16", db_size=3 * GIB)
+    facts = manifests_of(cp1=changed).model_copy(update={"etcd": cluster(etcd=members(cp1=large)).etcd})
+    assert [one.subject for one in plan(facts).refusals] == ["cp1"]
+    unknown = facts.model_copy(update={"etcd": cluster(etcd=()).etcd})
+    assert [one.subject for one in plan(unknown).refusals] == ["etcd"]
+
+
+def test_a_manifest_that_is_not_understood_is_no_manifest_without_flags() -> None:
+    """Nor is one that was not read, nor one beside which nothing could be rendered."""
+    broken = StaticManifest(component="kube-apiserver", problem="it is no YAML: line 3")
+    (refusal,) = plan(manifests_of(cp1=manifests("cp1", broken))).refusals
+    assert refusal.subject == "cp1"
+    assert refusal.problem.endswith("nobody knows what kubeadm would take away: it is no YAML: line 3")
+    none = plan(manifests_of(cp1=NodeManifests(node="cp1", problem="sshd is away"))).refusals
+    assert told(none) == [("cp1", "its manifests could not be read: sshd is away", "repair that, then plan again")]
+    silent = cluster(manifests=tuple(manifests(name) for name in ("cp1", "cp2")))
+    assert plan(silent).refusals[0].problem == "its manifests could not be read: there are none"
+    unknown = "kubeadm could not render its manifests: there is no kubeadm"
+    seen = plan(manifests_of(cp1=manifests("cp1", problem="there is no kubeadm")))
+    assert (seen.refusals, [(one.subject, one.problem) for one in seen.cautions]) == ((), [("cp1", unknown)])
+    encrypted = manifests("cp1", manifest("kube-apiserver", ENCRYPTED), problem="there is no kubeadm")
+    refused = plan(manifests_of(cp1=encrypted.model_copy(update={"manifests": encrypted.manifests}))).refusals
+    assert f"{unknown}; it may take --encryption-provider-config away" in [one.problem for one in refused]
 
 
 # --- health
@@ -1141,6 +1267,111 @@ HEALTH_TABLE: dict[str, tuple[Facts, tuple[str, str, str]]] = {
 def test_a_cluster_that_is_not_well(facts: Facts, refusal: tuple[str, str, str]) -> None:
     """Nothing is taken away from it."""
     assert told(plan(cluster(**facts)).refusals) == [refusal]
+
+
+def test_a_node_without_another_scheduler_and_controller_manager_stays_as_it_is() -> None:
+    """One that works elsewhere is enough; one on a node that somebody else has cordoned may go any moment."""
+    broken = "its pod is not Ready: CrashLoopBackOff"
+    step = "repair it first: `kubectl -n kube-system get pods,leases`, and its log"
+    two = controllers(cp1="", cp2=broken, cp3=broken)
+    missing = [
+        ("cp1", f"no other {name} is ready: cp2 ({broken}), cp3 ({broken})", step)
+        for name in ("kube-scheduler", "kube-controller-manager")
+    ]
+    assert told(plan(cluster(controllers=two)).refusals) == missing
+    assert plan(cluster(controllers=controllers(cp1="", cp2=broken, cp3=""))).refusals == ()
+    cordoned = plan(cluster(controllers=controllers(cp1="", cp2=broken, cp3=""), nodes={"cp3": {"cordoned": True}}))
+    assert [one.problem for one in cordoned.refusals if one.subject == "cp1"] == [
+        f"no other {name} is ready: cp2 ({broken}), cp3 (its node is cordoned or not Ready)"
+        for name in ("kube-scheduler", "kube-controller-manager")
+    ]
+    begun = plan(cluster(controllers=two, machines={"cp2": half()}))
+    assert begun.refusals == ()
+    assert "no other kube-scheduler is ready" in begun.cautions[-2].problem
+
+
+def test_nobody_is_taken_away_while_no_controller_leads() -> None:
+    """Said once, not of each node."""
+    silent = Leader(
+        component="kube-scheduler", lease="kube-system/kube-scheduler", holder="cp1_7f", seconds=15, is_alive=False
+    )
+    seen = controllers(*CONTROL_PLANES).model_copy(update={"leaders": (silent,)})
+    (refusal,) = plan(cluster(controllers=seen)).refusals
+    assert refusal.subject == "control plane"
+    assert refusal.problem.startswith("no kube-scheduler leads: cp1_7f has not renewed")
+
+
+def seen(*symptoms: tuple[str, str], node: str = "w1", grave: bool = False) -> ClusterFacts:
+    """A cluster of which the proof of a node finds this wrong now."""
+    found = tuple(Symptom(of=of, problem=problem, grave=grave) for of, problem in symptoms)
+    return cluster(symptoms={node: found})
+
+
+def test_what_a_proof_would_find_wrong_is_said_before_the_act() -> None:
+    """What is grave stops it; the rest is no news afterwards. What other rules say is not said twice."""
+    broken = (
+        ("Service kube-dns", "the Service `kube-dns` does not resolve"),
+        ("DaemonSet logs/agent", "pod logs/agent-x is not ready"),
+        ("DaemonSet kube-system/cni", "pod kube-system/cni-x is not ready"),
+        ("DiskPressure", "it has DiskPressure"),
+        ("unit containerd", "containerd does not run"),
+        ("kubelet v1.37.2", "the API says kubelet v1.36.3, not v1.37.2"),
+    )
+    planned = plan(seen(*broken))
+    assert planned.refusals == ()
+    worse = "the proof asks whether it is no worse afterwards"
+    assert told(planned.cautions) == [
+        ("w1", "already before: the Service `kube-dns` does not resolve", worse),
+        ("w1", "already before: pod logs/agent-x is not ready", worse),
+    ]
+    assert planned.services_before == {"w1": ("Service kube-dns",)}
+    (refusal,) = plan(seen(("heartbeat", "no heartbeat"), grave=True)).refusals
+    assert (refusal.subject, refusal.problem) == ("w1", "no heartbeat")
+    assert plan(seen(*broken), nodes=("cp1",)).cautions == plan(cluster(), nodes=("cp1",)).cautions
+
+
+def test_what_an_upgrade_that_is_under_way_may_have_broken_is_not_forgiven() -> None:
+    """Neither once the control plane is done, nor while a node is half done."""
+    facts = seen(("Service kube-dns", "it does not resolve"))
+    one = cluster(machines=upgraded("cp1"), nodes=upgraded("cp1"))
+    later = facts.model_copy(update={"nodes": one.nodes, "api": one.api})
+    assert plan(later).services_before == {}
+    begun = facts.model_copy(update={"nodes": cluster(machines={"cp1": half()}).nodes})
+    assert plan(begun).services_before == {}
+
+
+def test_a_container_that_is_older_than_its_manifest_is_not_hidden_by_a_skip() -> None:
+    """What runs counts: the manifest alone says that the node is done."""
+    old = "of kube-scheduler there runs v1.36.3, not registry.k8s.io/kube-scheduler:v1.37.2"
+    done = cluster(
+        machines=upgraded("cp1"),
+        nodes=upgraded("cp1"),
+        symptoms={
+            "cp1": (Symptom(of="kube-scheduler v1.37.2", problem=old), Symptom(of="DiskPressure", problem="full"))
+        },
+    )
+    planned = plan(done)
+    assert [skip.subject for skip in planned.skips] == ["cp1"]
+    assert [(one.subject, one.problem) for one in planned.cautions] == [("cp1", old)]
+
+
+def test_addons_whose_pods_nobody_replaces_are_named() -> None:
+    """They stay old, whatever kubeadm writes."""
+    by_hand = kube_proxy().model_copy(update={"by_hand": True})
+    other = workload("shop/agent", kind="DaemonSet").model_copy(update={"by_hand": True})
+    (caution,) = plan(cluster(api={"workloads": (workload("kube-system/coredns"), by_hand, other)})).cautions
+    assert caution.subject == "kube-system/kube-proxy"
+    assert caution.problem.startswith("its pods are replaced only by hand")
+
+
+def test_a_member_that_is_behind_is_waited_for() -> None:
+    """The proof allows a thousand entries."""
+    late = etcd_facts.member("cp1", version="3.6.16", raft_lag=1001)
+    (caution,) = plan(cluster(etcd=members(cp1=late))).cautions
+    assert (caution.subject, caution.problem) == (
+        "cp1",
+        "it is more than 1000 entries behind",
+    )
 
 
 def test_what_an_upgrade_that_is_under_way_explains_is_gone_on_with() -> None:

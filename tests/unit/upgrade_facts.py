@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from tasks.models.controllers import COMPONENTS, Controllers, Instance
 from tasks.models.drain import DrainForecast, Treatment, Verdict
 from tasks.models.etcd import EtcdFacts, Member
+from tasks.models.manifests import NodeManifests, PodShape, StaticManifest
 from tasks.models.nodes import KubeNode, NodeFacts, PackageManager, Packages, StaticPod
 from tasks.models.upgrade import ApiFacts, ClusterFacts, Workload
 from tests.unit import etcd_facts
@@ -79,6 +81,7 @@ def kube_node(name: str, version: str = OLD, **changes: object) -> KubeNode:
         "ready": True,
         "heartbeat": NOW - timedelta(seconds=5),
         "kubelet": version,
+        "runtime": "containerd://2.1.4",
         "control_plane": name.startswith("cp"),
     }
     return KubeNode.model_validate(good | changes)
@@ -109,6 +112,29 @@ def members(leader: str = LEADER, version: str = "3.6.16", **changes: Member) ->
     )
 
 
+def controllers(*names: str, **problems: str) -> Controllers:
+    """A scheduler and a controller manager on each node; by node what ails them. Nobody elects a leader."""
+    told = dict.fromkeys(names, "") | problems
+    return Controllers(
+        instances=tuple(
+            Instance(component=name, node=node, problem=told[node]) for node in sorted(told) for name in COMPONENTS
+        )
+    )
+
+
+def manifest(component: str, found: PodShape | None = None, rendered: PodShape | None = None) -> StaticManifest:
+    """As kubeadm writes it, unless it is told otherwise."""
+    same = PodShape(flags={"tls-min-version": ("VersionTLS12",)})
+    return StaticManifest(component=component, found=found or same, rendered=rendered or same)
+
+
+def manifests(node: str, *changed: StaticManifest, **changes: object) -> NodeManifests:
+    """All of a node; the `changed` ones instead of those of kubeadm."""
+    good = {name: manifest(name) for name in ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")}
+    good |= {one.component: one for one in changed}
+    return NodeManifests.model_validate({"node": node, "manifests": tuple(good.values())} | changes)
+
+
 def cluster(
     *,
     machines: Mapping[str, Changes] | None = None,
@@ -133,6 +159,8 @@ def cluster(
         "target": NEW,
         "nodes": tuple(machine(name, **told.get(name, {})) for name in names),
         "api": ApiFacts.model_validate(good | dict(api or {})),
+        "controllers": controllers(*(name for name in names if name.startswith("cp"))),
+        "manifests": tuple(manifests(name) for name in names if name.startswith("cp")),
         "etcd": EtcdFacts(cluster_id="c1", observed_at=NOW, members=members() if etcd is None else etcd),
     }
     return ClusterFacts.model_validate(facts | changes)

@@ -1,0 +1,58 @@
+"""What the API says of schedulers and controller managers, read: their mirror pods and their Leases."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from tasks.models import outside
+from tasks.models.controllers import COMPONENTS, Instance
+from tasks.models.outside import name_of
+from tasks.probes.api_facts import what_it_waits_for
+from tasks.probes.pods import parse_pod
+from tasks.probes.static_pods import parse_flags
+
+JSON = Mapping[str, Any]
+
+SECONDS = 15
+"""leaseDurationSeconds of a Lease that says none: the default of both components."""
+
+
+def parse_instances(node: str, pods: Iterable[JSON]) -> tuple[Instance, ...]:
+    """Of the pods of a node in kube-system, the static ones that kubeadm names after the component."""
+    found = {parse_pod(dict(one)).id: one for one in pods if parse_pod(dict(one)).mirror}
+    return tuple(
+        Instance(component=name, node=node, problem=_problem(pod), lease=_lease(name, pod))
+        for name in COMPONENTS
+        if (pod := found.get(f"kube-system/{name}-{node}"))
+    )
+
+
+def _problem(raw: JSON) -> str:
+    pod = outside.PodProgress.read(raw, name_of("pod", raw))
+    if pod.metadata.deletion_timestamp:
+        return "its pod is being deleted"
+    return "" if parse_pod(dict(raw)).ready else f"its pod is not Ready: {what_it_waits_for(pod.status)}"
+
+
+def _lease(component: str, pod: JSON) -> str:
+    """By its flags. A configuration file takes their place, and may name another Lease: then it is not known here."""
+    container: JSON = next(iter(pod.get("spec", {}).get("containers") or ()), {})
+    flags = parse_flags([*(container.get("command") or ()), *(container.get("args") or ())])
+    if "config" in flags or flags.get("leader-elect") == "false":
+        return ""
+    namespace = flags.get("leader-elect-resource-namespace", "kube-system")
+    return f"{namespace}/{flags.get('leader-elect-resource-name', component)}"
+
+
+def holder_of(lease: JSON | None) -> str:
+    """Empty where there is no Lease, or nobody holds it."""
+    return str(((lease or {}).get("spec") or {}).get("holderIdentity") or "")
+
+
+def renewal_of(lease: JSON | None) -> str:
+    """When its holder renewed it, by the holder's clock: only to be compared with itself."""
+    return str(((lease or {}).get("spec") or {}).get("renewTime") or "")
+
+
+def seconds_of(lease: JSON | None) -> int:
+    """How long a renewal holds."""
+    return int(((lease or {}).get("spec") or {}).get("leaseDurationSeconds") or SECONDS)

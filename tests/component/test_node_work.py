@@ -1,0 +1,195 @@
+"""The work on a node on a real control plane: what was wrong before is no reason to fail, what came since is."""
+
+from collections.abc import Iterator
+from contextlib import nullcontext
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from tasks.clients.kube import KubeClient, KubeServer, KubeUser
+from tasks.cluster import Cluster
+from tasks.errors import NotYet
+from tasks.models.drain import CORDONED_BY, UNHEALTHY, DrainOptions
+from tasks.models.health import Expected
+from tasks.node_work import NodeWork
+from tests.servers.hollow import READY, HollowNodes
+from tests.servers.kubernetes import ControlPlane, Resource
+from tests.servers.processes import wait_until
+
+LIMIT = 60.0
+QUICK = DrainOptions(limit=timedelta(seconds=60))
+SPACE = "/api/v1/namespaces/n"
+APPS = "/apis/apps/v1/namespaces/n"
+
+
+class Machine:
+    """What SSH says of w1, word by word; some of its units may be down."""
+
+    def __init__(self) -> None:
+        self.down: set[str] = set()
+        self.api_service = "200"
+
+    def connect(self) -> None:
+        """It lets us in."""
+
+    def run(self, command: str, **_: object) -> Any:  # noqa: ANN401 - as fabric's result
+        """One command."""
+        units = ("kubelet", "containerd", "crio", "docker")
+        lines = [f"active {unit} {'no' if unit in self.down else 'yes'}" for unit in units]
+        told = [f"api {self.api_service}"] if "readyz" in command and "active" not in command else lines
+        return SimpleNamespace(stdout="\n".join([*told, "boot b1"]).encode(), complaint="", status=0)
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    """One for all."""
+    with ControlPlane(tmp_path_factory.mktemp("kubernetes")) as control_plane:
+        yield control_plane
+
+
+@pytest.fixture(scope="module", autouse=True)
+def nodes(cluster: ControlPlane) -> Iterator[HollowNodes]:
+    """Two workers."""
+    with HollowNodes(cluster, ("w1", "w2")) as hollow:
+        yield hollow
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _space(cluster: ControlPlane, nodes: HollowNodes) -> None:
+    """A namespace that takes pods."""
+    del nodes
+    cluster.api.create("/api/v1/namespaces", {"metadata": {"name": "n"}})
+    wait_until(lambda: cluster.api.is_fine(f"{SPACE}/serviceaccounts/default"), LIMIT, "pods may be created")
+
+
+@pytest.fixture
+def machine() -> Machine:
+    """Of w1."""
+    return Machine()
+
+
+@pytest.fixture
+def handle(cluster: ControlPlane, machine: Machine, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
+    """The cluster, with that machine; a proof that does not hold is not waited for."""
+    monkeypatch.setattr("tasks.health.HEALTH_LIMIT", timedelta())
+    keys = cluster.admin
+    known = KubeUser(cluster.ca.read_bytes(), keys.certificate.read_bytes(), keys.key.read_bytes())
+    kube = KubeClient([KubeServer("cp1", lambda: nullcontext(cluster.url))], lambda: known)
+    profile = SimpleNamespace(name="prod", gates=())
+    yield cast("Cluster", SimpleNamespace(kube=kube, profile=profile, node=lambda _: machine))
+    kube.close()
+    cluster.kubectl("uncordon", "w1")
+    cluster.api.patch("/api/v1/nodes/w1", {"metadata": {"annotations": {UNHEALTHY: None, CORDONED_BY: None}}})
+    for kind in ("daemonsets", "deployments"):
+        cluster.api.delete(f"{APPS}/{kind}", {"propagationPolicy": "Background"})
+    wait_until(lambda: not cluster.api.get(f"{SPACE}/pods")["items"], LIMIT, "all pods are gone")
+
+
+def run(cluster: ControlPlane, kind: str, name: str, pods: int, *, ready: bool = True, **more: object) -> None:
+    """A workload of pods that run, ready or not."""
+    metadata = {"labels": {"app": name}, "annotations": {} if ready else {READY: "false"}}
+    pod: Resource = {"containers": [{"name": "main", "image": "hollow"}], **more}
+    spec: Resource = {"selector": {"matchLabels": {"app": name}}, "template": {"metadata": metadata, "spec": pod}}
+    spec |= {} if kind == "daemonsets" else {"replicas": pods}
+    cluster.api.create(f"{APPS}/{kind}", {"metadata": {"name": name}, "spec": spec})
+    wait_until(lambda: len(running(cluster, name)) == pods, LIMIT, f"{pods} pods of {name} run")
+
+
+def running(cluster: ControlPlane, app: str, node: str = "") -> list[Resource]:
+    """Pods of an app that run, on a node or on any."""
+    found = cluster.api.get(f"{SPACE}/pods", labelSelector=f"app={app}")["items"]
+    here = [pod for pod in found if pod["status"]["phase"] == "Running" and "deletionTimestamp" not in pod["metadata"]]
+    return [pod for pod in here if node in {"", pod["spec"]["nodeName"]}]
+
+
+def begin(handle: Cluster, run_id: str = "run-1") -> NodeWork:
+    """By a run whose lock is its own."""
+    return NodeWork(handle, "w1", "node_os_patch", run_id, lambda: None)
+
+
+def expected(cluster: ControlPlane) -> Expected:
+    """As a patch expects it, with any heartbeat."""
+    info = cluster.api.get("/api/v1/nodes/w1")["status"]["nodeInfo"]
+    since = datetime(2026, 1, 1, tzinfo=UTC)
+    return Expected(kubelet=info["kubeletVersion"].removeprefix("v"), since=since, settle=timedelta(), promised=False)
+
+
+def annotations(cluster: ControlPlane) -> dict[str, str]:
+    """Of w1."""
+    return dict(cluster.api.get("/api/v1/nodes/w1")["metadata"].get("annotations", {}))
+
+
+def test_a_daemon_set_that_was_broken_before_leaves_no_node_cordoned(
+    cluster: ControlPlane, handle: Cluster, machine: Machine
+) -> None:
+    """Nor a Service that did not answer from it; the report has both. It was proven for ten minutes, and left cordoned."""
+    run(cluster, "daemonsets", "net", 2, ready=False)
+    machine.api_service = "000"
+    work = begin(handle)
+    work.empty("patch", QUICK)
+    assert annotations(cluster)[UNHEALTHY] == '["DaemonSet n/net", "Service kubernetes"]'
+    (pod,) = running(cluster, "net", "w1")
+    work.prove(expected(cluster))
+    work.give_back()
+    assert not cluster.api.get("/api/v1/nodes/w1")["spec"].get("unschedulable")
+    assert UNHEALTHY not in annotations(cluster)
+    assert work.noticed == (
+        f"pod n/{pod['metadata']['name']} is not ready, as before",
+        "the Service `kubernetes` answers 000, as before",
+    )
+
+
+def test_what_broke_since_a_run_began_is_told_also_to_the_run_that_goes_on(
+    cluster: ControlPlane, handle: Cluster, machine: Machine
+) -> None:
+    """The first attempt has written down what was wrong before it; what is wrong now may be its doing."""
+    run(cluster, "daemonsets", "net", 2, ready=False)
+    begin(handle).empty("patch", QUICK)
+    machine.api_service = "503"
+    again = begin(handle, "run-2")
+    again.empty("patch", QUICK)
+    with pytest.raises(NotYet, match=r"0:00:00: the Service `kubernetes` answers 503 ->"):
+        again.prove(expected(cluster))
+    machine.api_service, machine.down = "200", {"kubelet"}
+    with pytest.raises(NotYet, match=r"0:00:00: kubelet does not run ->"):
+        again.prove(expected(cluster))
+
+
+def test_an_act_without_a_cordon_writes_down_what_was_wrong_before(
+    cluster: ControlPlane, handle: Cluster, machine: Machine
+) -> None:
+    """kubeadm on a control plane node, for example: a run that is killed in it leaves the note, one that fails a cordon, too."""
+    machine.api_service = "503"
+    begin(handle).note_before()
+    run(cluster, "daemonsets", "net", 2, ready=False)
+    again = begin(handle, "run-2")
+    again.note_before()
+    assert list(again.before.unhealthy) == ["Service kubernetes"]
+    with pytest.raises(NotYet, match=r"0:00:00: pod n/net-\w+ is not ready ->"):
+        again.prove(expected(cluster))
+    assert UNHEALTHY in annotations(cluster)
+    assert CORDONED_BY not in annotations(cluster)
+    again.forget_before()
+    assert UNHEALTHY not in annotations(cluster)
+
+
+def test_a_cordon_of_somebody_else_keeps_what_was_wrong_before(
+    cluster: ControlPlane, handle: Cluster, machine: Machine
+) -> None:
+    """And loses the note with the end of the run; the cordon stays."""
+    cluster.kubectl("cordon", "w1")
+    begin(handle).empty("patch", QUICK)
+    machine.api_service = "503"
+    again = begin(handle, "run-2")
+    assert list(again.before.unhealthy) == []
+    again.take_as_it_is()
+    assert list(again.before.unhealthy) == ["Service kubernetes"]
+    again.prove(expected(cluster))
+    again.give_back()
+    assert cluster.api.get("/api/v1/nodes/w1")["spec"]["unschedulable"]
+    assert UNHEALTHY not in annotations(cluster)
+    again.forgive_nothing()
+    with pytest.raises(NotYet, match="answers 503"):
+        again.prove(expected(cluster))
