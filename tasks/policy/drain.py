@@ -13,7 +13,7 @@ from typing import NamedTuple
 from tasks.models.drain import DrainForecast, DrainOptions, Treatment, Verdict
 from tasks.models.nodes import KubeNode
 from tasks.models.pods import Budget, DrainFacts, Pod, Volume
-from tasks.policy.selectors import holds_labels, selects, suits, untolerated
+from tasks.policy.selectors import holds_labels, not_understood, selects, suits, untolerated
 
 DNS = {"k8s-app": "kube-dns"}
 NODES_NAMED = 5
@@ -282,7 +282,8 @@ def _why_not(pod: Pod, volumes: Sequence[Volume], node: KubeNode) -> str:
     if not holds_labels(pod.node_labels, node.labels) or not suits(pod.node_terms, node):
         return "has not the labels that it wants"
     if taint := untolerated(node, pod.tolerations):
-        return f"has the taint {taint}"
+        strange = ", ".join(not_understood(pod.tolerations))
+        return f"has the taint {taint}{f' (the operator {strange} of its tolerations is not known)' if strange else ''}"
     return "" if all(suits(volume.node_terms, node) for volume in volumes) else "has not its volume"
 
 

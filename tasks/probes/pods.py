@@ -159,7 +159,7 @@ def _requirements(raw: Iterable[JSON]) -> tuple[Requirement, ...]:
 def _toleration(raw: JSON) -> Toleration:
     return Toleration(
         key=raw.get("key", ""),
-        exists=raw.get("operator") == "Exists",
+        operator=raw.get("operator") or "Equal",
         value=raw.get("value", ""),
         effect=raw.get("effect", ""),
     )
