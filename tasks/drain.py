@@ -33,7 +33,6 @@ from tasks.models.drain import (
 from tasks.models.pods import Attachment, Budget, DrainFacts, Pod
 from tasks.policy.drain import forecast_drain, forecast_drains, is_overdue, matching
 from tasks.policy.evictions import TWO_BUDGETS, Judged, Outcome, judge_eviction
-from tasks.policy.selectors import tolerates
 from tasks.probes.api_facts import nodes_of_services, parse_nodes, parse_webhooks
 from tasks.probes.pods import parse_attachment, parse_budget, parse_pod, parse_volume
 from tasks.settings import Settings
@@ -46,6 +45,7 @@ NOTES = (CORDONED_BY, REASON, FAILED, TICKET, UNHEALTHY)
 OF_A_RUN = (FAILED, UNHEALTHY)
 """Those of them that a run leaves also where the cordon is somebody else's."""
 
+CAME_AGAIN = "it tolerates a cordon, and was put on the node again"
 LONGEST_REASON = 1000
 CORDON_LIMIT = timedelta(seconds=30)
 """For a change of the node that others change too, or whose API server restarts."""
@@ -57,7 +57,6 @@ BUDGETS_EVERY = timedelta(seconds=5)
 TELL_EVERY = timedelta(seconds=30)
 """For the same news."""
 
-UNSCHEDULABLE = "node.kubernetes.io/unschedulable=:NoSchedule"
 NODES, PODS = "/api/v1/nodes", "/api/v1/pods"
 BUDGETS = "/apis/policy/v1/poddisruptionbudgets"
 DAEMON_SETS = "/apis/apps/v1/daemonsets"
@@ -164,7 +163,7 @@ def what_came_back(kube: KubeClient, node: str, options: DrainOptions) -> tuple[
         return ("somebody has uncordoned it",)
     facts = wait_for(lambda: _facts_of(kube, node), CORDON_LIMIT)
     forecast = forecast_drain(node, facts, options)
-    return tuple(f"pod {pod} is there" for pod in (*forecast.evicted, *(one.pod for one in forecast.blocked)))
+    return tuple(f"pod {pod} is there" for pod in forecast.in_the_way)
 
 
 def noted_unhealthy(annotations: Mapping[str, str]) -> tuple[str, ...] | None:
@@ -391,8 +390,10 @@ class _Drain:
         """The scheduler may have chosen the node just before the cordon; what tolerates a cordon comes again and again."""
         facts = self._facts.model_copy(update={"pods": (pod,)})
         (verdict,) = forecast_drain(self._node, facts, self._options).verdicts
-        if verdict.treatment is Treatment.LEAVE or tolerates(pod.tolerations, UNSCHEDULABLE):
+        if verdict.stays_on_cordoned:
             self._staying.append(pod)
+            if verdict.treatment is not Treatment.LEAVE:
+                self.stay.append(verdict.model_copy(update={"treatment": Treatment.LEAVE, "reason": CAME_AGAIN}))
         elif verdict.treatment is Treatment.BLOCKED:
             raise Refused(
                 f"{self._node}: {pod.id} came after the cordon and would never go: {verdict.reason}",

@@ -66,6 +66,14 @@ class Verdict(Model):
     treatment: Treatment
     reason: str = ""
     next_step: str = Field(default="", description="for a pod that is blocked")
+    comes_again: bool = Field(
+        default=False, description="it tolerates a cordon: the scheduler may put its successor on the same node"
+    )
+
+    @property
+    def stays_on_cordoned(self) -> bool:
+        """Evicted once, it may be here again right after a drain, as often as it is evicted: it is let be."""
+        return self.treatment is Treatment.LEAVE or self.comes_again
 
 
 class DrainForecast(Model):
@@ -85,6 +93,11 @@ class DrainForecast(Model):
     def blocked(self) -> tuple[Verdict, ...]:
         """Pods for which the drain would never end."""
         return tuple(v for v in self.verdicts if v.treatment is Treatment.BLOCKED)
+
+    @property
+    def in_the_way(self) -> tuple[str, ...]:
+        """Pods that must not be on a node that was drained."""
+        return tuple(v.pod for v in self.verdicts if not v.stays_on_cordoned)
 
 
 class Waiting(Model):

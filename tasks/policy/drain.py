@@ -13,9 +13,12 @@ from typing import NamedTuple
 from tasks.models.drain import DrainForecast, DrainOptions, Treatment, Verdict
 from tasks.models.nodes import KubeNode
 from tasks.models.pods import Budget, DrainFacts, Pod, Volume
-from tasks.policy.selectors import holds_labels, not_understood, selects, suits, untolerated
+from tasks.policy.selectors import holds_labels, not_understood, selects, suits, tolerates, untolerated
 
 DNS = {"k8s-app": "kube-dns"}
+UNSCHEDULABLE = "node.kubernetes.io/unschedulable=:NoSchedule"
+"""The taint of a cordoned node, as the scheduler's own filter of cordons knows it, too."""
+
 NODES_NAMED = 5
 """In a sentence about all of them."""
 
@@ -127,15 +130,22 @@ def _forecast(name: str, scene: _Scene) -> DrainForecast:
 
 
 def _verdict(pod: Pod, scene: _Scene) -> Verdict:
+    """A pod without a controller has no successor that could come again."""
+    told = _treatment(pod, scene)
+    comes_again = pod.controller is not None and tolerates(pod.tolerations, UNSCHEDULABLE)
+    return Verdict(pod=pod.id, uid=pod.uid, comes_again=comes_again, **told._asdict())
+
+
+def _treatment(pod: Pod, scene: _Scene) -> _Told:
     losses = []
     for rule in RULES:
         told = rule(pod, scene)
         if told and told.treatment not in EVICTED:
-            return Verdict(pod=pod.id, uid=pod.uid, **told._asdict())
+            return told
         if told:
             losses.append(told.reason)
     treatment = Treatment.EVICT_FOR_GOOD if losses else Treatment.EVICT
-    return Verdict(pod=pod.id, uid=pod.uid, treatment=treatment, reason="; ".join(losses) or _of_eviction(pod))
+    return _Told(treatment, "; ".join(losses) or _of_eviction(pod))
 
 
 def _of_eviction(pod: Pod) -> str:

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import pytest
@@ -25,6 +25,10 @@ from tasks.drain import (
 )
 from tasks.errors import Refused
 from tasks.models.drain import CORDONED_BY, FAILED, TICKET, Drained, DrainOptions, DrainProgress
+from tasks.models.node_service import Request, ServiceFacts
+from tasks.models.nodes import NodeFacts
+from tasks.policy.node_service import plan_drain
+from tasks.probes.api_facts import parse_node
 from tests.servers.hollow import HollowNodes
 from tests.servers.kubernetes import ControlPlane, Resource, path_of
 from tests.servers.pki import KeyPair
@@ -35,6 +39,7 @@ LIMIT = 60.0
 """Seconds for anything that the control plane has to do; two are usual."""
 
 RUN = "0f1e"
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 CONTAINERS = [{"name": "main", "image": "hollow"}]
 SPREAD = {
     "maxSkew": 1,
@@ -283,6 +288,39 @@ def test_a_node_that_is_not_out_of_service_any_more_is_noticed(
     assert what_came_back(kube, "w1", QUICK) == (f"pod {shop.name}/late is there",)
     cluster.kubectl("uncordon", "w1")
     assert what_came_back(kube, "w1", QUICK) == ("somebody has uncordoned it",)
+
+
+def test_what_tolerates_a_cordon_comes_again_and_is_let_be(cluster: ControlPlane, kube: KubeClient, shop: Shop) -> None:
+    """As Calico's and Cilium's operators do: a drain that lets one stay, and a reboot that refuses it, cannot both be right."""
+    everything = [{"operator": "Exists"}]
+    here = {"kubernetes.io/hostname": "w1"}
+    options = QUICK.model_copy(update={"allow_pending": True})
+    shop.run("deployments", "operator", 1, tolerations=everything, nodeSelector=here, topologySpreadConstraints=[])
+    (before,) = shop.running("operator", "w1")
+    done = _drained(kube, options)
+    assert done.evicted == (f"{shop.name}/{before['metadata']['name']}",)
+    wait_until(lambda: bool(shop.running("operator", "w1")), LIMIT, "it is there again")
+    assert what_came_back(kube, "w1", options) == ()
+    request = Request(node="w1", reason="a fan", run_id=RUN)
+    hand_over(kube, "w1", request.in_words, "")
+    (forecast,) = observe_forecasts(kube, ["w1"], options)
+    seen = ServiceFacts(
+        observed_at=NOW, machine=NodeFacts(name="w1"), kube=parse_node(_node(cluster), None), forecast=forecast
+    )
+    assert [skip.subject for skip in plan_drain(seen, request).skips] == ["w1"]
+    shop.pod("bare", "w1", tolerations=everything)
+    assert what_came_back(kube, "w1", options) == (f"pod {shop.name}/bare is there",)
+
+
+def test_what_comes_again_in_mid_drain_is_told_as_staying(cluster: ControlPlane, kube: KubeClient, shop: Shop) -> None:
+    """While another one stops."""
+    del cluster
+    options = QUICK.model_copy(update={"allow_pending": True})
+    more = {"tolerations": [{"operator": "Exists"}], "nodeSelector": {"kubernetes.io/hostname": "w1"}}
+    shop.run("deployments", "operator", 1, topologySpreadConstraints=[], **more)
+    shop.run("deployments", "slow", 1, annotations={"hollow/stops-after": "5"}, nodeSelector=more["nodeSelector"])
+    told = [one for one in _drained(kube, options).left if "it tolerates a cordon" in one]
+    assert [one.startswith(f"{shop.name}/operator-") for one in told] == [True]
 
 
 def test_a_node_that_takes_pods_is_not_drained(kube: KubeClient) -> None:
