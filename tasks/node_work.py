@@ -108,6 +108,7 @@ class NodeWork(NodeParts):
             unhealthy = self.before.unhealthy
             cordon(self.handle.kube, self.name, self.run_id, reason, ticket=self.ticket, unhealthy=unhealthy)
             drained = drain(self.handle.kube, self.name, options, check=self.check, on_wait=self._tell)
+        self._notice(drained.still_attached)
         before = self.drained
         self.drained = _both(before, drained) if before else drained
 
@@ -275,6 +276,7 @@ def _both(first: Drained, again: Drained) -> Drained:
             "cordoned_before": first.cordoned_before,
             "evicted": (*first.evicted, *again.evicted),
             "waited_for": (*first.waited_for, *again.waited_for),
+            "still_attached": again.still_attached,
             "took": first.took + again.took,
         }
     )

@@ -301,6 +301,7 @@ def summarize_drain(request: Request, drained: Drained, cluster: str) -> tuple[s
         whose,
         f"{len(drained.evicted)} pods evicted in {drained.took.total_seconds():.0f} s, {len(drained.left)} stay",
         *drained.waited_for,
+        *drained.still_attached,
     )
 
 

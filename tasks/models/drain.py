@@ -36,6 +36,11 @@ class DrainOptions(Model):
     limit: Duration = Field(
         default=timedelta(minutes=15), gt=timedelta(0), description="for the whole node, for example 15m"
     )
+    detach_limit: Duration = Field(
+        default=timedelta(minutes=5),
+        ge=timedelta(0),
+        description="for the volumes of evicted pods to be detached; then it is told, and gone on with",
+    )
     skip_deleting_after: Duration | None = Field(
         default=None,
         description="do not wait for pods that should have stopped so long ago and have not, for example 10m",
@@ -126,4 +131,7 @@ class Drained(Model):
     evicted: tuple[str, ...] = ()
     left: tuple[str, ...] = Field(default=(), description="pods that stay, with the reason")
     waited_for: tuple[str, ...] = Field(default=(), description="budgets that were waited for, with their figures")
+    still_attached: tuple[str, ...] = Field(
+        default=(), description="volumes of evicted pods that were not detached within their limit"
+    )
     took: timedelta = timedelta()

@@ -87,6 +87,9 @@ class Pod(Model):
     )
     empty_dirs: tuple[str, ...] = Field(default=(), description="volumes whose content goes with it")
     claims: tuple[str, ...] = Field(default=(), description="of persistent volumes")
+    own_claims: tuple[str, ...] = Field(
+        default=(), description="of its generic ephemeral volumes: they come and go with this very pod"
+    )
     finalizers: tuple[str, ...] = ()
     node_labels: dict[str, str] = Field(default={}, description="that its node has to have")
     node_terms: tuple[NodeTerm, ...] | None = Field(default=None, description="one has to hold; none: every node does")

@@ -508,16 +508,111 @@ def test_what_would_be_lost_is_kept_until_it_is_allowed(cluster: ControlPlane, k
     assert not [pod for pod in cluster.api.get(shop.pods)["items"] if pod["spec"].get("nodeName") == "w1"]
 
 
-def test_volumes_have_to_be_detached(cluster: ControlPlane, kube: KubeClient, shop: Shop) -> None:
+ATTACHMENTS = "/apis/storage.k8s.io/v1/volumeattachments"
+
+
+def _volume(shop: Shop, name: str, claim: str) -> str:
+    """A volume for a claim of the shop; its name."""
+    spec: Resource = {"capacity": {"storage": "1Gi"}, "accessModes": ["ReadWriteOnce"], "storageClassName": ""}
+    spec |= {"claimRef": {"namespace": shop.name, "name": claim}, "csi": {"driver": "x", "volumeHandle": name}}
+    spec["persistentVolumeReclaimPolicy"] = "Retain"
+    shop.api.create("/api/v1/persistentvolumes", {"metadata": {"name": name}, "spec": spec})
+    return name
+
+
+def _claimed(**more: object) -> Resource:
+    """What a claim wants."""
+    return {
+        "accessModes": ["ReadWriteOnce"],
+        "storageClassName": "",
+        "resources": {"requests": {"storage": "1Gi"}},
+    } | more
+
+
+@pytest.fixture
+def attach(cluster: ControlPlane) -> Iterator[Callable[[str], str]]:
+    """Attaches a volume to w1, as its driver says; the path of that. They and the volumes are gone afterwards."""
+    made: list[str] = []
+
+    def attached(volume: str) -> str:
+        source = {"persistentVolumeName": volume}
+        spec = {"attacher": "csi.example.com", "nodeName": "w1", "source": source}
+        cluster.api.create(ATTACHMENTS, {"metadata": {"name": f"attached-{volume}"}, "spec": spec})
+        made.append(volume)
+        return f"{ATTACHMENTS}/attached-{volume}"
+
+    yield attached
+    cluster.api.delete(ATTACHMENTS)
+    for volume in made:
+        if cluster.api.is_fine(f"/api/v1/persistentvolumes/{volume}"):
+            cluster.api.patch(f"/api/v1/persistentvolumes/{volume}", {"metadata": {"finalizers": None}})
+            cluster.api.delete(f"/api/v1/persistentvolumes/{volume}")
+
+
+def _with_claim(shop: Shop) -> str:
+    """A workload on w1 with a volume; the volume's name."""
+    claims = f"/api/v1/namespaces/{shop.name}/persistentvolumeclaims"
+    name = _volume(shop, f"pv-{shop.name}", "data")
+    shop.api.create(claims, {"metadata": {"name": "data"}, "spec": _claimed(volumeName=name)})
+    here = {"kubernetes.io/hostname": "w1"}
+    volumes = [{"name": "data", "persistentVolumeClaim": {"claimName": "data"}}]
+    shop.run("deployments", "db", 1, volumes=volumes, nodeSelector=here, topologySpreadConstraints=[])
+    return name
+
+
+PENDING = QUICK.model_copy(update={"allow_pending": True})
+
+
+def test_volumes_have_to_be_detached(
+    cluster: ControlPlane, kube: KubeClient, shop: Shop, attach: Callable[[str], str]
+) -> None:
     """kubectl is done when the pods are; a node that is switched off then would keep them for minutes."""
-    shop.run("deployments", "web", 2)
-    path = "/apis/storage.k8s.io/v1/volumeattachments"
-    spec = {"attacher": "csi.example.com", "nodeName": "w1", "source": {"persistentVolumeName": "pv-1"}}
-    cluster.api.create(path, {"metadata": {"name": "attached"}, "spec": spec})
-    watcher = Watcher("volume pv-1: it is still attached", lambda: cluster.api.delete(f"{path}/attached"))
-    done = _drained(kube, watcher=watcher)
-    assert len(done.evicted) == 1
+    volume = _with_claim(shop)
+    path = attach(volume)
+    watcher = Watcher(f"volume {volume}: it is still attached", lambda: cluster.api.delete(path))
+    done = _drained(kube, PENDING, watcher)
+    assert (len(done.evicted), done.still_attached) == (1, ())
     assert "it is still attached, by csi.example.com" in watcher.waited
+
+
+def test_a_volume_that_is_never_detached_is_told_and_gone_on_with(
+    kube: KubeClient, shop: Shop, attach: Callable[[str], str]
+) -> None:
+    """Its driver has forgotten it: after a limit of its own the drain ends, and says which."""
+    volume = _with_claim(shop)
+    attach(volume)
+    watcher = Watcher()
+    done = _drained(kube, PENDING.model_copy(update={"detach_limit": timedelta(seconds=2)}), watcher)
+    assert done.still_attached == (
+        f"volume {volume} (claim {shop.name}/data) is still attached to w1 by csi.example.com "
+        f"(VolumeAttachment attached-{volume})",
+    )
+    assert "it is still attached, by csi.example.com" in watcher.waited
+
+
+def test_volumes_of_those_who_stay_are_nobodys_to_wait_for(
+    kube: KubeClient, shop: Shop, attach: Callable[[str], str]
+) -> None:
+    """An attachment that nobody owns any more, and the generic ephemeral volume of a DaemonSet's pod."""
+    shop.run("deployments", "web", 2)
+    attach("pv-of-nobody")
+    template = {"volumeClaimTemplate": {"spec": _claimed()}}
+    metadata = {"labels": {"app": "agent"}}
+    spec: Resource = {"containers": CONTAINERS, "volumes": [{"name": "scratch", "ephemeral": template}]}
+    spec["nodeSelector"] = {"kubernetes.io/hostname": "w1"}
+    agent = {"selector": {"matchLabels": metadata["labels"]}, "template": {"metadata": metadata, "spec": spec}}
+    path = f"/apis/apps/v1/namespaces/{shop.name}/daemonsets"
+    shop.api.create(path, {"metadata": {"name": "agent"}, "spec": agent})
+    claims = f"/api/v1/namespaces/{shop.name}/persistentvolumeclaims"
+    wait_until(lambda: bool(shop.api.get(claims)["items"]), LIMIT, "its pod has a claim")
+    (claim,) = shop.api.get(claims)["items"]
+    volume = _volume(shop, f"pv-{shop.name}-agent", claim["metadata"]["name"])
+    wait_until(lambda: len(shop.running("agent")) == 1, LIMIT, "it runs with its volume")
+    attach(volume)
+    watcher = Watcher()
+    done = _drained(kube, QUICK.model_copy(update={"limit": timedelta(seconds=30)}), watcher)
+    assert (len(done.evicted), len(done.left), done.still_attached) == (1, 1, ())
+    assert not [why for why in watcher.waited if "attached" in why]
 
 
 def test_an_api_server_that_is_away_is_endured(cluster: ControlPlane, kube: KubeClient, shop: Shop) -> None:

@@ -65,7 +65,7 @@ def test_a_pod_that_nobody_has_started() -> None:
         }
     )
     assert (pod.node, pod.phase, pod.ready, pod.controller, pod.claims) == ("", "Unknown", False, None, ())
-    assert pod.node_terms is None
+    assert (pod.node_terms, pod.own_claims) == (None, ("b-scratch",))
 
 
 def test_budgets() -> None:
