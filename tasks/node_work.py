@@ -144,9 +144,10 @@ class NodeWork(NodeParts):
         self.prove_workloads()
 
     def prove_workloads(self) -> None:
-        """Until no workload has fewer ready pods than before."""
+        """Until no workload that has to do with the node has fewer ready pods than before; others are reported."""
         with self.part("workloads"):
-            prove_workloads(self.handle, self.name, self.before, check=self.check)
+            others = prove_workloads(self.handle, self.name, self.before, check=self.check)
+        self._notice(f"{one}; it has to do with other nodes" for one in others)
         self.unproven = False
 
     @property
