@@ -13,6 +13,7 @@ from tasks.policy.health import API_READY, KNOWN, READY, who_is_out
 from tasks.policy.patch_proof import WELL
 from tasks.policy.patch_scope import PATCH_JOBS, PatchScene, PatchState
 from tasks.policy.quorum import what_ails, what_keeps_it
+from tasks.policy.reboots import is_kernel, why_pinned
 
 OK = "200"
 CLOCK_LIMIT = timedelta(seconds=30)
@@ -90,6 +91,7 @@ def _machine(node: PatchState) -> Iterator[Finding]:
         yield refused(node.name, f"another runbook has it out of service: {reason}", "end that one first")
     if node.patch.updates.locked_by:
         yield cautioned(node.name, f"{node.patch.updates.locked_by} has the package manager's lock", "it is waited for")
+    yield from _kernel(node)
     for blocked in node.patch.inhibitors if node.reboot else ():
         yield cautioned(node.name, f"a shutdown is blocked now: {blocked}", "it is looked at again before the reboot")
     if node.begun and node.kube and (failed := node.kube.annotations.get(FAILED)):
@@ -101,6 +103,23 @@ def _machine(node: PatchState) -> Iterator[Finding]:
         yield cautioned(node.name, "its clock is not in sync with a time service", "look at `timedatectl`")
     if node.patch.failed_units:
         yield cautioned(node.name, f"failed already: {listed(list(node.patch.failed_units))}", "`systemctl --failed`")
+
+
+def _kernel(node: PatchState) -> Iterator[Finding]:
+    """Which one a reboot brings, where it is not simply the newest one."""
+    patch = node.patch
+    if pinned := why_pinned(patch):
+        yield cautioned(node.name, pinned, "it is not rebooted for that; look at GRUB_DEFAULT in /etc/default/grub")
+    elif node.reboot and not patch.default_kernel and patch.newest_kernel and _brings_kernel(node):
+        yield cautioned(
+            node.name,
+            "which kernel its boot loader starts by default is not known",
+            "the proof asks for another boot, not for the newest kernel; the report has the one that runs",
+        )
+
+
+def _brings_kernel(node: PatchState) -> bool:
+    return node.patch.kernel != node.patch.newest_kernel or any(is_kernel(one) for one in node.changes)
 
 
 def _proof(scene: PatchScene, node: PatchState) -> Iterator[Finding]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
@@ -316,7 +317,7 @@ def test_what_comes_again_in_mid_drain_is_told_as_staying(cluster: ControlPlane,
     """While another one stops."""
     del cluster
     options = QUICK.model_copy(update={"allow_pending": True})
-    more = {"tolerations": [{"operator": "Exists"}], "nodeSelector": {"kubernetes.io/hostname": "w1"}}
+    more: dict[str, Any] = {"tolerations": [{"operator": "Exists"}], "nodeSelector": {"kubernetes.io/hostname": "w1"}}
     shop.run("deployments", "operator", 1, topologySpreadConstraints=[], **more)
     shop.run("deployments", "slow", 1, annotations={"hollow/stops-after": "5"}, nodeSelector=more["nodeSelector"])
     told = [one for one in _drained(kube, options).left if "it tolerates a cordon" in one]

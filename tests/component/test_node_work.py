@@ -199,7 +199,7 @@ def test_a_workload_elsewhere_that_fails_meanwhile_leaves_no_node_cordoned(
     cluster: ControlPlane, handle: Cluster
 ) -> None:
     """It is reported; one with a pod that is not ready on this very node keeps the node out of service."""
-    there = {"nodeSelector": {"kubernetes.io/hostname": "w2"}}
+    there: dict[str, Any] = {"nodeSelector": {"kubernetes.io/hostname": "w2"}}
     run(cluster, "deployments", "far", 1, **there)
     work = begin(handle)
     work.empty("patch", QUICK)
@@ -212,7 +212,7 @@ def test_a_workload_elsewhere_that_fails_meanwhile_leaves_no_node_cordoned(
 
 def test_a_workload_that_fails_on_the_node_is_told(cluster: ControlPlane, handle: Cluster) -> None:
     """Its pod was on it, and is not ready on it now."""
-    here = {"nodeSelector": {"kubernetes.io/hostname": "w1"}}
+    here: dict[str, Any] = {"nodeSelector": {"kubernetes.io/hostname": "w1"}}
     run(cluster, "deployments", "near", 1, **here)
     work = begin(handle)
     assert work.before.here == ("Deployment n/near",)

@@ -153,11 +153,11 @@ def test_a_workload_is_worse_with_fewer_pods_ready_than_before() -> None:
 def test_a_workload_has_to_do_with_a_node_by_its_pods() -> None:
     """One was on it, or one that is not ready is on it; a DaemonSet's other pods do not count, nor what somebody changed."""
 
-    def owned(kind: str, name: str, *, ready: bool = True, **labels: str) -> Pod:
+    def owned(kind: str, name: str, *, ready: bool = True) -> Pod:
         owner = Controller(kind=kind, api_version="apps/v1", name=name)
-        return Pod(namespace="n", name="p", uid="1", ready=ready, controller=owner, labels=labels)
+        return Pod(namespace="n", name="p", uid="1", ready=ready, controller=owner)
 
-    hashed = owned("ReplicaSet", "web-6fd45", **{"pod-template-hash": "6fd45"})
+    hashed = owned("ReplicaSet", "web-6fd45").model_copy(update={"labels": {"pod-template-hash": "6fd45"}})
     assert [workload_of(one) for one in (hashed, owned("ReplicaSet", "bare"), owned("DaemonSet", "net"))] == [
         "Deployment n/web",
         "ReplicaSet n/bare",
