@@ -12,7 +12,7 @@ from tasks.policy.findings import Finding, cautioned, findings_of_drain, finding
 from tasks.policy.health import API_READY, KNOWN, READY, who_is_out
 from tasks.policy.patch_proof import WELL
 from tasks.policy.patch_scope import PATCH_JOBS, PatchScene, PatchState
-from tasks.policy.quorum import what_ails, what_keeps_it
+from tasks.policy.quorum import MOST_LAG, what_ails, what_keeps_it
 from tasks.policy.reboots import is_kernel, why_pinned
 
 OK = "200"
@@ -196,6 +196,10 @@ def _etcd(scene: PatchScene) -> Iterator[Finding]:
     ill = [one for one in members if what_ails(one) and one.id not in begun]
     for one in ill:
         yield refused(one.label, what_ails(one), "repair it first: while another one restarts it is needed")
+    for one in members:
+        if one.status and one.status.raft_lag > MOST_LAG and any(node.is_control_plane for node in scene.pending):
+            problem = f"it has {one.status.raft_lag} entries to catch up, {MOST_LAG} are allowed afterwards"
+            yield cautioned(one.label, problem, "the proof of each control plane node waits for it")
     if ill or sum(not one.learner for one in members) == 1:
         return
     for node in scene.pending:

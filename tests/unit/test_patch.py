@@ -443,6 +443,14 @@ def test_what_the_proof_would_find_wrong_is_named_before_the_act() -> None:
     assert (refusals(begun), cautions(begun)) == ([], [("w1", "now: kubelet does not run")])
 
 
+def test_a_member_that_has_much_to_catch_up_is_named_before_the_act() -> None:
+    """The proof of a control plane node asks for it."""
+    slow = members(cp3=etcd_facts.member("cp3", raft_lag=5000))
+    told = ("cp3", "it has 5000 entries to catch up, 1000 are allowed afterwards")
+    assert cautions(plan(situation(etcd=slow), nodes=("cp1",))) == [told]
+    assert cautions(plan(situation(etcd=slow), nodes=("w1",))) == []
+
+
 @pytest.mark.parametrize("state", ["starting", ""])
 def test_a_system_that_never_comes_to_its_end_is_named_before_the_act(state: str) -> None:
     """A job that waits for ever was proven for five minutes afterwards, and left the node cordoned."""
