@@ -466,7 +466,8 @@ class _Drain:
             return not here
         self.still_attached = tuple(_not_detached(one, awaited[one.volume]) for one in here)
         for said in self.still_attached:
-            log_about(self._node).warning("%s: gone on after %.0f s", said, self._options.detach_limit.total_seconds())
+            limit = self._options.detach_limit.total_seconds()
+            log_about(self._node).warning("%s: not waited for any longer, after %.0f s", said, limit)
         return True
 
     def _volumes_of(self, pods: Iterable[Pod]) -> list[Volume]:

@@ -328,7 +328,7 @@ def summarize_reboot(request: Request, done: Sequence[NodePatched]) -> tuple[str
 
 def _noticed(done: Sequence[NodePatched | Uncordoned | NodeUpgraded]) -> tuple[str, ...]:
     """What is not well, and was no reason to fail."""
-    return tuple(f"{one.node}: look at this, no reason to fail: {said}" for one in done for said in one.noticed)
+    return tuple(f"{one.node}: noticed, not a failure: {said}" for one in done for said in one.noticed)
 
 
 def _times(one: NodePatched | NodeUpgraded | NodeRotated) -> str:

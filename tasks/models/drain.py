@@ -39,7 +39,7 @@ class DrainOptions(Model):
     detach_limit: Duration = Field(
         default=timedelta(minutes=5),
         ge=timedelta(0),
-        description="for the volumes of evicted pods to be detached; then it is told, and gone on with",
+        description="how long the volumes of evicted pods may take to detach; then the drain reports them and continues",
     )
     skip_deleting_after: Duration | None = Field(
         default=None,

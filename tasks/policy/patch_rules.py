@@ -198,7 +198,7 @@ def _etcd(scene: PatchScene) -> Iterator[Finding]:
         yield refused(one.label, what_ails(one), "repair it first: while another one restarts it is needed")
     for one in members:
         if one.status and one.status.raft_lag > MOST_LAG and any(node.is_control_plane for node in scene.pending):
-            problem = f"it has {one.status.raft_lag} entries to catch up, {MOST_LAG} are allowed afterwards"
+            problem = f"it is more than {MOST_LAG} entries behind"
             yield cautioned(one.label, problem, "the proof of each control plane node waits for it")
     if ill or sum(not one.learner for one in members) == 1:
         return
