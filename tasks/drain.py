@@ -30,10 +30,9 @@ from tasks.models.drain import (
     Verdict,
     Waiting,
 )
-from tasks.models.pods import Attachment, Budget, DrainFacts, Pod
+from tasks.models.pods import Attachment, Budget, DrainFacts, Pod, Volume
 from tasks.policy.drain import forecast_drain, forecast_drains, is_overdue, matching
 from tasks.policy.evictions import TWO_BUDGETS, Judged, Outcome, judge_eviction
-from tasks.policy.selectors import tolerates
 from tasks.probes.api_facts import nodes_of_services, parse_nodes, parse_webhooks
 from tasks.probes.pods import parse_attachment, parse_budget, parse_pod, parse_volume
 from tasks.settings import Settings
@@ -46,6 +45,7 @@ NOTES = (CORDONED_BY, REASON, FAILED, TICKET, UNHEALTHY)
 OF_A_RUN = (FAILED, UNHEALTHY)
 """Those of them that a run leaves also where the cordon is somebody else's."""
 
+CAME_AGAIN = "it tolerates a cordon, and was put on the node again"
 LONGEST_REASON = 1000
 CORDON_LIMIT = timedelta(seconds=30)
 """For a change of the node that others change too, or whose API server restarts."""
@@ -57,7 +57,6 @@ BUDGETS_EVERY = timedelta(seconds=5)
 TELL_EVERY = timedelta(seconds=30)
 """For the same news."""
 
-UNSCHEDULABLE = "node.kubernetes.io/unschedulable=:NoSchedule"
 NODES, PODS = "/api/v1/nodes", "/api/v1/pods"
 BUDGETS = "/apis/policy/v1/poddisruptionbudgets"
 DAEMON_SETS = "/apis/apps/v1/daemonsets"
@@ -164,7 +163,7 @@ def what_came_back(kube: KubeClient, node: str, options: DrainOptions) -> tuple[
         return ("somebody has uncordoned it",)
     facts = wait_for(lambda: _facts_of(kube, node), CORDON_LIMIT)
     forecast = forecast_drain(node, facts, options)
-    return tuple(f"pod {pod} is there" for pod in (*forecast.evicted, *(one.pod for one in forecast.blocked)))
+    return tuple(f"pod {pod} is there" for pod in forecast.in_the_way)
 
 
 def noted_unhealthy(annotations: Mapping[str, str]) -> tuple[str, ...] | None:
@@ -230,7 +229,7 @@ def drain(
     check: Callable[[], None] = lambda: None,
     on_wait: Tell = lambda _: None,
 ) -> Drained:
-    """Evict all pods of a cordoned node, and wait until they are gone and their volumes detached.
+    """Evict all pods of a cordoned node, and wait until they are gone and their volumes detached, the latter for a limit of its own.
 
     `check` is called before each round of evictions: it raises when the run may not go on. `on_wait` is told each second what
     is waited for. An API server that is away is endured until the limit.
@@ -262,6 +261,7 @@ def drain(
         evicted=tuple(work.gone),
         left=tuple(f"{one.pod}: {one.reason}" for one in work.stay),
         waited_for=tuple(work.waited_for),
+        still_attached=work.still_attached,
         took=took,
     )
 
@@ -307,15 +307,18 @@ class _Drain:
         self._left = {pod.uid: _Left(pod, "it is to be evicted", now) for pod in pods}
         self._known = {pod.uid for pod in facts.pods}
         self._facts = facts
-        self._volumes = {volume.claim: volume.name for volume in facts.volumes}
+        self._volumes = {volume.claim: volume for volume in facts.volumes}
+        self._going = pods
         self._staying = [pod for pod in facts.pods if pod.id not in going]
         self._attached: dict[str, Waiting] = {}
+        self._detach_end = 0.0
         self._silent: Waiting | None = None
         self._budgets_due = self._told_at = 0.0
         self._told: tuple[str, ...] = ()
         self._waited: dict[str, tuple[Budget, datetime, datetime]] = {}
         self.stay = [verdict for verdict in forecast.verdicts if verdict.treatment is Treatment.LEAVE]
         self.gone: list[str] = []
+        self.still_attached: tuple[str, ...] = ()
         self.keeps_cordon = False
         """Something was evicted, or the run may not go on."""
 
@@ -365,7 +368,7 @@ class _Drain:
     def _is_done(self) -> bool:
         """Looks at the pods of the node; when they are gone, at the volumes."""
         self._look([parse_pod(raw) for raw in self._kube.items(PODS, fieldSelector=f"spec.nodeName={self._node}")])
-        return not self._left and not self._look_at_volumes()
+        return not self._left and self._is_detached()
 
     def _look(self, pods: Sequence[Pod]) -> None:
         found = {pod.uid: pod for pod in pods}
@@ -391,8 +394,10 @@ class _Drain:
         """The scheduler may have chosen the node just before the cordon; what tolerates a cordon comes again and again."""
         facts = self._facts.model_copy(update={"pods": (pod,)})
         (verdict,) = forecast_drain(self._node, facts, self._options).verdicts
-        if verdict.treatment is Treatment.LEAVE or tolerates(pod.tolerations, UNSCHEDULABLE):
+        if verdict.stays_on_cordoned:
             self._staying.append(pod)
+            if verdict.treatment is not Treatment.LEAVE:
+                self.stay.append(verdict.model_copy(update={"treatment": Treatment.LEAVE, "reason": CAME_AGAIN}))
         elif verdict.treatment is Treatment.BLOCKED:
             raise Refused(
                 f"{self._node}: {pod.id} came after the cordon and would never go: {verdict.reason}",
@@ -405,6 +410,7 @@ class _Drain:
             )
         else:
             self._left[pod.uid] = _Left(pod, "it came just before the cordon", now)
+            self._going.append(pod)
 
     def _evict(self, one: _Left) -> None:
         """One request; what came of it is seen at the next look."""
@@ -444,13 +450,29 @@ class _Drain:
                 self._waited[budget.id] = (budget, since, datetime.now(UTC))
         return True
 
-    def _look_at_volumes(self) -> bool:
-        """Those attached to the node that no pod uses that stays."""
-        kept = {self._volumes.get(f"{pod.namespace}/{claim}") for pod in self._staying for claim in pod.claims}
-        found = [parse_attachment(raw) for raw in self._kube.items(ATTACHMENTS)]
-        here = [one for one in found if one.node == self._node and one.volume not in kept]
+    def _is_detached(self) -> bool:
+        """Those of the pods that went, unless a pod that stays has them, too; when their own limit is over it is only told.
+
+        What else is attached (a volume of a DaemonSet's pod, an attachment that its driver has forgotten) is nobody's who went.
+        """
+        kept = {volume.name for volume in self._volumes_of(self._staying)}
+        awaited = {one.name: one for one in self._volumes_of(self._going) if one.name not in kept}
+        found = [parse_attachment(raw) for raw in self._kube.items(ATTACHMENTS)] if awaited else []
+        here = [one for one in found if one.node == self._node and one.volume in awaited]
         self._attached = {one.name: self._attached.get(one.name, _attached(one)) for one in here}
-        return bool(here)
+        now = time.monotonic()
+        self._detach_end = self._detach_end or min(now + self._options.detach_limit.total_seconds(), self._end)
+        if not here or now < self._detach_end:
+            return not here
+        self.still_attached = tuple(_not_detached(one, awaited[one.volume]) for one in here)
+        for said in self.still_attached:
+            limit = self._options.detach_limit.total_seconds()
+            log_about(self._node).warning("%s: not waited for any longer, after %.0f s", said, limit)
+        return True
+
+    def _volumes_of(self, pods: Iterable[Pod]) -> list[Volume]:
+        claims = (f"{pod.namespace}/{claim}" for pod in pods for claim in (*pod.claims, *pod.own_claims))
+        return [self._volumes[claim] for claim in claims if claim in self._volumes]
 
     def _waiting(self) -> tuple[Waiting, ...]:
         pods = [Waiting(what=one.pod.id, why=one.why, since=one.since) for one in self._left.values()]
@@ -474,7 +496,7 @@ class _Drain:
         of = len(self.gone) + len(self._left)
         return Refused(
             f"{self._node}: not drained within {self._options.limit.total_seconds():.0f} s: {len(self._left)} of {of} pods are "
-            f"left, {len(self._attached)} volumes are attached: {'; '.join(_grouped(self._waiting()))}",
+            f"left: {'; '.join(_grouped(self._waiting()))}",
             hint="help what is named, or give the drain's options a longer limit; then run it again",
         )
 
@@ -591,6 +613,13 @@ def _attached(one: Attachment) -> Waiting:
         what=f"volume {one.volume or one.name}",
         why=f"it is still attached, by {one.attacher}",
         since=datetime.now(UTC),
+    )
+
+
+def _not_detached(one: Attachment, volume: Volume) -> str:
+    return (
+        f"volume {volume.name} (claim {volume.claim}) is still attached to {one.node} by {one.attacher} "
+        f"(VolumeAttachment {one.name})"
     )
 
 

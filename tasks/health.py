@@ -12,8 +12,17 @@ from tasks.etcd import look_at_members
 from tasks.logs import log_about
 from tasks.models.health import Before, Expected, NodeLook, Services, Symptom
 from tasks.models.nodes import NodeFacts
+from tasks.models.pods import Pod
 from tasks.nodes import LEASES, glance_at_machine, look_at_nodes, look_at_workloads
-from tasks.policy.health import what_fails_already, what_got_worse, what_is_new, what_is_old, what_is_wrong
+from tasks.policy.health import (
+    what_fails_already,
+    what_got_worse,
+    what_is_new,
+    what_is_old,
+    what_is_ours,
+    what_is_wrong,
+    workload_of,
+)
 from tasks.policy.quorum import MOST_LAG, what_ails
 from tasks.probes.api_facts import parse_node
 from tasks.probes.pods import parse_pod
@@ -33,6 +42,7 @@ def look_before(handle: Cluster, machine: NodeFacts) -> Before:
     return Before(
         workloads=look_at_workloads(kube),
         services=services,
+        here=tuple(dict.fromkeys(filter(None, (workload_of(pod) for pod in look.pods if pod.ready)))),
         unhealthy=tuple(dict.fromkeys(one.of for one in what_fails_already(look) if not one.grave)),
     )
 
@@ -103,15 +113,21 @@ def prove_node(
     return what_is_old(found, before.unhealthy)
 
 
-def prove_workloads(handle: Cluster, name: str, before: Before, *, check: Callable[[], None] = lambda: None) -> None:
-    """Waits until every workload has as many pods ready again as before; pods may have waited for this very node.
+def prove_workloads(
+    handle: Cluster, name: str, before: Before, *, check: Callable[[], None] = lambda: None
+) -> tuple[str, ...]:
+    """Waits until every workload that has to do with the node has as many pods ready again as before.
 
-    Raises `NotYet` with those that have not when ten minutes are over.
+    The others that have not: to cordon the node again would help none of them. Raises `NotYet` with those that have to do
+    with it when ten minutes are over.
     """
     wait = _Wait(name, timedelta())
-    while not wait.is_over(_what_is_worse(handle, before)):
+    ours, others = _what_is_worse(handle, name, before)
+    while not wait.is_over(ours):
         check()
         time.sleep(LOOK_EVERY.total_seconds())
+        ours, others = _what_is_worse(handle, name, before)
+    return others
 
 
 class _Wait:
@@ -149,11 +165,20 @@ def _what_is_wrong(handle: Cluster, name: str, expected: Expected, services: Ser
         return (Symptom(of="API", problem=error.problem, grave=True),)
 
 
-def _what_is_worse(handle: Cluster, before: Before) -> tuple[str, ...]:
+def _what_is_worse(handle: Cluster, name: str, before: Before) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What has to do with the node, and what has not."""
     try:
-        return what_got_worse(before.workloads, look_at_workloads(handle.kube))
+        now = look_at_workloads(handle.kube)
+        worse = what_got_worse(before.workloads, now)
+        here = _pods_on(handle.kube, name) if worse else ()
     except NotYet as error:
-        return (error.problem,)
+        return (error.problem,), ()
+    ours = what_is_ours(worse, before, now, here)
+    return tuple(worse[one] for one in worse if one in ours), tuple(worse[one] for one in worse if one not in ours)
+
+
+def _pods_on(kube: KubeClient, name: str) -> tuple[Pod, ...]:
+    return tuple(parse_pod(one) for one in kube.items("/api/v1/pods", fieldSelector=f"spec.nodeName={name}"))
 
 
 def look_at(
@@ -162,11 +187,10 @@ def look_at(
     """From the machine itself, if it is not known already, from the API, and of etcd."""
     kube = handle.kube
     raw = kube.find(f"/api/v1/nodes/{name}")
-    pods = kube.items("/api/v1/pods", fieldSelector=f"spec.nodeName={name}")
     return NodeLook(
         machine=machine or glance_at_machine(handle, name),
         node=parse_node(raw, kube.find(f"{LEASES}/{name}")) if raw else None,
-        pods=tuple(parse_pod(one) for one in pods),
+        pods=_pods_on(kube, name),
         service_path=services_that_fail(handle, name, services),
         etcd=what_etcd_says(handle) if etcd else "",
         gates=what_gates_say(handle),

@@ -35,7 +35,7 @@ from tasks.patches import glance_at_patch, look_at_patch
 from tasks.policy.findings import listed
 from tasks.policy.patch_proof import merged, what_delta_lacks, what_patch_lacks
 from tasks.policy.patch_scope import PATCH_JOBS
-from tasks.policy.reboots import is_rebooted, was_rebooted_by, why_pending, why_reboot
+from tasks.policy.reboots import is_rebooted, was_rebooted_by, why_pending, why_pinned, why_reboot
 from tasks.probes import patch
 from tasks.reboots import reboot
 from tasks.retries import PATIENT
@@ -164,7 +164,7 @@ class _NodePatch:
             leader_moved_to=self._moved,
             drained_again=self._drained_again,
             stays_cordoned=bool(drained and drained.cordoned_before),
-            noticed=work.noticed,
+            noticed=tuple(filter(None, (*work.noticed, why_pinned(facts)))),
             parts=tuple(work.parts),
             took=work.took,
             whole=self._whole,
@@ -341,7 +341,15 @@ class _NodePatch:
         self._gate()
         if self._node.control_plane:
             handle.kube.prefer(*(name for name in handle.control_planes if name != self._work.name))
+        self._promise()
         self._reboot = reboot(self._work, self._facts.boot_of_patch, self._options.come_back)
+
+    def _promise(self) -> None:
+        """Which kernel the reboot is to bring, as far as the boot loader says: whoever proves it reads it on the node."""
+        promised = self._facts.default_kernel
+        if self._intent and promised != self._intent.promised_kernel:
+            self._intent = self._intent.model_copy(update={"promised_kernel": promised})
+            self._write(fresh=False, due=False)
 
     def _empty_again(self) -> None:
         """Nobody has uncordoned it since, and nothing that a drain would evict is there: or else it is drained once more."""
@@ -381,10 +389,9 @@ class _NodePatch:
         def look() -> PatchFacts:
             self._work.check()
             facts = self._glance()
-            promised = facts.newest_kernel if is_rebooted(facts) else ""
             if self._intent is None:  # nothing was wanted of it: it is as it was
                 return facts
-            if wrong := what_patch_lacks(facts, self._intent, self._options.reboot, promised_kernel=promised):
+            if wrong := what_patch_lacks(facts, self._intent, self._options.reboot):
                 raise NotYet("; ".join(wrong))
             return facts
 

@@ -108,6 +108,7 @@ class NodeWork(NodeParts):
             unhealthy = self.before.unhealthy
             cordon(self.handle.kube, self.name, self.run_id, reason, ticket=self.ticket, unhealthy=unhealthy)
             drained = drain(self.handle.kube, self.name, options, check=self.check, on_wait=self._tell)
+        self._notice(drained.still_attached)
         before = self.drained
         self.drained = _both(before, drained) if before else drained
 
@@ -143,9 +144,10 @@ class NodeWork(NodeParts):
         self.prove_workloads()
 
     def prove_workloads(self) -> None:
-        """Until no workload has fewer ready pods than before."""
+        """Until no workload that has to do with the node has fewer ready pods than before; others are reported."""
         with self.part("workloads"):
-            prove_workloads(self.handle, self.name, self.before, check=self.check)
+            others = prove_workloads(self.handle, self.name, self.before, check=self.check)
+        self._notice(f"{one}; it has to do with other nodes" for one in others)
         self.unproven = False
 
     @property
@@ -275,6 +277,7 @@ def _both(first: Drained, again: Drained) -> Drained:
             "cordoned_before": first.cordoned_before,
             "evicted": (*first.evicted, *again.evicted),
             "waited_for": (*first.waited_for, *again.waited_for),
+            "still_attached": again.still_attached,
             "took": first.took + again.took,
         }
     )

@@ -331,6 +331,7 @@ def summarize_drain(request: Request, drained: Drained, cluster: str) -> tuple[s
         whose,
         f"{len(drained.evicted)} pods evicted in {drained.took.total_seconds():.0f} s, {len(drained.left)} stay",
         *drained.waited_for,
+        *drained.still_attached,
     )
 
 
@@ -357,7 +358,7 @@ def summarize_reboot(request: Request, done: Sequence[NodePatched]) -> tuple[str
 
 def _noticed(done: Sequence[NodePatched | Uncordoned | NodeUpgraded]) -> tuple[str, ...]:
     """What is not well, and was no reason to fail."""
-    return tuple(f"{one.node}: look at this, no reason to fail: {said}" for one in done for said in one.noticed)
+    return tuple(f"{one.node}: noticed, not a failure: {said}" for one in done for said in one.noticed)
 
 
 def _times(one: NodePatched | NodeUpgraded | NodeRotated) -> str:

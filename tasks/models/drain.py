@@ -36,6 +36,11 @@ class DrainOptions(Model):
     limit: Duration = Field(
         default=timedelta(minutes=15), gt=timedelta(0), description="for the whole node, for example 15m"
     )
+    detach_limit: Duration = Field(
+        default=timedelta(minutes=5),
+        ge=timedelta(0),
+        description="how long the volumes of evicted pods may take to detach; then the drain reports them and continues",
+    )
     skip_deleting_after: Duration | None = Field(
         default=None,
         description="do not wait for pods that should have stopped so long ago and have not, for example 10m",
@@ -68,6 +73,14 @@ class Verdict(Model):
     next_step: str = Field(default="", description="for a pod that is blocked")
     owner: str = Field(default="", description="what makes it again, as namespace/name-*; empty for a Job's pod")
     loss: str = Field(default="", description="what goes for good with it, in words that do not change by the minute")
+    comes_again: bool = Field(
+        default=False, description="it tolerates a cordon: the scheduler may put its successor on the same node"
+    )
+
+    @property
+    def stays_on_cordoned(self) -> bool:
+        """Evicted once, it may be here again right after a drain, as often as it is evicted: it is let be."""
+        return self.treatment is Treatment.LEAVE or self.comes_again
 
 
 class DrainForecast(Model):
@@ -87,6 +100,11 @@ class DrainForecast(Model):
     def blocked(self) -> tuple[Verdict, ...]:
         """Pods for which the drain would never end."""
         return tuple(v for v in self.verdicts if v.treatment is Treatment.BLOCKED)
+
+    @property
+    def in_the_way(self) -> tuple[str, ...]:
+        """Pods that must not be on a node that was drained."""
+        return tuple(v.pod for v in self.verdicts if not v.stays_on_cordoned)
 
 
 class Waiting(Model):
@@ -115,4 +133,7 @@ class Drained(Model):
     evicted: tuple[str, ...] = ()
     left: tuple[str, ...] = Field(default=(), description="pods that stay, with the reason")
     waited_for: tuple[str, ...] = Field(default=(), description="budgets that were waited for, with their figures")
+    still_attached: tuple[str, ...] = Field(
+        default=(), description="volumes of evicted pods that were not detached within their limit"
+    )
     took: timedelta = timedelta()

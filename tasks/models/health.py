@@ -50,6 +50,9 @@ class Before(Model):
 
     workloads: tuple[Workload, ...]
     services: Services
+    here: tuple[str, ...] = Field(
+        default=(), description="workloads that had ready pods on the node, as `Deployment shop/cart`"
+    )
     unhealthy: tuple[str, ...] = Field(
         default=(), description="`of` of the symptoms that the node had already: they are no reason to fail afterwards"
     )

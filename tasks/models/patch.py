@@ -111,6 +111,10 @@ class PatchIntent(Model):
     clock_synced: bool | None = None
     kernel: str = ""
     system_state: str = Field(default="", description="of systemd")
+    promised_kernel: str = Field(
+        default="",
+        description="that the boot loader was to start, right before the reboot; empty when it was not known",
+    )
 
     @property
     def runs(self) -> tuple[str, ...]:
@@ -127,6 +131,13 @@ class PatchFacts(Model):
     boot_id: str = ""
     kernel: str = Field(default="", description="that runs")
     newest_kernel: str = Field(default="", description="that is installed; empty when there is none, as in a container")
+    default_kernel: str = Field(
+        default="", description="that the boot loader starts by default; empty when that is not known"
+    )
+    newest_was_there: bool = Field(
+        default=False,
+        description="the newest kernel was installed before this boot, which may have started another one",
+    )
     kernel_state: int | None = Field(
         default=None, description="NEEDRESTART-KSTA: 1 none pending, 2 and 3 an upgrade is pending"
     )

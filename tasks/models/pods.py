@@ -19,6 +19,13 @@ class Operator(StrEnum):
     DOES_NOT_EXIST = "DoesNotExist"
     GT = "Gt"
     LT = "Lt"
+    OTHER = ""
+    """Of a newer API: not understood, so that it holds for nothing."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> "Operator":
+        del value
+        return cls.OTHER
 
 
 class Requirement(Model):
@@ -47,7 +54,9 @@ class Toleration(Model):
     """Of a taint; an empty key with `Exists` is of all taints, an empty effect of all effects."""
 
     key: str = ""
-    exists: bool = False
+    operator: str = Field(
+        default="Equal", description="as the API has it: Equal, Exists, Gt, Lt, or one of a newer API"
+    )
     value: str = ""
     effect: str = ""
 
@@ -78,6 +87,9 @@ class Pod(Model):
     )
     empty_dirs: tuple[str, ...] = Field(default=(), description="volumes whose content goes with it")
     claims: tuple[str, ...] = Field(default=(), description="of persistent volumes")
+    own_claims: tuple[str, ...] = Field(
+        default=(), description="of its generic ephemeral volumes: they come and go with this very pod"
+    )
     finalizers: tuple[str, ...] = ()
     node_labels: dict[str, str] = Field(default={}, description="that its node has to have")
     node_terms: tuple[NodeTerm, ...] | None = Field(default=None, description="one has to hold; none: every node does")

@@ -13,9 +13,12 @@ from typing import NamedTuple
 from tasks.models.drain import DrainForecast, DrainOptions, Treatment, Verdict
 from tasks.models.nodes import KubeNode
 from tasks.models.pods import Budget, DrainFacts, Pod, Volume
-from tasks.policy.selectors import holds_labels, selects, suits, untolerated
+from tasks.policy.selectors import holds_labels, not_understood, selects, suits, tolerates, untolerated
 
 DNS = {"k8s-app": "kube-dns"}
+UNSCHEDULABLE = "node.kubernetes.io/unschedulable=:NoSchedule"
+"""The taint of a cordoned node, as the scheduler's own filter of cordons knows it, too."""
+
 NODES_NAMED = 5
 """In a sentence about all of them."""
 
@@ -129,19 +132,23 @@ def _forecast(name: str, scene: _Scene) -> DrainForecast:
 
 
 def _verdict(pod: Pod, scene: _Scene) -> Verdict:
+    """A pod without a controller has no successor that could come again."""
+    told = _treatment(pod, scene)
+    comes_again = pod.controller is not None and tolerates(pod.tolerations, UNSCHEDULABLE)
+    return Verdict(pod=pod.id, uid=pod.uid, owner=_owner(pod), comes_again=comes_again, **told._asdict())
+
+
+def _treatment(pod: Pod, scene: _Scene) -> _Told:
     losses = []
     for rule in RULES:
         told = rule(pod, scene)
         if told and told.treatment not in EVICTED:
-            return Verdict(pod=pod.id, uid=pod.uid, owner=_owner(pod), **told._asdict())
+            return told
         if told:
             losses.append(told)
-    return Verdict(
-        pod=pod.id,
-        uid=pod.uid,
-        owner=_owner(pod),
-        treatment=Treatment.EVICT_FOR_GOOD if losses else Treatment.EVICT,
-        reason="; ".join(one.reason for one in losses) or _of_eviction(pod),
+    return _Told(
+        Treatment.EVICT_FOR_GOOD if losses else Treatment.EVICT,
+        "; ".join(one.reason for one in losses) or _of_eviction(pod),
         loss="; ".join(one.loss or one.reason for one in losses),
     )
 
@@ -296,7 +303,8 @@ def _why_not(pod: Pod, volumes: Sequence[Volume], node: KubeNode) -> str:
     if not holds_labels(pod.node_labels, node.labels) or not suits(pod.node_terms, node):
         return "has not the labels that it wants"
     if taint := untolerated(node, pod.tolerations):
-        return f"has the taint {taint}"
+        strange = ", ".join(not_understood(pod.tolerations))
+        return f"has the taint {taint}{f' (the operator {strange} of its tolerations is not known)' if strange else ''}"
     return "" if all(suits(volume.node_terms, node) for volume in volumes) else "has not its volume"
 
 

@@ -1,9 +1,9 @@
 """What is wrong with a node after an act, and what of the cluster is worse than before."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
-from tasks.models.health import Expected, NodeLook, Symptom
+from tasks.models.health import Before, Expected, NodeLook, Symptom
 from tasks.models.nodes import KubeNode, NodeFacts
 from tasks.models.pods import Pod
 from tasks.models.upgrade import Workload
@@ -49,14 +49,46 @@ def units_of(runtime: str) -> tuple[str, ...]:
     return ("kubelet", unit) if unit else ("kubelet",)
 
 
-def what_got_worse(before: Sequence[Workload], now: Sequence[Workload]) -> tuple[str, ...]:
+def what_got_worse(before: Sequence[Workload], now: Sequence[Workload]) -> dict[str, str]:
     """Workloads with fewer pods ready than before, as far as as many are still wanted; one that was deleted is not missed."""
-    ready = {(one.kind, one.name): one.ready for one in before}
-    return tuple(
-        f"{one.kind} {one.name}: {one.ready} of {one.desired} pods are ready, before it were {ready[one.kind, one.name]}"
+    known = {name_of(one): one for one in before}
+    return {
+        name_of(one): f"{name_of(one)}: {one.ready} of {one.desired} pods are ready, before it were {was.ready}"
         for one in now
-        if (one.kind, one.name) in ready and one.ready < min(ready[one.kind, one.name], one.desired)
-    )
+        if (was := known.get(name_of(one))) and one.ready < min(was.ready, one.desired)
+    }
+
+
+def what_is_ours(
+    worse: Mapping[str, str], before: Before, now: Sequence[Workload], here: Iterable[Pod]
+) -> frozenset[str]:
+    """Those of them that have to do with the node: a ready pod of theirs was on it, or one that is not ready is on it now.
+
+    Of a DaemonSet only the pod on this very node counts. Nor does a workload that somebody has given other images since.
+    """
+    pods = list(here)
+    images = {name_of(one): one.images for one in before.workloads}
+    changed = {name_of(one) for one in now if one.images != images.get(name_of(one), one.images)}
+    well = {workload_of(pod) for pod in pods if pod.ready}
+    ours = {name for name in before.here if not (name.startswith("DaemonSet ") and name in well)} - changed
+    ours |= {workload_of(pod) for pod in pods if not pod.ready and not pod.is_finished}
+    return frozenset(ours & worse.keys())
+
+
+def name_of(workload: Workload) -> str:
+    """`Deployment shop/cart`."""
+    return f"{workload.kind} {workload.name}"
+
+
+def workload_of(pod: Pod) -> str:
+    """The same of what makes a pod again; a ReplicaSet is named after its Deployment and the hash of its pods."""
+    owner = pod.controller
+    if owner is None:
+        return ""
+    suffix = f"-{pod.labels.get('pod-template-hash', '')}"
+    if owner.kind == "ReplicaSet" and owner.name.endswith(suffix):
+        return f"Deployment {pod.namespace}/{owner.name.removesuffix(suffix)}"
+    return f"{owner.kind} {pod.namespace}/{owner.name}"
 
 
 def _machine(look: NodeLook, expected: Expected) -> Iterator[Symptom]:

@@ -24,7 +24,7 @@ def plan_drain(facts: ServiceFacts, request: Request) -> Plan:
     """Cordon and drain, and a cordon that no run takes away; a node that is out of service and empty is a skip."""
     findings = list(_of_drain(facts, request))
     forecast = facts.forecast
-    if facts.kube and _is_handed_over(facts.kube) and forecast and not (forecast.evicted or forecast.blocked):
+    if facts.kube and _is_handed_over(facts.kube) and forecast and not forecast.in_the_way:
         reason = f"it is out of service, and empty, already: {reason_of(facts.kube)}"
         return Plan(skips=(Skip(subject=request.node, reason=reason),))
     evicted = count_of(len(forecast.evicted), "pod") if forecast else "pods that are not known yet"

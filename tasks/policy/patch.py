@@ -10,7 +10,7 @@ from tasks.models.plan import Caution, Refusal, Skip, Step, figure, joined
 from tasks.policy.findings import Finding, cautioned, evicted_by, listed, softened
 from tasks.policy.patch_rules import rules_of_cluster, rules_of_drains, rules_of_input, rules_of_machines
 from tasks.policy.patch_scope import PatchScene, PatchState
-from tasks.policy.reboots import why_pending
+from tasks.policy.reboots import why_pending, why_pinned
 from tasks.policy.versions import count_of
 from tasks.policy.waves import limit_of, plan_waves
 from tasks.policy.windows import what_fits
@@ -205,7 +205,7 @@ def _nothing(scene: PatchScene, node: PatchState) -> str:
         told = f"nothing to install; options.reboot=never, although {'; '.join(pending)}"
     else:
         told = "nothing to install, and no reboot is pending"
-    return "; ".join(part for part in (told, _kept_back(node)) if part)
+    return "; ".join(part for part in (told, why_pinned(node.patch), _kept_back(node)) if part)
 
 
 def _kept_back(node: PatchState) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from tasks.models.patch import Change, PatchFacts, PatchIntent, RebootRule
-from tasks.policy.reboots import why_pending
+from tasks.policy.reboots import is_rebooted, why_pending
 
 WELL = frozenset({"running", "degraded"})
 """States of systemd after a boot; which units have failed is looked at one by one."""
@@ -27,16 +27,14 @@ def what_delta_lacks(planned: Sequence[Change], found: Sequence[Change]) -> tupl
     return (*missing, *other, *more)
 
 
-def what_patch_lacks(
-    facts: PatchFacts, intent: PatchIntent, rule: RebootRule, *, promised_kernel: str
-) -> tuple[str, ...]:
-    """Nothing for a machine that is as it has to be. `promised_kernel`: that the reboot had to bring, if there was one."""
+def what_patch_lacks(facts: PatchFacts, intent: PatchIntent, rule: RebootRule) -> tuple[str, ...]:
+    """Nothing for a machine that is as it has to be."""
     if facts.unreached:
         return (f"not reached: {facts.unreached}",)
     return (
         *_packages(facts, intent),
         *_system(facts, intent),
-        *_boot(facts, rule, promised_kernel),
+        *_boot(facts, intent, rule),
         *what_delta_lacks(intent.changes, facts.delta),
     )
 
@@ -73,8 +71,10 @@ def _system(facts: PatchFacts, intent: PatchIntent) -> Iterator[str]:
         yield "its clock is not in sync any more"
 
 
-def _boot(facts: PatchFacts, rule: RebootRule, promised_kernel: str) -> Iterator[str]:
-    if promised_kernel and facts.kernel != promised_kernel:
-        yield f"kernel {promised_kernel} was promised, {facts.kernel} runs"
+def _boot(facts: PatchFacts, intent: PatchIntent, rule: RebootRule) -> Iterator[str]:
+    """After a reboot the kernel is asked for that the boot loader was to start. What is pending again is not a failure of it."""
+    if is_rebooted(facts):
+        if intent.promised_kernel and facts.kernel != intent.promised_kernel:
+            yield f"the boot loader was to start kernel {intent.promised_kernel}, {facts.kernel} runs"
     elif rule is not RebootRule.NEVER:
         yield from (f"a reboot is pending: {reason}" for reason in why_pending(facts))

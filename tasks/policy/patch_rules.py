@@ -13,7 +13,8 @@ from tasks.policy.findings import Finding, cautioned, findings_of_drain, finding
 from tasks.policy.health import API_READY, KNOWN, READY, who_is_out
 from tasks.policy.patch_proof import WELL
 from tasks.policy.patch_scope import PATCH_JOBS, PatchScene, PatchState
-from tasks.policy.quorum import what_ails, what_keeps_it
+from tasks.policy.quorum import MOST_LAG, what_ails, what_keeps_it
+from tasks.policy.reboots import is_kernel, why_pinned
 
 OK = "200"
 CLOCK_LIMIT = timedelta(seconds=30)
@@ -94,6 +95,7 @@ def _machine(node: PatchState) -> Iterator[Finding]:
         yield cautioned(
             node.name, f"{who}{figure(process + number)} has the package manager's lock", "it is waited for"
         )
+    yield from _kernel(node)
     for blocked in node.patch.inhibitors if node.reboot else ():
         yield cautioned(
             node.name, f"a shutdown is blocked now: {figure(blocked)}", "it is looked at again before the reboot"
@@ -107,6 +109,23 @@ def _machine(node: PatchState) -> Iterator[Finding]:
         yield cautioned(node.name, "its clock is not in sync with a time service", "look at `timedatectl`")
     if node.patch.failed_units:
         yield cautioned(node.name, f"failed already: {listed(list(node.patch.failed_units))}", "`systemctl --failed`")
+
+
+def _kernel(node: PatchState) -> Iterator[Finding]:
+    """Which one a reboot brings, where it is not simply the newest one."""
+    patch = node.patch
+    if pinned := why_pinned(patch):
+        yield cautioned(node.name, pinned, "it is not rebooted for that; look at GRUB_DEFAULT in /etc/default/grub")
+    elif node.reboot and not patch.default_kernel and patch.newest_kernel and _brings_kernel(node):
+        yield cautioned(
+            node.name,
+            "which kernel its boot loader starts by default is not known",
+            "the proof asks for another boot, not for the newest kernel; the report has the one that runs",
+        )
+
+
+def _brings_kernel(node: PatchState) -> bool:
+    return node.patch.kernel != node.patch.newest_kernel or any(is_kernel(one) for one in node.changes)
 
 
 def _proof(scene: PatchScene, node: PatchState) -> Iterator[Finding]:
@@ -182,6 +201,10 @@ def _etcd(scene: PatchScene) -> Iterator[Finding]:
     ill = [one for one in members if what_ails(one) and one.id not in begun]
     for one in ill:
         yield refused(one.label, what_ails(one), "repair it first: while another one restarts it is needed")
+    for one in members:
+        if one.status and one.status.raft_lag > MOST_LAG and any(node.is_control_plane for node in scene.pending):
+            problem = f"it is more than {MOST_LAG} entries behind"
+            yield cautioned(one.label, problem, "the proof of each control plane node waits for it")
     if ill or sum(not one.learner for one in members) == 1:
         return
     for node in scene.pending:

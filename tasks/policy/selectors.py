@@ -1,11 +1,23 @@
 """What selectors, node affinity and tolerations mean, as the API server and the scheduler have it."""
 
+import re
 from collections.abc import Mapping, Sequence
 
 from tasks.models.nodes import KubeNode
 from tasks.models.pods import LabelSelector, NodeTerm, Operator, Requirement, Toleration
 
 NAME_FIELD = "metadata.name"
+
+SEEN_INTEGER = re.compile(r"[+-]?[0-9]+")
+"""As strconv.ParseInt reads the label of a node."""
+
+PLAIN_INTEGER = re.compile(r"0|-?[1-9][0-9]*")
+"""As the scheduler compares taints: no sign, no leading zero."""
+
+LARGEST = 2**63
+
+OPERATORS = frozenset({"Equal", "Exists", "Gt", "Lt"})
+"""Of tolerations, as v1.35 and newer have them; the last two with the feature gate TaintTolerationComparisonOperators."""
 
 REPELLING = frozenset({"NoSchedule", "NoExecute"})
 """Effects of taints that keep a pod off; PreferNoSchedule does not."""
@@ -35,6 +47,8 @@ def holds(requirement: Requirement, labels: Mapping[str, str]) -> bool:
             return value is not None
         case Operator.DOES_NOT_EXIST:
             return value is None
+        case Operator.OTHER:
+            return False
     return _compares(requirement, value)
 
 
@@ -48,6 +62,11 @@ def untolerated(node: KubeNode, tolerations: Sequence[Toleration]) -> str:
     return next((taint for taint in node.taints if not tolerates(tolerations, taint)), "")
 
 
+def not_understood(tolerations: Sequence[Toleration]) -> tuple[str, ...]:
+    """Operators of a newer API: whether such a toleration is of a taint is not known, and it is taken for none."""
+    return tuple(dict.fromkeys(one.operator for one in tolerations if one.operator not in OPERATORS))
+
+
 def tolerates(tolerations: Sequence[Toleration], taint: str) -> bool:
     """Of a taint as `key=value:effect`; what only should be avoided is tolerated."""
     name, _, effect = taint.rpartition(":")
@@ -56,11 +75,17 @@ def tolerates(tolerations: Sequence[Toleration], taint: str) -> bool:
 
 
 def _compares(requirement: Requirement, value: str | None) -> bool:
-    try:
-        left, right = int(value or ""), int(requirement.operands[0])
-    except (ValueError, IndexError):
+    operand = requirement.operands[0] if requirement.operands else ""
+    left, right = _integer(value or "", SEEN_INTEGER), _integer(operand, SEEN_INTEGER)
+    if left is None or right is None:
         return False
     return left > right if requirement.operator is Operator.GT else left < right
+
+
+def _integer(text: str, form: re.Pattern[str]) -> int | None:
+    """Of 64 bits."""
+    number = int(text) if form.fullmatch(text) else LARGEST
+    return number if -LARGEST <= number < LARGEST else None
 
 
 def _term_holds(term: NodeTerm, node: KubeNode) -> bool:
@@ -72,6 +97,21 @@ def _term_holds(term: NodeTerm, node: KubeNode) -> bool:
 
 
 def _covers(toleration: Toleration, key: str, value: str, effect: str) -> bool:
+    """As the scheduler does it: `Gt` is of taints whose value is greater than the toleration's."""
     if toleration.effect not in {"", effect} or toleration.key not in {"", key}:
         return False
-    return toleration.exists or (toleration.key == key and toleration.value == value)
+    match toleration.operator:
+        case "Exists":
+            return True
+        case "Equal":
+            return toleration.value == value
+        case "Gt" | "Lt":
+            return _covers_number(toleration, value)
+    return False
+
+
+def _covers_number(toleration: Toleration, value: str) -> bool:
+    taint, limit = _integer(value, PLAIN_INTEGER), _integer(toleration.value, PLAIN_INTEGER)
+    if taint is None or limit is None:
+        return False
+    return taint > limit if toleration.operator == "Gt" else taint < limit

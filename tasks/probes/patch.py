@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from tasks.models.nodes import PackageManager
 from tasks.models.patch import PROTECTED, Change, PatchFacts, PatchIntent, Scope, Updates
+from tasks.probes import boot_menu
 from tasks.probes.node_facts import Printed
 from tasks.probes.packages import Preview, delta_of, parse_apt, parse_dnf, parse_zypper, without
 
@@ -48,7 +49,9 @@ _STATE = """encoded() { base64 -w0; }
 echo "boot $boot"
 echo "kernel $(uname -r)"
 ls /boot/vmlinuz-* 2> /dev/null | grep -v rescue | sed 's|/boot/vmlinuz-|newest_kernel |' | sort -V
-if [ -e /run/reboot-required ] || [ -e /run/reboot-needed ]; then echo "reboot_required yes"; fi
+for file in /boot/vmlinuz-*; do [ ! -e "$file" ] || echo "kernel_since ${file#/boot/vmlinuz-} $(stat -c %Z "$file")"; done
+echo "booted $(sed -n 's/^btime //p' /proc/stat)"
+BOOT_MENUif [ -e /run/reboot-required ] || [ -e /run/reboot-needed ]; then echo "reboot_required yes"; fi
 sort -u /run/reboot-required.pkgs 2> /dev/null | sed 's/^/reboot_package /'
 if command -v needrestart > /dev/null; then needrestart -b -k 2> /dev/null | sed -n 's/^NEEDRESTART-KSTA: /kernel_state /p'; fi
 if command -v dnf > /dev/null && { needs-restarting -r || dnf -q needs-restarting -r || dnf -q needs-restarting; } 2> /dev/null \\
@@ -152,7 +155,8 @@ def _filled(script: str, scope: Scope, protect: Sequence[str]) -> str:
     )
     zypper = "patch --category security" if scope is Scope.SECURITY else "update"
     return (
-        script.replace("PROTECTED", " ".join(names))
+        script.replace("BOOT_MENU", boot_menu.ASK)
+        .replace("PROTECTED", " ".join(names))
         .replace("DNF_WHAT", what)
         .replace("ZYPPER_WHAT", zypper)
         .replace("REFRESH", str(REFRESH_SECONDS))
@@ -165,6 +169,7 @@ def parse(node: str, stdout: bytes, scope: Scope, protect: Sequence[str] = ()) -
     told = Printed.of(stdout)
     manager = PackageManager(told.one("manager"))
     preview = _preview(manager, told, scope, protect)
+    newest = _newest_of_its_kind(told.all("newest_kernel"), told.one("kernel"))
     state = told.one("kernel_state")
     synced = told.one("synced")
     return PatchFacts(
@@ -182,7 +187,9 @@ def parse(node: str, stdout: bytes, scope: Scope, protect: Sequence[str] = ()) -
         ),
         boot_id=told.one("boot"),
         kernel=told.one("kernel"),
-        newest_kernel=_newest_of_its_kind(told.all("newest_kernel"), told.one("kernel")),
+        newest_kernel=newest,
+        default_kernel=_default_kernel(told),
+        newest_was_there=_is_older(dict(told.pairs("kernel_since")).get(newest, ""), told.one("booted")),
         kernel_state=int(state) if state.isdigit() else None,
         reboot_required=told.one("reboot_required") == "yes",
         reboot_packages=told.all("reboot_package"),
@@ -205,6 +212,22 @@ def _newest_of_its_kind(kernels: Sequence[str], running: str) -> str:
 
     alike = [kernel for kernel in kernels if words(kernel) == words(running)]
     return next(reversed(alike or kernels), "")
+
+
+def _default_kernel(told: Printed) -> str:
+    if not told.one("boot_menu"):
+        return told.one("default_kernel")
+    return boot_menu.default_kernel(
+        _decoded(told.one("boot_menu")),
+        chosen_once=told.one("boot_next_entry"),
+        saved=told.one("boot_saved_entry"),
+        installed=told.all("newest_kernel"),
+    )
+
+
+def _is_older(since: str, booted: str) -> bool:
+    """Than the boot; what is not known is not."""
+    return since.isdecimal() and booted.isdecimal() and int(since) < int(booted)
 
 
 def _preview(manager: PackageManager, told: Printed, scope: Scope, protect: Iterable[str]) -> Preview:

@@ -40,6 +40,7 @@ def parse_pod(raw: JSON) -> Pod:
         running=tuple(one["image"] for one in status.get("containerStatuses") or () if "running" in one["state"]),
         empty_dirs=tuple(volume["name"] for volume in volumes if "emptyDir" in volume),
         claims=tuple(_claims(volumes)),
+        own_claims=tuple(f"{metadata['name']}-{volume['name']}" for volume in volumes if "ephemeral" in volume),
         finalizers=tuple(metadata.get("finalizers") or ()),
         node_labels=spec.get("nodeSelector") or {},
         node_terms=parse_node_terms(_required(spec)),
@@ -159,7 +160,7 @@ def _requirements(raw: Iterable[JSON]) -> tuple[Requirement, ...]:
 def _toleration(raw: JSON) -> Toleration:
     return Toleration(
         key=raw.get("key", ""),
-        exists=raw.get("operator") == "Exists",
+        operator=raw.get("operator") or "Equal",
         value=raw.get("value", ""),
         effect=raw.get("effect", ""),
     )

@@ -6,8 +6,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
@@ -25,6 +26,10 @@ from tasks.drain import (
 )
 from tasks.errors import Refused
 from tasks.models.drain import CORDONED_BY, FAILED, TICKET, Drained, DrainOptions, DrainProgress
+from tasks.models.node_service import Request, ServiceFacts
+from tasks.models.nodes import NodeFacts
+from tasks.policy.node_service import plan_drain
+from tasks.probes.api_facts import parse_node
 from tests.servers.hollow import HollowNodes
 from tests.servers.kubernetes import ControlPlane, Resource, path_of
 from tests.servers.pki import KeyPair
@@ -35,6 +40,7 @@ LIMIT = 60.0
 """Seconds for anything that the control plane has to do; two are usual."""
 
 RUN = "0f1e"
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 CONTAINERS = [{"name": "main", "image": "hollow"}]
 SPREAD = {
     "maxSkew": 1,
@@ -285,6 +291,39 @@ def test_a_node_that_is_not_out_of_service_any_more_is_noticed(
     assert what_came_back(kube, "w1", QUICK) == ("somebody has uncordoned it",)
 
 
+def test_what_tolerates_a_cordon_comes_again_and_is_let_be(cluster: ControlPlane, kube: KubeClient, shop: Shop) -> None:
+    """As Calico's and Cilium's operators do: a drain that lets one stay, and a reboot that refuses it, cannot both be right."""
+    everything = [{"operator": "Exists"}]
+    here = {"kubernetes.io/hostname": "w1"}
+    options = QUICK.model_copy(update={"allow_pending": True})
+    shop.run("deployments", "operator", 1, tolerations=everything, nodeSelector=here, topologySpreadConstraints=[])
+    (before,) = shop.running("operator", "w1")
+    done = _drained(kube, options)
+    assert done.evicted == (f"{shop.name}/{before['metadata']['name']}",)
+    wait_until(lambda: bool(shop.running("operator", "w1")), LIMIT, "it is there again")
+    assert what_came_back(kube, "w1", options) == ()
+    request = Request(node="w1", reason="a fan", run_id=RUN)
+    hand_over(kube, "w1", request.in_words, "")
+    (forecast,) = observe_forecasts(kube, ["w1"], options)
+    seen = ServiceFacts(
+        observed_at=NOW, machine=NodeFacts(name="w1"), kube=parse_node(_node(cluster), None), forecast=forecast
+    )
+    assert [skip.subject for skip in plan_drain(seen, request).skips] == ["w1"]
+    shop.pod("bare", "w1", tolerations=everything)
+    assert what_came_back(kube, "w1", options) == (f"pod {shop.name}/bare is there",)
+
+
+def test_what_comes_again_in_mid_drain_is_told_as_staying(cluster: ControlPlane, kube: KubeClient, shop: Shop) -> None:
+    """While another one stops."""
+    del cluster
+    options = QUICK.model_copy(update={"allow_pending": True})
+    more: dict[str, Any] = {"tolerations": [{"operator": "Exists"}], "nodeSelector": {"kubernetes.io/hostname": "w1"}}
+    shop.run("deployments", "operator", 1, topologySpreadConstraints=[], **more)
+    shop.run("deployments", "slow", 1, annotations={"hollow/stops-after": "5"}, nodeSelector=more["nodeSelector"])
+    told = [one for one in _drained(kube, options).left if "it tolerates a cordon" in one]
+    assert [one.startswith(f"{shop.name}/operator-") for one in told] == [True]
+
+
 def test_a_node_that_takes_pods_is_not_drained(kube: KubeClient) -> None:
     """They would come back. A node that is not there is not either."""
     with pytest.raises(Refused, match="w1: it is not cordoned: pods would come back"):
@@ -470,16 +509,111 @@ def test_what_would_be_lost_is_kept_until_it_is_allowed(cluster: ControlPlane, k
     assert not [pod for pod in cluster.api.get(shop.pods)["items"] if pod["spec"].get("nodeName") == "w1"]
 
 
-def test_volumes_have_to_be_detached(cluster: ControlPlane, kube: KubeClient, shop: Shop) -> None:
+ATTACHMENTS = "/apis/storage.k8s.io/v1/volumeattachments"
+
+
+def _volume(shop: Shop, name: str, claim: str) -> str:
+    """A volume for a claim of the shop; its name."""
+    spec: Resource = {"capacity": {"storage": "1Gi"}, "accessModes": ["ReadWriteOnce"], "storageClassName": ""}
+    spec |= {"claimRef": {"namespace": shop.name, "name": claim}, "csi": {"driver": "x", "volumeHandle": name}}
+    spec["persistentVolumeReclaimPolicy"] = "Retain"
+    shop.api.create("/api/v1/persistentvolumes", {"metadata": {"name": name}, "spec": spec})
+    return name
+
+
+def _claimed(**more: object) -> Resource:
+    """What a claim wants."""
+    return {
+        "accessModes": ["ReadWriteOnce"],
+        "storageClassName": "",
+        "resources": {"requests": {"storage": "1Gi"}},
+    } | more
+
+
+@pytest.fixture
+def attach(cluster: ControlPlane) -> Iterator[Callable[[str], str]]:
+    """Attaches a volume to w1, as its driver says; the path of that. They and the volumes are gone afterwards."""
+    made: list[str] = []
+
+    def attached(volume: str) -> str:
+        source = {"persistentVolumeName": volume}
+        spec = {"attacher": "csi.example.com", "nodeName": "w1", "source": source}
+        cluster.api.create(ATTACHMENTS, {"metadata": {"name": f"attached-{volume}"}, "spec": spec})
+        made.append(volume)
+        return f"{ATTACHMENTS}/attached-{volume}"
+
+    yield attached
+    cluster.api.delete(ATTACHMENTS)
+    for volume in made:
+        if cluster.api.is_fine(f"/api/v1/persistentvolumes/{volume}"):
+            cluster.api.patch(f"/api/v1/persistentvolumes/{volume}", {"metadata": {"finalizers": None}})
+            cluster.api.delete(f"/api/v1/persistentvolumes/{volume}")
+
+
+def _with_claim(shop: Shop) -> str:
+    """A workload on w1 with a volume; the volume's name."""
+    claims = f"/api/v1/namespaces/{shop.name}/persistentvolumeclaims"
+    name = _volume(shop, f"pv-{shop.name}", "data")
+    shop.api.create(claims, {"metadata": {"name": "data"}, "spec": _claimed(volumeName=name)})
+    here = {"kubernetes.io/hostname": "w1"}
+    volumes = [{"name": "data", "persistentVolumeClaim": {"claimName": "data"}}]
+    shop.run("deployments", "db", 1, volumes=volumes, nodeSelector=here, topologySpreadConstraints=[])
+    return name
+
+
+PENDING = QUICK.model_copy(update={"allow_pending": True})
+
+
+def test_volumes_have_to_be_detached(
+    cluster: ControlPlane, kube: KubeClient, shop: Shop, attach: Callable[[str], str]
+) -> None:
     """kubectl is done when the pods are; a node that is switched off then would keep them for minutes."""
-    shop.run("deployments", "web", 2)
-    path = "/apis/storage.k8s.io/v1/volumeattachments"
-    spec = {"attacher": "csi.example.com", "nodeName": "w1", "source": {"persistentVolumeName": "pv-1"}}
-    cluster.api.create(path, {"metadata": {"name": "attached"}, "spec": spec})
-    watcher = Watcher("volume pv-1: it is still attached", lambda: cluster.api.delete(f"{path}/attached"))
-    done = _drained(kube, watcher=watcher)
-    assert len(done.evicted) == 1
+    volume = _with_claim(shop)
+    path = attach(volume)
+    watcher = Watcher(f"volume {volume}: it is still attached", lambda: cluster.api.delete(path))
+    done = _drained(kube, PENDING, watcher)
+    assert (len(done.evicted), done.still_attached) == (1, ())
     assert "it is still attached, by csi.example.com" in watcher.waited
+
+
+def test_a_volume_that_is_never_detached_is_told_and_gone_on_with(
+    kube: KubeClient, shop: Shop, attach: Callable[[str], str]
+) -> None:
+    """Its driver has forgotten it: after a limit of its own the drain ends, and says which."""
+    volume = _with_claim(shop)
+    attach(volume)
+    watcher = Watcher()
+    done = _drained(kube, PENDING.model_copy(update={"detach_limit": timedelta(seconds=2)}), watcher)
+    assert done.still_attached == (
+        f"volume {volume} (claim {shop.name}/data) is still attached to w1 by csi.example.com "
+        f"(VolumeAttachment attached-{volume})",
+    )
+    assert "it is still attached, by csi.example.com" in watcher.waited
+
+
+def test_volumes_of_those_who_stay_are_nobodys_to_wait_for(
+    kube: KubeClient, shop: Shop, attach: Callable[[str], str]
+) -> None:
+    """An attachment that nobody owns any more, and the generic ephemeral volume of a DaemonSet's pod."""
+    shop.run("deployments", "web", 2)
+    attach("pv-of-nobody")
+    template = {"volumeClaimTemplate": {"spec": _claimed()}}
+    metadata = {"labels": {"app": "agent"}}
+    spec: Resource = {"containers": CONTAINERS, "volumes": [{"name": "scratch", "ephemeral": template}]}
+    spec["nodeSelector"] = {"kubernetes.io/hostname": "w1"}
+    agent = {"selector": {"matchLabels": metadata["labels"]}, "template": {"metadata": metadata, "spec": spec}}
+    path = f"/apis/apps/v1/namespaces/{shop.name}/daemonsets"
+    shop.api.create(path, {"metadata": {"name": "agent"}, "spec": agent})
+    claims = f"/api/v1/namespaces/{shop.name}/persistentvolumeclaims"
+    wait_until(lambda: bool(shop.api.get(claims)["items"]), LIMIT, "its pod has a claim")
+    (claim,) = shop.api.get(claims)["items"]
+    volume = _volume(shop, f"pv-{shop.name}-agent", claim["metadata"]["name"])
+    wait_until(lambda: len(shop.running("agent")) == 1, LIMIT, "it runs with its volume")
+    attach(volume)
+    watcher = Watcher()
+    done = _drained(kube, QUICK.model_copy(update={"limit": timedelta(seconds=30)}), watcher)
+    assert (len(done.evicted), len(done.left), done.still_attached) == (1, 1, ())
+    assert not [why for why in watcher.waited if "attached" in why]
 
 
 def test_an_api_server_that_is_away_is_endured(cluster: ControlPlane, kube: KubeClient, shop: Shop) -> None:

@@ -193,3 +193,39 @@ def test_a_cordon_of_somebody_else_keeps_what_was_wrong_before(
     again.forgive_nothing()
     with pytest.raises(NotYet, match="answers 503"):
         again.prove(expected(cluster))
+
+
+def test_a_workload_elsewhere_that_fails_meanwhile_leaves_no_node_cordoned(
+    cluster: ControlPlane, handle: Cluster
+) -> None:
+    """It is reported; one with a pod that is not ready on this very node keeps the node out of service."""
+    there: dict[str, Any] = {"nodeSelector": {"kubernetes.io/hostname": "w2"}}
+    run(cluster, "deployments", "far", 1, **there)
+    work = begin(handle)
+    work.empty("patch", QUICK)
+    ill = {"spec": {"template": {"metadata": {"annotations": {READY: "false"}}}}}
+    _fail(cluster, "far", ill)
+    work.give_back()
+    assert work.noticed == ("Deployment n/far: 0 of 1 pods are ready, before it were 1; it has to do with other nodes",)
+    assert not cluster.api.get("/api/v1/nodes/w1")["spec"].get("unschedulable")
+
+
+def test_a_workload_that_fails_on_the_node_is_told(cluster: ControlPlane, handle: Cluster) -> None:
+    """Its pod was on it, and is not ready on it now."""
+    here: dict[str, Any] = {"nodeSelector": {"kubernetes.io/hostname": "w1"}}
+    run(cluster, "deployments", "near", 1, **here)
+    work = begin(handle)
+    assert work.before.here == ("Deployment n/near",)
+    _fail(cluster, "near", {"spec": {"template": {"metadata": {"annotations": {READY: "false"}}}}})
+    with pytest.raises(NotYet, match="Deployment n/near: 0 of 1 pods are ready, before it were 1 ->"):
+        work.prove_workloads()
+
+
+def _fail(cluster: ControlPlane, name: str, change: Resource) -> None:
+    """Its pods are replaced by ones that are never ready; the old ones are gone."""
+    path = f"{APPS}/deployments/{name}"
+    recreate = {"spec": {"strategy": {"type": "Recreate", "rollingUpdate": None}}}
+    cluster.api.patch(path, recreate)
+    cluster.api.patch(path, change)
+    wait_until(lambda: not cluster.api.get(path)["status"].get("availableReplicas"), LIMIT, f"{name} is ill")
+    wait_until(lambda: len(running(cluster, name)) == 1, LIMIT, "its new pod runs")

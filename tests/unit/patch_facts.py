@@ -51,6 +51,7 @@ def patch(name: str = "w1", **changes: object) -> PatchFacts:
         "boot_id": "b1",
         "kernel": "6.1.0-26-amd64",
         "newest_kernel": "6.1.0-26-amd64",
+        "default_kernel": "6.1.0-26-amd64",
         "system_state": "running",
         "clock_synced": True,
     }

@@ -254,6 +254,11 @@ TAINTED = node("w2", taints=("gpu=yes:NoSchedule",))
         (pod(node_labels={"disk": "fast"}), (node("w2"),), "w2 has not the labels that it wants"),
         (pod(node_terms=on("w1")), (node("w2"),), "w2 has not the labels that it wants"),
         (pod(), (TAINTED,), "w2 has the taint gpu=yes:NoSchedule"),
+        (
+            pod(tolerations=(Toleration(key="gpu", operator="Near", value="yes"),)),
+            (TAINTED,),
+            "w2 has the taint gpu=yes:NoSchedule (the operator Near of its tolerations is not known)",
+        ),
         (DB, (node("w2"),), "its volume pv-db is on no other node"),
         (
             DB,
@@ -286,7 +291,7 @@ def test_a_pod_that_could_run_nowhere_else(one: Pod, others: tuple[KubeNode, ...
     [
         (pod(), node("w2")),
         (pod(node_labels={"kubernetes.io/hostname": "w2"}, node_terms=on("w2", "w1")), node("w2")),
-        (pod(tolerations=(Toleration(key="gpu", exists=True),)), TAINTED),
+        (pod(tolerations=(Toleration(key="gpu", operator="Exists"),)), TAINTED),
         (DB, node("w2")),
         (pod(phase="Succeeded"), TAINTED),
         (pod(stops_by=AGO), TAINTED),

@@ -49,6 +49,9 @@ class Killed(BaseException):
     """As by SIGKILL: nothing of ours runs any more."""
 
 
+OLD, NEW = "6.1.0-26-amd64", "6.1.0-27-amd64"
+
+
 class World:
     """A node: its machine, what is written down there, its cordon, and what was done to it."""
 
@@ -57,6 +60,8 @@ class World:
         self.came: list[Change] = []
         self.broken: tuple[str, ...] = ()
         self.boot, self.pending = 1, False
+        self.kernel = self.newest_kernel = self.default_kernel = OLD
+        self.starts, self.newest_was_there = "", False
         self.intent: PatchIntent | None = None
         self.patched = self.last = ""
         self.cordoned_by = ""
@@ -82,7 +87,10 @@ class World:
             updates=updates(changes=tuple(self.left), broken=self.broken),
             boot_id=f"b{self.boot}",
             reboot_required=self.pending,
-            newest_kernel="6.1.0-26-amd64",
+            kernel=self.kernel,
+            newest_kernel=self.newest_kernel,
+            default_kernel=self.default_kernel,
+            newest_was_there=self.newest_was_there,
             intent=self.intent,
             patched_boot=self.patched,
             last_run=self.last,
@@ -213,6 +221,8 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
             assert one.is_empty
             one.reboots.append(boot)
             one.boot, one.pending = one.boot + 1, False
+            one.kernel = one.starts or one.kernel
+            one.newest_was_there = True
         one.reach("rebooted")
         return Rebooted(before=boot, after=f"b{one.boot}", away=timedelta(seconds=30))
 
@@ -255,7 +265,7 @@ def test_a_node_from_its_gate_to_its_proof(world: World) -> None:
     done = go(world)
     assert world.done == [
         *("gate", "begun", "drained", "in the packages", "patched"),
-        *("gate", "before the reboot", "rebooted", "proven", "given back"),
+        *("gate", "begun", "before the reboot", "rebooted", "proven", "given back"),
     ]
     assert_well(world)
     assert (done.changes, done.rebooted, done.whole) == ((CURL, KERNEL), True, True)
@@ -301,6 +311,55 @@ def test_a_power_cut_in_dpkg_is_refused_or_repaired_and_the_boot_after_it_does_n
     done = go(world, repair, repair=True)
     assert_well(world)
     assert (world.reboots, done.boot_before, done.boot_after) == (["b2"], "b1", "b3")
+
+
+def brings_kernel(world: World, *, default: str, starts: str) -> None:
+    """The packages are a new kernel alone; the boot loader names one, and starts one."""
+    install = world.install
+
+    def installed() -> None:
+        install()
+        world.newest_kernel, world.default_kernel, world.pending = NEW, default, False
+        world.starts = starts
+
+    world.left = [KERNEL]
+    world.install = installed  # type: ignore[method-assign]
+
+
+def test_a_kernel_that_is_pinned_on_purpose_cordons_no_node(world: World) -> None:
+    """A reboot would start the same one again: there is none, and the report says so."""
+    brings_kernel(world, default=OLD, starts=OLD)
+    done = go(world)
+    assert (world.reboots, world.cordoned_by, done.rebooted) == ([], "", False)
+    assert done.noticed == (f"kernel {OLD} runs, {NEW} is installed, and the boot loader starts {OLD}",)
+
+
+@pytest.mark.parametrize("default", [NEW, ""])
+def test_a_new_kernel_is_rebooted_into(world: World, default: str) -> None:
+    """Whether or not it is known that the boot loader starts it."""
+    brings_kernel(world, default=default, starts=NEW)
+    done = go(world)
+    assert (world.reboots, done.kernel_before, done.kernel_after, done.noticed) == (["b1"], OLD, NEW, ())
+
+
+def test_a_kernel_that_the_boot_loader_was_to_start_and_did_not_is_a_failure(world: World) -> None:
+    """Also for a run that goes on after a kill; where nobody knew which one it starts, it is in the report."""
+    brings_kernel(world, default=NEW, starts=OLD)
+    world.kill_at = "rebooted"
+    with pytest.raises(Killed):
+        go(world)
+    world.default_kernel = OLD  # what it says now is no excuse
+    with pytest.raises(CommandFailed, match=f"the boot loader was to start kernel {NEW}, {OLD} runs"):
+        go(world)
+    assert world.cordoned_by == "run-1"
+
+
+def test_where_nobody_knows_the_kernel_that_boots_the_one_that_runs_is_reported(world: World) -> None:
+    """It was there before this boot, and was not started: it is no reason for another reboot."""
+    brings_kernel(world, default="", starts=OLD)
+    done = go(world)
+    assert (world.reboots, world.cordoned_by) == (["b1"], "")
+    assert done.noticed == (f"kernel {NEW} was installed before this boot, which started {OLD}",)
 
 
 def test_a_node_that_was_only_to_be_rebooted_is_so_once_a_run(world: World) -> None:

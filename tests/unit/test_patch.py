@@ -128,10 +128,35 @@ def test_a_node_is_rebooted_where_it_is_needed_or_asked(
 
 def test_a_pending_reboot_that_nobody_wants_is_said() -> None:
     """In the skip."""
-    facts = situation(patches={"w1": {"updates": CLEAN, "newest_kernel": "6.1.0-27-amd64"}})
+    new = "6.1.0-27-amd64"
+    facts = situation(patches={"w1": {"updates": CLEAN, "newest_kernel": new, "default_kernel": new}})
     assert skips(plan(facts, nodes=("w1",), reboot="never"))["w1"] == (
         "nothing to install; options.reboot=never, although kernel 6.1.0-26-amd64 runs, 6.1.0-27-amd64 is installed"
     )
+
+
+PINNED = "kernel 6.1.0-26-amd64 runs, 6.1.0-27-amd64 is installed, and the boot loader starts 6.1.0-26-amd64"
+
+
+def test_a_kernel_that_is_pinned_is_no_reason_for_a_reboot() -> None:
+    """It would be the same one again. With something else to do it is a caution."""
+    pinned = {"newest_kernel": "6.1.0-27-amd64"}
+    facts = situation(patches={"w1": {"updates": CLEAN, **pinned}, "w2": pinned})
+    planned = plan(facts, nodes=("w1", "w2"))
+    assert skips(planned)["w1"] == f"nothing to install, and no reboot is pending; {PINNED}"
+    assert (acts(planned), cautions(planned)) == ([("w2", f"wave 1: {WORK}")], [("w2", PINNED)])
+
+
+def test_where_the_boot_loader_says_nothing_no_kernel_is_promised() -> None:
+    """Only where one may come; with one that is known, it is."""
+    silent = {"updates": updates(changes=(KERNEL,)), "default_kernel": ""}
+    told = "which kernel its boot loader starts by default is not known"
+    assert cautions(plan(situation(patches={"w1": silent}), nodes=("w1",))) == [("w1", told)]
+    assert cautions(plan(situation(patches={"w1": {**silent, "newest_kernel": ""}}), nodes=("w1",))) == []
+    other = {"updates": CLEAN, "default_kernel": "", "reboot_required": True}
+    assert cautions(plan(situation(patches={"w1": other}), nodes=("w1",))) == []
+    newer = {"updates": CLEAN, "default_kernel": "", "newest_kernel": "6.1.0-27-amd64"}
+    assert cautions(plan(situation(patches={"w1": newer}), nodes=("w1",))) == [("w1", told)]
 
 
 def test_an_approval_holds_for_these_versions() -> None:
@@ -417,6 +442,14 @@ def test_what_the_proof_would_find_wrong_is_named_before_the_act() -> None:
     }
     begun = plan(situation(symptoms={"w1": (DEAD,)}, **under_way), nodes=("w1",))
     assert (refusals(begun), cautions(begun)) == ([], [("w1", "now: kubelet does not run")])
+
+
+def test_a_member_that_has_much_to_catch_up_is_named_before_the_act() -> None:
+    """The proof of a control plane node asks for it."""
+    slow = members(cp3=etcd_facts.member("cp3", raft_lag=5000))
+    told = ("cp3", "it is more than 1000 entries behind")
+    assert cautions(plan(situation(etcd=slow), nodes=("cp1",))) == [told]
+    assert cautions(plan(situation(etcd=slow), nodes=("w1",))) == []
 
 
 @pytest.mark.parametrize("state", ["starting", ""])

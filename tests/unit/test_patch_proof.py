@@ -12,6 +12,7 @@ from tests.unit.patch_facts import CLEAN, CURL, KERNEL, OPENSSL, OURS, intent, p
 from tests.unit.upgrade_facts import kube_node, workload
 
 NEEDED, NEVER, ALWAYS = RebootRule.NEEDED, RebootRule.NEVER, RebootRule.ALWAYS
+NEWER = "6.1.0-27-amd64"
 DONE = {"updates": CLEAN, "delta": (CURL, OPENSSL), "boot_id": "b2", "patched_boot": "b1"}
 
 
@@ -22,7 +23,8 @@ def after(**changes: Any) -> PatchFacts:  # noqa: ANN401 - any field
 
 def lacks(facts: PatchFacts, rule: RebootRule = NEEDED, kernel: str = "", **wanted: object) -> tuple[str, ...]:
     """Of what was promised."""
-    return what_patch_lacks(facts, intent(**wanted), rule, promised_kernel=kernel)
+    wants = intent(promised_kernel=kernel, **wanted)
+    return what_patch_lacks(facts.model_copy(update={"intent": wants}), wants, rule)
 
 
 # --- proof
@@ -48,8 +50,11 @@ def test_a_machine_that_is_as_promised_lacks_nothing() -> None:
         ({"system_state": "maintenance"}, "systemd says maintenance"),
         ({"failed_units": ("new.service",), "system_state": "degraded"}, "new.service has failed, and had not before"),
         ({"clock_synced": False}, "its clock is not in sync any more"),
-        ({"kernel": "6.1.0-25-amd64"}, "kernel 6.1.0-26-amd64 was promised, 6.1.0-25-amd64 runs"),
-        ({"reboot_required": True}, "a reboot is pending: the system asks for a reboot"),
+        (
+            {"kernel": "6.1.0-25-amd64"},
+            "the boot loader was to start kernel 6.1.0-26-amd64, 6.1.0-25-amd64 runs",
+        ),
+        ({"reboot_required": True, "boot_id": "b1"}, "a reboot is pending: the system asks for a reboot"),
         (
             {"updates": Updates(protected={"kubelet": "1.36.9-1.1", "containerd": "1.6.20"})},
             "kubelet must not be touched: it was 1.36.3-1.1, and is 1.36.9-1.1",
@@ -71,6 +76,14 @@ def test_a_reboot_that_nobody_wants_may_stay_pending() -> None:
     pending = after(boot_id="b1", reboot_required=True)
     assert lacks(pending, rule=NEVER) == ()
     assert lacks(pending) == ("a reboot is pending: the system asks for a reboot",)
+
+
+def test_after_a_reboot_the_kernel_is_asked_for_that_the_boot_loader_was_to_start() -> None:
+    """One that is pinned is as it was; where that was not known, none is asked for; what asks for a reboot again is reported."""
+    old = after(newest_kernel="6.1.0-27-amd64")
+    assert lacks(old, kernel="6.1.0-26-amd64") == ()
+    assert lacks(old.model_copy(update={"default_kernel": ""})) == ()
+    assert lacks(after(reboot_required=True)) == ()
 
 
 @pytest.mark.parametrize(
@@ -116,13 +129,29 @@ def test_what_two_attempts_want_is_from_the_first_to_the_last_version() -> None:
             {"reboot_required": True, "reboot_packages": ("libc6", "dbus")},
             ("the system asks for a reboot, for libc6, dbus",),
         ),
-        ({"newest_kernel": "6.1.0-27-amd64"}, ("kernel 6.1.0-26-amd64 runs, 6.1.0-27-amd64 is installed",)),
+        (
+            {"newest_kernel": NEWER, "default_kernel": NEWER},
+            ("kernel 6.1.0-26-amd64 runs, 6.1.0-27-amd64 is installed",),
+        ),
+        ({"newest_kernel": NEWER, "default_kernel": ""}, (f"kernel 6.1.0-26-amd64 runs, {NEWER} is installed",)),
+        ({"newest_kernel": NEWER, "kernel_state": 3}, ()),  # the boot loader starts the one that runs
+        ({"newest_kernel": NEWER, "default_kernel": "", "newest_was_there": True}, ()),
+        (
+            {"newest_kernel": NEWER, "default_kernel": NEWER, "newest_was_there": True},
+            (f"kernel 6.1.0-26-amd64 runs, {NEWER} is installed",),
+        ),
+        ({"newest_kernel": NEWER, "reboot_required": True, "reboot_packages": (KERNEL.package, "linux-base")}, ()),
+        (
+            {"newest_kernel": NEWER, "reboot_required": True, "reboot_packages": (KERNEL.package, "libc6")},
+            (f"the system asks for a reboot, for {KERNEL.package}, libc6",),
+        ),
+        ({"newest_kernel": NEWER, "reboot_required": True}, ("the system asks for a reboot",)),
         ({"newest_kernel": "", "kernel_state": 3}, ("needrestart says that another kernel is pending",)),
         ({"newest_kernel": "", "kernel_state": 2}, ("needrestart says that another kernel is pending",)),
         ({"newest_kernel": "", "kernel_state": 1}, ()),
         ({"newest_kernel": "", "kernel_state": 0}, ()),  # as in a container: it does not know
         (
-            {"newest_kernel": "6.1.0-27-amd64", "kernel_state": 3},
+            {"newest_kernel": NEWER, "default_kernel": NEWER, "kernel_state": 3},
             ("kernel 6.1.0-26-amd64 runs, 6.1.0-27-amd64 is installed",),
         ),
     ],
@@ -171,6 +200,11 @@ def test_some_packages_take_effect_with_a_reboot_only(names: tuple[str, ...], to
             "linux-image-6.1.0-27-amd64 takes effect",
         ),
         (NEEDED, {"intent": intent(changes=(KERNEL,)), "patched_boot": "b0"}, ""),
+        (
+            NEEDED,
+            {"intent": intent(changes=(KERNEL,)), "patched_boot": "b1", "newest_kernel": NEWER},
+            "",
+        ),  # it is pinned
     ],
 )
 def test_no_machine_is_rebooted_twice(rule: RebootRule, changes: dict[str, Any], told: str) -> None:

@@ -97,6 +97,8 @@ def test_a_single_node_is_told_with_its_ticket() -> None:
         "1 pods evicted in 9 s, 0 stay",
         "budget",
     )
+    stuck = drained.model_copy(update={"still_attached": ("volume pv is still attached",)})
+    assert summarize_drain(WANTED, stuck, "prod")[-1] == "volume pv is still attached"
     before = drained.model_copy(update={"cordoned_before": True})
     assert summarize_drain(WANTED, before, "prod")[0] == "w1 was cordoned before, by somebody else, and stays so"
     back = Uncordoned(node="w1", was_cordoned=True, reason="INC-6: a fan", took=11 * SECOND)
@@ -104,3 +106,7 @@ def test_a_single_node_is_told_with_its_ticket() -> None:
         "w1 is in service, for INC-7: its disk is failing; it was cordoned: INC-6: a fan"
     )
     assert summarize_reboot(WANTED, [DONE])[0] == "w1 was rebooted for INC-7: its disk is failing"
+    ill = {"noticed": ("pod n/net is not ready, as before",)}
+    told = f"{DONE.node}: noticed, not a failure: pod n/net is not ready, as before"
+    assert summarize_reboot(WANTED, [DONE.model_copy(update=ill)])[-1] == told
+    assert summarize_uncordon(WANTED, back.model_copy(update=ill))[-1] == told.replace(DONE.node, "w1")

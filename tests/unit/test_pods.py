@@ -38,7 +38,7 @@ def test_a_pod_of_a_deployment() -> None:
     here = Requirement(key="metadata.name", operator=Operator.IN, operands=("w1",))
     hosts = Requirement(key="kubernetes.io/hostname", operator=Operator.IN, operands=("w1", "w2"))
     assert pod.node_terms == (NodeTerm(labels=(hosts,)), NodeTerm(fields=(here,)))
-    assert Toleration(key="node.kubernetes.io/not-ready", exists=True, effect="NoExecute") in pod.tolerations
+    assert Toleration(key="node.kubernetes.io/not-ready", operator="Exists", effect="NoExecute") in pod.tolerations
     assert (pod.grace_period, pod.mirror, pod.is_finished) == (timedelta(seconds=30), False, False)
 
 
@@ -52,7 +52,7 @@ def test_pods_of_other_kinds() -> None:
     assert PODS["db"].claims == ("data-db-0",)
     assert not PODS["sick-7d9dc8779c"].ready
     assert PODS["agent"].controller == Controller(kind="DaemonSet", api_version="apps/v1", name="agent")
-    assert PODS["agent"].tolerations[0] == Toleration(exists=True)
+    assert PODS["agent"].tolerations[0] == Toleration(operator="Exists")
 
 
 def test_a_pod_that_nobody_has_started() -> None:
@@ -65,7 +65,7 @@ def test_a_pod_that_nobody_has_started() -> None:
         }
     )
     assert (pod.node, pod.phase, pod.ready, pod.controller, pod.claims) == ("", "Unknown", False, None, ())
-    assert pod.node_terms is None
+    assert (pod.node_terms, pod.own_claims) == (None, ("b-scratch",))
 
 
 def test_budgets() -> None:

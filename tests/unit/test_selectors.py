@@ -6,7 +6,7 @@ from tasks.models.nodes import KubeNode
 from tasks.models.pods import LabelSelector, NodeTerm, Operator, Requirement, Toleration
 from tasks.policy.selectors import holds, selects, suits, tolerates, untolerated
 
-LABELS = {"app": "web", "tier": "front", "weight": "7", "name": "seven"}
+LABELS = {"app": "web", "tier": "front", "weight": "7", "name": "seven", "ten": "1_0", "large": "9" * 20}
 
 
 def requirement(key: str, operator: Operator, *values: str) -> Requirement:
@@ -34,6 +34,9 @@ def requirement(key: str, operator: Operator, *values: str) -> Requirement:
         ("name", Operator.GT, ("1",), False),
         ("gone", Operator.LT, ("1",), False),
         ("weight", Operator.LT, (), False),
+        ("ten", Operator.GT, ("1",), False),  # 1_0 is no number
+        ("large", Operator.GT, ("1",), False),
+        ("app", Operator("Near"), ("web",), False),  # of a newer API
     ],
 )
 def test_a_requirement(key: str, operator: Operator, values: tuple[str, ...], *, expected: bool) -> None:
@@ -79,18 +82,48 @@ def test_one_term_of_node_affinity_has_to_hold(terms: tuple[NodeTerm, ...] | Non
     assert suits(terms, node) is expected
 
 
+NUMBERS = [
+    ("Gt", "100", "200", True),
+    ("Gt", "200", "100", False),
+    ("Gt", "950", "950", False),
+    ("Gt", "-100", "-50", True),
+    ("Gt", "9223372036854775806", "9223372036854775807", True),
+    ("Gt", "1", "9223372036854775808", False),
+    ("Lt", "200", "100", True),
+    ("Lt", "100", "100", False),
+    ("Lt", "0", "-9223372036854775808", True),
+    ("Gt", "0100", "200", False),
+    ("Gt", "+100", "200", False),
+    ("Gt", "100.5", "200", False),
+    ("Gt", "-0", "200", False),
+    ("Gt", "", "200", False),
+    ("Gt", "100", "0200", False),
+    ("Gt", "100", "high", False),
+    ("Lt", "200", "", False),
+    ("Near", "200", "200", False),  # of a newer API: not read as Equal
+]
+"""Operator, value of the toleration, value of the taint: as kubernetes' own table of pkg/apis/core has it."""
+
+
 @pytest.mark.parametrize(
     ("toleration", "taint", "expected"),
     [
         (Toleration(), "gpu=yes:PreferNoSchedule", True),
         (Toleration(), "gpu=yes:NoSchedule", False),
-        (Toleration(exists=True), "gpu=yes:NoExecute", True),
-        (Toleration(exists=True, effect="NoSchedule"), "gpu=yes:NoExecute", False),
-        (Toleration(key="gpu", exists=True), "gpu=no:NoSchedule", True),
+        (Toleration(operator="Exists"), "gpu=yes:NoExecute", True),
+        (Toleration(operator="Exists", effect="NoSchedule"), "gpu=yes:NoExecute", False),
+        (Toleration(key="gpu", operator="Exists"), "gpu=no:NoSchedule", True),
         (Toleration(key="gpu", value="yes"), "gpu=yes:NoSchedule", True),
         (Toleration(key="gpu", value="yes"), "gpu=no:NoSchedule", False),
-        (Toleration(key="other", exists=True), "gpu=yes:NoSchedule", False),
-        (Toleration(key="a.example/role", exists=True), "a.example/role=:NoSchedule", True),
+        (Toleration(key="other", operator="Exists"), "gpu=yes:NoSchedule", False),
+        (Toleration(key="a.example/role", operator="Exists"), "a.example/role=:NoSchedule", True),
+        (Toleration(key="gpu", operator="Exists", value="x"), "gpu=yes:NoSchedule", True),
+        *(
+            (Toleration(key="sla", operator=operator, value=value), f"sla={taint}:NoSchedule", expected)
+            for operator, value, taint, expected in NUMBERS
+        ),
+        (Toleration(key="sla", operator="Gt", value="1", effect="NoExecute"), "sla=2:NoSchedule", False),
+        (Toleration(key="other", operator="Gt", value="1"), "sla=2:NoSchedule", False),
     ],
 )
 def test_a_toleration_is_of_some_taints(toleration: Toleration, taint: str, *, expected: bool) -> None:

@@ -1,0 +1,75 @@
+"""Which kernel a machine boots by default, as far as its boot loader says: grubby's answer, or GRUB's menu, read.
+
+GRUB names its default entry by number, title or id, a submenu before it, separated by `>`.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+ASK = r"""if command -v grubby > /dev/null; then grubby --default-kernel 2> /dev/null | sed -n 's|.*/vmlinuz-|default_kernel |p'
+else
+  for menu in /boot/grub/grub.cfg /boot/grub2/grub.cfg; do
+    [ -e "$menu" ] || continue
+    echo "boot_menu $(grep -e '^[[:space:]]*\(menuentry\|submenu\|linux\|set default=\|}\)' "$menu" | encoded)"
+    for name in next_entry saved_entry; do sed -n "s/^$name=/boot_$name /p" "$(dirname "$menu")/grubenv" 2> /dev/null; done
+    break
+  done
+fi
+"""
+"""Prints one of both; nothing on a machine with another boot loader. `encoded` is the caller's."""
+
+_ENTRY = re.compile(r"""\s*(?P<kind>menuentry|submenu)\s+(?P<quote>['"])(?P<title>.*?)(?P=quote)(?P<rest>.*)""")
+_ID = re.compile(r"""(?:\$menuentry_id_option|--id)[ =]+['"]?([^'" ]+)""")
+_LINUX = re.compile(r"\s*linux(?:16|efi)?\s+\S*/vmlinuz-(\S+)")
+_DEFAULT = re.compile(r"""\s*set default=['"]?([^'"]*)""")
+NEXT, SAVED = "${next_entry}", "${saved_entry}"
+
+
+@dataclass
+class _Entry:
+    """An entry of the menu, or a submenu."""
+
+    names: tuple[str, ...] = ()
+    kernel: str = ""
+    entries: list["_Entry"] = field(default_factory=list)
+
+
+def default_kernel(menu: str, *, chosen_once: str = "", saved: str = "", installed: Sequence[str] = ()) -> str:
+    """Of a grub.cfg, and of the variables that its environment keeps; empty where that is not known."""
+    top = _read(menu)
+    wanted = [one for line in menu.splitlines() if (found := _DEFAULT.match(line)) and (one := found[1]) != NEXT]
+    name = chosen_once or (wanted[-1] if wanted else "0").replace(SAVED, saved)
+    kernel = _chosen(top.entries, name or "0")
+    return kernel if kernel in installed else ""
+
+
+def _read(menu: str) -> _Entry:
+    """Line by line, as grub-mkconfig writes it; a brace of something else closes nothing."""
+    top = _Entry()
+    open_ones = [top]
+    for line in menu.splitlines():
+        if entry := _ENTRY.match(line):
+            made = _Entry(names=(entry["title"], *_ID.findall(entry["rest"])))
+            open_ones[-1].entries.append(made)
+            open_ones.append(made)
+        elif linux := _LINUX.match(line):
+            open_ones[-1].kernel = open_ones[-1].kernel or linux[1]
+        elif line.strip() == "}" and len(open_ones) > 1:
+            open_ones.pop()
+    return top
+
+
+def _chosen(entries: Sequence[_Entry], name: str) -> str:
+    """The kernel of that entry; empty for a submenu: which of its entries is started, only GRUB knows."""
+    part, _, rest = name.partition(">")
+    found = _entry(entries, part)
+    if found is None:
+        return ""
+    return _chosen(found.entries, rest) if rest else found.kernel
+
+
+def _entry(entries: Sequence[_Entry], name: str) -> _Entry | None:
+    if name.isdecimal():
+        return entries[int(name)] if int(name) < len(entries) else None
+    return next((one for one in entries if name in one.names), None)
