@@ -184,7 +184,7 @@ class RotationScene:
 
     def nobody(self, state: RotationState, leaves: Iterable[str]) -> dict[str, str]:
         """Kubeconfigs of these leaves with which the API sees nobody, though their certificates are good."""
-        if self.facts.api_problem:
+        if self.facts.api_problem or state.begun:
             return {}
         found = self.proofs(state).nobody
         ends = {path: leaf for path in found for leaf in leaves if path.endswith(f"/{leaf}")}
@@ -194,7 +194,7 @@ class RotationScene:
     def unled(self) -> tuple[str, ...]:
         """Controllers of which none has renewed its lease lately, by the clock of the others; not where a certificate explains it."""
         times = {name: moment for name, text in self.facts.leases.items() if (moment := _moment(text))}
-        if not times:
+        if not times or any(state.begun for state in self.control_planes):
             return ()
         newest = max(times.values())
         reasons = {CONTROLLERS: "controller-manager.conf", SCHEDULER: "scheduler.conf"}

@@ -234,7 +234,8 @@ def test_kubeadm_itself_gives_a_new_certificate_the_names_that_are_kept(tmp_path
     changes = {leaf: name_change(leaf, names, now, "cp1", "192.0.2.11") for leaf, names in has.items()}
     assert changes["apiserver"].in_words == "+DNS:api.example.org, keeps DNS:by.hand, IP:203.0.113.9"
     assert (changes["etcd-server"].in_words, changes["etcd-server"].kept) == ("", ("DNS:db.hand",))
-    made = KubeadmPki(tmp_path / "made", **with_names(now, {leaf: change.kept for leaf, change in changes.items()}))
+    kept: dict[str, Any] = with_names(now, {leaf: change.kept for leaf, change in changes.items()})
+    made = KubeadmPki(tmp_path / "made", **kept)
     made.run("init", "phase", "certs", "all")
     for leaf, path in leaves.items():
         wanted = {*has[leaf], *changes[leaf].added}

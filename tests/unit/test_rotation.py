@@ -556,7 +556,8 @@ def test_what_a_renewal_cures_is_still_proven() -> None:
     first = begun.model_copy(
         update={"left": (OnNode(node="cp1", record=record(taken_from=taken_from(control_plane(days=9)))),)}
     )
-    assert not planned(first, allow_downtime=True).refusals
+    resumed = planned(first.model_copy(update={"leases": {"cp1": "2026-11-25T12:00:00Z"}}), allow_downtime=True)
+    assert (resumed.refusals, resumed.control_plane[0].unproven, resumed.unled) == ((), (), ())
     unsigned = changed(control_plane(days=9), "scheduler.conf", signed=False)
     assert not planned(facts(unsigned, proofs=found), allow_downtime=True).refusals
 
