@@ -259,7 +259,7 @@ def copied(site: Site, backup: str, time: str) -> str:
 
 def backup_of(report: Report) -> str:
     """The id of the backup that a run reports."""
-    return str(evidence_of(report, "prove backup")["backup"])
+    return str(evidence_of(report, "write manifest")["id"])
 
 
 def evidence_of(report: Report, step: str) -> dict[str, Any]:
