@@ -7,7 +7,7 @@ from prefect import flow
 from pydantic import Field, StringConstraints
 
 from tasks.backups import check_store
-from tasks.locks import locked_cluster
+from tasks.locks import locked
 from tasks.models.base import Duration
 from tasks.models.cluster import NAME_PATTERN
 from tasks.models.drain import DrainOptions
@@ -54,6 +54,6 @@ def node_uncordon(
         plan = run.settle(plan_uncordon(facts, request, any_cordon=any_cordon), mode, approve_within)
         if mode is Mode.PLAN or not plan.steps:
             return run.finish(*summarize_service(request, plan))
-        with locked_cluster(cluster, run.run_id, run.holder) as check:
+        with locked(cluster, run.run_id, run.holder) as check:
             done = run.step(uncordon_node, cluster, request, check)
         return run.finish(*summarize_uncordon(request, done))

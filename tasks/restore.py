@@ -117,20 +117,23 @@ def start_etcd(cluster: str, plan: RestorePlan, backup: Backup, check: Callable[
 
 
 @task(**PATIENT, task_run_name="start-api-servers-{cluster}")
-def start_api_servers(cluster: str, plan: RestorePlan) -> None:
+def start_api_servers(cluster: str, plan: RestorePlan, check: Callable[[], None]) -> None:
     """Until each says on its own node that it is ready."""
+    check()
     _start(cluster, plan, (API_SERVER,))
 
 
 @task(**PATIENT, task_run_name="start-controllers-{cluster}")
-def start_controllers(cluster: str, plan: RestorePlan) -> None:
+def start_controllers(cluster: str, plan: RestorePlan, check: Callable[[], None]) -> None:
     """Controller managers and schedulers, which find API servers that are ready."""
+    check()
     _start(cluster, plan, CONTROLLERS)
 
 
 @task(**ACT, task_run_name="restart-kubelets-{cluster}")
-def restart_kubelets(cluster: str, plan: RestorePlan) -> None:
+def restart_kubelets(cluster: str, plan: RestorePlan, check: Callable[[], None]) -> None:
     """On all nodes: they must not go on with what they remember."""
+    check()
     handle = open_cluster(cluster)
     on_all(lambda name: _run(handle, name, restore.restart_kubelet()), plan.nodes)
 
@@ -179,8 +182,9 @@ def prove_recovery(cluster: str, plan: RestorePlan, backup: Backup) -> Recovered
 
 
 @task(**ACT, task_run_name="end-restore-{cluster}")
-def end_restore(cluster: str, plan: RestorePlan) -> None:
+def end_restore(cluster: str, plan: RestorePlan, check: Callable[[], None]) -> None:
     """The traces that a later run would go on from are put away."""
+    check()
     handle = open_cluster(cluster)
     on_all(lambda name: _run(handle, name, restore.end(plan.id)), plan.machines)
 
@@ -191,9 +195,11 @@ def roll_back(cluster: str, plan: RestorePlan, check: Callable[[], None]) -> Sto
     handle = open_cluster(cluster)
     check()
     park(handle, plan.control_planes, (API_SERVER, *CONTROLLERS))
+    check()
     park(handle, plan.machines, (ETCD,))
     check()
     on_all(lambda target: _run(handle, target.node, restore.swap_back(plan.id, target.member)), plan.targets)
+    check()
     unpark(handle, plan.machines, PODS)
     on_all(lambda name: _run(handle, name, restore.forget(plan.id)), plan.machines)
     return Stopped(nodes=plan.machines)
