@@ -200,10 +200,7 @@ class _Lock:
                     return
                 self._put_back()
             if standing.lost:
-                raise Refused(
-                    f"{standing.lost}, and renews it",
-                    hint=f"let it end, or cancel flow run {standing.run_id}; then run this again",
-                )
+                raise _taken(standing)
             if _now() >= end:
                 raise NotYet(standing.waits, hint="if that is over, run it again")
             if standing.waits != told and _now() - began > 1:
@@ -237,8 +234,8 @@ class _Lock:
         self._attempted.add(name)
         try:
             told = port.take(found)
-        except RunbookError as error:
-            self._set(name, policy.unwritten(self._places[name], error.problem))
+        except Exception as error:  # noqa: BLE001 - as in `_ask`
+            self._set(name, policy.unwritten(self._places[name], _problem_of(error)))
             return
         self._set_written(name, told, asked)
 
@@ -310,10 +307,11 @@ class _Lock:
                 self._set_written(name, port.take(place.found), asked)
             else:
                 self._set(name, policy.seen(place, port.look(), self._terms, Call(asked=asked, answered=_now())))
-        except RunbookError as error:
+        except Exception as error:  # noqa: BLE001 - whatever it was, this place did not answer
+            problem = _problem_of(error)
             if question is Question.RENEW and not place.problem:
-                self._log.warning("%s could not be renewed, which is tried again: %s", name, error)
-            self._set(name, policy.missed(place, error.problem))
+                self._log.warning("%s could not be renewed, which is tried again: %s", name, problem)
+            self._set(name, policy.missed(place, problem))
         else:
             if question is Question.RENEW and place.problem and not self._places[name].lost:
                 self._log.info("%s is renewed again", name)
@@ -396,6 +394,20 @@ def _find_voters(handle: Cluster, nodes: Sequence[str], lost: Sequence[str], *, 
 
 def _labelled(handle: Cluster) -> set[str]:
     return {node.name for node in look_at_nodes(handle.kube) if node.control_plane}
+
+
+def _taken(standing: Standing) -> Refused:
+    if not standing.run_id:
+        return Refused(standing.lost, hint="let that one end; then run this again")
+    return Refused(
+        f"{standing.lost}, and renews it",
+        hint=f"let it end, or cancel flow run {standing.run_id}; then run this again",
+    )
+
+
+def _problem_of(error: Exception) -> str:
+    """Of an answer, or of one that nobody expected: a thread that died of it would renew nothing more."""
+    return error.problem if isinstance(error, RunbookError) else f"{type(error).__name__}: {error}"
 
 
 def _now() -> float:

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tasks import locks
+from tasks import leases, locks
 from tasks.cluster import close_clusters
 from tasks.errors import NotYet, Refused
 from tasks.leases import COLLECTION, PLACE
@@ -195,6 +195,33 @@ def test_a_run_has_the_lock_and_gives_it_back_also_after_a_failure(control_plane
         fail_with_the_lock("run-2")
     assert spec_of(control_plane)["leaseTransitions"] == 1
     assert not spec_of(control_plane).get("holderIdentity")
+
+
+@pytest.mark.usefixtures("clusters")
+def test_a_conflict_while_it_is_given_back_is_no_reason_to_keep_it(
+    control_plane: ControlPlane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody writes to the Lease between the look and the change: the API server refuses the change with 409."""
+    freed, conflicts = leases._freed, iter((True, True, False))  # noqa: SLF001 - in its middle
+
+    def with_conflicts(lease: dict[str, Any]) -> dict[str, Any]:
+        if next(conflicts):
+            control_plane.api.patch(PLACE, {"metadata": {"labels": {"seen": str(time.monotonic_ns())}}})
+        return freed(lease)
+
+    with locked("run-1", lasting=LONG):
+        monkeypatch.setattr(leases, "_freed", with_conflicts)
+    assert not spec_of(control_plane).get("holderIdentity")
+
+
+@pytest.mark.usefixtures("clusters")
+def test_a_lease_that_makes_no_sense_is_not_free(control_plane: ControlPlane) -> None:
+    """One of another program is watched like any other."""
+    odd = {"metadata": {"name": "kube-runbooks", "annotations": {}}, "spec": {"holderIdentity": "somebody"}}
+    control_plane.api.create(COLLECTION, odd)
+    with locked("run-1") as check:
+        check()
+        assert holder_of(control_plane) == "run-1"
 
 
 @pytest.mark.usefixtures("clusters")
