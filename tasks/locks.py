@@ -381,7 +381,7 @@ def _find_voters(handle: Cluster, nodes: Sequence[str], lost: Sequence[str], *, 
     told = handle.who_is_control_plane()
     known = {name for name, is_one in told.items() if is_one is True}
     silent = {name for name, is_one in told.items() if isinstance(is_one, RunbookError)}
-    if (silent or not known) and (known or silent or handle.profile.kubernetes.kubeconfig):
+    if silent or (not known and handle.profile.kubernetes.kubeconfig):
         try:
             labelled = wait_for(lambda: _labelled(handle), timedelta() if without_api else LEASE)
             known, silent = known | (labelled & set(told)), set()
