@@ -18,7 +18,7 @@ from tasks.ca_rotation import (
     put_halves_away,
 )
 from tasks.certificates import read_certificate_rules
-from tasks.locks import locked_everywhere
+from tasks.locks import locked
 from tasks.models.base import Duration
 from tasks.models.ca_rotation import Authority, CaRotationOptions, CaRotationPlan, NodeStaged, Stage, StageOrders
 from tasks.models.cluster import NAME_PATTERN
@@ -67,7 +67,7 @@ def ca_rotation(
         if mode is Mode.PLAN or not plan.steps:
             return run.finish(*summarize_ca_rotation_plan(plan))
         orders = StageOrders(options=options, run_id=run.run_id)
-        with locked_everywhere(cluster, plan.machines, run.run_id, run.holder) as check:
+        with locked(cluster, run.run_id, run.holder, plan.machines, without_api=True) as check:
             run.way_back(way_back(cluster, plan))
             return run.finish(*_bring(run, plan, orders, cluster, check))
 

@@ -9,7 +9,7 @@ from pydantic import Field, StringConstraints
 
 from tasks.backups import check_store
 from tasks.certificates import read_certificate_rules
-from tasks.locks import locked_everywhere
+from tasks.locks import locked
 from tasks.models.base import Duration
 from tasks.models.cluster import NAME_PATTERN
 from tasks.models.plan import Mode
@@ -68,7 +68,7 @@ def cert_rotation(
         plan = run.settle(plan, mode, approve_within)
         if mode is Mode.PLAN or not plan.steps:
             return run.finish(*summarize_rotation_plan(plan))
-        with locked_everywhere(cluster, plan.machines, run.run_id, run.holder) as check:
+        with locked(cluster, run.run_id, run.holder, plan.machines, without_api=True) as check:
             return run.finish(*_rotate(run, plan, options, cluster, check))
 
 

@@ -8,7 +8,7 @@ from pydantic import Field, StringConstraints
 
 from tasks.backups import check_store
 from tasks.issue import issue_certificates, observe_issue, prove_issued
-from tasks.locks import locked_nodes
+from tasks.locks import locked
 from tasks.models.base import Duration
 from tasks.models.cluster import NAME_PATTERN
 from tasks.models.issue import IssueRequest
@@ -53,7 +53,7 @@ def certificate_issue(
         plan = run.settle(plan, mode, approve_within)
         if mode is Mode.PLAN or not plan.steps:
             return run.finish(*summarize_issue_plan(plan))
-        with locked_nodes(cluster, request.machines, run.run_id) as check:
+        with locked(cluster, run.run_id, run.holder, request.machines, without_api=True) as check:
             issued = run.step(issue_certificates, cluster, plan, request, run.run_id, check)
             proven = run.step(prove_issued, cluster, request)
         return run.finish(*summarize_issue(issued, proven))

@@ -7,7 +7,8 @@ from prefect import flow
 from pydantic import Field, StringConstraints
 
 from tasks.etcd import observe_etcd
-from tasks.maintenance import defragment_member, disarm_nospace
+from tasks.locks import locked
+from tasks.maintenance import defragment_member, disarm_nospace, look_at_control_plane
 from tasks.models.base import Duration
 from tasks.models.cluster import NAME_PATTERN, RouteChoice
 from tasks.models.maintenance import Worth
@@ -49,14 +50,17 @@ def etcd_maintenance(
     """
     with runbook(cluster) as run:
         facts = run.step(observe_etcd, cluster, route)
+        seen = run.step(look_at_control_plane, cluster)
         records = run.step(observe_records, cluster)
-        wanted = plan_maintenance(facts, worth, allow_downtime=allow_downtime)
+        wanted = plan_maintenance(facts, worth, seen, allow_downtime=allow_downtime)
         plan = run.settle(mind_records(wanted, records, "etcd_maintenance", cluster), mode, approve_within)
-        if mode is Mode.PLAN:
+        if mode is Mode.PLAN or not plan.steps:
             return run.finish(*summarize_maintenance_plan(plan))
-        done = [
-            run.step(defragment_member, cluster, member, worth, route, allow_downtime=allow_downtime)
-            for member in plan.defragment
-        ]
-        disarmed = run.step(disarm_nospace, cluster, route) if plan.nospace else None
+        # An etcd that is full takes no Lease.
+        with locked(cluster, run.run_id, run.holder, without_api=bool(plan.nospace)) as check:
+            done = [
+                run.step(defragment_member, cluster, member, worth, route, check, allow_downtime=allow_downtime)
+                for member in plan.defragment
+            ]
+            disarmed = run.step(disarm_nospace, cluster, route, check) if plan.nospace else None
         return run.finish(*summarize_maintenance(done, disarmed))

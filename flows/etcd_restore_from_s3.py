@@ -9,7 +9,7 @@ from prefect import flow
 from pydantic import StringConstraints
 
 from tasks.backups import check_store
-from tasks.locks import locked_nodes
+from tasks.locks import locked
 from tasks.models.cluster import NAME_PATTERN
 from tasks.models.plan import Mode, PlanOrApply
 from tasks.models.report import Report
@@ -94,7 +94,7 @@ def etcd_restore_from_s3(
             return run.finish(*summarize_restore_plan(plan))
         if plan.ended:
             return run.finish(f"an earlier attempt of this run has restored backup {plan.backup} to the end")
-        with locked_nodes(cluster, plan.machines, run.run_id) as check:
+        with locked(cluster, run.run_id, run.holder, plan.machines, lost=lost, without_api=True) as check:
             if not plan.serving:
                 run.way_back(_rollback_command(cluster, lost))
                 run.step(prepare_data, cluster, plan, manifest, check)
@@ -102,11 +102,11 @@ def etcd_restore_from_s3(
                 run.step(swap_data, cluster, plan, check)
             etcd = run.step(start_etcd, cluster, plan, manifest, check)
             run.way_back("")
-            run.step(start_api_servers, cluster, plan)
-            run.step(start_controllers, cluster, plan)
-            run.step(restart_kubelets, cluster, plan)
+            run.step(start_api_servers, cluster, plan, check)
+            run.step(start_controllers, cluster, plan, check)
+            run.step(restart_kubelets, cluster, plan, check)
             proof = run.step(prove_recovery, cluster, plan, manifest)
-            ended = run.step(end_restore, cluster, plan)
+            ended = run.step(end_restore, cluster, plan, check)
         return run.finish(*summarize_restore(plan, etcd, proof, ended))
 
 
@@ -115,7 +115,7 @@ def _roll_back(run: Run, cluster: str, mode: PlanOrApply, confirmed: str, lost: 
     plan: RestorePlan = run.settle(plan_rollback(facts, cluster=cluster, confirm=confirmed, lost=lost))
     if mode is Mode.PLAN:
         return run.finish(*summarize_restore_plan(plan))
-    with locked_nodes(cluster, plan.machines, run.run_id) as check:
+    with locked(cluster, run.run_id, run.holder, plan.machines, lost=lost, without_api=True) as check:
         done = run.step(roll_back, cluster, plan, check)
     return run.finish(*summarize_rollback(plan, done))
 

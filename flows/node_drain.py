@@ -7,7 +7,7 @@ from prefect import flow
 from pydantic import Field, StringConstraints
 
 from tasks.backups import check_store
-from tasks.locks import locked_cluster
+from tasks.locks import locked
 from tasks.models.base import Duration
 from tasks.models.cluster import NAME_PATTERN
 from tasks.models.drain import DrainOptions
@@ -54,6 +54,6 @@ def node_drain(
         plan = run.settle(plan_drain(facts, request), mode, approve_within)
         if mode is Mode.PLAN or not plan.steps:
             return run.finish(*summarize_service(request, plan))
-        with locked_cluster(cluster, run.run_id, run.holder) as check:
+        with locked(cluster, run.run_id, run.holder) as check:
             drained = run.step(drain_node, cluster, request, options, check)
         return run.finish(*summarize_drain(request, drained, cluster))

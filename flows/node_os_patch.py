@@ -8,7 +8,7 @@ from prefect import flow
 from pydantic import Field, StringConstraints
 
 from tasks.backups import check_store
-from tasks.locks import locked_cluster
+from tasks.locks import locked
 from tasks.models.base import Duration
 from tasks.models.cluster import NAME_PATTERN
 from tasks.models.patch import NodePatched, PatchOptions, PatchOrders, PatchPlan, Waits, WavePatched
@@ -58,7 +58,7 @@ def node_os_patch(
             return run.skip(*summarize_patch_plan(plan))
         if mode is Mode.PLAN or not plan.nodes:
             return run.finish(*summarize_patch_plan(plan))
-        with locked_cluster(cluster, run.run_id, run.holder) as check:
+        with locked(cluster, run.run_id, run.holder) as check:
             return run.finish(*_patch(run, plan, options, cluster, check))
 
 

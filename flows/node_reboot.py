@@ -7,7 +7,7 @@ from prefect import flow
 from pydantic import Field, StringConstraints
 
 from tasks.backups import check_store
-from tasks.locks import locked_cluster
+from tasks.locks import locked
 from tasks.models.base import Duration
 from tasks.models.cluster import NAME_PATTERN
 from tasks.models.node_service import NodeName, Reason, RebootOptions, Request, Ticket
@@ -71,7 +71,7 @@ def node_reboot(
             ticket=ticket,
             urgent=True,
         )
-        with locked_cluster(cluster, run.run_id, run.holder) as check:
+        with locked(cluster, run.run_id, run.holder) as check:
             done = run.step(patch_node, cluster, plan.nodes[0], orders, check)
-        run.step(note_reboot, cluster, request)
+            run.step(note_reboot, cluster, request, check)
         return run.finish(*summarize_reboot(request, done.nodes))

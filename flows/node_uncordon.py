@@ -7,7 +7,7 @@ from prefect import flow
 from pydantic import Field, StringConstraints
 
 from tasks.backups import check_store
-from tasks.locks import locked_cluster
+from tasks.locks import locked
 from tasks.models.base import Duration
 from tasks.models.cluster import NAME_PATTERN
 from tasks.models.drain import DrainOptions
@@ -57,6 +57,6 @@ def node_uncordon(
         plan = run.settle(wanted, mode, approve_within)
         if mode is Mode.PLAN or not plan.steps:
             return run.finish(*summarize_service(request, plan))
-        with locked_cluster(cluster, run.run_id, run.holder) as check:
+        with locked(cluster, run.run_id, run.holder) as check:
             done = run.step(uncordon_node, cluster, request, check, allow_unhealthy=allow_unhealthy)
         return run.finish(*summarize_uncordon(request, done))

@@ -10,7 +10,7 @@ from pydantic import Field, StringConstraints
 from flows.etcd_backup_to_s3 import etcd_backup_to_s3
 from tasks.backups import check_store, recent_backup
 from tasks.errors import Refused
-from tasks.locks import locked_cluster
+from tasks.locks import locked
 from tasks.models.backups import Backup
 from tasks.models.base import Duration
 from tasks.models.cluster import NAME_PATTERN
@@ -73,7 +73,7 @@ def rolling_upgrade(
                 return run.finish(*summary, *summarize_upgrade_plan(plan))
             if options.approve_chain_at_once:
                 approved = plan  # the chain stands in it; what is worse later is asked about
-            with locked_cluster(cluster, run.run_id, run.holder) as check:
+            with locked(cluster, run.run_id, run.holder) as check:
                 summary += _upgrade(run, plan, options, cluster, check)
             if not plan.hops[1:]:
                 return run.finish(*summary)
@@ -101,7 +101,7 @@ def _upgrade(
             done += came.nodes
             failed |= came.failed
     proof = run.step(prove_upgraded, cluster, plan, staged, tuple(failed))
-    run.step(trim_kubeadm_backups, cluster, plan, options.keep_kubeadm_backups)
+    run.step(trim_kubeadm_backups, cluster, plan, options.keep_kubeadm_backups, check)
     return summarize_upgrade(plan, backup, done, failed, proof)
 
 

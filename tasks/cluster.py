@@ -3,7 +3,7 @@
 import atexit
 import shlex
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -18,7 +18,7 @@ from tasks.clients.etcd import Credentials, EtcdClient
 from tasks.clients.kube import KubeClient, KubeServer, KubeUser
 from tasks.clients.objectstore import ObjectStore, StoreKeys
 from tasks.clients.ssh import SshNode, SshTarget
-from tasks.errors import NotYet, Refused
+from tasks.errors import NotYet, Refused, RunbookError
 from tasks.models.cluster import ClusterProfile, EtcdEndpoint, EtcdOnNode, Route
 from tasks.models.restore import PARKED
 from tasks.policy.certificates import what_is_wrong_with
@@ -73,24 +73,44 @@ class Cluster:
     @cached_property
     def control_planes(self) -> tuple[str, ...]:
         """Nodes of the profile that have an API server's manifest, if only where a run that died has put it; `NotYet` when none can be asked."""
-        manifest = shlex.quote(f"{self.profile.kubeadm.folder}/manifests/kube-apiserver.yaml")
-        script = f"test -e {manifest} || test -e {PARKED}/kube-apiserver.yaml"
-
-        def has_one(name: str) -> bool | None:
-            try:
-                return self.node(name).run(script, timeout=CALL, sudo=True, check=False).status == 0
-            except NotYet:
-                return None
-
-        names = [node.name for node in self.profile.nodes]
-        told = dict(zip(names, on_all(has_one, names), strict=True))
-        found = tuple(name for name, has in told.items() if has)
+        told = self.who_is_control_plane()
+        for answer in told.values():
+            if isinstance(answer, Refused):
+                raise answer
+        found = tuple(name for name, has_one in told.items() if has_one is True)
         if not found:
             raise NotYet(
-                f"none of {', '.join(names) or 'no nodes'} is a control plane node that can be reached",
+                f"none of {', '.join(told) or 'no nodes'} is a control plane node that can be reached",
                 hint="check nodes: and ssh: of the profile, or give kubernetes.kubeconfig",
             )
         return found
+
+    def who_is_control_plane(self) -> dict[str, bool | RunbookError]:
+        """All nodes of the profile, asked now; the reason for one that does not answer."""
+        manifest = shlex.quote(f"{self.profile.kubeadm.folder}/manifests/kube-apiserver.yaml")
+        script = f"test -e {manifest} || test -e {PARKED}/kube-apiserver.yaml"
+
+        def has_one(name: str) -> bool | RunbookError:
+            try:
+                return self.node(name).run(script, timeout=CALL, sudo=True, check=False).status == 0
+            except RunbookError as error:
+                return error
+
+        names = [node.name for node in self.profile.nodes]
+        return dict(zip(names, on_all(has_one, names), strict=True))
+
+    def own_kube(self, control_planes: Sequence[str], limit: timedelta) -> KubeClient:
+        """A client with connections of its own, for one task: by the profile's kubeconfig, and through SSH to these nodes' own servers.
+
+        `limit` is for one request. Whoever asked for it closes it.
+        """
+        through_ssh = [self._server_on(name) for name in control_planes]
+        reference = self.profile.kubernetes.kubeconfig
+        if not reference:
+            return KubeClient(through_ssh, lambda: self._administrator_of(control_planes), limit)
+        config = parse_kubeconfig(resolve_secret(reference, "kubernetes.kubeconfig"), "kubernetes.kubeconfig")
+        server = KubeServer("api", lambda: nullcontext(config.server), config.tls_server_name)
+        return KubeClient([server, *through_ssh], lambda: _user(config), limit)
 
     def node(self, name: str) -> SshNode:
         """The SSH connection to a node, opened on first use and kept."""
@@ -150,8 +170,11 @@ class Cluster:
 
     def _administrator(self) -> KubeUser:
         """As the first control plane node that can be asked has it in its admin.conf, read over SSH into memory."""
+        return self._administrator_of(self.control_planes)
+
+    def _administrator_of(self, names: Sequence[str]) -> KubeUser:
         path, problems = f"{self.profile.kubeadm.folder}/admin.conf", []
-        for name in self.control_planes:
+        for name in names:
             try:
                 text = self.node(name).read_file(path, sudo=True).decode()
             except NotYet as error:

@@ -82,7 +82,8 @@ def uncordon_node(cluster: str, request: Request, check: Check, *, allow_unhealt
 
 
 @task(**ACT, task_run_name="note-reboot-{request.node}")
-def note_reboot(cluster: str, request: Request) -> None:
+def note_reboot(cluster: str, request: Request, check: Check) -> None:
     """In an annotation: when, for which ticket, and why."""
+    check()
     when = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
     annotate(open_cluster(cluster).kube, request.node, {REBOOTED: f"{when} {request.in_words}"})

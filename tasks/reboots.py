@@ -9,7 +9,7 @@ import time
 from datetime import UTC, datetime, timedelta
 
 from tasks.cluster import Cluster
-from tasks.errors import CommandFailed, RunbookError
+from tasks.errors import CommandFailed, NotYet, RunbookError
 from tasks.history import keep_evidence
 from tasks.logs import log_about
 from tasks.models.patch import Rebooted
@@ -69,12 +69,21 @@ def reboot(work: NodeWork, boot: str, limit: timedelta) -> Rebooted:
     began = time.monotonic()
     watch = _Watch(work.name, boot)
     with work.part("reboot"):
-        while not (after := _ask(work.handle, watch)):
-            work.check()
+        while not (_is_ours(work, watch) and (after := _ask(work.handle, watch))):
             if time.monotonic() - began >= limit.total_seconds():
                 raise _not_back(work, watch, limit)
             time.sleep(LOOK_EVERY.total_seconds())
     return Rebooted(before=boot, after=after, away=timedelta(seconds=round(time.monotonic() - began, 1)))
+
+
+def _is_ours(work: NodeWork, watch: _Watch) -> bool:
+    """The lock is known to be: on the only control plane node it is this very machine that has to say so."""
+    try:
+        work.check()
+    except NotYet as error:
+        watch.saw(error.problem, silent=True)
+        return False
+    return True
 
 
 def _ask(handle: Cluster, watch: _Watch) -> str:

@@ -121,20 +121,23 @@ def start_etcd(cluster: str, plan: RestorePlan, backup: Backup, check: Callable[
 
 
 @task(**PATIENT, task_run_name="start-api-servers-{cluster}")
-def start_api_servers(cluster: str, plan: RestorePlan) -> None:
+def start_api_servers(cluster: str, plan: RestorePlan, check: Callable[[], None]) -> None:
     """Until each says on its own node that it is ready."""
+    check()
     _start(cluster, plan, (API_SERVER,))
 
 
 @task(**PATIENT, task_run_name="start-controllers-{cluster}")
-def start_controllers(cluster: str, plan: RestorePlan) -> None:
+def start_controllers(cluster: str, plan: RestorePlan, check: Callable[[], None]) -> None:
     """Controller managers and schedulers, which find API servers that are ready."""
+    check()
     _start(cluster, plan, CONTROLLERS)
 
 
 @task(**ACT, task_run_name="restart-kubelets-{cluster}")
-def restart_kubelets(cluster: str, plan: RestorePlan) -> None:
+def restart_kubelets(cluster: str, plan: RestorePlan, check: Callable[[], None]) -> None:
     """On all nodes: they must not go on with what they remember."""
+    check()
     handle = open_cluster(cluster)
     on_all(lambda name: _run(handle, name, restore.restart_kubelet()), plan.nodes)
 
@@ -183,8 +186,9 @@ def prove_recovery(cluster: str, plan: RestorePlan, backup: Backup) -> Recovered
 
 
 @task(**ACT, task_run_name="end-restore-{cluster}")
-def end_restore(cluster: str, plan: RestorePlan) -> Ended:
+def end_restore(cluster: str, plan: RestorePlan, check: Callable[[], None]) -> Ended:
     """The traces that a later run would go on from are put away; what is kept is named."""
+    check()
     handle = open_cluster(cluster)
     members = {target.node: target.member for target in plan.targets}
 
@@ -202,6 +206,7 @@ def roll_back(cluster: str, plan: RestorePlan, check: Callable[[], None]) -> Rol
     handle = open_cluster(cluster)
     check()
     park(handle, plan.control_planes, (API_SERVER, *CONTROLLERS))
+    check()
     park(handle, plan.machines, (ETCD,))
     check()
     attempts = plan.record.attempts
@@ -209,6 +214,7 @@ def roll_back(cluster: str, plan: RestorePlan, check: Callable[[], None]) -> Rol
         lambda target: restore.parse_kept(_run(handle, target.node, restore.swap_back(attempts, target.member))),
         plan.targets,
     )
+    check()
     unpark(handle, plan.machines, PODS)
     on_all(lambda name: _run(handle, name, restore.forget(plan.record)), plan.machines)
     on_all(lambda name: _run(handle, name, restore.close(plan.record)), plan.machines)

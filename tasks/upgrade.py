@@ -226,9 +226,10 @@ def prove_upgraded(cluster: str, plan: UpgradePlan, staged: Staged, failed: tupl
 
 
 @task(**ACT, task_run_name="trim-kubeadm-backups-{cluster}")
-def trim_kubeadm_backups(cluster: str, plan: UpgradePlan, keep: int) -> Trimmed:
+def trim_kubeadm_backups(cluster: str, plan: UpgradePlan, keep: int, check: Check) -> Trimmed:
     """Removes kubeadm's copies from before older upgrades, of each kind all but the newest `keep`."""
     handle = open_cluster(cluster)
+    check()
 
     def trim(node: NodeUpgrade) -> tuple[str, ...]:
         done = handle.node(node.name).run(upgrade.trim_backups(keep), timeout=TRIM_LIMIT, sudo=True)

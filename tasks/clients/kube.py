@@ -106,9 +106,11 @@ class KubeClient:
             change whose answer was lost is unknown: look before it is done again.
     """
 
-    def __init__(self, servers: Sequence[KubeServer], user: Callable[[], KubeUser]) -> None:
+    def __init__(self, servers: Sequence[KubeServer], user: Callable[[], KubeUser], limit: timedelta = CALL) -> None:
+        """`limit` is for one request to one server."""
         self._servers = list(servers)
         self._user = user
+        self._limit = limit
         self._lock = threading.RLock()
         self._link: _Link | None = None
 
@@ -239,7 +241,7 @@ class KubeClient:
     def _open_first(self, servers: Sequence[KubeServer], tried: set[str], problems: list[str]) -> "_Link | None":
         for server in servers:
             try:
-                self._link = _Link(server, self._user())
+                self._link = _Link(server, self._user(), self._limit)
             except NotYet as error:
                 tried.add(server.name)
                 problems.append(error.problem)
@@ -257,8 +259,9 @@ class KubeClient:
 class _Link:
     """Connections to one server."""
 
-    def __init__(self, server: KubeServer, user: KubeUser) -> None:
+    def __init__(self, server: KubeServer, user: KubeUser, limit: timedelta) -> None:
         self.server = server
+        self._limit = limit
         self._opened = server.open()
         place = str(self._opened.__enter__())
         self._host = place if place.startswith("https://") else "https://kubernetes"
@@ -283,7 +286,7 @@ class _Link:
             f"{self._host}{where}",
             body=None if body is None else json.dumps(body).encode(),
             headers=headers,
-            timeout=urllib3.Timeout(connect=5, read=CALL.total_seconds()),
+            timeout=urllib3.Timeout(connect=5, read=self._limit.total_seconds()),
             retries=False,
         )
         wait = answer.headers.get("Retry-After", "")

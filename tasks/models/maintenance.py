@@ -11,6 +11,15 @@ from tasks.models.plan import Plan
 MIB = 2**20
 
 
+class ControlPlaneSeen(Model):
+    """Control plane nodes as the API has them: which of them may be away any moment."""
+
+    names: tuple[str, ...] = ()
+    out: dict[str, str] = Field(default={}, description="cordoned, or not Ready: by name, with the reason")
+    unseen: str = Field(default="", description="why the API could not be asked")
+    no_way: bool = Field(default=False, description="the profile has no way to any API")
+
+
 class Worth(Model):
     """A member that is defragmented serves nothing for seconds per GB: only when it frees this much."""
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from tasks.models.etcd import EtcdFacts, Member, MemberStatus
-from tasks.models.maintenance import MIB, MaintenancePlan, Worth
+from tasks.models.maintenance import MIB, ControlPlaneSeen, MaintenancePlan, Worth
 from tasks.models.plan import Caution, Plan, Refusal, Skip, Step, figure
 from tasks.policy.quorum import what_ails, what_keeps_it
 from tasks.policy.sources import MAX_RAFT_LAG, QUOTA_WARNING_PERCENT
@@ -13,16 +13,24 @@ DEFAULT_QUOTA = 2 * 2**30
 
 ALARM_STEP = "run etcd_maintenance: it ends NOSPACE when there is space; for CORRUPT replace the member"
 
+UNSEEN = "the API does not say which control plane nodes are cordoned or not Ready"
+
 FREE_PERCENT = 10
 """Of its quota that a member has to have free before its alarm ends: else the next writes raise it again."""
 
 
-def plan_maintenance(facts: EtcdFacts, worth: Worth, *, allow_downtime: bool = False) -> MaintenancePlan:
-    """Followers first, by name, the leader last. Refused while any voting member is not healthy: it could be needed."""
+def plan_maintenance(
+    facts: EtcdFacts, worth: Worth, seen: ControlPlaneSeen | None = None, *, allow_downtime: bool = False
+) -> MaintenancePlan:
+    """Followers first, by name, the leader last. Refused while any voting member is not healthy: it could be needed.
+
+    Members on control plane nodes that are cordoned or not Ready do not count for the quorum: they may go away any moment.
+    """
+    facts, seen = on_nodes(facts, seen or ControlPlaneSeen()), seen or ControlPlaneSeen()
     nospace = tuple(member.id for member in facts.members if member.status and "NOSPACE" in member.status.alarms)
     chosen = {id(member): _why(member, worth, nospace=bool(nospace)) for member in facts.members}
     members = sorted((member for member in facts.members if chosen[id(member)]), key=_order)
-    refusals = _refusals(facts.members, members, nospace=bool(nospace), allow_downtime=allow_downtime)
+    refusals = _refusals(facts.members, members, seen, nospace=bool(nospace), allow_downtime=allow_downtime)
     return MaintenancePlan(
         defragment=tuple(members),
         nospace=nospace,
@@ -46,9 +54,33 @@ def plan_maintenance(facts: EtcdFacts, worth: Worth, *, allow_downtime: bool = F
             for member in facts.members
             if member not in members
         ),
-        cautions=tuple(caution for member in facts.members for caution in _cautions(member)),
+        cautions=(*(caution for member in facts.members for caution in _cautions(member)), *_no_lock(seen, members)),
         refusals=refusals,
     )
+
+
+def on_nodes(facts: EtcdFacts, seen: ControlPlaneSeen) -> EtcdFacts:
+    """Members that no profile places on a node are on the one of their name, as kubeadm names them."""
+    return facts.model_copy(
+        update={
+            "members": tuple(
+                one.model_copy(update={"node": one.name}) if not one.node and one.name in seen.names else one
+                for one in facts.members
+            )
+        }
+    )
+
+
+def what_forbids_defragmenting(
+    member: Member, facts: EtcdFacts, seen: ControlPlaneSeen, *, allow_downtime: bool
+) -> str:
+    """Why the cluster cannot spare this member now; empty when it can."""
+    facts = on_nodes(facts, seen)
+    if seen.unseen:
+        return f"{UNSEEN}: {seen.unseen}"
+    if allow_downtime and len([one for one in facts.members if not one.learner]) == 1:
+        return ""
+    return what_keeps_it(member, facts.members, out=seen.out)
 
 
 def plan_health(facts: EtcdFacts) -> Plan:
@@ -156,7 +188,12 @@ def _order(member: Member) -> tuple[bool, str]:
 
 
 def _refusals(
-    all_members: Sequence[Member], members: Sequence[Member], *, nospace: bool, allow_downtime: bool
+    all_members: Sequence[Member],
+    members: Sequence[Member],
+    seen: ControlPlaneSeen,
+    *,
+    nospace: bool,
+    allow_downtime: bool,
 ) -> tuple[Refusal, ...]:
     if not members and not nospace:
         return ()
@@ -165,16 +202,35 @@ def _refusals(
         for member in all_members
         if what_ails(member)
     ]
+    if seen.unseen:
+        found.append(("API", f"{UNSEEN}: {seen.unseen}", "bring the API back; then run this again"))
     voters = [member for member in all_members if not member.learner]
     if len(voters) == 1 and members and not allow_downtime:
         pause = "a single member: the API server stops while it is defragmented"
         found.append((voters[0].label, pause, "say allow_downtime=true at a time when that is fine"))
     elif not found:
-        kept = [(member.label, what_keeps_it(member, all_members)) for member in members if len(voters) > 1]
-        found += [(label, why, "bring more members back") for label, why in kept if why]
+        kept = [
+            (member.label, what_keeps_it(member, all_members, out=seen.out)) for member in members if len(voters) > 1
+        ]
+        out = "".join(f"; {name} is {why}" for name, why in seen.out.items())
+        step = "bring the nodes named back, and uncordon them" if seen.out else "bring more members back"
+        found += [(label, f"{why}{out}", step) for label, why in kept if why]
     if nospace:
         found += [(member.label, *_too_full(member)) for member in members if _too_full(member)[0]]
     return tuple(Refusal(subject=subject, problem=problem, next_step=step) for subject, problem, step in found)
+
+
+def _no_lock(seen: ControlPlaneSeen, members: Sequence[Member]) -> tuple[Caution, ...]:
+    if not seen.no_way or not members:
+        return ()
+    problem = "no lock is taken, and no control plane node is seen: the profile has no way to the API"
+    return (
+        Caution(
+            subject="lock",
+            problem=f"{problem}; another run may be at work on the same cluster",
+            next_step="add kubernetes.kubeconfig to the profile, or ssh and the control plane nodes",
+        ),
+    )
 
 
 def _too_full(member: Member) -> tuple[str, str]:

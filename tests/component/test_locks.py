@@ -1,11 +1,13 @@
-"""The cluster's lock on a real API server: one run has it, a dead one loses it, and who has lost it notices."""
+"""The cluster's lock on a real API server and on real nodes: one run has it, a dead one loses it, and who has lost it notices."""
 
 import json
+import re
 import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,15 +15,17 @@ from typing import Any
 import pytest
 import yaml
 
+from tasks import leases, locks
 from tasks.cluster import close_clusters
-from tasks.errors import Refused
+from tasks.errors import NotYet, Refused
 from tasks.leases import COLLECTION, PLACE
-from tasks.locks import locked_cluster
+from tasks.locks import locked as locked_by
 from tasks.models.lock import Holder
 from tests.servers.binaries import ROOT
 from tests.servers.kubernetes import ApiError, ControlPlane
 from tests.servers.processes import Process, wait_until
 from tests.servers.proxies import TcpProxy
+from tests.servers.sshd import Sshd
 
 SHORT = timedelta(seconds=3)
 """Of a Lease in these tests."""
@@ -53,20 +57,19 @@ def clusters(tmp_path: Path, control_plane: ControlPlane, monkeypatch: pytest.Mo
     close_clusters()
 
 
-def write_profile(clusters: Path, name: str, kubeconfig: str) -> None:
-    """Of a cluster whose API is reached like that."""
+def write_profile(clusters: Path, name: str, kubeconfig: str, **changes: object) -> None:
+    """Of a cluster whose API is reached like that; without changes, of one without SSH."""
     config = clusters / f"{name}.conf"
     config.touch(mode=0o600)
     config.write_text(kubeconfig)
+    files = dict.fromkeys(("ca", "certificate", "key"), "file:/nowhere")
     profile = {
         "name": name,
         "kubernetes": {"kubeconfig": f"file:{config}"},
         "store": {"bucket": name},  # which a profile has, as well as etcd; nobody asks them for anything here
-        "etcd": {"endpoints": [{"url": "https://127.0.0.1:2379", "node": "cp1"}]},
-        "nodes": [{"name": "cp1", "address": "127.0.0.1"}],
-        "ssh": {"user": "root", "key": "file:/nowhere", "known_hosts": "/nowhere"},
+        "etcd": {"endpoints": [{"url": "https://127.0.0.1:2379"}], "client": files},
     }
-    (clusters / f"{name}.yaml").write_text(yaml.safe_dump(profile))
+    (clusters / f"{name}.yaml").write_text(yaml.safe_dump(profile | changes))
 
 
 def lease_of(control_plane: ControlPlane) -> dict[str, Any] | None:
@@ -87,39 +90,77 @@ def spec_of(control_plane: ControlPlane) -> dict[str, Any]:
 
 
 HOLD = """
-import sys, time
+import json, logging, sys, time
 from datetime import timedelta
 from pathlib import Path
-from tasks.errors import Refused
-from tasks.locks import locked_cluster
+from tasks.errors import RunbookError
+from tasks.locks import locked
 from tasks.models.lock import Holder
-run_id, folder, seconds = sys.argv[1], Path(sys.argv[2]), float(sys.argv[3])
+cluster, run_id, folder, seconds, without_api = sys.argv[1], sys.argv[2], Path(sys.argv[3]), *json.loads(sys.argv[4])
 holder = Holder(runbook="rolling_upgrade", run_name="upgrade-test", started_at="2026-11-24T12:00:00Z")
-with locked_cluster("test", run_id, holder, timedelta(seconds=seconds)) as check:
-    print("locked", flush=True)
-    while not (folder / "check").exists():
-        time.sleep(0.1)
-    try:
-        check()
-        print("still locked", flush=True)
-    except Refused as error:
-        print(f"refused: {error}", flush=True)
+logging.basicConfig(level=logging.INFO)
+try:
+    with locked(cluster, run_id, holder, duration=timedelta(seconds=seconds), without_api=without_api) as check:
+        print("locked", flush=True)
+        while not (folder / "check").exists():
+            time.sleep(0.1)
+        try:
+            check()
+            print("still locked", flush=True)
+        except RunbookError as error:
+            print(f"refused: {error}", flush=True)
+        while not (folder / "end").exists():
+            time.sleep(0.1)
+except RunbookError as error:
+    print(f"not locked: {type(error).__name__}: {error}", flush=True)
 print("ended", flush=True)
 """
 
 
 @contextmanager
-def holding(folder: Path, run_id: str = "run-1", *, lasting: timedelta = SHORT) -> Iterator[Process]:
-    """A run in a process of its own that has the lock, until its folder has a file `check`."""
-    command = [sys.executable, "-c", HOLD, run_id, str(folder), str(lasting.total_seconds())]
-    with Process(command, folder=folder, name="holder", cwd=ROOT) as process:
-        process.wait_until(lambda: "locked" in process.output, LIMIT, "the lock is taken")
+def running(
+    folder: Path,
+    run_id: str = "run-1",
+    *,
+    lasting: timedelta = SHORT,
+    cluster: str = "test",
+    without_api: bool = False,
+) -> Iterator[Process]:
+    """A run in a process of its own that takes the lock, checks it once its folder has a file `check`, and ends with `end`."""
+    folder.mkdir(exist_ok=True)
+    options = json.dumps([lasting.total_seconds(), without_api])
+    command = [sys.executable, "-c", HOLD, cluster, run_id, str(folder), options]
+    with Process(command, folder=folder, name=f"holder-{run_id}", cwd=ROOT) as process:
         yield process
 
 
-def locked(run_id: str, cluster: str = "test", *, lasting: timedelta = SHORT) -> Any:  # noqa: ANN401 - a context manager of a callable
+@contextmanager
+def holding(
+    folder: Path,
+    run_id: str = "run-1",
+    *,
+    lasting: timedelta = SHORT,
+    cluster: str = "test",
+    without_api: bool = False,
+) -> Iterator[Process]:
+    """One that has it."""
+    with running(folder, run_id, lasting=lasting, cluster=cluster, without_api=without_api) as process:
+        process.wait_until(lambda: "locked" in process.output, LIMIT, "the lock is taken")
+        assert "not locked" not in process.output
+        yield process
+
+
+def finish(process: Process, folder: Path) -> str:
+    """It checks, and ends; what it said."""
+    for name in ("check", "end"):
+        (folder / name).touch()
+    process.wait(LIMIT)
+    return process.output
+
+
+def locked(run_id: str, cluster: str = "test", *, lasting: timedelta = SHORT, without_api: bool = False) -> Any:  # noqa: ANN401 - a context manager of a callable
     """The lock, for a run of this process."""
-    return locked_cluster(cluster, run_id, HOLDER, lasting)
+    return locked_by(cluster, run_id, HOLDER, duration=lasting, without_api=without_api)
 
 
 def fail_with_the_lock(run_id: str) -> None:
@@ -157,6 +198,33 @@ def test_a_run_has_the_lock_and_gives_it_back_also_after_a_failure(control_plane
 
 
 @pytest.mark.usefixtures("clusters")
+def test_a_conflict_while_it_is_given_back_is_no_reason_to_keep_it(
+    control_plane: ControlPlane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody writes to the Lease between the look and the change: the API server refuses the change with 409."""
+    freed, conflicts = leases._freed, iter((True, True, False))  # noqa: SLF001 - in its middle
+
+    def with_conflicts(lease: dict[str, Any]) -> dict[str, Any]:
+        if next(conflicts):
+            control_plane.api.patch(PLACE, {"metadata": {"labels": {"seen": str(time.monotonic_ns())}}})
+        return freed(lease)
+
+    with locked("run-1", lasting=LONG):
+        monkeypatch.setattr(leases, "_freed", with_conflicts)
+    assert not spec_of(control_plane).get("holderIdentity")
+
+
+@pytest.mark.usefixtures("clusters")
+def test_a_lease_that_makes_no_sense_is_not_free(control_plane: ControlPlane) -> None:
+    """One of another program is watched like any other."""
+    odd = {"metadata": {"name": "kube-runbooks", "annotations": {}}, "spec": {"holderIdentity": "somebody"}}
+    control_plane.api.create(COLLECTION, odd)
+    with locked("run-1") as check:
+        check()
+        assert holder_of(control_plane) == "run-1"
+
+
+@pytest.mark.usefixtures("clusters")
 def test_a_second_run_is_told_who_has_it() -> None:
     """As soon as it has seen a renewal."""
     with locked("run-1") as check:
@@ -190,21 +258,16 @@ def test_a_killed_holder_loses_it_after_its_time_and_not_before(control_plane: C
 
 
 @pytest.mark.usefixtures("clusters")
-def test_a_retry_of_the_same_run_takes_its_own_at_once(control_plane: ControlPlane, tmp_path: Path) -> None:
-    """Nobody else needs to be feared; should the dead process turn out to live, it has lost the lock."""
-    with holding(tmp_path, lasting=LONG) as holder:
-        holder.freeze()
-        before = spec_of(control_plane)
-        started = time.monotonic()
-        with locked("run-1", lasting=LONG) as check:
-            assert time.monotonic() - started < LONG.total_seconds()
-            assert spec_of(control_plane)["leaseTransitions"] == before["leaseTransitions"]
-            holder.thaw()
-            (tmp_path / "check").touch()
-            holder.wait(LIMIT)
-            assert "refused: this run has lost the lock of the cluster" in holder.output
+def test_a_retry_is_another_process_and_waits_for_the_first_one(control_plane: ControlPlane, tmp_path: Path) -> None:
+    """Prefect may call a run crashed whose process lives: it is refused then, and takes over once that one is gone."""
+    with holding(tmp_path) as holder:
+        with pytest.raises(Refused, match=r"run run-1, process \d+ on .*, and renews it"), locked("run-1"):
+            pass
+        assert "still locked" not in holder.output
+        holder.kill()
+        with locked("run-1") as check:
             check()
-            assert spec_of(control_plane)["holderIdentity"] == "run-1"
+            assert spec_of(control_plane)["leaseTransitions"] == 1
 
 
 @pytest.mark.usefixtures("clusters")
@@ -215,50 +278,69 @@ def test_a_frozen_holder_notices_at_its_next_look(
     """It slept longer than the lock lasts; also when the other one has come to its end meanwhile."""
     with holding(tmp_path) as holder:
         holder.freeze()
-        (tmp_path / "check").touch()
-        with locked("run-2"):
+        with locked("run-2") as check:
             if still_held:
                 holder.thaw()
-                holder.wait(LIMIT)
+                output = finish(holder, tmp_path)
+                check()
             assert spec_of(control_plane)["holderIdentity"] == "run-2"
-        holder.thaw()
-        holder.wait(LIMIT)
-    assert "refused: this run has lost the lock of the cluster" in holder.output
+        if not still_held:
+            holder.thaw()
+            output = finish(holder, tmp_path)
+    assert "refused: this run has lost the lock of the cluster" in output
     assert not spec_of(control_plane).get("holderIdentity")
 
 
 @pytest.mark.usefixtures("clusters")
-def test_an_api_server_that_restarts_takes_no_lock(control_plane: ControlPlane) -> None:
-    """While it is down, nobody else can take it; when it is back, the lock is renewed."""
-    with locked("run-1") as check:
-        control_plane.apiserver.kill()
-        try:
-            check()
-            time.sleep(SHORT.total_seconds() * 1.5)
-            check()
-        finally:
-            control_plane.start_apiserver()
-        before = spec_of(control_plane)["renewTime"]
-        wait_until(lambda: spec_of(control_plane)["renewTime"] != before, LIMIT, "it is renewed")
-        check()
+def test_an_outage_of_the_api_gives_the_lock_to_nobody(control_plane: ControlPlane, tmp_path: Path) -> None:
+    """Longer than the Lease lasts: the holder does not act meanwhile, and a run that waits for its death is refused afterwards."""
+    waiting = tmp_path / "waiting"
+    with holding(tmp_path / "holder") as holder:
+        holder.freeze()  # so that the other one begins to watch it
+        with running(waiting, "run-2", lasting=SHORT * 2) as other:
+            other.wait_until(lambda: "whether it lives" in other.output, LIMIT, "it watches")
+            control_plane.apiserver.kill()
+            try:
+                holder.thaw()
+                (tmp_path / "holder" / "check").touch()
+                holder.wait_until(lambda: "before the next act" in holder.output, LIMIT, "it does not act")
+                other.wait_until(lambda: "not to be had of the API" in other.output, LIMIT, "it is told why it waits")
+                time.sleep((SHORT * 2).total_seconds())
+                assert "still locked" not in holder.output
+            finally:
+                control_plane.start_apiserver()
+            other.wait(LIMIT)
+            assert "not locked: Refused: the Lease kube-system/kube-runbooks: rolling_upgrade" in other.output
+        assert "still locked" in finish(holder, tmp_path / "holder")
     assert not spec_of(control_plane).get("holderIdentity")
 
 
-def test_a_holder_cut_off_from_the_api_stops_when_it_is_back(clusters: Path, control_plane: ControlPlane) -> None:
-    """Meanwhile it can neither act nor see that another run has taken the lock."""
-    with TcpProxy("127.0.0.1", control_plane.port) as proxy:
-        config = json.loads(control_plane.kubeconfig())
-        config["clusters"][0]["cluster"]["server"] = f"https://127.0.0.1:{proxy.port}"
-        write_profile(clusters, "cut-off", json.dumps(config))
+def test_a_holder_cut_off_from_the_api_stops_before_its_next_act(clusters: Path, control_plane: ControlPlane) -> None:
+    """It does not act while another run has the lock; when the API is back it knows."""
+    with TcpProxy("127.0.0.1", control_plane.port) as proxy, ThreadPoolExecutor(1) as pool:
+        write_profile(clusters, "cut-off", through(control_plane, proxy))
         with locked("run-1", "cut-off") as check:
             proxy.refuse()
-            check()
             with locked("run-2") as other:
+                checking = pool.submit(check)
+                time.sleep(SHORT.total_seconds())
+                assert not checking.done()
                 proxy.accept()
                 with pytest.raises(Refused, match="has lost the lock of the cluster: .*run-2"):
+                    checking.result(LIMIT)
+                with pytest.raises(Refused, match="has lost the lock"):
                     check()
                 other()
+            with pytest.raises(Refused, match="has lost the lock"):
+                check()
         assert not spec_of(control_plane).get("holderIdentity")
+
+
+def through(control_plane: ControlPlane, proxy: TcpProxy) -> str:
+    """A kubeconfig that leads through the proxy, as through a load balancer."""
+    config = json.loads(control_plane.kubeconfig())
+    config["clusters"][0]["cluster"]["server"] = f"https://127.0.0.1:{proxy.port}"
+    return json.dumps(config)
 
 
 @pytest.mark.usefixtures("clusters")
@@ -295,3 +377,212 @@ def test_of_eight_takers_one_has_it(control_plane: ControlPlane, before: str) ->
             taker.join(LIMIT)
     assert (len(got), len(told)) == (1, 7)
     assert all(f"(run {got[0]}, process" in problem for problem in told)
+
+
+class Nodes:
+    """Three control plane nodes: an sshd each, with folders of its own, and the way to the API through them or a proxy."""
+
+    def __init__(self, folder: Path, control_plane: ControlPlane, api: TcpProxy, count: int) -> None:
+        self.api = api
+        self.folder = folder
+        self.control_plane = control_plane
+        self.sshds = {f"cp{number}": self._sshd(f"cp{number}") for number in range(1, count + 1)}
+
+    def _sshd(self, name: str) -> Sshd:
+        folder = self.folder / name
+        manifests = folder / "kubernetes" / "manifests"
+        manifests.mkdir(parents=True)
+        (manifests / "kube-apiserver.yaml").touch()
+        script = folder / "as-this-node"
+        words = f"s#/var/lib/kube-runbooks#{folder}/state#g; s#/etc/kubernetes#{folder}/kubernetes#g"
+        script.write_text(f'#!/bin/sh\nexec /bin/sh -c "$(printf %s "$SSH_ORIGINAL_COMMAND" | sed \'{words}\')"\n')
+        script.chmod(0o755)
+        return Sshd(folder / "sshd", f"ForceCommand {script}")
+
+    def lock(self, name: str) -> Path:
+        """The file on a node."""
+        return self.folder / name / "state" / "lock"
+
+    def holder_on(self, name: str) -> str:
+        """Id of the run; empty where nobody has it."""
+        path = self.lock(name)
+        return str(json.loads(path.read_text())["holder"]) if path.exists() else ""
+
+    def write_profile(self, clusters: Path, name: str = "test", *, port: int = 1) -> None:
+        """With the API through the proxy, and through SSH if it is at that port."""
+        key, known = self.folder / "key", self.folder / "known_hosts"
+        sshds = list(self.sshds.values())
+        key.touch(mode=0o600)
+        key.write_text(sshds[0].key_text)
+        for sshd in sshds[1:]:
+            (sshd.folder / "authorized_keys").write_text((sshds[0].folder / "authorized_keys").read_text())
+        known.write_text("".join(sshd.known_hosts.read_text() for sshd in sshds))
+        config = clusters / f"{name}.conf"
+        config.touch(mode=0o600)
+        config.write_text(through(self.control_plane, self.api))
+        write_profile(
+            clusters,
+            name,
+            through(self.control_plane, self.api),
+            kubernetes={"kubeconfig": f"file:{config}", "port": port},
+            nodes=[{"name": one, "address": "127.0.0.1", "port": sshd.port} for one, sshd in self.sshds.items()],
+            ssh={"user": sshds[0].user, "key": f"file:{key}", "known_hosts": str(known), "sudo": False},
+        )
+
+
+@contextmanager
+def nodes_of(tmp_path: Path, clusters: Path, control_plane: ControlPlane, count: int) -> Iterator[Nodes]:
+    """The profile `test` has so many nodes."""
+    with ExitStack() as stack:
+        api = stack.enter_context(TcpProxy("127.0.0.1", control_plane.port))
+        made = Nodes(tmp_path / "nodes", control_plane, api, count)
+        made.write_profile(clusters)
+        for sshd in made.sshds.values():
+            stack.enter_context(sshd)
+        yield made
+        close_clusters()
+
+
+@pytest.fixture(params=[1, 3], ids=["1 node", "3 nodes"])
+def nodes(
+    request: pytest.FixtureRequest, tmp_path: Path, clusters: Path, control_plane: ControlPlane
+) -> Iterator[Nodes]:
+    """A small cluster, and a usual one."""
+    with nodes_of(tmp_path, clusters, control_plane, request.param) as made:
+        yield made
+
+
+@pytest.fixture
+def three(tmp_path: Path, clusters: Path, control_plane: ControlPlane) -> Iterator[Nodes]:
+    """A usual cluster."""
+    with nodes_of(tmp_path, clusters, control_plane, 3) as made:
+        yield made
+
+
+REFUSED = r"not locked: Refused: .*: rolling_upgrade upgrade-test \(run {}, process .*, and renews it"
+"""Whichever place showed it first."""
+
+BRIEF = timedelta(seconds=6)
+"""Of a lock on nodes in these tests: each question takes its time on a busy machine."""
+
+
+def test_an_upgrade_is_refused_while_a_restore_has_stopped_the_api(nodes: Nodes, tmp_path: Path) -> None:
+    """The restore took the lock without the API; once it is back, it has the Lease, too, and gives everything back."""
+    nodes.api.refuse()
+    with locked("restore", lasting=BRIEF, without_api=True) as check:
+        check()
+        assert {nodes.holder_on(name) for name in nodes.sshds} == {"restore"}
+        nodes.api.accept()
+        with running(tmp_path / "upgrade", "upgrade", lasting=BRIEF) as upgrade:
+            upgrade.wait(LIMIT)
+        assert re.search(REFUSED.format("restore"), upgrade.output)
+        check()
+        wait_until(
+            lambda: holder_of(nodes.control_plane) == "restore", LIMIT, "the Lease is taken as soon as it can be"
+        )
+        check()
+    assert {nodes.holder_on(name) for name in nodes.sshds} == {""}
+    assert holder_of(nodes.control_plane) == ""
+
+
+def test_a_restore_is_refused_while_an_upgrade_has_the_lock(nodes: Nodes, tmp_path: Path) -> None:
+    """The upgrade lost its API for good, and goes on: its nodes say that the lock is its own."""
+    with locked("upgrade", lasting=BRIEF) as check:
+        assert holder_of(nodes.control_plane) == "upgrade"
+        nodes.api.refuse()
+        with running(tmp_path / "restore", "restore", lasting=BRIEF, without_api=True) as restore:
+            restore.wait(LIMIT)
+        assert re.search(REFUSED.format("upgrade"), restore.output)
+        check()
+        nodes.api.accept()
+        check()
+    assert holder_of(nodes.control_plane) == ""
+
+
+def test_a_run_whose_load_balancer_is_gone_keeps_the_lease_through_its_nodes(
+    nodes: Nodes, control_plane: ControlPlane, clusters: Path
+) -> None:
+    """Each control plane node's own API server is asked through SSH."""
+    nodes.write_profile(clusters, "by-ssh", port=control_plane.port)
+    with locked("run-1", "by-ssh", lasting=BRIEF) as check:
+        nodes.api.refuse()
+        before = spec_of(control_plane)["renewTime"]
+        wait_until(lambda: spec_of(control_plane)["renewTime"] != before, LIMIT, "it is renewed")
+        check()
+
+
+def test_a_node_that_hangs_makes_no_other_lock_stale(three: Nodes, tmp_path: Path) -> None:
+    """Another run waits for it in vain, and sees that the others are renewed."""
+    with holding(tmp_path / "holder", lasting=BRIEF) as holder:
+        three.api.refuse()
+        three.sshds["cp2"].freeze()
+        try:
+            time.sleep(BRIEF.total_seconds() * 2)
+            with running(tmp_path / "other", "run-2", lasting=BRIEF, without_api=True) as other:
+                other.wait(LIMIT)
+            assert re.search(REFUSED.format("run-1"), other.output)
+        finally:
+            three.sshds["cp2"].thaw()
+            three.api.accept()
+        assert "still locked" in finish(holder, tmp_path / "holder")
+    assert {three.holder_on(name) for name in three.sshds} == {""}
+
+
+def test_a_killed_holder_of_nodes_loses_them_and_a_frozen_one_knows_it(nodes: Nodes, tmp_path: Path) -> None:
+    """Whoever thaws later neither acts nor gives back what is another's."""
+    with holding(tmp_path / "holder", lasting=BRIEF) as holder:
+        holder.freeze()
+        with locked("run-2", lasting=BRIEF) as check:
+            holder.thaw()
+            assert "refused: this run has lost the lock of the cluster" in finish(holder, tmp_path / "holder")
+            assert {nodes.holder_on(name) for name in nodes.sshds} == {"run-2"}
+            assert holder_of(nodes.control_plane) == "run-2"
+            check()
+    with holding(tmp_path / "killed", "run-3", lasting=BRIEF) as killed:
+        killed.kill()
+        with locked("run-3", lasting=BRIEF) as check:
+            check()
+
+
+def test_half_of_the_nodes_are_not_enough_without_the_api(three: Nodes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two of three that cannot be reached might be locked by somebody who reaches them."""
+    monkeypatch.setattr(locks, "TAKE_LIMIT", SHORT)
+    three.api.refuse()
+    for name in ("cp2", "cp3"):
+        three.sshds[name].stop()
+    with (
+        pytest.raises(
+            NotYet, match=r"1 of 3 control plane nodes confirm the lock, 2 have to \(cp2: .*; cp3: .*; the API: "
+        ),
+        locked("run-1", lasting=timedelta(seconds=1), without_api=True),
+    ):
+        pass
+    assert three.holder_on("cp1") == ""
+
+
+def test_files_that_are_no_locks_are_watched_and_what_cannot_be_read_is_not_free(
+    tmp_path: Path, clusters: Path, control_plane: ControlPlane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file of an older version, or of nobody, is taken over after its time; a folder in its place is told."""
+    with nodes_of(tmp_path, clusters, control_plane, 1) as one:
+        lock = one.lock("cp1")
+        lock.parent.mkdir()
+        lock.write_text("$(touch /tmp/never) older-run\n\0")
+        with locked("it's; run-1", lasting=BRIEF) as check:
+            check()
+            assert one.holder_on("cp1") == "it's; run-1"
+        assert not lock.exists()
+        lock.mkdir()
+        monkeypatch.setattr(locks, "TAKE_LIMIT", SHORT)
+        with (
+            pytest.raises(NotYet, match=r"control plane nodes confirm the lock.*Is a directory"),
+            locked("run-1", lasting=timedelta(seconds=1)),
+        ):
+            pass
+        assert holder_of(control_plane) == ""
+
+
+def holder_of(control_plane: ControlPlane) -> str:
+    """By the Lease; empty where nobody has it."""
+    lease = lease_of(control_plane)
+    return str(lease["spec"].get("holderIdentity") or "") if lease else ""

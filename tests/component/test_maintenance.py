@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from contextvars import copy_context
+from datetime import UTC, datetime
 from pathlib import Path
 
 import grpc
@@ -22,6 +23,9 @@ from tasks.clients import etcd as etcd_client
 from tasks.cluster import open_cluster
 from tasks.errors import NotYet, Refused
 from tasks.etcd import look_at_members
+from tasks.leases import PLACE
+from tasks.locks import locked
+from tasks.models.lock import Holder
 from tasks.models.maintenance import Worth
 from tasks.models.plan import Mode
 from tasks.models.report import Outcome
@@ -29,6 +33,8 @@ from tasks.policy.quorum import what_ails
 from tests.servers.binaries import ROOT
 from tests.servers.etcd import EtcdCluster
 from tests.servers.etcd_pages import fragment, leader_of, revision_of, sizes
+from tests.servers.hollow import HollowNodes
+from tests.servers.kubernetes import ControlPlane
 from tests.servers.prefect_server import PrefectServer
 from tests.servers.processes import wait_until
 from tests.servers.site import Site
@@ -117,7 +123,7 @@ def test_no_member_is_touched_while_another_one_is_missing(fragmented: EtcdClust
     fragmented[other].freeze()
     try:
         with pytest.raises(NotYet, match="a quorum is 2|does not answer"):
-            maintenance.defragment_member.fn(site.name, follower, ANY, "direct", allow_downtime=False)
+            maintenance.defragment_member.fn(site.name, follower, ANY, "direct", lambda: None, allow_downtime=False)
     finally:
         fragmented[other].thaw()
     fragmented[other].wait_healthy()
@@ -137,6 +143,45 @@ def test_a_run_that_is_killed_in_the_middle_is_run_again(
     report = etcd_maintenance(site.name, mode=Mode.APPLY, worth=ANY)
     assert len([step for step in report.done if step.step == "defragment member"]) == 2
     assert etcd_maintenance(site.name, mode=Mode.APPLY, worth=ANY).plan.steps == ()  # type: ignore[union-attr]
+
+
+def test_it_waits_for_nobody_and_sees_nodes_that_others_have_taken(
+    tmp_path: Path, fragmented: EtcdCluster, new_site: NewSite
+) -> None:
+    """The cluster's lock, which another run has, and a control plane node that somebody has cordoned."""
+    site, before = new_site(fragmented), sizes(fragmented)
+    names = tuple(member.name for member in fragmented.members)
+    with ControlPlane(tmp_path / "kubernetes", etcd=fragmented) as cluster, HollowNodes(cluster, (), names) as nodes:
+        config = site.folder / "admin.conf"
+        config.touch(mode=0o600)
+        config.write_text(cluster.kubeconfig())
+        site.write(kubernetes={"kubeconfig": f"file:{config}"})
+        leader = leader_of(fragmented)
+        follower = next(name for name in names if name != leader)
+        cordon = {"spec": {"unschedulable": True}}
+        cluster.api.patch(nodes[follower].path, cordon)
+        with pytest.raises(Refused, match=f"{follower} is cordoned") as refused:
+            etcd_maintenance(site.name, mode=Mode.APPLY, worth=ANY)
+        assert "uncordon them" in refused.value.hint
+        member = next(one for one in look_at_members(open_cluster(site.name), "direct").members if one.name == leader)
+        with pytest.raises(NotYet, match="its node .* is cordoned or not Ready"):
+            maintenance.defragment_member.fn(site.name, member, ANY, "direct", lambda: None, allow_downtime=False)
+        cluster.api.patch(nodes[follower].path, {"spec": {"unschedulable": None}})
+        holder = Holder(runbook="rolling_upgrade", run_name="upgrade-prod", started_at=datetime.now(UTC))
+        with (
+            locked(site.name, "run-1", holder),
+            pytest.raises(Refused, match=r"rolling_upgrade upgrade-prod \(run run-1, .*, and renews it"),
+        ):
+            etcd_maintenance(site.name, mode=Mode.APPLY, worth=ANY)
+        assert sizes(fragmented) == before
+        cluster.apiserver.kill()
+        with pytest.raises(Refused, match="the API does not say which control plane nodes are cordoned"):
+            etcd_maintenance(site.name, mode=Mode.APPLY, worth=ANY)
+        cluster.start_apiserver()
+        assert etcd_maintenance(site.name, mode=Mode.APPLY, worth=ANY).outcome is Outcome.COMPLETED
+        lease = cluster.api.get(PLACE)["spec"]
+        assert (lease.get("holderIdentity") or "", lease["leaseTransitions"]) == ("", 1)
+        assert all(after < before[name] for name, after in sizes(fragmented).items())
 
 
 def test_nospace_ends_after_the_proof_that_there_is_space(tmp_path: Path, new_site: NewSite) -> None:

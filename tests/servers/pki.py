@@ -71,7 +71,7 @@ class Authority:
 
     def server(self, name: str) -> KeyPair:
         """A certificate for a server on loopback, which etcd's members also use as clients of each other."""
-        return self.issue(name, dns=("localhost",), ips=LOOPBACK)
+        return self.issue(name, dns=("localhost", "kubernetes"), ips=LOOPBACK)
 
     def write_key(self) -> Path:
         """The authority's own key, beside its certificate."""

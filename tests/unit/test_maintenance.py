@@ -4,9 +4,14 @@ from typing import Any
 
 import pytest
 
-from tasks.models.etcd import Member
-from tasks.models.maintenance import MIB, Worth
-from tasks.policy.maintenance import plan_health, plan_maintenance, what_forbids_disarming
+from tasks.models.etcd import EtcdFacts, Member
+from tasks.models.maintenance import MIB, ControlPlaneSeen, Worth
+from tasks.policy.maintenance import (
+    plan_health,
+    plan_maintenance,
+    what_forbids_defragmenting,
+    what_forbids_disarming,
+)
 from tests.unit.etcd_facts import facts, member, unreached
 
 FULL: dict[str, Any] = {"db_size": 400 * MIB, "db_size_in_use": 100 * MIB}
@@ -116,3 +121,52 @@ def test_what_is_worth_a_look_is_a_caution() -> None:
         plan_health(facts(member("a"), member("b"), member("c"))).refusals[0].problem == "no member that answers leads"
     )
     assert plan_health(facts(member("a", is_leader=True), member("b"), member("c"))).cautions == ()
+
+
+def test_members_on_nodes_that_may_go_any_moment_do_not_count() -> None:
+    """A cordoned control plane node may be somebody's who takes it down now; kubeadm names members as their nodes."""
+    three = facts(member("cp1", **FULL), member("cp2"), member("cp3"))
+    seen = ControlPlaneSeen(names=("cp1", "cp2", "cp3"), out={"cp2": "cordoned"})
+    refused = plan_maintenance(three, Worth(), seen).refusals
+    assert [one.subject for one in refused] == ["cp1"]
+    assert "without cp1 1 of 3 voting members would be left, a quorum is 2" in refused[0].problem
+    assert "cp2 (its node cp2 is cordoned or not Ready)" in refused[0].problem
+    assert refused[0].problem.endswith("; cp2 is cordoned")
+    assert refused[0].next_step == "bring the nodes named back, and uncordon them"
+    assert plan_maintenance(three, Worth(), ControlPlaneSeen(names=seen.names)).refusals == ()
+    own = ControlPlaneSeen(names=seen.names, out={"cp1": "not Ready: gone"})
+    assert plan_maintenance(three, Worth(), own).refusals == ()
+    five = facts(*three.members, member("cp4"), member("cp5"))
+    assert plan_maintenance(five, Worth(), seen).refusals == ()
+
+
+def test_an_api_that_cannot_be_asked_is_named() -> None:
+    """Nobody knows then who is cordoned; a profile that has no way to any API says so, and goes on."""
+    three = facts(member("a", **FULL), member("b"), member("c"))
+    silent = plan_maintenance(three, Worth(), ControlPlaneSeen(unseen="no API server answers")).refusals
+    assert [one.subject for one in silent] == ["API"]
+    assert silent[0].problem == (
+        "the API does not say which control plane nodes are cordoned or not Ready: no API server answers"
+    )
+    no_way = plan_maintenance(three, Worth(), ControlPlaneSeen(no_way=True))
+    assert no_way.refusals == ()
+    assert "no lock is taken, and no control plane node is seen" in no_way.cautions[0].problem
+    idle = facts(member("a"), member("b"), member("c"))
+    assert plan_maintenance(idle, Worth(), ControlPlaneSeen(no_way=True)).cautions == ()
+    assert plan_maintenance(idle, Worth(), ControlPlaneSeen(unseen="gone")).refusals == ()
+
+
+def test_what_forbids_the_act_is_looked_at_again() -> None:
+    """Right before it."""
+    full = member("cp1", **FULL)
+    three, alone = facts(full, member("cp2"), member("cp3")), facts(full)
+    names = ("cp1", "cp2", "cp3")
+
+    def forbidden(found: EtcdFacts, seen: ControlPlaneSeen, *, allow_downtime: bool = False) -> str:
+        return what_forbids_defragmenting(full, found, seen, allow_downtime=allow_downtime)
+
+    assert forbidden(three, ControlPlaneSeen(names=names)) == ""
+    assert "a quorum is 2" in forbidden(three, ControlPlaneSeen(names=names, out={"cp3": "cordoned"}))
+    assert "no API server answers" in forbidden(three, ControlPlaneSeen(unseen="no API server answers"))
+    assert "a quorum is 1" in forbidden(alone, ControlPlaneSeen(names=names))
+    assert forbidden(alone, ControlPlaneSeen(names=names), allow_downtime=True) == ""

@@ -75,6 +75,26 @@ def test_a_machine_is_back_with_another_boot() -> None:
     assert all('[ "$boot" = b1 ] || exit 0' in command for command in machine.commands)
 
 
+def test_a_machine_whose_lock_is_not_known_is_waited_for_and_told_nothing() -> None:
+    """On the only control plane node the machine itself has the lock: while it is away nobody can say whose it is."""
+    unknown = NotYet("it is not known whether this run still has the lock of the cluster")
+    told: list[NotYet | None] = [None, None, unknown, unknown, None]
+    machine = Machine(b"boot b1\nasked\n", b"boot b2\n")
+
+    def check() -> None:
+        if error := told.pop(0):
+            raise error
+
+    assert reboots.reboot(work(machine, check), "b1", 10 * MINUTE).after == "b2"
+    assert len(machine.commands) == 2
+    told[:] = [None, *[unknown] * 9]
+    with pytest.raises(
+        CommandFailed, match="not back 3 min after .*it is not known whether this run still has the lock"
+    ):
+        reboots.reboot(work(machine, check), "b1", 3 * MINUTE)
+    assert len(machine.commands) == 2
+
+
 def test_a_machine_that_has_booted_already_is_not_told_again() -> None:
     """An earlier attempt has done it."""
     machine = Machine(b"boot b2\n")

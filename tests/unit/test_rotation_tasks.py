@@ -2,7 +2,6 @@
 
 import base64
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -10,7 +9,6 @@ from typing import Any
 import pytest
 from cryptography import x509
 
-from tasks import locks
 from tasks import rotation as act
 from tasks.errors import CommandFailed, NotYet, Refused
 from tasks.models.certificates import Process
@@ -316,49 +314,6 @@ def test_kubelets_are_signed_where_the_key_is_and_neither_key_moves(fleet: Fleet
     fleet.disk["w1"] = fleet.disk["w1"].model_copy(update={"processes": ()})
     with pytest.raises(NotYet, match="w1: its kubelet does not run"):
         act.renew_kubelets.fn("prod", plan.model_copy(update={"kubelets": nodes[:1]}), "run-1", lambda: None)
-
-
-def test_the_lease_is_taken_as_soon_as_there_is_an_api(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without one the files on the nodes are the lock; one that is lost later stops the run."""
-    told: list[str] = []
-    answers = [False, False, True]
-    lost: list[str] = []
-
-    @contextmanager
-    def by_nodes(*_: object) -> Iterator[Callable[[], None]]:
-        told.append("nodes")
-        yield lambda: told.append("nodes checked")
-        told.append("nodes back")
-
-    @contextmanager
-    def by_lease(*_: object) -> Iterator[Callable[[], None]]:
-        told.append("lease")
-
-        def check() -> None:
-            if lost:
-                raise Refused("another run has it")
-
-        yield check
-        told.append("lease back")
-
-    def get(_: str) -> None:
-        if not answers.pop(0):
-            raise NotYet("no API server answers")
-
-    monkeypatch.setattr(locks, "open_cluster", lambda _: SimpleNamespace(kube=SimpleNamespace(get=get)))
-    monkeypatch.setattr(locks, "locked_nodes", by_nodes)
-    monkeypatch.setattr(locks, "locked_cluster", by_lease)
-    with locks.locked_everywhere("prod", ("cp1",), "run-1", HOLDER) as check:
-        check()
-        assert "lease" not in told
-        check()
-        assert told[-1] == "lease"
-        check()
-        lost.append("now")
-        with pytest.raises(Refused, match="another run has it"):
-            check()
-    assert told[-2:] == ["lease back", "nodes back"]
-    assert told.count("lease") == 1
 
 
 @pytest.mark.parametrize("away", [False, True])
