@@ -36,7 +36,7 @@ from tasks.models.maintenance import MaintenancePlan, Worth
 from tasks.models.node_service import RebootOptions
 from tasks.models.patch import Change, NodePatch, PatchOptions, PatchPlan
 from tasks.models.plan import Caution, Line, Plan, Refusal, Skip, Step, Term
-from tasks.models.restore import MemberOnNode, RestorePlan, RestoreTarget
+from tasks.models.restore import MemberOnNode, RestorePlan, RestoreRecord, RestoreTarget
 from tasks.models.retention import Retention
 from tasks.models.rotation import NodeRotation, RotationOptions, RotationPlan
 from tasks.models.upgrade import NodeUpgrade, UpgradeOptions, UpgradePlan
@@ -51,6 +51,7 @@ _WORK = "it is done to this node"
 _MEMBER = "which member it is, and how it stands when it is stopped or defragmented"
 _FIGURES = "it grows with every write"
 _ACCESS = "it says how the worker gets in, never what is done; host keys and certificates are checked"
+_CAUTION = "a caution names what already fails, and is covered"
 _ADVICE = "advice that follows from the problem"
 
 COVERED: dict[type[Model], Reasons] = {
@@ -88,10 +89,11 @@ COVERED: dict[type[Model], Reasons] = {
     NodeRotation: {"name leaves anew restarts copies kubelet begun put_back by_ssh_alone": _WORK},
     CaRotationPlan: {"authority stage nodes machines puts_away": "what is trusted and who signs, on which node"},
     NodeStage: {"name control_plane state rotation kubelet": _WORK},
-    RestorePlan: {"id backup targets control_planes nodes ended serving": "what is replaced, by what, where"},
+    RestorePlan: {"id backup targets control_planes nodes replaces ended serving": "what is replaced, by what, where"},
+    RestoreRecord: {"id backup members phase replaces": "the attempt that this one replaces"},
     RestoreTarget: {"node member tools": "the member that is replaced"},
     MemberOnNode: {
-        "name image unit version data_dir is_mount owner peer_url client_url peers on_node": "the member that is replaced"
+        "name image unit version data_dir is_mount owner peer_url client_url peers on_node held_by": "the member that is replaced"
     },
     IssuePlan: {"machines": "what is made where", "sources": "whose key is used, or that a new one is made"},
     MachineWork: {"name certificates signs_with service_accounts leaves": _WORK},
@@ -110,7 +112,9 @@ COVERED: dict[type[Model], Reasons] = {
         "scope reboot nodes waves drain repair outside_window allow_cordoned allow_downtime come_back settle": _CHOICE
     },
     RebootOptions: {"drain allow_downtime come_back settle": _CHOICE},
-    DrainOptions: {"delete_emptydir_data force grace_period limit skip_deleting_after allow_pending": _CHOICE},
+    DrainOptions: {
+        "delete_emptydir_data force grace_period limit detach_limit skip_deleting_after allow_pending": _CHOICE
+    },
     Waves: {"max_unavailable canary error_budget": _CHOICE},
     RotationOptions: {"only renew_before allow_downtime": _CHOICE},
     CaRotationOptions: {"allow_downtime old_pods_are_fine old_clients_gone token_age validity": _CHOICE},
@@ -181,9 +185,12 @@ LEFT_OUT: dict[type[Model], Reasons] = {
     RotationPlan: {
         "approve": "a kubelet that waits asks again under another name every quarter of an hour; the step has who asks, and "
         "for which names",
+        "unled not_ready": _CAUTION,
     },
+    UpgradePlan: {"services_before": _CAUTION},
     NodeRotation: {
         "kubelet_hours": "it follows from the CA's end, by the hour",
+        "unproven unled": _CAUTION,
         "configuration": "hours to the CA's end are in it; names that change are in the step",
     },
     MemberOnNode: {"data_bytes free_bytes": _FIGURES},
@@ -198,8 +205,8 @@ LEFT_OUT: dict[type[Model], Reasons] = {
 PARAMETERS: Reasons = {
     "cluster": "an answer is for one cluster",
     "version options worth request only renew_before route member stage authority": _CHOICE,
-    "allow_downtime allow_no_quorum any_cordon": _CHOICE,
-    "backup lost from_cluster rollback confirm retention drill pki": _CHOICE,
+    "allow_downtime allow_no_quorum any_cordon allow_unhealthy": _CHOICE,
+    "backup lost from_cluster may_differ replace_healthy rollback confirm restore retention drill pki": _CHOICE,
     "node": "what it is done to",
     "reason ticket": "they end in annotations and reports, under the name of who approves",
 }

@@ -17,7 +17,7 @@ from tasks.models.ca_rotation import Authority
 from tasks.models.patch import NodePatched
 from tasks.models.report import Outcome, Report
 from tasks.models.rotation import RotationRecord
-from tasks.probes import ca_rotation, issue, lock, rotation
+from tasks.probes import ca_rotation, issue, rotation
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 ROOT = Path(__file__).parents[2]
@@ -83,7 +83,6 @@ NAMED: dict[str, Callable[[str], str]] = {
     "record of a finished rotation": rotation.end,
     "keys of a finished CA rotation": lambda run: ca_rotation.ended_folder(Authority.CLUSTER, run),
     "files before an issue": lambda run: issue.kept_folder(PurePosixPath("/etc/kubernetes"), run),
-    "lock of a node": lock.take_lock,
 }
 
 
