@@ -14,6 +14,7 @@ from tasks.clients.backupstore import BackupStore
 from tasks.clients.objectstore import ObjectStore
 from tasks.models.backups import BackupId
 from tasks.models.ca_rotation import Authority
+from tasks.models.lock import LockRecord
 from tasks.models.patch import NodePatched
 from tasks.models.report import Outcome, Report
 from tasks.models.rotation import RotationRecord
@@ -83,6 +84,10 @@ NAMED: dict[str, Callable[[str], str]] = {
     "record of a finished rotation": rotation.end,
     "keys of a finished CA rotation": lambda run: ca_rotation.ended_folder(Authority.CLUSTER, run),
     "files before an issue": lambda run: issue.kept_folder(PurePosixPath("/etc/kubernetes"), run),
+<<<<<<< HEAD
+=======
+    "lock of a node": lambda run: lock.record_on_node(LockRecord(holder=run)),
+>>>>>>> locks
 }
 
 
