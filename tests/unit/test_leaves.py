@@ -221,7 +221,7 @@ def test_names_are_those_of_kubeadm_however_they_are_written(tmp_path: Path) -> 
 
 def test_kubeadm_itself_gives_a_new_certificate_the_names_that_are_kept(tmp_path: Path) -> None:
     """Names that somebody gave it by hand, beside a new one: a renewal keeps them, and so does what we have it make."""
-    by_hand = {
+    by_hand: dict[str, Any] = {
         "apiServer": {"certSANs": ["by.hand", "203.0.113.9"]},
         "etcd": {"local": {"serverCertSANs": ["db.hand"]}},
     }
