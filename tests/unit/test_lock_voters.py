@@ -20,13 +20,8 @@ def voters(told: dict[str, bool | RunbookError], *, kubeconfig: str = "", ssh: b
     kubernetes = SimpleNamespace(kubeconfig=kubeconfig)
     profile = SimpleNamespace(ssh=ssh or None, nodes=list(told), kubernetes=kubernetes)
     handle = cast("Cluster", SimpleNamespace(profile=profile, who_is_control_plane=lambda: told, kube=None))
-<<<<<<< HEAD
-    asked = {"nodes": (), "lost": (), "without_api": False} | asked
-    return locks._find_voters(handle, **asked)  # noqa: SLF001 - its decision
-=======
     words: dict[str, Any] = {"nodes": (), "lost": (), "without_api": False} | asked
     return locks._find_voters(handle, **words)  # noqa: SLF001 - its decision
->>>>>>> locks
 
 
 @pytest.fixture

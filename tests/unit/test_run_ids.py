@@ -84,10 +84,7 @@ NAMED: dict[str, Callable[[str], str]] = {
     "record of a finished rotation": rotation.end,
     "keys of a finished CA rotation": lambda run: ca_rotation.ended_folder(Authority.CLUSTER, run),
     "files before an issue": lambda run: issue.kept_folder(PurePosixPath("/etc/kubernetes"), run),
-<<<<<<< HEAD
-=======
     "lock of a node": lambda run: lock.record_on_node(LockRecord(holder=run)),
->>>>>>> locks
 }
 
 
