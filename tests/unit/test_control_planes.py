@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tasks.cluster import Cluster
-from tasks.errors import NotYet
+from tasks.errors import NotYet, Refused
 from tasks.models.restore import PARKED
 
 control_planes: Any = vars(Cluster)["control_planes"].func
@@ -22,15 +22,18 @@ def cluster(tmp_path: Path) -> SimpleNamespace:
         def run(script: str, **_: object) -> SimpleNamespace:
             if name == "off":
                 raise NotYet("off: no connection")
+            if name == "strange":
+                raise Refused("strange: the host key changed")
             here = script.replace(PARKED, f"{tmp_path}/{name}/parked").replace("/etc/kubernetes", f"{tmp_path}/{name}")
             return SimpleNamespace(status=subprocess.run(["sh", "-c", here], check=False).returncode)
 
         return SimpleNamespace(run=run)
 
     nodes = [SimpleNamespace(name=name) for name in ("cp1", "cp2", "w1", "off")]
-    return SimpleNamespace(
-        profile=SimpleNamespace(kubeadm=SimpleNamespace(folder="/etc/kubernetes"), nodes=nodes), node=node
-    )
+    profile = SimpleNamespace(kubeadm=SimpleNamespace(folder="/etc/kubernetes"), nodes=nodes)
+    made = SimpleNamespace(profile=profile, node=node)
+    made.who_is_control_plane = lambda: Cluster.who_is_control_plane(made)  # type: ignore[arg-type]
+    return made
 
 
 def test_a_manifest_counts_also_where_a_run_that_died_has_put_it(cluster: SimpleNamespace, tmp_path: Path) -> None:
@@ -47,3 +50,15 @@ def test_without_any_the_field_and_the_fix_are_told(cluster: SimpleNamespace) ->
     with pytest.raises(NotYet, match="none of cp1, cp2, w1, off is a control plane node that can be reached") as told:
         control_planes(cluster)
     assert "check nodes: and ssh: of the profile" in told.value.hint
+
+
+def test_a_node_that_is_not_what_was_configured_is_told(cluster: SimpleNamespace, tmp_path: Path) -> None:
+    """For the way to the API; who only wants to know who is what hears of each node by itself."""
+    (tmp_path / "cp1/manifests").mkdir(parents=True)
+    (tmp_path / "cp1/manifests/kube-apiserver.yaml").touch()
+    cluster.profile.nodes.append(SimpleNamespace(name="strange"))
+    with pytest.raises(Refused, match="strange: the host key changed"):
+        control_planes(cluster)
+    told = cluster.who_is_control_plane()
+    assert [told[name] for name in ("cp1", "cp2", "w1")] == [True, False, False]
+    assert [str(told[name]) for name in ("off", "strange")] == ["off: no connection", "strange: the host key changed"]
