@@ -92,7 +92,8 @@ def cordon(  # noqa: PLR0913 - each is written down on the node, by name
     def once() -> bool:
         raw = kube.get(f"{NODES}/{node}")
         found = _annotations(raw)
-        noted = {} if unhealthy is None or UNHEALTHY in found else {UNHEALTHY: json.dumps(unhealthy)}
+        is_known = UNHEALTHY in found and not was_uncordoned(raw)
+        noted = {} if unhealthy is None or is_known else {UNHEALTHY: json.dumps(unhealthy)}
         if raw["spec"].get("unschedulable") and not found.get(CORDONED_BY):
             if noted:
                 _change(kube, raw, noted, {})
@@ -164,6 +165,11 @@ def what_came_back(kube: KubeClient, node: str, options: DrainOptions) -> tuple[
     facts = wait_for(lambda: _facts_of(kube, node), CORDON_LIMIT)
     forecast = forecast_drain(node, facts, options)
     return tuple(f"pod {pod} is there" for pod in forecast.in_the_way)
+
+
+def was_uncordoned(raw: JSON) -> bool:
+    """By somebody else, with `kubectl uncordon`: the notes of our cordon are still there, and say nothing any more."""
+    return CORDONED_BY in _annotations(raw) and not raw["spec"].get("unschedulable")
 
 
 def noted_unhealthy(annotations: Mapping[str, str]) -> tuple[str, ...] | None:
