@@ -172,15 +172,6 @@ def was_uncordoned(raw: JSON) -> bool:
     return CORDONED_BY in _annotations(raw) and not raw["spec"].get("unschedulable")
 
 
-def noted_unhealthy(annotations: Mapping[str, str]) -> tuple[str, ...] | None:
-    """What `cordon` wrote; none where no run has begun, or nobody can read it."""
-    try:
-        found = json.loads(annotations.get(UNHEALTHY, ""))
-    except ValueError:
-        return None
-    return tuple(map(str, found)) if isinstance(found, list) else None
-
-
 def keep_cordoned(kube: KubeClient, node: str, reason: str) -> None:
     """It stays out of service, with the reason in an annotation, until a later run takes its cordon over."""
 

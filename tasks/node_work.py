@@ -12,7 +12,7 @@ from typing import TypeVar
 from tasks.at_once import on_all
 from tasks.clients.ssh import Job, JobResult, run_job
 from tasks.cluster import Cluster
-from tasks.drain import annotate, cordon, drain, keep_cordoned, noted_unhealthy, uncordon, was_uncordoned
+from tasks.drain import annotate, cordon, drain, keep_cordoned, uncordon, was_uncordoned
 from tasks.errors import CommandFailed, NotYet, Refused, RunbookError
 from tasks.gates import Also, gate_control_plane, gate_worker, who_is_needed
 from tasks.health import look_before, prove_node, prove_workloads
@@ -23,6 +23,7 @@ from tasks.models.etcd import EtcdFacts
 from tasks.models.health import Before, Expected
 from tasks.node_parts import NodeParts
 from tasks.nodes import look_at_machine
+from tasks.policy.health import noted_unhealthy
 from tasks.policy.waves import may_go_on
 
 Check = Callable[[], None]
