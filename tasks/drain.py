@@ -92,7 +92,8 @@ def cordon(  # noqa: PLR0913 - each is written down on the node, by name
     def once() -> bool:
         raw = kube.get(f"{NODES}/{node}")
         found = _annotations(raw)
-        noted = {} if unhealthy is None or UNHEALTHY in found else {UNHEALTHY: json.dumps(unhealthy)}
+        is_known = UNHEALTHY in found and not was_uncordoned(raw)
+        noted = {} if unhealthy is None or is_known else {UNHEALTHY: json.dumps(unhealthy)}
         if raw["spec"].get("unschedulable") and not found.get(CORDONED_BY):
             if noted:
                 _change(kube, raw, noted, {})
@@ -166,13 +167,9 @@ def what_came_back(kube: KubeClient, node: str, options: DrainOptions) -> tuple[
     return tuple(f"pod {pod} is there" for pod in forecast.in_the_way)
 
 
-def noted_unhealthy(annotations: Mapping[str, str]) -> tuple[str, ...] | None:
-    """What `cordon` wrote; none where no run has begun, or nobody can read it."""
-    try:
-        found = json.loads(annotations.get(UNHEALTHY, ""))
-    except ValueError:
-        return None
-    return tuple(map(str, found)) if isinstance(found, list) else None
+def was_uncordoned(raw: JSON) -> bool:
+    """By somebody else, with `kubectl uncordon`: the notes of our cordon are still there, and say nothing any more."""
+    return CORDONED_BY in _annotations(raw) and not raw["spec"].get("unschedulable")
 
 
 def keep_cordoned(kube: KubeClient, node: str, reason: str) -> None:

@@ -12,7 +12,7 @@ from typing import TypeVar
 from tasks.at_once import on_all
 from tasks.clients.ssh import Job, JobResult, run_job
 from tasks.cluster import Cluster
-from tasks.drain import annotate, cordon, drain, keep_cordoned, noted_unhealthy, uncordon
+from tasks.drain import annotate, cordon, drain, keep_cordoned, uncordon, was_uncordoned
 from tasks.errors import CommandFailed, NotYet, Refused, RunbookError
 from tasks.gates import Also, gate_control_plane, gate_worker, who_is_needed
 from tasks.health import look_before, prove_node, prove_workloads
@@ -23,6 +23,7 @@ from tasks.models.etcd import EtcdFacts
 from tasks.models.health import Before, Expected
 from tasks.node_parts import NodeParts
 from tasks.nodes import look_at_machine
+from tasks.policy.health import noted_unhealthy
 from tasks.policy.waves import may_go_on
 
 Check = Callable[[], None]
@@ -189,14 +190,17 @@ class NodeWork(NodeParts):
     def _before(self) -> Before:
         """What an earlier attempt has found wrong, if it has begun here: what is wrong now may be its doing."""
         before = look_before(self.handle, self.machine)
+        if was_uncordoned(self.handle.kube.get(f"/api/v1/nodes/{self.name}")):
+            return before
         noted = noted_unhealthy(self._annotations)
         if noted is None and self.is_ours:
             noted = ()
         return before if noted is None else before.model_copy(update={"unhealthy": noted})
 
     def _notice(self, found: Iterable[str]) -> None:
-        self.noticed = tuple(dict.fromkeys((*self.noticed, *found)))
-        for one in self.noticed:
+        news = tuple(one for one in dict.fromkeys(found) if one not in self.noticed)
+        self.noticed = (*self.noticed, *news)
+        for one in news:
             log_about(self.name).warning("noticed: %s", one)
 
     def _left_by_an_earlier_run(self) -> str:

@@ -1,6 +1,6 @@
 """What rules say of a plan: a refusal stops it, a caution is for a person to look at."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from tasks.models.drain import DrainForecast, Treatment
 from tasks.models.health import Symptom
@@ -34,12 +34,18 @@ def listed(names: tuple[str, ...] | list[str], most: int = SHOWN) -> str:
     return f"{', '.join(names[:most])}{more}"
 
 
-def findings_of_proof(name: str, symptoms: Iterable[Symptom], *, grave_stops: bool = True) -> Iterator[Finding]:
-    """What the proof of a node would find wrong before the act: named now, and no news afterwards. What is grave stops it."""
+def findings_of_proof(
+    name: str, symptoms: Iterable[Symptom], *, grave_stops: bool = True, known: Collection[str] | None = None
+) -> Iterator[Finding]:
+    """What the proof of a node would find wrong before the act: named now, and no news afterwards. What is grave stops it.
+
+    Where a run has begun, only what it has written down as `known` is no news.
+    """
     for one in symptoms:
+        is_news = known is not None and one.of not in known
         if one.grave and grave_stops:
             yield refused(name, one.problem, REPAIR)
-        elif one.grave:
+        elif one.grave or is_news:
             yield cautioned(name, f"now: {one.problem}", "the proof waits until that is over")
         else:
             yield cautioned(name, f"already before: {one.problem}", "the proof asks whether it is no worse afterwards")

@@ -1,8 +1,10 @@
 """What is wrong with a node after an act, and what of the cluster is worse than before."""
 
+import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
+from tasks.models.drain import UNHEALTHY
 from tasks.models.health import Before, Expected, NodeLook, Symptom
 from tasks.models.nodes import KubeNode, NodeFacts
 from tasks.models.pods import Pod
@@ -41,6 +43,15 @@ def what_is_new(symptoms: Iterable[Symptom], before: Collection[str]) -> tuple[s
 def what_is_old(symptoms: Iterable[Symptom], before: Collection[str]) -> tuple[str, ...]:
     """The other ones: they were there before the act."""
     return tuple(one.problem for one in symptoms if not one.grave and one.of in before)
+
+
+def noted_unhealthy(annotations: Mapping[str, str]) -> tuple[str, ...] | None:
+    """What `cordon` wrote; none where no run has begun, or nobody can read it."""
+    try:
+        found = json.loads(annotations.get(UNHEALTHY, ""))
+    except ValueError:
+        return None
+    return tuple(map(str, found)) if isinstance(found, list) else None
 
 
 def units_of(runtime: str) -> tuple[str, ...]:

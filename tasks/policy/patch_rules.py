@@ -10,7 +10,7 @@ from tasks.models.plan import figure
 from tasks.policy.blockers import cordon_of_others, what_blocks
 from tasks.policy.controllers import who_does_not_lead, who_would_not_go_on
 from tasks.policy.findings import Finding, cautioned, findings_of_drain, findings_of_proof, listed, refused
-from tasks.policy.health import API_READY, KNOWN, READY, who_is_out
+from tasks.policy.health import API_READY, KNOWN, READY, noted_unhealthy, who_is_out
 from tasks.policy.patch_proof import WELL
 from tasks.policy.patch_scope import PATCH_JOBS, PatchScene, PatchState
 from tasks.policy.quorum import MOST_LAG, what_ails, what_keeps_it
@@ -131,7 +131,8 @@ def _brings_kernel(node: PatchState) -> bool:
 def _proof(scene: PatchScene, node: PatchState) -> Iterator[Finding]:
     """What the proof asks, and would find wrong before anything is done; other rules ask some of it themselves."""
     found = [one for one in scene.facts.symptoms.get(node.name, ()) if one.of not in {KNOWN, READY, API_READY}]
-    yield from findings_of_proof(node.name, found, grave_stops=not (node.begun or scene.urgent))
+    known = noted_unhealthy(node.kube.annotations) or () if node.begun and node.kube else None
+    yield from findings_of_proof(node.name, found, grave_stops=not (node.begun or scene.urgent), known=known)
     if node.patch.system_state not in WELL:
         yield cautioned(
             node.name, f"already before: systemd says {node.patch.system_state or 'nothing'}", "`systemctl list-jobs`"

@@ -175,6 +175,21 @@ def test_an_act_without_a_cordon_writes_down_what_was_wrong_before(
     assert UNHEALTHY not in annotations(cluster)
 
 
+def test_a_note_of_a_cordon_that_somebody_took_away_is_no_news(
+    cluster: ControlPlane, handle: Cluster, machine: Machine
+) -> None:
+    """`kubectl uncordon` leaves it on the node: what is wrong by now was so before the next run."""
+    begin(handle).empty("patch", QUICK)
+    assert annotations(cluster)[UNHEALTHY] == "[]"
+    cluster.kubectl("uncordon", "w1")
+    machine.api_service = "503"
+    work = begin(handle, "run-2")
+    assert work.before.unhealthy == ("Service kubernetes",)
+    work.empty("patch", QUICK)
+    assert annotations(cluster)[UNHEALTHY] == '["Service kubernetes"]'
+    work.prove(expected(cluster))
+
+
 def test_a_cordon_of_somebody_else_keeps_what_was_wrong_before(
     cluster: ControlPlane, handle: Cluster, machine: Machine
 ) -> None:

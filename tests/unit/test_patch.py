@@ -440,8 +440,14 @@ def test_what_the_proof_would_find_wrong_is_named_before_the_act() -> None:
         "nodes": {"w1": {"cordoned": True, "annotations": OURS}},
         "patches": {"w1": {"intent": intent()}},
     }
-    begun = plan(situation(symptoms={"w1": (DEAD,)}, **under_way), nodes=("w1",))
-    assert (refusals(begun), cautions(begun)) == ([], [("w1", "now: kubelet does not run")])
+    begun = plan(situation(symptoms={"w1": (DEAD, LAME)}, **under_way), nodes=("w1",))
+    told = [("w1", "now: kubelet does not run"), ("w1", "now: pod n/net-x is not ready")]
+    assert (refusals(begun), cautions(begun)) == ([], told)
+    for note, word in (('["DaemonSet n/net"]', "already before"), ("[]", "now"), ("{", "now"), ("{}", "now")):
+        noted = OURS | {"kube-runbooks.io/unhealthy-before": note}
+        under_way["nodes"] = {"w1": {"cordoned": True, "annotations": noted}}
+        again = plan(situation(symptoms={"w1": (LAME,)}, **under_way), nodes=("w1",))
+        assert cautions(again) == [("w1", f"{word}: pod n/net-x is not ready")]
 
 
 def test_a_member_that_has_much_to_catch_up_is_named_before_the_act() -> None:
