@@ -349,7 +349,7 @@ def assert_nothing_under_way(site: LabSite) -> None:
     """No traces that a later run would go on from, no parked manifest, no restored data that waits."""
     for machine in site.lab.control_planes:
         left = machine.run(
-            "set +e; (ls /etc/kubernetes/kube-runbooks-parked; ls /var/lib/kube-runbooks/restore | grep -v ended; "
+            "set +e; (ls /etc/kubernetes/kube-runbooks-parked; ls /var/lib/kube-runbooks/restore | grep -Ev 'ended|over'; "
             "ls -d /var/lib/etcd/restore-* /var/lib/kube-runbooks/lock; true) 2> /dev/null"
         )
         assert left.split() == []
