@@ -18,7 +18,7 @@ from tasks.models.lock import LockRecord
 from tasks.models.patch import NodePatched
 from tasks.models.report import Outcome, Report
 from tasks.models.rotation import RotationRecord
-from tasks.probes import ca_rotation, issue, rotation
+from tasks.probes import ca_rotation, issue, lock, rotation
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 ROOT = Path(__file__).parents[2]
