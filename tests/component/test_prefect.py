@@ -35,7 +35,7 @@ from tests.servers.runbooks import (
 from tests.servers.seaweedfs import S3Server
 from tests.servers.site import Site
 
-pytestmark = pytest.mark.timeout(600)  # the first test pays for a server, a worker and a deployment
+pytestmark = pytest.mark.timeout(900)  # the first test pays for a server, a worker and a deployment
 
 
 @pytest.fixture(scope="module")

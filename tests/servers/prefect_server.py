@@ -23,7 +23,7 @@ START_LIMIT = 180.0
 """Seconds until it has to answer: the first start of an environment compiles for most of a minute."""
 
 WORKER_LIMIT = 180.0
-CLI_LIMIT = 120.0
+CLI_LIMIT = 400.0
 BUSY_TRIES = 10
 ANSWER_LIMIT = 100.0
 """Prefect's own wait for SQLite's write lock is 60 s, and now and then (PrefectHQ/prefect#23051) all of it is waited."""
