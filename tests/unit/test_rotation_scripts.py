@@ -197,6 +197,22 @@ def test_proofs_are_asked_before_the_act_by_what_is_there(tmp_path: Path, progra
     assert found.nobody == ({"/k/scheduler.conf": "error: Unauthorized"} if found.kubectl else {})
 
 
+@pytest.mark.parametrize("refusal", [401, 403])
+@pytest.mark.parametrize(("own", "ails"), [(200, {}), (500, {"kube-apiserver": "500"}), (401, {"kube-apiserver": "401"})])
+def test_an_api_server_that_answers_nobody_without_a_name_is_asked_as_its_own_client(
+    tmp_path: Path, refusal: int, own: int, ails: dict[str, str]
+) -> None:
+    """`--anonymous-auth=false`, as hardening guides want it: the proof afterwards asks with a certificate, too."""
+    (tmp_path / "sed").symlink_to("/usr/bin/sed")
+    (tmp_path / "curl").write_text(
+        f'#!/bin/sh\ncase "$*" in *healthz*) echo ok ;; *--cert*) printf {own} ;; *) printf {refusal} ;; esac\n'
+    )
+    (tmp_path / "curl").chmod(0o755)
+    script = rotation.prove_now([])
+    told = subprocess.run(["/bin/sh", "-c", script], env={"PATH": str(tmp_path)}, capture_output=True, check=False)
+    assert rotation.parse_proofs("cp1", told.stdout).ails == ails
+
+
 def test_leaves_are_renewed_once_with_owner_and_mode(machine: Machine) -> None:
     """By kubeadm, in a folder of ours; another attempt renews nothing."""
     before, keys = machine.serials(), machine.keys()
