@@ -188,14 +188,19 @@ class NodeWork(NodeParts):
             return f"{self.name} could not be left as it was found: {second.problem}"
 
     def _before(self) -> Before:
-        """What an earlier attempt has found wrong, if it has begun here: what is wrong now may be its doing."""
+        """What an earlier attempt has found wrong, if it has begun here: what is wrong now may be its doing.
+
+        What has been well again since then has to be so afterwards: the attempt may have been of another day.
+        """
         before = look_before(self.handle, self.machine)
         if was_uncordoned(self.handle.kube.get(f"/api/v1/nodes/{self.name}")):
             return before
         noted = noted_unhealthy(self._annotations)
         if noted is None and self.is_ours:
             noted = ()
-        return before if noted is None else before.model_copy(update={"unhealthy": noted})
+        if noted is None:
+            return before
+        return before.model_copy(update={"unhealthy": tuple(one for one in noted if one in before.unhealthy)})
 
     def _notice(self, found: Iterable[str]) -> None:
         news = tuple(one for one in dict.fromkeys(found) if one not in self.noticed)

@@ -4,7 +4,7 @@ import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
-from tasks.models.drain import UNHEALTHY
+from tasks.models.drain import CORDONED_BY, UNHEALTHY
 from tasks.models.health import Before, Expected, NodeLook, Symptom
 from tasks.models.nodes import KubeNode, NodeFacts
 from tasks.models.pods import Pod
@@ -52,6 +52,15 @@ def noted_unhealthy(annotations: Mapping[str, str]) -> tuple[str, ...] | None:
     except ValueError:
         return None
     return tuple(map(str, found)) if isinstance(found, list) else None
+
+
+def known_before(node: KubeNode) -> tuple[str, ...] | None:
+    """What a run that has begun there found wrong before its first act; none where no run has, or somebody has uncordoned it since."""
+    is_ours = CORDONED_BY in node.annotations
+    if is_ours and not node.cordoned:
+        return None
+    noted = noted_unhealthy(node.annotations)
+    return () if noted is None and is_ours else noted
 
 
 def units_of(runtime: str) -> tuple[str, ...]:
@@ -136,11 +145,16 @@ def _node(look: NodeLook, expected: Expected) -> Iterator[Symptom]:
 
 
 def _pods(look: NodeLook, expected: Expected) -> Iterator[Symptom]:
-    """Those of DaemonSets and of the kubelet itself have to be ready; others may have gone elsewhere."""
-    del expected
+    """Those of DaemonSets and of the kubelet itself have to be ready; others may have gone elsewhere.
+
+    A static pod that the act replaces has to be ready whatever the old one was.
+    """
+    replaced = {f"kube-system/{name}-{look.machine.name}" for name in (*KUBE_PODS, "etcd")}
+    is_promised = expected.promised and bool(expected.control_plane)
     for pod in look.pods:
         if (whose := _whose(pod)) and not pod.ready and not pod.is_finished:
-            yield Symptom(of=whose, problem=f"pod {pod.id} is not ready")
+            grave = is_promised and pod.mirror and pod.id in replaced
+            yield Symptom(of=whose, problem=f"pod {pod.id} is not ready", grave=grave)
 
 
 def _whose(pod: Pod) -> str:

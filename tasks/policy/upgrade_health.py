@@ -9,7 +9,7 @@ from tasks.models.nodes import KubeNode
 from tasks.models.plan import figure
 from tasks.policy.controllers import who_does_not_lead, who_would_not_go_on
 from tasks.policy.findings import Finding, cautioned, findings_of_drain, findings_of_proof, refused
-from tasks.policy.health import API_READY, KNOWN, READY, who_is_out
+from tasks.policy.health import API_READY, KNOWN, READY, known_before, who_is_out
 from tasks.policy.maintenance import ALARM_STEP
 from tasks.policy.quorum import MOST_LAG, what_ails, what_keeps_it
 from tasks.policy.upgrade_scope import ADDONS, PARTS, NodeState, Situation, cordon_of_another_runbook
@@ -203,7 +203,8 @@ def _proof(situation: Situation, node: NodeState) -> Iterator[Finding]:
         for one in situation.symptoms_of(node)
         if one.of not in others and not one.of.startswith(("unit ", "kubelet v")) and SYSTEM not in one.of
     ]
-    yield from findings_of_proof(node.name, found, grave_stops=not node.begun)
+    known = known_before(node.kube) if node.kube else None
+    yield from findings_of_proof(node.name, found, grave_stops=not node.begun, known=known)
 
 
 def _stale_pods(situation: Situation, node: NodeState) -> Iterator[Finding]:

@@ -171,6 +171,8 @@ def test_an_act_without_a_cordon_writes_down_what_was_wrong_before(
         again.prove(expected(cluster))
     assert UNHEALTHY in annotations(cluster)
     assert CORDONED_BY not in annotations(cluster)
+    machine.api_service = "200"
+    assert begin(handle, "run-3").before.unhealthy == ()  # of another day, perhaps: it has been well since
     again.forget_before()
     assert UNHEALTHY not in annotations(cluster)
 

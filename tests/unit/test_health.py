@@ -288,3 +288,18 @@ def test_versions_that_an_act_promises_have_to_be_there(changes: dict[str, objec
         Symptom(of=of, problem=what_is_wrong(look, EXPECTED)[0].problem, grave=False),
     )
     assert what_is_new(what_is_wrong(look, as_it_was), [of]) == ()
+
+
+@pytest.mark.parametrize("name", ["kube-scheduler", "kube-controller-manager"])
+def test_a_static_pod_that_the_act_replaces_has_to_be_ready(name: str) -> None:
+    """The old one was not: that excuses no new one that is not. After a reboot, which replaces none, it does."""
+    own = Pod(namespace="kube-system", name=f"{name}-cp1", uid="9", mirror=True, ready=False)
+    vip = Pod(namespace="kube-system", name="kube-vip-cp1", uid="8", mirror=True, ready=False)
+    others = tuple(one for one in LOOK.pods if one.id != own.id)
+    image = next(one.image for one in MACHINE.static_pods if one.name == name)
+    look = LOOK.model_copy(update={"pods": (*others, own.model_copy(update={"running": (image,)}), vip)})
+    before = {one.of for one in what_fails_already(look) if not one.grave}
+    assert before == {f"static pod {own.id}", f"static pod {vip.id}"}
+    assert what_is_new(what_is_wrong(look, EXPECTED), before) == (f"pod {own.id} is not ready",)
+    as_it_was = EXPECTED.model_copy(update={"promised": False})
+    assert what_is_new(what_is_wrong(look, as_it_was), before) == ()

@@ -198,7 +198,9 @@ def test_proofs_are_asked_before_the_act_by_what_is_there(tmp_path: Path, progra
 
 
 @pytest.mark.parametrize("refusal", [401, 403])
-@pytest.mark.parametrize(("own", "ails"), [(200, {}), (500, {"kube-apiserver": "500"}), (401, {"kube-apiserver": "401"})])
+@pytest.mark.parametrize(
+    ("own", "ails"), [(200, {}), (500, {"kube-apiserver": "500"}), (401, {"kube-apiserver": "401"})]
+)
 def test_an_api_server_that_answers_nobody_without_a_name_is_asked_as_its_own_client(
     tmp_path: Path, refusal: int, own: int, ails: dict[str, str]
 ) -> None:

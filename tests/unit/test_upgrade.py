@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tasks.errors import Refused
 from tasks.models.cluster import UpgradeRules
 from tasks.models.controllers import Leader
-from tasks.models.drain import Treatment, Verdict
+from tasks.models.drain import CORDONED_BY, UNHEALTHY, Treatment, Verdict
 from tasks.models.manifests import NodeManifests, PodShape, StaticManifest
 from tasks.models.nodes import PackageManager
 from tasks.models.plan import Caution, Refusal
@@ -1338,6 +1338,28 @@ def test_what_an_upgrade_that_is_under_way_may_have_broken_is_not_forgiven() -> 
     assert plan(later).services_before == {}
     begun = facts.model_copy(update={"nodes": cluster(machines={"cp1": half()}).nodes})
     assert plan(begun).services_before == {}
+
+
+@pytest.mark.parametrize(
+    ("notes", "spec", "word"),
+    [
+        ({UNHEALTHY: "[]"}, {}, "now"),
+        ({UNHEALTHY: '["DaemonSet logs/agent"]'}, {}, "already before"),
+        ({CORDONED_BY: "run-0", UNHEALTHY: "[]"}, {"cordoned": True}, "now"),
+        ({CORDONED_BY: "run-0", UNHEALTHY: "[]"}, {}, "already before"),
+        ({CORDONED_BY: "run-0"}, {"cordoned": True}, "now"),
+        ({}, {"cordoned": True}, "already before"),
+    ],
+)
+def test_what_an_earlier_run_did_not_find_is_not_promised_to_be_forgiven(
+    notes: dict[str, str], spec: dict[str, bool], word: str
+) -> None:
+    """The proof reads the note on the node, also that of a run that died before its cordon; the plan says the same."""
+    facts = cluster(
+        nodes={"w1": {"annotations": notes} | spec},
+        symptoms={"w1": (Symptom(of="DaemonSet logs/agent", problem="pod logs/agent-x is not ready"),)},
+    )
+    assert f"{word}: pod logs/agent-x is not ready" in [one.problem for one in plan(facts).cautions]
 
 
 def test_a_container_that_is_older_than_its_manifest_is_not_hidden_by_a_skip() -> None:
