@@ -364,6 +364,13 @@ def _install_kubeadm(work: NodeWork, node: NodeUpgrade) -> None:
 def _refuse_losses(handle: Cluster, name: str) -> None:
     """The rule of the plan, with the manifests of this moment and what kubeadm of the target writes: an hour may have passed."""
     (seen,) = look_at_manifests(handle, [name], _configuration(handle))
+    if not seen.manifests:
+        raise NotYet(f"{name}: its manifests could not be read: {seen.problem or 'there are none'}")
+    if strange := [f"{one.component}: {one.problem}" for one in seen.manifests if one.problem]:
+        raise Refused(
+            f"{name}: a manifest could not be parsed, so nobody knows what kubeadm would take away: {'; '.join(strange)}",
+            hint="repair it in /etc/kubernetes/manifests",
+        )
     harmful = [loss for manifest in seen.manifests for loss in what_would_go(manifest) if loss.harm]
     if harmful:
         told = "; ".join(f"{one.component} without {one.words}: {one.harm}" for one in harmful)

@@ -13,7 +13,7 @@ from tasks.clients.ssh import JobResult
 from tasks.errors import NotYet, Refused, RunbookError
 from tasks.models.cluster import UpgradeRules
 from tasks.models.health import Expected
-from tasks.models.manifests import NodeManifests, PodShape
+from tasks.models.manifests import NodeManifests, PodShape, StaticManifest
 from tasks.models.upgrade import NodeUpgrade, NodeUpgraded, Orders, Staged, UpgradeOptions, UpgradePlan, Workload
 from tasks.models.waves import Took
 from tests.unit.upgrade_facts import NEW, NOW, OLD, kube_proxy, machine, manifest, manifests, workload
@@ -226,6 +226,28 @@ def test_what_somebody_wrote_into_a_manifest_meanwhile_starts_no_kubeadm(monkeyp
     silent = manifests("cp1", manifest("kube-apiserver", encrypted, encrypted), problem="no such version")
     with pytest.raises(Refused, match="no such version; it may take --encryption-provider-config away"):
         control_plane(monkeypatch, work, silent)
+
+
+@pytest.mark.parametrize(
+    ("seen", "told"),
+    [
+        (NodeManifests(node="cp1", problem="no route"), "cp1: its manifests could not be read: no route"),
+        (NodeManifests(node="cp1"), "cp1: its manifests could not be read: there are none"),
+        (
+            manifests("cp1", StaticManifest(component="kube-apiserver", problem="it is no YAML")),
+            "a manifest could not be parsed, .* kube-apiserver: it is no YAML",
+        ),
+    ],
+)
+def test_manifests_that_nobody_can_read_start_no_kubeadm(
+    monkeypatch: pytest.MonkeyPatch, seen: NodeManifests, told: str
+) -> None:
+    """What is not found is not fine: it may have the flag without which no Secret can be read."""
+    work = Work("cp1")
+    with pytest.raises((NotYet, Refused), match=told):
+        control_plane(monkeypatch, work, seen)
+    assert "kubeadm-1-37-2" not in work.done
+    assert work.done[-1] == "left whole"
 
 
 def test_a_kubelet_that_waits_for_its_restart_is_not_restarted_before_its_api_server(
