@@ -82,13 +82,14 @@ def what_forbids(handle: Cluster, name: str, *, allow_downtime: bool) -> tuple[l
     return problems, facts
 
 
-def who_is_needed(handle: Cluster, name: str) -> list[str]:
+def who_is_needed(handle: Cluster, name: str, *, allow_downtime: bool) -> list[str]:
     """Of which component no other control plane node has an instance that goes on while this node is disturbed."""
     others = [one for one in handle.control_planes if one != name]
     if not others:
         return []
     out = who_is_out([node for node in look_at_nodes(handle.kube) if node.control_plane], ours=(name,))
-    return what_controllers_lack(look_at_controllers(handle.kube, others), others, out=out)
+    seen = look_at_controllers(handle.kube, others)
+    return what_controllers_lack(seen, others, out=out, allow_downtime=allow_downtime)
 
 
 def member_on(facts: EtcdFacts, name: str) -> Member | None:

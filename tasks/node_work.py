@@ -60,7 +60,7 @@ class NodeWork(NodeParts):
         """Before each act on a control plane node: another scheduler and controller manager go on, too."""
 
         def others() -> Sequence[str]:
-            return (*also(), *who_is_needed(self.handle, self.name))
+            return (*also(), *who_is_needed(self.handle, self.name, allow_downtime=allow_downtime))
 
         with self.part("gate"):
             return gate_control_plane(self.handle, self.name, self.check, allow_downtime=allow_downtime, also=others)

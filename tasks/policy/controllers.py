@@ -5,9 +5,21 @@ from collections.abc import Collection
 from tasks.models.controllers import COMPONENTS, Controllers, Leader
 
 
-def what_controllers_lack(seen: Controllers, others: Collection[str], *, out: Collection[str] = ()) -> list[str]:
-    """Why pods would not be scheduled, or nothing would be reconciled, without this node; nothing where it is the only one."""
-    return [*who_would_not_go_on(seen, others, out=out), *who_does_not_lead(seen)] if others else []
+def what_controllers_lack(
+    seen: Controllers, others: Collection[str], *, out: Collection[str] = (), allow_downtime: bool = False
+) -> list[str]:
+    """Why pods would not be scheduled, or nothing would be reconciled, without this node; nothing where it is the only one.
+
+    Where all others are `out` it is the only one, too, for somebody who allows a downtime.
+    """
+    if not others or (allow_downtime and is_alone(others, out)):
+        return []
+    return [*who_would_not_go_on(seen, others, out=out), *who_does_not_lead(seen)]
+
+
+def is_alone(others: Collection[str], out: Collection[str]) -> bool:
+    """No other control plane node counts."""
+    return all(name in out for name in others)
 
 
 def who_would_not_go_on(seen: Controllers, others: Collection[str], *, out: Collection[str] = ()) -> list[str]:

@@ -8,7 +8,7 @@ from tasks.models.nodes import PackageManager
 from tasks.models.patch import Scope
 from tasks.models.plan import figure
 from tasks.policy.blockers import cordon_of_others, what_blocks
-from tasks.policy.controllers import who_does_not_lead, who_would_not_go_on
+from tasks.policy.controllers import is_alone, who_does_not_lead, who_would_not_go_on
 from tasks.policy.findings import Finding, cautioned, findings_of_drain, findings_of_proof, listed, refused
 from tasks.policy.health import API_READY, KNOWN, READY, noted_unhealthy, who_is_out
 from tasks.policy.patch_proof import WELL
@@ -187,11 +187,14 @@ def _controllers(scene: PatchScene) -> Iterator[Finding]:
         others = [other for other in names if other != name]
         found += [(name, said) for said in who_would_not_go_on(scene.facts.controllers, others, out=out)]
     under_way = any(node.begun for node in scene.control_planes)
+    alone = {one for one in names if is_alone([name for name in names if name != one], out)}
     for subject, said in found:
         if under_way:
             yield cautioned(
                 subject, said, "a patch is under way, which may be why: it is looked at again before each act"
             )
+        elif subject in alone and scene.options.allow_downtime:
+            yield cautioned(subject, said, "options.allow_downtime says that this is fine")
         else:
             yield refused(subject, said, "repair it first: `kubectl -n kube-system get pods,leases`, and its log")
 

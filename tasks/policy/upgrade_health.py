@@ -7,7 +7,7 @@ from tasks.models.drain import CORDONED_BY, FAILED
 from tasks.models.etcd import Member
 from tasks.models.nodes import KubeNode
 from tasks.models.plan import figure
-from tasks.policy.controllers import who_does_not_lead, who_would_not_go_on
+from tasks.policy.controllers import is_alone, who_does_not_lead, who_would_not_go_on
 from tasks.policy.findings import Finding, cautioned, findings_of_drain, findings_of_proof, refused
 from tasks.policy.health import API_READY, KNOWN, READY, known_before, who_is_out
 from tasks.policy.maintenance import ALARM_STEP
@@ -161,9 +161,12 @@ def _controllers(situation: Situation) -> Iterator[Finding]:
         if node.is_due and (node.needs_kubeadm or node.needs_kubelet)
         for problem in who_would_not_go_on(seen, [name for name in names if name != node.name], out=out)
     ]
+    alone = {one for one in names if is_alone([name for name in names if name != one], out)}
     for subject, problem in found:
         if situation.is_under_way:
             yield cautioned(subject, problem, UNDER_WAY)
+        elif subject in alone and situation.options.allow_downtime:
+            yield cautioned(subject, problem, "options.allow_downtime says that this is fine")
         else:
             yield refused(subject, problem, "repair it first: `kubectl -n kube-system get pods,leases`, and its log")
 

@@ -37,6 +37,14 @@ def test_the_only_control_plane_node_has_nobody_to_ask() -> None:
     assert what_controllers_lack(Controllers(leaders=(leader(is_alive=False),)), []) == []
 
 
+def test_who_allows_a_downtime_may_disturb_the_only_one_that_counts() -> None:
+    """All others are out of service, as for the API server. One that counts and does not work is no downtime that was allowed."""
+    seen = Controllers(instances=instances(cp2="its pod is not Ready: CrashLoopBackOff", cp3=""))
+    assert what_controllers_lack(seen, ["cp2", "cp3"], out=["cp2", "cp3"], allow_downtime=True) == []
+    assert len(what_controllers_lack(seen, ["cp2", "cp3"], out=["cp2", "cp3"])) == len(COMPONENTS)
+    assert len(what_controllers_lack(seen, ["cp2", "cp3"], out=["cp3"], allow_downtime=True)) == len(COMPONENTS)
+
+
 def test_nobody_else_would_go_on() -> None:
     """Each component with the reason of each node: not Ready, out of service, none there."""
     seen = Controllers(instances=(*instances(cp2="its pod is not Ready: CrashLoopBackOff"), instances(cp3="")[0]))

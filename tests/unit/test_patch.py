@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tasks.models.controllers import Leader
+from tasks.models.controllers import COMPONENTS, Leader
 from tasks.models.drain import Treatment, Verdict
 from tasks.models.health import Symptom
 from tasks.models.nodes import PackageManager
@@ -490,6 +490,10 @@ def test_another_scheduler_and_controller_manager_have_to_go_on() -> None:
     one = ("cp1", "w1")
     single = plan(situation(names=one, controllers=controllers(cp1="x"), etcd=()), allow_downtime=True)
     assert refusals(single) == []
+    out = situation(nodes={name: {"cordoned": True} for name in ("cp2", "cp3")}, etcd=())
+    stays = plan(out, nodes=("cp1",), allow_cordoned=True)
+    assert len(refusals(stays)) == len(COMPONENTS)
+    assert refusals(plan(out, nodes=("cp1",), allow_cordoned=True, allow_downtime=True)) == []
 
 
 def test_all_refusals_are_told_at_once() -> None:

@@ -1290,6 +1290,20 @@ def test_a_node_without_another_scheduler_and_controller_manager_stays_as_it_is(
     assert "no other kube-scheduler is ready" in begun.cautions[-2].problem
 
 
+def test_the_only_control_plane_node_that_counts_may_be_upgraded_when_a_downtime_is_allowed() -> None:
+    """The others are cordoned for weeks, their etcd is elsewhere: the API server's rule lets it go on, too."""
+    facts = cluster(nodes={name: {"cordoned": True} for name in ("cp2", "cp3")})
+    scheduler = "no other kube-scheduler is ready"
+
+    def subjects(found: tuple[Refusal, ...] | tuple[Caution, ...]) -> list[str]:
+        return [one.subject for one in found if one.problem.startswith(scheduler)]
+
+    assert subjects(plan(facts).refusals) == ["cp1"]
+    allowed = plan(facts, allow_downtime=True)
+    assert subjects(allowed.refusals) == []
+    assert subjects(allowed.cautions) == ["cp1"]
+
+
 def test_nobody_is_taken_away_while_no_controller_leads() -> None:
     """Said once, not of each node."""
     silent = Leader(
