@@ -346,8 +346,8 @@ class _Lock:
                 keeper.join(max(0.0, end - _now()))
             if keeper.is_alive():
                 self._log.warning("%s does not answer: it stays taken for %.0f s", keeper.name, self._seconds)
-        if self._lease:
-            self._lease.close()
+        if self._lease and not any(keeper.is_alive() for keeper in self._keepers):
+            self._lease.close()  # which waits for a connection that is being opened
 
     def _give_back(self, name: str) -> None:
         if name not in self._attempted:
@@ -389,7 +389,7 @@ def _find_voters(handle: Cluster, nodes: Sequence[str], lost: Sequence[str], *, 
             if not without_api:
                 raise
     known = (known | (silent if known else set())) - set(lost)
-    return tuple(sorted(known or nodes))
+    return tuple(sorted(known or nodes or silent - set(lost)))
 
 
 def _labelled(handle: Cluster) -> set[str]:
