@@ -435,9 +435,12 @@ def _this_machine() -> str:
     """Empty where it cannot be told: then no process is ever known to be gone."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        return machine_of(boot, str(Path("/proc/self/ns/pid").readlink())) if boot else ""
+        namespace = str(Path("/proc/self/ns/pid").readlink())
+        identity = Path("/etc/machine-id")
+        installed = identity.read_text(errors="replace").strip() if identity.is_file() else ""
     except OSError:
         return ""
+    return machine_of(boot, namespace, installed, socket.gethostname()) if boot else ""
 
 
 def _exists(pid: int) -> bool:

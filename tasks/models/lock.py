@@ -118,9 +118,12 @@ def process_named(pid: int, host: str, machine: str, one: str) -> str:
     return f"process {pid} on {host}, {machine}-{one}" if machine else f"process {pid} on {host}, {one}"
 
 
-def machine_of(boot: str, namespace: str) -> str:
-    """Where numbers of processes mean the same: one boot of one kernel, and one of its process namespaces."""
-    return hashlib.sha256(f"{boot} {namespace}".encode()).hexdigest()[:16]
+def machine_of(boot: str, namespace: str, *more: str) -> str:
+    """Where numbers of processes mean the same: one boot of one kernel, and one of its process namespaces.
+
+    Each of `more` tells two machines apart that a boot without enough randomness has given one id.
+    """
+    return hashlib.sha256(" ".join((boot, namespace, *more)).encode()).hexdigest()[:16]
 
 
 def pid_on(machine: str, process: str) -> int:

@@ -400,7 +400,7 @@ def test_a_process_of_this_machine_that_may_live_is_waited_for(nodes: int, *, fr
 def test_numbers_of_processes_count_on_their_machine_alone() -> None:
     """Same boot and same process namespace; what is no name of ours has no number."""
     here, there = machine_of("boot", "pid:[1]"), machine_of("boot", "pid:[2]")
-    assert len({here, there, machine_of("boot-2", "pid:[1]")}) == 3
+    assert len({here, there, machine_of("boot-2", "pid:[1]"), machine_of("boot", "pid:[1]", "", "w2")}) == 4
     named = process_named(7, "w1, x", here, "0123abcd")
     assert pid_on(here, named) == 7
     assert pid_on(there, named) == pid_on("", named) == 0
