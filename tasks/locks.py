@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import copy_context
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Protocol
 from uuid import uuid4
 
@@ -21,7 +22,20 @@ from tasks.cluster import Cluster, open_cluster
 from tasks.errors import NotYet, Refused, RunbookError
 from tasks.leases import LeasePlace
 from tasks.logs import log_about
-from tasks.models.lock import Call, Holder, LockRecord, Owner, Place, Question, Standing, Terms, micro_time
+from tasks.models.lock import (
+    Call,
+    Holder,
+    LockRecord,
+    Owner,
+    Place,
+    Question,
+    Standing,
+    Terms,
+    machine_of,
+    micro_time,
+    pid_on,
+    process_named,
+)
 from tasks.nodes import look_at_nodes
 from tasks.policy import lock as policy
 from tasks.probes import lock as probe
@@ -147,8 +161,10 @@ class _Lock:
         duration: timedelta,
     ) -> None:
         self._log = log_about(handle.profile.name)
+        self._machine = _this_machine()
         self._owner = Owner(
-            run_id=run_id, process=f"process {os.getpid()} on {socket.gethostname()}, {uuid4().hex[:8]}"
+            run_id=run_id,
+            process=process_named(os.getpid(), socket.gethostname(), self._machine, uuid4().hex[:8]),
         )
         self._seconds = duration.total_seconds()
         found = _find_voters(handle, nodes, lost, without_api=without_api)
@@ -220,9 +236,8 @@ class _Lock:
                 if place.found is None or not policy.is_free_to_take(place, self._terms):
                     continue
                 if not (place.found.is_free or place.found.is_of(self._owner)):
-                    self._log.warning(
-                        "%s is taken over: it was silent for %.0f s: %s", name, self._seconds, place.found.sentence
-                    )
+                    why = "its process is gone" if place.is_gone else f"it was silent for {self._seconds:.0f} s"
+                    self._log.warning("%s is taken over: %s: %s", name, why, place.found.sentence)
                 self._write(name, port, place.found)
             if self._places[name].confirmed is None and not self._places[name].problem:
                 break  # somebody else was faster
@@ -306,7 +321,8 @@ class _Lock:
                 self._attempted.add(name)
                 self._set_written(name, port.take(place.found), asked)
             else:
-                self._set(name, policy.seen(place, port.look(), self._terms, Call(asked=asked, answered=_now())))
+                found, call = port.look(), Call(asked=asked, answered=_now())
+                self._set(name, policy.seen(place, found, self._terms, call, is_gone=self._is_gone(found)))
         except Exception as error:  # noqa: BLE001 - whatever it was, this place did not answer
             problem = _problem_of(error)
             if question is Question.RENEW and not place.problem:
@@ -316,13 +332,17 @@ class _Lock:
             if question is Question.RENEW and place.problem and not self._places[name].lost:
                 self._log.info("%s is renewed again", name)
 
+    def _is_gone(self, found: LockRecord) -> bool:
+        pid = pid_on(self._machine, found.process)
+        return pid > 0 and not _exists(pid)
+
     def _set_written(self, name: str, found: LockRecord, asked: float) -> None:
+        is_gone = self._is_gone(found)
         with self._changed:
             now = _now()
             backed = self._keeping and policy.is_backed(list(self._places.values()), self._terms, now)
-            place = policy.written(
-                self._places[name], found, self._terms, Call(asked=asked, answered=now), backed=backed
-            )
+            call = Call(asked=asked, answered=now)
+            place = policy.written(self._places[name], found, self._terms, call, backed=backed, is_gone=is_gone)
             if place.lost and not self._places[name].lost and self._keeping:
                 self._lost = self._lost or place.lost
                 self._log.error("the lock is lost, so this run stops before its next act: %s", place.lost)
@@ -346,8 +366,8 @@ class _Lock:
                 keeper.join(max(0.0, end - _now()))
             if keeper.is_alive():
                 self._log.warning("%s does not answer: it stays taken for %.0f s", keeper.name, self._seconds)
-        if self._lease:
-            self._lease.close()
+        if self._lease and not any(keeper.is_alive() for keeper in self._keepers):
+            self._lease.close()  # which waits for a connection that is being opened
 
     def _give_back(self, name: str) -> None:
         if name not in self._attempted:
@@ -375,6 +395,7 @@ def _find_voters(handle: Cluster, nodes: Sequence[str], lost: Sequence[str], *, 
     """The control plane nodes of the profile: by their manifests, else by the API.
 
     One that neither can tell counts as one of them. Where no control plane is found at all, there is none yet: the machines count.
+    Where nobody answers and no machines are named, every node counts.
     """
     if handle.profile.ssh is None or not handle.profile.nodes:
         return ()
@@ -389,7 +410,7 @@ def _find_voters(handle: Cluster, nodes: Sequence[str], lost: Sequence[str], *, 
             if not without_api:
                 raise
     known = (known | (silent if known else set())) - set(lost)
-    return tuple(sorted(known or nodes))
+    return tuple(sorted(known or nodes or silent - set(lost)))
 
 
 def _labelled(handle: Cluster) -> set[str]:
@@ -408,6 +429,32 @@ def _taken(standing: Standing) -> Refused:
 def _problem_of(error: Exception) -> str:
     """Of an answer, or of one that nobody expected: a thread that died of it would renew nothing more."""
     return error.problem if isinstance(error, RunbookError) else f"{type(error).__name__}: {error}"
+
+
+def _this_machine() -> str:
+    """Empty where it cannot be told: then no process is ever known to be gone."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        namespace = str(Path("/proc/self/ns/pid").readlink())
+        identity = Path("/etc/machine-id")
+        installed = identity.read_text(errors="replace").strip() if identity.is_file() else ""
+    except OSError:
+        return ""
+    return machine_of(boot, namespace, installed, socket.gethostname()) if boot else ""
+
+
+def _exists(pid: int) -> bool:
+    """Also one that is stopped, somebody else's, or dead and not reaped, and another one with its number: only what is certain counts.
+
+    It asks the kernel: /proc may hide the processes of other users.
+    """
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def _now() -> float:

@@ -90,12 +90,12 @@ def disarm_nospace(cluster: str, route: RouteChoice, check: Check) -> Disarmed:
 
 def _gate(handle: Cluster, route: RouteChoice, member: Member, check: Check, *, allow_downtime: bool) -> EtcdFacts:
     """Right before an act: the lock is ours; `NotYet` while the cluster cannot spare the member."""
-    check()
     facts = look_at_members(handle, route)
     if ails := what_ails(found_in(facts, member)):
         raise NotYet(f"{member.label}: {ails}", hint="it may still be defragmenting for an earlier attempt")
     if kept := what_forbids_defragmenting(member, facts, _control_plane(handle), allow_downtime=allow_downtime):
         raise NotYet(kept, hint="bring the other members and their nodes back, or uncordon them; then run this again")
+    check()  # last: members that hang make the other questions take longer than the lock is certain
     return facts
 
 

@@ -487,6 +487,7 @@ class _Rotation(NodeParts):
                 f"{self.name}: {error.problem}; the files of before have ended, so they stay away",
                 hint=f"{evidence}; then run it again: it goes on where it was",
             ) from error
+        self._check()
         log_about(self.name).error("%s; the files of before are put back", error)
         self._record = self.record.model_copy(update={"phase": Phase.PUTTING_BACK, "reason": error.problem[:1000]})
         self._run(rotation.note(self.record))

@@ -22,6 +22,7 @@ from tasks.logs import log_about
 from tasks.manifests import look_at_manifests
 from tasks.models.cluster import UpgradeRules
 from tasks.models.health import Expected
+from tasks.models.records import UPGRADE_JOBS
 from tasks.models.upgrade import (
     ClusterFacts,
     NodeUpgrade,
@@ -47,7 +48,7 @@ from tasks.nodes import (
 from tasks.policy.manifests import what_is_dear, what_would_go
 from tasks.policy.upgrade import next_minor
 from tasks.policy.upgrade_manifests import GIVE_IT
-from tasks.policy.upgrade_scope import ADDONS, RUNBOOK, UPGRADE_JOBS
+from tasks.policy.upgrade_scope import ADDONS, RUNBOOK
 from tasks.policy.versions import EtcdVersion, KubernetesVersion, what_forbids_etcd
 from tasks.probes import upgrade
 from tasks.probes.api_facts import cluster_configuration, name_and_version, parse_node, with_etcd_tag

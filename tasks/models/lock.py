@@ -1,5 +1,7 @@
 """The lock of a cluster: what its places say, what a process knows of them, and what it may do with that."""
 
+import hashlib
+import re
 from datetime import datetime
 from enum import StrEnum
 
@@ -21,6 +23,7 @@ class Owner(Model):
 
     run_id: str
     process: str
+    """As `process_named` words it."""
 
 
 class LockRecord(Model):
@@ -66,6 +69,7 @@ class Place(Model):
     since: float = Field(default=0.0, description="since when the record was seen unchanged, without a gap")
     seen: float = Field(default=0.0, description="when it was asked last, and answered")
     alive: bool = Field(default=False, description="another process renewed it before our eyes")
+    is_gone: bool = Field(default=False, description="its process was one of this machine, and does not exist any more")
     confirmed: float | None = Field(default=None, description="when the last renewal was asked for that it confirmed")
     lost: str = Field(default="", description="it was ours, and is not any more: for good")
 
@@ -104,6 +108,28 @@ class Standing(Model):
     lost: str = ""
     waits: str = ""
     run_id: str = Field(default="", description="of the other owner that is known to live")
+
+
+PROCESS = re.compile(r"process (?P<pid>[1-9][0-9]{0,8}) on .*, (?P<machine>[0-9a-f]{16})-[0-9a-f]{8}", re.DOTALL)
+
+
+def process_named(pid: int, host: str, machine: str, one: str) -> str:
+    """Of an owner, for people and for `pid_on`; `machine` says where its number counts, `one` is of this owner alone."""
+    return f"process {pid} on {host}, {machine}-{one}" if machine else f"process {pid} on {host}, {one}"
+
+
+def machine_of(boot: str, namespace: str, *more: str) -> str:
+    """Where numbers of processes mean the same: one boot of one kernel, and one of its process namespaces.
+
+    Each of `more` tells two machines apart that a boot without enough randomness has given one id.
+    """
+    return hashlib.sha256(" ".join((boot, namespace, *more)).encode()).hexdigest()[:16]
+
+
+def pid_on(machine: str, process: str) -> int:
+    """The number of a process that was named there; 0 for one of another machine or container, or of nobody knows where."""
+    found = PROCESS.fullmatch(process)
+    return int(found["pid"]) if found and found["machine"] == machine else 0
 
 
 def micro_time(moment: datetime) -> str:

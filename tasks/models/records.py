@@ -18,8 +18,14 @@ class RecordKind(StrEnum):
     """A restore of etcd is under way."""
     PATCH = "patch"
     """Packages of the operating system, or a reboot."""
+    UPGRADE = "upgrade"
+    """A job of an upgrade is at work there now: it outlives the run that began it."""
     PARKED = "parked"
     """Manifests of static pods are away from kubelet, and no record says for whom."""
+
+
+UPGRADE_JOBS = ("install-kubeadm-", "kubeadm-", "install-kubelet-")
+"""How the names of remote jobs begin that change a node, as `tasks/upgrade.py` names them. Staging changes nothing."""
 
 
 class OpenRecord(Model):
@@ -30,7 +36,7 @@ class OpenRecord(Model):
     runbook: str = Field(description="that began it, and resumes it")
     run_id: str = Field(default="", description="empty where it is not known")
     began_at: UtcTime | None = Field(default=None, description="by the node's clock")
-    about: str = Field(default="", description="the CA, the backup, the static pods")
+    about: str = Field(default="", description="the CA, the backup, the static pods, the job")
 
 
 class OpenRecords(Model):

@@ -20,19 +20,23 @@ def is_held(place: Place, now: float, seconds: float) -> bool:
     return place.confirmed is not None and now - place.confirmed < seconds * 2 / 3
 
 
-def seen(place: Place, found: LockRecord, terms: Terms, call: Call) -> Place:
-    """After a look: the watch goes on, or begins anew after a gap. Another owner that changed the record meanwhile is alive."""
+def seen(place: Place, found: LockRecord, terms: Terms, call: Call, *, is_gone: bool = False) -> Place:
+    """After a look: the watch goes on, or begins anew after a gap. Another owner that changed the record meanwhile is alive.
+
+    One whose process `is_gone` is dead: what changed the record was on its way when it died.
+    """
     gap = call.asked - place.seen > renew_every(terms.seconds)
     unbroken = place.found is not None and not gap
     changed = found != place.found
-    alive = unbroken and changed and not found.is_free and not found.is_of(terms.owner)
+    alive = place.alive or (unbroken and changed and not found.is_of(terms.owner))
     return place.model_copy(
         update={
             "found": found,
             "problem": "",
             "since": place.since if unbroken and not changed else call.answered,
             "seen": call.asked,
-            "alive": alive or (place.alive and not found.is_free),
+            "alive": alive and not found.is_free and not is_gone,
+            "is_gone": is_gone,
         }
     )
 
@@ -47,7 +51,9 @@ def unwritten(place: Place, problem: str) -> Place:
     return place.model_copy(update={"problem": problem})
 
 
-def written(place: Place, found: LockRecord, terms: Terms, call: Call, *, backed: bool) -> Place:
+def written(  # noqa: PLR0913 - as `seen`
+    place: Place, found: LockRecord, terms: Terms, call: Call, *, backed: bool, is_gone: bool = False
+) -> Place:
     """After an attempt to take it or to renew it, by what it says then.
 
     One that was ours and is another's, or free, is lost for good. But a Lease that is `backed` by more than half of the nodes
@@ -61,24 +67,25 @@ def written(place: Place, found: LockRecord, terms: Terms, call: Call, *, backed
             "since": call.answered,
             "confirmed": call.asked,
             "alive": False,
+            "is_gone": False,
         }
         return place if place.lost else place.model_copy(update=kept)
     if place.confirmed is None or (place.is_lease and backed):
         fresh = place.model_copy(
             update={"confirmed": None, "found": None if place.confirmed is not None else place.found}
         )
-        return seen(fresh, found, terms, call)
+        return seen(fresh, found, terms, call, is_gone=is_gone)
     told = "nobody has it, so somebody has removed it" if found.is_free else found.sentence
     return place.model_copy(update={"found": found, "lost": f"{place.name}: {told}", "confirmed": None})
 
 
 def is_free_to_take(place: Place, terms: Terms) -> bool:
-    """It answers, and is free, or this process's own, or its owner was silent for a full duration while it answered us."""
+    """It answers, and is free, or this process's own, or its owner is gone, or was silent for a full duration while it answered us."""
     found = place.found
     if found is None or place.alive:
         return False
     patience = max(terms.seconds, found.seconds)
-    return found.is_free or found.is_of(terms.owner) or place.seen - place.since >= patience
+    return found.is_free or found.is_of(terms.owner) or place.is_gone or place.seen - place.since >= patience
 
 
 def is_backed(places: Sequence[Place], terms: Terms, now: float) -> bool:

@@ -28,6 +28,7 @@ COMMANDS = {
     RESTORE: "etcd_restore_from_s3/etcd-restore",
     "node_os_patch": "node_os_patch/node-os-patch",
     "node_reboot": "node_reboot/node-reboot",
+    "rolling_upgrade": "rolling_upgrade/rolling-upgrade",
 }
 
 WHAT = {
@@ -35,6 +36,7 @@ WHAT = {
     RecordKind.CA: "a rotation of the CA",
     RecordKind.RESTORE: "a restore of backup",
     RecordKind.PATCH: "a patch or a reboot",
+    RecordKind.UPGRADE: "a job of an upgrade is at work:",
     RecordKind.PARKED: "manifests are away from kubelet:",
 }
 
@@ -80,6 +82,8 @@ def _finding(one: OpenRecord, runbook: str, cluster: str, nodes: tuple[str, ...]
 def _in_words(one: OpenRecord) -> str:
     when = f"{one.began_at:%Y-%m-%d %H:%M} UTC" if one.began_at else "an unknown time"
     what = f"{WHAT[one.kind]} {one.about}".strip()
+    if one.kind is RecordKind.UPGRADE:
+        return what
     if one.kind is RecordKind.PARKED:
         return f"{what}, since {when}"
     who = f", by run {one.run_id} of {one.runbook}" if one.run_id else f", by {one.runbook}"
@@ -98,6 +102,8 @@ def _next_step(one: OpenRecord, cluster: str) -> str:
             return f"resume it, or go back with rollback=true: {command} -p mode=apply -p confirm={cluster}"
         case RecordKind.PATCH:
             return f"resume it: {command}"
+        case RecordKind.UPGRADE:
+            return "wait until `systemctl list-units 'kube-runbooks-*'` shows none there, then run this again"
         case _:
             return (
                 "look for a restore or a rotation that was interrupted; cert_rotation brings them back: "

@@ -9,6 +9,7 @@ from tasks.models.cluster import UpgradeRules
 from tasks.models.drain import CORDONED_BY, FAILED, REASON
 from tasks.models.etcd import Member
 from tasks.models.nodes import KubeNode, NodeFacts
+from tasks.models.records import UPGRADE_JOBS
 from tasks.models.symptoms import Symptom
 from tasks.models.upgrade import ClusterFacts, UpgradeOptions
 from tasks.policy.profile_nodes import ProfileNode
@@ -16,9 +17,6 @@ from tasks.policy.versions import EtcdVersion, KubernetesVersion, etcd_minor_of,
 
 RUNBOOK = "rolling_upgrade"
 """In the reason of each cordon that an upgrade makes."""
-
-UPGRADE_JOBS = ("install-kubeadm-", "kubeadm-", "install-kubelet-")
-"""How the names of remote jobs begin that change a node, as `tasks/upgrade.py` names them. Staging changes nothing."""
 
 PARTS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
 """Static pods of a control plane that have the version of Kubernetes."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from tasks.models import ca_rotation, restore, rotation
 from tasks.models.ca_rotation import Authority
-from tasks.models.records import OpenRecord, RecordKind
+from tasks.models.records import UPGRADE_JOBS, OpenRecord, RecordKind
 from tasks.probes import patch
 from tasks.probes.node_facts import Printed
 
@@ -39,6 +39,8 @@ done
 for file in {restore.PARKED}/*.yaml; do
   [ ! -e "$file" ] || echo "{RecordKind.PARKED} $(basename "$file" .yaml) $(stat -c %Y "$file")"
 done
+systemctl list-units --no-legend --plain --state=active,activating,deactivating 'kube-runbooks-*' 2> /dev/null |
+  sed -n 's/^kube-runbooks-\\([^ ]*\\)\\.service.*/{RecordKind.UPGRADE} \\1/p'
 true
 """
 
@@ -46,7 +48,7 @@ true
 def parse(node: str, stdout: bytes) -> tuple[OpenRecord, ...]:
     """What `look` printed. Manifests that are away are told by the record of the run that has moved them, if there is one."""
     told = Printed.of(stdout)
-    found = [*_of_files(node, told), *_of_halves(node, told)]
+    found = [*_of_files(node, told), *_of_halves(node, told), *_of_jobs(node, told)]
     explained = any(one.kind in {RecordKind.CERTIFICATES, RecordKind.RESTORE} for one in found)
     return (*found, *(() if explained else _of_parked(node, told)))
 
@@ -70,6 +72,12 @@ def _of_halves(node: str, told: Printed) -> Iterator[OpenRecord]:
     for name, changed in told.pairs(RecordKind.CA):
         began = datetime.fromtimestamp(int(changed), UTC)
         yield OpenRecord(kind=RecordKind.CA, node=node, runbook="ca_rotation", began_at=began, about=name)
+
+
+def _of_jobs(node: str, told: Printed) -> Iterator[OpenRecord]:
+    for name in told.all(RecordKind.UPGRADE):
+        if name.startswith(UPGRADE_JOBS):
+            yield OpenRecord(kind=RecordKind.UPGRADE, node=node, runbook="rolling_upgrade", about=name)
 
 
 def _of_parked(node: str, told: Printed) -> Iterator[OpenRecord]:

@@ -20,7 +20,7 @@ from tasks.cluster import close_clusters
 from tasks.errors import NotYet, Refused
 from tasks.leases import COLLECTION, PLACE
 from tasks.locks import locked as locked_by
-from tasks.models.lock import Holder
+from tasks.models.lock import Holder, machine_of
 from tests.servers.binaries import ROOT
 from tests.servers.kubernetes import ApiError, ControlPlane
 from tests.servers.processes import Process, wait_until
@@ -245,7 +245,7 @@ def test_a_second_run_is_told_who_has_it() -> None:
 @pytest.mark.usefixtures("clusters")
 def test_a_killed_holder_loses_it_after_its_time_and_not_before(control_plane: ControlPlane, tmp_path: Path) -> None:
     """By the taker's own clock."""
-    with holding(tmp_path) as holder:
+    with elsewhere(), holding(tmp_path) as holder:
         holder.kill()
         spec = spec_of(control_plane)
         started = time.monotonic()
@@ -255,6 +255,43 @@ def test_a_killed_holder_loses_it_after_its_time_and_not_before(control_plane: C
             taken = spec_of(control_plane)
     assert (spec["holderIdentity"], taken["holderIdentity"]) == ("run-1", "run-2")
     assert taken["leaseTransitions"] == spec["leaseTransitions"] + 1
+
+
+@contextmanager
+def elsewhere() -> Iterator[None]:
+    """This process is in another container than the ones that it starts."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(locks, "machine_of", lambda boot, _, *more: machine_of(boot, "pid:[1]", *more))
+        yield
+
+
+def test_a_holder_that_was_killed_on_this_machine_has_lost_it_at_once(nodes: "Nodes", tmp_path: Path) -> None:
+    """Its retry does not wait, and neither does another run; one in another container cannot know, and waits."""
+    for number, run_id in enumerate(("run-1", "run-2")):
+        with holding(tmp_path / str(number), "run-1", lasting=LONG) as holder:
+            holder.kill()
+            started = time.monotonic()
+            with locked(run_id, lasting=LONG) as check:
+                assert time.monotonic() - started < LONG.total_seconds() / 2
+                check()
+                assert {nodes.holder_on(name) for name in nodes.sshds} == {holder_of(nodes.control_plane)} == {run_id}
+    with holding(tmp_path / "other", "run-1", lasting=BRIEF) as holder:
+        holder.kill()
+        started = time.monotonic()
+        with elsewhere(), locked("run-1", lasting=BRIEF):
+            assert time.monotonic() - started >= BRIEF.total_seconds()
+
+
+def test_a_holder_that_is_frozen_on_this_machine_is_not_gone(nodes: "Nodes", tmp_path: Path) -> None:
+    """It has its time, as a process of another machine has."""
+    with holding(tmp_path / "holder", lasting=BRIEF) as holder:
+        holder.freeze()
+        started = time.monotonic()
+        with locked("run-1", lasting=BRIEF):
+            assert time.monotonic() - started >= BRIEF.total_seconds()
+            assert {nodes.holder_on(name) for name in nodes.sshds} == {"run-1"}
+            holder.thaw()
+            assert "refused: this run has lost the lock of the cluster" in finish(holder, tmp_path / "holder")
 
 
 @pytest.mark.usefixtures("clusters")

@@ -10,7 +10,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tasks.models.lock import Call, LockRecord, Owner, Place, Question, Standing, Terms
+from tasks.models.lock import (
+    Call,
+    LockRecord,
+    Owner,
+    Place,
+    Question,
+    Standing,
+    Terms,
+    machine_of,
+    pid_on,
+    process_named,
+)
 from tasks.policy import lock as policy
 
 TICK = 0.5
@@ -54,8 +65,8 @@ class Message(NamedTuple):
 class Process:
     """A run in one process: it asks, takes and renews as `tasks/locks.py` does, one place after the other when it takes."""
 
-    def __init__(self, world: "World", owner: Owner, *, rate: float, without_lease: bool) -> None:
-        self.world, self.owner, self.rate = world, owner, rate
+    def __init__(self, world: "World", owner: Owner, machine: str, *, rate: float, without_lease: bool) -> None:
+        self.world, self.owner, self.machine, self.rate = world, owner, machine, rate
         self.terms = Terms(owner=owner, voters=world.voters, without_lease=without_lease, seconds=SECONDS)
         self.places = {name: Place(name=name, is_lease=name == LEASE) for name in world.registers}
         self.next = dict.fromkeys(self.places, 0.0)
@@ -141,11 +152,12 @@ class Process:
             told = policy.unwritten if question is Question.TAKE and not self.keeps else policy.missed
             self.places[name] = told(place, "no answer")
         elif question is Question.LOOK:
-            self.places[name] = policy.seen(place, found, self.terms, Call(asked=asked, answered=self.now))
+            call, is_gone = Call(asked=asked, answered=self.now), self.world.is_gone(found, self.machine)
+            self.places[name] = policy.seen(place, found, self.terms, call, is_gone=is_gone)
         else:
             backed = self.keeps and policy.is_backed(list(self.places.values()), self.terms, self.now)
-            call = Call(asked=asked, answered=self.now)
-            self.places[name] = policy.written(place, found, self.terms, call, backed=backed)
+            call, is_gone = Call(asked=asked, answered=self.now), self.world.is_gone(found, self.machine)
+            self.places[name] = policy.written(place, found, self.terms, call, backed=backed, is_gone=is_gone)
 
 
 class World:
@@ -196,11 +208,20 @@ class World:
             acting = [process.owner for process in self.processes if process.acts]
             assert len(acting) <= 1, acting
 
-    def start(self, run_id: str, *, rate: float = 1.0, without_lease: bool = False) -> Process:
-        """Another process, of that run."""
-        owner = Owner(run_id=run_id, process=f"process {len(self.processes)}")
-        self.processes.append(Process(self, owner, rate=rate, without_lease=without_lease))
+    def start(
+        self, run_id: str, *, rate: float = 1.0, without_lease: bool = False, machine: str = "", number: int = 0
+    ) -> Process:
+        """Another process, of that run; on no machine that is known, or with that number on one."""
+        process = process_named(number, "w", machine, f"{len(self.processes):08x}")
+        owner = Owner(run_id=run_id, process=process)
+        self.processes.append(Process(self, owner, machine, rate=rate, without_lease=without_lease))
         return self.processes[-1]
+
+    def is_gone(self, found: LockRecord, machine: str) -> bool:
+        """As the kernel of that machine has it: no process of its own has that number; frozen ones have theirs."""
+        pid = pid_on(machine, found.process)
+        mine = [one.owner.process for one in self.processes if one.machine == machine and not one.dead]
+        return pid > 0 and pid not in {pid_on(machine, process) for process in mine}
 
 
 class Fault(NamedTuple):
@@ -217,6 +238,10 @@ FAULTS = (
     *("outage", "api outage", "up", "up", "restore", "slow", "quick"),
 )
 WORKERS = 3
+NUMBERS = 4
+"""Of processes on a machine, which are used again soon."""
+MACHINES = (machine_of("boot", "pid:[1]"), machine_of("boot", "pid:[1]"), machine_of("boot", "pid:[2]"))
+"""Of the workers: two share one, the third is in another container on it."""
 
 
 class Story:
@@ -230,7 +255,13 @@ class Story:
 
     def _start(self, worker: int, run_id: str) -> Process:
         without_lease = worker == 0 and bool(self.world.voters)
-        return self.world.start(run_id, rate=self.rates[worker], without_lease=without_lease)
+        machine = MACHINES[worker]
+        living = [one for one in self.world.processes if one.machine == machine and not one.dead]
+        used = {pid_on(machine, one.owner.process) for one in living}
+        number = next(number for number in range(1, NUMBERS + len(used) + 1) if number not in used)
+        return self.world.start(
+            run_id, rate=self.rates[worker], without_lease=without_lease, machine=machine, number=number
+        )
 
     def goes_on(self, fault: Fault) -> None:
         """With this; whoever was refused or has ended comes again."""
@@ -329,6 +360,53 @@ def test_a_dead_owner_loses_it_after_its_time(nodes: int, again: str) -> None:
     assert not second.acts
     world.run(2 * SOON)
     assert second.acts
+
+
+@EVERY
+@pytest.mark.parametrize("again", ["a", "b"])
+def test_a_process_that_is_gone_from_this_machine_has_lost_it(nodes: int, again: str) -> None:
+    """At once, also where its last renewals arrive after it; one in another container has to wait."""
+    world = World(nodes)
+    first = world.start("a", machine=MACHINES[0], number=7)
+    world.run(SOON)
+    world.delay = 1.0
+    world.run(SOON)
+    assert first.acts
+    first.dead = True
+    second = world.start(again, machine=MACHINES[0], number=8)
+    other = world.start("c", machine=MACHINES[2], number=9)
+    world.run(int((SECONDS - 8) / TICK))
+    assert second.acts
+    world.run(LATER)
+    assert second.acts
+    assert other.dead
+
+
+@EVERY
+@pytest.mark.parametrize("frozen", [True, False], ids=["frozen", "number used again"])
+def test_a_process_of_this_machine_that_may_live_is_waited_for(nodes: int, *, frozen: bool) -> None:
+    """It is stopped, or another process has its number by now: neither is certainly gone."""
+    world = World(nodes)
+    first = world.start("a", machine=MACHINES[0], number=7)
+    world.run(SOON)
+    first.frozen, first.dead = frozen, not frozen
+    second = world.start("b", machine=MACHINES[0], number=8 if frozen else 7)
+    world.run(int((SECONDS - 2) / TICK))
+    assert not second.acts
+    world.run(2 * SOON)
+    assert second.acts
+
+
+def test_numbers_of_processes_count_on_their_machine_alone() -> None:
+    """Same boot and same process namespace; what is no name of ours has no number."""
+    here, there = machine_of("boot", "pid:[1]"), machine_of("boot", "pid:[2]")
+    assert len({here, there, machine_of("boot-2", "pid:[1]"), machine_of("boot", "pid:[1]", "", "w2")}) == 4
+    named = process_named(7, "w1, x", here, "0123abcd")
+    assert pid_on(here, named) == 7
+    assert pid_on(there, named) == pid_on("", named) == 0
+    assert pid_on("", process_named(7, "w1", "", "0123abcd")) == 0
+    for odd in ("", "process 7 on w1", named.replace("7", "0"), named.replace("7", "9" * 20), f"{named} "):
+        assert pid_on(here, odd) == 0
 
 
 @EVERY
@@ -470,7 +548,7 @@ def test_what_is_lost_on_a_node_stays_lost() -> None:
     world.run(LATER)
     assert first.lost == "cp2: nobody has it, so somebody has removed it"
     assert not first.acts
-    own = LockRecord(holder="a", process="process 0")
+    own = LockRecord(holder="a", process=first.owner.process)
     call = Call(asked=1, answered=1)
     assert policy.written(first.places["cp2"], own, first.terms, call, backed=False).lost
 

@@ -54,6 +54,7 @@ def test_without_the_api_a_silent_node_counts_unless_it_is_lost(api: Callable[..
     told: dict[str, bool | RunbookError] = {"cp1": True, "cp2": SILENT, "w1": False}
     assert voters(told, without_api=True) == ("cp1", "cp2")
     assert voters(told, without_api=True, lost=("cp2",)) == ("cp1",)
+    assert voters({"cp1": SILENT, "w1": SILENT}, kubeconfig="file:/x", without_api=True) == ("cp1", "w1")
     with pytest.raises(NotYet, match="no API server answers"):
         voters(told)
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tasks import rotation as act
-from tasks.errors import CommandFailed, NotYet, Refused
+from tasks.errors import CommandFailed, NotYet, Refused, RunbookError
 from tasks.models.certificates import Kubeconfig, NodeCertificates, Process, Served
 from tasks.models.cluster import Kubeadm
 from tasks.models.kubeadm_certificates import AWAY_WITH, LEAVES, ORDER
@@ -478,6 +478,23 @@ def test_a_kubeadm_that_does_nothing_is_no_success(world: World, monkeypatch: py
         go(world)
     assert "parked etcd" not in world.done
     assert world.done[-1] == "forgotten"
+
+
+@pytest.mark.parametrize("error", [NotYet, Refused])
+def test_a_run_that_does_not_know_whether_it_has_the_lock_notes_no_way_back(
+    world: World, error: type[RunbookError]
+) -> None:
+    """Another run may be at work on the node, and goes on by that note."""
+
+    def check() -> None:
+        if "unparked etcd" in world.done:
+            raise error("the lock")
+
+    with pytest.raises(error, match="the lock"):
+        go(world, check=check)
+    assert world.record
+    assert world.record.phase != "putting back"
+    assert world.done[-1] == "unparked etcd"
 
 
 def test_a_job_that_cannot_be_asked_is_not_put_back_under_its_hands(

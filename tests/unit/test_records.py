@@ -45,6 +45,7 @@ OF_CA = a(RecordKind.CERTIFICATES, "ca_rotation")
 HALVES = a(RecordKind.CA, "ca_rotation", run_id="", about="etcd-ca")
 RESTORED = a(RecordKind.RESTORE, "etcd_restore_from_s3", about="20261125-b")
 PATCHED = a(RecordKind.PATCH, "node_os_patch")
+UPGRADING = a(RecordKind.UPGRADE, "rolling_upgrade", run_id="", began_at=None, about="kubeadm-1-37-2-run-1")
 PARKED = a(RecordKind.PARKED, "", run_id="", about="etcd")
 
 
@@ -55,6 +56,7 @@ PARKED = a(RecordKind.PARKED, "", run_id="", about="etcd")
         (OF_CA, {"ca_rotation"}),
         (RESTORED, {"etcd_restore_from_s3"}),
         (PATCHED, {"node_os_patch", "node_reboot"}),
+        (UPGRADING, {"rolling_upgrade"}),
         (PARKED, {"cert_rotation", "ca_rotation", "etcd_restore_from_s3"}),
         (HALVES, {"ca_rotation"}),
     ],
@@ -88,6 +90,10 @@ def test_who_is_stopped_by_whose_record(one: OpenRecord, own: set[str], runbook:
         (
             a(RecordKind.PATCH, "node_reboot", run_id="", began_at=None),
             "began there at an unknown time, by node_reboot",
+        ),
+        (
+            UPGRADING,
+            "cp1: a job of an upgrade is at work: kubeadm-1-37-2-run-1 -> wait until `systemctl list-units 'kube-runbooks-*'` shows none there",
         ),
     ],
 )
@@ -123,9 +129,11 @@ def test_what_cannot_be_seen_is_said_and_a_plan_without_steps_is_not_stopped() -
     assert (len(idle.refusals), len(idle.cautions)) == (0, 1)
 
 
-def on_a_node(root: Path) -> tuple[OpenRecord, ...]:
-    """By the script itself, on a folder."""
-    script = look().replace("/var/lib/kube-runbooks", f"{root}/lib")
+def on_a_node(root: Path, *units: str) -> tuple[OpenRecord, ...]:
+    """By the script itself, on a folder; its systemd has these units."""
+    lines = "".join(f"kube-runbooks-{unit}.service loaded active running /bin/sh -c x\n" for unit in units)
+    (root / "units").write_text(lines)
+    script = f"systemctl() {{ cat {root}/units; }}\n{look()}".replace("/var/lib/kube-runbooks", f"{root}/lib")
     script = script.replace("/etc/kubernetes/kube-runbooks-parked", f"{root}/parked")
     return parse("cp1", subprocess.run(["sh", "-c", script], capture_output=True, check=True).stdout)
 
@@ -143,13 +151,15 @@ def test_a_script_finds_all_kinds(tmp_path: Path) -> None:
     (tmp_path / "lib/patch/intent").write_text('{"run_id": "run-6"}')
     (tmp_path / "parked").mkdir()
     (tmp_path / "parked/etcd.yaml").write_text("x")
-    found = {one.kind: one for one in on_a_node(tmp_path)}
+    jobs = ("backup-1", "stage-1-37-2-run-5", "patch-run-5", "kubeadm-1-37-2-run-5")
+    found = {one.kind: one for one in on_a_node(tmp_path, *jobs)}
     assert set(found) == set(RecordKind) - {RecordKind.PARKED}
     assert (found[RecordKind.CERTIFICATES].runbook, found[RecordKind.CERTIFICATES].began_at) == ("ca_rotation", BEGAN)
     assert (found[RecordKind.RESTORE].run_id, found[RecordKind.RESTORE].about) == ("run-7", "b")
     assert (found[RecordKind.PATCH].run_id, found[RecordKind.PATCH].runbook) == ("run-6", "node_os_patch")
     assert found[RecordKind.PATCH].began_at is not None
     assert found[RecordKind.CA].about == "etcd-ca"
+    assert (found[RecordKind.UPGRADE].about, found[RecordKind.UPGRADE].runbook) == (jobs[3], "rolling_upgrade")
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "\\xff"])
