@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import TypeVar
 
-from tasks.models.plan import Caution, Plan, Refusal
+from tasks.models.plan import Caution, Plan, Refusal, figure
 from tasks.models.records import OpenRecord, OpenRecords, RecordKind
 from tasks.policy.findings import Finding, cautioned, listed, refused, softened
 
@@ -63,7 +63,7 @@ def _findings(records: OpenRecords, runbook: str, cluster: str, nodes: tuple[str
             "make sure that no other run was interrupted, or add ssh: and nodes: to the profile",
         )
     if records.unseen:
-        told = listed([f"{name} ({why})" for name, why in records.unseen.items()])
+        told = listed([f"{name}{figure(f' ({why})')}" for name, why in records.unseen.items()])
         yield cautioned("nodes", f"records of interrupted runs cannot be seen on {told}")
     for one in records.found:
         if runbook not in OWN.get(one.kind, {one.runbook}):
@@ -72,7 +72,7 @@ def _findings(records: OpenRecords, runbook: str, cluster: str, nodes: tuple[str
 
 def _finding(one: OpenRecord, runbook: str, cluster: str, nodes: tuple[str, ...]) -> Finding:
     of_all = one.kind is RecordKind.CA  # it is the CA of every node, on whichever its halves lie
-    stops = runbook in BETWEEN_STAGES if of_all else not nodes or one.node in nodes
+    stops = runbook in BETWEEN_STAGES if of_all else (not nodes or one.node in nodes) and not one.in_service
     judge = refused if stops else cautioned
     return judge(one.node, _in_words(one), _next_step(one, cluster))
 
@@ -95,11 +95,19 @@ def _next_step(one: OpenRecord, cluster: str) -> str:
         case RecordKind.CERTIFICATES | RecordKind.CA:
             return "run its stage of ca_rotation again, or the next one: docs/ca-rotation.md"
         case RecordKind.RESTORE:
-            return f"resume it, or go back with rollback=true: {command} -p mode=apply -p confirm={cluster}"
+            resume = f"resume it, or go back with rollback=true: {command} -p mode=apply -p confirm={cluster}"
+            return f"{resume}; if the cluster went on without it, {_set_aside(one)}"
+        case RecordKind.PATCH if one.in_service:
+            return f"the node is in service again, and nothing resumes it: {_set_aside(one)}"
         case RecordKind.PATCH:
-            return f"resume it: {command}"
+            return f"resume it: {command}; if it finds nothing to do there, {_set_aside(one)}"
         case _:
             return (
                 "look for a restore or a rotation that was interrupted; cert_rotation brings them back: "
                 f"`prefect deployment run {COMMANDS['cert_rotation']} -p cluster={cluster}`"
             )
+
+
+def _set_aside(one: OpenRecord) -> str:
+    """What a person runs where no run ends the record."""
+    return f"`sudo mv {one.file} {one.file}.void` on {one.node}"

@@ -52,7 +52,7 @@ def parse(node: str, stdout: bytes) -> tuple[OpenRecord, ...]:
 
 
 def _of_files(node: str, told: Printed) -> Iterator[OpenRecord]:
-    for kind in FILES:
+    for kind, file in FILES.items():
         for changed, text in told.pairs(kind):
             record = _json(text)
             began = _time(record.get("begun_at")) or datetime.fromtimestamp(int(changed), UTC)
@@ -63,6 +63,7 @@ def _of_files(node: str, told: Printed) -> Iterator[OpenRecord]:
                 run_id=str(record.get("run_id") or record.get("id") or ""),
                 began_at=began,
                 about=str(record.get("backup") or ""),
+                file=file,
             )
 
 
