@@ -39,12 +39,15 @@ WHAT = {
 }
 
 
-def mind_records(plan: P, records: OpenRecords, runbook: str, cluster: str, *, nodes: tuple[str, ...] = ()) -> P:
+def mind_records(  # noqa: PLR0913 - who runs, where, and what it has
+    plan: P, records: OpenRecords, runbook: str, cluster: str, *, nodes: tuple[str, ...] = (), no_api: bool = False
+) -> P:
     """The same plan, with what open records of others mean for it. With `nodes`, those on others than these stop nothing.
 
-    A restore is for disasters: no record but its own stops it.
+    A restore is for disasters: no record but its own stops it. Where there is `no_api`, or one that takes no writes, nothing
+    can resume a patch: its record does not stop the run that brings the API back.
     """
-    findings = list(_findings(records, runbook, cluster, nodes))
+    findings = list(_findings(records, runbook, cluster, nodes, no_api=no_api))
     if not plan.steps or runbook == RESTORE:
         findings = [softened(one) for one in findings]
     return plan.model_copy(
@@ -55,7 +58,9 @@ def mind_records(plan: P, records: OpenRecords, runbook: str, cluster: str, *, n
     )
 
 
-def _findings(records: OpenRecords, runbook: str, cluster: str, nodes: tuple[str, ...]) -> Iterator[Finding]:
+def _findings(
+    records: OpenRecords, runbook: str, cluster: str, nodes: tuple[str, ...], *, no_api: bool
+) -> Iterator[Finding]:
     if records.blind:
         yield cautioned(
             "ssh",
@@ -67,7 +72,8 @@ def _findings(records: OpenRecords, runbook: str, cluster: str, nodes: tuple[str
         yield cautioned("nodes", f"records of interrupted runs cannot be seen on {told}")
     for one in records.found:
         if runbook not in OWN.get(one.kind, {one.runbook}):
-            yield _finding(one, runbook, cluster, nodes)
+            found = _finding(one, runbook, cluster, nodes)
+            yield softened(found) if no_api and one.kind is RecordKind.PATCH else found
 
 
 def _finding(one: OpenRecord, runbook: str, cluster: str, nodes: tuple[str, ...]) -> Finding:

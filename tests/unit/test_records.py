@@ -127,6 +127,13 @@ def test_a_patch_of_a_node_that_is_in_service_again_stops_nobody() -> None:
     )
 
 
+def test_who_brings_the_api_back_is_not_stopped_by_a_patch_that_needs_it() -> None:
+    """A full etcd, or certificates that have all expired, while a patch died on a worker: neither could go first."""
+    for one, stops in ((PATCHED, 0), (RESTORED, 1), (ROTATION, 1)):
+        plan = mind_records(Plan(steps=(STEP,)), OpenRecords(found=(one,)), "etcd_maintenance", "prod", no_api=True)
+        assert (len(plan.refusals), len(plan.cautions)) == (stops, 1 - stops)
+
+
 def test_why_a_node_does_not_answer_is_no_part_of_an_approval() -> None:
     """Which node it is, is."""
     plans = [
