@@ -64,8 +64,9 @@ def cert_rotation(
         facts = run.step(observe_rotation, cluster, run.run_id)
         rules, now = read_certificate_rules(cluster), datetime.now(UTC)
         records = run.step(observe_records, cluster)
-        plan = mind_records(plan_rotation(facts, options, rules, now=now), records, "cert_rotation", cluster)
-        plan = run.settle(plan, mode, approve_within)
+        wanted = plan_rotation(facts, options, rules, now=now)
+        wanted = mind_records(wanted, records, "cert_rotation", cluster, no_api=wanted.by_ssh_alone)
+        plan = run.settle(wanted, mode, approve_within)
         if mode is Mode.PLAN or not plan.steps:
             return run.finish(*summarize_rotation_plan(plan))
         with locked(cluster, run.run_id, run.holder, plan.machines, without_api=True) as check:

@@ -53,7 +53,8 @@ def etcd_maintenance(
         seen = run.step(look_at_control_plane, cluster)
         records = run.step(observe_records, cluster)
         wanted = plan_maintenance(facts, worth, seen, allow_downtime=allow_downtime)
-        plan = run.settle(mind_records(wanted, records, "etcd_maintenance", cluster), mode, approve_within)
+        wanted = mind_records(wanted, records, "etcd_maintenance", cluster, no_api=bool(wanted.nospace))
+        plan = run.settle(wanted, mode, approve_within)
         if mode is Mode.PLAN or not plan.steps:
             return run.finish(*summarize_maintenance_plan(plan))
         # An etcd that is full takes no Lease.

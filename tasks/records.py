@@ -7,7 +7,7 @@ from prefect import task
 from tasks.at_once import on_all
 from tasks.cluster import Cluster, open_cluster
 from tasks.errors import RunbookError
-from tasks.models.records import OpenRecord, OpenRecords
+from tasks.models.records import OpenRecord, OpenRecords, RecordKind
 from tasks.probes import records
 from tasks.retries import OBSERVE
 
@@ -31,6 +31,20 @@ def observe_records(cluster: str) -> OpenRecords:
 def _look(handle: Cluster, name: str) -> tuple[tuple[OpenRecord, ...], str]:
     try:
         output = handle.node(name).run(records.look(), timeout=CALL, sudo=True)
+        found = records.parse(name, output.stdout)
     except RunbookError as error:
         return (), error.problem
-    return records.parse(name, output.stdout), ""
+    except ValueError as error:  # of a disk that fails, for example: no reason to end a restore
+        return (), f"its answer is not understood: {error}"
+    return tuple(_compared(handle, one) if one.kind is RecordKind.PATCH else one for one in found), ""
+
+
+def _compared(handle: Cluster, record: OpenRecord) -> OpenRecord:
+    """A patch whose node somebody has given back, or that died right after it did so itself, is gone on with by nobody."""
+    try:
+        node = handle.kube.find(f"/api/v1/nodes/{record.node}")
+    except RunbookError:
+        return record
+    return record.model_copy(
+        update={"in_service": bool(node) and not (node or {}).get("spec", {}).get("unschedulable")}
+    )

@@ -67,7 +67,7 @@ def _create_at_run(run_id: str, key: str, markdown: str) -> None:
 
 def show_plan(runbook: str, cluster: str, plan: Plan) -> None:
     """Publishes the plan in the Prefect UI, before anything is touched."""
-    rows = [dict(zip(PLAN_HEAD, row, strict=True)) for row in _plan_rows(plan)]
+    rows = [dict(zip(PLAN_HEAD, map(redact, row), strict=True)) for row in _plan_rows(plan)]
     key = f"{cluster}-{runbook}-plan".replace("_", "-")
     _shown(create_table_artifact, key=key, table=rows, description=f"plan {plan.digest}")
 

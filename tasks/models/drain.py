@@ -71,7 +71,9 @@ class Verdict(Model):
     treatment: Treatment
     reason: str = ""
     next_step: str = Field(default="", description="for a pod that is blocked")
-    owner: str = Field(default="", description="what makes it again, as namespace/name-*; empty for a Job's pod")
+    owner: str = Field(
+        default="", description="what makes it again, as namespace/name-*, else its own name; empty for a Job's pod"
+    )
     loss: str = Field(default="", description="what goes for good with it, in words that do not change by the minute")
     comes_again: bool = Field(
         default=False, description="it tolerates a cordon: the scheduler may put its successor on the same node"

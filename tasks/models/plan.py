@@ -31,6 +31,9 @@ _NONCE = secrets.token_hex(8)
 _BEGINS, _ENDS = f"<{_NONCE}", f"{_NONCE}>"
 """Of this process alone: no text that comes from a node or an API can hide a part of itself."""
 
+ONLY_FIGURES = "…"
+"""What is left of a text that is a figure as a whole."""
+
 _WAVE = re.compile(r"^wave \d+: ")
 _FIGURE = re.compile(f"{_BEGINS}(?:(?!{_BEGINS}|{_ENDS}).)*{_ENDS}", re.DOTALL)
 
@@ -87,6 +90,11 @@ class Line(Model):
     def basis(self) -> str:
         """What an approval holds for."""
         return self.lasting or str(getattr(self, self.TEXT))
+
+    @property
+    def is_passing(self) -> bool:
+        """All of it is a figure: it may be there or not."""
+        return self.basis == ONLY_FIGURES
 
 
 class Step(Line):
@@ -147,7 +155,9 @@ class Plan(Model):
     skips: tuple[Skip, ...] = ()
     cautions: tuple[Caution, ...] = ()
     refusals: tuple[Refusal, ...] = Field(default=(), description="not empty: nothing is done")
-    evicts: tuple[str, ...] = Field(default=(), description="controllers whose pods are evicted, as namespace/name-*")
+    evicts: tuple[str, ...] = Field(
+        default=(), description="controllers whose pods are evicted, as namespace/name-*, and what is lost"
+    )
     terms: tuple[Term, ...] = Field(default=(), description="filled in when the plan is settled")
     digest: str = Field(default="", description="of all that an approval holds for; filled in when the plan is settled")
 

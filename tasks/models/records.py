@@ -37,6 +37,10 @@ class OpenRecord(Model):
     run_id: str = Field(default="", description="empty where it is not known")
     began_at: UtcTime | None = Field(default=None, description="by the node's clock")
     about: str = Field(default="", description="the CA, the backup, the static pods, the job")
+    file: str = Field(default="", description="that it is; empty where it is none")
+    in_service: bool = Field(
+        default=False, description="of a patch: the API says that the node is in service again, so nothing resumes it"
+    )
 
 
 class OpenRecords(Model):

@@ -12,7 +12,7 @@ from pydantic_core import to_jsonable_python
 
 from tasks.models.base import Model
 from tasks.models.cluster import ClusterProfile
-from tasks.models.plan import Line, Plan, Term
+from tasks.models.plan import Caution, Line, Plan, Term
 from tasks.policy.approval_fields import LEFT_OUT, PARAMETERS_LEFT_OUT
 
 PlanT = TypeVar("PlanT", bound=Plan)
@@ -46,9 +46,9 @@ def terms_of(runbook: str, parameters: Mapping[str, object], profile: ClusterPro
 def digest_of(plan: Plan) -> str:
     """Of every covered field of the plan, also of those that its kind adds.
 
-    Only steps have an order that counts: cautions come in that of generated names.
+    Only steps have an order that counts: cautions come in that of generated names. One that is a figure as a whole may be there or not.
     """
-    fields = covered(plan)
+    fields = covered(plan.model_copy(update={"cautions": _lasting(plan)}))
     sorted_ones = {name: sorted(fields.get(name, []), key=_hash) for name in ("skips", "cautions", "refusals")}
     return _hash(fields | sorted_ones)
 
@@ -100,9 +100,13 @@ def what_is_worse(plan: Plan, approved: Approved) -> tuple[str, ...]:
 
 def _losses(plan: Plan) -> dict[str, str]:
     """What a person would not like, without its figures, to how it is told."""
-    return {f"{one.subject}: {one.basis}": f"{one.subject}: {one.problem}" for one in plan.cautions} | {
+    return {f"{one.subject}: {one.basis}": f"{one.subject}: {one.problem}" for one in _lasting(plan)} | {
         f"evicts {name}": f"evicts {name}" for name in plan.evicts
     }
+
+
+def _lasting(plan: Plan) -> tuple[Caution, ...]:
+    return tuple(one for one in plan.cautions if not one.is_passing)
 
 
 def _filled(fields: Mapping[str, object]) -> dict[str, Any]:

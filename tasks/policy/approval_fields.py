@@ -58,12 +58,14 @@ COVERED: dict[type[Model], Reasons] = {
     # --- plans
     Plan: {
         "steps skips cautions refusals": "they are what a person reads",
-        "evicts": "whose pods go is what others notice; by controller, since names of pods change all the time",
+        "evicts": "whose pods go, and what is lost, is what others notice; by controller, since names of pods and their nodes change all the time",
         "terms": "the same steps under other conditions are another thing",
     },
     Step: {"subject act": "who, and what", "reason": "why, without its figures"},
     Skip: {"subject": "who is left alone", "reason": "why, without its figures"},
-    Caution: {"subject problem": "what a person has to know before, without its figures"},
+    Caution: {
+        "subject problem": "what a person has to know before, without its figures; not where it is nothing but a figure"
+    },
     Refusal: {"subject problem": "what is in the way, without its figures"},
     Term: {"name value": "a condition of the run"},
     BackupPlan: {"cluster_id sources": "whose snapshot is taken"},
@@ -171,7 +173,7 @@ LEFT_OUT: dict[type[Model], Reasons] = {
     },
     MemberStatus: {"revision raft_lag db_size db_size_in_use": _FIGURES},
     NodeUpgrade: {
-        "evicted": "names of pods change all the time; `evicts` has their controllers, a caution what is lost",
+        "evicted": "names of pods change all the time; `evicts` has their controllers, and what is lost",
         "expected": "an estimate",
     },
     PatchPlan: {
@@ -179,7 +181,7 @@ LEFT_OUT: dict[type[Model], Reasons] = {
         "opens closed": "there is nothing to approve while no window is open",
     },
     NodePatch: {
-        "evicted": "names of pods change all the time; `evicts` has their controllers, a caution what is lost",
+        "evicted": "names of pods change all the time; `evicts` has their controllers, and what is lost",
         "expected needs": "an estimate",
     },
     RotationPlan: {

@@ -155,7 +155,9 @@ def _treatment(pod: Pod, scene: _Scene) -> _Told:
 
 def _owner(pod: Pod) -> str:
     """What a person knows it by who is asked whether it may go."""
-    return "" if pod.controller is None or pod.controller.kind == "Job" or pod.is_finished else pod.kin
+    if pod.is_finished or (pod.controller is None and pod.stops_by):
+        return ""
+    return "" if pod.controller and pod.controller.kind == "Job" else pod.kin
 
 
 def _of_eviction(pod: Pod) -> str:
@@ -344,8 +346,8 @@ def _of_node(node: KubeNode, leaving: Sequence[Pod]) -> list[str]:
     if node.ready or not leaving:
         return []
     return [
-        f"{node.name} is not Ready ({node.ready_message or 'no reason given'}): nobody there confirms that its "
-        f"pods have stopped; skip_deleting_after of the drain's options does not wait for them"
+        f"{node.name} is not Ready: nobody there confirms that its pods have stopped; skip_deleting_after of the drain's "
+        f"options does not wait for them"
     ]
 
 
@@ -365,7 +367,7 @@ def _of_services(node: KubeNode, leaving: Sequence[Pod], scene: _Scene) -> list[
     told = []
     going = {pod.uid for pod in leaving}
     if scene.dns and all(pod.uid in going for pod in scene.dns):
-        told.append(f"all {len(scene.dns)} ready pods of the cluster's DNS are on {node.name}: names fail for a moment")
+        told.append(f"all ready pods of the cluster's DNS are on {node.name}: names fail for a moment")
     told += [
         f"webhook {hook.name}: all ready pods of {hook.service} are on {node.name}: what it checks is refused for a moment"
         for hook in scene.facts.webhooks

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Iterator
 
-from tasks.models.drain import DrainForecast, Treatment
+from tasks.models.drain import DrainForecast, Treatment, Verdict
 from tasks.models.health import Symptom
 from tasks.models.plan import Caution, Refusal, figure
 
@@ -18,9 +18,9 @@ def refused(subject: str, problem: str, next_step: str) -> Refusal:
     return Refusal(subject=subject, problem=problem, next_step=next_step)
 
 
-def cautioned(subject: str, problem: str, next_step: str = "") -> Caution:
-    """It does not stop the run."""
-    return Caution(subject=subject, problem=problem, next_step=next_step)
+def cautioned(subject: str, problem: str, next_step: str = "", *, lasting: str = "") -> Caution:
+    """It does not stop the run. `lasting` is what an approval holds for, where the words of the problem change by the minute."""
+    return Caution(subject=subject, problem=problem, next_step=next_step, lasting=lasting)
 
 
 def softened(finding: Finding) -> Caution:
@@ -46,9 +46,11 @@ def findings_of_proof(
         if one.grave and grave_stops:
             yield refused(name, one.problem, REPAIR)
         elif one.grave or is_news:
-            yield cautioned(name, f"now: {one.problem}", "the proof waits until that is over")
+            step = "the proof waits until that is over"
+            yield cautioned(name, f"now: {one.problem}", step, lasting=f"now: {one.of}")
         else:
-            yield cautioned(name, f"already before: {one.problem}", "the proof asks whether it is no worse afterwards")
+            step = "the proof asks whether it is no worse afterwards"
+            yield cautioned(name, f"already before: {one.problem}", step, lasting=f"already before: {one.of}")
 
 
 def findings_of_drain(name: str, forecast: DrainForecast | None) -> Iterator[Finding]:
@@ -58,23 +60,29 @@ def findings_of_drain(name: str, forecast: DrainForecast | None) -> Iterator[Fin
         return
     for verdict in forecast.blocked:
         yield refused(name, f"{verdict.pod} cannot be evicted: {verdict.reason}", verdict.next_step)
-    for wait in forecast.waits:
-        budget, end, figures = wait.partition(")")  # `budget db/pg (minAvailable 2) needs ...`
-        yield cautioned(name, f"{budget}{end}{figure(figures)}", "the drain waits for it, up to options.drain.limit")
+    for wait in forecast.waits:  # it comes and goes with every rollout
+        yield cautioned(name, figure(wait), "the drain waits for it, up to options.drain.limit")
     for caution in forecast.cautions:
         yield cautioned(name, caution)
-    for loss, owners in _losses(forecast).items():
-        yield cautioned(name, f"evicted for good ({loss}): {', '.join(owners)}", "options.drain says so")
+    for loss, owners in _losses(forecast).items():  # pods move from node to node: an approval holds for `evicted_by`
+        told = figure(f"evicted for good ({loss}): {', '.join(owners)}")
+        yield cautioned(name, told, "options.drain says so")
 
 
 def evicted_by(forecasts: Iterable[DrainForecast | None]) -> tuple[str, ...]:
-    """Controllers whose pods these drains evict, each once. Jobs are not among them: they come and go by the minute."""
-    verdicts = (verdict for one in forecasts if one for verdict in one.verdicts)
-    return tuple(sorted({one.owner for one in verdicts if one.treatment is Treatment.EVICT and one.owner}))
+    """Controllers whose pods these drains evict, each once, and what is lost. Jobs are not among them: they come and go by the minute."""
+    verdicts = [verdict for one in forecasts if one for verdict in one.verdicts if verdict.owner]
+    moved = {one.owner for one in verdicts if one.treatment is Treatment.EVICT}
+    lost = {_in_words(one) for one in verdicts if one.treatment is Treatment.EVICT_FOR_GOOD}
+    return tuple(sorted(moved | lost))
+
+
+def _in_words(verdict: Verdict) -> str:
+    return f"{verdict.owner} for good ({verdict.loss or verdict.reason})"
 
 
 def _losses(forecast: DrainForecast) -> dict[str, list[str]]:
-    """What is lost to whose pods: all of them, since an approval is for these."""
+    """What is lost to whose pods: all of them."""
     found: dict[str, set[str]] = {}
     for one in forecast.verdicts:
         if one.treatment is Treatment.EVICT_FOR_GOOD:

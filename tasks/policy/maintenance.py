@@ -168,7 +168,7 @@ def _why(member: Member, worth: Worth, *, nospace: bool) -> str:
 def _why_not(member: Member, worth: Worth) -> str:
     status = member.status
     if status is None:
-        return member.unreached or "it did not answer"
+        return figure(member.unreached or "it did not answer")
     if member.learner:
         return "it is a learner"
     return (

@@ -109,7 +109,7 @@ def _of_drain(facts: ServiceFacts, request: Request) -> Iterator[Finding]:
     if not facts.kube.ready:
         yield cautioned(
             request.node,
-            f"it is not Ready: {facts.kube.ready_message}; its pods do not say that they have stopped",
+            f"it is not Ready{figure(f': {facts.kube.ready_message}')}; its pods do not say that they have stopped",
             "options.skip_deleting_after, for example 5m, does not wait for them",
         )
     yield from findings_of_drain(request.node, facts.forecast)
@@ -136,9 +136,9 @@ def _of_proof(facts: ServiceFacts, request: Request, *, allow_unhealthy: bool) -
     yield from findings_of_proof(request.node, grave)
     for one in found:
         if not one.grave and allow_unhealthy:
-            yield cautioned(request.node, one.problem, "allow_unhealthy says that this is fine")
+            yield cautioned(request.node, one.problem, "allow_unhealthy says that this is fine", lasting=one.of)
         elif not one.grave:
-            yield cautioned(request.node, one.problem, WAITED_FOR)
+            yield cautioned(request.node, one.problem, WAITED_FOR, lasting=one.of)
 
 
 def _of_cordon(kube: KubeNode, request: Request) -> Iterator[Refusal]:

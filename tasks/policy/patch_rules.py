@@ -91,14 +91,12 @@ def _machine(node: PatchState) -> Iterator[Finding]:
         reason = node.kube.annotations.get(FAILED) or node.kube.annotations.get(REASON, "no reason is known")
         yield refused(node.name, f"another runbook has it out of service: {reason}", "end that one first")
     if node.patch.updates.locked_by:
-        who, process, number = node.patch.updates.locked_by.partition(" (process ")
-        yield cautioned(
-            node.name, f"{who}{figure(process + number)} has the package manager's lock", "it is waited for"
-        )
+        told = figure(f"{node.patch.updates.locked_by} has the package manager's lock")
+        yield cautioned(node.name, told, "it is waited for")
     yield from _kernel(node)
     for blocked in node.patch.inhibitors if node.reboot else ():
         yield cautioned(
-            node.name, f"a shutdown is blocked now: {figure(blocked)}", "it is looked at again before the reboot"
+            node.name, figure(f"a shutdown is blocked now: {blocked}"), "it is looked at again before the reboot"
         )
     if node.begun and node.kube and (failed := node.kube.annotations.get(FAILED)):
         yield cautioned(node.name, f"an earlier run left it cordoned: {failed}", "make sure that the reason is gone")
@@ -144,7 +142,8 @@ def rules_of_cluster(scene: PatchScene) -> Iterator[Finding]:
     begun = [node.name for node in scene.pending if node.begun]
     facts = scene.facts
     rollouts = [one.model_copy(update={"rollout": figure(one.rollout)}) for one in facts.workloads if one.rollout]
-    for said in what_blocks(facts.nodes, rollouts, facts.alerts, begun, allow_cordoned=scene.options.allow_cordoned):
+    nodes = [one.model_copy(update={"ready_message": figure(one.ready_message)}) for one in facts.nodes]
+    for said in what_blocks(nodes, rollouts, facts.alerts, begun, allow_cordoned=scene.options.allow_cordoned):
         yield (
             cautioned("blocker", said, "it may be why this is urgent")
             if scene.urgent
@@ -191,7 +190,10 @@ def _controllers(scene: PatchScene) -> Iterator[Finding]:
     for subject, said in found:
         if under_way:
             yield cautioned(
-                subject, said, "a patch is under way, which may be why: it is looked at again before each act"
+                subject,
+                said,
+                "a patch is under way, which may be why: it is looked at again before each act",
+                lasting=said.partition(":")[0],
             )
         elif subject in alone and scene.options.allow_downtime:
             yield cautioned(subject, said, "options.allow_downtime says that this is fine")

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import TypeVar
 
-from tasks.models.plan import Caution, Plan, Refusal
+from tasks.models.plan import Caution, Plan, Refusal, figure
 from tasks.models.records import OpenRecord, OpenRecords, RecordKind
 from tasks.policy.findings import Finding, cautioned, listed, refused, softened
 
@@ -41,12 +41,15 @@ WHAT = {
 }
 
 
-def mind_records(plan: P, records: OpenRecords, runbook: str, cluster: str, *, nodes: tuple[str, ...] = ()) -> P:
+def mind_records(  # noqa: PLR0913 - who runs, where, and what it has
+    plan: P, records: OpenRecords, runbook: str, cluster: str, *, nodes: tuple[str, ...] = (), no_api: bool = False
+) -> P:
     """The same plan, with what open records of others mean for it. With `nodes`, those on others than these stop nothing.
 
-    A restore is for disasters: no record but its own stops it.
+    A restore is for disasters: no record but its own stops it. Where there is `no_api`, or one that takes no writes, nothing
+    can resume a patch: its record does not stop the run that brings the API back.
     """
-    findings = list(_findings(records, runbook, cluster, nodes))
+    findings = list(_findings(records, runbook, cluster, nodes, no_api=no_api))
     if not plan.steps or runbook == RESTORE:
         findings = [softened(one) for one in findings]
     return plan.model_copy(
@@ -57,7 +60,9 @@ def mind_records(plan: P, records: OpenRecords, runbook: str, cluster: str, *, n
     )
 
 
-def _findings(records: OpenRecords, runbook: str, cluster: str, nodes: tuple[str, ...]) -> Iterator[Finding]:
+def _findings(
+    records: OpenRecords, runbook: str, cluster: str, nodes: tuple[str, ...], *, no_api: bool
+) -> Iterator[Finding]:
     if records.blind:
         yield cautioned(
             "ssh",
@@ -65,16 +70,17 @@ def _findings(records: OpenRecords, runbook: str, cluster: str, nodes: tuple[str
             "make sure that no other run was interrupted, or add ssh: and nodes: to the profile",
         )
     if records.unseen:
-        told = listed([f"{name} ({why})" for name, why in records.unseen.items()])
+        told = listed([f"{name}{figure(f' ({why})')}" for name, why in records.unseen.items()])
         yield cautioned("nodes", f"records of interrupted runs cannot be seen on {told}")
     for one in records.found:
         if runbook not in OWN.get(one.kind, {one.runbook}):
-            yield _finding(one, runbook, cluster, nodes)
+            found = _finding(one, runbook, cluster, nodes)
+            yield softened(found) if no_api and one.kind is RecordKind.PATCH else found
 
 
 def _finding(one: OpenRecord, runbook: str, cluster: str, nodes: tuple[str, ...]) -> Finding:
     of_all = one.kind is RecordKind.CA  # it is the CA of every node, on whichever its halves lie
-    stops = runbook in BETWEEN_STAGES if of_all else not nodes or one.node in nodes
+    stops = runbook in BETWEEN_STAGES if of_all else (not nodes or one.node in nodes) and not one.in_service
     judge = refused if stops else cautioned
     return judge(one.node, _in_words(one), _next_step(one, cluster))
 
@@ -99,9 +105,12 @@ def _next_step(one: OpenRecord, cluster: str) -> str:
         case RecordKind.CERTIFICATES | RecordKind.CA:
             return "run its stage of ca_rotation again, or the next one: docs/ca-rotation.md"
         case RecordKind.RESTORE:
-            return f"resume it, or go back with rollback=true: {command} -p mode=apply -p confirm={cluster}"
+            resume = f"resume it, or go back with rollback=true: {command} -p mode=apply -p confirm={cluster}"
+            return f"{resume}; if the cluster went on without it, {_set_aside(one)}"
+        case RecordKind.PATCH if one.in_service:
+            return f"the node is in service again, and nothing resumes it: {_set_aside(one)}"
         case RecordKind.PATCH:
-            return f"resume it: {command}"
+            return f"resume it: {command}; if it finds nothing to do there, {_set_aside(one)}"
         case RecordKind.UPGRADE:
             return "wait until `systemctl list-units 'kube-runbooks-*'` shows none there, then run this again"
         case _:
@@ -109,3 +118,8 @@ def _next_step(one: OpenRecord, cluster: str) -> str:
                 "look for a restore or a rotation that was interrupted; cert_rotation brings them back: "
                 f"`prefect deployment run {COMMANDS['cert_rotation']} -p cluster={cluster}`"
             )
+
+
+def _set_aside(one: OpenRecord) -> str:
+    """What a person runs where no run ends the record."""
+    return f"`sudo mv {one.file} {one.file}.void` on {one.node}"

@@ -216,12 +216,14 @@ def of_proofs(
             step = "`kubectl get --raw '/readyz?verbose'` at that API server says why; repair it first"
             yield refused(state.name, problem, step)
         else:
-            yield cautioned(state.name, problem, f"its health is not part of the proof; look at the log of {pod} there")
+            step = f"its health is not part of the proof; look at the log of {pod} there"
+            yield cautioned(state.name, problem, step, lasting=f"{pod} is not well before anything is changed")
     if not seen.kubectl and any(leaf.endswith(".conf") for leaf in leaves):
         yield cautioned(state.name, "it has no kubectl: who the API sees with a new kubeconfig is not asked")
     for path, why in scene.nobody(state, leaves).items():
         step = "it is not asked afterwards either; look at its server: field"
-        yield cautioned(f"{state.name}: {path}", f"the API sees nobody with it, and it has not expired: {why}", step)
+        told = f"the API sees nobody with it, and it has not expired{figure(f': {why}')}"
+        yield cautioned(f"{state.name}: {path}", told, step)
 
 
 def of_leaders(scene: RotationScene) -> Iterator[Finding]:
@@ -249,7 +251,9 @@ def _of_proofs(scene: RotationScene) -> Iterator[Finding]:
         yield from of_leaders(scene)
     for name, message in _not_ready(scene):
         yield cautioned(
-            name, f"it is not Ready before anything is changed: {message}", "that it is, is not part of the proof"
+            name,
+            f"it is not Ready before anything is changed{figure(f': {message}')}",
+            "that it is, is not part of the proof",
         )
 
 
@@ -376,7 +380,7 @@ def _by_ssh_alone(scene: RotationScene) -> Iterator[Finding]:
         return
     ended = listed([one.label for one in scene.expired])
     why = f"these have ended: {ended}" if ended else f"a run has died on {listed(begun)}"
-    yield cautioned("API", f"it cannot be used: {problem}; {why}", BY_SSH)
+    yield cautioned("API", f"it cannot be used: {figure(problem)}; {why}", BY_SSH)
     disturbed = [state.name for state in scene.control_planes if state.restarts]
     if scene.serving and disturbed:
         yield refused(

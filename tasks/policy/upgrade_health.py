@@ -60,7 +60,7 @@ def _node(situation: Situation, node: NodeState) -> Iterator[Finding]:
     if kube is None:
         return
     if not kube.ready:
-        told = f": {kube.ready_message}" if kube.ready_message else ""
+        told = figure(f": {kube.ready_message}") if kube.ready_message else ""
         yield _ill(node, f"it is not Ready{told}", "look at its kubelet (`journalctl -u kubelet`)")
     elif (age := _age_of_heartbeat(situation, kube)) > STALE:
         problem = f"its last heartbeat is {figure(f'{age.total_seconds():.0f} s')} old, although it is called Ready"
@@ -86,7 +86,7 @@ def _api_server(node: NodeState) -> Iterator[Finding]:
     if node.is_control_plane and not node.machine.unreached and node.machine.api_ready != OK:
         answer = node.machine.api_ready
         told = "no answer" if answer in NO_ANSWER else f"HTTP {answer}"
-        yield _ill(node, f"its own API server's /readyz: {told}", "look at it: `crictl ps -a`, and its log")
+        yield _ill(node, f"its own API server's /readyz: {figure(told)}", "look at it: `crictl ps -a`, and its log")
 
 
 # --- etcd
@@ -120,7 +120,7 @@ def _etcd(situation: Situation) -> Iterator[Finding]:
 def _ill_member(situation: Situation, member: Member, problem: str, next_step: str) -> Finding:
     node = situation.node_of(member)
     if node and node.begun:
-        return cautioned(member.label, problem, UNDER_WAY)
+        return cautioned(member.label, problem, UNDER_WAY, lasting="it is not healthy")
     return refused(member.label, problem, next_step)
 
 
@@ -164,9 +164,11 @@ def _controllers(situation: Situation) -> Iterator[Finding]:
     alone = {one for one in names if is_alone([name for name in names if name != one], out)}
     for subject, problem in found:
         if situation.is_under_way:
-            yield cautioned(subject, problem, UNDER_WAY)
+            yield cautioned(subject, problem, UNDER_WAY, lasting=problem.partition(":")[0])
         elif subject in alone and situation.options.allow_downtime:
-            yield cautioned(subject, problem, "options.allow_downtime says that this is fine")
+            yield cautioned(
+                subject, problem, "options.allow_downtime says that this is fine", lasting=problem.partition(":")[0]
+            )
         else:
             yield refused(subject, problem, "repair it first: `kubectl -n kube-system get pods,leases`, and its log")
 
@@ -181,7 +183,11 @@ def _system(situation: Situation) -> Iterator[Finding]:
         if one.name.startswith(SYSTEM) and one.ready < one.desired
     ]
     found += [
-        (pod.partition(" ")[0], f"the pod {pod} is not ready", "look at it")
+        (
+            pod.partition(" ")[0],
+            f"the pod {pod.partition(' ')[0]}{figure(pod.removeprefix(pod.partition(' ')[0]))} is not ready",
+            "look at it",
+        )
         for pod in situation.facts.api.pods_not_ready
     ]
     for subject, problem, next_step in found:
@@ -219,7 +225,7 @@ def _stale_pods(situation: Situation, node: NodeState) -> Iterator[Finding]:
 
 def _apis(situation: Situation) -> Iterator[Finding]:
     for name, reason in sorted(situation.facts.api.unavailable_apis.items()):
-        problem = f"the APIService is not available: {reason}"
+        problem = f"the APIService is not available{figure(f': {reason}')}"
         if situation.is_under_way:
             yield cautioned(name, problem, UNDER_WAY)
         else:

@@ -57,7 +57,10 @@ def _not_known(seen: NodeManifests) -> Iterator[Finding]:
             yield refused(seen.node, f"{problem}; it may take {', '.join(dear)} away", GIVE_IT)
         else:
             yield cautioned(
-                seen.node, problem, "compare /etc/kubernetes/manifests with `kubeadm init phase control-plane` yourself"
+                seen.node,
+                problem,
+                "compare /etc/kubernetes/manifests with `kubeadm init phase control-plane` yourself",
+                lasting="kubeadm could not render its manifests",  # its words name a temporary folder
             )
 
 

@@ -3,6 +3,7 @@
 import base64
 import re
 
+from tasks.errors import Refused
 from tasks.models.cluster import EtcdEndpoint, EtcdOnNode
 from tasks.models.restore import MANIFESTS, PARKED, WORK, ControlPlaneNode, MemberOnNode, Place, RestoreRecord
 from tasks.probes.static_pods import (
@@ -94,7 +95,7 @@ def parse(node: str, stdout: bytes) -> ControlPlaneNode:
         unseen=values.get("unseen", ""),
         authority_files=_authority_files(texts),
         work_free_bytes=int(values.get("work_free", 0)),
-        record=_record(values, dict(words.split(" ") for kind, words in lines if kind == "phase")),
+        record=_record(node, values, dict(words.split(" ") for kind, words in lines if kind == "phase")),
         ended=tuple(words for kind, words in lines if kind == "ended"),
         over=tuple(words for kind, words in lines if kind == "over"),
     )
@@ -175,10 +176,19 @@ def _member(pod: EtcdPod, values: dict[str, str], client: EtcdOnNode, version: s
     )
 
 
-def _record(values: dict[str, str], phases: dict[str, str]) -> RestoreRecord | None:
+def _record(node: str, values: dict[str, str], phases: dict[str, str]) -> RestoreRecord | None:
+    """Refused where it is there and is none, for example empty after a power cut: whose data lies where is not known then."""
     if "record" not in values:
         return None
-    record = RestoreRecord.model_validate_json(_decoded(values["record"]))
+    try:
+        record = RestoreRecord.model_validate_json(_decoded(values["record"]))
+    except ValueError:
+        file = f"{WORK}/record.json"
+        raise Refused(
+            f"{node}: {file} cannot be read as the record of a restore",
+            hint=f"compare it with the same file on the other control plane nodes and copy theirs; where there is none, `sudo mv {file} "
+            f"{file}.void` on {node}",
+        ) from None
     return RestoreRecord.model_validate({**record.model_dump(), "phase": phases.get(record.id)})
 
 

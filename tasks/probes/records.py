@@ -54,7 +54,7 @@ def parse(node: str, stdout: bytes) -> tuple[OpenRecord, ...]:
 
 
 def _of_files(node: str, told: Printed) -> Iterator[OpenRecord]:
-    for kind in FILES:
+    for kind, file in FILES.items():
         for changed, text in told.pairs(kind):
             record = _json(text)
             began = _time(record.get("begun_at")) or datetime.fromtimestamp(int(changed), UTC)
@@ -65,6 +65,7 @@ def _of_files(node: str, told: Printed) -> Iterator[OpenRecord]:
                 run_id=str(record.get("run_id") or record.get("id") or ""),
                 began_at=began,
                 about=str(record.get("backup") or ""),
+                file=file,
             )
 
 

@@ -22,7 +22,7 @@ from tasks.models.plan import Caution, Line, Plan, Refusal, Skip, Step, figure, 
 from tasks.models.upgrade import UpgradeOptions, UpgradePlan
 from tasks.policy.approval import approved_of, digest_of, is_part_of, left_out_of, settled, terms_of, what_is_worse
 from tasks.policy.approval_fields import COVERED, LEFT_OUT, PARAMETERS, PARAMETERS_LEFT_OUT, Reasons
-from tasks.policy.findings import findings_of_drain
+from tasks.policy.findings import evicted_by, findings_of_drain
 
 quick = settings(deadline=None, max_examples=30)
 PROFILE: dict[str, Any] = {
@@ -119,15 +119,16 @@ def digest(plan: Plan, found: ClusterProfile | None = None, parameters: Mapping[
     return settled(plan, "x", {"cluster": "prod"} | dict(parameters or {}), found or profile()).digest
 
 
-def losing(*owners: str, loss: str = "the content of its emptyDir data is lost") -> Plan:
+def losing(*owners: str, loss: str = "the content of its emptyDir data is lost", node: str = "w1") -> Plan:
     """A drain that evicts a pod of each of these for good."""
     verdicts = tuple(
         Verdict(pod=f"{one}{n}", uid=str(n), treatment=Treatment.EVICT_FOR_GOOD, owner=one, loss=loss)
         for n, one in enumerate(owners)
     )
-    found = findings_of_drain("w1", DrainForecast(node="w1", verdicts=verdicts))
-    cautions = tuple(one for one in found if isinstance(one, Caution))
-    return Plan(steps=(Step(subject="w1", act="drain", reason="x"),), cautions=cautions)
+    forecast = DrainForecast(node=node, verdicts=verdicts)
+    cautions = tuple(one for one in findings_of_drain(node, forecast) if isinstance(one, Caution))
+    step = Step(subject="w1", act="drain", reason="x")
+    return Plan(steps=(step,), cautions=cautions, evicts=evicted_by([forecast]))
 
 
 def test_what_is_lost_is_in_the_digest_all_of_it() -> None:
@@ -143,6 +144,10 @@ def test_what_is_lost_is_in_the_digest_all_of_it() -> None:
     ]
     assert len({digest(plan) for plan in plans}) == len(plans)
     assert digest(losing("db/postgres-*", "db/postgres-*")) == digest(losing("db/postgres-*"))
+    assert digest(losing("db/postgres-*", node="w2")) == digest(losing("db/postgres-*")), "its pod has moved"
+    assert what_is_worse(losing("db/postgres-*"), approved_of(bare)) == (
+        "evicts db/postgres-* for good (the content of its emptyDir data is lost)",
+    )
     assert losing("db/postgres-*").cautions[0].problem == (
         "evicted for good (the content of its emptyDir data is lost): db/postgres-*"
     )

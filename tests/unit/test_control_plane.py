@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tasks.errors import Refused
 from tasks.models.restore import Phase, Place
 from tasks.probes.control_plane import endpoints_at, parse
 from tasks.probes.recovery import LEADERS, is_gone, parse_pulse, parse_write, what_did_not_work, what_is_not_alive
@@ -160,3 +161,11 @@ def test_a_write_is_proven_by_reading_watching_and_the_end_of_old_watches(told: 
     assert problem in found
     assert bool(problem) == bool(found)
     assert not is_gone('{"type":"ADDED"}')
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"id": "22222222"}'])
+def test_a_record_of_a_restore_that_cannot_be_read_is_a_sentence(text: str) -> None:
+    """Cut off with the power, or of another version: with the command that helps."""
+    with pytest.raises(Refused, match="cp1: /var/lib/kube-runbooks/restore/record.json cannot be read") as told:
+        parse("cp1", f"record {encoded(text)}\n".encode())
+    assert "`sudo mv /var/lib/kube-runbooks/restore/record.json" in told.value.hint

@@ -23,6 +23,7 @@ from tasks.models.pods import (
 )
 from tasks.models.upgrade import Webhook
 from tasks.policy.drain import EVICTED, forecast_drain, lets_go, matching
+from tasks.policy.findings import evicted_by
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 OPTIONS = DrainOptions()
@@ -314,9 +315,29 @@ def test_what_may_take_long_or_hurt() -> None:
     assert forecast(facts(slow.model_copy(update={"phase": "Failed"}))).cautions == ()
     lost = node("w1", ready=False, ready_message="kubelet is silent")
     (caution,) = forecast(facts(pod(), nodes=(lost, node("w2")))).cautions
-    assert caution.startswith("w1 is not Ready (kubelet is silent): nobody there confirms that its pods have stopped")
+    assert caution.startswith("w1 is not Ready: nobody there confirms that its pods have stopped")
     assert forecast(facts(nodes=(lost,))).cautions == ()
     assert forecast_drain("w9", facts(), OPTIONS).cautions == ("the API does not know this node",)
+
+
+def test_what_an_approval_holds_for_of_what_is_lost() -> None:
+    """Controllers, and pods that nothing makes again; a Job's pod is another one every minute."""
+    disk = ("cache",)
+    web, job = (
+        pod("web-1", empty_dirs=disk),
+        pod(
+            "backup-28374920-x",
+            empty_dirs=disk,
+            controller=Controller(kind="Job", api_version="batch/v1", name="backup-28374920"),
+        ),
+    )
+    bare, ends = pod("bare", controller=None), pod("ends", controller=None, stops_by=NOW)
+    options = DrainOptions(force=True, delete_emptydir_data=True)
+    lost = "the content of its emptyDir cache is lost"
+    assert evicted_by([forecast(facts(web, job, bare, ends), options)]) == (
+        "shop/bare for good (no controller brings it back)",
+        f"{web.kin} for good ({lost})",
+    )
 
 
 def test_services_of_the_whole_cluster_that_stand_on_one_node() -> None:
@@ -325,7 +346,7 @@ def test_services_of_the_whole_cluster_that_stand_on_one_node() -> None:
     hook = Webhook(name="check", service="shop/hook", backends=("w1",))
     both = Webhook(name="both", service="shop/hook", backends=("w1", "w2"))
     assert forecast(facts(dns, webhooks=(hook, both))).cautions == (
-        "all 1 ready pods of the cluster's DNS are on w1: names fail for a moment",
+        "all ready pods of the cluster's DNS are on w1: names fail for a moment",
         "webhook check: all ready pods of shop/hook are on w1: what it checks is refused for a moment",
     )
     other = dns.model_copy(update={"node": "w2", "uid": "b"})

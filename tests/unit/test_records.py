@@ -1,6 +1,7 @@
 """Open records of interrupted runs: found on a node by one script, and what they mean for every other runbook."""
 
 import subprocess
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -119,6 +120,35 @@ def test_a_record_on_another_node_is_a_caution_for_work_on_one() -> None:
     assert len(told(HALVES, "certificate_issue", ("cp4",))[0]) == 1
 
 
+def test_a_patch_of_a_node_that_is_in_service_again_stops_nobody() -> None:
+    """Its own runbook would find nothing to do there, so its record would stop all others for ever."""
+    given_back = a(RecordKind.PATCH, "node_os_patch", in_service=True, file="/x/intent")
+    for runbook in ("rolling_upgrade", "etcd_maintenance", "cert_rotation"):
+        refusals, cautions = told(given_back, runbook)
+        assert refusals == []
+        assert "`sudo mv /x/intent /x/intent.void` on cp1" in cautions[0]
+    assert (
+        "`sudo mv /x/intent /x/intent.void` on cp1"
+        in told(given_back.model_copy(update={"in_service": False}), "x")[0][0]
+    )
+
+
+def test_who_brings_the_api_back_is_not_stopped_by_a_patch_that_needs_it() -> None:
+    """A full etcd, or certificates that have all expired, while a patch died on a worker: neither could go first."""
+    for one, stops in ((PATCHED, 0), (RESTORED, 1), (ROTATION, 1)):
+        plan = mind_records(Plan(steps=(STEP,)), OpenRecords(found=(one,)), "etcd_maintenance", "prod", no_api=True)
+        assert (len(plan.refusals), len(plan.cautions)) == (stops, 1 - stops)
+
+
+def test_why_a_node_does_not_answer_is_no_part_of_an_approval() -> None:
+    """Which node it is, is."""
+    plans = [
+        mind_records(Plan(steps=(STEP,)), OpenRecords(unseen={name: why}), "node_os_patch", "prod")
+        for name, why in (("w1", "after 3 ms"), ("w1", "after 9 ms"), ("w2", "after 9 ms"))
+    ]
+    assert len({plan.cautions[0].basis for plan in plans}) == 2
+
+
 def test_what_cannot_be_seen_is_said_and_a_plan_without_steps_is_not_stopped() -> None:
     """No SSH, or a node that does not answer."""
     blind = mind_records(Plan(steps=(STEP,)), OpenRecords(blind=True), "etcd_maintenance", "prod")
@@ -180,6 +210,46 @@ def test_manifests_that_are_away_without_a_record_are_told(tmp_path: Path) -> No
     assert (found.kind, found.about, found.runbook) == (RecordKind.PARKED, "etcd, kube-apiserver", "")
 
 
+def a_cluster(run: Callable[[str], object], *names: str, ssh: object = "ssh", kube: object = None) -> SimpleNamespace:
+    """With these answers of its nodes."""
+    profile = SimpleNamespace(ssh=ssh, nodes=[SimpleNamespace(name=name) for name in names])
+    return SimpleNamespace(
+        profile=profile, kube=kube, node=lambda name: SimpleNamespace(run=lambda *_, **__: run(name))
+    )
+
+
+def test_an_answer_that_nobody_understands_is_a_fact(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that fails, whose `stat` says nothing, ends no restore."""
+
+    def run(_: str) -> SimpleNamespace:
+        return SimpleNamespace(stdout=b"certificates  e30=\n")
+
+    monkeypatch.setattr(act, "open_cluster", lambda _: a_cluster(run, "cp1"))
+    assert "is not understood" in act.observe_records.fn("prod").unseen["cp1"]
+
+
+@pytest.mark.parametrize(
+    ("node", "in_service"),
+    [({"spec": {}}, True), ({"spec": {"unschedulable": True}}, False), (None, False), (NotYet("no API"), False)],
+)
+def test_the_api_says_whether_a_patched_node_was_given_back(
+    monkeypatch: pytest.MonkeyPatch, node: object, *, in_service: bool
+) -> None:
+    """A run that died between its last two acts, or a person who uncordoned; without an API the record counts."""
+
+    def find(_: str) -> object:
+        if isinstance(node, Exception):
+            raise node
+        return node
+
+    def run(_: str) -> SimpleNamespace:
+        return SimpleNamespace(stdout=b"patch 1764000000 e30=\n")
+
+    monkeypatch.setattr(act, "open_cluster", lambda _: a_cluster(run, "w1", kube=SimpleNamespace(find=find)))
+    (found,) = act.observe_records.fn("prod").found
+    assert (found.kind, found.in_service, found.file.endswith("/patch/intent")) == (RecordKind.PATCH, in_service, True)
+
+
 def test_all_nodes_are_asked_and_who_does_not_answer_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without SSH nobody can be asked, which is said too."""
 
@@ -189,8 +259,7 @@ def test_all_nodes_are_asked_and_who_does_not_answer_is_told(monkeypatch: pytest
         return SimpleNamespace(stdout=b"parked etcd 1764000000\n")
 
     def cluster(ssh: object, *names: str) -> SimpleNamespace:
-        profile = SimpleNamespace(ssh=ssh, nodes=[SimpleNamespace(name=name) for name in names])
-        return SimpleNamespace(profile=profile, node=lambda name: SimpleNamespace(run=lambda *_, **__: run(name)))
+        return a_cluster(run, *names, ssh=ssh)
 
     monkeypatch.setattr(act, "open_cluster", lambda _: cluster("ssh", "cp1", "w1"))
     found = act.observe_records.fn("prod")

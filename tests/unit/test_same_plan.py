@@ -10,14 +10,17 @@ from hypothesis import strategies as st
 
 from tasks.models.ca_rotation import CaRotationOptions, Stage, State
 from tasks.models.cluster import CertificateRules, MaintenanceRules, UpgradeRules
+from tasks.models.controllers import COMPONENTS, Controllers, Instance, Leader
 from tasks.models.drain import DrainForecast, Treatment, Verdict
 from tasks.models.issue import IssueFacts
 from tasks.models.maintenance import Worth
 from tasks.models.node_service import RebootOptions, Request
 from tasks.models.patch import PatchOptions
 from tasks.models.plan import Plan
+from tasks.models.records import OpenRecord, OpenRecords, RecordKind
 from tasks.models.restore import ControlPlaneFacts
-from tasks.models.rotation import RotationOptions
+from tasks.models.rotation import ProofsNow, RotationOptions
+from tasks.models.symptoms import Symptom
 from tasks.models.upgrade import UpgradeOptions
 from tasks.policy.approval import covered, digest_of
 from tasks.policy.ca_rotation import plan_ca_rotation
@@ -25,6 +28,7 @@ from tasks.policy.issue import plan_issue
 from tasks.policy.maintenance import plan_maintenance
 from tasks.policy.node_service import plan_drain, plan_reboot, plan_uncordon
 from tasks.policy.patch import plan_patch
+from tasks.policy.records import mind_records
 from tasks.policy.restore import plan_restore
 from tasks.policy.rotation import plan_rotation
 from tasks.policy.upgrade import plan_upgrade
@@ -43,6 +47,8 @@ from tests.unit.test_leaves import STACKED
 from tests.unit.test_serving_requests import GOOD
 
 minutes = st.integers(0, 90).map(lambda number: timedelta(minutes=number))
+locks = st.one_of(st.just(""), st.integers().map(lambda number: f"apt-get (process {number})"))
+GONE = (Treatment.EVICT, Treatment.EVICT_FOR_GOOD)
 sizes = st.integers(10**9, 2 * 10**9)
 
 
@@ -56,7 +62,9 @@ def forecasts(draw: st.DrawFn, names: tuple[str, ...]) -> tuple[DrainForecast, .
             Verdict(pod=f"shop/web-{draw(st.integers())}", uid="1", treatment=Treatment.EVICT, owner="shop/web-*")
             for _ in range(count)
         ]
-        job = Verdict(pod=f"shop/job-{draw(st.integers())}", uid="2", treatment=Treatment.EVICT)
+        job = Verdict(
+            pod=f"shop/job-{draw(st.integers())}", uid="2", treatment=draw(st.sampled_from(GONE)), loss="data"
+        )
         lost = Verdict(
             pod=f"db/pg-{draw(st.integers())}",
             uid="3",
@@ -67,8 +75,51 @@ def forecasts(draw: st.DrawFn, names: tuple[str, ...]) -> tuple[DrainForecast, .
         )
         wait = f"budget shop/web (minAvailable 2) needs 2 healthy pods, has {draw(st.integers(0, 2))}: web-1 would wait"
         other = f"budget db/pg (maxUnavailable 1) needs 1 healthy pods, has {draw(st.integers(0, 2))}: pg-0 would wait"
-        made.append(DrainForecast(node=name, verdicts=(*pods, job, lost), waits=draw(st.permutations([wait, other]))))
+        waits = draw(st.sampled_from([(wait,), (wait, other), (other, wait)]))
+        made.append(DrainForecast(node=name, verdicts=(*pods, job, lost), waits=waits))
+    if len(made) > 1:  # the pod that is lost somewhere has moved there
+        away = draw(st.sampled_from([number for number, one in enumerate(made) if one.node != "w1"]))
+        made[away] = made[away].model_copy(update={"verdicts": made[away].verdicts[:-1]})
     return tuple(draw(st.permutations(made)))
+
+
+@st.composite
+def symptoms(draw: st.DrawFn) -> tuple[Symptom, ...]:
+    """What a proof finds already, in this moment's words."""
+    return (
+        Symptom(of="DaemonSet shop/logs", problem=f"pod shop/logs-{draw(st.integers())} is not ready"),
+        Symptom(of="Service x", problem=f"it answers nothing after {draw(st.integers())} ms"),
+    )
+
+
+@st.composite
+def records(draw: st.DrawFn) -> OpenRecords:
+    """On nodes that do not answer, and of a rotation of the CA between its stages."""
+    halves = OpenRecord(kind=RecordKind.CA, node="cp1", runbook="ca_rotation", began_at=upgrade_facts.NOW, about="ca")
+    why = f"no answer after {draw(st.integers())} ms"
+    return OpenRecords(found=(halves,), unseen={"w8": why, "w9": why})
+
+
+@st.composite
+def controllers(draw: st.DrawFn) -> Controllers:
+    """One of which nobody leads, and whose instances wait."""
+    instances = [
+        Instance(
+            component=name,
+            node=node,
+            problem=f"its pod is not Ready: {draw(st.sampled_from(['Error', 'CrashLoopBackOff']))}",
+        )
+        for name in COMPONENTS
+        for node in ("cp1", "cp2", "cp3")
+    ]
+    leader = Leader(
+        component=COMPONENTS[0],
+        lease="kube-system/x",
+        holder="cp1_1",
+        seconds=draw(st.integers(15, 60)),
+        is_alive=False,
+    )
+    return Controllers(instances=tuple(instances), leaders=(leader,))
 
 
 @st.composite
@@ -110,12 +161,21 @@ def upgrades(draw: st.DrawFn) -> Plan:
         api={
             "forecasts": draw(forecasts(upgrade_facts.ALL)),
             "workloads": (upgrade_facts.workload("kube-system/coredns", ready=draw(st.integers(0, 1))),),
+            "pods_not_ready": (f"kube-system/dns-1 ({draw(st.sampled_from(['Error', 'CrashLoopBackOff']))})",),
+            "unavailable_apis": {"v1.metrics": f"no answer after {draw(st.integers())} ms"},
         },
+        controllers=draw(controllers()),
+        symptoms={"w2": draw(symptoms())},
+        manifests=tuple(
+            one.model_copy(update={"problem": f"open /tmp/tmp.{draw(st.integers())}/config.yaml"})
+            for one in upgrade_facts.cluster().manifests
+        ),
         etcd=draw(etcd_members()),
         history={"cp1": draw(minutes)},
     )
     now = upgrade_facts.NOW + draw(minutes)
-    return plan_upgrade(facts, "1.37.2", UpgradeOptions(), UpgradeRules(ignore_preflight_errors=("x",)), now=now)
+    plan = plan_upgrade(facts, "1.37.2", UpgradeOptions(), UpgradeRules(ignore_preflight_errors=("x",)), now=now)
+    return mind_records(plan, draw(records()), "rolling_upgrade", "prod")
 
 
 @st.composite
@@ -127,6 +187,8 @@ def situations(draw: st.DrawFn) -> Any:  # noqa: ANN401 - a PatchSituation
         etcd=draw(etcd_members()),
         earlier=patch_facts.earlier(w1=draw(st.integers(1, 20))),
         workloads=(rollout,),
+        symptoms={"w1": draw(symptoms())},
+        patches={"w1": {"updates": patch_facts.updates(locked_by=draw(locks))}},
     )
 
 
@@ -144,21 +206,26 @@ def reboots(draw: st.DrawFn) -> Plan:
     """Of a worker, while something is rolled out."""
     request = Request(node="w1", reason="its disk", run_id=patch_facts.RUN)
     now = upgrade_facts.NOW + draw(minutes)
-    return plan_reboot(draw(situations()), RebootOptions(), request, MaintenanceRules(), now=now)
+    found = draw(situations())
+    away = {"ready": False, "ready_message": f"pleg was last seen active {draw(st.integers())} s ago"}
+    nodes = tuple(one.model_copy(update=away) if one.name in {"w1", "w2"} else one for one in found.nodes)
+    return plan_reboot(found.model_copy(update={"nodes": nodes}), RebootOptions(), request, MaintenanceRules(), now=now)
 
 
 @st.composite
 def drains(draw: st.DrawFn) -> Plan:
     """Of a worker."""
     found = draw(forecasts(("w1",)))[0]
-    return plan_drain(test_node_service.facts(forecast=found), test_node_service.WANTED)
+    node = {"ready": False, "ready_message": f"pleg was last seen active {draw(st.integers())} s ago"}
+    return plan_drain(test_node_service.facts(node, forecast=found), test_node_service.WANTED)
 
 
 @st.composite
 def uncordons(draw: st.DrawFn) -> Plan:
     """Of a worker that a person has cordoned."""
     node = {"cordoned": True, "heartbeat": upgrade_facts.NOW + draw(minutes)}
-    return plan_uncordon(test_node_service.facts(node), test_node_service.WANTED, any_cordon=True)
+    facts = test_node_service.facts(node, symptoms=draw(symptoms()))
+    return plan_uncordon(facts, test_node_service.WANTED, any_cordon=True)
 
 
 @st.composite
@@ -179,6 +246,13 @@ def rotations(draw: st.DrawFn) -> Plan:
         etcd=None,
         own_ends={"etcd.client": certificate_facts.NOW + timedelta(days=5)},
         requests=draw(st.permutations([asks, wrong, asks.model_copy(update={"name": f"{asks.name}-again"})])),
+        proofs=(
+            ProofsNow(
+                node="cp1",
+                ails={"kube-scheduler": f"after {draw(st.integers())} ms"},
+                nobody={"/etc/kubernetes/admin.conf": f"E1130 07:47:20.{draw(st.integers())} no route"},
+            ),
+        ),
     )
     options = RotationOptions(renew_before=timedelta(days=30))
     return plan_rotation(facts, options, CertificateRules(), now=certificate_facts.NOW + draw(minutes) * 40)
@@ -265,5 +339,8 @@ def test_the_same_cluster_looked_at_twice_is_the_same_plan(plans: st.SearchStrat
 
 def differences(one: Plan, other: Plan) -> list[str]:
     """Lines that do not hold, for who reads the failure."""
-    lines = [[str(covered(line)) for line in (*plan.steps, *plan.skips, *plan.cautions)] for plan in (one, other)]
+    lines = [
+        [str(covered(line)) for line in (*plan.steps, *plan.skips, *plan.cautions) if not line.is_passing]
+        for plan in (one, other)
+    ]
     return [*set(lines[0]).symmetric_difference(lines[1])]
