@@ -141,6 +141,11 @@ class Cluster:
         """Where the endpoint's node reaches the member, and with which certificate."""
         return endpoint.on_node or self.profile.etcd.on_node
 
+    def check_certificate_on(self, endpoint: EtcdEndpoint) -> None:
+        """`Refused` unless the endpoint's node has a client certificate for its member that can be read and is in date."""
+        if endpoint.node is not None:
+            self._certificate_of(endpoint.node, self.on_node(endpoint))
+
     def check_credentials(self, *, etcd: bool = True) -> None:
         """Resolves and judges what needs no network: keys are there, private, a pair with their certificate, in date.
 

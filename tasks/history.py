@@ -1,5 +1,6 @@
 """What earlier runs left in the bucket: how long each node took, and what failed nodes had to say."""
 
+import json
 import logging
 from collections.abc import Sequence
 from datetime import timedelta
@@ -13,7 +14,7 @@ from tasks.errors import Refused
 from tasks.models.base import Model
 from tasks.models.patch import Earlier, NodePatched
 from tasks.models.report import Outcome, Report
-from tasks.redaction import redact
+from tasks.redaction import redact, redact_json
 from tasks.reports import report_prefix
 
 log = logging.getLogger("kube_runbooks.history")
@@ -68,8 +69,8 @@ def keep_evidence(store: ObjectStore, cluster: str, runbook: str, name: str, tex
 def keep_record(store: ObjectStore, cluster: str, record: NodePatched) -> str:
     """What became of a node, with the proof of it, among the records of that node; returns where it is."""
     key = f"{_records(store, cluster, record.node)}{record.at:%Y%m%dT%H%M%SZ}-{record.run_id}.json"
-    body = record.model_copy(update={"record": store.uri(key)}).model_dump_json(indent=2)
-    store.put(key, redact(body).encode(), "application/json")
+    body = redact_json(record.model_copy(update={"record": store.uri(key)}).model_dump(mode="json"))
+    store.put(key, json.dumps(body, indent=2, ensure_ascii=False).encode(), "application/json")
     return store.uri(key)
 
 

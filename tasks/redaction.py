@@ -7,6 +7,8 @@ import traceback
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from pydantic import JsonValue
+
 from tasks.policy.secret_forms import SHORTEST, forms_of, secrets_in, secrets_of_configuration
 
 MASK = "***"
@@ -62,6 +64,19 @@ def redact(text: str) -> str:
             shown += [text[end:begins], MASK]
         end = max(end, ends)
     return "".join((*shown, text[end:])) if end else text
+
+
+def redact_json(value: JsonValue) -> JsonValue:
+    """The same of each text in a document, which stays one: a key that is cut off ends with its text, not with the document."""
+    match value:
+        case str():
+            return redact(value)
+        case list():
+            return [redact_json(one) for one in value]
+        case dict():
+            return {redact(name): redact_json(one) for name, one in value.items()}
+        case _:
+            return value
 
 
 def _what_looks_secret(text: str) -> Iterator[tuple[int, int]]:

@@ -1,5 +1,6 @@
 """Plans and reports as people read them: Prefect artifacts, and JSON with Markdown in the store."""
 
+import json
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,7 +19,7 @@ from tasks.models.certificates import Certificate, Inventory, Served
 from tasks.models.etcd import EtcdFacts, Member
 from tasks.models.plan import Plan
 from tasks.models.report import Done, Report
-from tasks.redaction import redact
+from tasks.redaction import redact, redact_json
 
 PROGRESS_EVERY = timedelta(seconds=2)
 """Between two updates of a progress artifact: each is a request to the Prefect server."""
@@ -42,7 +43,7 @@ def place_of(store: ObjectStore, report: Report) -> str:
 
 def keep_journal(store: ObjectStore, report: Report) -> None:
     """Writes where the run stands: what a crash leaves behind for its report."""
-    body = redact(report.model_dump_json(indent=2))
+    body = json.dumps(redact_json(report.model_dump(mode="json")), indent=2, ensure_ascii=False)
     store.put(report_key(store, report) + ".json", body.encode(), "application/json")
 
 

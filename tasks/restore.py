@@ -53,9 +53,9 @@ def observe_control_planes(cluster: str) -> ControlPlaneFacts:
     def observe(name: str) -> ControlPlaneNode:
         try:
             found = parse(name, handle.node(name).run(look(), timeout=CALL, sudo=True).stdout)
-            return _with_authorities(handle, _with_tools(handle, found))
-        except NotYet as error:
-            return ControlPlaneNode(name=name, unreached=error.problem)
+            return _with_authorities(handle, _with_client(handle, _with_tools(handle, found)))
+        except RunbookError as error:  # also one that sshd or sudo refuses: it may be named as lost
+            return ControlPlaneNode(name=name, unreached=error.problem if isinstance(error, NotYet) else str(error))
 
     nodes = on_all(observe, [node.name for node in handle.profile.nodes])
     facts = ControlPlaneFacts(observed_at=datetime.now(UTC), nodes=tuple(nodes))
@@ -236,6 +236,17 @@ def _with_tools(handle: Cluster, found: ControlPlaneNode) -> ControlPlaneNode:
     return found.model_copy(update={"tools": tools})
 
 
+def _with_client(handle: Cluster, found: ControlPlaneNode) -> ControlPlaneNode:
+    """Whether the certificate is good that etcd is asked with afterwards; found out before anything is stopped."""
+    if found.member is None:
+        return found
+    try:
+        handle.check_certificate_on(_endpoint(found))
+    except Refused as error:
+        return found.model_copy(update={"client_problem": error.problem})
+    return found
+
+
 def _with_authorities(handle: Cluster, found: ControlPlaneNode) -> ControlPlaneNode:
     """Which CA its files have: a control plane that has none shows none."""
     if not found.authority_files:
@@ -318,11 +329,12 @@ def _prove_etcd(handle: Cluster, plan: RestorePlan, backup: Backup) -> Restored:
             cluster_id, _, status = client.status()
             return cluster_id, status, client.members()
 
+    back = "name another backup: that begins again" if plan.serving else "put the old state back with rollback=true"
     told = on_all(ask, plan.targets)
     names = [target.member.name for target in plan.targets]
     ids = {cluster_id for cluster_id, _, _ in told}
     if len(ids) > 1:
-        raise Refused(f"the members are of {len(ids)} clusters", hint="put the old state back with rollback=true")
+        raise Refused(f"the members are of {len(ids)} clusters", hint=back)
     for name, (_, status, listed) in zip(names, told, strict=True):
         if not status.healthy or status.alarms:
             raise NotYet(f"{name}: no quorum yet, or an alarm: {', '.join(status.alarms)}", hint="look at its log")
@@ -330,7 +342,7 @@ def _prove_etcd(handle: Cluster, plan: RestorePlan, backup: Backup) -> Restored:
             raise NotYet(f"{name} lists {', '.join(member.name for member in listed)}", hint="look at its log")
     revision = min(status.revision for _, status, _ in told)
     if revision < backup.snapshot.revision + REVISION_BUMP:
-        raise Refused(f"etcd is at revision {revision}: not bumped", hint="put the old state back with rollback=true")
+        raise Refused(f"etcd is at revision {revision}: not bumped", hint=back)
 
     def hashed(target: RestoreTarget) -> tuple[int, int]:
         with handle.etcd(_endpoint(target), Route.TUNNEL, name=target.member.name) as client:
@@ -338,7 +350,7 @@ def _prove_etcd(handle: Cluster, plan: RestorePlan, backup: Backup) -> Restored:
 
     hashes = on_all(hashed, plan.targets)
     if len(set(hashes)) > 1:
-        raise Refused(f"members differ in hash or number of keys: {hashes}", hint="put the old state back")
+        raise Refused(f"members differ in hash or number of keys: {hashes}", hint=back)
     return Restored(
         cluster_id=ids.pop(),
         members=tuple(names),

@@ -408,7 +408,7 @@ def _join_again(name: str) -> str:
     return (
         f"kubectl delete node {name}; on a control plane that is left: kubeadm init phase upload-certs --upload-certs, "
         f"kubeadm token create --print-join-command --certificate-key KEY; on {name} or its replacement: kubeadm reset, "
-        "then the command that this printed"
+        "then the command that this printed; a worker needs none of this: systemctl restart kubelet on it"
     )
 
 

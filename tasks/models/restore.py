@@ -119,6 +119,9 @@ class ControlPlaneNode(Model):
     missing: tuple[str, ...] = Field(default=(), description="programs that a restore needs and the node lacks")
     member: MemberOnNode | None = None
     not_understood: str = Field(default="", description="what in its etcd manifest or unit is not as expected")
+    client_problem: str = Field(
+        default="", description="why its member cannot be asked with the certificate on the node; empty: it can"
+    )
     authority_files: tuple[str, ...] = Field(
         default=(), description="that its API server and its controller manager take for the cluster's CA"
     )

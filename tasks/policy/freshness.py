@@ -85,12 +85,12 @@ def _named(skips: Sequence[Skip]) -> str:
 def what_is_not_of_this_run(backup: Backup, *, run_id: str, attempt: int, began: datetime) -> str:
     """Why a backup cannot be the work of this run; empty when it is.
 
-    The first attempt of a run has nothing to find: its backup was taken after it began, by the same worker's clock. A
-    later attempt may report what an earlier one made, perhaps by another worker's clock.
+    The first attempt of a run has nothing to find: its backup was taken after it began, by the same worker's clock, which
+    may have been set back meanwhile. A later attempt may report what an earlier one made, perhaps by another worker's clock.
     """
     if backup.flow_run != run_id:
         return f"backup {backup.id} was made by flow run {backup.flow_run}, and this is flow run {run_id}"
-    if attempt == 1 and backup.snapshot.taken_at < began.replace(microsecond=0):
+    if attempt == 1 and backup.snapshot.taken_at < began.replace(microsecond=0) - CLOCK_TOLERANCE:
         return (
             f"backup {backup.id} was taken at {backup.snapshot.taken_at:%Y-%m-%dT%H:%M:%SZ}, "
             f"before this run began at {began:%Y-%m-%dT%H:%M:%SZ}"

@@ -49,6 +49,7 @@ def plan_restore(  # noqa: PLR0913 - each is a fact or a word of the operator, b
 
     A restore that is under way on the nodes is gone on with, under its own id, unless its members are not these any
     more: then another attempt begins, which knows the one before, and the original data stays what `rollback` puts back.
+    Another attempt also begins if API servers have run on the restored data and another backup is named.
     """
     present = [node for node in facts.nodes if not node.unreached and node.name not in lost]
     targets = tuple(
@@ -56,7 +57,10 @@ def plan_restore(  # noqa: PLR0913 - each is a fact or a word of the operator, b
     )
     control_planes = tuple(node.name for node in present if node.is_control_plane)
     record = facts.under_way
-    same = record if record and record.members == tuple(target.member.name for target in targets) else None
+    another = record is not None and record.backup != backup.id
+    is_same = record is not None and record.members == tuple(target.member.name for target in targets)
+    # With API servers on the restored data there is no rollback: if that data is bad, only another backup helps.
+    same = record if is_same and not (another and record and record.phase is Phase.SERVING) else None
     refusals = [
         *_refusals_of_backup(backup, cluster, from_cluster),
         *_refusals_of_input(facts, cluster, confirm, lost),
@@ -69,7 +73,7 @@ def plan_restore(  # noqa: PLR0913 - each is a fact or a word of the operator, b
     if same and same.phase not in {None, Phase.PREPARED}:  # what was begun has to come to its end
         findings = [softened(one) for one in findings]
     refusals += [one for one in findings if isinstance(one, Refusal)]
-    if record and record.backup != backup.id:
+    if record and another and record.phase is not Phase.SERVING:
         refusals.append(_other(record.backup, backup.id, record.id))
     if not targets:
         refusals.append(_nobody(cluster, "no reachable node has an etcd member that is understood"))
@@ -207,15 +211,27 @@ def _refusals_of_input(facts: ControlPlaneFacts, cluster: str, confirm: str, los
         for name in lost
         if name not in known
     ]
-    return refusals + [
-        Refusal(
-            subject=node.name,
-            problem=f"not reached: {node.unreached}",
-            next_step=f"bring it back, or say lost=[{node.name!r}] if it is gone for good or may stay out",
-        )
-        for node in facts.nodes
-        if node.unreached and node.name not in lost
-    ]
+    return (
+        refusals
+        + [
+            Refusal(
+                subject=node.name,
+                problem=f"not reached: {node.unreached}",
+                next_step=f"bring it back, or say lost=[{node.name!r}] if it is gone for good or may stay out",
+            )
+            for node in facts.nodes
+            if node.unreached and node.name not in lost
+        ]
+        + [
+            Refusal(
+                subject=node.name,
+                problem=f"named as lost, and runs {', '.join(node.running)}: that would go on with the old state",
+                next_step="power the machine off and keep it off, then run this again",
+            )
+            for node in facts.nodes
+            if node.name in lost and not {"etcd", "kube-apiserver"}.isdisjoint(node.running)
+        ]
+    )
 
 
 def _refusals_of_strangers(targets: Sequence[RestoreTarget], known: Sequence[str]) -> list[Refusal]:
@@ -288,6 +304,9 @@ def _problems_of_member(node: ControlPlaneNode, backup: Backup, same: RestoreRec
         found.append((node.not_understood, "restore by hand, as docs/etcd-restore.md says"))
     if node.tools_problem:
         found.append((node.tools_problem, "put etcdutl of that minor version on the node"))
+    if node.client_problem:
+        step = "renew it there (kubeadm's: `kubeadm certs renew etcd-healthcheck-client`): the proof of etcd needs it"
+        found.append((node.client_problem, step))
     if node.member and (wrong := _version_problem(node.member.minor, backup.snapshot.etcd_version)):
         found.append((wrong, "restore with the minor version of etcd that took the backup, then upgrade"))
     if not (same and node.record and node.record.id == same.id and node.record.phase):  # space was needed once
@@ -421,5 +440,5 @@ def _lost(name: str) -> Caution:
         problem="it is not part of the new cluster, and must not come back as it is: its etcd and its API server would "
         "go on with the old state",
         next_step=f"keep it off; afterwards `kubectl delete node {name}`, on it or on its replacement `kubeadm reset`, "
-        "then `kubeadm join --control-plane`",
+        "then `kubeadm join --control-plane`; if it is a worker, `systemctl restart kubelet` on it is enough",
     )

@@ -17,10 +17,10 @@ etcd_tools() {{
   command -v ctr > /dev/null && [ -n "$2" ] || return 3
   mkdir -p {FOLDER}
   view=$(mktemp -d /run/kube-runbooks-image.XXXXXX)
-  if ctr --namespace k8s.io images mount "$2" "$view" > /dev/null 2>&1; then
+  if timeout 20 ctr --namespace k8s.io images mount "$2" "$view" > /dev/null 2>&1; then
     rm -rf {FOLDER}/etcd-$1.new; mkdir {FOLDER}/etcd-$1.new
     cp "$view/usr/local/bin/etcdctl" "$view/usr/local/bin/etcdutl" {FOLDER}/etcd-$1.new || true
-    ctr --namespace k8s.io images unmount --rm "$view" > /dev/null
+    timeout 10 ctr --namespace k8s.io images unmount --rm "$view" > /dev/null
     rm -rf {FOLDER}/etcd-$1; mv {FOLDER}/etcd-$1.new {FOLDER}/etcd-$1
   fi
   rmdir "$view"

@@ -17,6 +17,8 @@ JOBS = "/var/lib/kube-runbooks/jobs"
 
 DROP_IN = f"/etc/systemd/system/{UNIT}.d/50-kube-runbooks-parked.conf"
 
+_HAS_POD = f"{{ [ -e {MANIFESTS}/{ETCD}.yaml ] || [ -e {PARKED}/{ETCD}.yaml ]; }}"
+
 
 def new_folder(member: MemberOnNode, restore_id: str) -> PurePosixPath:
     """Where the restored data waits."""
@@ -258,8 +260,8 @@ held=$(others_with {database} | head -n 1)
 
 
 def _stop_unit() -> str:
-    """Stopped, and not started by a reboot in between."""
-    return f"""if systemctl cat {UNIT} > /dev/null 2>&1; then
+    """Stopped, and not started by a reboot in between. Beside a static pod a unit that does not run is nobody's member."""
+    return f"""if systemctl cat {UNIT} > /dev/null 2>&1 && {{ systemctl is-active --quiet {UNIT} || ! {_HAS_POD}; }}; then
   mkdir -p "$(dirname {DROP_IN})"
   printf '[Unit]\\nConditionPathExists=!{PARKED}/{UNIT}\\n' > {DROP_IN}
   touch {PARKED}/{UNIT}
@@ -268,11 +270,12 @@ fi"""
 
 
 def _start_unit() -> str:
-    """Does not wait: a member is up when there is a quorum."""
+    """Does not wait: a member is up when there is a quorum. Beside a static pod only a unit that was stopped is started."""
     return f"""if [ -e {PARKED}/{UNIT} ]; then
-  rm -f {DROP_IN}; systemctl daemon-reload; rm -f {PARKED}/{UNIT}; systemctl reset-failed {UNIT} || true
-fi
-! systemctl cat {UNIT} > /dev/null 2>&1 || systemctl start --no-block {UNIT}"""
+  rm -f {DROP_IN}; systemctl daemon-reload; systemctl reset-failed {UNIT} || true
+  systemctl start --no-block {UNIT}; rm -f {PARKED}/{UNIT}
+elif systemctl cat {UNIT} > /dev/null 2>&1 && ! {_HAS_POD}; then systemctl start --no-block {UNIT}
+fi"""
 
 
 def _below(member: MemberOnNode) -> str:
@@ -305,4 +308,4 @@ def _mark(restore_id: str, phase: Phase) -> str:
 
 def _write_record(record: RestoreRecord) -> str:
     text = shlex.quote(record.model_dump_json(exclude={"phase"}))
-    return f"printf '%s' {text} > {WORK}/record.json.new; mv {WORK}/record.json.new {WORK}/record.json"
+    return f"printf '%s' {text} > {WORK}/record.json.new; sync {WORK}/record.json.new; mv {WORK}/record.json.new {WORK}/record.json"

@@ -93,7 +93,13 @@ def backup_by(run: str, taken_at: datetime) -> Backup:
     ("run", "attempt", "taken", "told"),
     [
         ("run-1", 1, timedelta(0), ""),
-        ("run-1", 1, -SECOND, "was taken at 2026-11-23T11:59:59Z, before this run began at 2026-11-23T12:00:00Z"),
+        ("run-1", 1, -CLOCK_TOLERANCE, ""),
+        (
+            "run-1",
+            1,
+            -CLOCK_TOLERANCE - SECOND,
+            "was taken at 2026-11-23T11:54:59Z, before this run began at 2026-11-23T12:00:00Z",
+        ),
         ("run-1", 2, -timedelta(hours=1), ""),
         ("run-2", 1, SECOND, "was made by flow run run-2, and this is flow run run-1"),
         ("run-2", 2, -SECOND, "was made by flow run run-2, and this is flow run run-1"),

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from tasks import redaction
 from tasks.policy.secret_forms import forms_of
-from tasks.redaction import redact, remember_secret, remember_secrets_of
+from tasks.redaction import redact, redact_json, remember_secret, remember_secrets_of
 
 PEM = "-----BEGIN EC PRIVATE KEY-----\nMHcCAQEEIabc\ndefghijklmnop\n-----END EC PRIVATE KEY-----"
 
@@ -65,6 +65,20 @@ def test_log_records_and_their_tracebacks_are_masked(caplog: pytest.LogCaptureFi
     assert "top-secret-value" not in caplog.text
     assert "saw ***" in caplog.text
     assert "ValueError: failed with ***" in caplog.text
+
+
+def test_a_key_that_is_cut_off_ends_with_its_text_and_not_with_the_document() -> None:
+    """The journal of a run stays JSON: what finishes it after a crash reads it again."""
+    whole: Any = {
+        "problem": f"it said: {PEM[:50]}",
+        "done": [{"step": 1, "of": PEM, "ok": True, "x": None}],
+        "é": "end",
+    }
+    assert redact_json(whole) == {
+        "problem": "it said: ***",
+        "done": [{"step": 1, "of": "***", "ok": True, "x": None}],
+        "é": "end",
+    }
 
 
 quick = settings(

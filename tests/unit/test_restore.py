@@ -184,6 +184,7 @@ def test_a_data_directory_that_is_a_mount_point_stays_where_it_is() -> None:
             "cp7",
             "cp1 was told of a member cp7, which is on no node of the profile",
         ),
+        ((node("cp1", client_problem="healthcheck-client.crt ended"),), {}, "cp1", "healthcheck-client.crt ended"),
         ((node("cp1", unseen="not readable"),), {}, "cp1", "nobody knows what runs on it: not readable"),
         ((node("cp1", member=None, unseen="not readable"),), {}, "cp1", "nobody knows what runs on it: not readable"),
         (
@@ -296,12 +297,23 @@ def test_a_node_that_is_not_reached_is_refused_once() -> None:
 
 def test_nodes_that_are_lost_are_left_out_and_warned_of() -> None:
     """They must not come back with the old state."""
-    made = plan(facts(node("cp1"), ControlPlaneNode(name="cp2", unreached="off"), node("cp3")), lost=("cp2", "cp3"))
+    off = ControlPlaneNode(name="cp2", unreached="off")
+    made = plan(facts(node("cp1"), off, node("cp3", running=())), lost=("cp2", "cp3"))
     assert made.refusals == ()
     assert [target.node for target in made.targets] == ["cp1"]
     assert made.control_planes == made.nodes == ("cp1",)
     assert [skip.subject for skip in made.skips] == ["cp2", "cp3"]
     assert sum("must not come back as it is" in caution.problem for caution in made.cautions) == 2
+
+
+def test_a_node_that_is_named_as_lost_and_runs_is_refused() -> None:
+    """Two such have the old quorum: their API server goes on with the old state behind the load balancer."""
+    found = facts(node("cp1"), node("cp2", running=("etcd",)), node("cp3", running=("kube-scheduler",)))
+    [refusal] = plan(found, lost=("cp2", "cp3")).refusals
+    assert (refusal.subject, refusal.problem) == (
+        "cp2",
+        "named as lost, and runs etcd: that would go on with the old state",
+    )
 
 
 def record(phase: Phase | None, *, backup_id: str = BACKUP_ID, members: tuple[str, ...] = ("cp1",)) -> RestoreRecord:
@@ -317,6 +329,17 @@ def test_a_restore_under_way_is_gone_on_with_and_no_other_one_is_begun() -> None
     assert plan(facts(node("cp1", record=record(Phase.SERVING)))).serving
     other = plan(facts(node("cp1", record=record(Phase.STOPPED, backup_id="20261101T000000Z-1-00000000"))))
     assert "a restore of backup 20261101T000000Z-1-00000000 is under way" in other.refusals[0].problem
+
+
+def test_another_backup_is_the_way_out_when_the_restored_data_serves_and_is_bad() -> None:
+    """There is no rollback any more, and a run with the same backup may never come to its end."""
+    serves = record(Phase.SERVING, backup_id="20261101T000000Z-1-00000000")
+    made = plan(facts(node("cp1", record=serves)))
+    assert (made.refusals, made.id, made.serving) == ((), "11111111", False)
+    assert (made.record.served, made.record.attempts) == (serves, ("11111111",))
+    live: dict[str, Any] = {"live_revision": 5000, "in_quorum": ("cp1",), "api_answers": ("cp1",)}
+    [refusal] = plan(facts(node("cp1", record=serves), **live)).refusals
+    assert "say replace_healthy=true" in refusal.next_step
 
 
 def test_a_restore_whose_members_are_others_now_begins_anew() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from tasks.models.restore import ControlPlaneNode, Phase, RestorePlan, RestoreTarget
+from tasks.models.restore import MANIFESTS, PARKED, ControlPlaneNode, Phase, RestorePlan, RestoreTarget
 from tasks.probes import control_plane, restore
 from tests.unit.test_restore import backup, facts, member, node, plan
 
@@ -218,3 +218,63 @@ def test_a_rollback_forgets_its_attempts_and_keeps_one_on_which_api_servers_have
     assert (machine.found.record, machine.found.over) == (served, ("33333333",))
     machine.run(restore.forget(served))
     assert machine.found.record is None
+
+
+class Units:
+    """A machine with an `etcd.service` in this state, and the files of a control plane."""
+
+    def __init__(self, folder: Path, state: str) -> None:
+        self.folder, self.state = folder, folder / "state"
+        self.state.write_text(state)
+        self.manifests, self.parked = folder / "manifests", folder / "parked"
+        self.manifests.mkdir()
+        (folder / "proc" / "1").mkdir(parents=True)
+        (folder / "proc" / "1" / "mountinfo").touch()
+
+    def run(self, script: str) -> None:
+        """With a systemd that has this one unit."""
+        systemctl = (
+            f'systemctl() {{ echo "$*" >> {self.folder}/told; case "$1 $*" in\n'
+            f"'is-active '*{control_plane.UNIT}) [ $(cat {self.state}) = active ] ;;\n"
+            f"'stop '*) echo inactive > {self.state} ;; 'start '*{control_plane.UNIT}) echo active > {self.state} ;;\n"
+            "is-enabled*) false ;; esac; }\n"
+        )
+        paths = {
+            restore.DROP_IN: f"{self.folder}/drop-in/file",
+            "/proc/": f"{self.folder}/proc/",
+            MANIFESTS: str(self.manifests),
+            PARKED: str(self.parked),
+        }
+        for old, new in paths.items():
+            script = script.replace(old, new)
+        subprocess.run(["bash", "-c", systemctl + script], check=True)
+
+    def stop_and_start(self) -> tuple[str, str]:
+        """Its states after both."""
+        self.run(restore.park((control_plane.ETCD,)))
+        stopped = self.state.read_text().strip()
+        for _ in range(2):
+            self.run(restore.unpark((control_plane.ETCD,)))
+        assert not (self.parked / control_plane.UNIT).exists()
+        return stopped, self.state.read_text().strip()
+
+
+@pytest.mark.parametrize(
+    ("pod", "state", "after"),
+    [
+        (True, "inactive", "inactive"),
+        (True, "active", "active"),
+        (False, "inactive", "active"),
+        (False, "active", "active"),
+    ],
+    ids=str,
+)
+def test_a_unit_that_is_nobodys_member_is_not_started_beside_a_static_pod(
+    tmp_path: Path, *, pod: bool, state: str, after: str
+) -> None:
+    """A distribution's etcd, installed for its programs and switched off, would take the port of the member."""
+    units = Units(tmp_path, state)
+    if pod:
+        (units.manifests / "etcd.yaml").touch()
+    assert units.stop_and_start() == ("inactive", after)
+    assert (units.manifests / "etcd.yaml").exists() == pod
