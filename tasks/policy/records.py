@@ -107,10 +107,9 @@ def _next_step(one: OpenRecord, cluster: str) -> str:
         case RecordKind.RESTORE:
             resume = f"resume it, or go back with rollback=true: {command} -p mode=apply -p confirm={cluster}"
             return f"{resume}; if the cluster went on without it, {_set_aside(one)}"
-        case RecordKind.PATCH if one.in_service:
-            return f"the node is in service again, and nothing resumes it: {_set_aside(one)}"
         case RecordKind.PATCH:
-            return f"resume it: {command}; if it finds nothing to do there, {_set_aside(one)}"
+            resume = f"resume it: {command}; if it finds nothing to do there"
+            return f"{'the node is in service again' if one.in_service else resume}, {_set_aside(one)}"
         case RecordKind.UPGRADE:
             return "wait until `systemctl list-units 'kube-runbooks-*'` shows none there, then run this again"
         case _:
