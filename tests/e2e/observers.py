@@ -110,7 +110,7 @@ def start_service(lab: Lab, name: str = "web") -> str:
     address = lab.kubectl("get", "service", name, "--output=jsonpath={.spec.clusterIP}")
     for machine in lab.nodes:
         asked = partial(machine.run, f"curl --silent --fail --max-time 3 http://{address}/ || true")
-        wait_until(asked, 60.0, f"the service answers {machine.name}")
+        wait_until(asked, 180.0, f"the service answers {machine.name}")
     return address
 
 

@@ -236,7 +236,7 @@ def start_asking(lab: Lab) -> None:
     lab.kubectl("apply", "-f", "-", text=ASKER.replace("IMAGE", IMAGE))
     lab.kubectl("rollout", "status", "daemonset/asker", "--timeout=90s", limit=100)
     for machine in lab.of_role(Role.WORKER):
-        wait_until(partial(machine.run, "ls /var/log/asks/answered || true"), 60.0, "it is answered")
+        wait_until(partial(machine.run, "ls /var/log/asks/answered || true"), 180.0, "it is answered")
 
 
 def restart_everything(lab: Lab) -> None:

@@ -273,7 +273,7 @@ def test_kubelets_ask_for_serving_certificates_and_get_them(used_small: LabSite,
     report = used_small.run("cert_rotation", mode="apply")
     assert report["outcome"] == "completed"
     assert any("approved: csr-" in line for line in report["summary"])
-    wait_until(lambda: worker.run("ls /var/lib/kubelet/pki/kubelet-server-current.pem || true"), 60.0, "it is there")
+    wait_until(lambda: worker.run("ls /var/lib/kubelet/pki/kubelet-server-current.pem || true"), 180.0, "it is there")
     wait_until(
         lambda: presented(worker, 10250) == serial_of(worker, "/var/lib/kubelet/pki/kubelet-server-current.pem"),
         60.0,
