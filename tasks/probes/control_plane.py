@@ -3,6 +3,9 @@
 import base64
 import re
 
+from pydantic import ValidationError
+
+from tasks.errors import Refused
 from tasks.models.cluster import EtcdEndpoint, EtcdOnNode
 from tasks.models.restore import MANIFESTS, PARKED, WORK, ControlPlaneNode, MemberOnNode, Place, RestoreRecord
 from tasks.probes.static_pods import (
@@ -94,7 +97,7 @@ def parse(node: str, stdout: bytes) -> ControlPlaneNode:
         unseen=values.get("unseen", ""),
         authority_files=_authority_files(texts),
         work_free_bytes=int(values.get("work_free", 0)),
-        record=_record(values, dict(words.split(" ") for kind, words in lines if kind == "phase")),
+        record=_record(node, values, dict(words.partition(" ")[::2] for kind, words in lines if kind == "phase")),
         ended=tuple(words for kind, words in lines if kind == "ended"),
         over=tuple(words for kind, words in lines if kind == "over"),
     )
@@ -175,11 +178,18 @@ def _member(pod: EtcdPod, values: dict[str, str], client: EtcdOnNode, version: s
     )
 
 
-def _record(values: dict[str, str], phases: dict[str, str]) -> RestoreRecord | None:
+def _record(node: str, values: dict[str, str], phases: dict[str, str]) -> RestoreRecord | None:
     if "record" not in values:
         return None
-    record = RestoreRecord.model_validate_json(_decoded(values["record"]))
-    return RestoreRecord.model_validate({**record.model_dump(), "phase": phases.get(record.id)})
+    try:
+        record = RestoreRecord.model_validate_json(_decoded(values["record"]))
+        return RestoreRecord.model_validate({**record.model_dump(), "phase": phases.get(record.id)})
+    except ValidationError as error:
+        field = ".".join(map(str, error.errors()[0]["loc"])) or "all of it"
+        raise Refused(
+            f"{node}: {WORK}/record.json is there and cannot be understood: {field}: {error.errors()[0]['msg']}",
+            hint=f"a restore may be unfinished there: resume it with the version that began it, or read {WORK} on {node}",
+        ) from None
 
 
 def _decoded(text: str) -> str:
