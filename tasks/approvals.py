@@ -120,9 +120,12 @@ def _questions(keys: Iterable[str]) -> list[Question]:
 
 
 def _covers(question: Question, plan: Plan) -> bool:
-    """Whether the plan is a part of the one that was asked about."""
+    """Whether the plan is a part of the one that was asked about; not where another version wrote that one down."""
     kept: Any = read_flow_run_input(_plan_key(question.key))
-    return kept is not None and is_part_of(plan, Approved.model_validate(kept))
+    try:
+        return kept is not None and is_part_of(plan, Approved.model_validate(kept))
+    except ValidationError:
+        return False
 
 
 def _answer_to(key: str, digest: str) -> Approval:

@@ -361,7 +361,7 @@ def _look_at_api(handle: Cluster, new: Half | None) -> ApiTrust:
     looks: list[Callable[[], Any]] = [
         lambda: kube.find(CLUSTER_INFO),
         lambda: kube.items("/api/v1/configmaps", fieldSelector=f"metadata.name={ca_api.ROOT}"),
-        lambda: kube.get(EXTENSION)["data"],
+        lambda: ca_api.data_of(kube.get(EXTENSION)),
         lambda: kube.items("/api/v1/pods"),
         lambda: kube.items("/api/v1/secrets", fieldSelector="type=kubernetes.io/service-account-token") if new else [],
     ]
@@ -402,12 +402,12 @@ def _drop_from_extension(handle: Cluster, authority: Authority, old: Half, check
     """Once no API server has it in memory any more, which is proven by now."""
     key = {Authority.CLUSTER: ca_api.CLIENTS, Authority.FRONT_PROXY: ca_api.FRONT_PROXIES}.get(authority)
     found = handle.kube.get(EXTENSION)
-    if key is None or old.id not in ca_api.ids_in(found["data"].get(key, "")):
+    if key is None or old.id not in ca_api.ids_in(ca_api.data_of(found).get(key, "")):
         return []
     check()
     handle.kube.replace(EXTENSION, ca_api.without_authority(found, key, old.id))
     time.sleep(SETTLE.total_seconds())
-    if old.id in ca_api.ids_in(handle.kube.get(EXTENSION)["data"].get(key, "")):
+    if old.id in ca_api.ids_in(ca_api.data_of(handle.kube.get(EXTENSION)).get(key, "")):
         raise NotYet(
             "an API server has put the old one back into extension-apiserver-authentication", hint="look which"
         )
@@ -427,6 +427,6 @@ def _handed_out(handle: Cluster, authority: Authority, wanted: Sequence[str]) ->
     key = {Authority.CLUSTER: ca_api.CLIENTS, Authority.FRONT_PROXY: ca_api.FRONT_PROXIES}.get(authority)
     if key is None:
         return ()
-    if not set(wanted) <= set(ca_api.ids_in(kube.get(EXTENSION)["data"].get(key, ""))):
+    if not set(wanted) <= set(ca_api.ids_in(ca_api.data_of(kube.get(EXTENSION)).get(key, ""))):
         raise NotYet(f"extension-apiserver-authentication has not all of it in {key}", hint="look at the API servers")
     return ("kube-root-ca.crt", key) if authority is Authority.CLUSTER else (key,)

@@ -16,6 +16,7 @@ from tasks.at_once import LOOK_EVERY, on_all, wait_for
 from tasks.clients.kube import KubeClient
 from tasks.errors import NotYet, Refused, RunbookError
 from tasks.logs import log_about
+from tasks.models import outside
 from tasks.models.drain import (
     CORDONED_BY,
     FAILED,
@@ -30,10 +31,11 @@ from tasks.models.drain import (
     Verdict,
     Waiting,
 )
+from tasks.models.outside import name_of
 from tasks.models.pods import Attachment, Budget, DrainFacts, Pod, Volume
 from tasks.policy.drain import forecast_drain, forecast_drains, is_overdue, matching
 from tasks.policy.evictions import TWO_BUDGETS, Judged, Outcome, judge_eviction
-from tasks.probes.api_facts import nodes_of_services, parse_nodes, parse_webhooks
+from tasks.probes.api_facts import nodes_of_services, parse_node, parse_nodes, parse_webhooks
 from tasks.probes.pods import parse_attachment, parse_budget, parse_pod, parse_volume
 from tasks.settings import Settings
 
@@ -91,10 +93,11 @@ def cordon(  # noqa: PLR0913 - each is written down on the node, by name
 
     def once() -> bool:
         raw = kube.get(f"{NODES}/{node}")
-        found = _annotations(raw)
+        told = parse_node(raw, None)
+        found = told.annotations
         is_known = UNHEALTHY in found and not was_uncordoned(raw)
         noted = {} if unhealthy is None or is_known else {UNHEALTHY: json.dumps(unhealthy)}
-        if raw["spec"].get("unschedulable") and not found.get(CORDONED_BY):
+        if told.cordoned and not found.get(CORDONED_BY):
             if noted:
                 _change(kube, raw, noted, {})
             return True
@@ -112,7 +115,7 @@ def uncordon(kube: KubeClient, node: str) -> bool:
 
     def once() -> bool:
         raw = kube.get(f"{NODES}/{node}")
-        notes = _annotations(raw)
+        notes = parse_node(raw, None).annotations
         ours = CORDONED_BY in notes
         if ours:
             _change(kube, raw, dict.fromkeys(NOTES), {"unschedulable": None})
@@ -142,10 +145,10 @@ def release(kube: KubeClient, node: str) -> bool:
 
     def once() -> bool:
         raw = kube.get(f"{NODES}/{node}")
-        cordoned = bool(raw["spec"].get("unschedulable"))
-        if cordoned or _annotations(raw).keys() & set(NOTES):
+        told = parse_node(raw, None)
+        if told.cordoned or told.annotations.keys() & set(NOTES):
             _change(kube, raw, dict.fromkeys(NOTES), {"unschedulable": None})
-        return cordoned
+        return told.cordoned
 
     cordoned = wait_for(once, CORDON_LIMIT)
     if cordoned:
@@ -160,7 +163,7 @@ def annotate(kube: KubeClient, node: str, notes: dict[str, str | None]) -> None:
 
 def what_came_back(kube: KubeClient, node: str, options: DrainOptions) -> tuple[str, ...]:
     """Why a node that was drained is not out of service any more: somebody has uncordoned it, or pods to evict are there."""
-    if not wait_for(lambda: kube.get(f"{NODES}/{node}"), CORDON_LIMIT)["spec"].get("unschedulable"):
+    if not wait_for(lambda: parse_node(kube.get(f"{NODES}/{node}"), None), CORDON_LIMIT).cordoned:
         return ("somebody has uncordoned it",)
     facts = wait_for(lambda: _facts_of(kube, node), CORDON_LIMIT)
     forecast = forecast_drain(node, facts, options)
@@ -169,7 +172,8 @@ def what_came_back(kube: KubeClient, node: str, options: DrainOptions) -> tuple[
 
 def was_uncordoned(raw: JSON) -> bool:
     """By somebody else, with `kubectl uncordon`: the notes of our cordon are still there, and say nothing any more."""
-    return CORDONED_BY in _annotations(raw) and not raw["spec"].get("unschedulable")
+    told = parse_node(raw, None)
+    return CORDONED_BY in told.annotations and not told.cordoned
 
 
 def keep_cordoned(kube: KubeClient, node: str, reason: str) -> None:
@@ -214,7 +218,7 @@ def where_i_run(kube: KubeClient) -> str:
     if not settings.in_cluster or not settings.hostname:
         return ""
     for raw in kube.items(PODS, fieldSelector=f"metadata.name={settings.hostname}"):
-        return str(raw["spec"].get("nodeName", ""))
+        return outside.GivenPod.read(raw, name_of("pod", raw)).spec.node_name
     return settings.hostname if kube.find(f"{NODES}/{settings.hostname}") else ""
 
 
@@ -400,7 +404,7 @@ class _Drain:
                 f"{self._node}: {pod.id} came after the cordon and would never go: {verdict.reason}",
                 hint=verdict.next_step,
             )
-        elif not self._kube.get(f"{NODES}/{self._node}")["spec"].get("unschedulable"):
+        elif not parse_node(self._kube.get(f"{NODES}/{self._node}"), None).cordoned:
             raise Refused(
                 f"{self._node}: somebody has uncordoned it while it was drained: {pod.id} has come",
                 hint="ask who has done it; then run it again",
@@ -426,10 +430,10 @@ class _Drain:
         path = f"/api/v1/namespaces/{pod.namespace}/pods/{pod.name}/eviction"
         try:
             answer = self._kube.send("POST", path, _eviction(pod, self._options))
+            return judge_eviction(answer.status, answer.body, answer.retry_after, one.tries)
         except NotYet as error:
             self.keeps_cordon = True  # it may have been evicted
             return Judged(outcome=Outcome.AGAIN, why=error.problem, after=LOOK_EVERY)
-        return judge_eviction(answer.status, answer.body, answer.retry_after, one.tries)
 
     def _count_budgets(self) -> bool:
         """The figures of those that are waited for, each some seconds."""
@@ -540,18 +544,18 @@ def _facts(now: datetime, found: dict[str, list[JSON]], pods: tuple[Pod, ...]) -
         nodes=parse_nodes(found[NODES], ()),
         pods=pods,
         budgets=tuple(parse_budget(raw) for raw in found[BUDGETS]),
-        daemon_sets=tuple(f"{raw['metadata']['namespace']}/{raw['metadata']['name']}" for raw in found[DAEMON_SETS]),
+        daemon_sets=tuple(outside.Placed.read(raw, name_of("DaemonSet", raw)).id for raw in found[DAEMON_SETS]),
         volumes=tuple(volume for volume in volumes if volume),
     )
 
 
 def _cordoned_before(kube: KubeClient, node: str) -> bool:
-    raw = wait_for(lambda: kube.get(f"{NODES}/{node}"), CORDON_LIMIT)
-    if not raw["spec"].get("unschedulable"):
+    told = wait_for(lambda: parse_node(kube.get(f"{NODES}/{node}"), None), CORDON_LIMIT)
+    if not told.cordoned:
         raise Refused(
             f"{node}: it is not cordoned: pods would come back", hint="somebody has uncordoned it: run it again"
         )
-    return CORDONED_BY not in _annotations(raw)
+    return CORDONED_BY not in told.annotations
 
 
 def _refuse_own_node(kube: KubeClient, node: str) -> None:
@@ -572,12 +576,9 @@ def _give_back(kube: KubeClient, node: str) -> None:
 
 def _change(kube: KubeClient, raw: JSON, annotations: Mapping[str, str | None], spec: JSON) -> None:
     """Only if nobody has changed the node since it was read."""
-    metadata = {"resourceVersion": raw["metadata"]["resourceVersion"], "annotations": dict(annotations)}
-    kube.patch(f"{NODES}/{raw['metadata']['name']}", {"metadata": metadata, "spec": spec})
-
-
-def _annotations(raw: JSON) -> dict[str, str]:
-    return raw["metadata"].get("annotations") or {}
+    told = outside.Read.read(raw, name_of("node", raw)).metadata
+    metadata = {"resourceVersion": told.resource_version, "annotations": dict(annotations)}
+    kube.patch(f"{NODES}/{told.name}", {"metadata": metadata, "spec": spec})
 
 
 def _shortened(reason: str) -> str:

@@ -10,8 +10,10 @@ from tasks.cluster import Cluster
 from tasks.errors import CommandFailed, NotYet, RunbookError
 from tasks.etcd import look_at_members
 from tasks.logs import log_about
+from tasks.models import outside
 from tasks.models.health import Before, Expected, NodeLook, Services, Symptom
 from tasks.models.nodes import NodeFacts
+from tasks.models.outside import name_of
 from tasks.models.pods import Pod
 from tasks.nodes import LEASES, glance_at_machine, look_at_nodes, look_at_workloads
 from tasks.policy.health import (
@@ -80,11 +82,11 @@ def look_at_symptoms_of(handle: Cluster, machine: NodeFacts) -> tuple[Symptom, .
 
 def find_services(kube: KubeClient) -> Services:
     """Of the API and of DNS."""
-    api = kube.get("/api/v1/namespaces/default/services/kubernetes")["spec"]
-    dns = kube.find("/api/v1/namespaces/kube-system/services/kube-dns")
-    return Services(
-        kubernetes=api["clusterIP"], port=api["ports"][0]["port"], dns=dns["spec"]["clusterIP"] if dns else ""
-    )
+    path = "/api/v1/namespaces/default/services/kubernetes"
+    api = outside.ServedApi.read(kube.get(path), f"the answer to GET {path}").spec
+    found = kube.find("/api/v1/namespaces/kube-system/services/kube-dns")
+    dns = outside.ServedService.read(found, name_of("Service", found)).spec.cluster_ip if found else ""
+    return Services(kubernetes=api.cluster_ip, port=api.ports[0].port, dns=dns)
 
 
 def services_that_fail(handle: Cluster, name: str, services: Services) -> dict[str, str]:

@@ -1,25 +1,17 @@
 """What earlier runs left in the bucket: how long each node took, and what failed nodes had to say."""
 
 import json
-import logging
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
 from tasks.at_once import on_all
 from tasks.clients.objectstore import ObjectStore
-from tasks.errors import Refused
-from tasks.models.base import Model
 from tasks.models.patch import Earlier, NodePatched
 from tasks.models.report import Outcome, Report
 from tasks.redaction import redact, redact_json
-from tasks.reports import report_prefix
-
-log = logging.getLogger("kube_runbooks.history")
-
-M = TypeVar("M", bound=Model)
+from tasks.reports import read_kept, report_prefix
 
 _DURATION = TypeAdapter(timedelta)
 REPORTS = 5
@@ -31,21 +23,10 @@ def read_history(store: ObjectStore, cluster: str, runbook: str) -> dict[str, ti
     keys = sorted(found.key for found in store.objects(report_prefix(store, cluster, runbook)))
     found: dict[str, timedelta] = {}
     for key in [key for key in keys if key.endswith(".json")][-REPORTS:]:
-        report = _read(store, key, Report)
+        report = read_kept(store, key, Report)
         if report and report.outcome is not Outcome.RUNNING:
             found |= times_of(report)
     return found
-
-
-def _read(store: ObjectStore, key: str, kind: type[M]) -> M | None:
-    """What an earlier run left; one of another version, or that was just removed, tells nothing and stops nobody."""
-    try:
-        return kind.model_validate_json(store.get(key))
-    except ValidationError as error:
-        log.warning("%s is passed over: it is not understood: %s", store.uri(key), error.errors()[0]["msg"])
-    except Refused as error:
-        log.warning("%s is passed over: %s", store.uri(key), error.problem)
-    return None
 
 
 def times_of(report: Report) -> dict[str, timedelta]:
@@ -82,7 +63,7 @@ def read_records(store: ObjectStore, cluster: str, nodes: Sequence[str]) -> dict
 
 def _last_record(store: ObjectStore, cluster: str, node: str) -> NodePatched | None:
     keys = sorted(found.key for found in store.objects(_records(store, cluster, node)))
-    found = (_read(store, key, NodePatched) for key in reversed(keys[-REPORTS:]))
+    found = (read_kept(store, key, NodePatched) for key in reversed(keys[-REPORTS:]))
     return next((record for record in found if record and record.whole), None)
 
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tasks.clients.kube import KubeClient
+from tasks.models import outside
 from tasks.models.lock import Holder, LockRecord, Owner, micro_time
 
 NAMESPACE, NAME = "kube-system", "kube-runbooks"
@@ -91,24 +92,25 @@ class LeasePlace:
 
 def parse_lease(lease: JSON | None) -> LockRecord:
     """What it says; free when there is none."""
-    spec = (lease or {}).get("spec") or {}
-    annotations = ((lease or {}).get("metadata") or {}).get("annotations") or {}
+    told = outside.HeldLease.read(lease or {}, f"the Lease {NAMESPACE}/{NAME}")
+    spec, annotations = told.spec, told.metadata.annotations
     return LockRecord(
-        holder=str(spec.get("holderIdentity") or ""),
+        holder=spec.holder_identity,
         process=annotations.get(f"{ANNOTATION}process", ""),
         runbook=annotations.get(f"{ANNOTATION}runbook", ""),
         run_name=annotations.get(f"{ANNOTATION}run-name", ""),
-        since=str(spec.get("acquireTime") or ""),
-        renewed=str(spec.get("renewTime") or ""),
-        transitions=spec.get("leaseTransitions") or 0,
-        seconds=spec.get("leaseDurationSeconds") or 0,
+        since=spec.acquire_time,
+        renewed=spec.renew_time,
+        transitions=spec.lease_transitions,
+        seconds=spec.lease_duration_seconds,
     )
 
 
 def _freed(lease: JSON) -> JSON:
-    annotations = lease["metadata"].get("annotations") or {}
+    metadata, spec = lease.get("metadata") or {}, lease.get("spec") or {}
+    annotations = metadata.get("annotations") or {}
     kept = {name: value for name, value in annotations.items() if not name.startswith(ANNOTATION)}
     return lease | {
-        "metadata": lease["metadata"] | {"annotations": kept},
-        "spec": lease["spec"] | {"holderIdentity": "", "renewTime": micro_time(datetime.now(UTC))},
+        "metadata": metadata | {"annotations": kept},
+        "spec": spec | {"holderIdentity": "", "renewTime": micro_time(datetime.now(UTC))},
     }

@@ -46,7 +46,7 @@ def drain_node(cluster: str, request: Request, options: DrainOptions, check: Che
     try:
         drained = drain(kube, request.node, options, check=check)
     except Refused as error:
-        if kube.get(f"/api/v1/nodes/{request.node}")["spec"].get("unschedulable"):
+        if parse_node(kube.get(f"/api/v1/nodes/{request.node}"), None).cordoned:
             keep_cordoned(kube, request.node, error.problem)
         raise
     if not before:

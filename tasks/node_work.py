@@ -25,6 +25,7 @@ from tasks.node_parts import NodeParts
 from tasks.nodes import look_at_machine
 from tasks.policy.health import noted_unhealthy
 from tasks.policy.waves import may_go_on
+from tasks.probes.api_facts import parse_node
 
 Check = Callable[[], None]
 N = TypeVar("N")
@@ -215,7 +216,7 @@ class NodeWork(NodeParts):
 
     @property
     def _annotations(self) -> dict[str, str]:
-        return self.handle.kube.get(f"/api/v1/nodes/{self.name}")["metadata"].get("annotations") or {}
+        return parse_node(self.handle.kube.get(f"/api/v1/nodes/{self.name}"), None).annotations
 
     def _give_up(self, error: RunbookError, evidence: str) -> str:
         """What was done about it, for the error's next step; what cannot be done is said, and hides nothing."""

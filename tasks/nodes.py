@@ -6,6 +6,7 @@ from tasks.at_once import on_all
 from tasks.clients.kube import KubeClient
 from tasks.cluster import Cluster
 from tasks.errors import NotYet, Refused
+from tasks.models import outside
 from tasks.models.nodes import KubeNode, NodeFacts
 from tasks.models.upgrade import ApiFacts, Webhook, Workload
 from tasks.probes import api_facts, node_facts
@@ -61,14 +62,15 @@ def look_at_workloads(kube: KubeClient) -> tuple[Workload, ...]:
 
 def look_at_api(kube: KubeClient) -> ApiFacts:
     """All that an upgrade asks the API, but the drains."""
-    configuration = api_facts.cluster_configuration(kube.find(f"{SYSTEM}/configmaps/kubeadm-config"))
+    kubeadm_config = kube.find(f"{SYSTEM}/configmaps/kubeadm-config")
+    kubeadm = outside.ClusterConfiguration.read(api_facts.cluster_configuration(kubeadm_config), "kubeadm-config")
     kubelet = kube.find(f"{SYSTEM}/configmaps/kubelet-config")
     return ApiFacts(
         observed_at=datetime.now(UTC),
-        version=str(kube.get("/version")["gitVersion"]).removeprefix("v"),
+        version=outside.Version.read(kube.get("/version"), "the answer to GET /version").git_version.removeprefix("v"),
         nodes=look_at_nodes(kube),
-        kubeadm_version=str(configuration.get("kubernetesVersion", "")).removeprefix("v"),
-        etcd_image_tag=str((configuration.get("etcd", {}).get("local") or {}).get("imageTag", "")),
+        kubeadm_version=kubeadm.kubernetes_version.removeprefix("v"),
+        etcd_image_tag=kubeadm.etcd.local.image_tag,
         kubelet_fail_cgroup_v1=api_facts.kubelet_setting(kubelet, "failCgroupV1"),
         workloads=look_at_workloads(kube),
         pods_not_ready=api_facts.not_ready(kube.items(f"{SYSTEM}/pods")),

@@ -1,25 +1,33 @@
 """Plans and reports as people read them: Prefect artifacts, and JSON with Markdown in the store."""
 
 import json
+import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import copy_context
 from datetime import timedelta
+from typing import TypeVar
 from uuid import UUID
 
 from prefect.artifacts import create_progress_artifact, create_table_artifact, update_progress_artifact
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import ArtifactCreate
-from pydantic import JsonValue
+from pydantic import JsonValue, ValidationError
 
 from tasks.clients.objectstore import ObjectStore
+from tasks.errors import Refused
 from tasks.logs import log_about
+from tasks.models.base import Model
 from tasks.models.certificates import Certificate, Inventory, Served
 from tasks.models.etcd import EtcdFacts, Member
 from tasks.models.plan import Plan
 from tasks.models.report import Done, Report
 from tasks.redaction import redact, redact_json
+
+log = logging.getLogger("kube_runbooks.reports")
+
+M = TypeVar("M", bound=Model)
 
 PROGRESS_EVERY = timedelta(seconds=2)
 """Between two updates of a progress artifact: each is a request to the Prefect server."""
@@ -74,10 +82,21 @@ def show_plan(runbook: str, cluster: str, plan: Plan) -> None:
 
 
 def find_report(store: ObjectStore, cluster: str, runbook: str, run_id: str) -> Report | None:
-    """The report, or journal, of a run's newest attempt."""
+    """The report, or journal, of a run's newest attempt; none where it cannot be read, with a warning."""
     found = [stored.key for stored in store.objects(report_prefix(store, cluster, runbook))]
     keys = [key for key in found if key.endswith(f"-{run_id}.json")]
-    return Report.model_validate_json(store.get(max(keys))) if keys else None
+    return read_kept(store, max(keys), Report) if keys else None
+
+
+def read_kept(store: ObjectStore, key: str, kind: type[M]) -> M | None:
+    """What an earlier run left; one of another version, or that was just removed, tells nothing and stops nobody."""
+    try:
+        return kind.model_validate_json(store.get(key))
+    except ValidationError as error:
+        log.warning("%s is passed over: it is not understood: %s", store.uri(key), error.errors()[0]["msg"])
+    except Refused as error:
+        log.warning("%s is passed over: %s", store.uri(key), error.problem)
+    return None
 
 
 def show_members(cluster: str, facts: EtcdFacts) -> None:

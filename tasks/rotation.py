@@ -24,6 +24,7 @@ from tasks.etcd import look_at_members
 from tasks.gates import gate_control_plane, lead_elsewhere, member_on
 from tasks.history import keep_evidence
 from tasks.logs import log_about
+from tasks.models import outside
 from tasks.models.certificates import Inventory, NodeCertificates
 from tasks.models.kubeadm_certificates import (
     API_SERVER,
@@ -60,6 +61,7 @@ from tasks.policy.rotation_scope import of_certificates
 from tasks.policy.serving_requests import what_forbids_approval
 from tasks.probes import recovery, restore, rotation
 from tasks.probes.api_facts import cluster_configuration
+from tasks.probes.controllers import renewal_of
 from tasks.probes.kubeconfig import parse_kubeconfig
 from tasks.probes.serving_requests import (
     approved,
@@ -271,7 +273,8 @@ def prove_rotation(cluster: str, plan: RotationPlan) -> RotationProof:
 def who_is_worker(handle: Cluster) -> str:
     """Whom the API sees in this worker."""
     body = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
-    return str(handle.kube.create(REVIEWS, body)["status"]["userInfo"]["username"])
+    told = handle.kube.create(REVIEWS, body)
+    return outside.Review.read(told, f"the answer to POST {REVIEWS}").status.user_info.username
 
 
 class _Rotation(NodeParts):
@@ -418,8 +421,7 @@ class _Rotation(NodeParts):
         if pod not in recovery.LEADERS or pod in self.node.unled or self.node.by_ssh_alone:
             return ""
         self._check()
-        found = self.handle.kube.find(f"{LEADER_LEASES}/{pod}")
-        return str(found["spec"].get("renewTime")) if found else ""
+        return renewal_of(self.handle.kube.find(f"{LEADER_LEASES}/{pod}"))
 
     def _refuse_leaderless(self, pod: str, before: str) -> None:
         if before and self._led(pod) == before:
@@ -739,9 +741,7 @@ def _own_ends(handle: Cluster) -> dict[str, datetime]:
 def _pulse(handle: Cluster) -> recovery.Pulse:
     """As `recovery.take_pulse` asks it by a node's kubectl, here as the worker itself."""
     kube = handle.kube
-    leases = {one["metadata"]["name"]: str(one["spec"].get("renewTime")) for one in kube.items(LEASES)}
-    for leader in recovery.LEADERS:
-        found = kube.find(f"{LEADER_LEASES}/{leader}")
-        leases |= {leader: str(found["spec"].get("renewTime"))} if found else {}
+    leaders = (kube.find(f"{LEADER_LEASES}/{leader}") for leader in recovery.LEADERS)
+    leases = recovery.renewals_of([*kube.items(LEASES), *(found for found in leaders if found)])
     ready = {one.name: "True" if one.ready else one.ready_message or "not Ready" for one in look_at_nodes(kube)}
     return recovery.Pulse(leases=leases, ready=ready)

@@ -8,6 +8,7 @@ TLS through memory and are never on a disk.
 import json
 import logging
 import os
+import re
 import socket
 import ssl
 import threading
@@ -89,7 +90,7 @@ class Answer:
     @property
     def message(self) -> str:
         """In the server's words."""
-        return str(self.body.get("message", "")) or f"HTTP {self.status}"
+        return str(self.body.get("message") or "") or f"HTTP {self.status}"
 
     @property
     def is_fine(self) -> bool:
@@ -290,7 +291,11 @@ class _Link:
             retries=False,
         )
         wait = answer.headers.get("Retry-After", "")
-        return Answer(answer.status, _body(answer.data), timedelta(seconds=int(wait)) if wait.isdigit() else None)
+        return Answer(
+            answer.status,
+            _body(answer.data),
+            timedelta(seconds=int(wait)) if re.fullmatch("[0-9]{1,6}", wait) else None,
+        )
 
     def is_not_serving(self, answer: Answer) -> bool:
         """A server that has just started forbids everything for a moment: it has not read yet who may do what."""
@@ -305,7 +310,7 @@ class _Link:
 def _body(data: bytes) -> JSON:
     try:
         told = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {"text": data.decode(errors="replace"), "message": data.decode(errors="replace")[:200].strip()}
     return told if isinstance(told, dict) else {"text": data.decode(errors="replace")}
 

@@ -7,6 +7,7 @@ fit is a sentence that names the object and the field, never an exception of Pyt
 from collections.abc import Mapping
 from typing import Any, Literal, Self
 
+import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 
@@ -49,6 +50,27 @@ def name_of(kind: str, told: object) -> str:
     return f"{kind} {named or '(without a name)'}"
 
 
+def from_yaml(text: str | bytes, what: str) -> object:
+    """A document; `NotYet` with what it is where it is no YAML."""
+    try:
+        return yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        said = " ".join(str(error).split())
+        raise NotYet(f"{what} is not YAML: {said}", hint="correct it with kubectl edit") from None
+
+
+class Kind(Outside):
+    """Of any object."""
+
+    kind: str
+
+
+class Notes(Outside):
+    """Metadata of which only the annotations matter."""
+
+    annotations: dict[str, str] = Field(default={})
+
+
 class Metadata(Outside):
     """Of any object."""
 
@@ -57,7 +79,72 @@ class Metadata(Outside):
     labels: dict[str, str] = Field(default={})
     annotations: dict[str, str] = Field(default={})
     generation: int = 0
-    deletion_timestamp: str = ""
+    deletion_timestamp: UtcTime | None = None
+
+
+class Named(Outside):
+    """Any object, of which only the name matters."""
+
+    metadata: Metadata
+
+
+class PlacedMetadata(Metadata):
+    """Of an object in a namespace."""
+
+    namespace: str
+
+
+class Placed(Outside):
+    """Any object in a namespace, of which only the name matters."""
+
+    metadata: PlacedMetadata
+
+    @property
+    def id(self) -> str:
+        """namespace/name."""
+        return f"{self.metadata.namespace}/{self.metadata.name}"
+
+
+class ReadMetadata(Metadata):
+    """Of an object that is changed only if nobody has changed it since it was read."""
+
+    resource_version: str
+
+
+class Read(Outside):
+    """An object that is going to be changed."""
+
+    metadata: ReadMetadata
+
+
+class Change(Outside):
+    """Who has written something in an object, and when."""
+
+    time: UtcTime | None = None
+
+
+class WrittenMetadata(PlacedMetadata):
+    """With when the object was written."""
+
+    creation_timestamp: UtcTime
+    managed_fields: tuple[Change, ...] = ()
+
+
+class Owner(Outside):
+    """Of a pod."""
+
+    kind: str
+    api_version: str
+    name: str
+    controller: bool = False
+
+
+class PodMetadata(PlacedMetadata):
+    """Of a pod."""
+
+    uid: str
+    finalizers: tuple[str, ...] = ()
+    owner_references: tuple[Owner, ...] = ()
 
 
 class Condition(Outside):
@@ -83,6 +170,7 @@ class NodeSpec(Outside):
 
     unschedulable: bool = False
     taints: tuple[Taint, ...] = ()
+    pod_cidrs: tuple[str, ...] = Field(default=(), alias="podCIDRs")
 
 
 class NodeAddress(Outside):
@@ -128,16 +216,124 @@ class Lease(Outside):
     spec: LeaseSpec = LeaseSpec()
 
 
+class HeldSpec(Outside):
+    """Of a lease that one of several holds; its times are only compared with themselves."""
+
+    holder_identity: str = ""
+    acquire_time: str = ""
+    renew_time: str = ""
+    lease_transitions: int = 0
+    lease_duration_seconds: int = 0
+
+
+class HeldLease(Outside):
+    """coordination.k8s.io/v1 Lease, as leader election has it."""
+
+    metadata: Notes = Notes()
+    spec: HeldSpec = HeldSpec()
+
+
+class Requirement(Outside):
+    """Of a selector."""
+
+    key: str
+    operator: str
+    values: tuple[str, ...] = ()
+
+
+class Selector(Outside):
+    """LabelSelector."""
+
+    match_labels: dict[str, str] = Field(default={})
+    match_expressions: tuple[Requirement, ...] = ()
+
+
+class NodeSelectorTerm(Outside):
+    """Of a NodeSelector."""
+
+    match_expressions: tuple[Requirement, ...] = ()
+    match_fields: tuple[Requirement, ...] = ()
+
+
+class NodeSelector(Outside):
+    """Of a pod's affinity, or of a volume."""
+
+    node_selector_terms: tuple[NodeSelectorTerm, ...] = ()
+
+
+class NodeAffinity(Outside):
+    """Of a pod; what it would only like does not matter."""
+
+    required: NodeSelector | None = Field(default=None, alias="requiredDuringSchedulingIgnoredDuringExecution")
+
+
+class Affinity(Outside):
+    """Of a pod."""
+
+    node_affinity: NodeAffinity = NodeAffinity()
+
+
+class Toleration(Outside):
+    """Of a pod."""
+
+    key: str = ""
+    operator: str = ""
+    value: str = ""
+    effect: str = ""
+
+
+class Reference(Outside):
+    """Of a ConfigMap."""
+
+    name: str = ""
+
+
+class ProjectedSource(Outside):
+    """Of a projected volume."""
+
+    config_map: Reference = Reference()
+
+
+class Projected(Outside):
+    """A projected volume."""
+
+    sources: tuple[ProjectedSource, ...] = ()
+
+
+class ClaimName(Outside):
+    """Of a pod's volume."""
+
+    claim_name: str
+
+
+class PodVolume(Outside):
+    """Of a pod."""
+
+    name: str
+    empty_dir: dict[str, Any] | None = None
+    ephemeral: dict[str, Any] | None = None
+    persistent_volume_claim: ClaimName | None = None
+    projected: Projected = Projected()
+
+
 class Container(Outside):
-    """Of a pod's template."""
+    """Of a pod."""
 
     image: str = ""
+    command: tuple[str, ...] = ()
+    args: tuple[str, ...] = ()
 
 
 class PodSpec(Outside):
-    """Of a pod's template."""
+    """Of a pod, or of a template of pods."""
 
     containers: tuple[Container, ...] = ()
+    node_name: str = ""
+    volumes: tuple[PodVolume, ...] = ()
+    node_selector: dict[str, str] = Field(default={})
+    affinity: Affinity = Affinity()
+    tolerations: tuple[Toleration, ...] = ()
+    termination_grace_period_seconds: int = 30
 
 
 class Template(Outside):
@@ -270,14 +466,16 @@ class Waiting(Outside):
 
 
 class ContainerState(Outside):
-    """One of waiting, running and terminated; only the first matters."""
+    """One of waiting, running and terminated."""
 
     waiting: Waiting | None = None
+    running: dict[str, Any] | None = None
 
 
 class ContainerStatus(Outside):
     """Of a pod's container."""
 
+    image: str = ""
     state: ContainerState = ContainerState()
 
 
@@ -285,6 +483,7 @@ class PodStatus(Outside):
     """How far a pod is."""
 
     phase: str = ""
+    start_time: UtcTime | None = None
     conditions: tuple[Condition, ...] = ()
     container_statuses: tuple[ContainerStatus, ...] = ()
     init_container_statuses: tuple[ContainerStatus, ...] = ()
@@ -297,10 +496,382 @@ class PodProgress(Outside):
     status: PodStatus = PodStatus()
 
 
+class GivenPod(PodProgress):
+    """v1 Pod, with what it is given."""
+
+    metadata: PlacedMetadata
+    spec: PodSpec = PodSpec()
+
+
+class Pod(GivenPod):
+    """v1 Pod, as a drain has to know it."""
+
+    metadata: PodMetadata
+
+
+class BudgetSpec(Outside):
+    """What somebody wants of a budget."""
+
+    selector: Selector | None = None
+    min_available: int | str = ""
+    max_unavailable: int | str = ""
+    unhealthy_pod_eviction_policy: str = ""
+
+
+class BudgetStatus(Outside):
+    """What the controllers count."""
+
+    current_healthy: int = 0
+    desired_healthy: int = 0
+    disruptions_allowed: int = 0
+    expected_pods: int = 0
+    observed_generation: int = 0
+    conditions: tuple[Condition, ...] = ()
+
+
+class Budget(Outside):
+    """policy/v1 PodDisruptionBudget."""
+
+    metadata: PlacedMetadata
+    spec: BudgetSpec = BudgetSpec()
+    status: BudgetStatus = BudgetStatus()
+
+
+class ClaimReference(Outside):
+    """Of a persistent volume that is bound."""
+
+    namespace: str
+    name: str
+
+
+class VolumeAffinity(Outside):
+    """Where a persistent volume can be used."""
+
+    required: NodeSelector | None = None
+
+
+class VolumeSpec(Outside):
+    """Of a persistent volume."""
+
+    claim_ref: ClaimReference | None = None
+    node_affinity: VolumeAffinity = VolumeAffinity()
+
+
+class Volume(Outside):
+    """v1 PersistentVolume."""
+
+    metadata: Metadata
+    spec: VolumeSpec = VolumeSpec()
+
+
+class AttachmentSource(Outside):
+    """Of an attachment."""
+
+    persistent_volume_name: str = ""
+
+
+class AttachmentSpec(Outside):
+    """Of an attachment."""
+
+    node_name: str
+    attacher: str
+    source: AttachmentSource = AttachmentSource()
+
+
+class Attachment(Outside):
+    """storage.k8s.io/v1 VolumeAttachment."""
+
+    metadata: Metadata
+    spec: AttachmentSpec
+
+
+class Cause(Outside):
+    """Why a request was refused."""
+
+    reason: str = ""
+    message: str = ""
+
+
+class StatusDetails(Outside):
+    """Of an answer that is no object."""
+
+    retry_after_seconds: int = 0
+    causes: tuple[Cause, ...] = ()
+
+
+class Status(Outside):
+    """v1 Status: what the API says where it gives no object."""
+
+    status: str = ""
+    message: str = ""
+    code: int = 0
+    details: StatusDetails = StatusDetails()
+
+
+class CertificateRequestSpec(Outside):
+    """Who asks for a certificate, and for what."""
+
+    signer_name: str = ""
+    username: str = ""
+    groups: tuple[str, ...] = ()
+    usages: tuple[str, ...] = ()
+    request: str = ""
+
+
+class CertificateRequestStatus(Outside):
+    """What became of it."""
+
+    conditions: tuple[Condition, ...] = ()
+    certificate: str = ""
+
+
+class CertificateRequest(Outside):
+    """certificates.k8s.io/v1 CertificateSigningRequest."""
+
+    metadata: Metadata
+    spec: CertificateRequestSpec = CertificateRequestSpec()
+    status: CertificateRequestStatus = CertificateRequestStatus()
+
+
+class Ingress(Outside):
+    """Where a load balancer has a Service."""
+
+    ip: str = ""
+    hostname: str = ""
+
+
+class LoadBalancer(Outside):
+    """Of a Service."""
+
+    ingress: tuple[Ingress, ...] = ()
+
+
+class ServicePort(Outside):
+    """Of a Service."""
+
+    port: int
+
+
+class ServiceSpec(Outside):
+    """Of a Service."""
+
+    cluster_ip: str = Field(default="", alias="clusterIP")
+    cluster_ips: tuple[str, ...] = Field(default=(), alias="clusterIPs")
+    external_ips: tuple[str, ...] = Field(default=(), alias="externalIPs")
+    load_balancer_ip: str = Field(default="", alias="loadBalancerIP")
+    external_name: str = ""
+    ports: tuple[ServicePort, ...] = ()
+
+
+class ServiceStatus(Outside):
+    """Of a Service."""
+
+    load_balancer: LoadBalancer = LoadBalancer()
+
+
+class Service(Placed):
+    """v1 Service."""
+
+    spec: ServiceSpec = ServiceSpec()
+    status: ServiceStatus = ServiceStatus()
+
+
+class ServedSpec(ServiceSpec):
+    """Of a Service that has an address of the cluster."""
+
+    cluster_ip: str = Field(alias="clusterIP")
+
+
+class ServedService(Outside):
+    """v1 Service that nodes are asked to reach."""
+
+    spec: ServedSpec
+
+
+class ApiSpec(ServedSpec):
+    """Of the Service of the API."""
+
+    ports: tuple[ServicePort, ...] = Field(min_length=1)
+
+
+class ServedApi(Outside):
+    """v1 Service `kubernetes`."""
+
+    spec: ApiSpec
+
+
+class Version(Outside):
+    """What the API says at /version."""
+
+    git_version: str
+
+
+class User(Outside):
+    """Whom the API sees in somebody."""
+
+    username: str
+
+
+class ReviewStatus(Outside):
+    """Of a review."""
+
+    user_info: User
+
+
+class Review(Outside):
+    """authentication.k8s.io/v1 SelfSubjectReview."""
+
+    status: ReviewStatus
+
+
+class Secret(Placed):
+    """v1 Secret."""
+
+    data: dict[str, str] = Field(default={})
+
+
+class TokenHeader(Outside):
+    """Of a service account's token."""
+
+    kid: str = ""
+
+
 class ConfigMap(Outside):
     """v1 ConfigMap."""
 
     data: dict[str, str] = Field(default={})
+
+
+class PlacedConfigMap(ConfigMap):
+    """v1 ConfigMap that each namespace has."""
+
+    metadata: PlacedMetadata
+
+
+class WrittenConfigMap(Outside):
+    """v1 ConfigMap, of which only matters when it was written."""
+
+    metadata: WrittenMetadata
+
+
+class InfoCluster(Outside):
+    """Where a node that joins finds the API, and what it trusts."""
+
+    certificate_authority_data: str = Field(alias="certificate-authority-data")
+
+
+class InfoEntry(Outside):
+    """The one of cluster-info."""
+
+    cluster: InfoCluster
+
+
+class InfoConfig(Outside):
+    """The kubeconfig in cluster-info."""
+
+    clusters: tuple[InfoEntry, ...] = Field(min_length=1)
+
+
+class InYaml(Outside):
+    """What people write as YAML: a number is read as text where text is meant."""
+
+    model_config = ConfigDict(coerce_numbers_to_str=True)
+
+
+class KubeadmNetworking(InYaml):
+    """Of a ClusterConfiguration."""
+
+    dns_domain: str = ""
+    service_subnet: str = ""
+
+
+class KubeadmApiServer(InYaml):
+    """Of a ClusterConfiguration."""
+
+    cert_sans: tuple[str, ...] = Field(default=(), alias="certSANs")
+
+
+class KubeadmLocalEtcd(InYaml):
+    """Of a ClusterConfiguration."""
+
+    image_tag: str = ""
+    server_cert_sans: tuple[str, ...] = Field(default=(), alias="serverCertSANs")
+    peer_cert_sans: tuple[str, ...] = Field(default=(), alias="peerCertSANs")
+
+
+class KubeadmEtcd(InYaml):
+    """Of a ClusterConfiguration."""
+
+    local: KubeadmLocalEtcd = KubeadmLocalEtcd()
+    external: dict[str, Any] = Field(default={})
+
+
+class ClusterConfiguration(InYaml):
+    """kubeadm's own, as far as anybody here asks."""
+
+    kubernetes_version: str = ""
+    control_plane_endpoint: str = ""
+    networking: KubeadmNetworking = KubeadmNetworking()
+    api_server: KubeadmApiServer = KubeadmApiServer()
+    etcd: KubeadmEtcd = KubeadmEtcd()
+
+
+class ManifestMetadata(InYaml):
+    """Of a static pod."""
+
+    annotations: dict[str, str] = Field(default={})
+    labels: dict[str, str] = Field(default={})
+
+
+class Mount(InYaml):
+    """Of a volume in a container."""
+
+    name: str = ""
+    mount_path: str = ""
+    sub_path: str = ""
+
+
+class HostPath(InYaml):
+    """A path of the node."""
+
+    path: str
+
+
+class ManifestVolume(InYaml):
+    """Of a static pod."""
+
+    name: str = ""
+    host_path: HostPath | None = None
+
+
+class ManifestContainer(InYaml):
+    """Of a static pod."""
+
+    name: str = ""
+    image: str = ""
+    command: tuple[str, ...] = ()
+    args: tuple[str, ...] = ()
+    env: tuple[dict[str, Any], ...] = ()
+    volume_mounts: tuple[Mount, ...] = ()
+
+
+class ManifestSpec(InYaml):
+    """Of a static pod."""
+
+    containers: tuple[ManifestContainer, ...] = ()
+    volumes: tuple[ManifestVolume, ...] = ()
+
+
+class Manifest(InYaml):
+    """A static pod, as it is written on a node."""
+
+    metadata: ManifestMetadata = ManifestMetadata()
+    spec: ManifestSpec = ManifestSpec()
+
+    @property
+    def container(self) -> ManifestContainer:
+        """The first one; one that says nothing where there is none."""
+        return next(iter(self.spec.containers), ManifestContainer())
 
 
 class ListMetadata(Outside):

@@ -7,6 +7,7 @@ from http import HTTPStatus
 from typing import Any
 
 from tasks.models.base import Model
+from tasks.models.outside import Status
 
 TWO_BUDGETS = "more than one PodDisruptionBudget"
 """v1.36 and v1.37 say it with HTTP 500, older source with 201 and the failure in the body: it is found in either."""
@@ -15,6 +16,9 @@ BUDGET_RETRY = timedelta(seconds=5)
 """As kubectl; a budget's figures change when pods become ready."""
 
 LONGEST_BACKOFF = timedelta(seconds=30)
+
+LONGEST_ASKED = 3600
+"""Seconds that an answer may ask to wait: the limit of the drain is over by then."""
 
 PASSING = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.CONFLICT, HTTPStatus.REQUEST_TIMEOUT})
 
@@ -42,23 +46,27 @@ class Judged(Model):
 
 
 def judge_eviction(status: int, body: Mapping[str, Any], retry_after: timedelta | None, tries: int) -> Judged:
-    """`tries` counts those before, for answers that ask for no time of their own: 1, 2, 4, ... 30 s."""
-    message = str(body.get("message", "")) or f"HTTP {status}"
-    code = _code(status, body)
+    """`tries` counts those before, for answers that ask for no time of their own: 1, 2, 4, ... 30 s.
+
+    Raises `NotYet` where the answer is not understood.
+    """
+    told = Status.read(body, "the answer to an eviction")
+    message = told.message or f"HTTP {status}"
+    code = _code(status, told)
     if TWO_BUDGETS in message:
         return Judged(outcome=Outcome.HOPELESS, why=message)
     if code < HTTPStatus.MULTIPLE_CHOICES:
         return Judged(outcome=Outcome.GOING)
     if code == HTTPStatus.NOT_FOUND:
         return Judged(outcome=Outcome.GONE)
-    return _refused(code, body, message, retry_after or _told_seconds(body), tries)
+    return _refused(code, told, message, retry_after or _told_seconds(told), tries)
 
 
-def _refused(code: int, body: Mapping[str, Any], message: str, asked: timedelta | None, tries: int) -> Judged:
-    budget = _cause(body, "DisruptionBudget")
+def _refused(code: int, told: Status, message: str, asked: timedelta | None, tries: int) -> Judged:
+    budget = _cause(told, "DisruptionBudget")
     if budget and code == HTTPStatus.TOO_MANY_REQUESTS:
         return Judged(outcome=Outcome.AGAIN, why=budget, after=asked or BUDGET_RETRY, by_budget=True)
-    if _cause(body, "NamespaceTerminating"):
+    if _cause(told, "NamespaceTerminating"):
         why = "its namespace is being deleted, and it is to go with it"
         return Judged(outcome=Outcome.AGAIN, why=why, after=BUDGET_RETRY)
     if code in PASSING or code >= HTTPStatus.INTERNAL_SERVER_ERROR:
@@ -71,20 +79,20 @@ def backoff(tries: int) -> timedelta:
     return min(timedelta(seconds=1 << min(tries, 10)), LONGEST_BACKOFF)
 
 
-def _code(status: int, body: Mapping[str, Any]) -> int:
+def _code(status: int, told: Status) -> int:
     """A failure inside a success is a failure."""
-    if status < HTTPStatus.MULTIPLE_CHOICES and body.get("status") == "Failure":
-        return int(body.get("code") or HTTPStatus.INTERNAL_SERVER_ERROR)
+    if status < HTTPStatus.MULTIPLE_CHOICES and told.status == "Failure":
+        return told.code or HTTPStatus.INTERNAL_SERVER_ERROR
     return status
 
 
-def _told_seconds(body: Mapping[str, Any]) -> timedelta | None:
-    seconds = (body.get("details") or {}).get("retryAfterSeconds")
-    return timedelta(seconds=seconds) if seconds else None
+def _told_seconds(told: Status) -> timedelta | None:
+    seconds = told.details.retry_after_seconds
+    return timedelta(seconds=min(seconds, LONGEST_ASKED)) if seconds > 0 else None
 
 
-def _cause(body: Mapping[str, Any], reason: str) -> str:
-    for cause in (body.get("details") or {}).get("causes") or ():
-        if cause.get("reason") == reason:
-            return str(cause.get("message", reason))
+def _cause(told: Status, reason: str) -> str:
+    for cause in told.details.causes:
+        if cause.reason == reason:
+            return cause.message or reason
     return ""

@@ -8,12 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-import yaml
-
-from tasks.errors import NotYet
 from tasks.models import outside
 from tasks.models.nodes import KubeNode
-from tasks.models.outside import name_of
+from tasks.models.outside import from_yaml, name_of
 from tasks.models.upgrade import Webhook, Workload
 
 JSON = Mapping[str, Any]
@@ -144,7 +141,9 @@ def parse_deprecated(metrics: str) -> dict[str, str]:
 
 def cluster_configuration(config_map: JSON | None) -> dict[str, Any]:
     """ClusterConfiguration of kube-system/kubeadm-config; empty when there is none."""
-    return _part_of(config_map, "ClusterConfiguration")
+    found = _part_of(config_map, "ClusterConfiguration")
+    outside.ClusterConfiguration.read(found, f"{name_of('ConfigMap', config_map)}: ClusterConfiguration")
+    return found
 
 
 def with_etcd_tag(configuration: dict[str, Any], tag: str) -> dict[str, Any]:
@@ -173,10 +172,7 @@ def _part_of(config_map: JSON | None, name: str) -> dict[str, Any]:
     """A document in a ConfigMap; empty when there is none, or when it is no mapping."""
     what = name_of("ConfigMap", config_map)
     text = outside.ConfigMap.read(config_map or {}, what).data.get(name, "")
-    try:
-        loaded = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError) as error:
-        raise NotYet(f"{what}: {name} is not YAML: {error}", hint="correct it with kubectl edit") from None
+    loaded = from_yaml(text, f"{what}: {name}")
     return loaded if isinstance(loaded, dict) else {}
 
 

@@ -3,6 +3,8 @@
 import base64
 import re
 
+from pydantic import ValidationError
+
 from tasks.errors import Refused
 from tasks.models.cluster import EtcdEndpoint, EtcdOnNode
 from tasks.models.restore import MANIFESTS, PARKED, WORK, ControlPlaneNode, MemberOnNode, Place, RestoreRecord
@@ -95,7 +97,7 @@ def parse(node: str, stdout: bytes) -> ControlPlaneNode:
         unseen=values.get("unseen", ""),
         authority_files=_authority_files(texts),
         work_free_bytes=int(values.get("work_free", 0)),
-        record=_record(node, values, dict(words.split(" ") for kind, words in lines if kind == "phase")),
+        record=_record(node, values, dict(words.partition(" ")[::2] for kind, words in lines if kind == "phase")),
         ended=tuple(words for kind, words in lines if kind == "ended"),
         over=tuple(words for kind, words in lines if kind == "over"),
     )
@@ -182,14 +184,15 @@ def _record(node: str, values: dict[str, str], phases: dict[str, str]) -> Restor
         return None
     try:
         record = RestoreRecord.model_validate_json(_decoded(values["record"]))
-    except ValueError:
+        return RestoreRecord.model_validate({**record.model_dump(), "phase": phases.get(record.id)})
+    except ValueError as error:
+        why = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
         file = f"{WORK}/record.json"
         raise Refused(
-            f"{node}: {file} cannot be read as the record of a restore",
+            f"{node}: {file} cannot be read as the record of a restore: {why}",
             hint=f"compare it with the same file on the other control plane nodes and copy theirs; where there is none, `sudo mv {file} "
             f"{file}.void` on {node}",
         ) from None
-    return RestoreRecord.model_validate({**record.model_dump(), "phase": phases.get(record.id)})
 
 
 def _decoded(text: str) -> str:

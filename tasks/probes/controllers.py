@@ -18,7 +18,7 @@ SECONDS = 15
 
 def parse_instances(node: str, pods: Iterable[JSON]) -> tuple[Instance, ...]:
     """Of the pods of a node in kube-system, the static ones that kubeadm names after the component."""
-    found = {parse_pod(dict(one)).id: one for one in pods if parse_pod(dict(one)).mirror}
+    found = {parse_pod(one).id: one for one in pods if parse_pod(one).mirror}
     return tuple(
         Instance(component=name, node=node, problem=_problem(pod), lease=_lease(name, pod))
         for name in COMPONENTS
@@ -30,13 +30,13 @@ def _problem(raw: JSON) -> str:
     pod = outside.PodProgress.read(raw, name_of("pod", raw))
     if pod.metadata.deletion_timestamp:
         return "its pod is being deleted"
-    return "" if parse_pod(dict(raw)).ready else f"its pod is not Ready: {what_it_waits_for(pod.status)}"
+    return "" if parse_pod(raw).ready else f"its pod is not Ready: {what_it_waits_for(pod.status)}"
 
 
 def _lease(component: str, pod: JSON) -> str:
     """By its flags. A configuration file takes their place, and may name another Lease: then it is not known here."""
-    container: JSON = next(iter(pod.get("spec", {}).get("containers") or ()), {})
-    flags = parse_flags([*(container.get("command") or ()), *(container.get("args") or ())])
+    containers = outside.GivenPod.read(pod, name_of("pod", pod)).spec.containers
+    flags = parse_flags([word for one in containers[:1] for word in (*one.command, *one.args)])
     if "config" in flags or flags.get("leader-elect") == "false":
         return ""
     namespace = flags.get("leader-elect-resource-namespace", "kube-system")
@@ -45,14 +45,18 @@ def _lease(component: str, pod: JSON) -> str:
 
 def holder_of(lease: JSON | None) -> str:
     """Empty where there is no Lease, or nobody holds it."""
-    return str(((lease or {}).get("spec") or {}).get("holderIdentity") or "")
+    return _held(lease).holder_identity
 
 
 def renewal_of(lease: JSON | None) -> str:
     """When its holder renewed it, by the holder's clock: only to be compared with itself."""
-    return str(((lease or {}).get("spec") or {}).get("renewTime") or "")
+    return _held(lease).renew_time
 
 
 def seconds_of(lease: JSON | None) -> int:
     """How long a renewal holds."""
-    return int(((lease or {}).get("spec") or {}).get("leaseDurationSeconds") or SECONDS)
+    return _held(lease).lease_duration_seconds or SECONDS
+
+
+def _held(lease: JSON | None) -> outside.HeldSpec:
+    return outside.HeldLease.read(lease or {}, name_of("Lease", lease)).spec

@@ -11,6 +11,8 @@ from typing import Any
 
 import yaml
 
+from tasks.errors import NotYet
+from tasks.models import outside
 from tasks.models.manifests import NodeManifests, PodShape, StaticManifest
 from tasks.probes.node_facts import Printed, version_in
 from tasks.probes.static_pods import MANIFESTS
@@ -151,12 +153,16 @@ def flag_values(words: Sequence[str]) -> dict[str, tuple[str, ...]]:
 def _pod(manifest: str) -> JSON:
     try:
         pod = yaml.safe_load(manifest)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:
         message = f"it is no YAML: {' '.join(str(error).split())}"
         raise ValueError(message) from error
     if not isinstance(pod, dict) or pod.get("kind") != "Pod":
         message = "it is no Pod"
         raise ValueError(message)
+    try:
+        outside.Manifest.read(pod, "it")
+    except NotYet as error:
+        raise ValueError(error.problem) from error
     return pod
 
 

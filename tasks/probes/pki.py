@@ -4,13 +4,12 @@ import re
 import shlex
 from collections.abc import Iterable
 from pathlib import PurePosixPath
-from typing import Any
 
 import yaml
 
 from tasks.errors import CommandFailed, Refused
 from tasks.models.pki import ENCRYPTION, MANIFESTS, NamedFile, NodeFile
-from tasks.probes.static_pods import flags_of
+from tasks.probes.static_pods import flags_of, place_on_host
 
 _SUM = re.compile(r"^([0-9a-f]{64}) [ *](.+)$", re.MULTILINE)
 _STAT = re.compile(r"^([0-7]{3,4}) (\S+:\S+) (.+)$", re.MULTILINE)
@@ -63,22 +62,7 @@ def files_named_by(node: str, manifest: str, *, external_etcd: bool) -> tuple[Na
             hint="look at the manifest: which files does this API server need?",
         )
     names = (ENCRYPTION, *(CLIENT_OF_ETCD if external_etcd else ()))
-    return tuple(NamedFile(flag=name, path=_on_node(manifest, flags[name])) for name in names if name in flags)
-
-
-def _on_node(manifest: str, path: str) -> str:
-    """A path of the container as the node knows it: manifests name the former, and a hostPath may be another."""
-    spec: dict[str, Any] = yaml.safe_load(manifest)["spec"]
-    folders = {volume["name"]: volume["hostPath"]["path"] for volume in spec.get("volumes", []) if "hostPath" in volume}
-    mounts = [
-        (PurePosixPath(mount["mountPath"]), PurePosixPath(folders[mount["name"]], mount.get("subPath", "")))
-        for mount in spec["containers"][0].get("volumeMounts", [])
-        if mount["name"] in folders and PurePosixPath(path).is_relative_to(mount["mountPath"])
-    ]
-    if not mounts:
-        return path
-    inside, outside = max(mounts, key=lambda mount: len(mount[0].parts))
-    return str(outside / PurePosixPath(path).relative_to(inside))
+    return tuple(NamedFile(flag=name, path=place_on_host(manifest, flags[name])) for name in names if name in flags)
 
 
 def cluster_configuration(folder: PurePosixPath) -> str:
@@ -96,6 +80,6 @@ def parse_cluster_configuration(node: str, status: int, stdout: bytes, stderr: b
         text = yaml.safe_load(stdout)["data"]["ClusterConfiguration"]
         if yaml.safe_load(text)["kind"] == "ClusterConfiguration":
             return str(text).encode()
-    except (yaml.YAMLError, KeyError, TypeError, AttributeError):
+    except (yaml.YAMLError, KeyError, TypeError, AttributeError, ValueError):
         pass
     raise CommandFailed(f"{node}: the ConfigMap kubeadm-config holds no ClusterConfiguration")

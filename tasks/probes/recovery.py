@@ -2,10 +2,13 @@
 
 import json
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from tasks.errors import NotYet
+from tasks.models import outside
 from tasks.models.base import Model
+from tasks.models.outside import name_of
 
 KUBECTL = "kubectl --kubeconfig=/etc/kubernetes/admin.conf --request-timeout=20s"
 OBJECT = "kube-runbooks-restore"
@@ -34,15 +37,26 @@ def take_pulse() -> str:
 
 
 def parse_pulse(stdout: bytes) -> Pulse:
-    """Three lists of JSON, one after the other."""
-    decoder, text, found = json.JSONDecoder(), stdout.decode(), []
+    """Three lists of JSON, one after the other; `NotYet` where they are not understood."""
+    decoder, text = json.JSONDecoder(), stdout.decode(errors="replace")
+    found: list[Mapping[str, Any]] = []
     while text := text.lstrip():
-        value, end = decoder.raw_decode(text)
-        found += value.get("items", [value])
+        try:
+            value, end = decoder.raw_decode(text)
+        except (ValueError, RecursionError) as error:
+            raise NotYet(f"kubectl printed no JSON: {error}", hint="run kubectl get nodes -o json there") from None
+        listed = isinstance(value, dict) and "items" in value
+        found += outside.ListPage.read(value, "a list that kubectl printed").items if listed else [value]
         text = text[end:]
-    leases = {_name(one): str(one["spec"].get("renewTime")) for one in found if one["kind"] == "Lease"}
-    nodes = {_name(one): _ready(one) for one in found if one["kind"] == "Node"}
-    return Pulse(leases=leases, ready=nodes)
+    of_kind = {kind: [one for one in found if _kind(one) == kind] for kind in ("Lease", "Node")}
+    nodes = {_name(one): _ready(one) for one in of_kind["Node"]}
+    return Pulse(leases=renewals_of(of_kind["Lease"]), ready=nodes)
+
+
+def renewals_of(leases: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """Of each that was ever renewed, when that was."""
+    told = {_name(one): outside.HeldLease.read(one, name_of("Lease", one)).spec.renew_time for one in leases}
+    return {name: renewed for name, renewed in told.items() if renewed}
 
 
 def what_is_not_alive(before: Pulse, now: Pulse, nodes: tuple[str, ...]) -> dict[str, str]:
@@ -97,12 +111,16 @@ def is_gone(answer: str) -> bool:
     return any(sign in answer for sign in ('"code":410', "(Gone)", "(Expired)"))
 
 
+def _kind(item: object) -> str:
+    return outside.Kind.read(item, "an object that kubectl printed").kind
+
+
 def _name(item: Mapping[str, Any]) -> str:
-    return str(item["metadata"]["name"])
+    return outside.Named.read(item, name_of("object", item)).metadata.name
 
 
 def _ready(node: Mapping[str, Any]) -> str:
-    for condition in node.get("status", {}).get("conditions", []):
-        if condition["type"] == "Ready":
-            return "True" if condition["status"] == "True" else f"{condition['status']}, {condition.get('message', '')}"
+    for one in outside.Node.read(node, name_of("node", node)).status.conditions:
+        if one.type == "Ready":
+            return "True" if one.status == "True" else f"{one.status}, {one.message}"
     return "it has no condition Ready"

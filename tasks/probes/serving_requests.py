@@ -5,9 +5,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.x509.oid import NameOID
 
+from tasks.models import outside
 from tasks.models.names import host_of, named
+from tasks.models.outside import name_of
 from tasks.models.rotation import ServingRequest
 from tasks.models.serving import Identities, NodeIdentity
 from tasks.probes.x509 import key_type_of, names_of
@@ -15,6 +18,15 @@ from tasks.probes.x509 import key_type_of, names_of
 JSON = Mapping[str, Any]
 
 SIGNER = "kubernetes.io/kubelet-serving"
+
+NOT_READ = (
+    ValueError,
+    UnsupportedAlgorithm,
+    x509.InvalidVersion,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+)
+"""What a request raises that is none, or that another one than a kubelet has made; some of it only where a part is asked for."""
 
 _SUBJECT = (NameOID.COMMON_NAME, NameOID.ORGANIZATION_NAME)
 
@@ -26,29 +38,33 @@ OWN_NAMES = ("kubernetes", "kubernetes.default", "localhost")
 
 def parse_requests(items: Iterable[JSON]) -> tuple[ServingRequest, ...]:
     """Those of kubelets for serving certificates that nobody has decided about."""
-    return tuple(parse_request(item) for item in items if item["spec"].get("signerName") == SIGNER and is_pending(item))
+    return tuple(parse_request(item) for item in items if _read(item).spec.signer_name == SIGNER and is_pending(item))
 
 
 def is_pending(item: JSON) -> bool:
     """Neither approved, denied nor failed, and nothing is signed."""
-    status = item.get("status") or {}
-    return not status.get("conditions") and not status.get("certificate")
+    status = _read(item).status
+    return not status.conditions and not status.certificate
 
 
 def parse_request(item: JSON) -> ServingRequest:
     """Who asks is what the API server has written there; what is asked for is in the request, which has to be signed by its key."""
-    spec = item["spec"]
+    found = _read(item)
+    spec = found.spec
     told = ServingRequest(
-        name=item["metadata"]["name"],
-        signer=spec.get("signerName", ""),
-        username=spec.get("username", ""),
-        groups=tuple(spec.get("groups") or ()),
-        usages=tuple(spec.get("usages") or ()),
+        name=found.metadata.name,
+        signer=spec.signer_name,
+        username=spec.username,
+        groups=spec.groups,
+        usages=spec.usages,
     )
     try:
-        request = x509.load_pem_x509_csr(base64.b64decode(spec["request"]))
-    except (ValueError, KeyError):
+        return _with_request(told, x509.load_pem_x509_csr(base64.b64decode(spec.request)))
+    except NOT_READ:
         return told.model_copy(update={"problem": "what it asks for is no request in PEM"})
+
+
+def _with_request(told: ServingRequest, request: x509.CertificateSigningRequest) -> ServingRequest:
     if not request.is_signature_valid:
         return told.model_copy(update={"problem": "it is not signed by its own key"})
     strange = [one.rfc4514_attribute_name for one in request.subject if one.oid not in _SUBJECT]
@@ -93,59 +109,59 @@ def parse_identities(
 
     `endpoints` are the hosts that the API is asked at, with the addresses that they resolve to.
     """
-    by_name = {str(item["metadata"]["name"]): item for item in nodes}
-    networking = configuration.get("networking") or {}
-    domain = str(networking.get("dnsDomain") or "cluster.local")
+    told = (outside.Node.read(item, name_of("node", item)) for item in nodes)
+    by_name = {node.metadata.name: node for node in told}
+    kubeadm = _kubeadm(configuration)
     reserved = {named(name): "the API's own name" for name in OWN_NAMES}
     for item in services:
-        reserved |= {named(name): f"of the Service {_label(item)}" for name in _names_of_service(item, domain)}
-    api = {named(one): "a name of the API's certificate" for one in _of(configuration.get("apiServer"), "certSANs")}
+        service = outside.Service.read(item, name_of("Service", item))
+        names = _names_of_service(service, kubeadm.networking.dns_domain or "cluster.local")
+        reserved |= {named(name): f"of the Service {service.id}" for name in names}
+    api = {named(one): "a name of the API's certificate" for one in kubeadm.api_server.cert_sans}
     for host, addresses in endpoints.items():
         api |= {named(one): f"the control plane endpoint, or of {host}" for one in (host, *addresses)}
-    if endpoint := host_of(str(configuration.get("controlPlaneEndpoint") or "")):
+    if endpoint := host_of(kubeadm.control_plane_endpoint):
         reserved[named(endpoint)] = "the control plane endpoint"
     return Identities(
         nodes=tuple(_identity(name, machines, by_name.get(name)) for name in dict.fromkeys((*machines, *by_name))),
         reserved=reserved,
         api_names=api,
-        services=tuple(part.strip() for part in str(networking.get("serviceSubnet") or "").split(",") if part.strip()),
-        pods={str(network): name for name, item in by_name.items() for network in _of(item.get("spec"), "podCIDRs")},
+        services=tuple(part.strip() for part in kubeadm.networking.service_subnet.split(",") if part.strip()),
+        pods={network: name for name, node in by_name.items() for network in node.spec.pod_cidrs},
     )
 
 
 def endpoints_of(configuration: JSON, server: str) -> tuple[str, ...]:
     """Hosts of the control plane as a whole: of kubeadm's configuration, and of the URL in the worker's own kubeconfig."""
-    found = (str(configuration.get("controlPlaneEndpoint") or ""), server.removeprefix("https://").partition("/")[0])
+    found = (_kubeadm(configuration).control_plane_endpoint, server.removeprefix("https://").partition("/")[0])
     return tuple(dict.fromkeys(host_of(endpoint) for endpoint in found if endpoint))
 
 
-def _identity(name: str, machines: Mapping[str, str], item: JSON | None) -> NodeIdentity:
+def _identity(name: str, machines: Mapping[str, str], node: outside.Node | None) -> NodeIdentity:
     """An address that several machines of the profile have, with different ports, is none's: it is a gateway's."""
     address = machines.get(name, "")
-    metadata, status = (item or {}).get("metadata") or {}, (item or {}).get("status") or {}
     return NodeIdentity(
         name=name,
         address=address if list(machines.values()).count(address) == 1 else "",
-        known=item is not None,
-        control_plane=CONTROL_PLANE in (metadata.get("labels") or {}),
-        reported=tuple(dict.fromkeys(named(str(one["address"])) for one in status.get("addresses") or ())),
+        known=node is not None,
+        control_plane=node is not None and CONTROL_PLANE in node.metadata.labels,
+        reported=tuple(dict.fromkeys(named(one.address) for one in node.status.addresses)) if node else (),
     )
 
 
-def _names_of_service(item: JSON, domain: str) -> Iterator[str]:
-    spec, status = item.get("spec") or {}, item.get("status") or {}
-    name, space = item["metadata"]["name"], item["metadata"]["namespace"]
+def _names_of_service(told: outside.Service, domain: str) -> Iterator[str]:
+    name, space, spec = told.metadata.name, told.metadata.namespace, told.spec
     yield from (f"{name}.{space}", f"{name}.{space}.svc", f"{name}.{space}.svc.{domain}")
-    yield from (one for one in (*_of(spec, "clusterIPs"), spec.get("clusterIP")) if one and one != "None")
-    yield from _of(spec, "externalIPs")
-    yield from filter(None, (spec.get("loadBalancerIP"), spec.get("externalName")))
-    for one in _of(status.get("loadBalancer"), "ingress"):
-        yield from filter(None, (one.get("ip"), one.get("hostname")))
+    yield from (one for one in (*spec.cluster_ips, spec.cluster_ip) if one and one != "None")
+    yield from spec.external_ips
+    yield from filter(None, (spec.load_balancer_ip, spec.external_name))
+    for one in told.status.load_balancer.ingress:
+        yield from filter(None, (one.ip, one.hostname))
 
 
-def _of(value: JSON | None, field: str) -> Sequence[Any]:
-    return (value or {}).get(field) or ()
+def _read(item: JSON) -> outside.CertificateRequest:
+    return outside.CertificateRequest.read(item, name_of("CertificateSigningRequest", item))
 
 
-def _label(item: JSON) -> str:
-    return f"{item['metadata']['namespace']}/{item['metadata']['name']}"
+def _kubeadm(configuration: JSON) -> outside.ClusterConfiguration:
+    return outside.ClusterConfiguration.read(configuration, "kubeadm's ClusterConfiguration")

@@ -3,11 +3,12 @@
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import PurePosixPath
-from typing import Any, Self
+from typing import Self
 
-import yaml
-
+from tasks.errors import NotYet
+from tasks.models import outside
 from tasks.models.base import Model
+from tasks.models.outside import from_yaml
 
 MANIFESTS = "/etc/kubernetes/manifests"
 ETCD_MANIFEST = f"{MANIFESTS}/etcd.yaml"
@@ -100,7 +101,7 @@ class EtcdOfApiServer(Model):
 
 def image_of(manifest: str) -> str:
     """Of its first container; empty when there is no manifest."""
-    return str(_container(manifest).get("image", ""))
+    return _pod(manifest).container.image
 
 
 def parse_api_server(manifest: str) -> EtcdOfApiServer | None:
@@ -119,18 +120,33 @@ def parse_api_server(manifest: str) -> EtcdOfApiServer | None:
 
 def flags_of(manifest: str) -> dict[str, str]:
     """`--name=value` of its first container's command and arguments."""
-    container = _container(manifest)
-    return parse_flags([str(word) for word in [*container.get("command", []), *container.get("args", [])]])
+    container = _pod(manifest).container
+    return parse_flags([*container.command, *container.args])
 
 
 def host_path_of(manifest: str, path: PurePosixPath) -> PurePosixPath | None:
     """What of the host is mounted at a path of its first container."""
-    names = {str(mount.get("mountPath")): mount.get("name") for mount in _container(manifest).get("volumeMounts", [])}
-    pod = yaml.safe_load(manifest) or {}
-    for volume in pod.get("spec", {}).get("volumes", []):
-        if volume.get("name") == names.get(str(path)) and "hostPath" in volume:
-            return PurePosixPath(str(volume["hostPath"]["path"]))
+    pod = _pod(manifest)
+    names = {mount.mount_path: mount.name for mount in pod.container.volume_mounts}
+    for volume in pod.spec.volumes:
+        if volume.host_path and volume.name == names.get(str(path)):
+            return PurePosixPath(volume.host_path.path)
     return None
+
+
+def place_on_host(manifest: str, path: str) -> str:
+    """A path of its first container as the node knows it: manifests name the former, and a hostPath may be another."""
+    pod = _pod(manifest)
+    folders = {volume.name: volume.host_path.path for volume in pod.spec.volumes if volume.host_path}
+    mounts = [
+        (PurePosixPath(mount.mount_path), PurePosixPath(folders[mount.name], mount.sub_path))
+        for mount in pod.container.volume_mounts
+        if mount.name in folders and PurePosixPath(path).is_relative_to(mount.mount_path)
+    ]
+    if not mounts:
+        return path
+    inside, outside_it = max(mounts, key=lambda mount: len(mount[0].parts))
+    return str(outside_it / PurePosixPath(path).relative_to(inside))
 
 
 def parse_flags(words: Sequence[str]) -> dict[str, str]:
@@ -143,10 +159,9 @@ def parse_flags(words: Sequence[str]) -> dict[str, str]:
     return flags
 
 
-def _container(manifest: str) -> Mapping[str, Any]:
+def _pod(manifest: str) -> outside.Manifest:
+    """One that says nothing where there is none, or none that is understood."""
     try:
-        pod = yaml.safe_load(manifest) or {}
-        container: Mapping[str, Any] = pod["spec"]["containers"][0]
-    except (yaml.YAMLError, KeyError, IndexError, TypeError):
-        return {}
-    return container
+        return outside.Manifest.read(from_yaml(manifest, "a manifest") or {}, "a manifest")
+    except NotYet:
+        return outside.Manifest()

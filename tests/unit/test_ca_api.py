@@ -41,14 +41,22 @@ def cluster_info(bundle: str) -> dict[str, Any]:
 def root(namespace: str, text: str, written: str) -> dict[str, Any]:
     """kube-root-ca.crt, as the controller manager has written it."""
     fields = [{"manager": "kube-controller-manager", "time": written}, {"manager": "nobody"}]
-    metadata = {"namespace": namespace, "creationTimestamp": "2026-01-01T00:00:00Z", "managedFields": fields}
+    metadata = {
+        "name": "r",
+        "namespace": namespace,
+        "creationTimestamp": "2026-01-01T00:00:00Z",
+        "managedFields": fields,
+    }
     return {"metadata": metadata, "data": {"ca.crt": text}}
 
 
 def pod(name: str, started: str | None, *, given: bool = True, **changes: Any) -> dict[str, Any]:  # noqa: ANN401
     """In the namespace shop, with the volume that every pod gets, or without."""
     sources = [{"serviceAccountToken": {}}, {"configMap": {"name": "kube-root-ca.crt"}}]
-    volumes = [{"name": "data", "emptyDir": {}}, *([{"projected": {"sources": sources}}] if given else [])]
+    volumes = [
+        {"name": "data", "emptyDir": {}},
+        *([{"name": "api", "projected": {"sources": sources}}] if given else []),
+    ]
     status = {"phase": "Running"} | ({"startTime": started} if started else {})
     return {
         "metadata": {"namespace": "shop", "name": name} | changes.get("metadata", {}),

@@ -276,7 +276,7 @@ def looked(kubeadm: str, api_server: str = "") -> bytes:
         (looked(""), CLUSTER, "there is no kubeadm"),
         (looked("v1.36.3"), {}, "kube-system/kubeadm-config has no ClusterConfiguration"),
         (looked("v1.36.3"), CLUSTER, "it is no Pod"),
-        (looked("v1.36.3", "{kind: Pod, spec: []}"), CLUSTER, "has no annotation kubeadm.kubernetes.io/kube-apiserver"),
+        (looked("v1.36.3", "{kind: Pod, spec: []}"), CLUSTER, "it is not understood: spec"),
     ],
 )
 def test_what_kubeadm_would_be_given_has_to_be_known(found: bytes, cluster: dict[str, Any], told: str) -> None:

@@ -1,10 +1,14 @@
 """Answers of other programs that have another form: a value or a sentence, and never an exception of Python."""
 
+import base64
 import copy
 import json
 import math
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import PurePosixPath
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,10 +18,18 @@ from hypothesis import strategies as st
 from tasks.clients.kube import Answer, KubeClient, KubeServer, KubeUser
 from tasks.clients.prometheus import values_of
 from tasks.errors import NotYet, Refused, RunbookError
+from tasks.health import find_services
+from tasks.leases import parse_lease
+from tasks.models.ca_rotation import Half
 from tasks.models.outside import name_of
+from tasks.policy.evictions import judge_eviction
 from tasks.policy.gates import what_condition_says
-from tasks.probes import api_facts
+from tasks.probes import api_facts, ca_api, control_plane, controllers, serving_requests, static_pods
 from tasks.probes.kubeconfig import parse_kubeconfig
+from tasks.probes.manifests import shape_of
+from tasks.probes.pods import parse_attachment, parse_budget, parse_pod, parse_volume
+from tasks.probes.recovery import parse_pulse
+from tasks.reports import find_report
 
 REMOVED = object()
 OTHERS: tuple[object, ...] = (REMOVED, None, 0, -1, 1.5, True, "", "x", [], [None], ["x"], {}, {"a": None}, {"name": 7})
@@ -83,6 +95,137 @@ KUBECONFIG = {
     "users": [{"name": "a", "user": {"token": "t"}}],
 }
 
+TERM = {"matchExpressions": [{"key": "k", "operator": "In", "values": ["v"]}], "matchFields": None}
+WHOLE_POD = {
+    "metadata": {
+        **META,
+        "uid": "u",
+        "deletionTimestamp": "2026-11-24T12:00:00Z",
+        "ownerReferences": [{"kind": "ReplicaSet", "apiVersion": "apps/v1", "name": "r", "controller": True}],
+        "finalizers": ["f"],
+    },
+    "spec": {
+        "nodeName": "w1",
+        "containers": [{"image": "i", "command": ["x", "--config=y"], "args": ["z"]}],
+        "volumes": [
+            {"name": "a", "emptyDir": {}, "ephemeral": {}},
+            {"name": "b", "persistentVolumeClaim": {"claimName": "c"}},
+            {"name": "p", "projected": {"sources": [{"configMap": {"name": "kube-root-ca.crt"}}]}},
+        ],
+        "affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [TERM]}}},
+        "tolerations": [{"key": "k", "operator": "Exists", "effect": "NoExecute"}],
+        "terminationGracePeriodSeconds": 2**63 - 1,
+    },
+    "status": {
+        "phase": "Running",
+        "startTime": "2026-11-24T12:00:00Z",
+        "containerStatuses": [{"image": "i", "state": {"running": {}}}],
+    },
+}
+BUDGET = {
+    "metadata": META,
+    "spec": {"selector": {"matchLabels": {"a": "b"}, **TERM}, "minAvailable": "50%", "maxUnavailable": 1},
+    "status": {
+        "disruptionsAllowed": 1,
+        "observedGeneration": 2,
+        "conditions": [{"type": "DisruptionAllowed", "reason": "SyncFailed", "message": "m"}],
+    },
+}
+VOLUME = {
+    "metadata": META,
+    "spec": {
+        "claimRef": {"namespace": "n", "name": "c"},
+        "nodeAffinity": {"required": {"nodeSelectorTerms": [TERM]}},
+    },
+}
+ATTACHMENT = {
+    "metadata": META,
+    "spec": {"nodeName": "w1", "attacher": "csi", "source": {"persistentVolumeName": "pv"}},
+}
+EVICTED = {
+    "status": "Failure",
+    "message": "m",
+    "code": 429,
+    "details": {"retryAfterSeconds": 5, "causes": [{"reason": "DisruptionBudget", "message": "m"}]},
+}
+HELD = {
+    "kind": "Lease",
+    "metadata": META,
+    "spec": {
+        "holderIdentity": "run",
+        "acquireTime": "a",
+        "renewTime": "r",
+        "leaseTransitions": 1,
+        "leaseDurationSeconds": 30,
+    },
+}
+REQUEST = {
+    "metadata": META,
+    "spec": {
+        "signerName": "kubernetes.io/kubelet-serving",
+        "username": "u",
+        "groups": ["g"],
+        "usages": ["server auth"],
+        "request": "YQ==",
+    },
+    "status": {"conditions": [], "certificate": ""},
+}
+KUBE_SERVICE = {
+    "metadata": META,
+    "spec": {"clusterIP": "10.96.0.1", "clusterIPs": ["10.96.0.1"], "externalIPs": ["1.2.3.4"], "externalName": "e"},
+    "status": {"loadBalancer": {"ingress": [{"ip": "1.2.3.4", "hostname": "h"}]}},
+}
+KUBEADM = {
+    "controlPlaneEndpoint": "api.example.org:6443",
+    "networking": {"dnsDomain": "cluster.local", "serviceSubnet": "10.96.0.0/12"},
+    "apiServer": {"certSANs": ["a.example.org"]},
+}
+INFO = {"clusters": [{"name": "", "cluster": {"server": "s", "certificate-authority-data": "YQ=="}}]}
+ROOT = {
+    "metadata": {
+        "namespace": "n",
+        "name": "r",
+        "creationTimestamp": "2026-01-01T00:00:00Z",
+        "managedFields": [{"time": "2026-01-02T00:00:00Z"}],
+    },
+    "data": {"ca.crt": ""},
+}
+TOKEN = {"metadata": META, "data": {"token": "YS5iLmM="}}
+MANIFEST = {
+    "kind": "Pod",
+    "metadata": {"annotations": {"a": "b"}, "labels": {"c": "d"}},
+    "spec": {
+        "containers": [
+            {
+                "name": "etcd",
+                "image": "i",
+                "command": ["etcd", "--data-dir=/d"],
+                "args": ["--name=x"],
+                "env": [{"name": "e", "value": "v"}],
+                "volumeMounts": [{"name": "d", "mountPath": "/d", "subPath": "s"}],
+            }
+        ],
+        "volumes": [{"name": "d", "hostPath": {"path": "/h"}}],
+    },
+}
+HALF = Half(id="a", public_key="ab" * 32)
+
+
+def kubernetes(told: Any) -> object:  # noqa: ANN401
+    """What an upgrade takes of the Service of the API."""
+    return find_services(client(lambda: Answer(200, told if isinstance(told, dict) else {"text": str(told)})))
+
+
+def manifest(told: Any) -> object:  # noqa: ANN401
+    """All that is read from a static pod's manifest; what does not fit is a `ValueError` for whoever compares manifests."""
+    text = json.dumps(told)
+    with suppress(ValueError):
+        shape_of("etcd", text)
+    return (static_pods.flags_of(text), static_pods.host_path_of(text, PurePosixPath("/d"))), (
+        static_pods.image_of(text),
+        static_pods.place_on_host(text, "/d/x"),
+    )
+
 
 def client(answer: Callable[[], Answer]) -> KubeClient:
     """Of an API that gives one answer."""
@@ -113,6 +256,25 @@ PARSERS: dict[str, tuple[object, Callable[[Any], object]]] = {
     "page": (PAGE, listed),
     "vector": (VECTOR, lambda told: values_of(told, "http://p")),
     "scalar": (SCALAR, lambda told: values_of(told, "http://p")),
+    "whole pod": (WHOLE_POD, parse_pod),
+    "budget": (BUDGET, parse_budget),
+    "volume": (VOLUME, parse_volume),
+    "attachment": (ATTACHMENT, parse_attachment),
+    "eviction": (EVICTED, lambda told: judge_eviction(201, told, None, 0)),
+    "lock": (HELD, parse_lease),
+    "leader": (HELD, lambda told: (controllers.holder_of(told), controllers.seconds_of(told))),
+    "pulse": ({"items": [HELD, {"kind": "Node", **NODE}]}, lambda told: parse_pulse(json.dumps(told).encode())),
+    "instance": (WHOLE_POD, lambda told: controllers.parse_instances("w1", [told])),
+    "request": (REQUEST, lambda told: serving_requests.parse_requests([told])),
+    "service": (KUBE_SERVICE, lambda told: serving_requests.parse_identities({}, [NODE], [told], KUBEADM, {})),
+    "kubeadm's names": (KUBEADM, lambda told: serving_requests.parse_identities({}, [], [], told, {})),
+    "API": ({"spec": {"clusterIP": "10.96.0.1", "ports": [{"port": 443}]}}, kubernetes),
+    "cluster-info": (INFO, lambda told: ca_api.with_authorities({"data": {"kubeconfig": json.dumps(told)}}, b"")),
+    "trust of who joins": (INFO, lambda told: ca_api.cluster_info_of({"data": {"kubeconfig": json.dumps(told)}})),
+    "root": (ROOT, lambda told: (ca_api.root_cas_of([told]), ca_api.changed_at([told]))),
+    "given pod": (WHOLE_POD, lambda told: list(ca_api.pods_before([told], {"n": datetime.now(UTC)}))),
+    "token": (TOKEN, lambda told: list(ca_api.tokens_of_others([told], HALF))),
+    "manifest": (MANIFEST, manifest),
     "kubeconfig": (KUBECONFIG, lambda told: parse_kubeconfig(json.dumps(told), "kubernetes.kubeconfig")),
 }
 
@@ -239,3 +401,40 @@ def test_values_of_prometheus_are_numbers_whatever_they_are() -> None:
         )
     with pytest.raises(Refused, match="Prometheus at http://p: out of memory -> correct the query"):
         values_of({"status": "error", "error": "out of memory", "data": None}, "http://p")
+
+
+def test_garbage_in_a_record_of_a_restore_is_a_sentence() -> None:
+    """With the path and what to do: as good as no record is no answer, for a restore may be unfinished."""
+    for garbage in (b"", b"{", b"[]", b'{"id": 7}', b"\xff"):
+        told = f"record {base64.b64encode(garbage).decode()}\n".encode()
+        with pytest.raises(Refused, match=r"cp1: .*/record.json cannot be read as the record of a restore") as caught:
+            control_plane.parse("cp1", told)
+        assert "copy theirs" in caught.value.hint
+
+
+class Kept:
+    """A store with one report that this version does not understand."""
+
+    def key(self, *parts: str) -> str:
+        """Of a place."""
+        return "/".join(parts)
+
+    def uri(self, key: str) -> str:
+        """For people."""
+        return f"s3://b/{key}"
+
+    def objects(self, prefix: str) -> list[SimpleNamespace]:
+        """The one."""
+        return [SimpleNamespace(key=f"{prefix}20261124T120000Z-run.json")]
+
+    def get(self, key: str) -> bytes:
+        """Of another version."""
+        del key
+        return b'{"runbook": "x", "a_field_of_later": 1}'
+
+
+def test_a_report_of_another_version_is_passed_over_with_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    """It neither ends a run nor a hook."""
+    store: Any = Kept()
+    assert find_report(store, "k", "x", "run") is None
+    assert "s3://b/k/reports/x/20261124T120000Z-run.json is passed over: it is not understood" in caplog.text

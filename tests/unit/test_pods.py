@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from tasks.models import outside
 from tasks.models.pods import Attachment, Controller, LabelSelector, NodeTerm, Operator, Requirement, Toleration
 from tasks.probes.pods import (
     parse_attachment,
@@ -94,9 +95,9 @@ def test_a_budget_that_is_new_or_cannot_be_counted() -> None:
 def test_no_selector_is_not_an_empty_one() -> None:
     """Of labels and of nodes."""
     assert parse_selector(None) is None
-    assert parse_selector({}) == LabelSelector()
+    assert parse_selector(outside.Selector()) == LabelSelector()
     assert parse_node_terms(None) is None
-    assert parse_node_terms({}) == ()
+    assert parse_node_terms(outside.NodeSelector()) == ()
 
 
 def test_volumes() -> None:
