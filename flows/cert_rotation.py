@@ -59,7 +59,7 @@ def cert_rotation(
         approve_within: how long mode approve waits, for example 24h; then the run fails, and nothing was touched
     """
     options = RotationOptions(only=only, renew_before=renew_before, allow_downtime=allow_downtime)
-    with runbook(cluster, of_certificates=True) as run:
+    with runbook(cluster, needs_etcd_client=False) as run:
         run.step(check_store, cluster)
         facts = run.step(observe_rotation, cluster, run.run_id)
         rules, now = read_certificate_rules(cluster), datetime.now(UTC)

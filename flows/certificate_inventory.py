@@ -30,7 +30,7 @@ def certificate_inventory(cluster: Annotated[str, StringConstraints(pattern=NAME
     Args:
         cluster: name of the cluster's profile
     """
-    with runbook(cluster, of_certificates=True) as run:
+    with runbook(cluster, needs_etcd_client=False) as run:
         run.step(check_store, cluster)
         inventory = run.step(observe_certificates, cluster)
         run.step(publish_certificates, cluster, inventory)

@@ -68,7 +68,7 @@ def etcd_restore_from_s3(
         replace_healthy: replace also a cluster that works; all that was written to it since the backup is lost
         rollback: put back the data from before the first attempt of a restore, as long as no API server has run on restored data
     """
-    with runbook(cluster) as run:
+    with runbook(cluster, needs_etcd_client=False) as run:
         confirmed = cluster if mode is Mode.PLAN else confirm
         if rollback:
             return _roll_back(run, cluster, mode, confirmed, lost)

@@ -23,7 +23,8 @@ _LOOKS_SECRET = tuple(
         r", Signature=([0-9a-fA-F]+)",
         r"X-Amz-Security-Token(?:=|%3D)([^&\s\"'\\]+)",
         r"Bearer ([A-Za-z0-9._~+/-]{20,}=*)",
-        r"(eyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*)",
+        # A JWT. Its head has an end, so that a long word with many such beginnings is not read again from each of them.
+        r"(eyJ[A-Za-z0-9_-]{8,2048}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*)",
         r"(AGE-SECRET-KEY-[0-9A-Z]+)",
     )
 )

@@ -171,16 +171,16 @@ class Run:
 
 
 @contextmanager
-def runbook(cluster: str, *, of_certificates: bool = False) -> Iterator[Run]:
+def runbook(cluster: str, *, needs_etcd_client: bool = True) -> Iterator[Run]:
     """Around the body of a flow: its cluster is known, its keys are in order, and its report is written at every end.
 
-    One `of_certificates` begins also where the worker's own one for etcd has ended.
+    One that does not need the worker's own certificate for etcd begins also where that one has expired.
     """
     run = Run(_fresh_report(cluster))
     log = log_about(cluster)
     again = f"prefect flow-run retry {run.run_id}"
     try:
-        open_cluster(cluster).check_credentials(etcd=not of_certificates)
+        open_cluster(cluster).check_credentials(etcd=needs_etcd_client)
         if run.report.attempt > 1 or approvals.goes_on():
             run.take_over()
         yield run

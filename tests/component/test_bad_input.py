@@ -9,6 +9,7 @@ from prefect.exceptions import ParameterTypeError
 
 from flows.etcd_backup_to_s3 import etcd_backup_to_s3
 from flows.etcd_restore_drill import etcd_restore_drill
+from flows.etcd_restore_from_s3 import etcd_restore_from_s3
 from tasks.errors import Refused
 from tasks.models.cluster import RouteChoice
 from tests.servers.etcd import EtcdCluster
@@ -97,6 +98,15 @@ def test_a_certificate_that_cannot_work_is_refused_before_anything_is_connected_
     refused(site, r"the certificate \(CN=early\) is not valid before \d{4}-")
     use(site, KeyPair(site.etcd.client.certificate, authority.issue("other", server=False).key))
     refused(site, r"the key does not belong to the certificate \(CN=client\)")
+
+
+def test_an_expired_certificate_of_the_worker_stops_no_restore(site: Site) -> None:
+    """It asks each member through SSH, with the member's own certificate."""
+    authority, now = site.etcd.authority, datetime.now(UTC)
+    old, end = now - timedelta(days=9), now - timedelta(days=2)
+    use(site, authority.issue("expired", server=False, not_before=old, not_after=end))
+    with pytest.raises(Refused, match="the bucket has no backup of this cluster"):
+        etcd_restore_from_s3(site.name)
 
 
 def test_a_certificate_of_another_authority_is_refused_by_the_handshake(site: Site, tmp_path: Path) -> None:
