@@ -1,7 +1,7 @@
 """A run is known by its whole id: Prefect's scheduler makes ids that share their first digits."""
 
 import ast
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
 from typing import cast
@@ -19,33 +19,12 @@ from tasks.models.patch import NodePatched
 from tasks.models.report import Outcome, Report
 from tasks.models.rotation import RotationRecord
 from tasks.probes import ca_rotation, issue, lock, rotation
+from tests.unit.buckets import Bucket
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 ROOT = Path(__file__).parents[2]
 FIRST, SECOND = (str(uuid7()) for _ in range(2))
 """As `prefect.server.models.deployments` makes them for a batch."""
-
-
-class Bucket:
-    """A store in memory."""
-
-    def __init__(self) -> None:
-        self.kept: dict[str, bytes] = {}
-
-    def key(self, *parts: str) -> str:
-        return "/".join(parts)
-
-    def uri(self, key: str) -> str:
-        return f"s3://b/{key}"
-
-    def put(self, key: str, body: bytes, _: str) -> None:
-        self.kept[key] = body
-
-    def get(self, key: str) -> bytes:
-        return self.kept[key]
-
-    def objects(self, prefix: str) -> Iterator[object]:
-        return (type("Found", (), {"key": key})() for key in self.kept if key.startswith(prefix))
 
 
 STORE = cast("ObjectStore", Bucket())
