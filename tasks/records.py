@@ -9,6 +9,7 @@ from tasks.cluster import Cluster, open_cluster
 from tasks.errors import RunbookError
 from tasks.models.records import OpenRecord, OpenRecords, RecordKind
 from tasks.probes import records
+from tasks.probes.api_facts import parse_node
 from tasks.retries import OBSERVE
 
 CALL = timedelta(seconds=20)
@@ -43,8 +44,7 @@ def _compared(handle: Cluster, record: OpenRecord) -> OpenRecord:
     """A patch whose node somebody has given back, or that died right after it did so itself, is gone on with by nobody."""
     try:
         node = handle.kube.find(f"/api/v1/nodes/{record.node}")
+        in_service = node is not None and not parse_node(node, None).cordoned
     except RunbookError:
         return record
-    return record.model_copy(
-        update={"in_service": bool(node) and not (node or {}).get("spec", {}).get("unschedulable")}
-    )
+    return record.model_copy(update={"in_service": in_service})

@@ -230,7 +230,13 @@ def test_an_answer_that_nobody_understands_is_a_fact(monkeypatch: pytest.MonkeyP
 
 @pytest.mark.parametrize(
     ("node", "in_service"),
-    [({"spec": {}}, True), ({"spec": {"unschedulable": True}}, False), (None, False), (NotYet("no API"), False)],
+    [
+        ({"metadata": {"name": "w1"}, "spec": {}}, True),
+        ({"metadata": {"name": "w1"}, "spec": {"unschedulable": True}}, False),
+        ({"metadata": {"name": "w1"}, "spec": {"unschedulable": "who knows"}}, False),
+        (None, False),
+        (NotYet("no API"), False),
+    ],
 )
 def test_the_api_says_whether_a_patched_node_was_given_back(
     monkeypatch: pytest.MonkeyPatch, node: object, *, in_service: bool
