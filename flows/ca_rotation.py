@@ -26,7 +26,7 @@ from tasks.models.plan import Mode
 from tasks.models.report import Report
 from tasks.policy.ca_rotation import plan_ca_rotation
 from tasks.policy.records import mind_records
-from tasks.records import observe_records
+from tasks.records import check_records, observe_records
 from tasks.reports import progress
 from tasks.runbook import APPROVE_WITHIN, Run, report_end, runbook
 from tasks.summaries import summarize_ca_rotation, summarize_ca_rotation_plan, way_back
@@ -68,6 +68,7 @@ def ca_rotation(
             return run.finish(*summarize_ca_rotation_plan(plan))
         orders = StageOrders(options=options, run_id=run.run_id)
         with locked(cluster, run.run_id, run.holder, plan.machines, without_api=True) as check:
+            run.step(check_records, cluster, "ca_rotation")
             run.way_back(way_back(cluster, plan))
             return run.finish(*_bring(run, plan, orders, cluster, check))
 

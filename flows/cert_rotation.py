@@ -17,7 +17,7 @@ from tasks.models.report import Report
 from tasks.models.rotation import LeafName, NodeRotated, RotationOptions, RotationPlan
 from tasks.policy.records import mind_records
 from tasks.policy.rotation import plan_rotation
-from tasks.records import observe_records
+from tasks.records import check_records, observe_records
 from tasks.reports import progress
 from tasks.rotation import (
     approve_requests,
@@ -70,6 +70,7 @@ def cert_rotation(
         if mode is Mode.PLAN or not plan.steps:
             return run.finish(*summarize_rotation_plan(plan))
         with locked(cluster, run.run_id, run.holder, plan.machines, without_api=True) as check:
+            run.step(check_records, cluster, "cert_rotation", no_api=plan.by_ssh_alone)
             return run.finish(*_rotate(run, plan, options, cluster, check))
 
 

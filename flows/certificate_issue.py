@@ -16,7 +16,7 @@ from tasks.models.plan import Mode
 from tasks.models.report import Report
 from tasks.policy.issue import plan_issue
 from tasks.policy.records import mind_records
-from tasks.records import observe_records
+from tasks.records import check_records, observe_records
 from tasks.runbook import APPROVE_WITHIN, report_end, runbook
 from tasks.summaries import summarize_issue, summarize_issue_plan
 
@@ -54,6 +54,7 @@ def certificate_issue(
         if mode is Mode.PLAN or not plan.steps:
             return run.finish(*summarize_issue_plan(plan))
         with locked(cluster, run.run_id, run.holder, request.machines, without_api=True) as check:
+            run.step(check_records, cluster, "certificate_issue", nodes=request.machines)
             issued = run.step(issue_certificates, cluster, plan, request, run.run_id, check)
             proven = run.step(prove_issued, cluster, request)
         return run.finish(*summarize_issue(issued, proven))

@@ -16,7 +16,7 @@ from tasks.models.plan import Mode
 from tasks.models.report import Report
 from tasks.policy.maintenance import plan_maintenance
 from tasks.policy.records import mind_records
-from tasks.records import observe_records
+from tasks.records import check_records, observe_records
 from tasks.runbook import APPROVE_WITHIN, report_end, runbook
 from tasks.summaries import summarize_maintenance, summarize_maintenance_plan
 
@@ -59,6 +59,7 @@ def etcd_maintenance(
             return run.finish(*summarize_maintenance_plan(plan))
         # An etcd that is full takes no Lease.
         with locked(cluster, run.run_id, run.holder, without_api=bool(plan.nospace)) as check:
+            run.step(check_records, cluster, "etcd_maintenance", no_api=bool(plan.nospace))
             done = [
                 run.step(defragment_member, cluster, member, worth, route, check, allow_downtime=allow_downtime)
                 for member in plan.defragment

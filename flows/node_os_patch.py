@@ -18,7 +18,7 @@ from tasks.node_patch import patch_node, patch_wave
 from tasks.patches import observe_patch, read_maintenance
 from tasks.policy.patch import plan_patch
 from tasks.policy.records import mind_records
-from tasks.records import observe_records
+from tasks.records import check_records, observe_records
 from tasks.reports import progress
 from tasks.runbook import APPROVE_WITHIN, Run, report_end, runbook
 from tasks.summaries import summarize_patch, summarize_patch_plan
@@ -59,6 +59,7 @@ def node_os_patch(
         if mode is Mode.PLAN or not plan.nodes:
             return run.finish(*summarize_patch_plan(plan))
         with locked(cluster, run.run_id, run.holder) as check:
+            run.step(check_records, cluster, "node_os_patch")
             return run.finish(*_patch(run, plan, options, cluster, check))
 
 

@@ -19,7 +19,7 @@ from tasks.node_service import note_reboot
 from tasks.patches import observe_patch, read_maintenance
 from tasks.policy.node_service import options_of, plan_reboot
 from tasks.policy.records import mind_records
-from tasks.records import observe_records
+from tasks.records import check_records, observe_records
 from tasks.runbook import APPROVE_WITHIN, report_end, runbook
 from tasks.summaries import summarize_reboot, summarize_service
 
@@ -72,6 +72,7 @@ def node_reboot(
             urgent=True,
         )
         with locked(cluster, run.run_id, run.holder) as check:
+            run.step(check_records, cluster, "node_reboot", nodes=(node,))
             done = run.step(patch_node, cluster, plan.nodes[0], orders, check)
             run.step(note_reboot, cluster, request, check)
         return run.finish(*summarize_reboot(request, done.nodes))

@@ -19,7 +19,7 @@ from tasks.models.report import Report
 from tasks.models.upgrade import NodeUpgraded, Orders, UpgradeOptions, UpgradePlan
 from tasks.policy.records import mind_records
 from tasks.policy.upgrade import plan_upgrade
-from tasks.records import observe_records
+from tasks.records import check_records, observe_records
 from tasks.reports import progress
 from tasks.runbook import APPROVE_WITHIN, Run, report_end, runbook
 from tasks.summaries import restore_command, summarize_upgrade, summarize_upgrade_plan
@@ -74,6 +74,7 @@ def rolling_upgrade(
             if options.approve_chain_at_once:
                 approved = plan  # the chain stands in it; what is worse later is asked about
             with locked(cluster, run.run_id, run.holder) as check:
+                run.step(check_records, cluster, "rolling_upgrade")
                 summary += _upgrade(run, plan, options, cluster, check)
             if not plan.hops[1:]:
                 return run.finish(*summary)

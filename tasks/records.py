@@ -6,8 +6,9 @@ from prefect import task
 
 from tasks.at_once import on_all
 from tasks.cluster import Cluster, open_cluster
-from tasks.errors import RunbookError
+from tasks.errors import Refused, RunbookError
 from tasks.models.records import OpenRecord, OpenRecords, RecordKind
+from tasks.policy.records import what_stops
 from tasks.probes import records
 from tasks.probes.api_facts import parse_node
 from tasks.retries import OBSERVE
@@ -27,6 +28,21 @@ def observe_records(cluster: str) -> OpenRecords:
         found=tuple(one for found, _ in answers for one in found),
         unseen={name: problem for name, (_, problem) in zip(names, answers, strict=True) if problem},
     )
+
+
+@task(**OBSERVE, task_run_name="check-records-{cluster}")
+def check_records(cluster: str, runbook: str, *, nodes: tuple[str, ...] = (), no_api: bool = False) -> OpenRecords:
+    """Looks again once the lock is held: a run that ended or died since the plan was made may have left a record.
+
+    Raises `Refused` for a record that would have stopped the plan.
+    """
+    found = observe_records.fn(cluster)
+    if stops := what_stops(found, runbook, cluster, nodes=nodes, no_api=no_api):
+        raise Refused(
+            "; ".join(f"{one.subject}: {one.problem}" for one in stops),
+            hint="; ".join(dict.fromkeys(one.next_step for one in stops)),
+        )
+    return found
 
 
 def _look(handle: Cluster, name: str) -> tuple[tuple[OpenRecord, ...], str]:

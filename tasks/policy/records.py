@@ -60,6 +60,14 @@ def mind_records(  # noqa: PLR0913 - who runs, where, and what it has
     )
 
 
+def what_stops(
+    records: OpenRecords, runbook: str, cluster: str, *, nodes: tuple[str, ...] = (), no_api: bool = False
+) -> tuple[Refusal, ...]:
+    """The open records that stop a run, as `mind_records` judges them."""
+    findings = _findings(records, runbook, cluster, nodes, no_api=no_api)
+    return tuple(one for one in findings if isinstance(one, Refusal))
+
+
 def _findings(
     records: OpenRecords, runbook: str, cluster: str, nodes: tuple[str, ...], *, no_api: bool
 ) -> Iterator[Finding]:

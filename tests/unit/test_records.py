@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from tasks import records as act
-from tasks.errors import NotYet
+from tasks.errors import NotYet, Refused
 from tasks.models.plan import Plan, Step
 from tasks.models.records import OpenRecord, OpenRecords, RecordKind
 from tasks.models.restore import RestoreRecord
@@ -274,3 +274,17 @@ def test_all_nodes_are_asked_and_who_does_not_answer_is_told(monkeypatch: pytest
     assert found.unseen == {"w1": "no route"}
     monkeypatch.setattr(act, "open_cluster", lambda _: cluster(None, "cp1"))
     assert act.observe_records.fn("prod") == OpenRecords(blind=True)
+
+
+def test_a_record_that_came_after_the_plan_stops_the_run_before_its_first_act(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another run held the lock while this one planned, and died."""
+    left = {"now": b""}
+    monkeypatch.setattr(
+        act, "open_cluster", lambda _: a_cluster(lambda _: SimpleNamespace(stdout=left["now"]), "cp1", kube=None)
+    )
+    assert act.check_records.fn("prod", "rolling_upgrade").found == ()
+    left["now"] = b"certificates 1764000000 e30=\n"
+    with pytest.raises(Refused, match="cp1: a rotation of certificates began there at .*, and has not ended") as caught:
+        act.check_records.fn("prod", "rolling_upgrade")
+    assert "cert_rotation/cert-rotation" in caught.value.hint
+    assert act.check_records.fn("prod", "cert_rotation").found
