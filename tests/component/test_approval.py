@@ -135,7 +135,7 @@ def test_an_empty_answer_aborts_and_a_retry_asks_again(runbooks: Runbooks, site:
     message = runbooks.end_of(run_id)["state"]["message"]
     assert f"plan {digest} was aborted by Grace: not on a Friday" in message
     assert [report["outcome"] for report in site.reports()] == ["refused", "refused"]
-    assert steps(site) == ["observe etcd", "observe records"]
+    assert steps(site) == ["observe etcd", "look at control plane", "observe records"]
     assert sizes(etcd) == before
 
 
@@ -199,7 +199,7 @@ def test_figures_and_a_part_that_is_done_are_no_other_question(
     after = sizes(etcd)
     assert {name for name in after if after[name] < before[name]} == {"m2", "m3"}
     assert runbooks.end_of(start(runbooks, site))["state_name"] == "Completed"  # nothing is left to be asked about
-    assert "nothing was worth a defragmentation" in site.reports()[-1]["summary"][0]
+    assert "nothing is worth a defragmentation" in site.reports()[-1]["summary"][0]
 
 
 def report_text(site: Site) -> str:
@@ -215,7 +215,7 @@ def test_an_approval_holds_over_a_crash(by: str, runbooks: Runbooks, site: Site,
         site.write(store={"endpoint": proxy.endpoint})
         run_id = start(runbooks, site)
         asked(runbooks, run_id)
-        journal = Hold(proxy.on(method="PUT", path="reports/etcd_maintenance/.*json", skip=2), RUN_LIMIT)
+        journal = Hold(proxy.on(method="PUT", path="reports/etcd_maintenance/.*json", skip=4), RUN_LIMIT)
         accepted(runbooks, run_id, {"run_input": APPROVE})
         with journal:
             before_it = runbooks.worker.log.read_text().count(NOTICED)
