@@ -81,6 +81,7 @@ def test_deploy_all_deploys_every_runbook_and_again_changes_nothing(runbooks: Ru
         (BACKUP, "hourly", "17 * * * *", "UTC", "{}"),
         (BACKUP, "weekly-with-drill", "47 3 * * 0", "UTC", "{'drill': True}"),
         (DRILL, "weekly", "17 5 * * 1", "UTC", "{}"),
+        (DRILL, "hourly-age-only", "37 * * * *", "UTC", "{'restore': False}"),
         (MAINTENANCE, "weekly", "37 4 * * 6", "UTC", "{'mode': 'apply'}"),
         (HEALTH, "every-ten-minutes", "*/10 * * * *", "UTC", "{}"),
         (PATCH, "hourly-in-the-window", "7 * * * *", "UTC", "{'mode': 'apply'}"),
@@ -103,7 +104,7 @@ def test_every_field_of_the_form_is_explained_and_bounded(runbooks: Runbooks) ->
     backup, drill = (schemas[name]["properties"] for name in (BACKUP, DRILL))
     retention = schemas[BACKUP]["definitions"]["Retention"]["properties"]
     assert set(backup) == {"cluster", "retention", "drill", "route", "member", "allow_no_quorum", "pki"}
-    assert set(drill) == {"cluster", "backup"}
+    assert set(drill) == {"cluster", "backup", "restore"}
     assert set(retention) == {"last", "hourly", "daily", "weekly", "monthly", "yearly", "within"}
     for schema in schemas.values():
         form = schema["properties"]
