@@ -58,7 +58,7 @@ def summarize_drill(backup: Backup, place: str, drill: Drill, fresh: Freshness) 
 def summarize_freshness(fresh: Freshness) -> tuple[str, ...]:
     """How old the newest backup is, and which ones do not count."""
     return (
-        f"the newest backup, {fresh.newest}, is {fresh.age} old; the recovery point objective is {fresh.rpo}",
+        f"the newest backup, {fresh.newest}, is {str(fresh.age).partition('.')[0]} old; the recovery point objective is {fresh.rpo}",
         *(f"not counted: {skip.subject}: {skip.reason}" for skip in fresh.not_counted),
     )
 
