@@ -1,7 +1,7 @@
 """What a rotation does on several nodes: kubelets, all control planes at once, requests, and the proof at the end."""
 
 import base64
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -335,8 +335,13 @@ def test_without_a_way_in_it_is_asked_who_serves(api: Api, monkeypatch: pytest.M
     monkeypatch.setattr("tasks.rotation.look_at_nodes", lambda _: ())
     monkeypatch.setattr("tasks.rotation.what_gates_say", lambda _: ("closed",))
     config = {"data": {"ClusterConfiguration": "{kind: ClusterConfiguration, clusterName: x, scheduler: {}}"}}
-    lease = {"spec": {"renewTime": "now"}}
-    monkeypatch.setattr(api, "find", lambda path: config if path == act.CONFIGURATION else lease)
+
+    def find(path: str) -> Mapping[str, object]:
+        if path == act.CONFIGURATION:
+            return config
+        return {"metadata": {"name": path.rpartition("/")[2]}, "spec": {"renewTime": "now"}}
+
+    monkeypatch.setattr(api, "find", find)
 
     def nobody(_: object) -> None:
         raise Refused("no member of etcd lets us in")
