@@ -2,10 +2,11 @@
 
 import re
 from datetime import UTC, datetime, timedelta
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, ValidationError, model_serializer, model_validator
 
+from tasks.models.approval import Reasons
 from tasks.models.base import Model, UtcTime
 from tasks.models.cluster import Route
 from tasks.models.etcd import KeySpaceHash, Member
@@ -59,6 +60,8 @@ class BackupId(Model):
 
 class BackupPlan(Plan):
     """Whose snapshot is taken, by which route: the members that may be asked, the best first."""
+
+    COVERED: ClassVar[Reasons] = {"cluster_id sources": "whose snapshot is taken"}
 
     cluster_id: str = ""
     sources: tuple[Member, ...] = ()

@@ -2,9 +2,11 @@
 
 from datetime import timedelta
 from enum import StrEnum
+from typing import ClassVar
 
 from pydantic import Field
 
+from tasks.models.approval import CHOICE, WORK_ON_NODE, Reasons
 from tasks.models.base import Duration, Model, UtcTime
 from tasks.models.plan import Plan
 from tasks.models.rotation import NodeRotated, NodeRotation, RotationFacts
@@ -101,6 +103,8 @@ class CaRotationFacts(Model):
 class CaRotationOptions(Model):
     """What an operator may say about what cannot be seen from here."""
 
+    COVERED: ClassVar[Reasons] = {"allow_downtime old_pods_are_fine old_clients_gone token_age validity": CHOICE}
+
     allow_downtime: bool = Field(default=False, description="restart the only control plane of a cluster")
     old_pods_are_fine: bool = Field(
         default=False, description="pods that were started before both were handed out read what they believe anew"
@@ -126,6 +130,8 @@ class StageOrders(Model):
 class NodeStage(Model):
     """What is done on one node."""
 
+    COVERED: ClassVar[Reasons] = {"name control_plane state rotation kubelet": WORK_ON_NODE}
+
     name: str
     control_plane: bool
     state: State
@@ -135,6 +141,10 @@ class NodeStage(Model):
 
 class CaRotationPlan(Plan):
     """Control planes one at a time, then workers."""
+
+    COVERED: ClassVar[Reasons] = {
+        "authority stage nodes machines puts_away": "what is trusted and who signs, on which node"
+    }
 
     authority: Authority
     stage: Stage

@@ -3,10 +3,11 @@
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import PurePosixPath
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
+from tasks.models.approval import ACCESS, Reasons
 from tasks.models.base import Duration, Model, TimeZone
 from tasks.models.recipients import AgeRecipient
 from tasks.models.retention import Retention
@@ -61,6 +62,8 @@ RouteChoice = Literal["auto", "direct", "tunnel", "node"]
 class SshGateway(Model):
     """A bastion between the worker and the nodes; its host key is checked as strictly as a node's."""
 
+    LEFT_OUT: ClassVar[Reasons] = {"address port user key": ACCESS}
+
     address: HostName
     port: Port = 22
     user: str | None = Field(default=None, description="default: the user of the nodes")
@@ -69,6 +72,9 @@ class SshGateway(Model):
 
 class Ssh(Model):
     """How the worker logs in to the nodes."""
+
+    COVERED: ClassVar[Reasons] = {"gateway": "named field by field"}
+    LEFT_OUT: ClassVar[Reasons] = {"user key known_hosts sudo": ACCESS}
 
     user: str = Field(min_length=1)
     key: SecretRef = Field(description="private key, for example file:/etc/kube-runbooks/id_ed25519")
@@ -80,6 +86,8 @@ class Ssh(Model):
 class Node(Model):
     """A machine of the cluster, by the name that Kubernetes knows it by."""
 
+    COVERED: ClassVar[Reasons] = {"name address port": "the machine behind a name"}
+
     name: HostName
     address: HostName = Field(description="where SSH reaches it, as the worker or the gateway resolves it")
     port: Port = 22
@@ -88,6 +96,8 @@ class Node(Model):
 class Kubeadm(Model):
     """How kubeadm set the control plane nodes up."""
 
+    COVERED: ClassVar[Reasons] = {"folder": "what is rewritten lies there"}
+
     folder: NodePath = Field(
         default=PurePosixPath("/etc/kubernetes"), description="with `pki` and `manifests` in it, on every such node"
     )
@@ -95,6 +105,8 @@ class Kubeadm(Model):
 
 class Kubernetes(Model):
     """How the worker reaches the API."""
+
+    COVERED: ClassVar[Reasons] = {"kubeconfig port": "the API that is asked and changed; a reference, never the secret"}
 
     kubeconfig: SecretRef | None = Field(
         default=None,
@@ -107,6 +119,8 @@ class Kubernetes(Model):
 class UpgradeRules(Model):
     """What upgrades of this cluster have to know."""
 
+    COVERED: ClassVar[Reasons] = {"ignore_preflight_errors": "a check that nobody makes any more"}
+
     ignore_preflight_errors: tuple[Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]+$")], ...] = Field(
         default=(), description="of kubeadm, for example SystemVerification"
     )
@@ -114,6 +128,8 @@ class UpgradeRules(Model):
 
 class SiteGate(Model):
     """What a site wants to hold before and after each act: a command, a condition of an object, or a query of Prometheus."""
+
+    COVERED: ClassVar[Reasons] = {"name command on object condition query url at_most at_least": "what stops the run"}
 
     name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]{0,62}$")]
     command: str = Field(
@@ -148,6 +164,8 @@ class SiteGate(Model):
 class AlertRules(Model):
     """Which alerts mean that nothing may be disturbed."""
 
+    COVERED: ClassVar[Reasons] = {"url query": "what stops the run"}
+
     url: Annotated[str, StringConstraints(pattern=r"^https?://[^/@\s]+(/\S*)?$")] = Field(description="of Prometheus")
     query: Annotated[str, StringConstraints(min_length=1)] = Field(
         default='ALERTS{alertstate="firing", alertname!~"Watchdog|InfoInhibitor"}',
@@ -158,6 +176,8 @@ class AlertRules(Model):
 class Console(Model):
     """How the console of a machine is read that does not come back, for example by its management controller."""
 
+    COVERED: ClassVar[Reasons] = {"command node": "it is run as root"}
+
     command: Annotated[str, StringConstraints(min_length=1)] = Field(
         description="a line of shell, as root on the node `node`; $NODE is the name of the machine that is asked about"
     )
@@ -166,6 +186,10 @@ class Console(Model):
 
 class MaintenanceRules(Model):
     """When nodes may be disturbed, what forbids it, and what is never touched on them."""
+
+    COVERED: ClassVar[Reasons] = {
+        "windows node_takes margin_percent alerts protect console": "when nodes may be disturbed, and what is never touched"
+    }
 
     windows: tuple[Window, ...] = Field(default=(), description="none: at any time")
     node_takes: Duration = Field(
@@ -184,6 +208,8 @@ class MaintenanceRules(Model):
 class KubeconfigCopy(Model):
     """A copy of one of kubeadm's kubeconfigs that somebody uses on a node, and that a rotation has to refresh."""
 
+    COVERED: ClassVar[Reasons] = {"path of nodes": "a file that is rewritten"}
+
     path: NodePath = Field(description="for example /root/.kube/config")
     of: Literal["admin.conf", "super-admin.conf"] = "admin.conf"
     nodes: tuple[HostName, ...] = Field(default=(), description="names of entries of `nodes`; empty: all that have it")
@@ -191,6 +217,11 @@ class KubeconfigCopy(Model):
 
 class CertificateRules(Model):
     """What the certificates of this cluster have to be, and who else has copies of them."""
+
+    COVERED: ClassVar[Reasons] = {"kubeconfigs": "files that are rewritten"}
+    LEFT_OUT: ClassVar[Reasons] = {
+        "warn_before warn_before_ca": "when a person is warned; the caution itself is covered"
+    }
 
     warn_before: Duration = Field(
         default=timedelta(days=30),
@@ -208,6 +239,10 @@ class CertificateRules(Model):
 class EtcdOnNode(Model):
     """Where the node itself keeps a client certificate for etcd and listens on loopback (kubeadm's defaults)."""
 
+    COVERED: ClassVar[Reasons] = {
+        "address port server_name ca certificate key": "which member answers there; paths, never a secret"
+    }
+
     address: HostName = "127.0.0.1"
     port: Port = 2379
     server_name: HostName = Field(default="localhost", description="a name that the member's certificate is for")
@@ -219,6 +254,8 @@ class EtcdOnNode(Model):
 class EtcdEndpoint(Model):
     """A member's client URL, and the node it runs on (for the tunnel)."""
 
+    COVERED: ClassVar[Reasons] = {"url node on_node": "which member it is"}
+
     url: Annotated[str, StringConstraints(pattern=r"^https://[^/@\s]+:\d+$")]
     node: HostName | None = Field(default=None, description="name of an entry of `nodes`; needed for the tunnel")
     on_node: EtcdOnNode | None = Field(default=None, description="default: that of `etcd`")
@@ -227,6 +264,8 @@ class EtcdEndpoint(Model):
 class EtcdClientFiles(Model):
     """The worker's own client certificate for etcd (the direct route)."""
 
+    LEFT_OUT: ClassVar[Reasons] = {"ca certificate key": ACCESS}
+
     ca: SecretRef
     certificate: SecretRef
     key: SecretRef
@@ -234,6 +273,8 @@ class EtcdClientFiles(Model):
 
 class Etcd(Model):
     """The cluster's etcd: its members, and how the worker may talk to them."""
+
+    COVERED: ClassVar[Reasons] = {"endpoints client on_node": "named field by field"}
 
     endpoints: tuple[EtcdEndpoint, ...] = Field(
         default=(), description="default: found on the nodes, in the manifests of the control plane"
@@ -245,12 +286,19 @@ class Etcd(Model):
 class ObjectLock(Model):
     """S3 Object Lock for every object of a backup; the bucket must have it enabled."""
 
+    COVERED: ClassVar[Reasons] = {"mode days": "how long nobody can delete a backup"}
+
     mode: Literal["GOVERNANCE", "COMPLIANCE"]
     days: int = Field(ge=1, le=36500)
 
 
 class Store(Model):
     """The S3 bucket that keeps backups and reports."""
+
+    COVERED: ClassVar[Reasons] = {
+        "bucket prefix region endpoint kms_key storage_class object_lock": "where a backup goes, and how it is kept"
+    }
+    LEFT_OUT: ClassVar[Reasons] = {"ca access_key secret_key": ACCESS}
 
     bucket: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")]
     prefix: Annotated[str, StringConstraints(pattern=r"^([A-Za-z0-9!_.*'()-]+(/[A-Za-z0-9!_.*'()-]+)*)?$")] = ""
@@ -278,6 +326,12 @@ class Store(Model):
 class BackupRules(Model):
     """What a backup of this cluster means: its route, how long it is kept, how old the newest may be."""
 
+    COVERED: ClassVar[Reasons] = {
+        "route retention stale_upload_age time_zone": "what the backup of an upgrade reads and deletes",
+        "recipients": "who can read key material",
+    }
+    LEFT_OUT: ClassVar[Reasons] = {"rpo": "when a person is told that backups are too old"}
+
     route: RouteChoice = "auto"
     retention: Retention = Retention(last=7, daily=14, weekly=8, monthly=12)
     rpo: Duration = Field(
@@ -298,6 +352,15 @@ class BackupRules(Model):
 
 class ClusterProfile(Model):
     """One YAML file in `$KUBE_RUNBOOKS_CLUSTERS`, named as the cluster. It holds no secret, only references."""
+
+    COVERED: ClassVar[Reasons] = {
+        "name nodes": "which machines are touched",
+        "ssh": "named field by field",
+        "kubeadm kubernetes etcd": "which files, which API and which members are meant",
+        "upgrade maintenance gates": "they allow and forbid",
+        "certificates": "copies of kubeconfigs are rewritten",
+        "store backup": "where the backup of an upgrade goes, and which ones its retention deletes",
+    }
 
     name: Name
     nodes: tuple[Node, ...] = ()

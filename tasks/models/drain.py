@@ -2,9 +2,11 @@
 
 from datetime import timedelta
 from enum import StrEnum
+from typing import ClassVar
 
 from pydantic import Field
 
+from tasks.models.approval import CHOICE, Reasons
 from tasks.models.base import Duration, Model, UtcTime
 
 CORDONED_BY = "kube-runbooks.io/cordoned-by"
@@ -27,6 +29,10 @@ REBOOTED = "kube-runbooks.io/rebooted"
 
 class DrainOptions(Model):
     """As kubectl drain has them, with a limit for everything."""
+
+    COVERED: ClassVar[Reasons] = {
+        "delete_emptydir_data force grace_period limit detach_limit skip_deleting_after allow_pending": CHOICE
+    }
 
     delete_emptydir_data: bool = Field(
         default=False, description="evict pods with emptyDir volumes, whose content is lost"

@@ -1,13 +1,19 @@
 """What was observed of an etcd cluster, member by member."""
 
+from typing import ClassVar
+
 from pydantic import Field
 
+from tasks.models.approval import FIGURES, MEMBER, Reasons
 from tasks.models.base import Model, UtcTime
 from tasks.models.cluster import EtcdEndpoint, EtcdOnNode, Route
 
 
 class MemberStatus(Model):
     """A member's own answer to Status, and whether it can serve a linearizable read."""
+
+    COVERED: ClassVar[Reasons] = {"version storage_version is_leader has_leader healthy alarms errors db_quota": MEMBER}
+    LEFT_OUT: ClassVar[Reasons] = {"revision raft_lag db_size db_size_in_use": FIGURES}
 
     version: str = Field(description="of the server, for example 3.6.16")
     storage_version: str = Field(default="", description="of the database, since etcd 3.6, for example 3.6.0")
@@ -25,6 +31,12 @@ class MemberStatus(Model):
 
 class Member(Model):
     """A member as the cluster lists it, how it was reached, and what it said."""
+
+    COVERED: ClassVar[Reasons] = {"id name url node on_node learner status": MEMBER}
+    LEFT_OUT: ClassVar[Reasons] = {
+        "route route_reason": "how it was reached this time; the parameter `route` is covered",
+        "unreached": "the words of a network error; that it has no status is covered",
+    }
 
     id: str = Field(description="16 hexadecimal digits, as etcdctl prints it; empty when no member could be asked")
     name: str

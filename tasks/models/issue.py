@@ -4,10 +4,11 @@ import re
 from datetime import timedelta
 from ipaddress import ip_network
 from pathlib import PurePosixPath
-from typing import Annotated, Self
+from typing import Annotated, ClassVar, Self
 
 from pydantic import AfterValidator, Field, IPvAnyAddress, StringConstraints, model_validator
 
+from tasks.models.approval import CHOICE, WORK_ON_NODE, Reasons
 from tasks.models.base import Duration, Model, UtcTime
 from tasks.models.certificates import NodeCertificates
 from tasks.models.cluster import HostName, Port
@@ -34,12 +35,18 @@ def _is_a_version(text: str) -> str:
 class Machine(Model):
     """An entry of the profile's `nodes`, with the address that the others of the cluster reach it at."""
 
+    COVERED: ClassVar[Reasons] = {"name address": "which machine gets the certificate"}
+
     name: NodeName = Field(description="of the node, as the profile has it")
     address: IPvAnyAddress = Field(description="IP address that the others of the cluster reach it at")
 
 
 class Leaf(Model):
     """A certificate that an authority signs, as it has to be."""
+
+    COVERED: ClassVar[Reasons] = {
+        "name authority path common_name organizations server client dns addresses asks": "what the certificate says, and where it lies"
+    }
 
     name: str = Field(description="as kubeadm calls it, for example apiserver-etcd-client, or admin.conf")
     authority: str = Field(description="as kubeadm calls it, for example etcd-ca")
@@ -65,6 +72,10 @@ class Leaf(Model):
 
 class IssueRequest(Model):
     """A control plane, an external etcd, or both, whose certificates are wanted."""
+
+    COVERED: ClassVar[Reasons] = {
+        "control_planes etcd endpoint version port names service_subnet dns_domain validity authority_validity replace": CHOICE
+    }
 
     control_planes: tuple[Machine, ...] = Field(default=(), description="that are to run an API server")
     etcd: tuple[Machine, ...] = Field(
@@ -127,6 +138,8 @@ class IssueFacts(Model):
 class MachineWork(Model):
     """What one machine is to get."""
 
+    COVERED: ClassVar[Reasons] = {"name certificates signs_with service_accounts leaves": WORK_ON_NODE}
+
     name: str
     certificates: tuple[str, ...] = Field(default=(), description="of authorities that it is to trust")
     signs_with: tuple[str, ...] = Field(default=(), description="authorities whose key it is to have")
@@ -136,6 +149,11 @@ class MachineWork(Model):
 
 class IssuePlan(Plan):
     """The plan, machine by machine."""
+
+    COVERED: ClassVar[Reasons] = {
+        "machines": "what is made where",
+        "sources": "whose key is used, or that a new one is made",
+    }
 
     machines: tuple[MachineWork, ...] = ()
     sources: dict[str, str] = Field(

@@ -1,9 +1,11 @@
 """Maintenance of etcd: when a defragmentation is worth its pause, what will be done, what came of it."""
 
 from datetime import timedelta
+from typing import ClassVar
 
 from pydantic import Field
 
+from tasks.models.approval import CHOICE, Reasons
 from tasks.models.base import Model
 from tasks.models.etcd import Member
 from tasks.models.plan import Plan
@@ -23,12 +25,16 @@ class ControlPlaneSeen(Model):
 class Worth(Model):
     """A member that is defragmented serves nothing for seconds per GB: only when it frees this much."""
 
+    COVERED: ClassVar[Reasons] = {"reclaimable_mib reclaimable_percent": CHOICE}
+
     reclaimable_mib: int = Field(default=100, ge=0, le=8192, description="at least so many MiB of free pages, and ...")
     reclaimable_percent: int = Field(default=50, ge=0, le=100, description="... at least so many percent of the file")
 
 
 class MaintenancePlan(Plan):
     """Members to defragment, in that order; and those whose alarm NOSPACE is to be ended."""
+
+    COVERED: ClassVar[Reasons] = {"defragment nospace": "the members, in their order"}
 
     defragment: tuple[Member, ...] = ()
     nospace: tuple[str, ...] = Field(default=(), description="ids of members with the alarm")

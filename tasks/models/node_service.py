@@ -1,10 +1,11 @@
 """One node out of service, back in service, or rebooted, because a person or an incident wants it."""
 
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field, StringConstraints
 
+from tasks.models.approval import CHOICE, Reasons
 from tasks.models.base import Duration, Model, UtcTime
 from tasks.models.drain import DrainForecast, DrainOptions
 from tasks.models.health import Symptom
@@ -20,6 +21,8 @@ Ticket = Annotated[str, StringConstraints(max_length=63, pattern=r"^$|^[A-Za-z0-
 
 class RebootOptions(Model):
     """What a reboot of one node may do; every default is the safe one."""
+
+    COVERED: ClassVar[Reasons] = {"drain allow_downtime come_back settle": CHOICE}
 
     drain: DrainOptions = Field(default=DrainOptions(), description="what the drain may do, and how long it may take")
     allow_downtime: bool = Field(

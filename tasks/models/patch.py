@@ -2,9 +2,11 @@
 
 from datetime import timedelta
 from enum import StrEnum
+from typing import ClassVar
 
 from pydantic import Field
 
+from tasks.models.approval import CHOICE, WORK_ON_NODE, Reasons
 from tasks.models.base import Duration, Model, UtcTime
 from tasks.models.controllers import Controllers
 from tasks.models.drain import DrainForecast, DrainOptions
@@ -44,6 +46,10 @@ class RebootRule(StrEnum):
 class PatchOptions(Model):
     """What an operator may choose; every default is the safe one."""
 
+    COVERED: ClassVar[Reasons] = {
+        "scope reboot nodes waves drain repair outside_window allow_cordoned allow_downtime come_back settle": CHOICE
+    }
+
     scope: Scope = Field(default=Scope.SECURITY, description="security: only security updates; all: every update")
     reboot: RebootRule = Field(
         default=RebootRule.NEEDED, description="needed: only where one is pending or an update asks for it"
@@ -72,6 +78,8 @@ class PatchOptions(Model):
 
 class Change(Model):
     """What becomes of one package."""
+
+    COVERED: ClassVar[Reasons] = {"package before after origins security": "these very versions are installed"}
 
     package: str
     before: str = Field(default="", description="version; empty when it is new")
@@ -188,6 +196,12 @@ class PatchSituation(Model):
 class NodePatch(Model):
     """One node of the plan."""
 
+    COVERED: ClassVar[Reasons] = {"name control_plane changes reboot begun repair": WORK_ON_NODE}
+    LEFT_OUT: ClassVar[Reasons] = {
+        "evicted": "names of pods change all the time; `evicts` has their controllers, and what is lost",
+        "expected needs": "an estimate",
+    }
+
     name: str
     control_plane: bool
     changes: tuple[Change, ...] = ()
@@ -201,6 +215,15 @@ class NodePatch(Model):
 
 class PatchPlan(Plan):
     """The order of nodes: control planes one at a time, then workers in waves."""
+
+    COVERED: ClassVar[Reasons] = {
+        "control_plane waves": "what is done to whom, in which order",
+        "waiting": "nodes that are not done in this window",
+    }
+    LEFT_OUT: ClassVar[Reasons] = {
+        "until": "it moves with the moment of planning; which nodes fit is covered",
+        "opens closed": "there is nothing to approve while no window is open",
+    }
 
     control_plane: tuple[NodePatch, ...] = ()
     waves: tuple[tuple[NodePatch, ...], ...] = ()

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
+from tasks.models.approval import ADVICE, Reasons
 from tasks.models.base import Model
 
 
@@ -72,6 +73,8 @@ def _without_marks(text: str) -> str:
 class Line(Model):
     """A line of a plan. Its text may have figures; what an approval holds for has none."""
 
+    LEFT_OUT: ClassVar[Reasons] = {"lasting": "it takes the place of the text"}
+
     TEXT: ClassVar[str]
     """The field with the text."""
 
@@ -100,6 +103,8 @@ class Line(Model):
 class Step(Line):
     """One act of the plan, and the reason for it."""
 
+    COVERED: ClassVar[Reasons] = {"subject act": "who, and what", "reason": "why, without its figures"}
+
     TEXT = "reason"
 
     subject: str
@@ -115,6 +120,8 @@ class Step(Line):
 class Skip(Line):
     """Something that will not be done, and why."""
 
+    COVERED: ClassVar[Reasons] = {"subject": "who is left alone", "reason": "why, without its figures"}
+
     TEXT = "reason"
 
     subject: str
@@ -123,6 +130,11 @@ class Skip(Line):
 
 class Caution(Line):
     """Something that does not stop the run and that a person should look at."""
+
+    COVERED: ClassVar[Reasons] = {
+        "subject problem": "what a person has to know before, without its figures; not where it is nothing but a figure"
+    }
+    LEFT_OUT: ClassVar[Reasons] = {"next_step": ADVICE}
 
     TEXT = "problem"
 
@@ -134,6 +146,9 @@ class Caution(Line):
 class Refusal(Line):
     """A rule that says no, and what to do about it."""
 
+    COVERED: ClassVar[Reasons] = {"subject problem": "what is in the way, without its figures"}
+    LEFT_OUT: ClassVar[Reasons] = {"next_step": ADVICE}
+
     TEXT = "problem"
 
     subject: str
@@ -144,12 +159,21 @@ class Refusal(Line):
 class Term(Model):
     """A condition that the plan was made under: a parameter of the run, or a section of the cluster's profile."""
 
+    COVERED: ClassVar[Reasons] = {"name value": "a condition of the run"}
+
     name: str
     value: str
 
 
 class Plan(Model):
     """Steps, skips, cautions and all refusals at once."""
+
+    COVERED: ClassVar[Reasons] = {
+        "steps skips cautions refusals": "they are what a person reads",
+        "evicts": "whose pods go, and what is lost, is what others notice; by controller, since names of pods and their nodes change all the time",
+        "terms": "the same steps under other conditions are another thing",
+    }
+    LEFT_OUT: ClassVar[Reasons] = {"digest": "it is made of all the others"}
 
     steps: tuple[Step, ...] = ()
     skips: tuple[Skip, ...] = ()

@@ -2,10 +2,11 @@
 
 from enum import StrEnum
 from pathlib import PurePosixPath
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from tasks.models.approval import FIGURES, Reasons
 from tasks.models.base import Model, UtcTime
 from tasks.models.cluster import EtcdOnNode
 from tasks.models.plan import Plan
@@ -51,6 +52,8 @@ class RestoreRecord(Model):
     a chain, at whose end is the attempt that found the original data.
     """
 
+    COVERED: ClassVar[Reasons] = {"id backup members phase replaces": "the attempt that this one replaces"}
+
     id: str = Field(pattern=r"^[0-9a-z-]{1,60}$")
     backup: str
     members: tuple[str, ...]
@@ -78,6 +81,11 @@ class RestoreRecord(Model):
 
 class MemberOnNode(Model):
     """An etcd member as its static pod or its systemd unit has it, and the disk it lies on."""
+
+    COVERED: ClassVar[Reasons] = {
+        "name image unit version data_dir is_mount owner peer_url client_url peers on_node held_by": "the member that is replaced"
+    }
+    LEFT_OUT: ClassVar[Reasons] = {"data_bytes free_bytes": FIGURES}
 
     name: str
     image: str = Field(default="", description="of the static pod; empty for a systemd unit")
@@ -180,6 +188,8 @@ class ControlPlaneFacts(Model):
 class RestoreTarget(Model):
     """One member of the new cluster."""
 
+    COVERED: ClassVar[Reasons] = {"node member tools": "the member that is replaced"}
+
     node: str
     member: MemberOnNode
     tools: str
@@ -187,6 +197,10 @@ class RestoreTarget(Model):
 
 class RestorePlan(Plan):
     """The restore: an id that its traces on the nodes carry, members, and the nodes whose control plane stops."""
+
+    COVERED: ClassVar[Reasons] = {
+        "id backup targets control_planes nodes replaces ended serving": "what is replaced, by what, where"
+    }
 
     id: str = ""
     backup: str = ""

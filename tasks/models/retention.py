@@ -1,10 +1,11 @@
 """How long backups are kept: the rules, and the decision with its reasons."""
 
 from datetime import timedelta
-from typing import Annotated, Self
+from typing import Annotated, ClassVar, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
+from tasks.models.approval import Reasons
 from tasks.models.base import Duration, Model, UtcTime
 from tasks.models.plan import Skip
 
@@ -25,6 +26,8 @@ Count = Annotated[int, AfterValidator(_is_a_count), Field(json_schema_extra={"mi
 
 class Retention(Model):
     """Keep rules in restic's words; a backup is kept when any of them wants it."""
+
+    COVERED: ClassVar[Reasons] = {"last hourly daily weekly monthly yearly within": "which backups are deleted"}
 
     last: Count = Field(default=0, description="keep the newest N backups")
     hourly: Count = Field(default=0, description="keep the newest backup of each of the last N hours that have one")

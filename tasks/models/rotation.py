@@ -2,10 +2,11 @@
 
 from datetime import timedelta
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
+from tasks.models.approval import CAUTION, CHOICE, WORK_ON_NODE, Reasons
 from tasks.models.base import Duration, Model, UtcTime
 from tasks.models.certificates import Inventory
 from tasks.models.etcd import EtcdFacts
@@ -36,6 +37,8 @@ LeafName = Literal[
 
 class RotationOptions(Model):
     """What an operator may choose."""
+
+    COVERED: ClassVar[Reasons] = {"only renew_before allow_downtime": CHOICE}
 
     only: tuple[LeafName, ...] = Field(default=(), description="only these; empty for all")
     renew_before: Duration = Field(
@@ -156,6 +159,13 @@ class RotationFacts(Model):
 class NodeRotation(Model):
     """What is done on one node."""
 
+    COVERED: ClassVar[Reasons] = {"name leaves anew restarts copies kubelet begun put_back by_ssh_alone": WORK_ON_NODE}
+    LEFT_OUT: ClassVar[Reasons] = {
+        "kubelet_hours": "it follows from the CA's end, by the hour",
+        "unproven unled": CAUTION,
+        "configuration": "hours to the CA's end are in it; names that change are in the step",
+    }
+
     name: str
     leaves: tuple[str, ...] = Field(default=(), description="that kubeadm renews, by its names")
     anew: tuple[str, ...] = Field(default=(), description="of those, the ones that are made anew, for other names")
@@ -178,6 +188,15 @@ class NodeRotation(Model):
 
 class RotationPlan(Plan):
     """Control planes in their order, then kubelets, then what waits for an approval."""
+
+    COVERED: ClassVar[Reasons] = {
+        "control_plane kubelets": "what is renewed where, in which order",
+        "machines by_ssh_alone": "all control plane nodes at once, or one at a time",
+    }
+    LEFT_OUT: ClassVar[Reasons] = {
+        "approve": "a kubelet that waits asks again under another name every quarter of an hour; the step has who asks, and for which names",
+        "unled not_ready": CAUTION,
+    }
 
     control_plane: tuple[NodeRotation, ...] = ()
     kubelets: tuple[NodeRotation, ...] = ()

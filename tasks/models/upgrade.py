@@ -1,10 +1,11 @@
 """An upgrade of a cluster: what was observed, what will be done in which order, and what came of it."""
 
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field, StringConstraints
 
+from tasks.models.approval import CAUTION, CHOICE, WORK_ON_NODE, Reasons
 from tasks.models.base import Duration, Model, UtcTime
 from tasks.models.controllers import Controllers
 from tasks.models.drain import DrainForecast, DrainOptions
@@ -18,6 +19,10 @@ from tasks.models.waves import Took, Waves
 
 class UpgradeOptions(Model):
     """What an operator may choose; every default is the safe one."""
+
+    COVERED: ClassVar[Reasons] = {
+        "backup_age nodes chain approve_chain_at_once waves drain allow_patch_rollback allow_removed_apis allow_downtime etcd_image_tag keep_kubeadm_backups settle": CHOICE
+    }
 
     backup_age: Duration = Field(
         default=timedelta(hours=1), gt=timedelta(0), description="a verified backup has to be younger, or one is made"
@@ -124,6 +129,14 @@ class ClusterFacts(Model):
 class NodeUpgrade(Model):
     """One node of the plan."""
 
+    COVERED: ClassVar[Reasons] = {
+        "name control_plane kubelet target needs_kubeadm needs_kubelet applies begun unfinished": WORK_ON_NODE
+    }
+    LEFT_OUT: ClassVar[Reasons] = {
+        "evicted": "names of pods change all the time; `evicts` has their controllers, and what is lost",
+        "expected": "an estimate",
+    }
+
     name: str
     control_plane: bool
     kubelet: str = Field(description="version before, without v")
@@ -142,6 +155,13 @@ class NodeUpgrade(Model):
 
 class UpgradePlan(Plan):
     """The order of nodes: control planes one at a time, then workers in waves."""
+
+    COVERED: ClassVar[Reasons] = {
+        "version before hops control_plane waves left_behind": "what goes where, in which order",
+        "etcd_before": "the upgrade may move etcd",
+        "ignored": "an ignored preflight error is a check that nobody makes",
+    }
+    LEFT_OUT: ClassVar[Reasons] = {"services_before": CAUTION}
 
     version: str = Field(default="", description="target, without v")
     before: str = Field(default="", description="of the control plane, without v")

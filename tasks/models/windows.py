@@ -3,10 +3,11 @@
 import re
 from datetime import datetime, time, timedelta
 from enum import StrEnum
-from typing import Annotated, Self
+from typing import Annotated, ClassVar, Self
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
+from tasks.models.approval import Reasons
 from tasks.models.base import Duration, Model, TimeZone, UtcTime
 
 MINUTES_OF_A_DAY = 24 * 60
@@ -50,6 +51,8 @@ ClockTime = Annotated[
 
 class Window(Model):
     """Open on its days from one time to another. A `to` that is not after `from` is of the next day."""
+
+    COVERED: ClassVar[Reasons] = {"days begins ends time_zone max_duration": "when nodes may be disturbed"}
 
     days: tuple[Day, ...] = Field(
         default=tuple(Day), min_length=1, description="on which it opens, for example [sat, sun]"

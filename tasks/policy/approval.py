@@ -1,6 +1,6 @@
-"""What an approval of a plan holds for: one table of every field, and the digest that is made by it.
+"""What an approval of a plan holds for, and the digest that is made by it.
 
-A field is covered, or it is left out, and either has a reason. What is in no table is covered: a question too much harms nobody.
+A field is covered, or it is left out, and its model says why (`tasks.models.approval`). What is in neither is covered: a question too much harms nobody.
 """
 
 import hashlib
@@ -10,12 +10,27 @@ from typing import Any, TypeVar
 
 from pydantic_core import to_jsonable_python
 
+from tasks.models.approval import CHOICE, Reasons
 from tasks.models.base import Model
 from tasks.models.cluster import ClusterProfile
 from tasks.models.plan import Caution, Line, Plan, Term
-from tasks.policy.approval_fields import LEFT_OUT, PARAMETERS_LEFT_OUT
 
 PlanT = TypeVar("PlanT", bound=Plan)
+
+PARAMETERS: Reasons = {
+    "cluster": "an answer is for one cluster",
+    "version options worth request only renew_before route member stage authority": CHOICE,
+    "allow_downtime allow_no_quorum any_cordon allow_unhealthy": CHOICE,
+    "backup lost from_cluster may_differ replace_healthy rollback confirm restore retention drill pki": CHOICE,
+    "node": "what it is done to",
+    "reason ticket": "they end in annotations and reports, under the name of who approves",
+}
+"""Of flows: covered."""
+
+PARAMETERS_LEFT_OUT: Reasons = {
+    "mode": "it says that there is a question, not what is asked",
+    "approve_within": "how long the answer is waited for",
+}
 
 _SEPARATORS = frozenset(',;=[]"')
 """Of the words for a term: a text with one of them is quoted, so that no two values have the same words."""
@@ -71,7 +86,7 @@ def covered(value: object) -> Any:  # noqa: ANN401 - JSON
 
 def left_out_of(model: type[Model]) -> frozenset[str]:
     """Names of its fields, inherited ones too."""
-    tables = (LEFT_OUT.get(one, {}) for one in model.__mro__)
+    tables = (vars(one).get("LEFT_OUT", {}) for one in model.__mro__)
     return frozenset(name for table in tables for names in table for name in names.split())
 
 
