@@ -26,6 +26,7 @@ from tasks.history import keep_evidence
 from tasks.logs import log_about
 from tasks.models import outside
 from tasks.models.certificates import Inventory, NodeCertificates
+from tasks.models.folders import JOBS
 from tasks.models.kubeadm_certificates import (
     API_SERVER,
     AWAY_WITH,
@@ -350,7 +351,7 @@ class _Rotation(NodeParts):
         if old:
             raise CommandFailed(
                 f"{self.name}: kubeadm ended well and has not renewed {', '.join(old)}",
-                hint=f"look at {rotation.JOBS}/{job.name}/output there",
+                hint=f"look at {JOBS}/{job.name}/output there",
             )
 
     def refresh_copies(self) -> None:

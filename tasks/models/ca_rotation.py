@@ -11,9 +11,6 @@ from tasks.models.base import Duration, Model, UtcTime
 from tasks.models.plan import Plan
 from tasks.models.rotation import NodeRotated, NodeRotation, RotationFacts
 
-WORK = "/var/lib/kube-runbooks/ca-rotation"
-"""On each control plane node, for root only: the old and the new half of each rotation that has begun."""
-
 
 class Authority(StrEnum):
     """What can be rotated, as kubeadm calls it."""

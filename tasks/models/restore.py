@@ -17,8 +17,6 @@ MANIFESTS = "/etc/kubernetes/manifests"
 PARKED = "/etc/kubernetes/kube-runbooks-parked"
 """Beside it, on the same file system: a move is one rename. Inside, kubelet would read it."""
 
-WORK = "/var/lib/kube-runbooks/restore"
-
 
 Difference = Literal["ca", "nodes"]
 """What of a backup may be another cluster's, if the operator says so: its CA, or all of its nodes."""

@@ -10,13 +10,11 @@ from tasks.models.approval import CAUTION, CHOICE, WORK_ON_NODE, Reasons
 from tasks.models.base import Duration, Model, UtcTime
 from tasks.models.certificates import Inventory
 from tasks.models.etcd import EtcdFacts
+from tasks.models.folders import ROTATIONS
 from tasks.models.nodes import KubeNode
 from tasks.models.plan import Plan
 from tasks.models.serving import Identities
 from tasks.models.waves import Took
-
-WORK = "/var/lib/kube-runbooks/certificates"
-"""On each node: the copy of kubeadm's folder, and how far a rotation has come. For root only."""
 
 LeafName = Literal[
     "etcd-server",
@@ -87,12 +85,12 @@ class RotationRecord(Model):
     @property
     def copy_file(self) -> str:
         """The copy of kubeadm's folder as it was."""
-        return f"{WORK}/{self.run_id}.tar"
+        return f"{ROTATIONS}/{self.run_id}.tar"
 
 
 def how_to_set_aside(record: RotationRecord | None) -> str:
     """What a person runs on a node where a record is void: the next run begins with a copy of what is there now."""
-    return f"sudo mv {WORK}/record.json {WORK}/{record.run_id if record else 'unreadable'}.void"
+    return f"sudo mv {ROTATIONS}/record.json {ROTATIONS}/{record.run_id if record else 'unreadable'}.void"
 
 
 class OnNode(Model):

@@ -5,11 +5,11 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from tasks.models.backups import Backup
+from tasks.models.folders import RESTORES
 from tasks.models.plan import Caution, Refusal, Skip, Step, figure
 from tasks.models.restore import (
     MANIFESTS,
     PARKED,
-    WORK,
     ControlPlaneFacts,
     ControlPlaneNode,
     Difference,
@@ -339,7 +339,9 @@ def _space_problems(node: ControlPlaneNode, size: int) -> list[tuple[str, str]]:
             )
         )
     if node.work_free_bytes < work:
-        found.append((f"{WORK} has {node.work_free_bytes} bytes free, the snapshot needs {work}", "free space there"))
+        found.append(
+            (f"{RESTORES} has {node.work_free_bytes} bytes free, the snapshot needs {work}", "free space there")
+        )
     return found
 
 

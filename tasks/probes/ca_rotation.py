@@ -14,7 +14,8 @@ from pathlib import PurePosixPath
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 
 from tasks.models.ca_files import FILES, FLAGS, SIGNING_FILE, SIGNING_FLAG, TRUST, is_single, key_file, signing_file
-from tasks.models.ca_rotation import WORK, Authority, Half, State, TrustOnNode
+from tasks.models.ca_rotation import Authority, Half, State, TrustOnNode
+from tasks.models.folders import CA_ROTATIONS
 from tasks.models.kubeadm_certificates import CONTROLLERS, ORDER
 from tasks.models.restore import PARKED
 from tasks.probes.node_facts import Printed
@@ -26,7 +27,7 @@ _PUBLIC_KEY = re.compile(rb"-----BEGIN PUBLIC KEY-----.+?-----END PUBLIC KEY----
 
 def folder_of(authority: Authority) -> str:
     """Of its halves, on a node."""
-    return f"{WORK}/{authority}"
+    return f"{CA_ROTATIONS}/{authority}"
 
 
 def look(folder: PurePosixPath, authority: Authority) -> str:
@@ -90,7 +91,7 @@ def lay_down(folder: PurePosixPath, authority: Authority) -> str:
     """
     work, key = folder_of(authority), key_file(authority)
     return f"""set -eu; umask 077
-mkdir -p {WORK} {work}; chmod 700 {WORK} {work}
+mkdir -p {CA_ROTATIONS} {work}; chmod 700 {CA_ROTATIONS} {work}
 cd {_quoted(folder)}
 put() {{ sync "$1"; mv -f "$1" "$2"; }}
 while read -r name text; do
@@ -176,7 +177,7 @@ def end(folder: PurePosixPath, authority: Authority, run_id: str) -> str:
 
 def ended_folder(authority: Authority, run_id: str) -> str:
     """Where the old half is once nobody believes it any more."""
-    return f"{WORK}/{authority}-ended-{run_id}"
+    return f"{CA_ROTATIONS}/{authority}-ended-{run_id}"
 
 
 def _half(line: str) -> Half | None:

@@ -7,7 +7,8 @@ from pydantic import ValidationError
 
 from tasks.errors import Refused
 from tasks.models.cluster import EtcdEndpoint, EtcdOnNode
-from tasks.models.restore import MANIFESTS, PARKED, WORK, ControlPlaneNode, MemberOnNode, Place, RestoreRecord
+from tasks.models.folders import RESTORES
+from tasks.models.restore import MANIFESTS, PARKED, ControlPlaneNode, MemberOnNode, Place, RestoreRecord
 from tasks.probes.static_pods import (
     PROCESSES,
     EtcdOfApiServer,
@@ -58,13 +59,13 @@ free() {{ # of the file system that has, or will have, the path
   path=$1; while [ ! -e "$path" ]; do path=$(dirname "$path"); done
   df --output=avail -B1 "$path" | tail -n 1
 }}
-echo "work_free $(free {WORK})"
-if [ -e {WORK}/record.json ]; then
-  echo "record $(encoded < {WORK}/record.json)"
+echo "work_free $(free {RESTORES})"
+if [ -e {RESTORES}/record.json ]; then
+  echo "record $(encoded < {RESTORES}/record.json)"
 fi
-for file in {WORK}/*.phase; do [ ! -e "$file" ] || echo "phase $(basename "$file" .phase) $(cat "$file")"; done
+for file in {RESTORES}/*.phase; do [ ! -e "$file" ] || echo "phase $(basename "$file" .phase) $(cat "$file")"; done
 for kind in ended over; do
-  for file in {WORK}/*.$kind; do [ ! -e "$file" ] || echo "$kind $(basename "$file" .$kind)"; done
+  for file in {RESTORES}/*.$kind; do [ ! -e "$file" ] || echo "$kind $(basename "$file" .$kind)"; done
 done
 data=$(echo "$etcd" | sed -n 's/.*--data-dir[= ]\\([^ ]*\\).*/\\1/p')
 if [ -n "$data" ]; then
@@ -187,7 +188,7 @@ def _record(node: str, values: dict[str, str], phases: dict[str, str]) -> Restor
         return RestoreRecord.model_validate({**record.model_dump(), "phase": phases.get(record.id)})
     except ValueError as error:
         why = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
-        file = f"{WORK}/record.json"
+        file = f"{RESTORES}/record.json"
         raise Refused(
             f"{node}: {file} cannot be read as the record of a restore: {why}",
             hint=f"compare it with the same file on the other control plane nodes and copy theirs; where there is none, `sudo mv {file} "

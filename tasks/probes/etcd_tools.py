@@ -3,29 +3,28 @@
 import shlex
 
 from tasks.errors import CommandFailed, Refused, RunbookError
-
-FOLDER = "/var/lib/kube-runbooks/bin"
+from tasks.models.folders import PROGRAMS
 
 FIND_TOOLS = f"""\
 # etcd_tools MINOR IMAGE: prints a folder that has etcdctl and etcdutl of that minor version; status 3 when there is none.
 etcd_tools() {{
-  for folder in $(command -v etcdutl | xargs -r dirname) {FOLDER}/etcd-$1; do
+  for folder in $(command -v etcdutl | xargs -r dirname) {PROGRAMS}/etcd-$1; do
     if [ -x "$folder/etcdctl" ] && "$folder/etcdutl" version 2>/dev/null | grep -q "^etcdutl version: $1\\\\."; then
       echo "$folder"; return
     fi
   done
   command -v ctr > /dev/null && [ -n "$2" ] || return 3
-  mkdir -p {FOLDER}
+  mkdir -p {PROGRAMS}
   view=$(mktemp -d /run/kube-runbooks-image.XXXXXX)
   if timeout 20 ctr --namespace k8s.io images mount "$2" "$view" > /dev/null 2>&1; then
-    rm -rf {FOLDER}/etcd-$1.new; mkdir {FOLDER}/etcd-$1.new
-    cp "$view/usr/local/bin/etcdctl" "$view/usr/local/bin/etcdutl" {FOLDER}/etcd-$1.new || true
+    rm -rf {PROGRAMS}/etcd-$1.new; mkdir {PROGRAMS}/etcd-$1.new
+    cp "$view/usr/local/bin/etcdctl" "$view/usr/local/bin/etcdutl" {PROGRAMS}/etcd-$1.new || true
     timeout 10 ctr --namespace k8s.io images unmount --rm "$view" > /dev/null
-    rm -rf {FOLDER}/etcd-$1; mv {FOLDER}/etcd-$1.new {FOLDER}/etcd-$1
+    rm -rf {PROGRAMS}/etcd-$1; mv {PROGRAMS}/etcd-$1.new {PROGRAMS}/etcd-$1
   fi
   rmdir "$view"
-  "{FOLDER}/etcd-$1/etcdutl" version 2>/dev/null | grep -q "^etcdutl version: $1\\\\." || return 3
-  echo {FOLDER}/etcd-$1
+  "{PROGRAMS}/etcd-$1/etcdutl" version 2>/dev/null | grep -q "^etcdutl version: $1\\\\." || return 3
+  echo {PROGRAMS}/etcd-$1
 }}
 """
 """A shell function for scripts that run as root. The programs are copied out of the image once for each minor."""

@@ -8,15 +8,14 @@ import json
 
 from pydantic import ValidationError
 
+from tasks.models.folders import LOCK
 from tasks.models.lock import LockRecord
-
-PLACE = "/var/lib/kube-runbooks/lock"
 
 QUOTED_CHARACTERS = 100
 """Of a file that is no record of ours."""
 
 _BEGIN = f"""set -eu
-lock={PLACE}
+lock={LOCK}
 mkdir -p "${{lock%/*}}"
 exec 9> "$lock.mutex"; flock -w 4 9
 """
@@ -27,7 +26,7 @@ _TELL = """if [ -e "$lock" ] || [ -L "$lock" ]; then stat -c %y "$lock"; cat "$l
 
 def look_at_lock() -> str:
     """Prints `free`, or the mark of the last renewal and then the file. Changes nothing."""
-    return f"set -eu\nlock={PLACE}\n{_TELL}"
+    return f"set -eu\nlock={LOCK}\n{_TELL}"
 
 
 def take_lock() -> str:

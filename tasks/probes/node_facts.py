@@ -10,7 +10,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from tasks.models.base import Model
-from tasks.models.ca_rotation import WORK as CA_ROTATIONS
+from tasks.models.folders import CA_ROTATIONS
 from tasks.models.nodes import NodeFacts, PackageManager, Packages, StaticPod
 from tasks.probes.static_pods import PROCESSES, image_of
 

@@ -10,6 +10,7 @@ from tasks.errors import CommandFailed
 from tasks.models.backups import Digest
 from tasks.models.base import Model
 from tasks.models.cluster import EtcdOnNode
+from tasks.models.folders import BACKUPS
 
 PART_BYTES = 64 * 2**20
 """Of the upload: 10,000 parts are 640 GB, and a part that fails costs a second."""
@@ -17,7 +18,6 @@ PART_BYTES = 64 * 2**20
 SPACE_FACTOR = 2.2
 """Times the database: the snapshot, and its compressed form when it does not compress."""
 
-WORK = "/var/lib/kube-runbooks/backups"
 NEEDED_PROGRAMS = ("curl", "zstd", "sha256sum", "od")
 PART_TRIES = 5
 
@@ -49,7 +49,7 @@ def check_node() -> str:
     """The command that prints the free bytes where the snapshot will be, then each needed program that is missing."""
     programs = " ".join(NEEDED_PROGRAMS)
     return (
-        f"mkdir -p {WORK}; df --output=avail -B1 {WORK} | tail -n 1; "
+        f"mkdir -p {BACKUPS}; df --output=avail -B1 {BACKUPS} | tail -n 1; "
         f"for each in {programs}; do command -v $each > /dev/null || echo $each; done"
     )
 
@@ -60,7 +60,7 @@ def what_is_missing(node: str, stdout: bytes, database_bytes: int) -> list[str]:
     needed = space_needed(database_bytes)
     wrong = [f"{node} has no {program}" for program in programs]
     if int(free) < needed:
-        wrong.append(f"{node}: {WORK} has {free} bytes free, a snapshot of {database_bytes} bytes needs {needed}")
+        wrong.append(f"{node}: {BACKUPS} has {free} bytes free, a snapshot of {database_bytes} bytes needs {needed}")
     return wrong
 
 
@@ -70,8 +70,8 @@ def snapshot_script(name: str, tools: str, on_node: EtcdOnNode, revision: int) -
     client = ["--cacert", on_node.ca, "--cert", on_node.certificate, "--key", on_node.key, "--endpoints", server]
     flags = " ".join(shlex.quote(str(word)) for word in client)
     return _SCRIPT.format(
-        work=f"{WORK}/{name}",
-        root=WORK,
+        work=f"{BACKUPS}/{name}",
+        root=BACKUPS,
         etcdctl=f"{tools}/etcdctl {flags}",
         revision=revision,
         upload=_UPLOAD.format(part=PART_BYTES, tries=PART_TRIES),
@@ -82,7 +82,7 @@ def snapshot_script(name: str, tools: str, on_node: EtcdOnNode, revision: int) -
 def upload_script(name: str, file: str) -> str:
     """The job that sends a file in parts, to the addresses of its standard input; for `parse_etags`."""
     upload = _UPLOAD.format(part=PART_BYTES, tries=PART_TRIES)
-    work = f'work={WORK}/{name}\ntrap \'rm -rf "$work"\' EXIT\nmkdir -p "$work"; cd "$work"'
+    work = f'work={BACKUPS}/{name}\ntrap \'rm -rf "$work"\' EXIT\nmkdir -p "$work"; cd "$work"'
     return f"set -eu\numask 077\n{work}\n{READ_CA}\nfile={shlex.quote(file)}\n{upload}"
 
 
@@ -115,7 +115,7 @@ def parse_snapshot(node: str, output: str) -> NodeSnapshot:
 
 def read_back_script(name: str) -> str:
     """The job that reads the object behind the presigned URL of its standard input, and says what it is."""
-    return _READ_BACK.format(work=f"{WORK}/{name}", ca=READ_CA)
+    return _READ_BACK.format(work=f"{BACKUPS}/{name}", ca=READ_CA)
 
 
 def parse_read_back(node: str, output: str) -> tuple[Digest, Digest]:

@@ -13,13 +13,13 @@ from collections.abc import Iterable, Sequence
 
 from pydantic import ValidationError
 
+from tasks.models.folders import PATCHES
 from tasks.models.nodes import PackageManager
 from tasks.models.patch import PROTECTED, Change, PatchFacts, PatchIntent, Scope, Updates
 from tasks.probes import boot_menu
 from tasks.probes.node_facts import Printed
 from tasks.probes.packages import Preview, delta_of, parse_apt, parse_dnf, parse_zypper, without
 
-FOLDER = "/var/lib/kube-runbooks/patch"
 """On the node: the package lists that a plan was made from, the preferences, and what a run under way wants."""
 
 REFRESH_SECONDS = 120
@@ -31,7 +31,7 @@ LOCK_SECONDS = 600
 REBOOT_UNIT = "kube-runbooks-reboot"
 
 _HEAD = f"""set -u
-d={FOLDER}; boot=$(cat /proc/sys/kernel/random/boot_id)
+d={PATCHES}; boot=$(cat /proc/sys/kernel/random/boot_id)
 mkdir -p "$d"
 listed() {{ # all packages, `name version`, sorted
   if command -v dpkg-query > /dev/null; then
@@ -373,7 +373,7 @@ echo "== systemd"; systemctl is-system-running; systemctl list-units --state=fai
 for unit in $(systemctl list-units --state=failed --no-legend --plain | awk '{{ print $1 }}'); do
   echo "== $unit"; journalctl -u "$unit" -n 40 --no-pager -o short-iso
 done
-echo "== packages"; dpkg --audit 2> /dev/null; tail -n 60 /var/log/dpkg.log 2> /dev/null; tail -n 60 {FOLDER}/output 2> /dev/null
+echo "== packages"; dpkg --audit 2> /dev/null; tail -n 60 /var/log/dpkg.log 2> /dev/null; tail -n 60 {PATCHES}/output 2> /dev/null
 echo "== kubelet"; journalctl -u kubelet -n {unit_lines} --no-pager -o short-iso
 echo "== boots"; journalctl --list-boots --no-pager 2> /dev/null | tail -n 5
 true

@@ -6,21 +6,21 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from tasks.models import ca_rotation, restore, rotation
 from tasks.models.ca_rotation import Authority
+from tasks.models.folders import CA_ROTATIONS, PATCHES, RESTORES, ROTATIONS
 from tasks.models.records import UPGRADE_JOBS, OpenRecord, RecordKind
-from tasks.probes import patch
+from tasks.models.restore import PARKED
 from tasks.probes.node_facts import Printed
 
 FILES = {
-    RecordKind.CERTIFICATES: f"{rotation.WORK}/record.json",
-    RecordKind.RESTORE: f"{restore.WORK}/record.json",
-    RecordKind.PATCH: f"{patch.FOLDER}/intent",
+    RecordKind.CERTIFICATES: f"{ROTATIONS}/record.json",
+    RecordKind.RESTORE: f"{RESTORES}/record.json",
+    RecordKind.PATCH: f"{PATCHES}/intent",
 }
 """Of runs under way, as JSON."""
 
 BEGAN = {
-    RecordKind.CERTIFICATES: rotation.CERT_ROTATION,
+    RecordKind.CERTIFICATES: "cert_rotation",
     RecordKind.RESTORE: "etcd_restore_from_s3",
     RecordKind.PATCH: "node_os_patch",
 }
@@ -33,10 +33,10 @@ def look() -> str:
     return f"""one() {{ [ ! -e "$2" ] || echo "$1 $(stat -c %Y "$2") $(base64 -w0 < "$2")"; }}
 {files}
 for name in {" ".join(Authority)}; do
-  folder={ca_rotation.WORK}/$name
+  folder={CA_ROTATIONS}/$name
   [ ! -d "$folder" ] || echo "{RecordKind.CA} $name $(stat -c %Y "$folder")"
 done
-for file in {restore.PARKED}/*.yaml; do
+for file in {PARKED}/*.yaml; do
   [ ! -e "$file" ] || echo "{RecordKind.PARKED} $(basename "$file" .yaml) $(stat -c %Y "$file")"
 done
 systemctl list-units --no-legend --plain --state=active,activating,deactivating 'kube-runbooks-*' 2> /dev/null |

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from pathlib import PurePosixPath
 
 from tasks.models.backups import Backup
-from tasks.models.restore import MANIFESTS, PARKED, WORK, MemberOnNode, Phase, RestorePlan, RestoreRecord, RestoreTarget
+from tasks.models.folders import JOBS, RESTORES
+from tasks.models.restore import MANIFESTS, PARKED, MemberOnNode, Phase, RestorePlan, RestoreRecord, RestoreTarget
 from tasks.probes.control_plane import ETCD, UNIT
 from tasks.probes.node_snapshot import READ_CA
 from tasks.probes.static_pods import PROCESSES
@@ -13,7 +14,6 @@ from tasks.probes.static_pods import PROCESSES
 GONE_SECONDS = 10
 """That a script waits before it answers that something still runs."""
 
-JOBS = "/var/lib/kube-runbooks/jobs"
 
 DROP_IN = f"/etc/systemd/system/{UNIT}.d/50-kube-runbooks-parked.conf"
 
@@ -41,13 +41,13 @@ def prepare(plan: RestorePlan, target: RestoreTarget, backup: Backup, words: Seq
     stored, plain = backup.snapshot.stored, backup.snapshot.plain
     return f"""set -eu
 umask 077
-mkdir -p {WORK}
+mkdir -p {RESTORES}
 {_phase_of(plan.id)}
 case "$phase" in {Phase.STOPPED}|{Phase.SWAPPED}|{Phase.SERVING}) echo "prepared before"; exit ;; esac
 {_write_record(plan.record)}
 {_clear(member, plan.record.attempts[:-1])}
 [ "$(cat {new}/ready 2>/dev/null)" = {_marker(plan)} ] && {{ {_mark(plan.id, Phase.PREPARED)}; exit; }}
-work={WORK}/download
+work={RESTORES}/download
 trap 'rm -rf "$work"' EXIT
 trap 'exit 143' TERM INT HUP
 rm -rf "$work" {new}; mkdir -p "$work"; cd "$work"
@@ -118,7 +118,7 @@ def mark(phase: Phase, record: RestoreRecord) -> str:
     further = list(Phase)[list(Phase).index(phase) + 1 :]
     return f"""set -eu
 umask 077
-mkdir -p {WORK}
+mkdir -p {RESTORES}
 {_write_record(record)}
 {_phase_of(record.id)}
 case "$phase" in {"|".join(further) or "none"}) ;; *) {_mark(record.id, phase)} ;; esac
@@ -173,7 +173,7 @@ def swap_back(attempts: Sequence[str], member: MemberOnNode) -> str:
     left = " ".join(f"{attempts_folder(member, one)}" for one in attempts)
     return f"""set -eu
 {_no_etcd(member)}
-rm -f {" ".join(f"{WORK}/{one}.phase" for one in attempts)}
+rm -f {" ".join(f"{RESTORES}/{one}.phase" for one in attempts)}
 {_clear(member, attempts)}
 for kept in {kept}; do
   if [ -d "$kept" ]; then rm -rf {data}{below}; mv -T "$kept" {data}{below}; break
@@ -189,10 +189,10 @@ for folder in {left}; do [ ! -d "$folder" ] || echo "attempt $folder"; done
 def end(record: RestoreRecord, member: MemberOnNode | None = None) -> str:
     """The restore is over: its record stays, under another name. Prints where the data from before is: `original FOLDER`, `attempt FOLDER`."""
     first, *others = (one.id for one in record.chain)
-    lines = ["set -eu", f"mkdir -p {WORK}"]
-    lines += [f"touch {WORK}/{one}.ended {WORK}/{one}.over" for one in others]
-    lines.append(f"[ ! -e {WORK}/record.json ] || mv {WORK}/record.json {WORK}/{first}.ended")
-    lines.append(f"rm -f {WORK}/*.phase")
+    lines = ["set -eu", f"mkdir -p {RESTORES}"]
+    lines += [f"touch {RESTORES}/{one}.ended {RESTORES}/{one}.over" for one in others]
+    lines.append(f"[ ! -e {RESTORES}/record.json ] || mv {RESTORES}/record.json {RESTORES}/{first}.ended")
+    lines.append(f"rm -f {RESTORES}/*.phase")
     if member:
         lines += [line for one in record.chain for line in _kept_by(one.id, member)]
     return "\n".join([*lines, ""])
@@ -221,14 +221,14 @@ def parse_kept(stdout: bytes) -> tuple[tuple[str, ...], tuple[str, ...], bool]:
 
 def forget(record: RestoreRecord) -> str:
     """A restore was rolled back: it never was. One before it, on which API servers have run, is under way as it was."""
-    phases = " ".join(f"{WORK}/{one}.phase" for one in record.attempts)
-    before = _write_record(record.served) if record.served else f"rm -f {WORK}/record.json"
-    return f"set -eu\nmkdir -p {WORK}\n{before}\nrm -f {phases}\n"
+    phases = " ".join(f"{RESTORES}/{one}.phase" for one in record.attempts)
+    before = _write_record(record.served) if record.served else f"rm -f {RESTORES}/record.json"
+    return f"set -eu\nmkdir -p {RESTORES}\n{before}\nrm -f {phases}\n"
 
 
 def close(record: RestoreRecord) -> str:
     """Its attempts are over, also for a node that comes back with a record of one; to be noted when no node has one any more."""
-    return f"touch {' '.join(f'{WORK}/{one}.over' for one in record.attempts)}\n"
+    return f"touch {' '.join(f'{RESTORES}/{one}.over' for one in record.attempts)}\n"
 
 
 def ready() -> str:
@@ -298,14 +298,14 @@ def _marker(plan: RestorePlan) -> str:
 
 
 def _phase_of(restore_id: str) -> str:
-    return f"phase=$(cat {WORK}/{restore_id}.phase 2> /dev/null || true)"
+    return f"phase=$(cat {RESTORES}/{restore_id}.phase 2> /dev/null || true)"
 
 
 def _mark(restore_id: str, phase: Phase) -> str:
-    file = f"{WORK}/{restore_id}.phase"
+    file = f"{RESTORES}/{restore_id}.phase"
     return f"echo {phase} > {file}.new; sync {file}.new; mv {file}.new {file}"
 
 
 def _write_record(record: RestoreRecord) -> str:
     text = shlex.quote(record.model_dump_json(exclude={"phase"}))
-    return f"printf '%s' {text} > {WORK}/record.json.new; sync {WORK}/record.json.new; mv {WORK}/record.json.new {WORK}/record.json"
+    return f"printf '%s' {text} > {RESTORES}/record.json.new; sync {RESTORES}/record.json.new; mv {RESTORES}/record.json.new {RESTORES}/record.json"

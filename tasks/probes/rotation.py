@@ -11,17 +11,17 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import PurePosixPath
 
+from tasks.models.folders import JOBS, ROTATIONS
 from tasks.models.kubeadm_certificates import API_SERVER, AUTHORITIES, CONTROLLERS, KUBELET_PKI, LEAVES, SCHEDULER
 from tasks.models.restore import PARKED
-from tasks.models.rotation import WORK, NodeRotation, OnNode, ProofsNow, RotationRecord, TakenFrom
+from tasks.models.rotation import NodeRotation, OnNode, ProofsNow, RotationRecord, TakenFrom
 from tasks.probes.node_facts import Printed
 from tasks.probes.restore import ready
 
-RECORD = f"{WORK}/record.json"
-PUT_BACK = f"{WORK}/put-back"
-STAGE = f"{WORK}/stage"
-CONFIGURATION = f"{WORK}/kubeadm.yaml"
-JOBS = "/var/lib/kube-runbooks/jobs"
+RECORD = f"{ROTATIONS}/record.json"
+PUT_BACK = f"{ROTATIONS}/put-back"
+STAGE = f"{ROTATIONS}/stage"
+CONFIGURATION = f"{ROTATIONS}/kubeadm.yaml"
 KUBEADMS_OWN = "tmp"
 """Below kubeadm's folder: its own copies, of etcd's data among them."""
 
@@ -63,7 +63,7 @@ believe() { # KUBECONFIG AUTHORITIES_FILE NEW: the same one, which believes thes
 def look() -> str:
     """What rotations have left on a node; its output is for `parse_left`."""
     return f"""[ ! -e {RECORD} ] || echo "record $(base64 -w0 < {RECORD})"
-for file in {WORK}/*.ended; do [ ! -e "$file" ] || echo "ended $(basename "$file" .ended)"; done
+for file in {ROTATIONS}/*.ended; do [ ! -e "$file" ] || echo "ended $(basename "$file" .ended)"; done
 true
 """
 
@@ -93,7 +93,7 @@ def begin(folder: PurePosixPath, record: RotationRecord) -> str:
     copy = record.copy_file
     text = shlex.quote(record.model_dump_json())
     return f"""set -eu; umask 077
-mkdir -p {WORK}; chmod 700 {WORK}
+mkdir -p {ROTATIONS}; chmod 700 {ROTATIONS}
 if [ ! -e {RECORD} ]; then  # what this very run has left without one is of an earlier time
   rm -rf {PUT_BACK} {JOBS}/{job_of(record)}
   [ ! -e {copy} ] || mv -f {copy} {copy.removesuffix(".tar")}.earlier.tar
@@ -152,8 +152,8 @@ def end(run_id: str) -> str:
     """The rotation is over there: its record stays under the name of the run that ended it, and the newest copies do."""
     return f"""set -eu
 rm -rf {STAGE} {CONFIGURATION} {PUT_BACK}
-[ ! -e {RECORD} ] || mv {RECORD} {WORK}/{run_id}.ended
-ls -t {WORK}/*.tar 2> /dev/null | tail -n +{KEPT + 1} | while read -r file; do rm -f "$file"; done
+[ ! -e {RECORD} ] || mv {RECORD} {ROTATIONS}/{run_id}.ended
+ls -t {ROTATIONS}/*.tar 2> /dev/null | tail -n +{KEPT + 1} | while read -r file; do rm -f "$file"; done
 """
 
 

@@ -5,10 +5,10 @@ import shlex
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from tasks.models.folders import UPGRADES
 from tasks.models.nodes import PackageManager
 from tasks.probes.node_facts import FLAG_FILES, MINOR_IN_REPOSITORY, PROGRAMS
 
-WORK = "/var/lib/kube-runbooks/upgrade"
 """On the node: a folder for each version with packages, the new kubeadm and the holds that were found."""
 
 LOCK_SECONDS = 300
@@ -35,7 +35,7 @@ HEALTHY_SECONDS = 60
 
 def folder_of(version: str) -> str:
     """Of a version's packages on a node."""
-    return f"{WORK}/v{version}"
+    return f"{UPGRADES}/v{version}"
 
 
 def minor_of(version: str) -> str:
@@ -163,7 +163,7 @@ mkdir -p {folder_of(version)}; touch {folder_of(version)}/{UPGRADED}
 
 
 KUBELET_CONF = "/etc/kubernetes/kubelet.conf"
-KUBELET_SERVER = f"{WORK}/kubelet-server"
+KUBELET_SERVER = f"{UPGRADES}/kubelet-server"
 """On the node: the API server that its kubelet asked before, and the endpoint that it asks meanwhile."""
 
 
@@ -180,7 +180,7 @@ before="" meanwhile=""; [ ! -e {KUBELET_SERVER} ] || read -r before meanwhile < 
 [ "$meanwhile" = "$server" ] || rm -f {KUBELET_SERVER}  # of another time: somebody has changed it since
 [ "$server" != "$endpoint" ] && [ "$(echo "$server" | wc -l)" = 1 ] || exit 0
 curl --silent --max-time 5 --output /dev/null --cacert /etc/kubernetes/pki/ca.crt "$endpoint/readyz" || exit 0
-mkdir -p {WORK}
+mkdir -p {UPGRADES}
 [ "$meanwhile" = "$server" ] || before=$server
 echo "$before $endpoint" > {KUBELET_SERVER}.new; mv {KUBELET_SERVER}.new {KUBELET_SERVER}
 sed -i "s|server: *$server\$|server: $endpoint|" {KUBELET_CONF}

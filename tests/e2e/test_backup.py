@@ -14,8 +14,9 @@ from tasks.clients.ssh import Job, run_job
 from tasks.cluster import open_cluster
 from tasks.errors import NotYet
 from tasks.models.cluster import EtcdOnNode
+from tasks.models.folders import BACKUPS
 from tasks.node_snapshots import etcd_tools
-from tasks.probes.node_snapshot import WORK, check_node, input_of, snapshot_script
+from tasks.probes.node_snapshot import check_node, input_of, snapshot_script
 from tests.e2e.site import LabSite
 
 pytestmark = pytest.mark.timeout(600)
@@ -77,7 +78,7 @@ def test_a_snapshot_that_no_store_takes_leaves_nothing_on_the_node(small: LabSit
     nobody = input_of(["http://127.0.0.1:1/refuses"], b"")
     with pytest.raises(NotYet, match="part 1 was not taken in 5 tries"):
         run_job(node, Job("no-store", script, timedelta(minutes=5)), stdin=nobody)
-    assert small.lab["cp1"].run(f"ls {WORK}").split() == []
+    assert small.lab["cp1"].run(f"ls {BACKUPS}").split() == []
 
 
 def test_key_material_is_for_its_recipients_only(small: LabSite, tmp_path: Path) -> None:

@@ -12,7 +12,8 @@ from cryptography import x509
 
 from tasks.clients.authority import SigningAuthority, new_key_pair
 from tasks.models.ca_files import FILES, SIGNING_FILE, TRUST, key_file
-from tasks.models.ca_rotation import WORK, Authority, Half, State, TrustOnNode
+from tasks.models.ca_rotation import Authority, Half, State, TrustOnNode
+from tasks.models.folders import CA_ROTATIONS
 from tasks.models.restore import PARKED
 from tasks.policy.ca_trust import state_of
 from tasks.probes import ca_rotation, rotation
@@ -56,7 +57,7 @@ class Node:
             f"n() {{ c=$(($(cat {count}) + 1)); echo $c > {count}; [ $c -lt {commands or 10000} ] || kill -9 $$; }}\n"
             'for p in mv mkdir rm sync cp chmod chown; do eval "$p() { n; command $p \\"\\$@\\"; }"; done\n'
         )
-        text = guard + script.replace(WORK, str(self.root.parent / "work")).replace(
+        text = guard + script.replace(CA_ROTATIONS, str(self.root.parent / "work")).replace(
             PARKED, str(self.root.parent / "parked")
         )
         return subprocess.run(["bash", "-c", text], input=stdin, capture_output=True, check=False)

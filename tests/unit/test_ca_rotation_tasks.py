@@ -14,7 +14,6 @@ from tasks import ca_rotation
 from tasks.clients.ssh.command import Output
 from tasks.errors import CommandFailed, NotYet, Refused
 from tasks.models.ca_rotation import (
-    WORK,
     Authority,
     CaRotationOptions,
     CaRotationPlan,
@@ -24,6 +23,7 @@ from tasks.models.ca_rotation import (
     State,
 )
 from tasks.models.certificates import Kubeconfig, NodeCertificates, Process
+from tasks.models.folders import CA_ROTATIONS
 from tasks.models.nodes import KubeNode
 from tasks.models.restore import PARKED
 from tasks.models.rotation import NodeRotated, NodeRotation
@@ -52,9 +52,9 @@ class Machine:
     def run(self, command: str, *, stdin: bytes = b"", **_: object) -> Output:
         """A worker that is to die does so once the command has had its input."""
         self.said.append(command)
-        for path in (WORK, PARKED, str(FOLDER)):
+        for path in (CA_ROTATIONS, PARKED, str(FOLDER)):
             command = command.replace(path, f"{self.root}{path}")
-        text = f"systemctl() {{ :; }}\nmkdir -p {self.root}{WORK}\n{command}"
+        text = f"systemctl() {{ :; }}\nmkdir -p {self.root}{CA_ROTATIONS}\n{command}"
         done = subprocess.run(["bash", "-c", text], input=stdin, capture_output=True, check=False)
         if done.returncode:
             raise CommandFailed(f"{self.name}: {done.stderr.decode()}")
@@ -199,7 +199,7 @@ def test_the_new_one_is_made_once_and_laid_down_beside_the_old_one(world: World,
     """Its key on control planes alone. Nobody believes it yet; laid down again, nothing is made."""
     assert lay_down(world, authority)
     assert not lay_down(world, authority)
-    halves = {name: (machine.root / f"{WORK[1:]}/{authority}") for name, machine in world.machines.items()}
+    halves = {name: (machine.root / f"{CA_ROTATIONS[1:]}/{authority}") for name, machine in world.machines.items()}
     assert (halves["cp1"] / "new.key").read_bytes() == (halves["cp2"] / "new.key").read_bytes()
     if authority is CLUSTER:
         assert {file.name for file in halves["w1"].iterdir()} == {"new.pem", "old.pem"}
@@ -211,9 +211,9 @@ def test_a_run_that_died_after_the_first_node_brings_the_others_the_same(world: 
     world.node("cp1").dies = True
     with pytest.raises(Killed):
         lay_down(world)
-    first = world.node("cp1").read_file(f"{WORK}/ca/new.pem")
+    first = world.node("cp1").read_file(f"{CA_ROTATIONS}/ca/new.pem")
     assert not lay_down(world)
-    assert {world.node(name).read_file(f"{WORK}/ca/new.pem") for name in world.machines} == {first}
+    assert {world.node(name).read_file(f"{CA_ROTATIONS}/ca/new.pem") for name in world.machines} == {first}
 
 
 def test_no_key_is_told_to_anybody(world: World) -> None:
@@ -223,7 +223,7 @@ def test_no_key_is_told_to_anybody(world: World) -> None:
     bring(world, Stage.SIGN_WITH_NEW, State.BOTH)
     told = "".join(line for machine in world.machines.values() for line in machine.said)
     for name in ("new.key", "old.key"):
-        key = world.node("cp1").read_file(f"{WORK}/ca/{name}")
+        key = world.node("cp1").read_file(f"{CA_ROTATIONS}/ca/{name}")
         assert key.decode().splitlines()[1] not in told
         assert base64.b64encode(key).decode()[100:160] not in told
 
@@ -231,9 +231,9 @@ def test_no_key_is_told_to_anybody(world: World) -> None:
 def test_control_planes_that_have_laid_down_different_ones_are_refused(world: World) -> None:
     """A control plane node that joined meanwhile signs with the new one, and has not the old key."""
     lay_down(world)
-    shutil.rmtree(world.node("cp2").root / f"{WORK[1:]}/ca")
+    shutil.rmtree(world.node("cp2").root / f"{CA_ROTATIONS[1:]}/ca")
     (world.node("cp2").root / "etc/kubernetes/pki/ca.key").write_bytes(
-        world.node("cp1").read_file(f"{WORK}/ca/new.key")
+        world.node("cp1").read_file(f"{CA_ROTATIONS}/ca/new.key")
     )
     with pytest.raises(Refused, match="cp2: /var/lib/kube-runbooks/ca-rotation/ca has other halves than cp1"):
         lay_down(world)
@@ -253,9 +253,9 @@ def test_only_the_first_stage_makes_a_new_one(world: World) -> None:
     with pytest.raises(Refused, match="no control plane node has the halves of this rotation any more"):
         ca_rotation.lay_down_halves.fn("prod", later, ORDERS.options, lambda: None)
     lay_down(world)
-    shutil.rmtree(world.node("w2").root / f"{WORK[1:]}/ca")
+    shutil.rmtree(world.node("w2").root / f"{CA_ROTATIONS[1:]}/ca")
     assert not ca_rotation.lay_down_halves.fn("prod", later, ORDERS.options, lambda: None).made
-    assert world.node("w2").read_file(f"{WORK}/ca/new.pem")
+    assert world.node("w2").read_file(f"{CA_ROTATIONS}/ca/new.pem")
 
 
 def test_three_stages_bring_every_node_from_the_old_one_to_the_new_one(world: World) -> None:
@@ -271,8 +271,8 @@ def test_three_stages_bring_every_node_from_the_old_one_to_the_new_one(world: Wo
     assert [leaves for name, leaves in world.rotated if name == "cp1"] == [(), ("apiserver",), ()]
     last = plan(Stage.DROP_OLD, State.ONLY_NEW, puts_away=("cp1", "cp2", "w1", "w2"))
     away = ca_rotation.put_halves_away.fn("prod", last, ORDERS.run_id, lambda: None)
-    assert set(away.values()) == {f"{WORK}/ca-ended-0a1b2c3d-4711"}
-    assert world.node("cp2").read_file(f"{WORK}/ca-ended-0a1b2c3d-4711/old.key")
+    assert set(away.values()) == {f"{CA_ROTATIONS}/ca-ended-0a1b2c3d-4711"}
+    assert world.node("cp2").read_file(f"{CA_ROTATIONS}/ca-ended-0a1b2c3d-4711/old.key")
     assert world.state("cp1") is State.ONLY_OLD  # of a next rotation, which has not begun
 
 
@@ -317,7 +317,7 @@ def in_api(world: World, bundle: str, root_text: str) -> None:
 def test_what_nobody_else_hands_out_is_changed_and_the_rest_is_waited_for(world: World) -> None:
     """cluster-info by us; the rest by the cluster itself, or it is told who has not."""
     lay_down(world)
-    old = world.node("cp1").read_file(f"{WORK}/ca/old.pem").decode()
+    old = world.node("cp1").read_file(f"{CA_ROTATIONS}/ca/old.pem").decode()
     bring(world, Stage.TRUST_BOTH, State.ONLY_OLD)
     both = world.node("cp1").read_file(FOLDER / "pki/ca.crt").decode()
     wanted = plan(Stage.TRUST_BOTH, State.BOTH)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.models.ca_rotation import WORK as CA_ROTATIONS
+from tasks.models.folders import CA_ROTATIONS, UPGRADES
 from tasks.models.nodes import NodeFacts, PackageManager
 from tasks.probes import upgrade
 from tasks.probes.node_facts import look, parse, version_in, version_that_runs, what_runs
@@ -235,7 +235,7 @@ def test_a_kubelet_is_pointed_at_the_endpoint_and_back(tmp_path: Path) -> None:
     conf.chmod(0o600)
 
     def run(script: str, answers: str = "true") -> str:
-        for path, place in ((upgrade.WORK, tmp_path / "work"), (upgrade.KUBELET_CONF, conf)):
+        for path, place in ((UPGRADES, tmp_path / "work"), (upgrade.KUBELET_CONF, conf)):
             script = script.replace(path, str(place))
         tools = f"curl() {{ {answers}; }}; systemctl() {{ echo $2 >> {restarts}; }}\n"
         return subprocess.run(["sh", "-c", tools + script], capture_output=True, text=True, check=True).stdout

@@ -18,10 +18,10 @@ from enum import StrEnum
 from tasks.clients.ssh.node import SshNode
 from tasks.errors import CommandFailed, NotYet
 from tasks.models.base import Model, UtcTime
+from tasks.models.folders import JOBS
 
 log = logging.getLogger("kube_runbooks.ssh")
 
-FOLDER = "/var/lib/kube-runbooks/jobs"
 SECRETS = "/run/kube-runbooks"
 """In memory (tmpfs): what a job reads from its standard input, removed as soon as it has opened it."""
 
@@ -96,7 +96,7 @@ class Job:
     @property
     def folder(self) -> str:
         """On the node."""
-        return f"{FOLDER}/{self.name}"
+        return f"{JOBS}/{self.name}"
 
 
 @dataclass(frozen=True)
@@ -175,9 +175,9 @@ def _start_script(job: Job, *, secret: bool) -> str:
     begin = f"{stdin}exec /bin/sh {folder}/command"
     marker = hashlib.sha256(job.command.encode()).hexdigest()[:16]
     return f"""set -eu; umask 077
-mkdir -p {FOLDER} {SECRETS}
-exec 9> {FOLDER}/.lock; flock 9
-find {FOLDER} -mindepth 1 -maxdepth 1 -mtime +{KEEP_DAYS} -exec rm -rf {{}} +
+mkdir -p {JOBS} {SECRETS}
+exec 9> {JOBS}/.lock; flock 9
+find {JOBS} -mindepth 1 -maxdepth 1 -mtime +{KEEP_DAYS} -exec rm -rf {{}} +
 aside() {{ mv {folder} "{folder}.$1.$(date +%s%N)"; }}
 if [ -d {folder} ] && ! systemctl is-active --quiet {job.unit}; then
   if [ ! -e {result} ]; then aside lost
