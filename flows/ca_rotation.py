@@ -7,8 +7,10 @@ from typing import Annotated
 from prefect import flow
 from pydantic import Field, StringConstraints
 
-from tasks.backups import check_store
-from tasks.ca_rotation import (
+from tasks.backup.backups import check_store
+from tasks.ca_rotation.models import CaRotationOptions, CaRotationPlan, NodeStaged, Stage, StageOrders
+from tasks.ca_rotation.policy.plan import plan_ca_rotation
+from tasks.ca_rotation.steps import (
     bring_control_plane,
     bring_workers,
     lay_down_halves,
@@ -17,19 +19,18 @@ from tasks.ca_rotation import (
     publish,
     put_halves_away,
 )
-from tasks.certificates import read_certificate_rules
-from tasks.locks import locked
-from tasks.models.base import Duration
-from tasks.models.ca_rotation import Authority, CaRotationOptions, CaRotationPlan, NodeStaged, Stage, StageOrders
-from tasks.models.cluster import NAME_PATTERN
-from tasks.models.plan import Mode
-from tasks.models.report import Report
-from tasks.policy.ca_rotation import plan_ca_rotation
-from tasks.policy.records import mind_records
-from tasks.records import check_records, observe_records
-from tasks.reports import progress
-from tasks.runbook import APPROVE_WITHIN, Run, report_end, runbook
-from tasks.summaries import summarize_ca_rotation, summarize_ca_rotation_plan, way_back
+from tasks.ca_rotation.summary import summarize_ca_rotation, summarize_ca_rotation_plan, way_back
+from tasks.certificates.observe import read_certificate_rules
+from tasks.core.models.base import Duration
+from tasks.core.models.kubeadm import Authority
+from tasks.core.models.plan import Mode
+from tasks.core.models.profile import NAME_PATTERN
+from tasks.core.models.report import Report
+from tasks.run.locks import locked
+from tasks.run.policy.records import mind_records
+from tasks.run.records import check_records, observe_records
+from tasks.run.reports import progress
+from tasks.run.runbook import APPROVE_WITHIN, Run, report_end, runbook
 
 
 @flow(

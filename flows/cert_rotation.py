@@ -7,19 +7,10 @@ from typing import Annotated
 from prefect import flow
 from pydantic import Field, StringConstraints
 
-from tasks.backups import check_store
-from tasks.certificates import read_certificate_rules
-from tasks.locks import locked
-from tasks.models.base import Duration
-from tasks.models.cluster import NAME_PATTERN
-from tasks.models.plan import Mode
-from tasks.models.report import Report
-from tasks.models.rotation import LeafName, NodeRotated, RotationOptions, RotationPlan
-from tasks.policy.records import mind_records
-from tasks.policy.rotation import plan_rotation
-from tasks.records import check_records, observe_records
-from tasks.reports import progress
-from tasks.rotation import (
+from tasks.backup.backups import check_store
+from tasks.cert_rotation.models.rotation import LeafName, NodeRotated, RotationOptions, RotationPlan
+from tasks.cert_rotation.policy.plan import plan_rotation
+from tasks.cert_rotation.steps import (
     approve_requests,
     observe_rotation,
     prove_rotation,
@@ -27,8 +18,17 @@ from tasks.rotation import (
     rotate_all,
     rotate_node,
 )
-from tasks.runbook import APPROVE_WITHIN, Run, report_end, runbook
-from tasks.summaries import summarize_rotation, summarize_rotation_plan
+from tasks.cert_rotation.summary import summarize_rotation, summarize_rotation_plan
+from tasks.certificates.observe import read_certificate_rules
+from tasks.core.models.base import Duration
+from tasks.core.models.plan import Mode
+from tasks.core.models.profile import NAME_PATTERN
+from tasks.core.models.report import Report
+from tasks.run.locks import locked
+from tasks.run.policy.records import mind_records
+from tasks.run.records import check_records, observe_records
+from tasks.run.reports import progress
+from tasks.run.runbook import APPROVE_WITHIN, Run, report_end, runbook
 
 
 @flow(

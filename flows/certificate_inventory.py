@@ -6,13 +6,13 @@ from typing import Annotated
 from prefect import flow
 from pydantic import StringConstraints
 
-from tasks.backups import check_store
-from tasks.certificates import observe_certificates, publish_certificates, read_certificate_rules
-from tasks.models.cluster import NAME_PATTERN
-from tasks.models.report import Report
-from tasks.policy.certificate_inventory import judge_inventory
-from tasks.runbook import report_end, runbook
-from tasks.summaries import summarize_inventory
+from tasks.backup.backups import check_store
+from tasks.certificates.observe import observe_certificates, publish_certificates, read_certificate_rules
+from tasks.certificates.policy.inventory import judge_inventory
+from tasks.certificates.summary import summarize_inventory
+from tasks.core.models.profile import NAME_PATTERN
+from tasks.core.models.report import Report
+from tasks.run.runbook import report_end, runbook
 
 
 @flow(

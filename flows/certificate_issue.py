@@ -6,19 +6,19 @@ from typing import Annotated
 from prefect import flow
 from pydantic import Field, StringConstraints
 
-from tasks.backups import check_store
-from tasks.issue import issue_certificates, observe_issue, prove_issued
-from tasks.locks import locked
-from tasks.models.base import Duration
-from tasks.models.cluster import NAME_PATTERN
-from tasks.models.issue import IssueRequest
-from tasks.models.plan import Mode
-from tasks.models.report import Report
-from tasks.policy.issue import plan_issue
-from tasks.policy.records import mind_records
-from tasks.records import check_records, observe_records
-from tasks.runbook import APPROVE_WITHIN, report_end, runbook
-from tasks.summaries import summarize_issue, summarize_issue_plan
+from tasks.backup.backups import check_store
+from tasks.certificate_issue.models import IssueRequest
+from tasks.certificate_issue.policy.plan import plan_issue
+from tasks.certificate_issue.steps import issue_certificates, observe_issue, prove_issued
+from tasks.certificate_issue.summary import summarize_issue, summarize_issue_plan
+from tasks.core.models.base import Duration
+from tasks.core.models.plan import Mode
+from tasks.core.models.profile import NAME_PATTERN
+from tasks.core.models.report import Report
+from tasks.run.locks import locked
+from tasks.run.policy.records import mind_records
+from tasks.run.records import check_records, observe_records
+from tasks.run.runbook import APPROVE_WITHIN, report_end, runbook
 
 
 @flow(

@@ -5,7 +5,7 @@ from typing import Annotated
 from prefect import flow
 from pydantic import StringConstraints
 
-from tasks.backups import (
+from tasks.backup.backups import (
     apply_retention,
     backup_of_this_run,
     check_store,
@@ -14,16 +14,16 @@ from tasks.backups import (
     sweep_leftovers,
     write_manifest,
 )
-from tasks.drills import check_drill_tools, restore_drill
-from tasks.etcd import observe_etcd
-from tasks.models.cluster import NAME_PATTERN, RouteChoice
-from tasks.models.report import Report
-from tasks.models.retention import Retention
-from tasks.pki import check_pki, keep_pki
-from tasks.policy.sources import choose_source
-from tasks.runbook import report_end, runbook
-from tasks.snapshots import read_back, take_snapshot
-from tasks.summaries import summarize_backup
+from tasks.backup.drills import check_drill_tools, restore_drill
+from tasks.backup.pki import check_pki, keep_pki
+from tasks.backup.policy.sources import choose_source
+from tasks.backup.snapshots import read_back, take_snapshot
+from tasks.backup.summary import summarize_backup
+from tasks.core.models.profile import NAME_PATTERN, RouteChoice
+from tasks.core.models.report import Report
+from tasks.core.models.retention import Retention
+from tasks.etcd.observe import observe_etcd
+from tasks.run.runbook import report_end, runbook
 
 
 @flow(

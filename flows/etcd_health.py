@@ -5,12 +5,12 @@ from typing import Annotated
 from prefect import flow
 from pydantic import StringConstraints
 
-from tasks.etcd import observe_etcd
-from tasks.models.cluster import NAME_PATTERN, RouteChoice
-from tasks.models.report import Report
-from tasks.policy.maintenance import plan_health
-from tasks.runbook import report_end, runbook
-from tasks.summaries import summarize_health
+from tasks.core.models.profile import NAME_PATTERN, RouteChoice
+from tasks.core.models.report import Report
+from tasks.etcd.observe import observe_etcd
+from tasks.etcd.policy.maintenance import plan_health
+from tasks.etcd.summary import summarize_health
+from tasks.run.runbook import report_end, runbook
 
 
 @flow(

@@ -6,19 +6,19 @@ from typing import Annotated
 from prefect import flow
 from pydantic import Field, StringConstraints
 
-from tasks.etcd import observe_etcd
-from tasks.locks import locked
-from tasks.maintenance import defragment_member, disarm_nospace, look_at_control_plane
-from tasks.models.base import Duration
-from tasks.models.cluster import NAME_PATTERN, RouteChoice
-from tasks.models.maintenance import Worth
-from tasks.models.plan import Mode
-from tasks.models.report import Report
-from tasks.policy.maintenance import plan_maintenance
-from tasks.policy.records import mind_records
-from tasks.records import check_records, observe_records
-from tasks.runbook import APPROVE_WITHIN, report_end, runbook
-from tasks.summaries import summarize_maintenance, summarize_maintenance_plan
+from tasks.core.models.base import Duration
+from tasks.core.models.plan import Mode
+from tasks.core.models.profile import NAME_PATTERN, RouteChoice
+from tasks.core.models.report import Report
+from tasks.etcd.models import Worth
+from tasks.etcd.observe import observe_etcd
+from tasks.etcd.policy.maintenance import plan_maintenance
+from tasks.etcd.steps import defragment_member, disarm_nospace, look_at_control_plane
+from tasks.etcd.summary import summarize_maintenance, summarize_maintenance_plan
+from tasks.run.locks import locked
+from tasks.run.policy.records import mind_records
+from tasks.run.records import check_records, observe_records
+from tasks.run.runbook import APPROVE_WITHIN, report_end, runbook
 
 
 @flow(

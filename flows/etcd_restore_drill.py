@@ -5,13 +5,13 @@ from typing import Annotated
 from prefect import flow
 from pydantic import StringConstraints
 
-from tasks.backups import check_freshness, check_store, find_backup, place_of_backup
-from tasks.drills import restore_drill
-from tasks.models.cluster import NAME_PATTERN
-from tasks.models.report import Report
-from tasks.pki import read_pki_back
-from tasks.runbook import report_end, runbook
-from tasks.summaries import summarize_drill, summarize_freshness
+from tasks.backup.backups import check_freshness, check_store, find_backup, place_of_backup
+from tasks.backup.drills import restore_drill
+from tasks.backup.pki import read_pki_back
+from tasks.backup.summary import summarize_drill, summarize_freshness
+from tasks.core.models.profile import NAME_PATTERN
+from tasks.core.models.report import Report
+from tasks.run.runbook import report_end, runbook
 
 
 @flow(

@@ -8,16 +8,13 @@ from typing import Annotated
 from prefect import flow
 from pydantic import StringConstraints
 
-from tasks.backups import check_store
-from tasks.locks import locked
-from tasks.models.cluster import NAME_PATTERN
-from tasks.models.plan import Mode, PlanOrApply
-from tasks.models.report import Report
-from tasks.models.restore import Difference, RestorePlan
-from tasks.policy.records import mind_records
-from tasks.policy.restore import plan_restore, plan_rollback
-from tasks.records import observe_records
-from tasks.restore import (
+from tasks.backup.backups import check_store
+from tasks.core.models.plan import Mode, PlanOrApply
+from tasks.core.models.profile import NAME_PATTERN
+from tasks.core.models.report import Report
+from tasks.restore.models import Difference, RestorePlan
+from tasks.restore.policy.plan import plan_restore, plan_rollback
+from tasks.restore.steps import (
     end_restore,
     find_restorable,
     observe_control_planes,
@@ -31,8 +28,11 @@ from tasks.restore import (
     stop_control_plane,
     swap_data,
 )
-from tasks.runbook import Run, report_end, runbook
-from tasks.summaries import summarize_restore, summarize_restore_plan, summarize_rollback
+from tasks.restore.summary import summarize_restore, summarize_restore_plan, summarize_rollback
+from tasks.run.locks import locked
+from tasks.run.policy.records import mind_records
+from tasks.run.records import observe_records
+from tasks.run.runbook import Run, report_end, runbook
 
 Name = Annotated[str, StringConstraints(max_length=253)]
 

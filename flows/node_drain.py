@@ -6,18 +6,19 @@ from typing import Annotated
 from prefect import flow
 from pydantic import Field, StringConstraints
 
-from tasks.backups import check_store
-from tasks.locks import locked
-from tasks.models.base import Duration
-from tasks.models.cluster import NAME_PATTERN
-from tasks.models.drain import DrainOptions
-from tasks.models.node_service import NodeName, Reason, Request, Ticket
-from tasks.models.plan import Mode
-from tasks.models.report import Report
-from tasks.node_service import drain_node, observe_node
-from tasks.policy.node_service import plan_drain
-from tasks.runbook import APPROVE_WITHIN, report_end, runbook
-from tasks.summaries import summarize_drain, summarize_service
+from tasks.backup.backups import check_store
+from tasks.core.models.base import Duration
+from tasks.core.models.plan import Mode
+from tasks.core.models.profile import NAME_PATTERN
+from tasks.core.models.report import Report
+from tasks.drain.models import DrainOptions
+from tasks.node_service.models import Reason, Request, Ticket
+from tasks.node_service.policy.plan import plan_drain
+from tasks.node_service.steps import drain_node, observe_node
+from tasks.node_service.summary import summarize_drain, summarize_service
+from tasks.nodes.models.nodes import NodeName
+from tasks.run.locks import locked
+from tasks.run.runbook import APPROVE_WITHIN, report_end, runbook
 
 
 @flow(

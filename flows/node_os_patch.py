@@ -7,21 +7,21 @@ from typing import Annotated
 from prefect import flow
 from pydantic import Field, StringConstraints
 
-from tasks.backups import check_store
-from tasks.locks import locked
-from tasks.models.base import Duration
-from tasks.models.cluster import NAME_PATTERN
-from tasks.models.patch import NodePatched, PatchOptions, PatchOrders, PatchPlan, Waits, WavePatched
-from tasks.models.plan import Mode
-from tasks.models.report import Report
-from tasks.node_patch import patch_node, patch_wave
-from tasks.patches import observe_patch, read_maintenance
-from tasks.policy.patch import plan_patch
-from tasks.policy.records import mind_records
-from tasks.records import check_records, observe_records
-from tasks.reports import progress
-from tasks.runbook import APPROVE_WITHIN, Run, report_end, runbook
-from tasks.summaries import summarize_patch, summarize_patch_plan
+from tasks.backup.backups import check_store
+from tasks.core.models.base import Duration
+from tasks.core.models.plan import Mode
+from tasks.core.models.profile import NAME_PATTERN
+from tasks.core.models.report import Report
+from tasks.os_patch.models import NodePatched, PatchOptions, PatchOrders, PatchPlan, Waits, WavePatched
+from tasks.os_patch.observe import observe_patch, read_maintenance
+from tasks.os_patch.policy.plan import plan_patch
+from tasks.os_patch.steps import patch_node, patch_wave
+from tasks.os_patch.summary import summarize_patch, summarize_patch_plan
+from tasks.run.locks import locked
+from tasks.run.policy.records import mind_records
+from tasks.run.records import check_records, observe_records
+from tasks.run.reports import progress
+from tasks.run.runbook import APPROVE_WITHIN, Run, report_end, runbook
 
 
 @flow(

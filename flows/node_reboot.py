@@ -6,22 +6,23 @@ from typing import Annotated
 from prefect import flow
 from pydantic import Field, StringConstraints
 
-from tasks.backups import check_store
-from tasks.locks import locked
-from tasks.models.base import Duration
-from tasks.models.cluster import NAME_PATTERN
-from tasks.models.node_service import NodeName, Reason, RebootOptions, Request, Ticket
-from tasks.models.patch import PatchOrders
-from tasks.models.plan import Mode
-from tasks.models.report import Report
-from tasks.node_patch import patch_node
-from tasks.node_service import note_reboot
-from tasks.patches import observe_patch, read_maintenance
-from tasks.policy.node_service import options_of, plan_reboot
-from tasks.policy.records import mind_records
-from tasks.records import check_records, observe_records
-from tasks.runbook import APPROVE_WITHIN, report_end, runbook
-from tasks.summaries import summarize_reboot, summarize_service
+from tasks.backup.backups import check_store
+from tasks.core.models.base import Duration
+from tasks.core.models.plan import Mode
+from tasks.core.models.profile import NAME_PATTERN
+from tasks.core.models.report import Report
+from tasks.node_service.models import Reason, RebootOptions, Request, Ticket
+from tasks.node_service.policy.plan import options_of, plan_reboot
+from tasks.node_service.steps import note_reboot
+from tasks.node_service.summary import summarize_reboot, summarize_service
+from tasks.nodes.models.nodes import NodeName
+from tasks.os_patch.models import PatchOrders
+from tasks.os_patch.observe import observe_patch, read_maintenance
+from tasks.os_patch.steps import patch_node
+from tasks.run.locks import locked
+from tasks.run.policy.records import mind_records
+from tasks.run.records import check_records, observe_records
+from tasks.run.runbook import APPROVE_WITHIN, report_end, runbook
 
 
 @flow(

@@ -8,22 +8,22 @@ from prefect import flow
 from pydantic import Field, StringConstraints
 
 from flows.etcd_backup_to_s3 import etcd_backup_to_s3
-from tasks.backups import check_store, recent_backup
-from tasks.errors import Refused
-from tasks.locks import locked
-from tasks.models.backups import Backup
-from tasks.models.base import Duration
-from tasks.models.cluster import NAME_PATTERN
-from tasks.models.plan import Mode
-from tasks.models.report import Report
-from tasks.models.upgrade import NodeUpgraded, Orders, UpgradeOptions, UpgradePlan
-from tasks.policy.records import mind_records
-from tasks.policy.upgrade import plan_upgrade
-from tasks.records import check_records, observe_records
-from tasks.reports import progress
-from tasks.runbook import APPROVE_WITHIN, Run, report_end, runbook
-from tasks.summaries import restore_command, summarize_upgrade, summarize_upgrade_plan
-from tasks.upgrade import (
+from tasks.backup.backups import check_store, recent_backup
+from tasks.backup.models.backups import Backup
+from tasks.backup.summary import restore_command
+from tasks.core.errors import Refused
+from tasks.core.models.base import Duration
+from tasks.core.models.plan import Mode
+from tasks.core.models.profile import NAME_PATTERN
+from tasks.core.models.report import Report
+from tasks.run.locks import locked
+from tasks.run.policy.records import mind_records
+from tasks.run.records import check_records, observe_records
+from tasks.run.reports import progress
+from tasks.run.runbook import APPROVE_WITHIN, Run, report_end, runbook
+from tasks.upgrade.models.upgrade import NodeUpgraded, Orders, UpgradeOptions, UpgradePlan
+from tasks.upgrade.policy.plan import plan_upgrade
+from tasks.upgrade.steps import (
     observe_upgrade,
     pin_etcd,
     prove_control_plane,
@@ -34,6 +34,7 @@ from tasks.upgrade import (
     upgrade_control_plane_node,
     upgrade_wave,
 )
+from tasks.upgrade.summary import summarize_upgrade, summarize_upgrade_plan
 
 
 @flow(

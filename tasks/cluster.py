@@ -11,21 +11,21 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from tasks import redaction
-from tasks.at_once import on_all
-from tasks.clients.backupstore import BackupStore
 from tasks.clients.etcd import Credentials, EtcdClient
 from tasks.clients.kube import KubeClient, KubeServer, KubeUser
 from tasks.clients.objectstore import ObjectStore, StoreKeys
-from tasks.clients.ssh import SshNode, SshTarget
-from tasks.errors import NotYet, Refused, RunbookError
-from tasks.models.cluster import ClusterProfile, EtcdEndpoint, EtcdOnNode, Route
-from tasks.models.restore import PARKED
-from tasks.policy.certificates import what_is_wrong_with
-from tasks.probes.kubeconfig import Kubeconfig, parse_kubeconfig
-from tasks.profiles import read_profile
-from tasks.secrets import read_public_file, resolve_public, resolve_secret
-from tasks.settings import Settings
+from tasks.clients.ssh.node import SshNode
+from tasks.clients.ssh.target import SshTarget
+from tasks.core import redaction
+from tasks.core.at_once import on_all
+from tasks.core.errors import NotYet, Refused, RunbookError
+from tasks.core.models.kubeadm import PARKED
+from tasks.core.models.profile import ClusterProfile, EtcdEndpoint, EtcdOnNode, Route
+from tasks.core.probes.kubeconfig import Kubeconfig, parse_kubeconfig
+from tasks.core.probes.own_certificate import what_is_wrong_with
+from tasks.core.profiles import read_profile
+from tasks.core.secrets import read_public_file, resolve_public, resolve_secret
+from tasks.core.settings import Settings
 
 CALL = timedelta(seconds=20)
 
@@ -50,15 +50,6 @@ class Cluster:
         access_key = resolve_secret(store.access_key, "store.access_key").strip()
         secret_key = resolve_secret(store.secret_key, "store.secret_key").strip()
         return ObjectStore(store, StoreKeys(access_key, secret_key))
-
-    @cached_property
-    def backups(self) -> BackupStore:
-        """The etcd backups in it."""
-        return self.backups_of(self.profile.name)
-
-    def backups_of(self, cluster: str) -> BackupStore:
-        """Those of another cluster in the same bucket, below the same prefix."""
-        return BackupStore(self.store, cluster)
 
     @cached_property
     def kube(self) -> KubeClient:

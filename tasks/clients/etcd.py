@@ -12,10 +12,8 @@ import grpc
 import grpc.experimental
 
 from tasks.clients.etcd_api import rpc_pb2, rpc_pb2_grpc
-from tasks.errors import NotYet, Refused, RunbookError
-from tasks.models.etcd import KeySpaceHash, MemberStatus
-from tasks.policy.members import ListedMember
-from tasks.policy.snapshots import TRAILER_BYTES
+from tasks.core.errors import NotYet, Refused, RunbookError
+from tasks.core.models.etcd import TRAILER_BYTES, KeySpaceHash, ListedMember, MemberStatus
 
 CALL_SECONDS = 10.0
 """For a unary call; a healthy member answers in milliseconds, one under full load in a second or two."""

@@ -26,8 +26,8 @@ from kubernetes.client import ApiClient, Configuration
 from urllib3.connection import HTTPSConnection
 
 from tasks.clients.tls import tls_context
-from tasks.errors import NotYet, Refused
-from tasks.models.outside import ListPage
+from tasks.core.errors import NotYet, Refused
+from tasks.core.models.outside import ListPage
 
 log = logging.getLogger("kube_runbooks.kube")
 

@@ -14,9 +14,9 @@ from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, 
 from botocore.exceptions import HTTPClientError as TransportError
 from pydantic import ValidationError
 
-from tasks.errors import NotYet, Refused, RunbookError
-from tasks.models.base import Model, UtcTime
-from tasks.models.cluster import Store
+from tasks.core.errors import NotYet, Refused, RunbookError
+from tasks.core.models.base import Model, UtcTime
+from tasks.core.models.profile import Store
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client

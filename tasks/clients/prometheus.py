@@ -6,8 +6,8 @@ from urllib.parse import urlencode
 import urllib3
 
 from tasks.clients.tls import tls_context
-from tasks.errors import NotYet, Refused
-from tasks.models.outside import QueryAnswer, QueryKind, Scalar, Vector
+from tasks.core.errors import NotYet, Refused
+from tasks.core.models.outside import QueryAnswer, QueryKind, Scalar, Vector
 
 SECONDS = 15.0
 """For one query."""

@@ -16,11 +16,12 @@ from pathlib import Path
 import boto3
 
 import flows.etcd_backup_to_s3  # noqa: F401 - a flow's process has it all imported
-from tasks import etcd, snapshots
+from tasks.backup import snapshots
+from tasks.backup.policy.sources import choose_source
 from tasks.cluster import open_cluster
-from tasks.models.cluster import ClusterProfile, Route
-from tasks.policy.sources import choose_source
-from tasks.reports import Progress
+from tasks.core.models.profile import ClusterProfile, Route
+from tasks.etcd import observe as etcd
+from tasks.run.reports import Progress
 
 Figures = dict[str, float]
 

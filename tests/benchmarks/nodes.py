@@ -27,10 +27,12 @@ import fabric
 from botocore.config import Config
 from pydantic import SecretStr
 
-from tasks.at_once import MOST, on_all
-from tasks.clients.ssh import Job, SshNode, SshTarget, run_job
+from tasks.backup.probes.node_snapshot import PART_BYTES, input_of, parse_etags, upload_script
+from tasks.clients.ssh.jobs import Job, run_job
+from tasks.clients.ssh.node import SshNode
+from tasks.clients.ssh.target import SshTarget
 from tasks.cluster import open_cluster
-from tasks.probes.node_snapshot import PART_BYTES, input_of, parse_etags, upload_script
+from tasks.core.at_once import MOST, on_all
 from tests.lab.lab import Lab
 from tests.lab.shape import BUCKET, Shape
 from tests.servers.binaries import KUBERNETES_VERSION, ROOT, binaries

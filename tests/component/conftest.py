@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 from prefect import Task
 
-from tasks import backups, drills, etcd, maintenance, pki, snapshots
+from tasks.backup import backups, drills, pki, snapshots
+from tasks.etcd import observe as etcd
+from tasks.etcd import steps as maintenance
 from tests.servers.etcd import EtcdCluster
 from tests.servers.seaweedfs import S3Server
 from tests.servers.site import Site

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tasks.models.maintenance import Worth
+from tasks.etcd.models import Worth
 from tests.servers.etcd import EtcdCluster
 from tests.servers.etcd_pages import fragment, sizes
 from tests.servers.proxies import Hold, S3Proxy

@@ -14,10 +14,10 @@ import zstandard
 
 from flows.etcd_backup_to_s3 import etcd_backup_to_s3
 from flows.etcd_restore_drill import etcd_restore_drill
-from tasks.errors import Refused
-from tasks.models.report import Outcome, Report
-from tasks.models.retention import Retention
-from tasks.probes.x509 import certificates_in, fingerprint_of
+from tasks.certificates.probes.x509 import certificates_in, fingerprint_of
+from tasks.core.errors import Refused
+from tasks.core.models.report import Outcome, Report
+from tasks.core.models.retention import Retention
 from tests.servers.binaries import ROOT
 from tests.servers.etcd import EtcdCluster
 from tests.servers.prefect_server import PrefectServer

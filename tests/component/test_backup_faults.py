@@ -22,13 +22,14 @@ from grpc import RpcError
 
 from flows.etcd_backup_to_s3 import etcd_backup_to_s3
 from flows.etcd_restore_drill import etcd_restore_drill
-from tasks import backups, snapshots
 from tasks import cluster as cluster_module
+from tasks.backup import backups, snapshots
 from tasks.clients import etcd as etcd_client
 from tasks.clients import objectstore
-from tasks.clients.ssh import SshLimits, SshNode
-from tasks.errors import NotYet, Refused, RunbookError
-from tasks.models.report import Outcome, Report
+from tasks.clients.ssh.node import SshNode
+from tasks.clients.ssh.target import SshLimits
+from tasks.core.errors import NotYet, Refused, RunbookError
+from tasks.core.models.report import Outcome, Report
 from tests.servers.binaries import ROOT
 from tests.servers.etcd import EtcdCluster, EtcdMember
 from tests.servers.prefect_server import PrefectServer

@@ -10,8 +10,8 @@ from prefect.exceptions import ParameterTypeError
 from flows.etcd_backup_to_s3 import etcd_backup_to_s3
 from flows.etcd_restore_drill import etcd_restore_drill
 from flows.etcd_restore_from_s3 import etcd_restore_from_s3
-from tasks.errors import Refused
-from tasks.models.cluster import RouteChoice
+from tasks.core.errors import Refused
+from tasks.core.models.profile import RouteChoice
 from tests.servers.etcd import EtcdCluster
 from tests.servers.pki import Authority, KeyPair
 from tests.servers.site import Site

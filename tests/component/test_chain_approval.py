@@ -3,11 +3,11 @@
 import pytest
 from prefect import flow
 
-from tasks.errors import Refused
-from tasks.models.plan import Caution, Mode, Step, figure
-from tasks.models.report import Outcome, Report
-from tasks.models.upgrade import UpgradePlan
-from tasks.runbook import runbook
+from tasks.core.errors import Refused
+from tasks.core.models.plan import Caution, Mode, Step, figure
+from tasks.core.models.report import Outcome, Report
+from tasks.run.runbook import runbook
+from tasks.upgrade.models.upgrade import UpgradePlan
 from tests.servers.prefect_server import PrefectServer
 from tests.servers.site import Site
 

@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 import pytest
 
 from tasks.clients.kube import KubeClient, KubeServer, KubeUser
-from tasks.controllers import look_at_controllers
-from tasks.models.controllers import COMPONENTS
-from tasks.models.lock import micro_time
-from tasks.policy.controllers import what_controllers_lack
+from tasks.node_work.controllers import look_at_controllers
+from tasks.node_work.models.controllers import COMPONENTS
+from tasks.node_work.policy.controllers import what_controllers_lack
+from tasks.run.models.lock import micro_time
 from tests.servers.hollow import HollowNodes, is_ready
 from tests.servers.kubernetes import ControlPlane
 from tests.servers.processes import wait_until

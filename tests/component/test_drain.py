@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from tasks.clients.kube import KubeClient, KubeServer, KubeUser
-from tasks.drain import (
+from tasks.core.errors import Refused
+from tasks.drain.evict import (
     cordon,
     drain,
     hand_over,
@@ -24,12 +25,11 @@ from tasks.drain import (
     what_came_back,
     where_i_run,
 )
-from tasks.errors import Refused
-from tasks.models.drain import CORDONED_BY, FAILED, TICKET, Drained, DrainOptions, DrainProgress
-from tasks.models.node_service import Request, ServiceFacts
-from tasks.models.nodes import NodeFacts
-from tasks.policy.node_service import plan_drain
-from tasks.probes.api_facts import parse_node
+from tasks.drain.models import CORDONED_BY, FAILED, TICKET, Drained, DrainOptions, DrainProgress
+from tasks.node_service.models import Request, ServiceFacts
+from tasks.node_service.policy.plan import plan_drain
+from tasks.nodes.models.nodes import NodeFacts
+from tasks.nodes.probes.api_facts import parse_node
 from tests.servers.hollow import HollowNodes
 from tests.servers.kubernetes import ControlPlane, Resource, path_of
 from tests.servers.pki import KeyPair

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tasks.clients.kube import KubeClient, KubeServer, KubeUser
-from tasks.errors import NotYet, Refused
+from tasks.core.errors import NotYet, Refused
 from tests.servers.kubernetes import ControlPlane
 from tests.servers.pki import KeyPair
 from tests.servers.processes import free_port

@@ -15,12 +15,12 @@ from typing import Any
 import pytest
 import yaml
 
-from tasks import leases, locks
 from tasks.cluster import close_clusters
-from tasks.errors import NotYet, Refused
-from tasks.leases import COLLECTION, PLACE
-from tasks.locks import locked as locked_by
-from tasks.models.lock import Holder, machine_of
+from tasks.core.errors import NotYet, Refused
+from tasks.run import leases, locks
+from tasks.run.leases import COLLECTION, PLACE
+from tasks.run.locks import locked as locked_by
+from tasks.run.models.lock import Holder, machine_of
 from tests.servers.binaries import ROOT
 from tests.servers.kubernetes import ApiError, ControlPlane
 from tests.servers.processes import Process, wait_until
@@ -93,9 +93,9 @@ HOLD = """
 import json, logging, sys, time
 from datetime import timedelta
 from pathlib import Path
-from tasks.errors import RunbookError
-from tasks.locks import locked
-from tasks.models.lock import Holder
+from tasks.core.errors import RunbookError
+from tasks.run.locks import locked
+from tasks.run.models.lock import Holder
 cluster, run_id, folder, seconds, without_api = sys.argv[1], sys.argv[2], Path(sys.argv[3]), *json.loads(sys.argv[4])
 holder = Holder(runbook="rolling_upgrade", run_name="upgrade-test", started_at="2026-11-24T12:00:00Z")
 logging.basicConfig(level=logging.INFO)

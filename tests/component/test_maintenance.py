@@ -18,18 +18,18 @@ import pytest
 
 from flows.etcd_health import etcd_health
 from flows.etcd_maintenance import etcd_maintenance
-from tasks import maintenance
 from tasks.clients import etcd as etcd_client
 from tasks.cluster import open_cluster
-from tasks.errors import NotYet, Refused
-from tasks.etcd import look_at_members
-from tasks.leases import PLACE
-from tasks.locks import locked
-from tasks.models.lock import Holder
-from tasks.models.maintenance import Worth
-from tasks.models.plan import Mode
-from tasks.models.report import Outcome
-from tasks.policy.quorum import what_ails
+from tasks.core.errors import NotYet, Refused
+from tasks.core.models.plan import Mode
+from tasks.core.models.report import Outcome
+from tasks.etcd import steps as maintenance
+from tasks.etcd.models import Worth
+from tasks.etcd.observe import look_at_members
+from tasks.etcd.policy.quorum import what_ails
+from tasks.run.leases import PLACE
+from tasks.run.locks import locked
+from tasks.run.models.lock import Holder
 from tests.servers.binaries import ROOT
 from tests.servers.etcd import EtcdCluster
 from tests.servers.etcd_pages import fragment, leader_of, revision_of, sizes

@@ -10,10 +10,10 @@ import pytest
 
 from tasks.clients.kube import KubeClient, KubeServer, KubeUser
 from tasks.cluster import Cluster
-from tasks.errors import NotYet
-from tasks.models.drain import CORDONED_BY, UNHEALTHY, DrainOptions
-from tasks.models.health import Expected
-from tasks.node_work import NodeWork
+from tasks.core.errors import NotYet
+from tasks.drain.models import CORDONED_BY, UNHEALTHY, DrainOptions
+from tasks.node_work.models.health import Expected
+from tasks.node_work.work import NodeWork
 from tests.servers.hollow import READY, HollowNodes
 from tests.servers.kubernetes import ControlPlane, Resource
 from tests.servers.processes import wait_until
@@ -73,7 +73,7 @@ def machine() -> Machine:
 @pytest.fixture
 def handle(cluster: ControlPlane, machine: Machine, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
     """The cluster, with that machine; a proof that does not hold is not waited for."""
-    monkeypatch.setattr("tasks.health.HEALTH_LIMIT", timedelta())
+    monkeypatch.setattr("tasks.node_work.proof.HEALTH_LIMIT", timedelta())
     keys = cluster.admin
     known = KubeUser(cluster.ca.read_bytes(), keys.certificate.read_bytes(), keys.key.read_bytes())
     kube = KubeClient([KubeServer("cp1", lambda: nullcontext(cluster.url))], lambda: known)

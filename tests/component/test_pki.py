@@ -16,9 +16,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from flows.etcd_backup_to_s3 import etcd_backup_to_s3
 from flows.etcd_restore_drill import etcd_restore_drill
-from tasks.errors import Refused
-from tasks.models.report import Outcome
-from tasks.models.retention import Retention
+from tasks.core.errors import Refused
+from tasks.core.models.report import Outcome
+from tasks.core.models.retention import Retention
 from tests.servers.etcd import EtcdCluster
 from tests.servers.kubeadm import FOLDER, ControlPlane
 from tests.servers.proxies import S3Proxy

@@ -9,10 +9,10 @@ from typing import Any
 import httpx
 import pytest
 
-from tasks.blockers import alerts_that_fire
 from tasks.clients.prometheus import ask_prometheus
-from tasks.errors import NotYet, Refused
-from tasks.models.cluster import AlertRules, MaintenanceRules
+from tasks.core.errors import NotYet, Refused
+from tasks.core.models.profile import AlertRules, MaintenanceRules
+from tasks.node_work.blockers import alerts_that_fire
 from tests.servers.processes import Process, free_port, wait_until
 
 CONFIG = """\

@@ -11,13 +11,13 @@ from botocore.retries.standard import ExponentialBackoff
 
 from flows.etcd_backup_to_s3 import etcd_backup_to_s3
 from flows.etcd_restore_drill import etcd_restore_drill
-from tasks import backups
-from tasks.backups import find_backup, recent_backup
-from tasks.errors import Refused
-from tasks.models.backups import Backup
-from tasks.models.report import Outcome, Report
-from tasks.models.retention import Retention
-from tasks.restore import find_restorable
+from tasks.backup import backups
+from tasks.backup.backups import find_backup, recent_backup
+from tasks.backup.models.backups import Backup
+from tasks.core.errors import Refused
+from tasks.core.models.report import Outcome, Report
+from tasks.core.models.retention import Retention
+from tasks.restore.steps import find_restorable
 from tests.servers.etcd import EtcdCluster
 from tests.servers.proxies import S3Proxy
 from tests.servers.site import Site

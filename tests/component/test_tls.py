@@ -18,12 +18,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from tasks.clients.authority import SigningAuthority
+from tasks.certificates.authority import SigningAuthority
+from tasks.certificates.models.kubeadm import Leaf
 from tasks.clients.kube import KubeClient, KubeServer, KubeUser
 from tasks.clients.prometheus import ask_prometheus
 from tasks.clients.tls import tls_context
-from tasks.errors import NotYet
-from tasks.models.issue import Leaf
+from tasks.core.errors import NotYet
 
 LEAF = Leaf(
     name="apiserver", authority="ca", path="pki/apiserver.crt", common_name="x", server=True, addresses=("127.0.0.1",)

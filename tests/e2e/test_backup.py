@@ -10,13 +10,13 @@ import pyrage
 import pytest
 import yaml
 
-from tasks.clients.ssh import Job, run_job
+from tasks.backup.node_snapshots import etcd_tools
+from tasks.backup.probes.node_snapshot import check_node, input_of, snapshot_script
+from tasks.clients.ssh.jobs import Job, run_job
 from tasks.cluster import open_cluster
-from tasks.errors import NotYet
-from tasks.models.cluster import EtcdOnNode
-from tasks.models.folders import BACKUPS
-from tasks.node_snapshots import etcd_tools
-from tasks.probes.node_snapshot import check_node, input_of, snapshot_script
+from tasks.core.errors import NotYet
+from tasks.core.models.folders import BACKUPS
+from tasks.core.models.profile import EtcdOnNode
 from tests.e2e.site import LabSite
 
 pytestmark = pytest.mark.timeout(600)

@@ -9,10 +9,11 @@ from functools import partial
 
 import pytest
 
-from tasks.at_once import on_all, wait_for
-from tasks.clients.ssh import Job, JobResult, SshNode, run_job, stop_job
+from tasks.clients.ssh.jobs import Job, JobResult, run_job, stop_job
+from tasks.clients.ssh.node import SshNode
 from tasks.cluster import open_cluster
-from tasks.errors import CommandFailed, NotYet
+from tasks.core.at_once import on_all, wait_for
+from tasks.core.errors import CommandFailed, NotYet
 from tests.e2e.site import LabSite, meanwhile
 from tests.lab.machine import Machine
 from tests.servers.binaries import ROOT
@@ -29,7 +30,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
 from tasks.cluster import open_cluster
-from tasks.at_once import wait_for
+from tasks.core.at_once import wait_for
 from tasks.clients.ssh import Job, run_job
 print(run_job(open_cluster(sys.argv[1]).node(sys.argv[2]), Job(sys.argv[3], sys.argv[4], timedelta(minutes=5))).output)
 """

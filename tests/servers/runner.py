@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from tasks.runbook import Run
+from tasks.run.runbook import Run
 
 
 def main(runbook: str, parameters: str, die: str = "") -> None:

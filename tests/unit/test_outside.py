@@ -15,21 +15,26 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tasks.ca_rotation.models import Half
+from tasks.ca_rotation.probes import api as ca_api
+from tasks.cert_rotation.probes import serving_requests
 from tasks.clients.kube import Answer, KubeClient, KubeServer, KubeUser
 from tasks.clients.prometheus import values_of
-from tasks.errors import NotYet, Refused, RunbookError
-from tasks.health import find_services
-from tasks.leases import parse_lease
-from tasks.models.ca_rotation import Half
-from tasks.models.outside import name_of
-from tasks.policy.evictions import judge_eviction
-from tasks.policy.gates import what_condition_says
-from tasks.probes import api_facts, ca_api, control_plane, controllers, serving_requests, static_pods
-from tasks.probes.kubeconfig import parse_kubeconfig
-from tasks.probes.manifests import shape_of
-from tasks.probes.pods import parse_attachment, parse_budget, parse_pod, parse_volume
-from tasks.probes.recovery import parse_pulse
-from tasks.reports import find_report
+from tasks.control_plane.probes import look as control_plane
+from tasks.control_plane.probes import manifests as static_pods
+from tasks.core.errors import NotYet, Refused, RunbookError
+from tasks.core.models.outside import name_of
+from tasks.core.probes.kubeconfig import parse_kubeconfig
+from tasks.drain.policy.evictions import judge_eviction
+from tasks.node_work.policy.gates import what_condition_says
+from tasks.node_work.probes import controllers
+from tasks.node_work.proof import find_services
+from tasks.nodes.probes import api_facts
+from tasks.nodes.probes.pods import parse_attachment, parse_budget, parse_pod, parse_volume
+from tasks.restore.probes.recovery import parse_pulse
+from tasks.run.leases import parse_lease
+from tasks.run.reports import find_report
+from tasks.upgrade.probes.manifests import shape_of
 
 REMOVED = object()
 OTHERS: tuple[object, ...] = (REMOVED, None, 0, -1, 1.5, True, "", "x", [], [None], ["x"], {}, {"a": None}, {"name": 7})

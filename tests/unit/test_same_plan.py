@@ -8,43 +8,42 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.models.ca_rotation import CaRotationOptions, Stage, State
-from tasks.models.cluster import CertificateRules, MaintenanceRules, UpgradeRules
-from tasks.models.controllers import COMPONENTS, Controllers, Instance, Leader
-from tasks.models.drain import DrainForecast, Treatment, Verdict
-from tasks.models.issue import IssueFacts
-from tasks.models.maintenance import Worth
-from tasks.models.node_service import RebootOptions, Request
-from tasks.models.patch import PatchOptions
-from tasks.models.plan import Plan
-from tasks.models.records import OpenRecord, OpenRecords, RecordKind
-from tasks.models.restore import ControlPlaneFacts
-from tasks.models.rotation import ProofsNow, RotationOptions
-from tasks.models.symptoms import Symptom
-from tasks.models.upgrade import UpgradeOptions
-from tasks.policy.approval import covered, digest_of
-from tasks.policy.ca_rotation import plan_ca_rotation
-from tasks.policy.issue import plan_issue
-from tasks.policy.maintenance import plan_maintenance
-from tasks.policy.node_service import plan_drain, plan_reboot, plan_uncordon
-from tasks.policy.patch import plan_patch
-from tasks.policy.records import mind_records
-from tasks.policy.restore import plan_restore
-from tasks.policy.rotation import plan_rotation
-from tasks.policy.upgrade import plan_upgrade
-from tests.unit import (
-    ca_facts,
-    certificate_facts,
-    etcd_facts,
-    patch_facts,
-    test_issue,
-    test_node_service,
-    test_restore,
-    test_rotation,
-    upgrade_facts,
-)
-from tests.unit.test_leaves import STACKED
-from tests.unit.test_serving_requests import GOOD
+from tasks.ca_rotation.models import CaRotationOptions, Stage
+from tasks.ca_rotation.policy.plan import plan_ca_rotation
+from tasks.cert_rotation.models.rotation import ProofsNow, RotationOptions
+from tasks.cert_rotation.policy.plan import plan_rotation
+from tasks.certificate_issue.models import IssueFacts
+from tasks.certificate_issue.policy.plan import plan_issue
+from tasks.certificates.models.authorities import State
+from tasks.core.models.plan import Plan
+from tasks.core.models.profile import CertificateRules, MaintenanceRules, UpgradeRules
+from tasks.drain.models import DrainForecast, Treatment, Verdict
+from tasks.etcd.models import Worth
+from tasks.etcd.policy.maintenance import plan_maintenance
+from tasks.node_service.models import RebootOptions, Request
+from tasks.node_service.policy.plan import plan_drain, plan_reboot, plan_uncordon
+from tasks.node_work.models.controllers import COMPONENTS, Controllers, Instance, Leader
+from tasks.node_work.models.health import Symptom
+from tasks.os_patch.models import PatchOptions
+from tasks.os_patch.policy.plan import plan_patch
+from tasks.restore.models import ControlPlaneFacts
+from tasks.restore.policy.plan import plan_restore
+from tasks.run.models.records import OpenRecord, OpenRecords, RecordKind
+from tasks.run.policy.approval import covered, digest_of
+from tasks.run.policy.records import mind_records
+from tasks.upgrade.models.upgrade import UpgradeOptions
+from tasks.upgrade.policy.plan import plan_upgrade
+from tests.facts import ca as ca_facts
+from tests.facts import certificates as certificate_facts
+from tests.facts import etcd as etcd_facts
+from tests.facts import patch as patch_facts
+from tests.facts import upgrade as upgrade_facts
+from tests.unit.cert_rotation import test_plan as test_rotation
+from tests.unit.cert_rotation.test_serving_requests import GOOD
+from tests.unit.certificate_issue import test_plan as test_issue
+from tests.unit.certificate_issue.test_leaves import STACKED
+from tests.unit.node_service import test_plan as test_node_service
+from tests.unit.restore import test_plan as test_restore
 
 minutes = st.integers(0, 90).map(lambda number: timedelta(minutes=number))
 locks = st.one_of(st.just(""), st.integers().map(lambda number: f"apt-get (process {number})"))

@@ -15,7 +15,7 @@ import paramiko
 from tasks.clients.ssh.failures import QUOTED_CHARACTERS
 from tasks.clients.ssh.target import SshLimits, SshTarget
 from tasks.clients.ssh.transport import WINDOW, Transport
-from tasks.errors import CommandFailed, NotYet, Refused
+from tasks.core.errors import CommandFailed, NotYet, Refused
 
 log = logging.getLogger("kube_runbooks.ssh")
 

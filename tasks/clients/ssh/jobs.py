@@ -16,9 +16,9 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from tasks.clients.ssh.node import SshNode
-from tasks.errors import CommandFailed, NotYet
-from tasks.models.base import Model, UtcTime
-from tasks.models.folders import JOBS
+from tasks.core.errors import CommandFailed, NotYet
+from tasks.core.models.base import Model, UtcTime
+from tasks.core.models.folders import JOBS
 
 log = logging.getLogger("kube_runbooks.ssh")
 

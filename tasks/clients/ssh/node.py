@@ -22,7 +22,7 @@ from tasks.clients.ssh.target import SshLimits, SshTarget
 from tasks.clients.ssh.transport import WINDOW, OpenedGateway, Transport
 from tasks.clients.ssh.trust import changed_host_key, private_key, strict_client
 from tasks.clients.ssh.tunnel import Tunnel
-from tasks.errors import NotYet, Refused, RunbookError
+from tasks.core.errors import NotYet, Refused, RunbookError
 
 log = logging.getLogger("kube_runbooks.ssh")
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from pydantic import Field, SecretStr
 
-from tasks.models.base import Duration, Model
-from tasks.models.cluster import HostName, Port
+from tasks.core.models.base import Duration, Model
+from tasks.core.models.profile import HostName, Port
 
 SSH_PORT = 22
 """The port that known_hosts does not write down."""

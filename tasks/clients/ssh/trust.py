@@ -13,7 +13,7 @@ from paramiko.hostkeys import InvalidHostKey
 
 from tasks.clients.ssh.failures import QUOTED_CHARACTERS, words_of
 from tasks.clients.ssh.target import SshTarget
-from tasks.errors import Refused
+from tasks.core.errors import Refused
 
 
 def strict_client(target: SshTarget, via: str | None) -> paramiko.SSHClient:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Protocol
 
 from tasks.clients.ssh.transport import WINDOW
-from tasks.errors import Refused, RunbookError
+from tasks.core.errors import Refused, RunbookError
 
 log = logging.getLogger("kube_runbooks.ssh")
 

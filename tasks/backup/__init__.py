@@ -1,0 +1,1 @@
+"""A backup of etcd: taken, verified, kept, proven by a drill."""

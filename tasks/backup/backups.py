@@ -1,0 +1,232 @@
+"""Backups of etcd in the store: found, made by writing their manifest, kept by rules, and swept up after."""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import TypeVar
+
+from prefect import task
+
+from tasks import __version__
+from tasks.backup.models.backups import Backup, BackupId, BackupProof, Drill, Freshness, Pki, ReadBack, Snapshot, Swept
+from tasks.backup.policy.freshness import (
+    pick_backup,
+    split_by_clock,
+    what_is_not_of_this_run,
+    what_is_too_old,
+    young_enough,
+)
+from tasks.backup.policy.retention import decide_retention
+from tasks.backup.store import BackupStore, backups_of
+from tasks.clients.objectstore import ObjectStore, StoredObject, UnfinishedUpload
+from tasks.cluster import open_cluster
+from tasks.core.errors import NotYet, Refused, RunbookError
+from tasks.core.logs import log_about
+from tasks.core.models.plan import Skip
+from tasks.core.models.report import Report
+from tasks.core.models.retention import Kept, Removed, Retention, RetentionDecision, StoredBackup
+from tasks.core.retries import ACT, OBSERVE
+
+F = TypeVar("F", UnfinishedUpload, StoredObject)
+
+
+@task(**OBSERVE, task_run_name="check-store-{cluster}")
+def check_store(cluster: str) -> None:
+    """Proves that the bucket is there, in its region, and open to us, before a byte is read from etcd."""
+    open_cluster(cluster).store.check()
+
+
+@task(**ACT, task_run_name="sweep-leftovers-{cluster}")
+def sweep_leftovers(cluster: str, run_id: str) -> Swept:
+    """Removes what an interrupted run left: this run's own at once, others' when they are older than the profile says.
+
+    Leftovers are unfinished uploads, and data without a manifest; neither was ever visible as a backup.
+    What the store does not let go, an object under Object Lock for example, is left, logged and returned with the reason:
+    it costs money, and it is no reason to make no backup.
+    """
+    handle = open_cluster(cluster)
+    now, age = datetime.now(UTC), handle.profile.backup.stale_upload_age
+
+    def is_stale(backup: BackupId, since: datetime) -> bool:
+        return backup.run == run_id or now - since > age
+
+    uploads, no_uploads = _swept(
+        "unfinished uploads", lambda: backups_of(handle).stale_uploads(is_stale), handle.store.abort
+    )
+    data, no_data = _swept(
+        "data without a manifest",
+        lambda: backups_of(handle).stale_data(is_stale),
+        partial(_delete_unlocked, handle.store),
+    )
+    for skip in (left := (*no_uploads, *no_data)):
+        log_about(cluster).warning("left in the store: %s: %s", skip.subject, skip.reason)
+    return Swept(uploads=uploads, objects=data, left=left)
+
+
+def _swept(
+    what: str, find: Callable[[], Sequence[F]], remove: Callable[[F], None]
+) -> tuple[tuple[str, ...], list[Skip]]:
+    """Keys that were removed, and what was left with the reason."""
+    removed, left = [], []
+    try:
+        found = find()
+    except RunbookError as error:
+        return (), [Skip(subject=what, reason=f"the store does not list them: {error.problem}")]
+    for one in found:
+        try:
+            remove(one)
+        except RunbookError as error:
+            left.append(Skip(subject=one.key, reason=error.problem))
+        else:
+            removed.append(one.key)
+    return tuple(removed), left
+
+
+def _delete_unlocked(store: ObjectStore, found: StoredObject) -> None:
+    """A locked object is left in sight: in a versioned bucket the store would hide it behind a delete marker."""
+    until = store.locked_until(found.key)
+    if until and until > datetime.now(UTC):
+        raise Refused(f"it is locked until {until.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}")
+    store.delete(found.key)
+
+
+@task(**OBSERVE, task_run_name="backup-of-this-run-{cluster}")
+def backup_of_this_run(cluster: str, run_id: str) -> Backup | None:
+    """What an earlier attempt of this run finished, manifest and all: then there is nothing to do again."""
+    backups = backups_of(open_cluster(cluster))
+    mine = [found for found in backups.known() if found.run == run_id]
+    made = (backups.read(found) for found in reversed(mine))
+    return next((backup for backup in made if backup.flow_run == run_id), None)
+
+
+@task(**ACT, task_run_name="write-manifest-{cluster}")
+def write_manifest(  # noqa: PLR0913 - one for each thing that was proven
+    cluster: str, snapshot: Snapshot, proof: ReadBack, drill: Drill | None, pki: Pki | None, *, run_id: str
+) -> Backup:
+    """Makes the verified snapshot a backup: the last object to be written, under a key that nobody else has."""
+    manifest = Backup(
+        id=str(snapshot.backup_id),
+        cluster=cluster,
+        snapshot=snapshot,
+        read_back=proof,
+        drill=drill,
+        pki=pki,
+        tool=f"kube-runbooks {__version__}",
+        flow_run=run_id,
+        written_at=datetime.now(UTC),
+    )
+    return backups_of(open_cluster(cluster)).write(snapshot.backup_id, manifest)
+
+
+@task(**OBSERVE, task_run_name="find-backup-{cluster}")
+def find_backup(cluster: str, backup: str = "latest") -> Backup:
+    """The manifest of a backup by id, or of the newest; `Refused` when there is none, or it is another cluster's."""
+    return backups_of(open_cluster(cluster)).pick(backup)
+
+
+@task(**OBSERVE, task_run_name="recent-backup-{cluster}")
+def recent_backup(cluster: str, younger_than: timedelta) -> Backup | None:
+    """The newest verified backup of this cluster, if it is young enough to be the way back from a risky act."""
+    backups = backups_of(open_cluster(cluster))
+    newest = young_enough(backups.known(), now=datetime.now(UTC), younger_than=younger_than)
+    return backups.read(newest) if newest else None
+
+
+@task(**OBSERVE, task_run_name="prove-backup-{cluster}")
+def prove_backup(cluster: str, backup: str, report: Report) -> BackupProof:
+    """Proves from the store that a backup is the work of the run that reports it; `Refused` when it is another run's.
+
+    Raises `NotYet` when its data is not there, or has another size than the manifest says.
+    """
+    backups = backups_of(open_cluster(cluster))
+    manifest = backups.read(BackupId.model_validate(backup))
+    if wrong := what_is_not_of_this_run(
+        manifest, run_id=report.run_id, attempt=report.attempt, began=report.started_at
+    ):
+        raise Refused(wrong, hint="no backup was made: start etcd_backup_to_s3 again")
+    if wrong := backups.problem_of_data(manifest):
+        raise NotYet(wrong, hint="find out who deletes below store.prefix, then start etcd_backup_to_s3 again")
+    return BackupProof(
+        backup=manifest.id,
+        flow_run=manifest.flow_run,
+        taken_at=manifest.snapshot.taken_at,
+        run_began_at=report.started_at,
+    )
+
+
+@task(**OBSERVE, task_run_name="check-freshness-{cluster}")
+def check_freshness(cluster: str) -> Freshness:
+    """The newest backup; `Refused` when it is older than the profile's recovery point objective, or not whole.
+
+    A backup from the future is not counted, and is named: nobody knows how old it is.
+    """
+    handle, now = open_cluster(cluster), datetime.now(UTC)
+    known, rpo = backups_of(handle).known(), handle.profile.backup.rpo
+    newest, (_, not_counted) = pick_backup(known, "latest", now=now), split_by_clock(known, now=now)
+    for skip in not_counted:
+        log_about(cluster).warning("%s is not counted: %s", skip.subject, skip.reason)
+    if wrong := what_is_too_old(newest.taken_at, now=now, rpo=rpo, not_counted=not_counted):
+        raise Refused(wrong, hint="run etcd_backup_to_s3 now, and find out why its schedule did not")
+    if wrong := backups_of(handle).problem_of_data(backups_of(handle).read(newest)):
+        raise Refused(f"the newest backup, {newest}, is not whole: {wrong}", hint="run etcd_backup_to_s3 now")
+    return Freshness(newest=newest, age=max(now - newest.taken_at, timedelta(0)), rpo=rpo, not_counted=not_counted)
+
+
+@task(**ACT, task_run_name="apply-retention-{cluster}")
+def apply_retention(cluster: str, newest: str, rules: Retention | None = None) -> RetentionDecision:
+    """Removes the backups that no rule wants any more; `rules` default to the profile's.
+
+    Raises `NotYet` when `newest`, which was just written, is not in the listing: then the listing is not complete.
+    """
+    handle = open_cluster(cluster)
+    known = backups_of(handle).known()
+    if newest not in {str(found) for found in known}:
+        raise NotYet(f"the store does not list backup {newest} yet: nothing is removed", hint="it is tried again")
+    rules, zone = rules or handle.profile.backup.retention, handle.profile.backup.time_zone
+    decision = _decide(backups_of(handle), known, rules, zone)
+    done = {removed.id: _remove(backups_of(handle), removed) for removed in decision.removed}
+    stayed = [kept for kept in done.values() if isinstance(kept, Kept)]
+    return RetentionDecision(
+        kept=tuple(sorted((*decision.kept, *stayed), key=lambda kept: kept.id, reverse=True)),
+        removed=tuple(removed for removed in decision.removed if not isinstance(done[removed.id], Kept)),
+        left=tuple(skip for left in done.values() if not isinstance(left, Kept) for skip in left),
+    )
+
+
+def _decide(backups: BackupStore, known: list[BackupId], rules: Retention, time_zone: str) -> RetentionDecision:
+    """Decides, asks for the locks of what would go, and decides again: a locked backup stays and takes nobody's place."""
+    now = datetime.now(UTC)
+    stored = [StoredBackup(id=str(one), taken_at=one.taken_at, verified=True) for one in known]
+    going = {removed.id for removed in decide_retention(stored, rules, now=now, time_zone=time_zone).removed}
+    asked = [_with_lock(backups, one) if one.id in going else one for one in stored]
+    return decide_retention(asked, rules, now=now, time_zone=time_zone)
+
+
+def _with_lock(backups: BackupStore, stored: StoredBackup) -> StoredBackup:
+    """Until when it is locked; a store that does not tell is no reason to end the run, the backup stays."""
+    try:
+        until = backups.locked_until(BackupId.model_validate(stored.id))
+    except RunbookError as error:
+        return stored.model_copy(update={"lock_unknown": error.problem})
+    return stored.model_copy(update={"locked_until": until})
+
+
+def _remove(backups: BackupStore, removed: Removed) -> Kept | tuple[Skip, ...]:
+    """Deletes a backup; one that the store does not delete is kept, and said so. Returned is what is left of one that went."""
+    log = log_about(backups.cluster)
+    try:
+        left = backups.remove(BackupId.model_validate(removed.id))
+    except RunbookError as error:
+        log.warning("backup %s stays: %s", removed.id, error)
+        refuses = "refuses to delete it" if isinstance(error, Refused) else "did not delete it now"
+        return Kept(id=removed.id, reasons=(f"the store {refuses}: {error.problem}",))
+    log.info("backup %s removed: %s", removed.id, removed.reason)
+    for skip in left:
+        log.warning("left in the store: %s: %s", skip.subject, skip.reason)
+    return left
+
+
+def place_of_backup(cluster: str, backup: str) -> str:
+    """Where a backup is, as `s3://bucket/folder/`."""
+    store = backups_of(open_cluster(cluster))
+    return store.store.uri(f"{store.prefix}{backup}/")

@@ -1,0 +1,155 @@
+"""Snapshots by the node itself: no byte of them passes the worker, and no key of the store comes to the node."""
+
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+
+from tasks.backup.models.backups import BackupId, BackupPlan, Snapshot
+from tasks.backup.policy.snapshots import what_is_implausible
+from tasks.backup.probes.etcd_tools import find_tools, no_tools
+from tasks.backup.probes.node_snapshot import (
+    NodeSnapshot,
+    check_node,
+    input_of,
+    parse_read_back,
+    parse_snapshot,
+    parts_for,
+    read_back_script,
+    snapshot_script,
+    what_is_missing,
+)
+from tasks.backup.sources import Source, origin_of
+from tasks.backup.store import backups_of
+from tasks.clients.objectstore import UnfinishedUpload
+from tasks.clients.ssh.jobs import Job, run_job, stop_job
+from tasks.clients.ssh.node import SshNode
+from tasks.cluster import Cluster
+from tasks.control_plane.probes.manifests import ETCD_MANIFEST, image_of
+from tasks.core.errors import NotYet, Refused, RunbookError
+from tasks.core.logs import log_about
+from tasks.core.models.etcd import KeySpaceHash, MemberStatus
+from tasks.core.models.profile import Route
+
+LIMIT = timedelta(hours=2)
+"""For the job, and for the addresses it uploads to; 8 GB over 100 Mbit/s take a quarter of an hour."""
+
+GENTLE = 10
+"""Its niceness: the node has an etcd to run."""
+
+CALL = timedelta(seconds=60)
+
+
+def snapshot_by_node(handle: Cluster, plan: BackupPlan, source: Source, run_id: str) -> Snapshot:
+    """The node takes a snapshot of its member, checks and compresses it, and uploads it by presigned addresses.
+
+    Its temporary file goes with the job, however that ends. An attempt that was cut off is stopped before a new one.
+    """
+    member, status, node = source.member, source.status, _node_of(handle, source.member.node)
+    _check(node, status.db_size)
+    stop_job(node, f"backup-{run_id}-*")
+    tools = etcd_tools(node, ".".join(status.version.split(".")[:2]))
+    revision, taken_at = source.client.revision(), datetime.now(UTC).replace(microsecond=0)
+    backup_id = BackupId(taken_at=taken_at, revision=revision, run=run_id)
+    key = backups_of(handle).data_key(backup_id)
+    name = f"backup-{run_id}-{taken_at:%Y%m%dt%H%M%Sz}"
+    script = snapshot_script(name, tools, handle.on_node(member.endpoint), revision)
+    upload = handle.store.start_upload(key)
+    try:
+        urls = handle.store.part_urls(upload, parts_for(status.db_size), LIMIT)
+        job = Job(name, script, LIMIT, nice=GENTLE)
+        done = run_job(node, job, stdin=input_of(urls, store_ca(handle)))
+        found = parse_snapshot(node.name, done.output)
+        _check_size(found, member.label, status)
+        handle.store.complete(upload, found.etags)
+    except BaseException:
+        _give_up(handle, node, name, upload)
+        raise
+    took = datetime.now(UTC) - taken_at
+    log_about(node.name).info(
+        "uploaded %d bytes as %d in %s to %s", found.plain.size, found.stored.size, took, handle.store.uri(key)
+    )
+    return Snapshot(
+        backup_id=backup_id,
+        key=key,
+        cluster_id=plan.cluster_id,
+        member=member.name,
+        member_id=member.id,
+        route=Route.NODE,
+        node=member.node,
+        etcd_version=status.version,
+        storage_version=found.storage_version or status.storage_version,
+        revision=revision,
+        newest_revision=found.newest_revision,
+        key_count=found.key_count,
+        live_hash=_live_hash(found, revision),
+        origin=origin_of(source),
+        plain=found.plain,
+        stored=found.stored,
+        taken_at=taken_at,
+        took=took,
+    )
+
+
+def read_back_by_node(handle: Cluster, snapshot: Snapshot) -> None:
+    """The node reads the stored object whole; `Refused` with both digests unless it is what was sent."""
+    node = _node_of(handle, snapshot.node)
+    name = f"read-{snapshot.backup_id.run}-{datetime.now(UTC):%Y%m%dt%H%M%Sz}"
+    url = handle.store.url(snapshot.key, LIMIT)
+    job = Job(name, read_back_script(name), LIMIT, nice=GENTLE)
+    done = run_job(node, job, stdin=input_of([url], store_ca(handle)))
+    if (read := parse_read_back(node.name, done.output)) != (snapshot.stored, snapshot.plain):
+        raise Refused(
+            f"{handle.store.uri(snapshot.key)} is corrupt: sent were {snapshot.stored} of {snapshot.plain}, "
+            f"{node.name} read {read[0]} of {read[1]}",
+            hint="the store changed or lost bytes: do not trust its disks; this is not a backup",
+        )
+
+
+def etcd_tools(node: SshNode, minor: str) -> str:
+    """The folder on a node with etcdctl and etcdutl of a minor version; `Refused` when it has none."""
+    manifest = node.run(f"cat {ETCD_MANIFEST} || true", timeout=CALL, sudo=True).stdout.decode()
+    return find_etcd_tools(node, minor, image_of(manifest))
+
+
+def find_etcd_tools(node: SshNode, minor: str, image: str) -> str:
+    """The same, where the member's image is known already."""
+    found = node.run(find_tools(minor, image), timeout=CALL, sudo=True, check=False)
+    if found.status == 0:
+        return found.stdout.decode().strip()
+    raise no_tools(node.name, minor, image, found.status, found.stderr)
+
+
+def _check(node: SshNode, database_bytes: int) -> None:
+    found = node.run(check_node(), timeout=CALL, sudo=True).stdout
+    if wrong := what_is_missing(node.name, found, database_bytes):
+        raise Refused("; ".join(wrong), hint="install or free it there, or use route tunnel or direct")
+
+
+def _check_size(found: NodeSnapshot, member: str, status: MemberStatus) -> None:
+    if wrong := what_is_implausible(found.plain.size, status):
+        raise NotYet(f"{member}: {wrong}", hint="look at the member; the snapshot is taken again")
+
+
+def _give_up(handle: Cluster, node: SshNode, job: str, upload: UnfinishedUpload) -> None:
+    """Nothing is left behind on the node or in the store, as far as they can be reached now; the rest is swept later."""
+    for leave in (partial(stop_job, node, job), partial(handle.store.abort, upload)):
+        try:
+            leave()
+        except RunbookError as error:
+            log_about(node.name).warning("left behind for now: %s", error)
+
+
+def _live_hash(found: NodeSnapshot, revision: int) -> KeySpaceHash:
+    return KeySpaceHash(hash=found.hash, revision=revision, compact_revision=max(found.compact_revision, 0))
+
+
+def _node_of(handle: Cluster, name: str | None) -> SshNode:
+    if name is None:
+        raise Refused("etcd.endpoints: the member has no node", hint="name its node, or use the direct route")
+    return handle.node(name)
+
+
+def store_ca(handle: Cluster) -> bytes:
+    """For nodes that talk to the store; empty when their own CAs do."""
+    path = handle.profile.store.ca
+    return Path(path).read_bytes() if path else b""

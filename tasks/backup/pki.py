@@ -1,0 +1,168 @@
+"""The control plane's key material: read over SSH into memory, encrypted there, and only then stored beside the snapshot."""
+
+import hashlib
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from functools import partial
+
+from prefect import task
+
+from tasks.backup.archive import pack, seal
+from tasks.backup.models.backups import Backup, BackupId, Digest, Pki
+from tasks.backup.models.pki import API_SERVER, CLUSTER_CONFIGURATION, ETCD, SHARED, NodeFile, PkiIndex, PkiSource
+from tasks.backup.policy.pki import NodeAnswer, choose_node, nodes_to_ask, what_is_wrong_with_seal
+from tasks.backup.probes.pki import (
+    cluster_configuration,
+    files_at,
+    files_below,
+    files_named_by,
+    parse_cluster_configuration,
+    parse_files,
+)
+from tasks.backup.store import backups_of
+from tasks.clients.objectstore import ObjectStore
+from tasks.clients.ssh.node import SshNode
+from tasks.cluster import Cluster, open_cluster
+from tasks.core.at_once import on_all
+from tasks.core.errors import CommandFailed, NotYet, Refused, RunbookError
+from tasks.core.logs import log_about
+from tasks.core.models.plan import Caution
+from tasks.core.redaction import remember_secrets_of
+from tasks.core.retries import ACT, OBSERVE
+
+CALL = timedelta(seconds=30)
+"""For each question to a node; kubectl's own limit is half of it."""
+
+
+@task(**OBSERVE, task_run_name="check-pki-{cluster}")
+def check_pki(cluster: str) -> PkiSource:
+    """Proves that the profile has recipients and that a control plane node has its keys for us, before all else."""
+    handle = open_cluster(cluster)
+    return choose_node(_observe(handle))
+
+
+@task(**ACT, task_run_name="keep-pki-{cluster}")
+def keep_pki(cluster: str, backup_id: BackupId) -> Pki:
+    """Puts the key material beside the snapshot, encrypted for the profile's recipients, and reads it back.
+
+    The nodes are looked at again. Nothing of it is ever on the worker's disk, and no content leaves this module.
+    """
+    handle, read_at = open_cluster(cluster), datetime.now(UTC).replace(microsecond=0)
+    recipients, key = handle.profile.backup.recipients, backups_of(handle).pki_key(backup_id)
+    source, files, contents = _gather(handle)
+    for caution in source.cautions:
+        log_about(caution.subject).warning("%s (%s)", caution.problem, caution.next_step)
+    index = PkiIndex(cluster=cluster, read_at=read_at, files=files, **dict(source))
+    packed = pack({"index.json": index.model_dump_json(indent=2).encode(), **contents}, read_at)
+    stored = _store(handle, key, seal(packed, recipients), recipients)
+    log_about(source.node).info(
+        "key material: %d files in %s, for %d recipients", len(files), handle.store.uri(key), len(recipients)
+    )
+    return Pki(
+        key=key,
+        stored=stored,
+        paths=tuple(contents),
+        recipients=recipients,
+        read_at=read_at,
+        took=datetime.now(UTC) - read_at,
+        **dict(source),
+    )
+
+
+@task(**ACT, task_run_name="read-pki-back-{cluster}")
+def read_pki_back(cluster: str, backup: Backup) -> Digest | None:
+    """Proves that a backup's key material, if it has any, is stored as it was sent, for the recipients of then."""
+    if (kept := backup.pki) is None:
+        return None
+    _refuse_unless_kept(open_cluster(cluster).store, kept.key, kept.stored, kept.recipients)
+    return kept.stored
+
+
+def _observe(handle: Cluster) -> list[NodeAnswer]:
+    """What the nodes that run etcd have of it; all others are asked only if none of those is a control plane node."""
+    answers: list[NodeAnswer] = []
+    for nodes in nodes_to_ask(handle.profile):
+        if nodes and not any(answer.is_control_plane for answer in answers):
+            answers += on_all(partial(_ask, handle), nodes)
+    return answers
+
+
+def _ask(handle: Cluster, name: str) -> NodeAnswer:
+    folder = handle.profile.kubeadm.folder
+    try:
+        node = handle.node(name)
+        answer = NodeAnswer(name, folder, files=_described_by(node, files_below(folder, SHARED)))
+        if not answer.is_control_plane:
+            return answer
+        manifest = node.read_file(folder / API_SERVER, sudo=True).decode(errors="replace")
+        named = files_named_by(name, manifest, external_etcd=not answer.sum_of(ETCD))
+        known = {file.path for file in answer.files}
+        paths = [each.path for each in named if each.path not in known]
+        more = _described_by(node, files_at(paths)) if paths else ()
+        return NodeAnswer(name, folder, files=(*answer.files, *more), named=named)
+    except RunbookError as error:
+        return NodeAnswer(name, folder, failed=error)
+
+
+def _described_by(node: SshNode, command: str) -> tuple[NodeFile, ...]:
+    output = node.run(command, timeout=CALL, sudo=True, check=False)
+    return parse_files(node.name, output.stdout, output.stderr)
+
+
+def _gather(handle: Cluster) -> tuple[PkiSource, tuple[NodeFile, ...], dict[str, bytes]]:
+    """From which node, which files, and what is in them by path."""
+    answers = _observe(handle)
+    source = choose_node(answers)
+    node = handle.node(source.node)
+    files = next(answer.files for answer in answers if answer.node == source.node)
+    contents = {file.path: _read(node, file) for file in files}
+    try:
+        configuration = _cluster_configuration(handle, node)
+    except CommandFailed as error:
+        caution = Caution(
+            subject=node.name,
+            problem=f"kubeadm's configuration is not in the backup: {error.problem}",
+            next_step="run the backup again when the API server answers; etcd's snapshot has it, too",
+        )
+        return source.model_copy(update={"cautions": (*source.cautions, caution)}), files, contents
+    about = NodeFile(path=CLUSTER_CONFIGURATION, sha256=_digest(configuration).sha256, mode="600", owner="root:root")
+    return source, (*files, about), contents | {CLUSTER_CONFIGURATION: configuration}
+
+
+def _read(node: SshNode, file: NodeFile) -> bytes:
+    """A file's content, which is masked in logs from now on if it is a key."""
+    content = node.read_file(file.path, sudo=True)
+    remember_secrets_of(content.decode(errors="replace"))
+    if _digest(content).sha256 != file.sha256:
+        raise NotYet(f"{node.name}: {file.path} changed while it was read", hint="it is read again")
+    return content
+
+
+def _cluster_configuration(handle: Cluster, node: SshNode) -> bytes:
+    """kubeadm's own configuration; CommandFailed when the API server, which has it, does not answer."""
+    output = node.run(cluster_configuration(handle.profile.kubeadm.folder), timeout=CALL, sudo=True, check=False)
+    return parse_cluster_configuration(node.name, output.status, output.stdout, output.stderr)
+
+
+def _store(handle: Cluster, key: str, sealed: bytes, recipients: Sequence[str]) -> Digest:
+    """Stores it, over what an earlier try has left there, and reads it back."""
+    handle.store.upload(key, iter((sealed,)))
+    sent = _digest(sealed)
+    _refuse_unless_kept(handle.store, key, sent, recipients)
+    return sent
+
+
+def _refuse_unless_kept(store: ObjectStore, key: str, sent: Digest, recipients: Sequence[str]) -> None:
+    stored = b"".join(store.read(key))
+    if (read := _digest(stored)) != sent:
+        raise Refused(
+            f"{store.uri(key)} is corrupt: stored were {sent.size} bytes with sha256 {sent.sha256}, "
+            f"read back were {read.size} bytes with sha256 {read.sha256}",
+            hint="the store changed or lost bytes: do not trust its disks; this is not a backup",
+        )
+    if wrong := what_is_wrong_with_seal(stored, recipients):
+        raise Refused(f"{store.uri(key)}: {wrong}", hint="take a new backup with pki=true")
+
+
+def _digest(content: bytes) -> Digest:
+    return Digest(size=len(content), sha256=hashlib.sha256(content).hexdigest())

@@ -1,0 +1,98 @@
+"""Which backup is meant by a name, whether the newest one is young enough, and whether a backup is of the run that reports it."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from tasks.backup.models.backups import Backup, BackupId
+from tasks.core.errors import Refused
+from tasks.core.models.plan import Skip
+
+SHOWN = 5
+"""Ids that an error lists; the newest are what people look for."""
+
+CLOCK_TOLERANCE = timedelta(minutes=5)
+"""How far the clocks of two workers may differ. A backup whose time is further in the future has a wrong time, so nobody
+knows how old it is: it is never the latest, and proves nothing about the recovery point objective."""
+
+
+def split_by_clock(known: Sequence[BackupId], *, now: datetime) -> tuple[list[BackupId], tuple[Skip, ...]]:
+    """The backups whose time can be true, newest first; and those from the future, each with the reason."""
+    newest_first = sorted(known, key=str, reverse=True)
+    counted = [backup for backup in newest_first if backup.taken_at - now <= CLOCK_TOLERANCE]
+    return counted, tuple(
+        Skip(subject=f"backup {backup}", reason=_from_the_future(backup.taken_at, now))
+        for backup in newest_first
+        if backup not in counted
+    )
+
+
+def _from_the_future(taken_at: datetime, now: datetime) -> str:
+    ahead = timedelta(seconds=int((taken_at - now).total_seconds()))
+    return f"its time {taken_at:%Y-%m-%dT%H:%M:%SZ} is {ahead} in the future: a worker's clock is or was wrong"
+
+
+def pick_backup(known: Sequence[BackupId], asked: str, *, now: datetime) -> BackupId:
+    """The backup that `asked` names, or the newest for `latest`; `Refused` when there is none.
+
+    A backup from the future is never the latest; by its id it can be had.
+    """
+    if not known:
+        raise Refused("the bucket has no backup of this cluster", hint="run etcd_backup_to_s3, or check store.prefix")
+    if asked == "latest":
+        return _latest(known, now)
+    for backup in known:
+        if str(backup) == asked:
+            return backup
+    newest_first = sorted(known, key=str, reverse=True)
+    shown = ", ".join(str(backup) for backup in newest_first[:SHOWN])
+    raise Refused(
+        f"backup {asked!r} does not exist",
+        hint=f"use latest, or one of the {len(known)} there are; the newest: {shown}",
+    )
+
+
+def _latest(known: Sequence[BackupId], now: datetime) -> BackupId:
+    counted, future = split_by_clock(known, now=now)
+    if not counted:
+        raise Refused(
+            f"every backup of this cluster is from the future: {_named(future)}",
+            hint="correct the clocks of the workers, then run etcd_backup_to_s3; one of these can be named by its id",
+        )
+    return counted[0]
+
+
+def young_enough(known: Sequence[BackupId], *, now: datetime, younger_than: timedelta) -> BackupId | None:
+    """The newest backup whose time can be true, if it is not older than that."""
+    counted, _ = split_by_clock(known, now=now)
+    return counted[0] if counted and now - counted[0].taken_at <= younger_than else None
+
+
+def what_is_too_old(newest: datetime, *, now: datetime, rpo: timedelta, not_counted: Sequence[Skip] = ()) -> str:
+    """Why the newest good backup breaks the recovery point objective; empty when it does not."""
+    age = now - newest
+    if age <= rpo:
+        return ""
+    told = f"the newest good backup is {age} old (taken {newest:%Y-%m-%dT%H:%M:%SZ}); the profile's backup.rpo is {rpo}"
+    return f"{told}; not counted: {_named(not_counted)}" if not_counted else told
+
+
+def _named(skips: Sequence[Skip]) -> str:
+    shown = [f"{skip.subject}: {skip.reason}" for skip in skips[:SHOWN]]
+    more = f"; and {len(skips) - SHOWN} more" if len(skips) > SHOWN else ""
+    return "; ".join(shown) + more
+
+
+def what_is_not_of_this_run(backup: Backup, *, run_id: str, attempt: int, began: datetime) -> str:
+    """Why a backup cannot be the work of this run; empty when it is.
+
+    The first attempt of a run has nothing to find: its backup was taken after it began, by the same worker's clock, which
+    may have been set back meanwhile. A later attempt may report what an earlier one made, perhaps by another worker's clock.
+    """
+    if backup.flow_run != run_id:
+        return f"backup {backup.id} was made by flow run {backup.flow_run}, and this is flow run {run_id}"
+    if attempt == 1 and backup.snapshot.taken_at < began.replace(microsecond=0) - CLOCK_TOLERANCE:
+        return (
+            f"backup {backup.id} was taken at {backup.snapshot.taken_at:%Y-%m-%dT%H:%M:%SZ}, "
+            f"before this run began at {began:%Y-%m-%dT%H:%M:%SZ}"
+        )
+    return ""

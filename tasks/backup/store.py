@@ -1,0 +1,156 @@
+"""Backups as they lie in the bucket: a folder each, data first, manifest last. No manifest, no backup."""
+
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+
+from pydantic import ValidationError
+
+from tasks.backup.models.backups import Backup, BackupId
+from tasks.backup.policy.freshness import pick_backup, split_by_clock
+from tasks.clients.objectstore import AlreadyThere, ObjectStore, StoredObject, UnfinishedUpload
+from tasks.cluster import Cluster
+from tasks.core.errors import Refused, RunbookError
+from tasks.core.models.plan import Skip
+
+log = logging.getLogger("kube_runbooks.backups")
+
+MANIFEST, DATA, PKI = "manifest.json", "snapshot.db.zst", "pki.tar.age"
+
+
+class BackupStore:
+    """The etcd backups of one cluster: `<prefix>/<cluster>/etcd/<id>/{snapshot.db.zst,pki.tar.age,manifest.json}`."""
+
+    def __init__(self, store: ObjectStore, cluster: str) -> None:
+        self.store = store
+        self.cluster = cluster
+        self.prefix = store.key(cluster, "etcd") + "/"
+
+    def data_key(self, backup: BackupId) -> str:
+        """Where the compressed snapshot of a backup is, or will be."""
+        return f"{self.prefix}{backup}/{DATA}"
+
+    def pki_key(self, backup: BackupId) -> str:
+        """Where the encrypted key material of a backup is, if it has any."""
+        return f"{self.prefix}{backup}/{PKI}"
+
+    def manifest_key(self, backup: BackupId) -> str:
+        """Where the manifest of a backup is, or will be."""
+        return f"{self.prefix}{backup}/{MANIFEST}"
+
+    def known(self) -> list[BackupId]:
+        """Every backup, that is every manifest, oldest first; an incomplete listing is an error."""
+        names = [found.key.removeprefix(self.prefix).split("/") for found in self.store.objects(self.prefix)]
+        ids = [BackupId.parse(name[0]) for name in names if name[1:] == [MANIFEST]]
+        return sorted((found for found in ids if found), key=str)
+
+    def read(self, backup: BackupId) -> Backup:
+        """The manifest of a backup; `Refused` when it is not there, not ours, or of another backup or cluster."""
+        place = self.store.uri(self.manifest_key(backup))
+        try:
+            manifest = Backup.model_validate_json(self.store.get(self.manifest_key(backup)))
+        except ValidationError as error:
+            fields = ", ".join(".".join(map(str, wrong["loc"])) or "not JSON" for wrong in error.errors())
+            raise Refused(
+                f"{place} is no manifest of ours: {fields}", hint="name another backup, or take a new one"
+            ) from None
+        if (manifest.id, manifest.cluster) != (str(backup), self.cluster):
+            raise Refused(
+                f"{place} is the manifest of backup {manifest.id} of cluster {manifest.cluster}",
+                hint="somebody moved it there: name another backup",
+            )
+        return manifest
+
+    def pick(self, asked: str) -> Backup:
+        """The manifest of the backup that `asked` names, or of the newest for `latest`; `Refused` when there is none."""
+        known, now = self.known(), datetime.now(UTC)
+        if asked == "latest":
+            for skip in split_by_clock(known, now=now)[1]:
+                log.warning("%s: %s is not taken for the latest: %s", self.cluster, skip.subject, skip.reason)
+        return self.read(pick_backup(known, asked, now=now))
+
+    def problem_of_data(self, backup: Backup) -> str:
+        """Why the data of a backup cannot be what its manifest says, by its sizes alone; empty when it can."""
+        wanted = {backup.snapshot.key: backup.snapshot.stored.size}
+        if backup.pki:
+            wanted[backup.pki.key] = backup.pki.stored.size
+        found = {key: self.store.size(key) for key in wanted}
+        return "; ".join(
+            f"{self.store.uri(key)} does not exist"
+            if found[key] is None
+            else f"{self.store.uri(key)} has {found[key]} bytes, the manifest says {size}"
+            for key, size in wanted.items()
+            if found[key] != size
+        )
+
+    def write(self, backup: BackupId, manifest: Backup) -> Backup:
+        """Writes the manifest, which makes the backup, and reads it back; `Refused` when there is another one."""
+        key, body = self.manifest_key(backup), manifest.model_dump_json(indent=2).encode()
+        with suppress(AlreadyThere):  # by a try of ours whose answer was lost, or by somebody else: compared below
+            self.store.put_new(key, body, "application/json")
+        written = self.read(backup)
+        if (written.snapshot, written.pki) != (manifest.snapshot, manifest.pki):
+            raise Refused(
+                f"{self.store.uri(self.manifest_key(backup))} is of another snapshot",
+                hint="look at what else writes there, then run the backup again",
+            )
+        return written
+
+    def locked_until(self, backup: BackupId) -> datetime | None:
+        """Until when Object Lock keeps a backup: the latest of its objects."""
+        locks = [self.store.locked_until(one.key) for one in self.store.objects(f"{self.prefix}{backup}/")]
+        return max((lock for lock in locks if lock), default=None)
+
+    def remove(self, backup: BackupId) -> tuple[Skip, ...]:
+        """Deletes a backup, manifest first: cut off in the middle, it leaves data that is no backup and is swept.
+
+        What was written last goes first, so a store that forbids by age forbids the manifest, and nothing has changed.
+        If it forbids the data only, the manifest is put back. `Refused` means that the backup is whole. Data that stays
+        although it is no backup any more is returned, with the store's reason.
+        """
+        manifest, stored = self.manifest_key(backup), self._keys_of(backup)
+        body = self.store.get(manifest) if manifest in stored else b""
+        self.store.delete(manifest)
+        data = [key for key in (self.pki_key(backup), self.data_key(backup)) if key in stored]
+        for number, key in enumerate(data):
+            try:
+                self.store.delete(key)
+            except RunbookError as error:
+                if isinstance(error, Refused) and number == 0 and self._put_back(manifest, body):
+                    raise
+                return tuple(Skip(subject=left, reason=error.problem) for left in data[number:])
+        return ()
+
+    def _put_back(self, manifest: str, body: bytes) -> bool:
+        """Is the manifest of a backup, whose data is all there, there again?"""
+        if body:
+            with suppress(RunbookError):
+                self.store.put_new(manifest, body, "application/json")
+                return True
+        return False
+
+    def _keys_of(self, backup: BackupId) -> set[str]:
+        return {found.key for found in self.store.objects(f"{self.prefix}{backup}/")}
+
+    def stale_uploads(self, is_stale: Callable[[BackupId, datetime], bool]) -> list[UnfinishedUpload]:
+        """Unfinished uploads of backups that are stale by id and age."""
+        found = self.store.unfinished_uploads(self.prefix)
+        return [one for one in found if self._is_stale(one.key, one.started_at, is_stale)]
+
+    def stale_data(self, is_stale: Callable[[BackupId, datetime], bool]) -> list[StoredObject]:
+        """Data without a manifest, of backups that are stale by id and age."""
+        objects = self.store.objects(self.prefix)
+        complete = {one.key.rpartition("/")[0] for one in objects if one.key.endswith(f"/{MANIFEST}")}
+        data = [one for one in objects if one.key.endswith((f"/{DATA}", f"/{PKI}"))]
+        orphans = [one for one in data if one.key.rpartition("/")[0] not in complete]
+        return [one for one in orphans if self._is_stale(one.key, one.modified_at, is_stale)]
+
+    def _is_stale(self, key: str, since: datetime, is_stale: Callable[[BackupId, datetime], bool]) -> bool:
+        found = BackupId.parse(key.removeprefix(self.prefix).partition("/")[0])
+        return found is not None and is_stale(found, since)
+
+
+def backups_of(handle: Cluster, cluster: str = "") -> BackupStore:
+    """Those of this cluster; or of another one in the same bucket, below the same prefix."""
+    return BackupStore(handle.store, cluster or handle.profile.name)

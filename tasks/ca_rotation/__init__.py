@@ -1,0 +1,1 @@
+"""An authority replaced, in three stages."""

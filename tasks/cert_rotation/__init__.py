@@ -1,0 +1,1 @@
+"""Leaf certificates renewed, and proven on the wire."""

@@ -1,0 +1,1 @@
+"""Certificates made from nothing, for machines that are to become a cluster."""

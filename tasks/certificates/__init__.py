@@ -1,0 +1,1 @@
+"""Certificates of a cluster: where they are, who has read them, when they end."""

@@ -1,0 +1,1 @@
+"""Questions to nodes and to the API, and pure readers of the answers."""

@@ -1,0 +1,1 @@
+"""Values that cross a boundary, shared by all slices."""

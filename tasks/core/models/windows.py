@@ -1,0 +1,87 @@
+"""Maintenance windows: the hours of a week in which nodes may be disturbed, as the clocks of a place show them."""
+
+import re
+from datetime import datetime, time, timedelta
+from enum import StrEnum
+from typing import Annotated, ClassVar, Self
+
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
+
+from tasks.core.models.approval import Reasons
+from tasks.core.models.base import Duration, Model, TimeZone, UtcTime
+
+MINUTES_OF_A_DAY = 24 * 60
+LONGEST = timedelta(days=1)
+
+
+class Day(StrEnum):
+    """Of the week."""
+
+    MON = "mon"
+    TUE = "tue"
+    WED = "wed"
+    THU = "thu"
+    FRI = "fri"
+    SAT = "sat"
+    SUN = "sun"
+
+    @classmethod
+    def of(cls, moment: datetime) -> "Day":
+        """The one that a calendar shows then."""
+        return tuple(cls)[moment.weekday()]
+
+
+def _as_clocks_show_it(value: object) -> object:
+    """YAML reads 22:00 without quotes as a number to the base of 60, which is its minutes."""
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < MINUTES_OF_A_DAY:
+        return time(value // 60, value % 60)
+    if isinstance(value, str) and re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", value):
+        return time.fromisoformat(value)
+    if isinstance(value, time):
+        return value
+    message = 'not a time of day; write hours and minutes in quotes, for example "22:00"'
+    raise ValueError(message)
+
+
+ClockTime = Annotated[
+    time, BeforeValidator(_as_clocks_show_it), WithJsonSchema({"type": "string", "pattern": r"^\d\d:\d\d$"})
+]
+"""Hours and minutes, as clocks show them: `"22:00"`."""
+
+
+class Window(Model):
+    """Open on its days from one time to another. A `to` that is not after `from` is of the next day."""
+
+    COVERED: ClassVar[Reasons] = {"days begins ends time_zone max_duration": "when nodes may be disturbed"}
+
+    days: tuple[Day, ...] = Field(
+        default=tuple(Day), min_length=1, description="on which it opens, for example [sat, sun]"
+    )
+    begins: ClockTime = Field(alias="from", description='for example "22:00"')
+    ends: ClockTime = Field(alias="to", description='for example "04:00"')
+    time_zone: TimeZone = Field(default="UTC", description="whose clocks are meant, for example Europe/Berlin")
+    max_duration: Duration | None = Field(
+        default=None, gt=timedelta(0), le=LONGEST, description="of one run, from its start; empty for the whole window"
+    )
+
+    @model_validator(mode="after")
+    def _has_each_day_once(self) -> Self:
+        if twice := sorted({day for day in self.days if self.days.count(day) > 1}):
+            message = f"days: {', '.join(twice)} is there twice; name each day once"
+            raise ValueError(message)
+        return self
+
+    @property
+    def in_words(self) -> str:
+        """For people: `sat, sun 22:00 to 04:00 Europe/Berlin`."""
+        days = "each day" if set(self.days) == set(Day) else ", ".join(self.days)
+        return f"{days} {self.begins:%H:%M} to {self.ends:%H:%M} {self.time_zone}"
+
+
+class Opening(Model):
+    """One time that a window is open."""
+
+    opens: UtcTime
+    closes: UtcTime
+    max_duration: timedelta | None = None
+    window: str = Field(description="in words")

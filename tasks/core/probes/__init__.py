@@ -1,0 +1,1 @@
+"""Pure readers that all slices share."""

@@ -1,0 +1,1 @@
+"""A node taken out of service, and given back."""

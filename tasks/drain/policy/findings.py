@@ -1,0 +1,44 @@
+"""What a drain means, as a plan says it."""
+
+from collections.abc import Iterable, Iterator
+
+from tasks.core.models.findings import Finding, cautioned, refused
+from tasks.core.models.plan import figure
+from tasks.drain.models import DrainForecast, Treatment, Verdict
+
+
+def findings_of_drain(name: str, forecast: DrainForecast | None) -> Iterator[Finding]:
+    """Before the first cordon: pods that would never go, budgets that will be waited for, and what may hurt."""
+    if forecast is None:
+        yield cautioned(name, "what its drain meets is not known", "it is looked at right before the drain")
+        return
+    for verdict in forecast.blocked:
+        yield refused(name, f"{verdict.pod} cannot be evicted: {verdict.reason}", verdict.next_step)
+    for wait in forecast.waits:  # it comes and goes with every rollout
+        yield cautioned(name, figure(wait), "the drain waits for it, up to options.drain.limit")
+    for caution in forecast.cautions:
+        yield cautioned(name, caution)
+    for loss, owners in _losses(forecast).items():  # pods move from node to node: an approval holds for `evicted_by`
+        told = figure(f"evicted for good ({loss}): {', '.join(owners)}")
+        yield cautioned(name, told, "options.drain says so")
+
+
+def evicted_by(forecasts: Iterable[DrainForecast | None]) -> tuple[str, ...]:
+    """Controllers whose pods these drains evict, each once, and what is lost. Jobs are not among them: they come and go by the minute."""
+    verdicts = [verdict for one in forecasts if one for verdict in one.verdicts if verdict.owner]
+    moved = {one.owner for one in verdicts if one.treatment is Treatment.EVICT}
+    lost = {_in_words(one) for one in verdicts if one.treatment is Treatment.EVICT_FOR_GOOD}
+    return tuple(sorted(moved | lost))
+
+
+def _in_words(verdict: Verdict) -> str:
+    return f"{verdict.owner} for good ({verdict.loss or verdict.reason})"
+
+
+def _losses(forecast: DrainForecast) -> dict[str, list[str]]:
+    """What is lost to whose pods: all of them."""
+    found: dict[str, set[str]] = {}
+    for one in forecast.verdicts:
+        if one.treatment is Treatment.EVICT_FOR_GOOD:
+            found.setdefault(one.loss or one.reason, set()).add(one.owner or one.pod)
+    return {loss: sorted(owners) for loss, owners in sorted(found.items())}

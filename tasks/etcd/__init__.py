@@ -1,0 +1,1 @@
+"""Members of etcd: how they are, and what keeps them well."""

@@ -1,1 +1,0 @@
-"""What the domain is made of: frozen values that cross every boundary."""

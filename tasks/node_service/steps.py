@@ -1,0 +1,89 @@
+"""One node out of service and back, or rebooted, for a person or an incident: the same parts as any other runbook's."""
+
+from datetime import UTC, datetime, timedelta
+
+from prefect import task
+
+from tasks.cluster import open_cluster
+from tasks.core.errors import Refused
+from tasks.core.retries import ACT, OBSERVE, PATIENT
+from tasks.drain.evict import annotate, cordon, drain, hand_over, keep_cordoned, observe_forecasts, release
+from tasks.drain.models import REBOOTED, Drained, DrainOptions
+from tasks.node_service.models import Request, ServiceFacts, Uncordoned
+from tasks.node_service.policy.plan import reason_of
+from tasks.node_work.models.health import Expected
+from tasks.node_work.proof import look_at_symptoms_of
+from tasks.node_work.work import Check, NodeWork
+from tasks.nodes.observe import LEASES, look_at_machine
+from tasks.nodes.probes.api_facts import parse_node
+
+SETTLE = timedelta(seconds=10)
+"""That a node has to look healthy without a break before it is in service again."""
+
+
+@task(**OBSERVE, task_run_name="observe-{node}")
+def observe_node(cluster: str, node: str, options: DrainOptions) -> ServiceFacts:
+    """The machine, what the API has of it, and what a drain would meet."""
+    handle = open_cluster(cluster)
+    kube = handle.kube
+    raw = kube.find(f"/api/v1/nodes/{node}")
+    machine = look_at_machine(handle, node)
+    return ServiceFacts(
+        observed_at=datetime.now(UTC),
+        machine=machine,
+        kube=parse_node(raw, kube.find(f"{LEASES}/{node}")) if raw else None,
+        forecast=observe_forecasts(kube, [node], options)[0] if raw else None,
+        symptoms=look_at_symptoms_of(handle, machine) if raw else (),
+    )
+
+
+@task(**PATIENT, task_run_name="drain-{request.node}")
+def drain_node(cluster: str, request: Request, options: DrainOptions, check: Check) -> Drained:
+    """Cordon and drain; then the cordon is the person's, and no run takes it away. Somebody else's stays as it is."""
+    kube = open_cluster(cluster).kube
+    check()
+    before = cordon(kube, request.node, request.run_id, request.in_words, ticket=request.ticket)
+    try:
+        drained = drain(kube, request.node, options, check=check)
+    except Refused as error:
+        if parse_node(kube.get(f"/api/v1/nodes/{request.node}"), None).cordoned:
+            keep_cordoned(kube, request.node, error.problem)
+        raise
+    if not before:
+        hand_over(kube, request.node, request.in_words, request.ticket)
+    return drained
+
+
+@task(**PATIENT, task_run_name="uncordon-{request.node}")
+def uncordon_node(cluster: str, request: Request, check: Check, *, allow_unhealthy: bool) -> Uncordoned:
+    """Proves the node well, takes its cordon away, and waits until the cluster is no worse than before.
+
+    With `allow_unhealthy` the node has to be no worse than it is now.
+    """
+    handle = open_cluster(cluster)
+    work = NodeWork(handle, request.node, "node_uncordon", request.run_id, check)
+    work.take_as_it_is() if allow_unhealthy else work.forgive_nothing()
+    raw = handle.kube.get(f"/api/v1/nodes/{request.node}")
+    reason = reason_of(parse_node(raw, None))
+    pod = work.machine.static_pod("kube-apiserver")
+    work.prove(
+        Expected(
+            kubelet=work.machine.kubelet_in_use,
+            since=work.now(),
+            control_plane=pod.version if pod else "",
+            settle=SETTLE,
+            promised=False,
+        )
+    )
+    check()
+    was = release(handle.kube, request.node)
+    work.prove_workloads()
+    return Uncordoned(node=request.node, was_cordoned=was, reason=reason, noticed=work.noticed, took=work.took)
+
+
+@task(**ACT, task_run_name="note-reboot-{request.node}")
+def note_reboot(cluster: str, request: Request, check: Check) -> None:
+    """In an annotation: when, for which ticket, and why."""
+    check()
+    when = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    annotate(open_cluster(cluster).kube, request.node, {REBOOTED: f"{when} {request.in_words}"})

@@ -1,0 +1,26 @@
+"""What forbids to disturb a node now: other nodes, rollouts, and alerts that fire. Looked at again before each act."""
+
+from collections.abc import Collection
+
+from tasks.clients.prometheus import ask_prometheus
+from tasks.cluster import Cluster
+from tasks.core.errors import RunbookError
+from tasks.node_work.policy.blockers import alert_in_words, what_blocks
+from tasks.nodes.observe import look_at_nodes, look_at_workloads
+
+
+def what_blocks_now(handle: Cluster, ours: Collection[str], *, allow_cordoned: bool) -> tuple[str, ...]:
+    """Everything at once; `ours` are the nodes that this run has out of service or has given up."""
+    nodes, workloads = look_at_nodes(handle.kube), look_at_workloads(handle.kube)
+    return what_blocks(nodes, workloads, alerts_that_fire(handle), ours, allow_cordoned=allow_cordoned)
+
+
+def alerts_that_fire(handle: Cluster) -> tuple[str, ...]:
+    """By the profile's query; a Prometheus that cannot be asked is as good as an alert."""
+    rules = handle.profile.maintenance.alerts
+    if rules is None:
+        return ()
+    try:
+        return tuple(alert_in_words(labels) for labels in ask_prometheus(rules.url, rules.query))
+    except RunbookError as error:
+        return (f"whether one does is not known: {error.problem}",)

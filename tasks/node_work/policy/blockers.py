@@ -1,0 +1,47 @@
+"""What forbids to disturb a node of a cluster for now, whatever is to be done there."""
+
+from collections.abc import Collection, Sequence
+
+from tasks.drain.models import CORDONED_BY, FAILED, REASON
+from tasks.nodes.models.nodes import KubeNode
+from tasks.nodes.models.workloads import Workload
+
+
+def what_blocks(
+    nodes: Sequence[KubeNode],
+    workloads: Sequence[Workload],
+    alerts: Sequence[str],
+    ours: Collection[str],
+    *,
+    allow_cordoned: bool,
+) -> tuple[str, ...]:
+    """Everything at once: other nodes that are not well or out of service, rollouts under way, alerts that fire.
+
+    `ours` are the nodes that this run has out of service, or has given up within its error budget.
+    """
+    told = [said for node in nodes if node.name not in ours and (said := _of_node(node, allow_cordoned=allow_cordoned))]
+    told += [f"{one.kind} {one.name} is being rolled out: {one.rollout}" for one in workloads if one.rollout]
+    return (*told, *(f"an alert fires: {alert}" for alert in alerts))
+
+
+def cordon_of_others(node: KubeNode) -> str:
+    """Who else has taken a node out of service; empty when nobody has, or a run of ours."""
+    if not node.cordoned or CORDONED_BY in node.annotations:
+        return ""
+    reason = node.annotations.get(REASON)
+    return f"somebody has cordoned {node.name}{f': {reason}' if reason else ''}"
+
+
+def _of_node(node: KubeNode, *, allow_cordoned: bool) -> str:
+    if not node.ready:
+        return f"node {node.name} is not Ready: {node.ready_message}"
+    if CORDONED_BY in node.annotations:
+        reason = node.annotations.get(FAILED) or node.annotations.get(REASON, "no reason is known")
+        return f"another run of ours has {node.name} out of service: {reason}"
+    return "" if allow_cordoned else cordon_of_others(node)
+
+
+def alert_in_words(labels: str) -> str:
+    """Its labels without those that every alert has: `alertname=DiskFull, instance=w1:9100`."""
+    parts = [part for part in labels.split(", ") if part not in {"__name__=ALERTS", "alertstate=firing"}]
+    return ", ".join(parts) or "one without a name"

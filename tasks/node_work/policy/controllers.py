@@ -1,0 +1,51 @@
+"""Whether another scheduler and another controller manager go on while a control plane node is disturbed."""
+
+from collections.abc import Collection
+
+from tasks.node_work.models.controllers import COMPONENTS, Controllers, Leader
+
+
+def what_controllers_lack(
+    seen: Controllers, others: Collection[str], *, out: Collection[str] = (), allow_downtime: bool = False
+) -> list[str]:
+    """Why pods would not be scheduled, or nothing would be reconciled, without this node; nothing where it is the only one.
+
+    Where all others are `out` it is the only one, too, for somebody who allows a downtime.
+    """
+    if not others or (allow_downtime and is_alone(others, out)):
+        return []
+    return [*who_would_not_go_on(seen, others, out=out), *who_does_not_lead(seen)]
+
+
+def is_alone(others: Collection[str], out: Collection[str]) -> bool:
+    """No other control plane node counts."""
+    return all(name in out for name in others)
+
+
+def who_would_not_go_on(seen: Controllers, others: Collection[str], *, out: Collection[str] = ()) -> list[str]:
+    """Of which component no `other` node has an instance that counts: one is enough.
+
+    Instances on nodes that are `out` (cordoned by others, or not Ready) may go any moment and do not count.
+    """
+    return [problem for name in COMPONENTS if (problem := _missing(seen, name, others, out))]
+
+
+def who_does_not_lead(seen: Controllers) -> list[str]:
+    """Of which component nobody works now, whoever is Ready: its leader did not renew its Lease."""
+    return [f"no {one.component} leads: {_what_ails(one)}" for one in seen.leaders if not one.is_alive]
+
+
+def _missing(seen: Controllers, component: str, others: Collection[str], out: Collection[str]) -> str:
+    found = {one.node: one.problem for one in seen.instances if one.component == component}
+    unfit = {
+        name: "its node is cordoned or not Ready" if name in out else found.get(name, "it has none")
+        for name in sorted(others)
+    }
+    told = ", ".join(f"{name} ({why})" for name, why in unfit.items())
+    return f"no other {component} is ready: {told}" if all(unfit.values()) else ""
+
+
+def _what_ails(leader: Leader) -> str:
+    if not leader.holder:
+        return f"the Lease {leader.lease} has no holder"
+    return f"{leader.holder} has not renewed the Lease {leader.lease} for {leader.seconds} s"

@@ -1,0 +1,224 @@
+"""What is wrong with a node after an act, and what of the cluster is worse than before."""
+
+import json
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+
+from tasks.drain.models import CORDONED_BY, UNHEALTHY
+from tasks.node_work.models.health import Before, Expected, NodeLook, Symptom
+from tasks.nodes.models.nodes import KubeNode, NodeFacts
+from tasks.nodes.models.pods import Pod
+from tasks.nodes.models.workloads import Workload
+
+KUBE_PODS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
+
+RUNTIME_UNITS = {"containerd": "containerd", "cri-o": "crio", "docker": "docker"}
+"""How a node names its runtime, to the unit that runs it."""
+
+KNOWN, READY, API_READY = "known to the API", "Ready", "/readyz"
+"""What other rules of a plan ask, too."""
+
+EVER = datetime.min.replace(tzinfo=UTC)
+
+
+def what_is_wrong(look: NodeLook, expected: Expected) -> tuple[Symptom, ...]:
+    """Everything that is not yet, or not any more, as it has to be; nothing for a healthy node."""
+    parts = (_machine, _node, _pods, _control_plane, _services, _others)
+    return tuple(symptom for part in parts for symptom in part(look, expected))
+
+
+def what_fails_already(look: NodeLook) -> tuple[Symptom, ...]:
+    """The same proof before the act: with the versions that are there, and of any boot."""
+    api_server = look.machine.static_pod("kube-apiserver")
+    kubelet = look.machine.kubelet or (look.node.kubelet if look.node else "")
+    version = api_server.version if api_server else ""
+    return what_is_wrong(look, Expected(kubelet=kubelet, since=EVER, control_plane=version, promised=False))
+
+
+def what_is_new(symptoms: Iterable[Symptom], before: Collection[str]) -> tuple[str, ...]:
+    """The problems that were not there before the act, and those that no act may leave."""
+    return tuple(one.problem for one in symptoms if one.grave or one.of not in before)
+
+
+def what_is_old(symptoms: Iterable[Symptom], before: Collection[str]) -> tuple[str, ...]:
+    """The other ones: they were there before the act."""
+    return tuple(one.problem for one in symptoms if not one.grave and one.of in before)
+
+
+def noted_unhealthy(annotations: Mapping[str, str]) -> tuple[str, ...] | None:
+    """What `cordon` wrote; none where no run has begun, or nobody can read it."""
+    try:
+        found = json.loads(annotations.get(UNHEALTHY, ""))
+    except ValueError:
+        return None
+    return tuple(map(str, found)) if isinstance(found, list) else None
+
+
+def known_before(node: KubeNode) -> tuple[str, ...] | None:
+    """What a run that has begun there found wrong before its first act; none where no run has, or somebody has uncordoned it since."""
+    is_ours = CORDONED_BY in node.annotations
+    if is_ours and not node.cordoned:
+        return None
+    noted = noted_unhealthy(node.annotations)
+    return () if noted is None and is_ours else noted
+
+
+def units_of(runtime: str) -> tuple[str, ...]:
+    """The units that a node needs. The unit of a runtime that is not known here is not asked for: Ready says it runs."""
+    unit = RUNTIME_UNITS.get(runtime.partition("://")[0])
+    return ("kubelet", unit) if unit else ("kubelet",)
+
+
+def what_got_worse(before: Sequence[Workload], now: Sequence[Workload]) -> dict[str, str]:
+    """Workloads with fewer pods ready than before, as far as as many are still wanted; one that was deleted is not missed."""
+    known = {name_of(one): one for one in before}
+    return {
+        name_of(one): f"{name_of(one)}: {one.ready} of {one.desired} pods are ready, before it were {was.ready}"
+        for one in now
+        if (was := known.get(name_of(one))) and one.ready < min(was.ready, one.desired)
+    }
+
+
+def what_is_ours(
+    worse: Mapping[str, str], before: Before, now: Sequence[Workload], here: Iterable[Pod]
+) -> frozenset[str]:
+    """Those of them that have to do with the node: a ready pod of theirs was on it, or one that is not ready is on it now.
+
+    Of a DaemonSet only the pod on this very node counts. Nor does a workload that somebody has given other images since.
+    """
+    pods = list(here)
+    images = {name_of(one): one.images for one in before.workloads}
+    changed = {name_of(one) for one in now if one.images != images.get(name_of(one), one.images)}
+    well = {workload_of(pod) for pod in pods if pod.ready}
+    ours = {name for name in before.here if not (name.startswith("DaemonSet ") and name in well)} - changed
+    ours |= {workload_of(pod) for pod in pods if not pod.ready and not pod.is_finished}
+    return frozenset(ours & worse.keys())
+
+
+def name_of(workload: Workload) -> str:
+    """`Deployment shop/cart`."""
+    return f"{workload.kind} {workload.name}"
+
+
+def workload_of(pod: Pod) -> str:
+    """The same of what makes a pod again; a ReplicaSet is named after its Deployment and the hash of its pods."""
+    owner = pod.controller
+    if owner is None:
+        return ""
+    suffix = f"-{pod.labels.get('pod-template-hash', '')}"
+    if owner.kind == "ReplicaSet" and owner.name.endswith(suffix):
+        return f"Deployment {pod.namespace}/{owner.name.removesuffix(suffix)}"
+    return f"{owner.kind} {pod.namespace}/{owner.name}"
+
+
+def _machine(look: NodeLook, expected: Expected) -> Iterator[Symptom]:
+    machine = look.machine
+    if machine.unreached:
+        yield _grave("reached by SSH", f"not reached: {machine.unreached}")
+        return
+    for unit in units_of(look.node.runtime if look.node else ""):
+        if not machine.active.get(unit, True):
+            yield Symptom(of=f"unit {unit}", problem=f"{unit} does not run", grave=unit == "kubelet")
+    if expected.boot_id and machine.boot_id == expected.boot_id:
+        yield _grave("boot", "it has not booted since")
+
+
+def _node(look: NodeLook, expected: Expected) -> Iterator[Symptom]:
+    node = look.node
+    if node is None:
+        yield _grave(KNOWN, "the API does not know it")
+        return
+    if not node.ready:
+        yield _grave(READY, f"not Ready: {node.ready_message}")
+    if node.kubelet != expected.kubelet:
+        problem = f"the API says kubelet v{node.kubelet}, not v{expected.kubelet}"
+        yield Symptom(of=f"kubelet v{expected.kubelet}", problem=problem, grave=expected.promised)
+    if node.heartbeat is None:
+        yield _grave("heartbeat", "no heartbeat")
+    elif node.heartbeat <= expected.since:
+        yield _grave("heartbeat", f"no heartbeat since {expected.since:%H:%M:%S} UTC")
+    if expected.boot_id and node.boot_id == expected.boot_id:
+        yield _grave("boot", "the API knows no newer boot")
+    elif expected.boot_id and not look.machine.unreached and node.boot_id != look.machine.boot_id:
+        yield _grave("boot", "the API knows another boot than the machine")
+    yield from (Symptom(of=pressure, problem=f"it has {pressure}") for pressure in node.pressures)
+
+
+def _pods(look: NodeLook, expected: Expected) -> Iterator[Symptom]:
+    """Those of DaemonSets and of the kubelet itself have to be ready; others may have gone elsewhere.
+
+    A static pod that the act replaces has to be ready whatever the old one was.
+    """
+    replaced = {f"kube-system/{name}-{look.machine.name}" for name in (*KUBE_PODS, "etcd")}
+    is_promised = expected.promised and bool(expected.control_plane)
+    for pod in look.pods:
+        if (whose := _whose(pod)) and not pod.ready and not pod.is_finished:
+            grave = is_promised and pod.mirror and pod.id in replaced
+            yield Symptom(of=whose, problem=f"pod {pod.id} is not ready", grave=grave)
+
+
+def _whose(pod: Pod) -> str:
+    """A DaemonSet gives its pods new names."""
+    if pod.mirror:
+        return f"static pod {pod.id}"
+    is_own = pod.controller and pod.controller.kind == "DaemonSet"
+    return f"DaemonSet {pod.namespace}/{pod.controller.name}" if is_own and pod.controller else ""
+
+
+def _control_plane(look: NodeLook, expected: Expected) -> Iterator[Symptom]:
+    version, machine = expected.control_plane, look.machine
+    if not version or machine.unreached:
+        return
+    for name in KUBE_PODS:
+        if problem := _static_pod(look, name, version):
+            yield Symptom(of=f"{name} v{version}", problem=problem, grave=expected.promised)
+    if machine.api_ready != "200":
+        yield _grave(API_READY, f"its API server's /readyz answers {machine.api_ready or 'nothing'}")
+    elif machine.api_version != version:
+        problem = f"its API server says v{machine.api_version}, not v{version}"
+        yield Symptom(of=f"API server v{version}", problem=problem, grave=expected.promised)
+
+
+def _static_pod(look: NodeLook, name: str, version: str) -> str:
+    pod = look.machine.static_pod(name)
+    if pod is None:
+        return f"there is no manifest of {name}"
+    return f"{name} is v{pod.version}, not v{version}" if pod.version != version else _what_runs(look, name, pod.image)
+
+
+def _what_runs(look: NodeLook, name: str, image: str) -> str:
+    """A manifest may be there that no container was started of yet; a runtime may know an image by its digest alone."""
+    running = next((pod.running for pod in look.pods if pod.id == f"kube-system/{name}-{look.machine.name}"), ())
+    tags = {one.rpartition(":")[2] for one in running if "sha256:" not in one}
+    if not running or tags - {image.rpartition(":")[2]}:
+        return f"of {name} there runs {', '.join(sorted(tags)) or 'nothing'}, not {image}"
+    return ""
+
+
+def _services(look: NodeLook, expected: Expected) -> Iterator[Symptom]:
+    del expected
+    yield from (Symptom(of=f"Service {name}", problem=problem) for name, problem in look.service_path.items())
+
+
+def _others(look: NodeLook, expected: Expected) -> Iterator[Symptom]:
+    """etcd, and the site's own gates: they were asked before the act, and let it go on."""
+    del expected
+    if look.etcd:
+        yield _grave("etcd", look.etcd)
+    yield from (_grave("gates", said) for said in look.gates)
+
+
+def _grave(of: str, problem: str) -> Symptom:
+    return Symptom(of=of, problem=problem, grave=True)
+
+
+def what_others_lack(others: Sequence[NodeFacts], out: Collection[str], *, allow_downtime: bool) -> list[str]:
+    """Of the API servers that have to go on while another one is disturbed; those that are `out` anyway do not count."""
+    counted = [machine for machine in others if machine.name not in out]
+    if not counted and not allow_downtime:
+        return ["no other API server would go on; a cluster of one control plane needs allow_downtime"]
+    return [
+        f"the API server of {one.name} answers {one.api_ready or 'nothing'}"
+        for one in counted
+        if one.api_ready != "200"
+    ]

@@ -1,0 +1,1 @@
+"""Nodes, as they and the API describe them."""

@@ -1,0 +1,227 @@
+"""Versions of Kubernetes and etcd: which may run beside which, and how one becomes the next."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Self
+
+from tasks.core.errors import Refused
+
+
+class KubernetesVersion(NamedTuple):
+    """Of a release: `1.37.2`. They compare as they were released."""
+
+    major: int
+    minor: int
+    patch: int
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """As an operator writes it, `1.37.2` or `v1.37.2`; `Refused` for anything else, pre-releases too."""
+        if not (found := re.fullmatch(r"v?(\d{1,3})\.(\d{1,4})\.(\d{1,4})", text, re.ASCII)):
+            raise Refused(
+                f"{text!r} is not a version of Kubernetes",
+                hint="write major.minor.patch of a release, for example 1.37.2 or v1.37.2",
+            )
+        return cls(*(int(part) for part in found.groups()))
+
+    @classmethod
+    def observed(cls, text: str) -> Self | None:
+        """As a program says it, whatever its vendor appended: `v1.36.3-eks-1`, `1.36.3+k3s1`; none when it is no version."""
+        found = re.match(r"v?(\d{1,3})\.(\d{1,4})\.(\d{1,4})(?!\d)", text, re.ASCII)
+        return cls(*(int(part) for part in found.groups())) if found else None
+
+    @property
+    def bare(self) -> str:
+        """Without v: `1.37.2`."""
+        return f"{self.major}.{self.minor}.{self.patch}"
+
+    @property
+    def minor_name(self) -> str:
+        """As repositories name it: `1.37`."""
+        return f"{self.major}.{self.minor}"
+
+    def __str__(self) -> str:
+        return f"v{self.bare}"
+
+
+class Skew(NamedTuple):
+    """Minors that a component may be away from every API server."""
+
+    newer: int
+    older: int
+
+
+SKEW = {
+    "kube-apiserver": Skew(newer=1, older=1),
+    "kubelet": Skew(newer=0, older=3),
+    "kube-proxy": Skew(newer=0, older=3),
+    "kube-controller-manager": Skew(newer=0, older=1),
+    "kube-scheduler": Skew(newer=0, older=1),
+    "cloud-controller-manager": Skew(newer=0, older=1),
+    "kubectl": Skew(newer=1, older=1),
+    "kubeadm": Skew(newer=1, older=0),
+}
+"""The version-skew policy of Kubernetes, and kubeadm's own."""
+
+KUBELET_BESIDE = {"kube-proxy": Skew(newer=3, older=3), "kubeadm": Skew(newer=3, older=0)}
+"""The same beside the kubelet of the node."""
+
+
+def what_is_skewed(component: str, version: KubernetesVersion, api_servers: Sequence[KubernetesVersion]) -> str:
+    """Why it may not run beside these API servers, with the numbers; empty when it may."""
+    allowed = SKEW[component]
+    oldest, newest = min(api_servers), max(api_servers)
+    if (ahead := minors_between(oldest, version)) > allowed.newer:
+        return f"{component} {version} is {count_of(ahead, 'minor')} newer than API server {oldest}, {_at_most(allowed.newer, 'newer')}"
+    if (behind := minors_between(version, newest)) > allowed.older:
+        return (
+            f"{component} {version} is {count_of(behind, 'minor')} older than API server {newest}, "
+            f"{_at_most(allowed.older, 'older')}"
+        )
+    return ""
+
+
+def what_is_skewed_beside(component: str, version: KubernetesVersion, kubelet: KubernetesVersion) -> str:
+    """Why kube-proxy or kubeadm may not run beside this kubelet; empty when it may."""
+    allowed, ahead = KUBELET_BESIDE[component], minors_between(kubelet, version)
+    if -allowed.older <= ahead <= allowed.newer:
+        return ""
+    word, limit = ("newer", allowed.newer) if ahead > 0 else ("older", allowed.older)
+    return f"{component} {version} is {count_of(abs(ahead), 'minor')} {word} than kubelet {kubelet}, {_at_most(limit, word)}"
+
+
+def minors_between(older: KubernetesVersion, newer: KubernetesVersion) -> int:
+    """How many minors lie between them; negative when they are the other way round."""
+    return newer.minor - older.minor
+
+
+def count_of(number: int, noun: str) -> str:
+    """`1 minor`, `2 minors`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _at_most(minors: int, word: str) -> str:
+    return f"at most {count_of(minors, 'minor')} allowed" if minors else f"it must not be {word}"
+
+
+# --- from one version to the next
+
+
+class No(NamedTuple):
+    """What forbids something, and the next step."""
+
+    problem: str
+    next_step: str
+
+
+def what_forbids_upgrade(
+    oldest: KubernetesVersion,
+    newest: KubernetesVersion,
+    target: KubernetesVersion,
+    *,
+    allow_patch_rollback: bool = False,
+) -> No | None:
+    """Kubeadm's policy: forward, one minor at a time, for a control plane whose parts are `oldest` to `newest`."""
+    if target.major != newest.major:
+        return No(f"{target} is another major version than {newest}", "name a version of the same major")
+    if target < newest:
+        return _no_rollback(oldest, newest, target, allowed=allow_patch_rollback)
+    if (jump := minors_between(oldest, target)) > 1:
+        return No(
+            f"{oldest} to {target} is {jump} minors, kubeadm goes one at a time",
+            f"say options.chain=true, or upgrade to the newest v{oldest.major}.{oldest.minor + 1} first",
+        )
+    return None
+
+
+def _no_rollback(
+    oldest: KubernetesVersion, newest: KubernetesVersion, target: KubernetesVersion, *, allowed: bool
+) -> No | None:
+    within_minor = target.minor == newest.minor == oldest.minor
+    if within_minor and allowed:
+        return None
+    problem = f"{target} is older than {newest}, which the control plane runs"
+    if within_minor:
+        return No(problem, "say options.allow_patch_rollback=true to go back to an older patch of the same minor")
+    if oldest.minor != newest.minor:
+        return No(f"{problem} in part", f"finish that upgrade first: version={newest.bare}")
+    return No(
+        f"{problem}: a downgrade over minors is not supported",
+        "name a newer version; the only way back is etcd_restore_from_s3 and the packages of that version",
+    )
+
+
+def chain_to(
+    oldest: KubernetesVersion, target: KubernetesVersion, newest_patch: Mapping[str, str]
+) -> tuple[KubernetesVersion, ...]:
+    """The versions to go through, `target` last: the newest patch of each minor between.
+
+    `newest_patch` has, for a minor (`1.37`), the newest version that can be installed; `Refused` when it lacks one.
+    """
+    between = [f"{oldest.major}.{minor}" for minor in range(oldest.minor + 1, target.minor)]
+    return (*(_newest_of(minor, newest_patch) for minor in between), target)
+
+
+def _newest_of(minor: str, newest_patch: Mapping[str, str]) -> KubernetesVersion:
+    version = KubernetesVersion.observed(newest_patch.get(minor, ""))
+    if version is None or version.minor_name != minor:
+        raise Refused(
+            f"no version of v{minor} is known that can be installed: the chain goes through its newest patch",
+            hint=f"make the repository of v{minor} reachable from the nodes, or name a version of v{minor} yourself",
+        )
+    return version
+
+
+# --- etcd
+
+
+class EtcdVersion(NamedTuple):
+    """`3.6.11`."""
+
+    major: int
+    minor: int
+    patch: int
+
+    @classmethod
+    def observed(cls, text: str) -> Self | None:
+        """As a member or an image's tag says it: `3.6.11`, `v3.6.11`, `3.6.11-0`; none when it is no version."""
+        found = re.match(r"v?(\d{1,3})\.(\d{1,4})\.(\d{1,4})(?!\d)", text, re.ASCII)
+        return cls(*(int(part) for part in found.groups())) if found else None
+
+    @property
+    def minor_name(self) -> str:
+        """`3.6`."""
+        return f"{self.major}.{self.minor}"
+
+    def __str__(self) -> str:
+        return f"{self.major}.{self.minor}.{self.patch}"
+
+
+ETCD_OF = {31: "3.5", 32: "3.5", 33: "3.5", 34: "3.6", 35: "3.6", 36: "3.6", 37: "3.7"}
+"""The minor of etcd that kubeadm of each minor of Kubernetes brings."""
+
+ETCD_SOURCE_MINIMUM = {"3.6": EtcdVersion(3, 5, 26), "3.7": EtcdVersion(3, 6, 11)}
+"""What every member has to run before the first one goes to that minor: older ones can bring removed members back."""
+
+
+def etcd_minor_of(version: KubernetesVersion) -> str:
+    """The minor of etcd that this kubeadm brings; empty when it is too new, or too old, to be known here."""
+    return ETCD_OF.get(version.minor, "") if version.major == 1 else ""
+
+
+def minor_of_etcd(version: EtcdVersion | str) -> tuple[int, ...]:
+    """`3.6` or `3.6.11` as numbers that compare."""
+    return tuple(int(part) for part in str(version).split(".")[:2])
+
+
+def what_forbids_etcd(member: EtcdVersion, to_minor: str) -> str:
+    """Why a member of this version may not go to that minor of etcd (`3.7`), with the numbers; empty when it may."""
+    here, there = minor_of_etcd(member), minor_of_etcd(to_minor)
+    if there <= here:
+        return ""
+    if there != (here[0], here[1] + 1):
+        return f"etcd {member} to {to_minor} is more than one minor"
+    minimum = ETCD_SOURCE_MINIMUM.get(to_minor)
+    if minimum is None or member >= minimum:
+        return ""
+    return f"etcd {member} must not go to {to_minor}: every member has to run {minimum} or newer before"

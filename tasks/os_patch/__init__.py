@@ -1,0 +1,1 @@
+"""Packages of the operating system, and reboots."""

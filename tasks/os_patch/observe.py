@@ -1,0 +1,98 @@
+"""What patches are planned from: packages and boots of all machines, and all that speaks for or against disturbing them."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from prefect import task
+
+from tasks.cluster import Cluster, open_cluster
+from tasks.core.at_once import on_all, wait_for
+from tasks.core.errors import RunbookError
+from tasks.core.models.profile import MaintenanceRules
+from tasks.core.retries import OBSERVE
+from tasks.drain.evict import observe_forecasts
+from tasks.etcd.observe import look_at_members
+from tasks.node_work.blockers import alerts_that_fire
+from tasks.node_work.controllers import look_at_controllers
+from tasks.node_work.proof import look_at_symptoms
+from tasks.node_work.site_gates import what_gates_say
+from tasks.nodes.observe import look_at_machines, look_at_nodes, look_at_workloads
+from tasks.os_patch.models import PatchFacts, PatchOptions, PatchSituation
+from tasks.os_patch.probes import patch
+from tasks.os_patch.records import read_records
+
+LOOK = timedelta(minutes=4)
+"""For all that is asked of a machine's package manager, its repositories among it."""
+
+GLANCE = timedelta(seconds=60)
+API_LIMIT = timedelta(minutes=3)
+"""For the only API server of a cluster, whose machine reboots."""
+
+
+@task(**OBSERVE, task_run_name="observe-patch-{cluster}")
+def observe_patch(cluster: str, options: PatchOptions, run_id: str) -> PatchSituation:
+    """Everything at once: packages and boots of all machines, the API with the forecast of each drain, etcd, earlier runs."""
+    handle = open_cluster(cluster)
+    _await_the_only_control_plane(handle)
+    names = [node.name for node in handle.profile.nodes]
+    looks: list[Callable[[], Any]] = [
+        lambda: look_at_machines(handle),
+        lambda: tuple(on_all(lambda name: look_at_patch(handle, name, options, refresh=True), names)),
+        lambda: look_at_nodes(handle.kube),
+        lambda: look_at_workloads(handle.kube),
+        lambda: observe_forecasts(handle.kube, names, options.drain),
+        lambda: look_at_members(handle, "auto"),
+        lambda: what_gates_say(handle),
+        lambda: alerts_that_fire(handle),
+        lambda: read_records(handle.store, cluster, names),
+        lambda: look_at_controllers(handle.kube, handle.control_planes),
+    ]
+    machines, patches, nodes, workloads, forecasts, etcd, gates, alerts, earlier, controllers = on_all(
+        lambda look: look(), looks
+    )
+    return PatchSituation(
+        observed_at=datetime.now(UTC),
+        run_id=run_id,
+        machines=machines,
+        patches=patches,
+        nodes=nodes,
+        workloads=workloads,
+        forecasts=forecasts,
+        etcd=etcd,
+        gates=gates,
+        alerts=alerts,
+        symptoms=look_at_symptoms(handle, machines),
+        controllers=controllers,
+        earlier=earlier,
+    )
+
+
+def _await_the_only_control_plane(handle: Cluster) -> None:
+    """Where a run died while the only control plane node rebooted, its API is waited for: neither plan nor lock without it."""
+    if len(wait_for(lambda: handle.control_planes, API_LIMIT)) == 1:
+        wait_for(lambda: handle.kube.get("/version"), API_LIMIT)
+
+
+def read_maintenance(cluster: str) -> MaintenanceRules:
+    """What the profile says of windows, blockers and protected packages."""
+    return open_cluster(cluster).profile.maintenance
+
+
+def look_at_patch(handle: Cluster, name: str, options: PatchOptions, *, refresh: bool) -> PatchFacts:
+    """What its package manager would do, and of which boot it is; one that does not let us in is a fact."""
+    protect = handle.profile.maintenance.protect
+    return _asked(handle, name, patch.look(options.scope, protect, refresh=refresh), options, LOOK)
+
+
+def glance_at_patch(handle: Cluster, name: str, options: PatchOptions) -> PatchFacts:
+    """The part of it that does not ask the package manager what it would do."""
+    return _asked(handle, name, patch.glance(handle.profile.maintenance.protect), options, GLANCE)
+
+
+def _asked(handle: Cluster, name: str, script: str, options: PatchOptions, limit: timedelta) -> PatchFacts:
+    try:
+        output = handle.node(name).run(script, timeout=limit, sudo=True)
+    except RunbookError as error:
+        return PatchFacts(name=name, unreached=error.problem)
+    return patch.parse(name, output.stdout, options.scope, handle.profile.maintenance.protect)

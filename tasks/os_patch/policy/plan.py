@@ -1,0 +1,221 @@
+"""The plan of a patch: which nodes, in which order, what becomes of their packages, and what fits into the window."""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
+
+from tasks.core.models.findings import Finding, cautioned, listed, softened
+from tasks.core.models.plan import Caution, Refusal, Skip, Step, figure, joined
+from tasks.core.models.profile import MaintenanceRules
+from tasks.drain.policy.findings import evicted_by
+from tasks.node_work.policy.waves import limit_of, plan_waves
+from tasks.nodes.policy.versions import count_of
+from tasks.os_patch.models import Change, NodePatch, PatchOptions, PatchPlan, PatchSituation, RebootRule
+from tasks.os_patch.policy.reboots import why_pending, why_pinned
+from tasks.os_patch.policy.rules import rules_of_cluster, rules_of_drains, rules_of_input, rules_of_machines
+from tasks.os_patch.policy.scope import PatchScene, PatchState
+from tasks.os_patch.policy.windows import what_fits
+
+ACT_UNCORDON = "prove that it is well, uncordon"
+"""For a node that has everything, on which a run of ours ended before its last act."""
+
+SHOWN = 6
+"""Packages that a step names."""
+
+TOLD_IN_SECONDS = timedelta(seconds=100)
+"""Shorter times are told in seconds."""
+
+
+def plan_patch(
+    facts: PatchSituation,
+    options: PatchOptions,
+    rules: MaintenanceRules,
+    *,
+    now: datetime,
+    urgent: bool = False,
+) -> PatchPlan:
+    """All of it, or all refusals at once. What has nothing to do, or no time left, is a skip with the reason.
+
+    Outside of a window nothing is disturbed: what is wrong is a caution then, and the plan says when the next one opens.
+    Where it is urgent, other nodes, rollouts and alerts are cautions, too: they may be why it is.
+    """
+    scene = PatchScene(facts, options, rules, now, urgent=urgent)
+    groups = _groups(scene)
+    fits, waits = what_fits([[(node.name, scene.needs(node)) for node in group] for group in groups], now, scene.until)
+    taken = [group for group in ([node for node in group if node.name in fits] for group in groups) if group]
+    findings = list(dict.fromkeys(_findings(scene, taken)))
+    return PatchPlan(
+        control_plane=tuple(_node(scene, group[0]) for group in taken if group[0].is_control_plane),
+        waves=tuple(tuple(_node(scene, node) for node in group) for group in taken if not group[0].is_control_plane),
+        until=scene.until,
+        opens=scene.following.opens if scene.closed and scene.following else None,
+        closed=scene.closed,
+        waiting=tuple(waits),
+        evicts=evicted_by(node.forecast for group in taken for node in group if node.is_disturbed),
+        steps=tuple(_steps(scene, taken)),
+        skips=tuple(_skips(scene, fits, waits)),
+        refusals=tuple(one for one in findings if isinstance(one, Refusal)),
+        cautions=tuple(one for one in findings if isinstance(one, Caution)),
+    )
+
+
+def _findings(scene: PatchScene, taken: Sequence[Sequence[PatchState]]) -> Iterator[Finding]:
+    """Where nothing is disturbed, what is wrong with the cluster is worth a look and no more."""
+    yield from rules_of_input(scene)
+    yield from _weighed(rules_of_machines(scene), matter=bool(taken) or not scene.closed)
+    disturbing = any(node.is_disturbed for group in taken for node in group)
+    yield from _weighed([*rules_of_cluster(scene), *rules_of_drains(scene)], matter=disturbing)
+    limit = limit_of(scene.options.waves.max_unavailable, len(scene.workers))
+    if disturbing and limit.caution:
+        yield cautioned("options.waves", limit.caution, "say a number, or a higher percentage")
+    if disturbing and not scene.rules.windows:
+        yield cautioned("window", "the profile has no maintenance window: any time is good", "maintenance.windows")
+
+
+def _weighed(findings: Iterable[Finding], *, matter: bool) -> Iterator[Finding]:
+    return (one if matter else softened(one) for one in findings)
+
+
+# --- order
+
+
+def _groups(scene: PatchScene) -> list[list[PatchState]]:
+    """Control planes one at a time, then workers: those that are under way first, for they are out of service already."""
+    pending = {node.name for node in scene.pending}
+    control_planes = [[node] for node in scene.control_planes if node.name in pending]
+    workers = {node.name: node for node in scene.workers if node.name in pending}
+    begun = [name for name, node in workers.items() if node.begun]
+    others = [name for name in workers if name not in begun]
+    waves, total = scene.options.waves, len(scene.workers)
+    steady = waves.model_copy(update={"canary": False})
+    planned = (*plan_waves(begun, steady, workers=total), *plan_waves(others, waves, workers=total))
+    return control_planes + [[workers[name] for name in wave] for wave in planned]
+
+
+def _node(scene: PatchScene, node: PatchState) -> NodePatch:
+    return NodePatch(
+        name=node.name,
+        control_plane=node.is_control_plane,
+        changes=node.changes,
+        reboot=node.reboot,
+        begun=node.begun,
+        repair=node.repaired,
+        evicted=node.forecast.evicted if node.forecast and node.is_disturbed else (),
+        expected=scene.expected(node),
+        needs=scene.needs(node),
+    )
+
+
+# --- steps: what changes by the minute is a `figure`, all else is in the plan's digest
+
+
+def _steps(scene: PatchScene, taken: Sequence[Sequence[PatchState]]) -> Iterator[Step]:
+    canary = _canary(scene, taken)
+    number = 0
+    for group in taken:
+        is_wave = not group[0].is_control_plane
+        number += is_wave
+        for node in group:
+            place = "the canary: the others wait for it" if node.name == canary else ""
+            act = _act(scene, node)
+            yield Step(
+                subject=node.name,
+                act=f"wave {number}: {act}" if is_wave else act,
+                reason=_reason(scene, node, place),
+            )
+
+
+def _act(scene: PatchScene, node: PatchState) -> str:
+    if not node.is_disturbed:
+        return ACT_UNCORDON
+    acts = []
+    if node.leads and len(scene.facts.etcd.members) > 1:
+        acts.append("move etcd's leadership away")
+    acts.append("drain")
+    if node.repaired:
+        acts.append("dpkg --configure -a")
+    if node.changes:
+        acts.append(f"install {_in_words(node.changes)}")
+    if node.reboot:
+        acts.append("reboot")
+    elif scene.options.reboot is RebootRule.NEEDED and node.changes:
+        acts.append("reboot if they ask for it")
+    return ", ".join(acts)
+
+
+def _in_words(changes: Sequence[Change]) -> str:
+    """With a digest of all of them: a person's word holds for these very versions."""
+    text = "\n".join(sorted(f"{one.package} {one.after}" for one in changes))
+    digest = hashlib.sha256(text.encode()).hexdigest()[:8]
+    return f"{count_of(len(changes), 'package')} ({listed([one.in_words for one in changes], SHOWN)}; {digest})"
+
+
+def _reason(scene: PatchScene, node: PatchState, place: str) -> str:
+    security = sum(one.security for one in node.changes)
+    evicted = node.forecast.evicted if node.forecast else ()
+    told = (
+        "control plane" if node.is_control_plane else "worker",
+        figure(place),
+        "an earlier run has begun with it" if node.begun else "",
+        f"{security} of {len(node.changes)} are security updates" if node.changes else "",
+        node.reboot,
+        _kept_back(node),
+        f"evicts {figure(count_of(len(evicted), 'pod'))}" if node.is_disturbed else "",
+        figure(_time_of(scene, node) if node.is_disturbed else ""),
+    )
+    return joined(*told)
+
+
+def _time_of(scene: PatchScene, node: PatchState) -> str:
+    source = "by its last run" if scene.expected(node) != scene.rules.node_takes else "by maintenance.node_takes"
+    margin = f"{scene.rules.margin_percent} % on top make {_minutes(scene.needs(node))}"
+    return f"about {_minutes(scene.expected(node))} {source}, {margin}"
+
+
+def _canary(scene: PatchScene, taken: Sequence[Sequence[PatchState]]) -> str:
+    fresh = [group for group in taken if not group[0].is_control_plane and not group[0].begun]
+    return fresh[0][0].name if scene.options.waves.canary and len(fresh) > 1 else ""
+
+
+# --- skips
+
+
+def _skips(scene: PatchScene, fits: frozenset[str], waits: dict[str, timedelta]) -> Iterable[Skip]:
+    for node in scene.nodes:
+        if node.name not in fits:
+            yield Skip(subject=node.name, reason=_why_not(scene, node, waits))
+
+
+def _why_not(scene: PatchScene, node: PatchState, waits: dict[str, timedelta]) -> str:
+    if not node.selected:
+        return "it is not one of options.nodes"
+    if node.name in waits:
+        needs = f"it needs {_minutes(scene.needs(node))} ({_minutes(scene.expected(node))} and {scene.rules.margin_percent} %)"
+        left = f"{needs}, {_minutes(waits[node.name])} are left when its turn comes"
+        return f"it waits: {figure(f'{left}; {scene.next_words}')}"
+    if unknown := node.unreached or node.patch.updates.problem:
+        return f"not known: {unknown}"
+    if scene.closed and node.is_pending:
+        return f"{figure(scene.closed)}; to do: {_act(scene, node)}"
+    return "this run has rebooted it already" if node.done_by_this_run else _nothing(scene, node)
+
+
+def _nothing(scene: PatchScene, node: PatchState) -> str:
+    pending = why_pending(node.patch)
+    if scene.options.reboot is RebootRule.NEVER and pending:
+        told = f"nothing to install; options.reboot=never, although {'; '.join(pending)}"
+    else:
+        told = "nothing to install, and no reboot is pending"
+    return "; ".join(part for part in (told, why_pinned(node.patch), _kept_back(node)) if part)
+
+
+def _kept_back(node: PatchState) -> str:
+    """What has an update and does not get it, and why if that is known."""
+    held = set(node.patch.updates.held)
+    names = [f"{name} (on hold)" if name in held else name for name in node.patch.updates.kept_back]
+    return f"kept back: {listed(names)}" if names else ""
+
+
+def _minutes(length: timedelta) -> str:
+    seconds = int(length.total_seconds())
+    return f"{seconds} s" if length < TOLD_IN_SECONDS else f"{round(seconds / 60)} min"

@@ -1,0 +1,93 @@
+"""When a maintenance window is open, until when, when the next one opens, and what fits into it."""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from tasks.core.models.windows import Day, Opening, Window
+
+DAYS_AHEAD = 16
+"""In which every window opens at least once, also when clocks skip it one time."""
+
+HUNDRED = 100
+
+
+def openings(window: Window, now: datetime) -> tuple[Opening, ...]:
+    """Those that have not closed by now, of the next days, in order."""
+    zone = ZoneInfo(window.time_zone)
+    today = now.astimezone(zone).date()
+    days = (today + timedelta(days=number) for number in range(-1, DAYS_AHEAD))
+    found = (_opening(window, day, zone) for day in days if Day.of(datetime.combine(day, time())) in window.days)
+    return tuple(one for one in found if one.opens < one.closes and now < one.closes)
+
+
+def open_now(windows: Iterable[Window], now: datetime) -> Opening | None:
+    """Of all that are open the one that leaves the most time."""
+    found = [one for window in windows for one in openings(window, now) if one.opens <= now]
+    return max(found, key=lambda one: ends_of_run(one, now), default=None)
+
+
+def next_opening(windows: Iterable[Window], now: datetime) -> Opening | None:
+    """The first that opens after now."""
+    found = [one for window in windows for one in openings(window, now) if one.opens > now]
+    return min(found, key=lambda one: one.opens, default=None)
+
+
+def ends_of_run(opening: Opening, began: datetime) -> datetime:
+    """When a run that began then has to be over: the window's end, or earlier by its `max_duration`."""
+    return min(opening.closes, began + opening.max_duration) if opening.max_duration else opening.closes
+
+
+def with_margin(expected: timedelta, margin_percent: int) -> timedelta:
+    """In whole seconds, rounded up."""
+    seconds = int(expected.total_seconds())
+    return timedelta(seconds=seconds + -(-seconds * margin_percent // HUNDRED))
+
+
+def what_fits(
+    groups: Sequence[Sequence[tuple[str, timedelta]]], now: datetime, until: datetime | None
+) -> tuple[frozenset[str], dict[str, timedelta]]:
+    """Who is over in time, and of the others how much time is left when their turn comes.
+
+    Groups come one after the other, the members of one at the same time. One that is too long waits; a shorter one after
+    it may still fit.
+    """
+    fits: set[str] = set()
+    waits: dict[str, timedelta] = {}
+    cursor = now
+    for group in groups:
+        longest = timedelta()
+        for name, needs in group:
+            if until is None or cursor + needs <= until:
+                fits.add(name)
+                longest = max(longest, needs)
+            else:
+                waits[name] = max(until - cursor, timedelta())
+        cursor += longest
+    return frozenset(fits), waits
+
+
+def _opening(window: Window, day: date, zone: ZoneInfo) -> Opening:
+    later = day if window.ends > window.begins else day + timedelta(days=1)
+    return Opening(
+        opens=_moment(day, window.begins, zone),
+        closes=_moment(later, window.ends, zone),
+        max_duration=window.max_duration,
+        window=window.in_words,
+    )
+
+
+def _moment(day: date, clock: time, zone: ZoneInfo) -> datetime:
+    """When clocks there show this time first; where they skip it, when they do: the first moment that is not before it."""
+    wanted = datetime.combine(day, clock)
+    first = wanted.replace(tzinfo=zone, fold=0).astimezone(UTC)
+    if _shown(first, zone) == wanted:
+        return first
+    moment = wanted.replace(tzinfo=zone, fold=1).astimezone(UTC)  # in a gap this one is before the jump
+    while _shown(moment, zone) < wanted:
+        moment += timedelta(minutes=1)
+    return moment
+
+
+def _shown(moment: datetime, zone: ZoneInfo) -> datetime:
+    return moment.astimezone(zone).replace(tzinfo=None)

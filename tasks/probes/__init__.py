@@ -1,1 +1,0 @@
-"""A remote question is a command and a pure parser of its output."""

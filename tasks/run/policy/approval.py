@@ -1,0 +1,153 @@
+"""What an approval of a plan holds for, and the digest that is made by it.
+
+A field is covered, or it is left out, and its model says why (`tasks.core.models.approval`). What is in neither is covered: a question too much harms nobody.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
+
+from pydantic_core import to_jsonable_python
+
+from tasks.core.models.approval import CHOICE, Reasons
+from tasks.core.models.base import Model
+from tasks.core.models.plan import Caution, Line, Plan, Term
+from tasks.core.models.profile import ClusterProfile
+
+PlanT = TypeVar("PlanT", bound=Plan)
+
+PARAMETERS: Reasons = {
+    "cluster": "an answer is for one cluster",
+    "version options worth request only renew_before route member stage authority": CHOICE,
+    "allow_downtime allow_no_quorum any_cordon allow_unhealthy": CHOICE,
+    "backup lost from_cluster may_differ replace_healthy rollback confirm restore retention drill pki": CHOICE,
+    "node": "what it is done to",
+    "reason ticket": "they end in annotations and reports, under the name of who approves",
+}
+"""Of flows: covered."""
+
+PARAMETERS_LEFT_OUT: Reasons = {
+    "mode": "it says that there is a question, not what is asked",
+    "approve_within": "how long the answer is waited for",
+}
+
+_SEPARATORS = frozenset(',;=[]"')
+"""Of the words for a term: a text with one of them is quoted, so that no two values have the same words."""
+
+
+class Approved(Model):
+    """What is kept of a plan that was asked about, to see later whether another one is a part of it: hashes, no text."""
+
+    terms: str
+    steps: tuple[str, ...]
+    losses: tuple[str, ...]
+
+
+def settled(plan: PlanT, runbook: str, parameters: Mapping[str, object], profile: ClusterProfile) -> PlanT:
+    """The plan with the terms that it was made under, and its digest."""
+    whole = plan.model_copy(update={"terms": terms_of(runbook, parameters, profile)})
+    return whole.model_copy(update={"digest": digest_of(whole)})
+
+
+def terms_of(runbook: str, parameters: Mapping[str, object], profile: ClusterProfile) -> tuple[Term, ...]:
+    """Every parameter and every section of the profile that matters, in words; what is empty is left out."""
+    asked = {name: value for name, value in _filled(parameters).items() if name not in PARAMETERS_LEFT_OUT}
+    sections = {f"profile: {name}": value for name, value in covered(profile).items()}
+    found = {"runbook": runbook, **asked, **sections}
+    return tuple(Term(name=name, value=text) for name, value in found.items() if (text := _in_words(value)))
+
+
+def digest_of(plan: Plan) -> str:
+    """Of every covered field of the plan, also of those that its kind adds.
+
+    Only steps have an order that counts: cautions come in that of generated names. One that is a figure as a whole may be there or not.
+    """
+    fields = covered(plan.model_copy(update={"cautions": _lasting(plan)}))
+    sorted_ones = {name: sorted(fields.get(name, []), key=_hash) for name in ("skips", "cautions", "refusals")}
+    return _hash(fields | sorted_ones)
+
+
+def covered(value: object) -> Any:  # noqa: ANN401 - JSON
+    """A value without the fields that are left out, and without what is empty."""
+    if isinstance(value, Model):
+        fields = {
+            name: getattr(value, name) for name in type(value).model_fields if name not in left_out_of(type(value))
+        }
+        if isinstance(value, Line):
+            fields[value.TEXT] = value.basis
+        return _filled(fields)
+    if isinstance(value, Mapping):
+        return _filled(value)
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [covered(one) for one in value]
+    return to_jsonable_python(value, fallback=str)  # paths, and addresses
+
+
+def left_out_of(model: type[Model]) -> frozenset[str]:
+    """Names of its fields, inherited ones too."""
+    tables = (vars(one).get("LEFT_OUT", {}) for one in model.__mro__)
+    return frozenset(name for table in tables for names in table for name in names.split())
+
+
+def approved_of(plan: Plan) -> Approved:
+    """Of a settled plan."""
+    return Approved(
+        terms=_hash(covered(plan.terms)),
+        steps=tuple(_hash([step.subject, step.deed, step.basis]) for step in plan.steps),
+        losses=tuple(_hash(one) for one in _losses(plan)),
+    )
+
+
+def is_part_of(plan: Plan, approved: Approved) -> bool:
+    """Whether all of it was approved with an earlier plan: the same terms, no other step, no other caution, nobody else evicted."""
+    made = approved_of(plan)
+    rest = iter(approved.steps)  # in their order
+    return (
+        made.terms == approved.terms and all(step in rest for step in made.steps) and not what_is_worse(plan, approved)
+    )
+
+
+def what_is_worse(plan: Plan, approved: Approved) -> tuple[str, ...]:
+    """Cautions and evictions that the approved plan did not show."""
+    return tuple(told for one, told in _losses(plan).items() if _hash(one) not in approved.losses)
+
+
+def _losses(plan: Plan) -> dict[str, str]:
+    """What a person would not like, without its figures, to how it is told."""
+    return {f"{one.subject}: {one.basis}": f"{one.subject}: {one.problem}" for one in _lasting(plan)} | {
+        f"evicts {name}": f"evicts {name}" for name in plan.evicts
+    }
+
+
+def _lasting(plan: Plan) -> tuple[Caution, ...]:
+    return tuple(one for one in plan.cautions if not one.is_passing)
+
+
+def _filled(fields: Mapping[str, object]) -> dict[str, Any]:
+    found = {str(name): covered(value) for name, value in fields.items()}
+    return {name: value for name, value in found.items() if value not in (None, "", [], {})}
+
+
+def _in_words(value: object) -> str:
+    """`name=value` with dotted names; lists in brackets."""
+    if isinstance(value, dict):
+        return ", ".join(f"{name}={text}" for name, text in _flat(value))
+    if isinstance(value, list):
+        return "; ".join(_in_words(one) for one in value)
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    return json.dumps(text) if _SEPARATORS & set(text) else text
+
+
+def _flat(fields: Mapping[str, object], prefix: str = "") -> list[tuple[str, str]]:
+    found: list[tuple[str, str]] = []
+    for name, value in fields.items():
+        if isinstance(value, dict):
+            found += _flat(value, f"{prefix}{name}.")
+        else:
+            found.append((prefix + name, f"[{_in_words(value)}]" if isinstance(value, list) else _in_words(value)))
+    return found
+
+
+def _hash(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]

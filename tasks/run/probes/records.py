@@ -1,0 +1,104 @@
+"""What interrupted runs of any runbook have left on a node: one short question over SSH, which changes nothing."""
+
+import base64
+import json
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from tasks.core.models.folders import CA_ROTATIONS, PATCHES, RESTORES, ROTATIONS
+from tasks.core.models.kubeadm import PARKED, Authority
+from tasks.core.probes.printed import Printed
+from tasks.run.models.records import UPGRADE_JOBS, OpenRecord, RecordKind
+
+FILES = {
+    RecordKind.CERTIFICATES: f"{ROTATIONS}/record.json",
+    RecordKind.RESTORE: f"{RESTORES}/record.json",
+    RecordKind.PATCH: f"{PATCHES}/intent",
+}
+"""Of runs under way, as JSON."""
+
+BEGAN = {
+    RecordKind.CERTIFICATES: "cert_rotation",
+    RecordKind.RESTORE: "etcd_restore_from_s3",
+    RecordKind.PATCH: "node_os_patch",
+}
+"""The runbook, where a record does not say it."""
+
+
+def look() -> str:
+    """The command; its output is for `parse`."""
+    files = "\n".join(f"one {kind} {path}" for kind, path in FILES.items())
+    return f"""one() {{ [ ! -e "$2" ] || echo "$1 $(stat -c %Y "$2") $(base64 -w0 < "$2")"; }}
+{files}
+for name in {" ".join(Authority)}; do
+  folder={CA_ROTATIONS}/$name
+  [ ! -d "$folder" ] || echo "{RecordKind.CA} $name $(stat -c %Y "$folder")"
+done
+for file in {PARKED}/*.yaml; do
+  [ ! -e "$file" ] || echo "{RecordKind.PARKED} $(basename "$file" .yaml) $(stat -c %Y "$file")"
+done
+systemctl list-units --no-legend --plain --state=active,activating,deactivating 'kube-runbooks-*' 2> /dev/null |
+  sed -n 's/^kube-runbooks-\\([^ ]*\\)\\.service.*/{RecordKind.UPGRADE} \\1/p'
+true
+"""
+
+
+def parse(node: str, stdout: bytes) -> tuple[OpenRecord, ...]:
+    """What `look` printed. Manifests that are away are told by the record of the run that has moved them, if there is one."""
+    told = Printed.of(stdout)
+    found = [*_of_files(node, told), *_of_halves(node, told), *_of_jobs(node, told)]
+    explained = any(one.kind in {RecordKind.CERTIFICATES, RecordKind.RESTORE} for one in found)
+    return (*found, *(() if explained else _of_parked(node, told)))
+
+
+def _of_files(node: str, told: Printed) -> Iterator[OpenRecord]:
+    for kind, file in FILES.items():
+        for changed, text in told.pairs(kind):
+            record = _json(text)
+            began = _time(record.get("begun_at")) or datetime.fromtimestamp(int(changed), UTC)
+            yield OpenRecord(
+                kind=kind,
+                node=node,
+                runbook=str(record.get("runbook") or BEGAN[kind]),
+                run_id=str(record.get("run_id") or record.get("id") or ""),
+                began_at=began,
+                about=str(record.get("backup") or ""),
+                file=file,
+            )
+
+
+def _of_halves(node: str, told: Printed) -> Iterator[OpenRecord]:
+    for name, changed in told.pairs(RecordKind.CA):
+        began = datetime.fromtimestamp(int(changed), UTC)
+        yield OpenRecord(kind=RecordKind.CA, node=node, runbook="ca_rotation", began_at=began, about=name)
+
+
+def _of_jobs(node: str, told: Printed) -> Iterator[OpenRecord]:
+    for name in told.all(RecordKind.UPGRADE):
+        if name.startswith(UPGRADE_JOBS):
+            yield OpenRecord(kind=RecordKind.UPGRADE, node=node, runbook="rolling_upgrade", about=name)
+
+
+def _of_parked(node: str, told: Printed) -> Iterator[OpenRecord]:
+    away = told.pairs(RecordKind.PARKED)
+    if away:
+        pods = ", ".join(name for name, _ in away)
+        began = min(datetime.fromtimestamp(int(changed), UTC) for _, changed in away)
+        yield OpenRecord(kind=RecordKind.PARKED, node=node, runbook="", began_at=began, about=pods)
+
+
+def _json(text: str) -> Mapping[str, Any]:
+    """Empty where it cannot be read: that there is a record counts."""
+    try:
+        found = json.loads(base64.b64decode(text))
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _time(value: object) -> datetime | None:
+    try:
+        return datetime.fromisoformat(str(value))
+    except ValueError:
+        return None

@@ -1,0 +1,67 @@
+"""Open records of interrupted runs, looked for on all nodes at once."""
+
+from datetime import timedelta
+
+from prefect import task
+
+from tasks.cluster import Cluster, open_cluster
+from tasks.core.at_once import on_all
+from tasks.core.errors import Refused, RunbookError
+from tasks.core.models import outside
+from tasks.core.models.outside import name_of
+from tasks.core.retries import OBSERVE
+from tasks.run.models.records import OpenRecord, OpenRecords, RecordKind
+from tasks.run.policy.records import what_stops
+from tasks.run.probes import records
+
+CALL = timedelta(seconds=20)
+
+
+@task(**OBSERVE, task_run_name="observe-records-{cluster}")
+def observe_records(cluster: str) -> OpenRecords:
+    """What runs of any runbook have begun on nodes and not ended; a node that does not answer is a fact, with the reason."""
+    handle = open_cluster(cluster)
+    names = [node.name for node in handle.profile.nodes]
+    if handle.profile.ssh is None or not names:
+        return OpenRecords(blind=True)
+    answers = on_all(lambda name: _look(handle, name), names)
+    return OpenRecords(
+        found=tuple(one for found, _ in answers for one in found),
+        unseen={name: problem for name, (_, problem) in zip(names, answers, strict=True) if problem},
+    )
+
+
+@task(**OBSERVE, task_run_name="check-records-{cluster}")
+def check_records(cluster: str, runbook: str, *, nodes: tuple[str, ...] = (), no_api: bool = False) -> OpenRecords:
+    """Looks again once the lock is held: a run that ended or died since the plan was made may have left a record.
+
+    Raises `Refused` for a record that would have stopped the plan.
+    """
+    found = observe_records.fn(cluster)
+    if stops := what_stops(found, runbook, cluster, nodes=nodes, no_api=no_api):
+        raise Refused(
+            "; ".join(f"{one.subject}: {one.problem}" for one in stops),
+            hint="; ".join(dict.fromkeys(one.next_step for one in stops)),
+        )
+    return found
+
+
+def _look(handle: Cluster, name: str) -> tuple[tuple[OpenRecord, ...], str]:
+    try:
+        output = handle.node(name).run(records.look(), timeout=CALL, sudo=True)
+        found = records.parse(name, output.stdout)
+    except RunbookError as error:
+        return (), error.problem
+    except ValueError as error:  # of a disk that fails, for example: no reason to end a restore
+        return (), f"its answer is not understood: {error}"
+    return tuple(_compared(handle, one) if one.kind is RecordKind.PATCH else one for one in found), ""
+
+
+def _compared(handle: Cluster, record: OpenRecord) -> OpenRecord:
+    """A patch whose node somebody has given back, or that died right after it did so itself, is gone on with by nobody."""
+    try:
+        node = handle.kube.find(f"/api/v1/nodes/{record.node}")
+        in_service = node is not None and not outside.Node.read(node, name_of("node", node)).spec.unschedulable
+    except RunbookError:
+        return record
+    return record.model_copy(update={"in_service": in_service})

@@ -1,0 +1,286 @@
+"""The plan of an upgrade: which nodes, in which order, by which acts; or every reason why not."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+
+from tasks.core.errors import Refused
+from tasks.core.models.etcd import EtcdFacts
+from tasks.core.models.findings import Finding, cautioned, refused, softened
+from tasks.core.models.plan import Caution, Refusal, Skip, Step, figure, joined
+from tasks.core.models.profile import UpgradeRules
+from tasks.drain.models import DrainForecast
+from tasks.drain.policy.findings import evicted_by
+from tasks.node_work.policy.waves import limit_of, plan_waves
+from tasks.nodes.policy.versions import KubernetesVersion, chain_to, count_of, minors_between
+from tasks.upgrade.models.upgrade import ClusterFacts, NodeUpgrade, UpgradeOptions, UpgradePlan
+from tasks.upgrade.policy.health import rules_of_health
+from tasks.upgrade.policy.losses import rules_of_manifests
+from tasks.upgrade.policy.machines import rules_of_machines
+from tasks.upgrade.policy.scope import NodeState, Situation, newest_installable, version_before
+from tasks.upgrade.policy.versions import rules_of_input, rules_of_versions
+
+ACT_UNCORDON = "prove that it is well, uncordon"
+"""For a node that has everything, on which a run of ours ended before its last act."""
+
+
+TOLD_IN_SECONDS = timedelta(seconds=100)
+"""Shorter times are told in seconds."""
+
+
+def plan_upgrade(
+    facts: ClusterFacts, version: str, options: UpgradeOptions, rules: UpgradeRules, *, now: datetime
+) -> UpgradePlan:
+    """All of it, or all refusals at once. Of a chain it is the first hop: facts of now say nothing about the next one.
+
+    An upgrade that somebody stopped half-way is gone on with: what has the target is a skip, what has a part of it comes
+    first. A cluster that has it all gets a plan of skips; what is wrong with it is a caution then.
+    """
+    try:
+        target = KubernetesVersion.parse(version)
+        hops = hops_of(facts, target, chain=options.chain)
+    except Refused as error:
+        return UpgradePlan(version=version, refusals=(refused("version", error.problem, error.hint),))
+    situation = Situation(facts, hops[0], hops[-1], options, rules, now)
+    findings = _findings(situation)
+    plan = _plan(situation, hops)
+    return plan.model_copy(
+        update={
+            "refusals": tuple(one for one in findings if isinstance(one, Refusal)),
+            "cautions": tuple(one for one in findings if isinstance(one, Caution)),
+        }
+    )
+
+
+def hops_of(facts: ClusterFacts, target: KubernetesVersion, *, chain: bool) -> tuple[KubernetesVersion, ...]:
+    """The versions to go through, the target last; with `chain` off it is always one. `Refused`: a minor is not known."""
+    before = version_before(facts)
+    if not chain or before is None or minors_between(before, target) <= 1:
+        return (target,)
+    return chain_to(before, target, newest_installable(facts.nodes) | facts.newest_patch)
+
+
+def next_minor(before: str, target: str, *, chain: bool) -> str:
+    """The minor (`1.37`) whose repository a run has to ask: the target's, of a chain the next one. `Refused`: malformed."""
+    oldest, last = KubernetesVersion.parse(before), KubernetesVersion.parse(target)
+    if chain and minors_between(oldest, last) > 1:
+        return f"{oldest.major}.{oldest.minor + 1}"
+    return last.minor_name
+
+
+def _findings(situation: Situation) -> list[Finding]:
+    """Each once. Where nothing is to be done, only what was asked for can be refused."""
+    findings = [*rules_of_input(situation), *_cautions_of_rules(situation)]
+    others = [
+        *rules_of_versions(situation),
+        *rules_of_machines(situation),
+        *rules_of_manifests(situation),
+        *rules_of_health(situation),
+    ]
+    findings += others if situation.due else [softened(one) for one in others]
+    return list(dict.fromkeys(findings))
+
+
+def _cautions_of_rules(situation: Situation) -> Iterable[Finding]:
+    if not situation.due:
+        return
+    if ignored := situation.rules.ignore_preflight_errors:
+        yield cautioned(
+            "kubeadm",
+            f"its preflight errors {', '.join(ignored)} are ignored",
+            "upgrade.ignore_preflight_errors of the profile",
+        )
+    if older := ", ".join(node.name for node in situation.left_behind):
+        yield cautioned(
+            "options.nodes",
+            f"{older} would stay older: CoreDNS and kube-proxy are moved with the last control plane node",
+            f"run it again for {older} soon",
+        )
+    workers = [node for node in situation.workers if node.is_due]
+    limit = limit_of(situation.options.waves.max_unavailable, len(situation.workers))
+    if workers and limit.caution:
+        yield cautioned("options.waves", limit.caution, "say a number, or a higher percentage")
+
+
+# --- order
+
+
+def _plan(situation: Situation, hops: Sequence[KubernetesVersion]) -> UpgradePlan:
+    before = version_before(situation.facts)
+    control_planes = [node for node in situation.control_planes if node.is_due]
+    by_name = {node.name: node for node in situation.workers if node.is_due}
+    applies = _first_applies(situation)
+    waves = _waves(situation, by_name)
+    return UpgradePlan(
+        version=situation.target.bare,
+        before=before.bare if before else "",
+        hops=tuple(hop.bare for hop in hops) if len(hops) > 1 else (),
+        control_plane=tuple(
+            _upgrade(situation, node, applies=applies and not number) for number, node in enumerate(control_planes)
+        ),
+        waves=tuple(tuple(_upgrade(situation, by_name[name]) for name in wave) for wave in waves),
+        left_behind=tuple(node.name for node in situation.left_behind),
+        etcd_before=_etcd_versions(situation.facts.etcd),
+        services_before=_services_before(situation),
+        ignored=situation.rules.ignore_preflight_errors,
+        evicts=evicted_by(_forecast(situation, node) for node in situation.drained),
+        steps=(
+            *_steps_of_pin(situation),
+            *(
+                Step(
+                    subject=node.name,
+                    act=_act(situation, node, applies=applies and not number),
+                    reason=_reason(situation, node),
+                )
+                for number, node in enumerate(control_planes)
+            ),
+            *_steps_of_workers(situation, waves, by_name),
+            *_steps_of_hops(situation, hops[1:]),
+        ),
+        skips=tuple(_skip(situation, node) for node in situation.nodes if not node.is_due),
+    )
+
+
+def _services_before(situation: Situation) -> dict[str, tuple[str, ...]]:
+    """What is under way may have broken them itself: then nothing is forgiven afterwards."""
+    if situation.is_under_way or not all(node.needs_kubeadm for node in situation.control_planes):
+        return {}
+    found = {
+        node.name: tuple(one.of for one in situation.symptoms_of(node) if one.of.startswith("Service "))
+        for node in situation.nodes
+    }
+    return {name: services for name, services in found.items() if services}
+
+
+def _steps_of_pin(situation: Situation) -> Iterable[Step]:
+    asked, before = situation.options.etcd_image_tag, situation.facts.api.etcd_image_tag
+    if asked and situation.due and situation.etcd_tag != before:
+        act = f"pin etcd.local.imageTag to {asked}" if situation.etcd_tag else "take etcd.local.imageTag out"
+        reason = f"options.etcd_image_tag; it was {before or 'not pinned'}"
+        yield Step(subject="kubeadm-config", act=act, reason=reason)
+
+
+def _first_applies(situation: Situation) -> bool:
+    """The first control plane node moves kubeadm-config, and does so again when no node got through that yet."""
+    moved = KubernetesVersion.observed(situation.facts.api.kubeadm_version) == situation.target
+    return not moved or all(node.needs_kubeadm and not node.unfinished for node in situation.control_planes)
+
+
+def _waves(situation: Situation, due: Mapping[str, NodeState]) -> tuple[tuple[str, ...], ...]:
+    """Those that are under way first: they are out of service already."""
+    options, workers = situation.options.waves, len(situation.workers)
+    begun = [name for name, node in due.items() if node.begun]
+    others = [name for name in due if name not in begun]
+    steady = options.model_copy(update={"canary": False})
+    return (*plan_waves(begun, steady, workers=workers), *plan_waves(others, options, workers=workers))
+
+
+def _upgrade(situation: Situation, node: NodeState, *, applies: bool = False) -> NodeUpgrade:
+    return NodeUpgrade(
+        name=node.name,
+        control_plane=node.is_control_plane,
+        kubelet=node.kube.kubelet if node.kube else node.machine.kubelet,
+        target=situation.target.bare,
+        needs_kubeadm=node.needs_kubeadm,
+        needs_kubelet=node.needs_kubelet,
+        applies=applies and node.needs_kubeadm,
+        begun=node.begun,
+        unfinished=node.unfinished,
+        evicted=_evicted(situation, node),
+        expected=situation.facts.history.get(node.name),
+    )
+
+
+def _evicted(situation: Situation, node: NodeState) -> tuple[str, ...]:
+    if not node.needs_kubelet:
+        return ()
+    forecast = _forecast(situation, node)
+    return forecast.evicted if forecast else ()
+
+
+def _forecast(situation: Situation, node: NodeState) -> DrainForecast | None:
+    return next((one for one in situation.facts.api.forecasts if one.node == node.name), None)
+
+
+def _etcd_versions(etcd: EtcdFacts) -> str:
+    return " and ".join(sorted({member.status.version for member in etcd.members if member.status}))
+
+
+# --- steps: what changes by the minute is a `figure`, all else is in the plan's digest
+
+
+def _act(situation: Situation, node: NodeState, *, applies: bool = False) -> str:
+    acts = []
+    if node.leads and node.needs_kubeadm and situation.is_stacked and len(situation.facts.etcd.members) > 1:
+        acts.append("move etcd's leadership away")
+    if node.needs_kubeadm:
+        acts.append(
+            f"kubeadm upgrade apply {situation.target}" if applies else f"kubeadm upgrade node to {situation.target}"
+        )
+    if node.needs_kubelet:
+        is_there = node.is_replaced and KubernetesVersion.observed(node.machine.kubelet) == situation.target
+        acts += [
+            "drain",
+            f"restart kubelet ({situation.target} is installed)" if is_there else f"kubelet {situation.target}",
+        ]
+    return ", ".join(acts) or ACT_UNCORDON
+
+
+def _reason(situation: Situation, node: NodeState, place: str = "") -> str:
+    before = node.api_server if node.is_control_plane else node.kubelet
+    held = node.machine.packages.held
+    expected = situation.facts.history.get(node.name)
+    told = (
+        f"{'control plane' if node.is_control_plane else 'kubelet'} {before or 'of an unknown version'}",
+        figure(place),
+        "its upgrade is under way" if node.begun else "",
+        node.unfinished,
+        f"kubelet v{node.machine.kubelet} is installed, v{node.kubelet_in_use} still runs" if node.is_replaced else "",
+        node.etcd_step,
+        figure("the last: it leads etcd" if node.leads and not node.begun and _has_company(situation) else ""),
+        f"evicts {figure(count_of(len(_evicted(situation, node)), 'pod'))}" if node.needs_kubelet else "",
+        f"{', '.join(held)} held back: put back as found" if held else "",
+        figure(f"about {_in_words(expected)} by earlier reports" if expected else ""),
+    )
+    return joined(*told)
+
+
+def _has_company(situation: Situation) -> bool:
+    return sum(node.is_due for node in situation.control_planes) > 1
+
+
+def _steps_of_workers(
+    situation: Situation, waves: Sequence[Sequence[str]], due: Mapping[str, NodeState]
+) -> Iterable[Step]:
+    canary = _canary(situation, waves, due)
+    for number, wave in enumerate(waves, 1):
+        for name in wave:
+            place = "the canary: the others wait for it" if name == canary else ""
+            act = f"wave {number}: {_act(situation, due[name])}"
+            yield Step(subject=name, act=act, reason=_reason(situation, due[name], place))
+
+
+def _canary(situation: Situation, waves: Sequence[Sequence[str]], due: Mapping[str, NodeState]) -> str:
+    fresh = [wave for wave in waves if not due[wave[0]].begun]
+    return fresh[0][0] if situation.options.waves.canary and len(fresh) > 1 else ""
+
+
+def _steps_of_hops(situation: Situation, hops: Sequence[KubernetesVersion]) -> Iterable[Step]:
+    """A chain is approved as a whole, so it is in the digest."""
+    for before, hop in zip((situation.target, *hops), hops, strict=False):
+        yield Step(
+            subject="all nodes",
+            act=f"then {before} to {hop} in the same way",
+            reason="the next minor of the chain, with a plan of its own from what is there then",
+        )
+
+
+def _skip(situation: Situation, node: NodeState) -> Skip:
+    if not node.selected:
+        return Skip(subject=node.name, reason="it is not one of options.nodes")
+    parts = "control plane and kubelet are" if node.is_control_plane else "kubelet is"
+    return Skip(subject=node.name, reason=f"its {parts} at {situation.target}")
+
+
+def _in_words(length: timedelta) -> str:
+    seconds = int(length.total_seconds())
+    return f"{seconds} s" if length < TOLD_IN_SECONDS else f"{round(seconds / 60)} min"

@@ -1,0 +1,222 @@
+"""What versions say of an upgrade: the asked-for one, those that run, those of etcd, and the APIs that go away."""
+
+from collections.abc import Iterator
+
+from tasks.core.models.findings import Finding, cautioned, refused
+from tasks.nodes.policy.versions import (
+    ETCD_SOURCE_MINIMUM,
+    SKEW,
+    EtcdVersion,
+    KubernetesVersion,
+    etcd_minor_of,
+    minors_between,
+    what_forbids_etcd,
+    what_forbids_upgrade,
+    what_is_skewed,
+    what_is_skewed_beside,
+)
+from tasks.upgrade.policy.scope import (
+    NodeState,
+    Situation,
+    kube_proxy_images,
+    version_before,
+    version_of_image,
+    versions_of_control_plane,
+)
+
+ETCD_FIRST = (
+    "move etcd first: run rolling_upgrade with version={current} and options.etcd_image_tag={minimum}-0 or newer; then "
+    "this one with options.etcd_image_tag=default"
+)
+"""The next step where members are older than an upgrade of etcd needs."""
+
+
+def rules_of_input(situation: Situation) -> Iterator[Finding]:
+    """What was asked for makes no sense for this cluster: said also when nothing is to be done."""
+    yield from _policy(situation)
+    yield from _nodes_option(situation)
+    yield from _who_is_there(situation)
+
+
+def rules_of_versions(situation: Situation) -> Iterator[Finding]:
+    """Skew, etcd, and APIs that go away."""
+    yield from _api_servers(situation)
+    for node in situation.nodes:
+        yield from _kubelet(situation, node)
+        yield from _kubeadm(situation, node)
+    yield from _kube_proxy(situation)
+    yield from _etcd(situation)
+    yield from _removed_apis(situation)
+
+
+def _policy(situation: Situation) -> Iterator[Finding]:
+    known = versions_of_control_plane(situation.facts)
+    if not KubernetesVersion.observed(situation.facts.api.kubeadm_version):
+        yield refused(
+            "kubeadm-config",
+            "kube-system/kubeadm-config does not say a version of Kubernetes",
+            "this runbook upgrades what kubeadm made: look at that ConfigMap",
+        )
+    if known and (
+        no := what_forbids_upgrade(
+            known[0], known[-1], situation.target, allow_patch_rollback=situation.options.allow_patch_rollback
+        )
+    ):
+        yield refused("version", no.problem, no.next_step)
+
+
+def _nodes_option(situation: Situation) -> Iterator[Finding]:
+    known = {node.name for node in situation.nodes} | {node.name for node in situation.facts.api.nodes}
+    for name in situation.options.nodes:
+        if name not in known:
+            problem = f"{name} is no node of this cluster"
+            yield refused("options.nodes", problem, f"use some of {', '.join(sorted(known))}")
+    behind = [node.name for node in situation.left_behind]
+    workers = [node.name for node in situation.workers if node.is_due]
+    if behind and workers:
+        yield refused(
+            "options.nodes",
+            f"{', '.join(workers)} would get kubelets newer than the API servers of {', '.join(behind)}",
+            f"name {', '.join(behind)} too, or upgrade the control plane first",
+        )
+
+
+def _who_is_there(situation: Situation) -> Iterator[Finding]:
+    for node in situation.nodes:
+        if node.machine.unreached and (node.selected or node.is_control_plane):
+            yield refused(
+                node.name,
+                f"not reached: {node.machine.unreached}",
+                "bring it back, or check nodes: and ssh: of the profile",
+            )
+        elif node.machine.unreached:
+            yield cautioned(node.name, f"not reached: {node.machine.unreached}", "this run leaves it as it is")
+        if node.kube is None:
+            yield refused(
+                node.name,
+                "the profile has this node and the API has not",
+                "join it to the cluster, or take it out of nodes:",
+            )
+    ours = {node.name for node in situation.nodes}
+    for one in situation.facts.api.nodes:
+        if one.name not in ours:
+            yield refused(
+                one.name,
+                f"the API has this node (kubelet v{one.kubelet}) and the profile has not: it would stay behind",
+                "add it to nodes: of the profile, or delete it from the API if it is gone",
+            )
+
+
+def _api_servers(situation: Situation) -> Iterator[Finding]:
+    told = {node.name: version for node in situation.control_planes if (version := node.api_server)}
+    oldest, newest = min(told.values(), default=None), max(told.values(), default=None)
+    if oldest and newest and (problem := what_is_skewed("kube-apiserver", oldest, [newest])):
+        all_of_them = ", ".join(f"{name} {version}" for name, version in sorted(told.items()))
+        yield refused(
+            "API servers",
+            f"{problem} ({all_of_them})",
+            f"upgrade the older ones to v{newest.major}.{newest.minor - 1} first",
+        )
+
+
+def _kubelet(situation: Situation, node: NodeState) -> Iterator[Finding]:
+    """A control plane node's kubelet talks to its own API server, a worker's to any."""
+    kubelet, oldest = node.kubelet, situation.oldest_api_server
+    reference = (node.api_server if node.is_control_plane else None) or oldest
+    if kubelet is None or reference is None:
+        return
+    if minors_between(reference, kubelet) > 0:
+        problem = what_is_skewed("kubelet", kubelet, [reference])
+        yield refused(node.name, problem, f"put its kubelet back to {reference} first")
+    elif problem := what_is_skewed("kubelet", kubelet, [situation.target]):
+        yield refused(
+            node.name,
+            f"once the control plane is at {situation.target}, {problem}",
+            f"upgrade its kubelet to v{situation.target.major}.{situation.target.minor - SKEW['kubelet'].older} or newer first",
+        )
+    elif node.is_due and (jump := minors_between(kubelet, situation.target)) > 1:
+        yield cautioned(
+            node.name, f"its kubelet goes over {jump} minors at once, from {kubelet}", "it is drained for that"
+        )
+
+
+def _kubeadm(situation: Situation, node: NodeState) -> Iterator[Finding]:
+    kubeadm = KubernetesVersion.observed(node.machine.kubeadm)
+    if node.is_due and kubeadm and kubeadm > situation.target:
+        yield cautioned(
+            node.name, f"kubeadm {kubeadm} is newer than the target", f"it is put back to {situation.target}"
+        )
+    elif (
+        kubeadm and node.kubelet and not node.is_due and (no := what_is_skewed_beside("kubeadm", kubeadm, node.kubelet))
+    ):
+        yield cautioned(node.name, no, "install the kubeadm of its kubelet there: nothing else of it is to be done")
+
+
+def _kube_proxy(situation: Situation) -> Iterator[Finding]:
+    for image in kube_proxy_images(situation.facts):
+        version = KubernetesVersion.observed(version_of_image(image))
+        if version and (problem := what_is_skewed("kube-proxy", version, [situation.target])):
+            yield refused("kube-proxy", problem, "upgrade kube-proxy to the version of the control plane first")
+
+
+def _etcd(situation: Situation) -> Iterator[Finding]:
+    """Only where kubeadm upgrades it, and only when it does so now."""
+    if not situation.is_stacked or not any(node.is_due and node.needs_kubeadm for node in situation.control_planes):
+        return
+    own, tag, pinned = etcd_minor_of(situation.target), situation.etcd_tag, situation.pinned_etcd
+    if tag:
+        yield from _pin(situation, own, tag, pinned)
+    elif not own:
+        yield cautioned(
+            "etcd",
+            f"which etcd kubeadm {situation.target} brings is not known here",
+            "it is looked at again when the packages are staged, before anything stops",
+        )
+    if to := pinned.minor_name if pinned else own:
+        yield from _etcd_members(situation, to)
+
+
+def _pin(situation: Situation, own: str, tag: str, pinned: EtcdVersion | None) -> Iterator[Finding]:
+    if pinned is None:
+        yield cautioned("etcd", f"kubeadm-config pins etcd {tag}, which is no version", "look at that image yourself")
+    elif pinned.minor_name != own:
+        its_own = f"its own for {situation.target} is {own}" if own else "its own is not known here"
+        yield cautioned(
+            "etcd",
+            f"kubeadm-config pins etcd {tag}: kubeadm keeps it, {its_own}",
+            "say options.etcd_image_tag=default for kubeadm's own",
+        )
+
+
+def _etcd_members(situation: Situation, to_minor: str) -> Iterator[Finding]:
+    current = version_before(situation.facts)
+    for member in situation.facts.etcd.members:
+        version = EtcdVersion.observed(member.status.version) if member.status else None
+        if version and (problem := what_forbids_etcd(version, to_minor)):
+            minimum = ETCD_SOURCE_MINIMUM.get(to_minor)
+            yield refused(
+                member.label,
+                problem,
+                ETCD_FIRST.format(minimum=minimum, current=current.bare if current else "")
+                if "more than one minor" not in problem
+                else "move etcd minor by minor, with options.etcd_image_tag",
+            )
+
+
+def _removed_apis(situation: Situation) -> Iterator[Finding]:
+    for name, release in sorted(situation.facts.api.deprecated.items()):
+        gone = KubernetesVersion.observed(f"{release}.0")
+        if gone is None or minors_between(gone, situation.last) < 0:
+            yield cautioned(
+                name, f"somebody asks for it; v{release} does not have it any more", "find who, and move them"
+            )
+        elif situation.options.allow_removed_apis:
+            yield cautioned(
+                name, f"somebody asks for it, and {situation.last} does not have it", "options.allow_removed_apis"
+            )
+        else:
+            yield refused(
+                name,
+                f"somebody asks for it, and it is gone in v{release}: {situation.last} does not have it",
+                "find who asks (audit log, user agents) and move them, or say options.allow_removed_apis=true",
+            )

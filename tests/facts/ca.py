@@ -1,0 +1,116 @@
+"""Nodes in each state of a rotation of an authority, as its policy sees them."""
+
+from datetime import timedelta
+from typing import Any
+
+from tasks.ca_rotation.models import ApiTrust, CaRotationFacts, Half, TrustOnNode
+from tasks.cert_rotation.models.rotation import RotationFacts
+from tasks.certificates.models.authorities import FILES, FLAGS, SIGNING_FLAG, State, signing_file
+from tasks.certificates.models.inventory import Certificate, Inventory, Kind, Kubeconfig, NodeCertificates, Process
+from tasks.certificates.models.kubeadm import LEAVES
+from tasks.core.models.etcd import EtcdFacts
+from tasks.core.models.kubeadm import CONTROLLERS, Authority
+from tasks.nodes.models.nodes import KubeNode
+from tests.facts.certificates import FOLDER, NOW, STARTED, control_plane, worker
+from tests.facts.etcd import member
+
+OLD, NEW = Half(id="o" * 64, public_key="1" * 64), Half(id="n" * 64, public_key="2" * 64)
+BY_NAME = {"old": OLD, "new": NEW}
+READ = STARTED - timedelta(hours=1)
+"""Before everything that runs was started."""
+
+MACHINES = ("cp1", "cp2", "cp3", "w1", "w2")
+
+
+def ids(state: State) -> tuple[str, ...]:
+    """That are believed."""
+    return tuple(BY_NAME[half].id for half in FILES[state].trusted)
+
+
+def trust(name: str, authority: Authority, state: State, **changes: Any) -> TrustOnNode:  # noqa: ANN401
+    """What the node believes and signs with, and, once a rotation has begun, both halves."""
+    has_key = name.startswith("cp")
+    values: dict[str, Any] = {
+        "node": name,
+        "trusted": tuple(BY_NAME[half] for half in FILES[state].trusted),
+        "trusted_since": READ,
+        "signs": BY_NAME[FILES[state].signs].public_key if has_key else "",
+        "signs_since": READ if has_key else None,
+        "old": None if state is State.ONLY_OLD else OLD,
+        "new": None if state is State.ONLY_OLD else NEW,
+    }
+    if has_key:
+        files = {flag: f"{FOLDER}/{file}" for flag, file in FLAGS[authority].items()}
+        signing = {f"{CONTROLLERS} --{SIGNING_FLAG}": f"{FOLDER}/{signing_file(authority, state)}"}
+        values["signing"] = (BY_NAME[FILES[state].signs],) if authority is Authority.CLUSTER else ()
+        values["flags"] = files | (signing if authority is Authority.CLUSTER else {})
+    return TrustOnNode(**values | changes)
+
+
+def machine(name: str, authority: Authority, state: State) -> NodeCertificates:
+    """Its certificates are signed by the one that signs in that state, and its kubeconfigs believe what it believes."""
+    node = control_plane(name) if name.startswith("cp") else worker(name)
+    signer = BY_NAME[FILES[state].signs].id
+    own = {leaf for leaf, made in LEAVES.items() if made.authority == authority}
+    own |= {"kubelet-client"} if authority is Authority.CLUSTER else set()
+    signed = tuple(
+        one.model_copy(update={"signer": signer if one.name in own else "x", "written_at": READ})
+        for one in node.certificates
+    )
+    names = ("admin.conf", "scheduler.conf", "kubelet.conf") if node.is_control_plane else ("kubelet.conf",)
+    paths = [f"{FOLDER}/{one}" for one in names]
+    believed = [
+        Certificate(node=name, path=path, kind=Kind.TRUST, fingerprint=one, written_at=READ)
+        for path in paths
+        for one in ids(state)
+    ]
+    kubelet = () if node.is_control_plane else (Process(name="kubelet", started_at=STARTED),)
+    return node.model_copy(
+        update={
+            "certificates": (*signed, *believed),
+            "kubeconfigs": tuple(Kubeconfig(path=path) for path in paths),
+            "processes": (*node.processes, *kubelet),
+        }
+    )
+
+
+def facts(
+    authority: Authority = Authority.CLUSTER,
+    state: State = State.ONLY_OLD,
+    **changes: dict[str, Any],
+) -> CaRotationFacts:
+    """All nodes in one state, and the API hands out what goes with it.
+
+    `states` and `nodes` have other nodes by name; `trusts`, `api` and `rotation` other fields.
+    """
+    nodes, trusts, api, rotation = (changes.get(name) or {} for name in ("nodes", "trusts", "api", "rotation"))
+    at: dict[str, State] = dict.fromkeys(MACHINES, state) | (changes.get("states") or {})
+    machines = {name: machine(name, authority, at[name]) for name in MACHINES} | nodes
+    handed = ids(state)
+    api_trust = ApiTrust.model_validate(
+        {
+            "cluster_info": handed,
+            "joinable": True,
+            "root_cas": {"default": handed, "kube-system": handed},
+            "clients": handed,
+            "front_proxies": handed,
+        }
+        | api
+    )
+    members = tuple(
+        member(name, is_leader=name == "cp1").model_copy(update={"node": name}) for name in MACHINES if name[0] == "c"
+    )
+    values: dict[str, Any] = {
+        "observed_at": NOW,
+        "run_id": "0a1b2c3d-4711",
+        "inventory": Inventory(observed_at=NOW, nodes=tuple(machines.values())),
+        "etcd": EtcdFacts(cluster_id="c", observed_at=NOW, members=members),
+        "nodes": tuple(KubeNode(name=name, ready=True, kubelet="1.37.2") for name in MACHINES),
+        "configuration": {"kubernetesVersion": "v1.37.2"},
+    }
+    return CaRotationFacts(
+        authority=authority,
+        rotation=RotationFacts(**values | rotation),
+        nodes=tuple(trust(name, authority, at[name], **trusts.get(name, {})) for name in MACHINES),
+        api=api_trust,
+    )

@@ -1,0 +1,91 @@
+"""What a node that takes its own snapshot printed, read; and whether it can take one."""
+
+import base64
+
+import pytest
+
+from tasks.backup.models.backups import Digest
+from tasks.backup.probes.etcd_tools import NO_TOOLS, no_tools
+from tasks.backup.probes.node_snapshot import (
+    PART_BYTES,
+    input_of,
+    parse_etags,
+    parse_read_back,
+    parse_snapshot,
+    parts_for,
+    snapshot_script,
+    space_needed,
+    upload_script,
+    what_is_missing,
+)
+from tasks.core.errors import CommandFailed, Refused
+from tasks.core.models.profile import EtcdOnNode
+
+OUTPUT = """\
+hash 3047926451
+compact_revision 0
+key_count 526
+newest_revision 3767
+storage_version 3.6.0
+plain_size 3555360
+plain_sha256 aa
+stored_size 233102
+stored_sha256 bb
+etag 2 "second"
+etag 10 "tenth"
+etag 1 "first"
+"""
+
+
+def test_a_snapshot_is_what_its_job_said() -> None:
+    """Parts in the order of their numbers, however they were told."""
+    found = parse_snapshot("cp1", OUTPUT)
+    assert (found.hash, found.key_count, found.newest_revision) == (3047926451, 526, 3767)
+    assert (found.plain, found.stored) == (Digest(size=3555360, sha256="aa"), Digest(size=233102, sha256="bb"))
+    assert found.etags == parse_etags(OUTPUT) == ('"first"', '"second"', '"tenth"')
+
+
+@pytest.mark.parametrize(("missing", "told"), [("hash", "hash"), ("plain_size", "plain.size"), ("etag", "etags")])
+def test_what_the_job_did_not_say_is_named(missing: str, told: str) -> None:
+    """With the node's name."""
+    output = "\n".join(line for line in OUTPUT.splitlines() if not line.startswith(missing))
+    with pytest.raises(CommandFailed, match=f"cp1: the snapshot job did not say: {told}"):
+        parse_snapshot("cp1", output)
+
+
+def test_a_read_back_is_two_digests() -> None:
+    """Of the object, and of what is in it."""
+    said = "stored_size 2\nstored_sha256 bb\nplain_size 1\nplain_sha256 aa\n"
+    assert parse_read_back("cp1", said) == (Digest(size=2, sha256="bb"), Digest(size=1, sha256="aa"))
+    with pytest.raises(CommandFailed, match="cp1: the read-back job did not say what it read"):
+        parse_read_back("cp1", "stored_size 2\n")
+
+
+def test_a_node_needs_its_programs_and_room() -> None:
+    """With the figures."""
+    assert what_is_missing("cp1", b"1000000\n", 100) == []
+    assert what_is_missing("cp1", b"10\ncurl\nzstd\n", 100) == [
+        "cp1 has no curl",
+        "cp1 has no zstd",
+        f"cp1: /var/lib/kube-runbooks/backups has 10 bytes free, a snapshot of 100 bytes needs {space_needed(100)}",
+    ]
+    assert parts_for(3 * PART_BYTES) * PART_BYTES > 3 * PART_BYTES
+
+
+def test_addresses_come_by_standard_input_and_nothing_secret_is_in_the_scripts() -> None:
+    """The store's CA in the first line, in base64; a hyphen for none."""
+    assert input_of(["https://a", "https://b"], b"") == b"-\nhttps://a\nhttps://b\n"
+    assert base64.b64decode(input_of([], b"CA").strip()) == b"CA"
+    for script in (snapshot_script("x", "/bin", EtcdOnNode(), 7), upload_script("x", "/a file")):
+        assert "https://a" not in script
+        assert "read -r url" in script
+    assert "file='/a file'" in upload_script("x", "/a file")
+
+
+def test_missing_programs_of_etcd_are_refused_and_a_failed_look_is_not_taken_for_that() -> None:
+    """With what to install where."""
+    refused = no_tools("cp1", "3.6", "registry.k8s.io/etcd:3.6.8-0", NO_TOOLS, b"")
+    assert isinstance(refused, Refused)
+    assert "nor has the image registry.k8s.io/etcd:3.6.8-0" in refused.problem
+    assert "and it runs no member from an image" in no_tools("cp1", "3.6", "", NO_TOOLS, b"").problem
+    assert "status 1: no such" in no_tools("cp1", "3.6", "", 1, b"no such").problem

@@ -1,0 +1,164 @@
+"""What kubeadm 1.36.3 left on nodes, as our commands printed it there, and what is read from it."""
+
+import subprocess
+from pathlib import Path, PurePosixPath
+
+import pytest
+
+from tasks.backup.models.pki import SHARED, NamedFile
+from tasks.backup.probes.pki import (
+    cluster_configuration,
+    files_at,
+    files_below,
+    files_named_by,
+    parse_cluster_configuration,
+    parse_files,
+)
+from tasks.core.errors import CommandFailed, Refused
+
+DATA = Path(__file__).parents[1] / "data" / "kubeadm"
+ENCRYPTION = NamedFile(flag="encryption-provider-config", path="/etc/kubernetes/encryption/config.yaml")
+
+
+def recorded(name: str) -> str:
+    """What was printed."""
+    return (DATA / name).read_text()
+
+
+def paths(name: str) -> set[str]:
+    """Of the files in a recording, below kubeadm's folder."""
+    files = parse_files("cp1", (DATA / f"{name}.stdout").read_bytes(), (DATA / f"{name}.stderr").read_bytes())
+    return {file.path.removeprefix("/etc/kubernetes/") for file in files}
+
+
+def test_a_control_plane_node_has_all_shared_files_and_its_manifests() -> None:
+    """With checksum, mode and owner."""
+    manifests = {f"manifests/{name}.yaml" for name in ("kube-apiserver", "kube-controller-manager", "kube-scheduler")}
+    assert paths("files") == {*SHARED, *manifests, "manifests/etcd.yaml"}
+    assert paths("files-external-etcd") == {*SHARED[:6], *manifests}
+    key = parse_files("cp1", (DATA / "files.stdout").read_bytes(), b"")[1]
+    assert key.path == "/etc/kubernetes/manifests/kube-apiserver.yaml"
+    assert (key.sha256[:8], key.mode, key.owner) == ("61af638b", "600", "root:root")
+
+
+def test_a_file_that_may_not_be_read_is_not_taken_for_absent() -> None:
+    """The login lacks sudo: refused, with the file and the fix."""
+    with pytest.raises(Refused, match=r"cp1: sha256sum: /etc/kubernetes/pki/ca.key: Permission denied -> .*ssh.sudo"):
+        paths("files-as-user")
+
+
+def test_other_remarks_on_stderr_are_no_complaint() -> None:
+    """sudo says this on nodes that do not know their own name."""
+    stdout = (DATA / "files.stdout").read_bytes()
+    remark = b"sudo: unable to resolve host cp1: Name or service not known\n"
+    assert parse_files("cp1", stdout, remark) == parse_files("cp1", stdout, b"")
+
+
+@pytest.mark.parametrize("name", ["it's here", "a b", "-n", "$(id)"])
+def test_the_commands_survive_any_folder(tmp_path: Path, name: str) -> None:
+    """Run by a shell, as on a node; what is not there is no failure."""
+    folder = tmp_path / name
+    for made in ("pki", "manifests"):
+        (folder / made).mkdir(parents=True)
+    (folder / "pki" / "ca.crt").write_text("x")
+    (folder / "manifests" / "kube vip.yaml").write_text("y")
+    for command, expected in (
+        (files_below(PurePosixPath(folder), SHARED), ["manifests/kube vip.yaml", "pki/ca.crt"]),
+        (files_at([str(folder / "pki/ca.crt"), str(folder / "none")]), ["pki/ca.crt"]),
+    ):
+        done = subprocess.run(["/bin/sh", "-c", command], capture_output=True, check=False, env={"LC_ALL": "C"})
+        files = parse_files("cp1", done.stdout, done.stderr)
+        assert [file.path for file in files] == [str(folder / path) for path in expected]
+
+
+def test_the_encryption_provider_configuration_is_found_where_the_node_has_it() -> None:
+    """The manifest names it as the container sees it: /etc/kubernetes/enc, which is /etc/kubernetes/encryption outside."""
+    assert files_named_by("cp1", recorded("kube-apiserver.yaml"), external_etcd=False) == (ENCRYPTION,)
+
+
+def test_with_an_external_etcd_its_client_files_are_named_too() -> None:
+    """kubeadm did not make them and cannot make them again."""
+    named = files_named_by("cp1", recorded("kube-apiserver-external-etcd.yaml"), external_etcd=True)
+    assert named == (
+        ENCRYPTION,
+        NamedFile(flag="etcd-cafile", path="/etc/kubernetes/pki/etcd-external/ca.crt"),
+        NamedFile(flag="etcd-certfile", path="/etc/kubernetes/pki/apiserver-etcd-client.crt"),
+        NamedFile(flag="etcd-keyfile", path="/etc/kubernetes/pki/apiserver-etcd-client.key"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "path"),
+    [
+        (
+            "mountPath: /etc/kubernetes/enc\n",
+            "mountPath: /etc/kubernetes/enc/config.yaml\n",
+            "/etc/kubernetes/encryption",
+        ),
+        (
+            "mountPath: /etc/kubernetes/enc\n",
+            "mountPath: /etc/kubernetes/enc\n      subPath: deep\n",
+            "/etc/kubernetes/encryption/deep/config.yaml",
+        ),
+        (
+            "mountPath: /etc/kubernetes/enc\n",
+            "mountPath: /etc/kubernetes\n",
+            "/etc/kubernetes/encryption/enc/config.yaml",
+        ),
+        ("mountPath: /etc/kubernetes/enc\n", "mountPath: /elsewhere\n", "/etc/kubernetes/enc/config.yaml"),
+        (
+            "  - hostPath:\n      path: /etc/kubernetes/encryption\n      type: DirectoryOrCreate",
+            "  - emptyDir: {}",
+            "/etc/kubernetes/enc/config.yaml",
+        ),
+    ],
+    ids=["a file", "subPath", "a folder above", "not mounted", "not of the node"],
+)
+def test_a_path_follows_its_mount(old: str, new: str, path: str) -> None:
+    """Of the one that is nearest; without one, the container's path is all there is."""
+    manifest = recorded("kube-apiserver.yaml")
+    assert old in manifest
+    assert files_named_by("cp1", manifest.replace(old, new), external_etcd=False)[0].path == path
+
+
+def test_an_api_server_without_encryption_names_nothing() -> None:
+    """The usual case."""
+    manifest = recorded("kube-apiserver.yaml").replace("--encryption-provider-config=", "--encryption=")
+    assert files_named_by("cp1", manifest, external_etcd=False) == ()
+
+
+@pytest.mark.parametrize("manifest", ["", "a: [", "kind: Pod", "spec: {containers: [{command: [kube-apiserver]}]}"])
+def test_a_manifest_that_is_not_understood_is_refused(manifest: str) -> None:
+    """It may name what a rebuild needs."""
+    with pytest.raises(Refused, match="cp1: its kube-apiserver.yaml has no --etcd-servers"):
+        files_named_by("cp1", manifest, external_etcd=False)
+
+
+def test_kubeadms_configuration_is_what_kubeadm_init_takes() -> None:
+    """Not the ConfigMap around it."""
+    found = parse_cluster_configuration("cp1", 0, (DATA / "kubeadm-config.yaml").read_bytes(), b"").decode()
+    assert found.startswith("apiServer:\n  extraArgs:\n")
+    assert "\nkind: ClusterConfiguration\nkubernetesVersion: v1.36.3\n" in found
+    assert "ConfigMap" not in found
+    assert cluster_configuration(PurePosixPath("/etc/kubernetes")).startswith(
+        "kubectl --kubeconfig /etc/kubernetes/admin.conf "
+    )
+
+
+@pytest.mark.parametrize(
+    ("status", "stdout", "stderr", "told"),
+    [
+        (1, b"", b"E1 x\nThe connection to the server was refused\n", "status 1: The connection to the server was ref"),
+        (127, b"", b"/bin/sh: 1: kubectl: not found\n", "status 127: .*kubectl: not found"),
+        (1, b"", b"", "status 1: no reason was told"),
+        (0, b"", b"", "holds no ClusterConfiguration"),
+        (0, b"a: [", b"", "holds no ClusterConfiguration"),
+        (0, b"data: {ClusterConfiguration: 'kind: Pod'}", b"", "holds no ClusterConfiguration"),
+        (0, b"data: {ClusterConfiguration: 'text'}", b"", "holds no ClusterConfiguration"),
+    ],
+)
+def test_without_kubeadms_configuration_it_is_said_why(status: int, stdout: bytes, stderr: bytes, told: str) -> None:
+    """In one line."""
+    with pytest.raises(CommandFailed, match=f"^cp1: .*{told}") as failed:
+        parse_cluster_configuration("cp1", status, stdout, stderr)
+    assert "\n" not in str(failed.value)

@@ -1,0 +1,142 @@
+"""What the API hands out of authorities: read, changed, and waited for; a token is known by its header alone."""
+
+import base64
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import yaml
+
+from tasks.ca_rotation.probes import api as ca_api
+from tasks.ca_rotation.probes.scripts import halves_in
+from tasks.certificates.authority import SigningAuthority, new_key_pair
+
+NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
+OLD, NEW = (SigningAuthority.made("kubernetes", NOW, timedelta(days=days)).certificate.decode() for days in (100, 3650))
+[OLD_ID], [NEW_ID] = ca_api.ids_in(OLD), ca_api.ids_in(NEW)
+
+
+def cluster_info(bundle: str) -> dict[str, Any]:
+    """As kubeadm makes it, with a signature of a bootstrap token."""
+    config = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [
+            {
+                "name": "",
+                "cluster": {
+                    "certificate-authority-data": base64.b64encode(bundle.encode()).decode(),
+                    "server": "https://api.example.org:6443",
+                },
+            }
+        ],
+    }
+    return {
+        "metadata": {"name": "cluster-info", "resourceVersion": "7"},
+        "data": {"kubeconfig": yaml.safe_dump(config), "jws-kubeconfig-abcdef": "x..y"},
+    }
+
+
+def root(namespace: str, text: str, written: str) -> dict[str, Any]:
+    """kube-root-ca.crt, as the controller manager has written it."""
+    fields = [{"manager": "kube-controller-manager", "time": written}, {"manager": "nobody"}]
+    metadata = {
+        "name": "r",
+        "namespace": namespace,
+        "creationTimestamp": "2026-01-01T00:00:00Z",
+        "managedFields": fields,
+    }
+    return {"metadata": metadata, "data": {"ca.crt": text}}
+
+
+def pod(name: str, started: str | None, *, given: bool = True, **changes: Any) -> dict[str, Any]:  # noqa: ANN401
+    """In the namespace shop, with the volume that every pod gets, or without."""
+    sources = [{"serviceAccountToken": {}}, {"configMap": {"name": "kube-root-ca.crt"}}]
+    volumes = [
+        {"name": "data", "emptyDir": {}},
+        *([{"name": "api", "projected": {"sources": sources}}] if given else []),
+    ]
+    status = {"phase": "Running"} | ({"startTime": started} if started else {})
+    return {
+        "metadata": {"namespace": "shop", "name": name} | changes.get("metadata", {}),
+        "spec": {"volumes": volumes},
+        "status": status | changes.get("status", {}),
+    }
+
+
+def test_cluster_info_is_read_and_changed_and_nothing_else_of_it() -> None:
+    """Its signatures are the cluster's own."""
+    found = cluster_info(OLD)
+    assert ca_api.cluster_info_of(found) == (OLD_ID,)
+    assert ca_api.cluster_info_of(None) == ()
+    wanted = ca_api.with_authorities(found, (OLD + NEW).encode())
+    assert ca_api.cluster_info_of(wanted) == (OLD_ID, NEW_ID)
+    assert wanted["metadata"] == found["metadata"]
+    assert wanted["data"]["jws-kubeconfig-abcdef"] == "x..y"
+    before, after = (yaml.safe_load(one["data"]["kubeconfig"]) for one in (found, wanted))
+    assert after["clusters"][0]["cluster"]["server"] == before["clusters"][0]["cluster"]["server"]
+
+
+def test_what_api_servers_only_add_to_is_taken_out() -> None:
+    """One authority, and no other field."""
+    found = {
+        "metadata": {"resourceVersion": "3"},
+        "data": {"client-ca-file": OLD + NEW, "requestheader-allowed-names": "[]"},
+    }
+    gone = ca_api.without_authority(found, ca_api.CLIENTS, OLD_ID)
+    assert ca_api.ids_in(gone["data"]["client-ca-file"]) == (NEW_ID,)
+    assert gone["data"]["requestheader-allowed-names"] == "[]"
+    assert gone["metadata"] == found["metadata"]
+
+
+def test_pods_that_were_started_before_their_namespace_had_both() -> None:
+    """By the time of the last change; what has ended, what has no such volume, and static pods do not count."""
+    roots = [root("shop", OLD + NEW, "2026-11-25T12:00:00Z"), root("empty", "", "2026-11-25T12:00:00Z")]
+    assert ca_api.root_cas_of(roots) == {"shop": (OLD_ID, NEW_ID), "empty": ()}
+    since = ca_api.changed_at(roots)
+    assert since["shop"] == NOW
+    before, after = "2026-11-25T11:59:59Z", "2026-11-25T12:00:00Z"
+    pods = [
+        pod("old", before),
+        pod("new", after),
+        pod("pending", None),
+        pod("ended", before, status={"phase": "Succeeded"}),
+        pod("alone", before, given=False),
+        pod("static", before, metadata={"annotations": {"kubernetes.io/config.mirror": "x"}}),
+        pod("elsewhere", before, metadata={"namespace": "unknown"}),
+    ]
+    assert list(ca_api.pods_before(pods, since)) == ["shop/old"]
+    assert list(ca_api.pods_before([{"metadata": {"namespace": "shop", "name": "x"}, "spec": {}}], since)) == []
+
+
+def secret(name: str, header: bytes) -> dict[str, Any]:
+    """With a token of that header."""
+    token = base64.urlsafe_b64encode(header).rstrip(b"=") + b".payload.signature"
+    return {"metadata": {"namespace": "shop", "name": name}, "data": {"token": base64.b64encode(token).decode()}}
+
+
+def test_tokens_of_another_key_are_known_by_their_header() -> None:
+    """Kubernetes names a key by the sha256 of its public half; a token that cannot be read is another's."""
+    [mine], [other] = (halves_in(new_key_pair()[1]) for _ in range(2))
+    secrets = [
+        secret("mine", json.dumps({"alg": "RS256", "kid": ca_api.key_id_of(mine)}).encode()),
+        secret("other", json.dumps({"alg": "RS256", "kid": ca_api.key_id_of(other)}).encode()),
+        secret("ancient", b'{"alg":"RS256"}'),
+        secret("broken", b"\xff"),
+        {"metadata": {"namespace": "shop", "name": "empty"}},
+    ]
+    assert list(ca_api.tokens_of_others(secrets, mine)) == ["shop/other", "shop/ancient", "shop/broken"]
+
+
+def test_the_name_of_a_key_is_kubernetes_own() -> None:
+    """43 characters of base64url, without padding: as `kid` in the header of a real token."""
+    [half] = halves_in(new_key_pair()[1])
+    assert len(ca_api.key_id_of(half)) == 43
+    assert base64.urlsafe_b64decode(ca_api.key_id_of(half) + "=").hex() == half.public_key
+
+
+@pytest.mark.parametrize("text", ["", "no certificate"])
+def test_no_bundle_is_nothing(text: str) -> None:
+    """And no error."""
+    assert ca_api.ids_in(text) == ()

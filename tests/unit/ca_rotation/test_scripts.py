@@ -1,0 +1,291 @@
+"""The scripts of a rotation run for real on folders that kubeadm has made: each state has its files, also after a cut, and kubeadm signs by them."""
+
+import base64
+import shutil
+import subprocess
+from datetime import UTC, datetime, timedelta
+from pathlib import Path, PurePosixPath
+
+import pytest
+import yaml
+from cryptography import x509
+
+from tasks.ca_rotation.models import Half, TrustOnNode
+from tasks.ca_rotation.policy.trust import state_of
+from tasks.ca_rotation.probes import scripts as ca_rotation
+from tasks.ca_rotation.probes.scripts import halves, halves_in, lay_down, look, make, parse
+from tasks.certificates.authority import SigningAuthority, new_key_pair
+from tasks.certificates.models.authorities import FILES, SIGNING_FILE, TRUST, State, key_file
+from tasks.certificates.probes import kubelet
+from tasks.core.models.folders import CA_ROTATIONS
+from tasks.core.models.kubeadm import PARKED, Authority
+from tests.servers.kubeadm_pki import KubeadmPki
+
+NOW = datetime.now(UTC)
+CONTROLLERS = """\
+apiVersion: v1
+kind: Pod
+spec:
+  containers:
+  - command:
+    - kube-controller-manager
+    - --client-ca-file=FOLDER/pki/ca.crt
+    - --cluster-signing-cert-file=FOLDER/pki/ca.crt
+    - --cluster-signing-key-file=FOLDER/pki/ca.key
+    - --root-ca-file=FOLDER/pki/ca.crt
+"""
+CONFIGS = ("admin.conf", "controller-manager.conf", "scheduler.conf", "kubelet.conf")
+ALL = [*Authority]
+
+
+class Node:
+    """A folder that kubeadm has filled, and a folder for the halves; commands that change something can be counted."""
+
+    def __init__(self, folder: Path, kubeadms_files: Path) -> None:
+        shutil.copytree(kubeadms_files, folder / "kubernetes")
+        self.kubeadm = KubeadmPki(folder / "kubernetes", controlPlaneEndpoint="api.example.org:6443")
+        self.root = self.kubeadm.folder
+        (self.root / "manifests").mkdir()
+        (self.root / "manifests/kube-controller-manager.yaml").write_text(CONTROLLERS.replace("FOLDER", str(self.root)))
+        self.folder = PurePosixPath(self.root)
+        self.halves: dict[Authority, tuple[Half, Half]] = {}
+
+    def sh(self, script: str, stdin: bytes = b"", *, commands: int | None = None) -> subprocess.CompletedProcess[bytes]:
+        """With `commands` it dies right before its n-th command that changes anything."""
+        count = self.root.parent / "count"
+        count.write_text("0")
+        guard = (
+            f"n() {{ c=$(($(cat {count}) + 1)); echo $c > {count}; [ $c -lt {commands or 10000} ] || kill -9 $$; }}\n"
+            'for p in mv mkdir rm sync cp chmod chown; do eval "$p() { n; command $p \\"\\$@\\"; }"; done\n'
+        )
+        text = guard + script.replace(CA_ROTATIONS, str(self.root.parent / "work")).replace(
+            PARKED, str(self.root.parent / "parked")
+        )
+        return subprocess.run(["bash", "-c", text], input=stdin, capture_output=True, check=False)
+
+    def begin(self, authority: Authority) -> None:
+        """Lays a new one down beside the old one."""
+        old = (self.root / TRUST[authority]).read_bytes()
+        if authority is Authority.SERVICE_ACCOUNTS:
+            key, pem = new_key_pair()
+        else:
+            made = SigningAuthority.made({"ca": "kubernetes"}.get(authority, authority), NOW, timedelta(days=3650))
+            key, pem = made.key, made.certificate
+        done = self.sh(lay_down(self.folder, authority), halves([("new.key", key), ("new.pem", pem), ("old.pem", old)]))
+        assert done.returncode == 0, done.stderr
+        [before], [after] = halves_in(old), halves_in(pem)
+        self.halves[authority] = (before, after)
+
+    def make(self, authority: Authority, state: State, *, commands: int | None = None) -> list[str]:
+        """What it changed."""
+        paths = [str(self.root / name) for name in CONFIGS]
+        script = make(self.folder, authority, state, control_plane=True, kubeconfigs=paths)
+        done = self.sh(script, commands=commands)
+        assert done.returncode == 0 or commands, done.stderr
+        return [line.partition(" ")[2] for line in done.stdout.decode().splitlines()]
+
+    def look(self, authority: Authority) -> TrustOnNode:
+        """As it is."""
+        return parse("cp1", self.sh(look(self.folder, authority)).stdout)
+
+    def state(self, authority: Authority) -> State:
+        """Where it stands."""
+        return state_of(self.look(authority), *self.halves[authority])
+
+    def modes(self) -> dict[str, str]:
+        """Of all of kubeadm's files."""
+        return {
+            str(one.relative_to(self.root)): f"{one.stat().st_mode & 0o777:o}"
+            for one in self.root.rglob("*")
+            if one.is_file()
+        }
+
+    def believes(self, name: str) -> list[str]:
+        """A kubeconfig: the ids of its authorities."""
+        [cluster] = yaml.safe_load((self.root / name).read_text())["clusters"]
+        return [half.id for half in halves_in(base64.b64decode(cluster["cluster"]["certificate-authority-data"]))]
+
+
+@pytest.fixture
+def node(tmp_path: Path, kubeadms_files: Path) -> Node:
+    """As kubeadm leaves a control plane node."""
+    return Node(tmp_path, kubeadms_files)
+
+
+@pytest.mark.parametrize("authority", ALL)
+def test_before_a_rotation_a_node_has_only_the_old_one(node: Node, authority: Authority) -> None:
+    """And nothing is laid down."""
+    found = node.look(authority)
+    assert (found.old, found.new) == (None, None)
+    assert len(found.trusted) == 1
+    assert found.signs == found.trusted[0].public_key
+    assert state_of(found, found.trusted[0], None) is State.ONLY_OLD
+    assert found.trusted_since
+    assert found.signs_since
+
+
+@pytest.mark.parametrize("authority", ALL)
+def test_each_state_is_made_from_any_other_and_changes_no_mode(node: Node, authority: Authority) -> None:
+    """There and back again; made twice, nothing changes."""
+    modes = node.modes()
+    node.begin(authority)
+    laid = node.look(authority)
+    assert (laid.old, laid.new) == node.halves[authority]
+    for state in (State.BOTH, State.NEW_SIGNS, State.BOTH, State.NEW_SIGNS, State.ONLY_NEW, State.ONLY_OLD):
+        assert node.make(authority, state)
+        assert node.state(authority) is state
+        assert node.make(authority, state) == []
+    now = node.modes()
+    now.pop(SIGNING_FILE, None)
+    assert now == modes
+
+
+@pytest.mark.parametrize("commands", range(1, 26, 2))
+def test_cut_off_anywhere_the_node_still_believes_both_and_the_next_run_ends_it(node: Node, commands: int) -> None:
+    """From both to new-signs, the one step at which what signs changes."""
+    authority = Authority.CLUSTER
+    node.begin(authority)
+    node.make(authority, State.BOTH)
+    node.make(authority, State.NEW_SIGNS, commands=commands)
+    assert node.state(authority) in {State.BOTH, State.BETWEEN, State.NEW_SIGNS}
+    for name in CONFIGS:
+        assert set(node.believes(name)) == {half.id for half in node.halves[authority]}
+    node.make(authority, State.NEW_SIGNS)
+    assert node.state(authority) is State.NEW_SIGNS
+
+
+def test_kubeconfigs_believe_what_the_file_has_and_keep_their_user(node: Node) -> None:
+    """Nothing else in them changes."""
+    node.begin(Authority.CLUSTER)
+    before = {name: yaml.safe_load((node.root / name).read_text())["users"] for name in CONFIGS}
+    old, new = node.halves[Authority.CLUSTER]
+    for state, ids in ((State.BOTH, [old.id, new.id]), (State.ONLY_NEW, [new.id])):
+        node.make(Authority.CLUSTER, state)
+        for name in CONFIGS:
+            assert node.believes(name) == ids
+            assert yaml.safe_load((node.root / name).read_text())["users"] == before[name]
+
+
+def test_the_controller_manager_signs_with_a_file_of_one(node: Node) -> None:
+    """A file of two it refuses; when there is one again, it is kubeadm's own once more."""
+    node.begin(Authority.CLUSTER)
+    flag, signing = "kube-controller-manager --cluster-signing-cert-file", node.root / SIGNING_FILE
+    for state in (State.BOTH, State.NEW_SIGNS):
+        node.make(Authority.CLUSTER, state)
+        assert node.look(Authority.CLUSTER).flags[flag] == str(signing)
+        assert len(x509.load_pem_x509_certificates(signing.read_bytes())) == 1
+        [half] = node.look(Authority.CLUSTER).signing
+        assert half.public_key == node.look(Authority.CLUSTER).signs
+    parked = node.root.parent / "parked/kube-controller-manager.yaml"
+    (node.root / "manifests/kube-controller-manager.yaml").rename(parked)  # a run died while it was away
+    node.make(Authority.CLUSTER, State.ONLY_NEW)
+    assert node.look(Authority.CLUSTER).flags[flag] == str(node.root / "pki/ca.crt")
+    assert str(signing) not in parked.read_text()
+    node.sh(ca_rotation.end(node.folder, Authority.CLUSTER, "0a1b2c3d-4711"))
+    assert not signing.exists()
+    assert node.look(Authority.CLUSTER).new is None
+    assert (node.root.parent / "work/ca-ended-0a1b2c3d-4711/old.key").exists()
+
+
+@pytest.mark.parametrize(
+    ("authority", "leaf"),
+    [
+        (Authority.CLUSTER, "apiserver"),
+        (Authority.ETCD, "etcd-server"),
+        (Authority.FRONT_PROXY, "front-proxy-client"),
+    ],
+)
+def test_kubeadm_renews_by_the_one_that_signs(node: Node, authority: Authority, leaf: str) -> None:
+    """The real one takes the first certificate of a file of two, with the key beside it; openssl agrees."""
+    files = {"apiserver": "pki/apiserver.crt", "etcd-server": "pki/etcd/server.crt"}
+    path = files.get(leaf, f"pki/{leaf}.crt")
+    node.begin(authority)
+    for state in (State.BOTH, State.NEW_SIGNS, State.ONLY_NEW):
+        node.make(authority, state)
+        node.kubeadm.run("certs", "renew", leaf, "--cert-dir", str(node.root / "pki"))
+        work = node.root.parent / f"work/{authority}"
+        for half in ("old", "new"):
+            words: list[str | Path] = ["openssl", "verify", "-CAfile", work / f"{half}.pem", node.root / path]
+            agrees = subprocess.run(words, capture_output=True, check=False).returncode == 0
+            assert agrees is (half == FILES[state].signs)
+
+
+def test_a_kubelets_certificate_is_signed_by_the_one_that_signs(node: Node) -> None:
+    """By the script of a renewal: openssl, too, takes the first certificate of a file of two."""
+    node.begin(Authority.CLUSTER)
+    key = node.root.parent / "kubelet.key"
+    words = [
+        "openssl",
+        "req",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-keyout",
+        str(key),
+        "-subj",
+        "/O=system:nodes/CN=system:node:w1",
+    ]
+    request = subprocess.run(words, capture_output=True, check=True).stdout
+    for state in (State.BOTH, State.NEW_SIGNS):
+        node.make(Authority.CLUSTER, state)
+        done = node.sh(kubelet.sign_for_kubelet(node.folder, "w1", 24), request)
+        assert done.returncode == 0, done.stderr
+        work = node.root.parent / "work/ca"
+        signer = x509.load_pem_x509_certificate((work / f"{FILES[state].signs}.pem").read_bytes())
+        x509.load_pem_x509_certificate(done.stdout).verify_directly_issued_by(signer)
+
+
+def test_a_kubeconfig_that_is_renewed_believes_what_the_file_has(node: Node) -> None:
+    """kubeadm leaves the first of two in it, as here; the script of a renewal has it believe both again."""
+    node.begin(Authority.CLUSTER)
+    node.make(Authority.CLUSTER, State.NEW_SIGNS)
+    config, one = node.root / "admin.conf", node.root.parent / "work/ca/new.pem"
+    script = f"{kubelet.LIKE}believe {config} {one} {config}.new; like {config}.new {config}"
+    assert node.sh(script).returncode == 0
+    assert len(node.believes("admin.conf")) == 1
+    assert node.sh(script.replace(str(one), str(node.root / "pki/ca.crt"))).returncode == 0
+    assert len(node.believes("admin.conf")) == 2
+
+
+def test_a_worker_believes_and_signs_nothing(node: Node) -> None:
+    """It has ca.crt and its kubelet's kubeconfig, and no key is put there."""
+    for path in ("pki/ca.key", "admin.conf", "controller-manager.conf", "scheduler.conf"):
+        (node.root / path).unlink()
+    old = (node.root / "pki/ca.crt").read_bytes()
+    new = SigningAuthority.made("kubernetes", NOW, timedelta(days=3650)).certificate
+    done = node.sh(lay_down(node.folder, Authority.CLUSTER), halves([("new.pem", new), ("old.pem", old)]))
+    assert done.returncode == 0, done.stderr
+    config = str(node.root / "kubelet.conf")
+    script = make(node.folder, Authority.CLUSTER, State.BOTH, control_plane=False, kubeconfigs=[config, "/none"])
+    assert node.sh(script).returncode == 0
+    found = node.look(Authority.CLUSTER)
+    assert state_of(found, *(halves_in(text)[0] for text in (old, new))) is State.BOTH
+    assert found.signs == ""
+    assert len(node.believes("kubelet.conf")) == 2
+
+
+def test_a_second_new_one_is_an_error_and_the_same_one_is_none(node: Node) -> None:
+    """Two runs cannot each bring their own."""
+    node.begin(Authority.CLUSTER)
+    work = node.root.parent / "work/ca"
+    same = halves([(name, (work / name).read_bytes()) for name in ("new.key", "new.pem", "old.pem")])
+    assert node.sh(lay_down(node.folder, Authority.CLUSTER), same).returncode == 0
+    other = halves([("new.pem", b"another")])
+    done = node.sh(lay_down(node.folder, Authority.CLUSTER), other)
+    assert done.returncode == 1
+    assert b"another new.pem is there already" in done.stderr
+    assert {file.name for file in work.iterdir()} == {"old.pem", "old.key", "new.pem", "new.key"}
+
+
+def test_halves_are_for_root_alone_and_what_cannot_be_read_is_none(node: Node) -> None:
+    """A half whose key is another one's does not count."""
+    node.begin(Authority.CLUSTER)
+    work = node.root.parent / "work/ca"
+    assert {f"{file.stat().st_mode & 0o777:o}" for file in (*work.iterdir(), work)} == {"600", "700"}
+    (work / "new.key").write_bytes(new_key_pair()[0])
+    (work / "old.pem").write_text("-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n")
+    found = node.look(Authority.CLUSTER)
+    assert (found.old, found.new) == (None, None)
+    assert parse("w1", b"") == TrustOnNode(node="w1")
+    assert parse("w1", b"half old !!!").old is None
+    assert key_file(Authority.ETCD) == "pki/etcd/ca.key"

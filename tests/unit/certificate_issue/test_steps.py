@@ -1,0 +1,205 @@
+"""Certificates from nothing on two machines of our own (folders and a shell): whole, resumable, and no key is told to anybody."""
+
+import base64
+import json
+import subprocess
+from datetime import UTC, datetime, timedelta
+from pathlib import Path, PurePosixPath
+from types import SimpleNamespace
+
+import pytest
+
+from tasks.certificate_issue import steps as issue
+from tasks.certificate_issue.models import IssuedAll, IssuePlan, IssueRequest
+from tasks.certificate_issue.policy.plan import plan_issue
+from tasks.certificates.models.inventory import NodeCertificates
+from tasks.certificates.probes.certificates import look, parse
+from tasks.clients.ssh.command import Output
+from tasks.core.errors import NotYet, Refused
+from tasks.core.redaction import redact
+from tests.unit.certificate_issue.test_leaves import EXTERNAL, STACKED
+
+FOLDER = PurePosixPath("/etc/kubernetes")
+RUN = "0a1b2c3d-4711"
+QUICK = """\
+openssl() {
+  [ "$1" = genrsa ] || { command openssl "$@"; return; }
+  command openssl ecparam -name prime256v1 -genkey -noout -out "$3"
+}
+"""
+"""Keys are made in a moment."""
+
+
+def said(stdout: bytes) -> Output:
+    """By a command that ended well."""
+    return Output(stdout=stdout, stderr=b"", status=0, took=timedelta())
+
+
+class Killed(BaseException):
+    """As by SIGKILL."""
+
+
+class Machine:
+    """As `SshNode`; its /etc/kubernetes is a folder of the test."""
+
+    def __init__(self, name: str, folder: Path) -> None:
+        self.name, self.folder = name, folder
+        self.said: list[str] = []
+        self.orders_until_killed = 0
+
+    def run(self, command: str, *, stdin: bytes = b"", **_: object) -> Output:
+        """The worker may not live to see the end of a command that it gave input to."""
+        text = QUICK + command.replace(str(FOLDER), str(self.folder))
+        done = subprocess.run(["bash", "-c", text], input=stdin, capture_output=True, check=True)
+        self.said += [command, done.stdout.decode(), done.stderr.decode()]
+        if stdin and self.orders_until_killed:
+            self.orders_until_killed -= 1
+            if not self.orders_until_killed:
+                raise Killed
+        return said(done.stdout.replace(str(self.folder).encode(), str(FOLDER).encode()))
+
+    def read_file(self, path: PurePosixPath, **_: object) -> bytes:
+        """Whole."""
+        return self.file(str(path.relative_to(FOLDER))).read_bytes()
+
+    def file(self, path: str) -> Path:
+        """Below its /etc/kubernetes."""
+        return self.folder / path
+
+
+class World:
+    """Machines with nothing, and a profile that knows them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.machines = {name: Machine(name, folder / name) for name in ("cp1", "cp2", "etcd1")}
+        self.profile = SimpleNamespace(kubeadm=SimpleNamespace(folder=FOLDER), node=self.machines.get)
+
+    def node(self, name: str) -> Machine:
+        """As of a cluster's handle."""
+        return self.machines[name]
+
+    def look(self, name: str) -> NodeCertificates:
+        """As `look_at_node`."""
+        return parse(name, self.node(name).run(look(FOLDER)).stdout, FOLDER, now=datetime.now(UTC))
+
+    def plan(self, request: IssueRequest = STACKED) -> IssuePlan:
+        """Of now."""
+        return plan_issue(issue.observe_issue.fn("prod", request), request, now=datetime.now(UTC))
+
+    def issue(self, plan: IssuePlan, request: IssueRequest = STACKED) -> IssuedAll:
+        """What the plan says."""
+        return issue.issue_certificates.fn("prod", plan, request, RUN, lambda: None)
+
+    def prove(self, request: IssueRequest = STACKED) -> tuple[str, ...]:
+        """At the end."""
+        return issue.prove_issued.fn("prod", request)
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    """For the tasks."""
+    world = World(tmp_path)
+    monkeypatch.setattr(issue, "open_cluster", lambda _: world)
+    monkeypatch.setattr(issue, "look_at_node", lambda _, name: world.look(name))
+    return world
+
+
+def test_two_control_planes_from_nothing(world: World) -> None:
+    """The same authorities on both, each with leaves of its own; looked at again, there is nothing to do."""
+    issued = world.issue(world.plan())
+    assert len(world.prove()) == 12 + 11
+    assert world.plan().steps == ()
+    assert all(origin.startswith("made, valid until") for origin in issued.authorities.values())
+    one, two = world.node("cp1"), world.node("cp2")
+    for path in ("pki/ca.crt", "pki/ca.key", "pki/etcd/ca.key", "pki/front-proxy-ca.key", "pki/sa.key", "pki/sa.pub"):
+        assert one.file(path).read_bytes() == two.file(path).read_bytes()
+    for path in ("pki/apiserver.key", "pki/etcd/peer.key", "admin.conf"):
+        assert one.file(path).read_bytes() != two.file(path).read_bytes()
+    assert not two.file("super-admin.conf").exists()
+
+
+@pytest.mark.parametrize("orders", [1, 2])
+def test_a_run_that_died_is_gone_on_with_and_makes_no_second_authority(world: World, orders: int) -> None:
+    """Neither by its own next try, which has the old plan, nor by another run."""
+    plan = world.plan()
+    world.node("cp1").orders_until_killed = orders
+    with pytest.raises(Killed):
+        world.issue(plan)
+    first = world.node("cp1").file("pki/ca.crt").read_bytes()
+    world.issue(plan)
+    assert world.prove()
+    assert {world.node(name).file("pki/ca.crt").read_bytes() for name in ("cp1", "cp2")} == {first}
+
+
+def test_no_key_is_told_to_anybody(world: World) -> None:
+    """Neither in commands, nor in what they print, nor in results; what the worker had to know is masked in logs."""
+    plan = world.plan()
+    results = [plan, world.issue(plan)]
+    told = "".join(line for machine in world.machines.values() for line in machine.said)
+    told += "".join(result.model_dump_json() for result in results)
+    for machine in (world.node("cp1"), world.node("cp2")):
+        for file in machine.folder.rglob("*.key"):
+            key = file.read_text()
+            secret = key.splitlines()[1]
+            assert secret not in told
+            assert base64.b64encode(key.encode()).decode()[100:160] not in told
+    for name in ("pki/ca.key", "pki/sa.key"):
+        line = world.node("cp1").file(name).read_text().splitlines()[1]
+        assert redact(line) == "***"
+
+
+def test_an_external_etcd_is_proven_on_both_sides(world: World) -> None:
+    """The control plane is its client; the key of its authority is on the one machine."""
+    world.issue(world.plan(EXTERNAL), EXTERNAL)
+    assert world.prove(EXTERNAL)
+    assert world.node("etcd1").file("pki/etcd/ca.key").exists()
+    assert not world.node("cp1").file("pki/etcd/ca.key").exists()
+    assert not world.node("etcd1").file("pki/ca.crt").exists()
+
+
+def test_another_name_for_the_api_keeps_what_was_there(world: World) -> None:
+    """Only what has the name in it is made anew, of the authority that is there; copies of what was there are kept."""
+    world.issue(world.plan())
+    before = world.node("cp1").file("pki/apiserver.key").read_bytes()
+    other = STACKED.model_copy(update={"endpoint": "new.example.org:6443", "replace": True})
+    plan = world.plan(other)
+    assert {step.act.partition(":")[0] for step in plan.steps} == {"apiserver", "admin.conf", "super-admin.conf"}
+    issued = world.issue(plan, other)
+    assert world.prove(other)
+    assert issued.authorities == {"ca": "cp1"}
+    [kept] = {one.kept for one in issued.machines if one.name == "cp1"}
+    copy = PurePosixPath(kept).relative_to(FOLDER) / "pki/apiserver.key"
+    assert world.node("cp1").file(str(copy)).read_bytes() == before
+
+
+def test_what_the_plan_had_not_is_not_done(world: World) -> None:
+    """Somebody took a certificate away after a person had said yes."""
+    world.issue(world.plan())
+    plan = world.plan()
+    world.node("cp2").file("pki/front-proxy-client.crt").unlink()
+    with pytest.raises(Refused, match="cp2: front-proxy-client: a new key and certificate was not in the plan"):
+        world.issue(plan)
+    with pytest.raises(NotYet, match="not everything is in place: cp2: front-proxy-client"):
+        world.prove()
+
+
+def test_what_openssl_does_not_find_good_is_told(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever our own look says."""
+    world.issue(world.plan())
+    machine = world.node("cp2")
+    shell = machine.run
+    monkeypatch.setattr(
+        machine,
+        "run",
+        lambda text, **rest: said(b"pki/x.crt (sslserver): bad\n") if "judge" in text else shell(text, **rest),
+    )
+    with pytest.raises(Refused, match="openssl does not agree: cp2: pki/x.crt"):
+        world.prove()
+
+
+def test_machines_that_the_profile_does_not_know_are_refused(world: World) -> None:
+    """Before anything is connected to."""
+    del world.machines["cp2"]
+    with pytest.raises(Refused, match="not in `nodes` of the profile: cp2"):
+        world.plan()
+    assert json.dumps(world.node("cp1").said) == "[]"

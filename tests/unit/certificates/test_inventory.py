@@ -1,0 +1,261 @@
+"""What an inventory alarms about, what it only mentions, and what Prometheus is told."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tasks.certificates.models.inventory import Inventory, Kind, Kubeconfig, NodeCertificates, PublicKey, Served
+from tasks.certificates.policy.inventory import in_words, judge_inventory, who_has_not_read
+from tasks.certificates.policy.metrics import to_prometheus
+from tasks.certificates.summary import summarize_inventory
+from tasks.certificates.tables import to_certificate_rows
+from tasks.core.models.plan import Plan
+from tasks.core.models.profile import CertificateRules
+from tests.facts.certificates import NOW, STARTED, certificate, changed, control_plane, inventory, worker
+
+RULES = CertificateRules()
+
+
+def judged(*nodes: NodeCertificates, **changes: Any) -> Plan:  # noqa: ANN401
+    """By the rules of a profile that says nothing of them."""
+    return judge_inventory(inventory(*nodes, **changes), RULES, now=NOW)
+
+
+def told(plan: Plan) -> tuple[str, str]:
+    """Its refusals and its cautions as lines."""
+    return (
+        "\n".join(f"{one.subject}: {one.problem}" for one in plan.refusals),
+        "\n".join(f"{one.subject}: {one.problem}" for one in plan.cautions),
+    )
+
+
+def test_a_cluster_whose_certificates_are_in_order_has_nothing_to_tell() -> None:
+    """Three control planes and a worker."""
+    plan = judged(control_plane("cp1"), control_plane("cp2"), control_plane("cp3"), worker())
+    assert plan == Plan()
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.floats(min_value=-500, max_value=500))
+def test_it_alarms_exactly_below_the_threshold(days: float) -> None:
+    """For every leaf that ends then."""
+    plan = judged(control_plane(days=days))
+    assert bool(plan.refusals) == (timedelta(days=days) <= RULES.warn_before)
+    assert not plan.cautions
+
+
+@pytest.mark.parametrize(
+    ("days", "alarms", "mentions"),
+    [(400, False, False), (365, False, True), (31, False, True), (30, True, False), (-1, True, False)],
+)
+def test_an_authority_is_mentioned_a_year_before_its_end(days: float, alarms: bool, mentions: bool) -> None:  # noqa: FBT001
+    """It takes long to replace, and everything that it signed ends with it."""
+    plan = judged(control_plane(ca_days=days))
+    assert (bool(plan.refusals), bool(plan.cautions)) == (alarms, mentions)
+    steps = [one.next_step for one in plan.refusals] + [one.next_step for one in plan.cautions]
+    assert all("rotation of this authority" in step for step in steps)
+
+
+@pytest.mark.parametrize(
+    ("left", "words"),
+    [
+        (timedelta(days=12, hours=5), "ends in 12 days"),
+        (timedelta(hours=47), "ends in 47 h"),
+        (timedelta(hours=-3), "ended 3 h ago"),
+        (timedelta(days=-40), "ended 40 days ago"),
+        (timedelta(), "ended 0 h ago"),
+    ],
+)
+def test_an_end_is_told_in_days_and_near_ones_in_hours(left: timedelta, words: str) -> None:
+    """Both before and after it."""
+    assert in_words(left) == words
+
+
+@pytest.mark.parametrize(
+    ("changes", "alarm"),
+    [
+        ({"problem": "it is not a PEM certificate"}, "it is not a PEM certificate"),
+        ({"pair": False}, "the key beside it is another one's"),
+        ({"signed": False}, "it is not signed by /etc/kubernetes/pki/ca.crt"),
+    ],
+)
+def test_what_does_not_belong_together_is_an_alarm(changes: dict[str, Any], alarm: str) -> None:
+    """With its path and what is wrong with it."""
+    refusals, _ = told(judged(changed(control_plane(), "apiserver", **changes)))
+    assert f"cp1: /etc/kubernetes/pki/apiserver.crt: {alarm}" in refusals
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "step"),
+    [
+        ("apiserver", {}, "run cert_rotation"),
+        ("kubelet-client", {}, "run cert_rotation"),
+        ("", {"kind": Kind.KUBECONFIG}, "run cert_rotation"),
+        ("kubelet-serving", {"self_signed": True}, "then restart kubelet: it makes another one"),
+        ("kubelet-serving", {}, "`kubectl get csr`"),
+        ("", {"path": "/etc/etcd/server.crt"}, "renew it where it comes from"),
+    ],
+)
+def test_the_next_step_is_one_that_helps(name: str, changes: dict[str, Any], step: str) -> None:
+    """cert_rotation does not renew everything that an inventory finds."""
+    node = worker().model_copy(update={"certificates": (certificate(name, "w1", days=1, **changes),)})
+    [finding] = judged(control_plane(), node).refusals
+    assert step in finding.next_step
+
+
+def test_what_is_served_and_not_on_disk_is_an_alarm_with_the_age_of_the_process() -> None:
+    """Somebody has renewed it, and nobody has started the program anew."""
+    node = changed(control_plane(), "apiserver", fingerprint="new", serial="AB12", written_at=NOW)
+    refusals, cautions = told(judged(node))
+    assert "cp1: kube-apiserver at 6443: it presents serial" in refusals
+    assert (
+        "/etc/kubernetes/pki/apiserver.crt has AB12, written 2026-11-25 12:00:00 UTC; it runs since 2026-11-15"
+        in refusals
+    )
+    assert (
+        "cp1: kube-apiserver: it runs since 2026-11-15 12:00:00 UTC, and has not read apiserver since then" in cautions
+    )
+
+
+def test_a_client_certificate_that_was_not_read_yet_is_mentioned() -> None:
+    """It is on no wire; what still runs with the old one fails when that ends."""
+    node = changed(control_plane(), "scheduler.conf", written_at=STARTED + timedelta(seconds=1))
+    assert who_has_not_read(node) == {"kube-scheduler": ("scheduler.conf",)}
+    plan = judged(node)
+    assert not plan.refusals
+    assert "has not read scheduler.conf" in told(plan)[1]
+    assert who_has_not_read(changed(control_plane(), "admin.conf", written_at=NOW)) == {}
+
+
+def test_what_is_made_in_memory_is_what_it_is_and_a_silent_port_is_an_alarm() -> None:
+    """10257 and 10259 have no file; where openssl is missing nothing can be known."""
+    own = Served(port=10257, name="kube-controller-manager", certificate=certificate("x", fingerprint="memory"))
+    node = control_plane()
+    assert judged(node.model_copy(update={"served": (own,)})) == Plan()
+    silent = Served(port=2380, name="etcd", problem="it presents no certificate")
+    assert "etcd at 2380: it presents no certificate" in told(judged(node.model_copy(update={"served": (silent,)})))[0]
+    blind = node.model_copy(update={"served": (silent,), "openssl": False})
+    assert not judged(blind).refusals
+    assert "it has no openssl" in told(judged(blind))[1]
+
+
+def test_control_planes_have_to_agree_on_authorities_and_signers() -> None:
+    """A token of one is not good at the other."""
+    other = changed(control_plane("cp2"), "ca", fingerprint="0123456789")
+    refusals, _ = told(judged(control_plane(), other))
+    assert "ca: not the same on all control planes: cp1 has ca@all, cp2 has 01234567" in refusals
+    keys = (PublicKey(path="p", public_key="t"), PublicKey(path="k", public_key="s", private=True))
+    refusals, _ = told(judged(control_plane(), control_plane("cp2", public_keys=keys)))
+    assert "sa.pub: not the same on all control planes" in refusals
+    assert "cp2: sa.key: sa.pub is not its public half" in refusals
+
+
+def test_an_external_authority_is_recognised() -> None:
+    """It is no alarm: that is how some sites keep their keys."""
+    plan = judged(control_plane(external=("/etc/kubernetes/pki/ca.crt",)))
+    assert not plan.refusals
+    assert "cp1: /etc/kubernetes/pki/ca.crt: its key is not there: it is an external authority" in told(plan)[1]
+
+
+def test_copies_of_kubeconfigs_have_to_be_in_step() -> None:
+    """One with an old certificate, one that is gone, and the others, which are nobody's copy."""
+    path = "/root/.kube/config"
+    node = control_plane(kubeconfigs=(Kubeconfig(path=path, copy_of="admin.conf"), Kubeconfig(path="/x")))
+    own = certificate("", path=path, kind=Kind.KUBECONFIG, fingerprint="old")
+    with_copy = node.model_copy(update={"certificates": (*node.certificates, own)})
+    assert "it has another certificate than admin.conf" in told(judged(with_copy))[1]
+    in_step = own.model_copy(update={"fingerprint": "admin.conf@cp1"})
+    assert judged(node.model_copy(update={"certificates": (*node.certificates, in_step)})) == Plan()
+    gone = node.model_copy(update={"kubeconfigs": (Kubeconfig(path=path, copy_of="admin.conf", missing=True),)})
+    assert "the profile names it, and it is not there" in told(judged(gone))[1]
+    without = worker().model_copy(update={"kubeconfigs": gone.kubeconfigs})
+    assert judged(without) == Plan()
+
+
+def test_what_is_not_known_is_told() -> None:
+    """A node that does not answer is an alarm, an API that does not is no news of the nodes."""
+    plan = judged(control_plane(), NodeCertificates(name="w1", unreached="no route"), api_problem="it does not answer")
+    refusals, cautions = told(plan)
+    assert "w1: nothing is known of its certificates: no route" in refusals
+    assert "API: its caBundles are not known: it does not answer" in cautions
+
+
+def test_an_old_certificate_in_a_bundle_is_mentioned_and_one_without_an_end_is_left_out() -> None:
+    """A bundle may well keep an authority that is gone."""
+    old = certificate("", "", path="apiservices/x", kind=Kind.TRUST, days=3)
+    plan = judged(control_plane(), objects=(old, old.model_copy(update={"not_after": None})))
+    assert not plan.refusals
+    assert [one.subject for one in plan.cautions] == ["apiservices/x"]
+
+
+def test_prometheus_is_told_ends_and_what_is_on_the_wire() -> None:
+    """In its text format; a label may have any character."""
+    node = changed(control_plane(), "apiserver", fingerprint="new")
+    strange = certificate("", "", path='a"b\\c', kind=Kind.TRUST)
+    damaged = strange.model_copy(update={"not_after": None, "path": "damaged"})
+    silent = Served(port=10250, name="kubelet", problem="it presents no certificate")
+    node = node.model_copy(update={"served": (*node.served, silent)})
+    text = to_prometheus(
+        inventory(node, NodeCertificates(name="w1", unreached="x"), objects=(strange, damaged)), "prod"
+    )
+    assert "damaged" not in text
+    assert "10250" not in text
+    lines = text.splitlines()
+    end = int((NOW + timedelta(days=200)).timestamp())
+    prefix = 'kube_runbooks_certificate_not_after_seconds{cluster="prod",node="cp1",path="/etc/kubernetes/admin.conf"'
+    assert f'{prefix},place="0",name="admin.conf",kind="kubeconfig"}} {end}' in lines
+    assert (
+        'kube_runbooks_certificate_served_is_on_disk{cluster="prod",node="cp1",port="6443",program="kube-apiserver"} 0'
+        in lines
+    )
+    assert (
+        'kube_runbooks_certificate_served_is_on_disk{cluster="prod",node="cp1",port="2379",program="etcd"} 1' in lines
+    )
+    assert 'kube_runbooks_certificates_node_unreached{cluster="prod",node="w1"} 1' in lines
+    assert 'path="a\\"b\\\\c"' in text
+    assert text.endswith("\n")
+
+
+def test_the_table_says_of_each_where_it_is_served_and_what_is_in_no_file() -> None:
+    """What ends first is on top; what is made in memory, and what did not answer, come last."""
+    own = certificate("x", fingerprint="memory", self_signed=True, subject="CN=cp1@1")
+    odd = certificate("", "", path="apiservices/x", problem="it is not a PEM certificate", not_after=None)
+    node = changed(control_plane(), "etcd-peer", fingerprint="new", not_after=NOW + timedelta(days=1))
+    memory = Served(port=10257, name="kube-controller-manager", certificate=own)
+    silent = Served(port=10250, name="kubelet", path="/x", problem="it presents no certificate")
+    node = node.model_copy(update={"served": (*node.served, memory, silent)})
+    rows = to_certificate_rows(inventory(node, NodeCertificates(name="w1", unreached="no route"), objects=(odd,)))
+    assert rows[0]["state"] == "it is not a PEM certificate"
+    assert (rows[1]["name"], rows[1]["on the wire"], rows[1]["key matches"]) == (
+        "etcd-peer",
+        "2380: ANOTHER ONE",
+        "yes",
+    )
+    assert {row["on the wire"] for row in rows if row.get("name") == "apiserver"} == {"6443"}
+    assert {row["signed by the CA on disk"] for row in rows if row.get("name") == "ca"} == {"itself"}
+    assert "made in memory at its start, signed by itself; CN=cp1@1" in str(rows[-3]["state"])
+    assert [row["state"] for row in rows[-2:]] == ["it presents no certificate", "not reached: no route"]
+
+
+def test_the_summary_names_the_first_one_to_end() -> None:
+    """And what no file has."""
+    memory = Served(port=10259, name="kube-scheduler", certificate=certificate("x"))
+    node = changed(control_plane(), "apiserver", not_after=NOW + timedelta(days=40))
+    facts = inventory(node.model_copy(update={"served": (memory,)}))
+    lines = summarize_inventory(facts, Plan())
+    assert "the first one to end: cp1: /etc/kubernetes/pki/apiserver.crt, 2027-01-04 12:00 UTC" in lines
+    assert "made in memory at each start, and in no file: kube-scheduler at 10259" in lines
+
+
+def test_a_label_has_its_node_and_its_place_in_a_bundle() -> None:
+    """As people look for it."""
+    assert certificate("ca", place=1).label == "cp1: /etc/kubernetes/pki/ca.crt #2"
+    assert certificate("x", "", path="apiservices/x").label == "apiservices/x"
+    assert certificate("ca").lifetime == timedelta(days=365)
+    empty = certificate("ca", not_after=None)
+    assert empty.left(NOW) is None
+    assert empty.lifetime == timedelta()
+    assert Inventory(observed_at=NOW, nodes=(worker(),)).control_planes == ()

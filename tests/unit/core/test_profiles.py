@@ -1,0 +1,191 @@
+"""Profiles: every wrong field is named with its value and the fix, and no secret is ever repeated."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tasks.core.errors import Refused
+from tasks.core.models.profile import ClusterProfile
+from tasks.core.profiles import known_clusters, read_profile
+
+GOOD = """
+name: prod
+nodes: [{name: cp1, address: 192.0.2.1}]
+ssh: {user: ops, key: file:/keys/id, known_hosts: /keys/known_hosts}
+etcd:
+  endpoints: [{url: "https://192.0.2.1:2379", node: cp1}]
+store: {bucket: backups, access_key: env:A, secret_key: env:B}
+"""
+
+
+def write(folder: Path, /, **changes: object) -> Path:
+    """A good profile, with top-level fields replaced."""
+    raw = yaml.safe_load(GOOD) | changes
+    (folder / "prod.yaml").write_text(yaml.safe_dump({key: value for key, value in raw.items() if value is not None}))
+    return folder
+
+
+def test_a_good_profile_is_read(tmp_path: Path) -> None:
+    """Durations as people write them."""
+    profile = read_profile(write(tmp_path, backup={"rpo": "2h", "retention": {"within": "30d"}}), "prod")
+    assert (profile.backup.rpo.total_seconds(), profile.backup.retention.within.days) == (7200, 30)
+
+
+def test_on_is_the_name_of_a_field(tmp_path: Path) -> None:
+    """YAML 1.1 reads it as true; `no` is false all the same."""
+    text = GOOD.replace("ops,", "ops, sudo: no,")
+    (tmp_path / "prod.yaml").write_text(text + "gates: [{name: g, command: test -e /x, on: cp1}]\n")
+    profile = read_profile(tmp_path, "prod")
+    assert profile.gates[0].on == "cp1"
+    assert profile.ssh is not None
+    assert profile.ssh.sudo is False
+
+
+def test_an_unknown_cluster_lists_the_known_ones(tmp_path: Path) -> None:
+    """And where they were looked for."""
+    write(tmp_path)
+    with pytest.raises(Refused, match=f"cluster 'prd' is unknown -> known in {tmp_path}: prod; add prd.yaml there"):
+        read_profile(tmp_path, "prd")
+    assert known_clusters(tmp_path) == ["prod"]
+
+
+@pytest.mark.parametrize("name", ["../prod", "/etc/passwd", "prod.yaml", "", "Prod", "a" * 70])
+def test_a_name_never_leaves_the_folder(tmp_path: Path, name: str) -> None:
+    """A parameter of an API call becomes a path."""
+    with pytest.raises(Refused, match="is unknown"):
+        read_profile(write(tmp_path), name)
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"stor": {}}, "stor: unknown field; did you mean store?"),
+        ({"store": {"bucket": "backups", "pasword": "hunter2-hunter2"}}, "store.pasword: unknown field"),
+        ({"nodes": 3}, "nodes: 3: Input should be a valid tuple"),
+        (
+            {"nodes": [{"name": "cp1", "address": "a", "port": 0}]},
+            "nodes[0].port: 0: Input should be greater than or equal to 1",
+        ),
+        ({"nodes": [{"name": "cp1", "address": "a"}, {"name": "cp1", "address": "b"}]}, "named twice: cp1"),
+        ({"store": None}, "store: is missing"),
+        ({"store": {"bucket": "UPPER"}}, "store.bucket: 'UPPER'"),
+        ({"store": {"bucket": "backups", "access_key": "env:A"}}, "come as a pair"),
+        ({"etcd": {"endpoints": []}, "nodes": []}, "etcd.endpoints: none; name the members, or give ssh and nodes"),
+        ({"etcd": {"endpoints": [{"url": "http://a:2379"}]}}, "etcd.endpoints[0].url: 'http://a:2379'"),
+        (
+            {"etcd": {"endpoints": [{"url": "https://a:2379", "node": "cp9"}]}},
+            "node 'cp9', which is not one of `nodes` (cp1)",
+        ),
+        ({"ssh": None}, "there is no route to etcd"),
+        ({"backup": {"retention": {"last": -1}}}, "backup.retention.last: -1"),
+        ({"backup": {"retention": {"last": 0}}}, "backup.retention: keeps nothing"),
+        (
+            {"backup": {"rpo": "26"}},
+            "backup.rpo: '26': not a length of time; write a whole number with s, m, h, d or w",
+        ),
+        ({"backup": {"rpo": "0s"}}, "backup.rpo: 0:00:00: Input should be greater than 0"),
+        ({"backup": {"time_zone": "Mars/Base"}}, "backup.time_zone: 'Mars/Base': not a time zone"),
+        ({"backup": {"route": "pigeon"}}, "backup.route: 'pigeon'"),
+        ({"name": "other"}, "name: 'other' is not the name of the file -> write name: prod"),
+    ],
+)
+def test_a_wrong_field_is_named_with_its_value(tmp_path: Path, changes: dict[str, object], told: str) -> None:
+    """One sentence that a person can act on; a misspelt secret is not repeated."""
+    with pytest.raises(Refused) as refused:
+        read_profile(write(tmp_path, **changes), "prod")
+    assert told in str(refused.value)
+    assert "hunter2" not in str(refused.value)
+    assert refused.value.hint
+
+
+def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
+    """Not the first only."""
+    with pytest.raises(Refused) as refused:
+        read_profile(write(tmp_path, nodes=3, stor=1, store={"bucket": "UPPER"}), "prod")
+    assert all(field in str(refused.value) for field in ("nodes:", "stor:", "store.bucket:"))
+
+
+@pytest.mark.parametrize("value", ["hunter2-hunter2", "-----BEGIN OPENSSH PRIVATE KEY-----\nabc", "vault:x", "file:"])
+def test_an_inline_secret_is_refused_and_not_repeated(tmp_path: Path, value: str) -> None:
+    """The error says what to write instead."""
+    ssh = {"user": "ops", "key": value, "known_hosts": "/keys/known_hosts"}
+    with pytest.raises(
+        Refused, match="ssh.key: an inline secret or an unknown kind of reference; write file:PATH"
+    ) as refused:
+        read_profile(write(tmp_path, ssh=ssh), "prod")
+    assert "hunter2" not in str(refused.value)
+    assert "BEGIN" not in str(refused.value)
+
+
+RECIPIENT = "age1dm6j8cf58rrmy3ky2p4synjqavs0v4yxz30rcq3w2vre878ryg0syawt0s"
+SSH_RECIPIENT = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPbdHZqmYsnoTlPm6Ln5ZR3LpENgT6fTWNJfJG/Z2fRc"
+
+
+def test_recipients_are_public_keys_of_age_or_ssh(tmp_path: Path) -> None:
+    """An SSH key with or without its comment."""
+    recipients = [RECIPIENT, SSH_RECIPIENT, f"{SSH_RECIPIENT} ops@example.org"]
+    profile = read_profile(write(tmp_path, backup={"recipients": recipients}), "prod")
+    assert list(profile.backup.recipients) == recipients
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        (f"{RECIPIENT[:-1]}q", "not a recipient; write age1..., ssh-ed25519 ... or ssh-rsa ..."),
+        (f"{SSH_RECIPIENT}\n{SSH_RECIPIENT}", "one key an entry"),
+        (f"{RECIPIENT} {RECIPIENT}", "not a recipient"),
+        ("ssh-ed25519 AAAA", "not a recipient"),
+        ("ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTY", "not a recipient"),
+        ("", "not a recipient"),
+        (7, "Input should be a valid string"),
+    ],
+)
+def test_what_is_no_recipient_is_refused_with_its_place(tmp_path: Path, value: object, told: str) -> None:
+    """When the profile is read, long before anything is encrypted."""
+    with pytest.raises(Refused) as refused:
+        read_profile(write(tmp_path, backup={"recipients": [RECIPIENT, value]}), "prod")
+    assert f"backup.recipients[1]: {told}" in str(refused.value) or told in str(refused.value)
+    assert "backup.recipients[1]: " in str(refused.value)
+
+
+@pytest.mark.parametrize("paste", [lambda secret: [secret], lambda secret: secret, lambda secret: {secret: 1}])
+@pytest.mark.parametrize(
+    ("secret", "told"),
+    [
+        ("AGE-SECRET-KEY-1QQQSYQCYQ5RQWZQFPG9SCRGWPUGPZYSNZS23V9CCRYDPK8QARC0SWSV4ZZ", "this is a secret key"),
+        ("age-secret-key-1qqqsyqcyq5rqwzqfpg9scrgwpugpzysnzs23v9ccrydpk8qarc0swsv4zz", "this is a secret key"),
+        (" AGE-SECRET-KEY-1QQQSYQCYQ5", "not a recipient"),
+        ("-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXk\n", "this is a secret key"),
+    ],
+)
+def test_a_secret_key_among_the_recipients_is_refused_and_not_repeated(
+    tmp_path: Path, secret: str, told: str, paste: Callable[[str], object]
+) -> None:
+    """Wherever it was pasted; the error says which half is meant."""
+    with pytest.raises(Refused, match=rf"backup.recipients(\[0\])?: ({told}|Input should be a valid tuple)") as refused:
+        read_profile(write(tmp_path, backup={"recipients": paste(secret)}), "prod")
+    for part in ("SECRET-KEY-1", "secret-key-1", "b3Blbn", "BEGIN"):
+        assert part not in str(refused.value)
+
+
+def test_kubeadms_folder_is_an_absolute_path(tmp_path: Path) -> None:
+    """On the nodes."""
+    assert str(read_profile(write(tmp_path), "prod").kubeadm.folder) == "/etc/kubernetes"
+    with pytest.raises(Refused, match="kubeadm.folder: .*a path on the node has to be absolute"):
+        read_profile(write(tmp_path, kubeadm={"folder": "etc/kubernetes"}), "prod")
+
+
+@pytest.mark.parametrize(("text", "told"), [("a: [", "this is not YAML in line"), ("- a", "a profile is a mapping")])
+def test_a_file_that_is_no_profile_is_called_so(tmp_path: Path, text: str, told: str) -> None:
+    """With the line, if it is a matter of syntax."""
+    (tmp_path / "prod.yaml").write_text(text)
+    with pytest.raises(Refused, match=told):
+        read_profile(tmp_path, "prod")
+
+
+def test_the_example_profile_is_good() -> None:
+    """The one that users copy."""
+    folder = Path(__file__).parents[3] / "deployments" / "clusters"
+    assert isinstance(read_profile(folder, "example"), ClusterProfile)

@@ -1,0 +1,94 @@
+"""Which cluster a backup is of, as etcd and as the nodes' files say it."""
+
+import base64
+import subprocess
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from tasks.backup.models.backups import Origin
+from tasks.backup.probes import origin
+from tasks.backup.sources import Source, origin_of
+from tasks.certificates.probes.x509 import fingerprint_of
+from tasks.control_plane.probes.look import parse
+from tasks.core.errors import NotYet
+from tests.unit.control_plane.test_look import CP1
+
+NOW = datetime(2026, 11, 23, tzinfo=UTC)
+
+
+def authority(name: str) -> x509.Certificate:
+    """A CA."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name.from_rfc4514_string(f"CN={name}")
+    made = x509.CertificateBuilder(subject, subject, key.public_key(), 1, NOW, NOW + timedelta(days=1))
+    return made.sign(key, hashes.SHA256())
+
+
+def pem(found: x509.Certificate) -> bytes:
+    """As a file has it."""
+    return found.public_bytes(Encoding.PEM)
+
+
+def test_a_ca_is_read_from_an_object_as_etcd_has_it() -> None:
+    """Protobuf or JSON, one or two of them; of what is encrypted, damaged or absent it is not known."""
+    old, new = authority("old"), authority("new")
+    both = tuple(sorted([fingerprint_of(old), fingerprint_of(new)]))
+    text = pem(old) + pem(new)
+    assert origin.authorities_in(b"k8s\0\n\r\n\x02v1\x12\tConfigMap" + text + b"\x1a\0") == both
+    assert origin.authorities_in(b'{"data":{"ca.crt":"' + text.replace(b"\n", b"\\n") + b'"}}') == both
+    assert origin.authorities_in(b"k8s:enc:aescbc:v1:key1:\x01\x02") == origin.authorities_in(b"") == ()
+    assert origin.authorities_in(b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n") == ()
+
+
+def test_a_node_prints_the_certificates_of_the_files_that_its_manifests_name(tmp_path: Path) -> None:
+    """And nothing else of them, also where one is missing."""
+    found = parse("cp1", CP1.encode())
+    assert found.authority_files == ("/etc/kubernetes/pki/ca.crt",)
+    ca = authority("kubernetes")
+    (tmp_path / "ca.crt").write_bytes(pem(ca) + b"-----BEGIN PRIVATE KEY-----\nsecret\n-----END PRIVATE KEY-----\n")
+    script = origin.look((str(tmp_path / "ca.crt"), str(tmp_path / "absent.crt")))
+    done = subprocess.run(["bash", "-c", script], capture_output=True, check=True)
+    assert b"secret" not in base64.b64decode(done.stdout)
+    assert origin.parse(done.stdout) == (fingerprint_of(ca),)
+
+
+class Client:
+    """As of etcd."""
+
+    def __init__(self, ca: bytes, *, is_away: bool) -> None:
+        self._ca, self._is_away = ca, is_away
+
+    def members(self) -> list[SimpleNamespace]:
+        """As it lists them."""
+        if self._is_away:
+            raise NotYet("etcd: away")
+        return [SimpleNamespace(name="cp2"), SimpleNamespace(name="cp1")]
+
+    def paths_below(self, prefix: str) -> tuple[str, ...]:
+        """Of the nodes."""
+        return (f"{prefix}w1", f"{prefix}cp1")
+
+    def value(self, _: str) -> bytes:
+        """Of the ConfigMap."""
+        return self._ca
+
+
+def source(*, is_away: bool = False) -> Source:
+    """A member with a CA."""
+    client: Any = Client(b"", is_away=is_away)
+    member: Any = SimpleNamespace(label="cp1")
+    status: Any = None
+    return Source(member, status, client)
+
+
+def test_a_backup_does_not_fail_for_what_it_cannot_say_of_its_cluster() -> None:
+    """It has what could be read, or nothing; a manifest from before has nothing, too."""
+    assert origin_of(source()) == Origin(members=("cp1", "cp2"), nodes=("cp1", "w1"))
+    assert origin_of(source(is_away=True)) == Origin()

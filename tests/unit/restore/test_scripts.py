@@ -1,0 +1,284 @@
+"""The scripts that swap data directories, run for real on folders: cut off at any command, they come to the same end."""
+
+import subprocess
+from pathlib import Path, PurePosixPath
+
+import pytest
+
+from tasks.control_plane.models import ControlPlaneNode, Phase
+from tasks.control_plane.probes import look as control_plane
+from tasks.control_plane.probes import parking
+from tasks.core.models.kubeadm import MANIFESTS, PARKED
+from tasks.restore.models import RestorePlan, RestoreTarget
+from tasks.restore.probes import scripts as restore
+from tests.unit.restore.test_plan import backup, facts, member, node, plan
+
+
+class Machine:
+    """A folder with an etcd data directory, a new one beside it, and the programs that a script calls."""
+
+    def __init__(self, folder: Path, *, is_mount: bool, old: bool) -> None:
+        self.folder = folder
+        self.data, self.work = folder / "etcd", folder / "work"
+        self.work.mkdir()
+        self.proc = folder / "proc"
+        (self.proc / "1").mkdir(parents=True)
+        (self.proc / "1" / "mountinfo").touch()
+        if is_mount or old:
+            self.data.mkdir()
+        if old:
+            (self.data / "member").mkdir()
+            (self.data / "member" / "db").write_text("old")
+        self.node = node("cp1", member=member("cp1", data_dir=PurePosixPath(self.data), is_mount=is_mount))
+        self.attempt(plan(facts(self.node)))
+        self.kept = Path(restore.kept_folder(self.target.member, self.plan.id))
+
+    def attempt(self, made: RestorePlan) -> None:
+        """The plan of an attempt, for which all is prepared."""
+        self.plan, self.target = made, RestoreTarget.model_validate(made.targets[0])
+        self.prepared(made)
+
+    def prepared(self, made: RestorePlan) -> None:
+        """As the job leaves it."""
+        new = Path(restore.new_folder(self.target.member, made.id))
+        (new / "member").mkdir(parents=True, exist_ok=True)
+        (new / "member" / "db").write_text(f"new {made.id}")
+        (new / "ready").write_text(f"{made.id} {made.backup} {made.initial_cluster}\n")
+
+    def attempt_again(self, run: str) -> None:
+        """Another one, because the members are others now."""
+        before = self.plan.record.model_copy(update={"members": ("cp1", "cp2"), "phase": Phase.SWAPPED})
+        self.attempt(plan(facts(self.node.model_copy(update={"record": before})), restore_id=run))
+
+    def run(self, script: str, *, commands: int | None = None) -> int:
+        """Its status; with `commands` it dies right before its n-th command that changes anything."""
+        count = self.folder / "count"
+        count.write_text("0")
+        guard = (
+            f"n() {{ c=$(($(cat {count}) + 1)); echo $c > {count}; [ $c -lt {commands or 1000} ] || kill -9 $$; }}\n"
+            'for p in mv mkdir rm rmdir touch sync; do eval "$p() { n; command $p \\"\\$@\\"; }"; done\nsystemctl() { false; }\n'
+        )
+        script = script.replace("/var/lib/kube-runbooks/jobs", str(self.folder / "jobs"))
+        script = script.replace("/proc/", f"{self.proc}/")  # another cluster may run on this machine
+        text = guard + script.replace("/var/lib/kube-runbooks/restore", str(self.work))
+        done = subprocess.run(["bash", "-c", text], capture_output=True, text=True, check=False)
+        self.told, self.complained = done.stdout, done.stderr
+        return done.returncode
+
+    @property
+    def found(self) -> ControlPlaneNode:
+        """What a later run observes."""
+        self.run(control_plane.look())
+        return control_plane.parse("cp1", self.told.encode())
+
+    @property
+    def now(self) -> str:
+        """What etcd would start on."""
+        return (self.data / "member" / "db").read_text()
+
+
+KINDS = pytest.mark.parametrize(
+    ("is_mount", "old"), [(True, True), (True, False), (False, True), (False, False)], ids=str
+)
+
+
+@KINDS
+@pytest.mark.parametrize("commands", range(1, 11))
+def test_a_swap_that_was_cut_off_is_finished_by_the_next_one(
+    tmp_path: Path, commands: int, *, is_mount: bool, old: bool
+) -> None:
+    """The new data is in place, the old one is kept, nothing else is left."""
+    machine = Machine(tmp_path, is_mount=is_mount, old=old)
+    script = restore.swap(machine.plan, machine.target)
+    machine.run(script, commands=commands)
+    assert machine.run(script) == 0, machine.complained
+    assert machine.run(script) == 0
+    assert machine.now == "new 11111111"
+    assert not Path(restore.new_folder(machine.target.member, machine.plan.id)).exists()
+    if old:
+        assert (machine.kept / "member" / "db").read_text() == "old"
+
+
+@pytest.mark.parametrize("is_mount", [True, False])
+@pytest.mark.parametrize("commands", range(1, 10))
+def test_a_swap_is_taken_back_also_when_either_was_cut_off(tmp_path: Path, commands: int, *, is_mount: bool) -> None:
+    """The old data is in its place as if nothing had been."""
+    machine = Machine(tmp_path, is_mount=is_mount, old=True)
+    machine.run(restore.swap(machine.plan, machine.target), commands=commands)
+    back = restore.swap_back(machine.plan.record.attempts, machine.target.member)
+    machine.run(back, commands=commands)
+    assert machine.run(back) == 0
+    assert machine.now == "old"
+    assert not machine.kept.exists()
+
+
+def test_data_that_is_not_ready_is_not_put_in_place(tmp_path: Path) -> None:
+    """Neither none, nor that of another restore."""
+    machine = Machine(tmp_path, is_mount=True, old=True)
+    new = Path(restore.new_folder(machine.target.member, machine.plan.id))
+    (new / "ready").write_text("another\n")
+    assert machine.run(restore.swap(machine.plan, machine.target)) == 1
+    assert machine.now == "old"
+
+
+@pytest.mark.parametrize("is_mount", [True, False])
+@pytest.mark.parametrize("first", range(1, 9))
+@pytest.mark.parametrize("second", [1, 4, 6, 20])
+def test_the_original_data_is_put_back_after_any_number_of_attempts(
+    tmp_path: Path, first: int, second: int, *, is_mount: bool
+) -> None:
+    """Each attempt and the rollback cut off at any command; what an attempt had restored is kept, and named."""
+    machine = Machine(tmp_path, is_mount=is_mount, old=True)
+    machine.run(restore.swap(machine.plan, machine.target), commands=first)
+    machine.attempt_again("33333333")
+    machine.run(restore.swap(machine.plan, machine.target), commands=second)
+    machine.attempt_again("44444444")
+    assert machine.run(restore.swap(machine.plan, machine.target)) == 0
+    assert machine.now == "new 44444444"
+    back = restore.swap_back(machine.plan.record.attempts, machine.target.member)
+    machine.run(back, commands=(first + second) % 12 + 1)
+    assert machine.run(back) == 0
+    assert machine.now == "old"
+    left = {path.name.rpartition(".")[2] for path in tmp_path.rglob("*-????????") if path.is_dir()}
+    assert left <= {"attempt-33333333", "attempt-44444444"}
+    assert machine.run(back) == 0
+    assert machine.now == "old"
+    assert all(folder in machine.told for folder in left)
+
+
+@pytest.mark.parametrize("is_mount", [True, False])
+@pytest.mark.parametrize("commands", range(1, 14))
+def test_a_rollback_that_was_cut_off_may_be_followed_by_the_restore_or_by_itself(
+    tmp_path: Path, commands: int, *, is_mount: bool
+) -> None:
+    """What the restore finds then is prepared from the start, and the original is still the original."""
+    machine = Machine(tmp_path, is_mount=is_mount, old=True)
+    swap = restore.swap(machine.plan, machine.target)
+    back = restore.swap_back(machine.plan.record.attempts, machine.target.member)
+    machine.run(swap)
+    machine.run(back, commands=commands)
+    if not (machine.work / f"{machine.plan.id}.phase").exists():
+        machine.prepared(machine.plan)
+    assert machine.run(swap) == 0
+    assert machine.now == "new 11111111"
+    assert machine.run(back) == 0
+    assert machine.now == "old"
+
+
+@pytest.mark.parametrize("is_mount", [True, False])
+def test_where_there_was_no_data_the_restored_data_stays_and_is_not_taken_for_the_original(
+    tmp_path: Path, *, is_mount: bool
+) -> None:
+    """A machine with a new disk; and nothing is left of the note that there was none."""
+    machine = Machine(tmp_path, is_mount=is_mount, old=False)
+    machine.run(restore.swap(machine.plan, machine.target))
+    machine.attempt_again("33333333")
+    machine.run(restore.swap(machine.plan, machine.target))
+    assert machine.run(restore.swap_back(machine.plan.record.attempts, machine.target.member)) == 0
+    assert machine.now == "new 33333333"
+    assert "nothing" in machine.told
+    assert not list(tmp_path.rglob("*before-*"))
+
+
+@KINDS
+def test_the_end_names_what_is_kept(tmp_path: Path, *, is_mount: bool, old: bool) -> None:
+    """The original of the first attempt, what the first one had restored, and no empty folder."""
+    machine = Machine(tmp_path, is_mount=is_mount, old=old)
+    machine.run(restore.swap(machine.plan, machine.target))
+    machine.attempt_again("33333333")
+    machine.run(restore.swap(machine.plan, machine.target))
+    assert machine.run(restore.end(machine.plan.record, machine.target.member)) == 0
+    originals, of_attempts, _ = restore.parse_kept(machine.told.encode())
+    assert originals == ((str(machine.kept),) if old else ())
+    assert of_attempts == (str(restore.attempts_folder(machine.target.member, "33333333")),)
+    assert {path.name for path in machine.work.iterdir()} == {"11111111.ended", "11111111.over"}
+    assert machine.kept.exists() == old
+    assert machine.run(restore.end(machine.plan.record)) == 0
+
+
+def test_an_attempt_ends_the_job_of_the_one_before_and_clears_what_it_had_prepared(tmp_path: Path) -> None:
+    """They would write into one folder; a job of its own goes on."""
+    machine = Machine(tmp_path, is_mount=False, old=True)
+    prepared = Path(restore.new_folder(machine.target.member, machine.plan.id))
+    machine.attempt_again("33333333")
+    script = restore.prepare(machine.plan, machine.target, backup(), ["true"])
+    assert "systemctl stop 'kube-runbooks-restore-11111111-*.service'" in script
+    assert "systemctl stop 'kube-runbooks-restore-33333333" not in script
+    assert machine.run(script) == 0
+    assert not prepared.exists()
+    assert (machine.work / "33333333.phase").read_text().strip() == "prepared"
+
+
+def test_a_rollback_forgets_its_attempts_and_keeps_one_on_which_api_servers_have_run(tmp_path: Path) -> None:
+    """That one is under way as it was before."""
+    machine = Machine(tmp_path, is_mount=False, old=True)
+    served = machine.plan.record.model_copy(update={"members": ("cp1", "cp2"), "phase": Phase.SERVING})
+    machine.run(restore.mark(Phase.SERVING, served))
+    machine.attempt(plan(facts(machine.node.model_copy(update={"record": served})), restore_id="33333333"))
+    machine.run(restore.mark(Phase.SWAPPED, machine.plan.record))
+    assert machine.found.record == machine.plan.record.model_copy(update={"phase": Phase.SWAPPED})
+    assert machine.run(restore.forget(machine.plan.record)) == 0
+    assert machine.run(restore.close(machine.plan.record)) == 0
+    assert (machine.found.record, machine.found.over) == (served, ("33333333",))
+    machine.run(restore.forget(served))
+    assert machine.found.record is None
+
+
+class Units:
+    """A machine with an `etcd.service` in this state, and the files of a control plane."""
+
+    def __init__(self, folder: Path, state: str) -> None:
+        self.folder, self.state = folder, folder / "state"
+        self.state.write_text(state)
+        self.manifests, self.parked = folder / "manifests", folder / "parked"
+        self.manifests.mkdir()
+        (folder / "proc" / "1").mkdir(parents=True)
+        (folder / "proc" / "1" / "mountinfo").touch()
+
+    def run(self, script: str) -> None:
+        """With a systemd that has this one unit."""
+        systemctl = (
+            f'systemctl() {{ echo "$*" >> {self.folder}/told; case "$1 $*" in\n'
+            f"'is-active '*{control_plane.UNIT}) [ $(cat {self.state}) = active ] ;;\n"
+            f"'stop '*) echo inactive > {self.state} ;; 'start '*{control_plane.UNIT}) echo active > {self.state} ;;\n"
+            "is-enabled*) false ;; esac; }\n"
+        )
+        paths = {
+            parking.DROP_IN: f"{self.folder}/drop-in/file",
+            "/proc/": f"{self.folder}/proc/",
+            MANIFESTS: str(self.manifests),
+            PARKED: str(self.parked),
+        }
+        for old, new in paths.items():
+            script = script.replace(old, new)
+        subprocess.run(["bash", "-c", systemctl + script], check=True)
+
+    def stop_and_start(self) -> tuple[str, str]:
+        """Its states after both."""
+        self.run(parking.park((control_plane.ETCD,)))
+        stopped = self.state.read_text().strip()
+        for _ in range(2):
+            self.run(parking.unpark((control_plane.ETCD,)))
+        assert not (self.parked / control_plane.UNIT).exists()
+        return stopped, self.state.read_text().strip()
+
+
+@pytest.mark.parametrize(
+    ("pod", "state", "after"),
+    [
+        (True, "inactive", "inactive"),
+        (True, "active", "active"),
+        (False, "inactive", "active"),
+        (False, "active", "active"),
+    ],
+    ids=str,
+)
+def test_a_unit_that_is_nobodys_member_is_not_started_beside_a_static_pod(
+    tmp_path: Path, *, pod: bool, state: str, after: str
+) -> None:
+    """A distribution's etcd, installed for its programs and switched off, would take the port of the member."""
+    units = Units(tmp_path, state)
+    if pod:
+        (units.manifests / "etcd.yaml").touch()
+    assert units.stop_and_start() == ("inactive", after)
+    assert (units.manifests / "etcd.yaml").exists() == pod

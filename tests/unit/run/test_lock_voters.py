@@ -1,0 +1,70 @@
+"""Which nodes the lock is held on: control plane nodes by manifest, by label, or because nobody can say that they are none."""
+
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from tasks.cluster import Cluster
+from tasks.core.errors import NotYet, Refused, RunbookError
+from tasks.core.models.kubeadm import CONTROL_PLANE
+from tasks.run import locks
+
+kube = SimpleNamespace()
+SILENT = NotYet("no connection")
+STRANGE = Refused("its host key changed")
+
+
+def voters(told: dict[str, bool | RunbookError], *, kubeconfig: str = "", ssh: bool = True, **asked: Any) -> Any:  # noqa: ANN401 - of `_find_voters`
+    """For nodes that say so of themselves."""
+    kubernetes = SimpleNamespace(kubeconfig=kubeconfig)
+    profile = SimpleNamespace(ssh=ssh or None, nodes=list(told), kubernetes=kubernetes)
+    handle = cast("Cluster", SimpleNamespace(profile=profile, who_is_control_plane=lambda: told, kube=kube))
+    words: dict[str, Any] = {"nodes": (), "lost": (), "without_api": False} | asked
+    return locks._find_voters(handle, **words)  # noqa: SLF001 - its decision
+
+
+@pytest.fixture
+def api(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """What it answers: names of control plane nodes, or that it is away."""
+
+    def answers(*names: str, away: bool = False) -> None:
+        def items(_: object) -> list[object]:
+            if away:
+                raise NotYet("no API server answers")
+            labels: dict[str, dict[str, str]] = {one: {CONTROL_PLANE: ""} for one in names} | {"w1": {}, "w2": {}}
+            return [{"metadata": {"name": name, "labels": found}} for name, found in labels.items()]
+
+        kube.items = items
+        monkeypatch.setattr(locks, "LEASE", locks.CALL * 0)
+
+    return answers
+
+
+def test_the_api_tells_which_silent_nodes_are_workers(api: Callable[..., None]) -> None:
+    """Hundreds of them may be away; control plane nodes that are, count."""
+    api("cp1", "cp2")
+    assert voters({"cp1": True, "cp2": SILENT, "w1": SILENT, "w2": STRANGE}) == ("cp1", "cp2")
+    assert voters({"cp2": SILENT, "w1": False}) == ("cp2",)
+    assert voters({"w1": False}, kubeconfig="file:/x") == ()
+
+
+def test_without_the_api_a_silent_node_counts_unless_it_is_lost(api: Callable[..., None]) -> None:
+    """It may be a control plane node that another run has locked."""
+    api(away=True)
+    told: dict[str, bool | RunbookError] = {"cp1": True, "cp2": SILENT, "w1": False}
+    assert voters(told, without_api=True) == ("cp1", "cp2")
+    assert voters(told, without_api=True, lost=("cp2",)) == ("cp1",)
+    assert voters({"cp1": SILENT, "w1": SILENT}, kubeconfig="file:/x", without_api=True) == ("cp1", "w1")
+    with pytest.raises(NotYet, match="no API server answers"):
+        voters(told)
+
+
+def test_machines_that_are_to_become_a_cluster_are_its_nodes(api: Callable[..., None]) -> None:
+    """There is no control plane yet; and a profile without SSH has no nodes to lock."""
+    api(away=True)
+    told: dict[str, bool | RunbookError] = {"m1": False, "m2": False, "m3": SILENT}
+    assert voters(told, nodes=("m2", "m1"), without_api=True) == ("m1", "m2")
+    assert voters(told, ssh=False) == ()
+    assert voters({"etcd1": False}) == ()

@@ -1,0 +1,298 @@
+"""What kubeadm would take away from a static pod's manifest: compared with what the real kubeadm writes."""
+
+import base64
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tasks.control_plane.probes.manifests import MANIFESTS
+from tasks.upgrade.models.manifests import NodeManifests, PodShape, StaticManifest
+from tasks.upgrade.policy.manifests import what_is_dear, what_would_go
+from tasks.upgrade.probes import manifests
+from tests.servers.binaries import kubernetes_binaries
+
+API_SERVER, ETCD = "kube-apiserver", "etcd"
+GIB = 2**30
+ENCRYPTION = "/etc/kubernetes/enc/config.yaml"
+CLUSTER: dict[str, Any] = {
+    "apiVersion": "kubeadm.k8s.io/v1beta4",
+    "kind": "ClusterConfiguration",
+    "kubernetesVersion": "v1.36.3",
+    "networking": {"podSubnet": "10.244.0.0/16"},
+}
+IN_V1BETA4: dict[str, Any] = {
+    "apiServer": {
+        "extraArgs": [
+            {"name": "encryption-provider-config", "value": ENCRYPTION},
+            {"name": "service-account-issuer", "value": "https://a"},
+            {"name": "service-account-issuer", "value": "https://b"},
+        ],
+        "extraVolumes": [{"name": "enc", "hostPath": "/etc/kubernetes/enc", "mountPath": "/etc/kubernetes/enc"}],
+    }
+}
+IN_V1BETA3: dict[str, Any] = {
+    "apiVersion": "kubeadm.k8s.io/v1beta3",
+    "apiServer": IN_V1BETA4["apiServer"] | {"extraArgs": {"encryption-provider-config": ENCRYPTION}},
+}
+
+
+class Node:
+    """A control plane node whose manifests the real kubeadm 1.36.3 wrote, of a configuration."""
+
+    def __init__(self, folder: Path, address: str = "192.0.2.11", **cluster: object) -> None:
+        self.folder = folder / "manifests"
+        self.cluster = CLUSTER | cluster
+        first = {
+            "apiVersion": self.cluster["apiVersion"],
+            "kind": "InitConfiguration",
+            "localAPIEndpoint": {"advertiseAddress": address, "bindPort": 6443},
+            "nodeRegistration": {"name": "cp1", "criSocket": "unix:///run/containerd/containerd.sock"},
+        }
+        written = self.run(manifests.render(), yaml.safe_dump_all([first, self.cluster]).encode())
+        self.folder.mkdir()
+        for name, text in manifests.parse(written).items():
+            (self.folder / f"{name}.yaml").write_text(text)
+
+    def run(self, script: str, stdin: bytes = b"") -> bytes:
+        """As on the node, with its folder of manifests elsewhere."""
+        path = f"{kubernetes_binaries()}:{os.environ['PATH']}"
+        words = ["bash", "-c", script.replace(MANIFESTS, str(self.folder))]
+        variables = {"PATH": path, "HTTPS_PROXY": "http://proxy:3128"}
+        return subprocess.run(words, input=stdin, capture_output=True, check=True, env=variables, timeout=60).stdout
+
+    def edit(self, component: str, *changes: tuple[str, str]) -> None:
+        """By hand: text that is there becomes another one."""
+        file = self.folder / f"{component}.yaml"
+        text = file.read_text()
+        for old, new in changes:
+            assert old in text
+            text = text.replace(old, new, 1)
+        file.write_text(text)
+
+    def seen(self, **cluster: object) -> NodeManifests:
+        """Looked at, with what kubeadm-config has by now."""
+        looked = self.run(manifests.look())
+        given = manifests.configuration_for("cp1", looked, self.cluster | cluster)
+        return manifests.compared("cp1", looked, self.run(manifests.render(), given.encode()))
+
+    def losses(self, **cluster: object) -> dict[str, dict[str, str]]:
+        """Component to what goes, and the harm of it."""
+        seen = self.seen(**cluster)
+        assert seen.problem == ""
+        found = {one.component: {loss.words: loss.harm for loss in what_would_go(one)} for one in seen.manifests}
+        return {name: losses for name, losses in found.items() if losses}
+
+
+@pytest.mark.parametrize("cluster", [{}, IN_V1BETA4, IN_V1BETA3], ids=["bare", "v1beta4", "v1beta3"])
+def test_what_kubeadm_config_gives_stays(tmp_path: Path, cluster: dict[str, Any]) -> None:
+    """Flags that come several times, and encryption with its mount, are among it."""
+    node = Node(tmp_path, **cluster)
+    seen = node.seen()
+    assert [one.component for one in seen.manifests] == list(manifests.COMPONENTS)
+    assert node.losses() == {}
+    assert list(tmp_path.iterdir()) == [node.folder]
+
+
+def test_an_address_of_ipv6_is_kubeadms_too(tmp_path: Path) -> None:
+    """As the annotation of the API server has it."""
+    networking = {"podSubnet": "fd00:10::/56", "serviceSubnet": "fd00:20::/112"}
+    assert Node(tmp_path, "fd00::11", networking=networking).losses() == {}
+
+
+def test_how_a_member_joined_is_no_loss(tmp_path: Path) -> None:
+    """etcd reads it at its first start only."""
+    node = Node(tmp_path)
+    node.edit(
+        ETCD,
+        ("--initial-cluster=cp1=https://192.0.2.11:2380", "--initial-cluster=cp0=https://192.0.2.10:2380"),
+        ("    - --key-file", "    - --initial-cluster-state=existing\n    - --key-file"),
+    )
+    assert node.losses() == {}
+
+
+def test_encryption_that_was_added_by_hand_would_go(tmp_path: Path) -> None:
+    """With its mount: the flag alone does not help, nor a mount of something else."""
+    node = Node(tmp_path, **IN_V1BETA4)
+    harm = "the new API server could not read the Secrets that are encrypted"
+    lost = node.losses(apiServer={})[API_SERVER]
+    assert lost[f"--encryption-provider-config={ENCRYPTION}"] == harm
+    assert "the mount of /etc/kubernetes/enc at /etc/kubernetes/enc" in lost
+    assert lost["--service-account-issuer=https://a, --service-account-issuer=https://b (kubeadm gives "
+                "https://kubernetes.default.svc.cluster.local)"] == ""  # fmt: skip
+    args = {"extraArgs": IN_V1BETA4["apiServer"]["extraArgs"]}
+    mount = f"{ENCRYPTION} would not be there, or be another one"
+    assert node.losses(apiServer=args)[API_SERVER] == {"the mount of /etc/kubernetes/enc at /etc/kubernetes/enc": mount}
+    volume = {"name": "enc", "hostPath": "/srv/enc", "mountPath": "/etc/kubernetes/enc"}
+    assert node.losses(apiServer=args | {"extraVolumes": [volume]})[API_SERVER] == {
+        "the mount of /etc/kubernetes/enc at /etc/kubernetes/enc": mount
+    }
+
+
+def test_a_file_that_kubeadm_mounts_anyway_needs_no_volume(tmp_path: Path) -> None:
+    """Below the folder of its certificates, for example."""
+    args = [{"name": "encryption-provider-config", "value": "/etc/kubernetes/pki/enc.yaml"}]
+    assert Node(tmp_path, apiServer={"extraArgs": args}).losses() == {}
+
+
+def test_whatever_was_written_by_hand_is_named(tmp_path: Path) -> None:
+    """A flag, another value of one of kubeadm's, a variable without its value, a container, a field, an annotation."""
+    node = Node(tmp_path)
+    node.edit(
+        "kube-scheduler",
+        ("--leader-elect=true", "--leader-elect=true\n    - --profiling=false\n    env: [{name: TOKEN, value: hush}]"),
+        ("cpu: 100m", "cpu: 500m"),
+        ("  hostNetwork: true", "  - {name: beside, image: x}\n  hostNetwork: true\n  hostAliases: [{ip: 192.0.2.1}]"),
+        ("metadata:", "metadata:\n  annotations: {scraped: 'yes'}"),
+    )
+    node.edit("kube-controller-manager", ("--bind-address=127.0.0.1", "--bind_address=0.0.0.0"))
+    assert node.losses() == {
+        "kube-scheduler": dict.fromkeys(
+            (
+                "--profiling=false",
+                "annotation scraped",
+                "container beside",
+                "its own resources",
+                "spec.hostAliases",
+                "variable TOKEN",
+            ),
+            "",
+        ),
+        "kube-controller-manager": {"--bind-address=0.0.0.0 (kubeadm gives 127.0.0.1)": ""},
+    }
+    assert "hush" not in node.seen().model_dump_json()
+
+
+def test_etcd_that_would_start_elsewhere(tmp_path: Path) -> None:
+    """On another directory, of the container or of the host; a quota matters once the database needs it."""
+    node = Node(tmp_path)
+    node.edit(
+        ETCD, ("    - --key-file", "    - --quota-backend-bytes=8589934592\n    - --wal-dir=/wal\n    - --key-file")
+    )
+    node.edit(ETCD, ("      path: /var/lib/etcd", "      path: /srv/etcd"))
+    assert node.losses()[ETCD] == {
+        "--quota-backend-bytes=8589934592": "",
+        "--wal-dir=/wal": "the new etcd would look for its log in another directory",
+        "the mount of /srv/etcd at /var/lib/etcd": "/var/lib/etcd would not be there, or be another one",
+    }
+    node.edit(ETCD, ("--data-dir=/var/lib/etcd", "--data-dir=/var/lib/etcd/old"))
+    directory = "--data-dir=/var/lib/etcd/old (kubeadm gives /var/lib/etcd)"
+    assert node.losses()[ETCD][directory] == "the new etcd would start with another data directory"
+
+
+@pytest.mark.parametrize(
+    ("given", "db_bytes", "harm"),
+    [
+        ((), GIB, ""),
+        ((), 3 * GIB, "3.0 GiB of the database are more than the quota of 2.0 GiB: etcd would allow no change"),
+        ((str(4 * GIB),), 3 * GIB, ""),
+    ],
+)
+def test_a_quota_matters_once_the_database_needs_it(given: tuple[str, ...], db_bytes: int, harm: str) -> None:
+    """kubeadm gives none, so that it is etcd's own."""
+    flag = "quota-backend-bytes"
+    rendered = PodShape(flags={flag: given} if given else {})
+    manifest = StaticManifest(component=ETCD, found=PodShape(flags={flag: (str(8 * GIB),)}), rendered=rendered)
+    (loss,) = what_would_go(manifest, db_bytes=db_bytes)
+    assert loss.harm == harm
+
+
+@pytest.mark.parametrize(
+    ("servers", "harm"),
+    [
+        ("https://127.0.0.1:2379,https://192.0.2.12:2379", ""),
+        ("https://192.0.2.99:2379", "the new API server would ask https://127.0.0.1:2379, which it does not ask now"),
+    ],
+)
+def test_an_api_server_that_would_ask_another_etcd(tmp_path: Path, servers: str, harm: str) -> None:
+    """Fewer of the same are fine."""
+    node = Node(tmp_path)
+    node.edit(API_SERVER, ("--etcd-servers=https://127.0.0.1:2379", f"--etcd-servers={servers}"))
+    assert node.losses()[API_SERVER] == {f"--etcd-servers={servers} (kubeadm gives https://127.0.0.1:2379)": harm}
+
+
+def test_etcd_that_kubeadm_does_not_write_is_not_compared(tmp_path: Path) -> None:
+    """An external one: what is there stays there."""
+    node = Node(tmp_path)
+    external = {
+        "external": {"endpoints": ["https://192.0.2.99:2379"], "caFile": "/c", "certFile": "/c", "keyFile": "/c"}
+    }
+    seen = node.seen(etcd=external)
+    assert next(one for one in seen.manifests if one.component == ETCD).rendered is None
+    assert ETCD not in node.losses(etcd=external)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("kind: Pod", "kind: Pod\n - a: b: c", "it is no YAML: "),
+        ("kind: Pod", "kind: PodList", "it is no Pod"),
+        ("spec:\n  containers:", "spec:\n  containers: []\n  others:", "it has no container"),
+        (
+            "    - kube-scheduler\n",
+            "    - sh\n    - -c\n    - kube-scheduler\n",
+            "its command is not kube-scheduler but sh",
+        ),
+        (
+            "  - command:\n    - kube-scheduler\n",
+            "  - others:\n",
+            "its command is not kube-scheduler but that of its image",
+        ),
+    ],
+)
+def test_a_manifest_that_is_not_understood_has_not_no_flags(tmp_path: Path, old: str, new: str, told: str) -> None:
+    """The reason is told, and the others are compared."""
+    node = Node(tmp_path)
+    node.edit("kube-scheduler", (old, new))
+    last = node.seen().manifests[-1]
+    assert (last.component, last.found) == ("kube-scheduler", None)
+    assert last.problem.startswith(told)
+    assert what_would_go(last) == ()
+    assert what_is_dear(last) == ()
+
+
+def test_what_kubeadm_does_not_read_it_does_not_write(tmp_path: Path) -> None:
+    """Its own words say why; what must not be lost is known all the same."""
+    node = Node(tmp_path, **IN_V1BETA4)
+    seen = node.seen(apiVersion="kubeadm.k8s.io/v1alpha1")
+    assert "kubeadm.k8s.io/v1alpha1" in seen.problem
+    assert {one.rendered for one in seen.manifests} == {None}
+    assert [what_is_dear(one) for one in seen.manifests] == [(), ("--encryption-provider-config",), (), ()]
+    elsewhere = manifests.compared("cp1", node.run(manifests.look()), b"")
+    assert elsewhere.problem == "kubeadm did not write the manifests where it was told to"
+
+
+def looked(kubeadm: str, api_server: str = "") -> bytes:
+    """What a node prints."""
+    return f"kubeadm {kubeadm}\nmanifest kube-apiserver {base64.b64encode(api_server.encode()).decode()}\n".encode()
+
+
+@pytest.mark.parametrize(
+    ("found", "cluster", "told"),
+    [
+        (looked(""), CLUSTER, "there is no kubeadm"),
+        (looked("v1.36.3"), {}, "kube-system/kubeadm-config has no ClusterConfiguration"),
+        (looked("v1.36.3"), CLUSTER, "it is no Pod"),
+        (looked("v1.36.3", "{kind: Pod, spec: []}"), CLUSTER, "it is not understood: spec"),
+    ],
+)
+def test_what_kubeadm_would_be_given_has_to_be_known(found: bytes, cluster: dict[str, Any], told: str) -> None:
+    """Nothing is guessed."""
+    with pytest.raises(ValueError, match=told):
+        manifests.configuration_for("cp1", found, cluster)
+
+
+@pytest.mark.parametrize(
+    ("words", "flags"),
+    [
+        (["--a=1", "--b", "2", "--c", "--a=3=4"], {"a": ("1", "3=4"), "b": ("2",), "c": ("true",)}),
+        (["-v=2", "word", "--", "--d_e=5"], {"v": ("2",), "d-e": ("5",)}),
+        ([], {}),
+    ],
+)
+def test_flags_as_the_programs_read_them(words: list[str], flags: dict[str, tuple[str, ...]]) -> None:
+    """One or two dashes, underscores, several times."""
+    assert manifests.flag_values(words) == flags
