@@ -2,6 +2,7 @@
 UV := python3 tests/bootstrap/uv.py
 RUN := $(UV) run --locked --all-extras
 API := tasks/clients/etcd_api
+SCRIPTS = $(shell git ls-files "tasks/*.sh")
 
 # Compiled once at the installation, not by each of the many processes of a test: a Prefect server starts in 6 s, not 30.
 setup binaries demo test e2e e2e-full bench bench-nodes bench-upgrade bench-certificates: export UV_COMPILE_BYTECODE := 1
@@ -45,6 +46,7 @@ lint: ## all that CI checks without running anything
 	$(RUN) ruff format --check
 	$(RUN) mypy
 	$(RUN) lint-imports
+	$(RUN) shellcheck --external-sources $(SCRIPTS)
 
 format: ## repair what can be repaired
 	$(RUN) ruff check --fix

@@ -24,6 +24,7 @@ from tasks.core.logs import log_about
 from tasks.core.models import outside
 from tasks.core.models.kubeadm import CONTROL_PLANE
 from tasks.core.models.outside import name_of
+from tasks.run import scripts
 from tasks.run.leases import LeasePlace
 from tasks.run.models.lock import (
     Call,
@@ -134,15 +135,15 @@ class NodePlace:
 
     def take(self, found: LockRecord) -> LockRecord:
         """Writes our record, if the file still says what was found."""
-        return self._ask(probe.take_lock(), f"{probe.expected(found)}\n{probe.record_on_node(self._own)}")
+        return self._ask(scripts.take_lock(), f"{probe.expected(found)}\n{probe.record_on_node(self._own)}")
 
     def renew(self) -> LockRecord:
         """Touches our record, if it is there."""
-        return self._ask(probe.renew_lock(), probe.record_on_node(self._own))
+        return self._ask(scripts.renew_lock(), probe.record_on_node(self._own))
 
     def give_back(self) -> LockRecord:
         """Removes our record, if it is there."""
-        return self._ask(probe.return_lock(), probe.record_on_node(self._own))
+        return self._ask(scripts.return_lock(), probe.record_on_node(self._own))
 
     def _ask(self, script: str, stdin: str = "") -> LockRecord:
         return probe.parse_lock(self._connect().run(script, stdin=stdin.encode(), timeout=CALL, sudo=True).stdout)

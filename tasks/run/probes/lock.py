@@ -9,48 +9,16 @@ import json
 from pydantic import ValidationError
 
 from tasks.core.models.folders import LOCK
+from tasks.core.shell import script
 from tasks.run.models.lock import LockRecord
 
 QUOTED_CHARACTERS = 100
 """Of a file that is no record of ours."""
 
-_BEGIN = f"""set -eu
-lock={LOCK}
-mkdir -p "${{lock%/*}}"
-exec 9> "$lock.mutex"; flock -w 4 9
-"""
-
-_TELL = """if [ -e "$lock" ] || [ -L "$lock" ]; then stat -c %y "$lock"; cat "$lock"; else echo free; fi
-"""
-
 
 def look_at_lock() -> str:
     """Prints `free`, or the mark of the last renewal and then the file. Changes nothing."""
-    return f"set -eu\nlock={LOCK}\n{_TELL}"
-
-
-def take_lock() -> str:
-    """Writes the record from the second line of stdin on, if the lock is still as its first line says; prints what is there then.
-
-    It is on the disk before that: a node that loses its power does not forget who has it.
-    """
-    return f"""{_BEGIN}read -r expected
-now=free
-[ ! -e "$lock" ] || now=$(stat -c %y "$lock")
-if [ "$now" = "$expected" ]; then
-  cat > "$lock.new"; sync "$lock.new"; mv -fT "$lock.new" "$lock"; sync "${{lock%/*}}"
-fi
-{_TELL}"""
-
-
-def renew_lock() -> str:
-    """Touches the file if it is still the one on stdin; prints what is there then."""
-    return f'{_BEGIN}own=$(cat)\n[ ! -e "$lock" ] || [ "$(cat "$lock")" != "$own" ] || touch "$lock"\n{_TELL}'
-
-
-def return_lock() -> str:
-    """Removes the file if it is still the one on stdin; prints what is there then."""
-    return f'{_BEGIN}own=$(cat)\n[ ! -e "$lock" ] || [ "$(cat "$lock")" != "$own" ] || rm -f "$lock"\n{_TELL}'
+    return script(__file__, "look_at_lock", lock=LOCK)
 
 
 def record_on_node(record: LockRecord) -> str:

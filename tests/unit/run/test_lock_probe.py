@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tasks.run import scripts
 from tasks.run.models.lock import LockRecord, Owner
 from tasks.run.probes import lock
 
@@ -29,7 +30,7 @@ def told(folder: Path, script: str, stdin: str = "") -> LockRecord:
 
 def take(folder: Path, record: LockRecord, found: LockRecord) -> LockRecord:
     """For that record, if the lock is still as it was found."""
-    return told(folder, lock.take_lock(), f"{lock.expected(found)}\n{lock.record_on_node(record)}")
+    return told(folder, scripts.take_lock(), f"{lock.expected(found)}\n{lock.record_on_node(record)}")
 
 
 def test_a_lock_is_taken_renewed_and_given_back(tmp_path: Path) -> None:
@@ -42,13 +43,13 @@ def test_a_lock_is_taken_renewed_and_given_back(tmp_path: Path) -> None:
     assert taken.is_of(Owner(run_id=OWN.holder, process=OWN.process))
     assert taken.model_copy(update={"renewed": ""}) == OWN
     assert told(folder, lock.look_at_lock()) == taken
-    renewed = told(folder, lock.renew_lock(), lock.record_on_node(OWN))
+    renewed = told(folder, scripts.renew_lock(), lock.record_on_node(OWN))
     assert renewed.renewed != taken.renewed
     assert renewed.model_copy(update={"renewed": ""}) == OWN
-    for script in (lock.renew_lock(), lock.return_lock()):
+    for script in (scripts.renew_lock(), scripts.return_lock()):
         assert told(folder, script, lock.record_on_node(OTHER)) == renewed
-    assert told(folder, lock.return_lock(), lock.record_on_node(OWN)).is_free
-    assert told(folder, lock.renew_lock(), lock.record_on_node(OWN)).is_free
+    assert told(folder, scripts.return_lock(), lock.record_on_node(OWN)).is_free
+    assert told(folder, scripts.renew_lock(), lock.record_on_node(OWN)).is_free
 
 
 def test_of_two_takers_one_is_told_that_the_other_was_faster(tmp_path: Path) -> None:
@@ -56,7 +57,7 @@ def test_of_two_takers_one_is_told_that_the_other_was_faster(tmp_path: Path) -> 
     free = told(tmp_path, lock.look_at_lock())
     taken = take(tmp_path, OWN, free)
     assert take(tmp_path, OTHER, free) == taken
-    renewed = told(tmp_path, lock.renew_lock(), lock.record_on_node(OWN))
+    renewed = told(tmp_path, scripts.renew_lock(), lock.record_on_node(OWN))
     assert take(tmp_path, OTHER, taken) == renewed
     assert take(tmp_path, OTHER, renewed).process == OTHER.process
 
@@ -84,7 +85,7 @@ def test_a_file_that_is_no_record_is_somebodys(tmp_path: Path, content: bytes, s
 def test_what_cannot_be_read_is_no_answer(tmp_path: Path) -> None:
     """Neither is a link that leads nowhere: both are not free."""
     (tmp_path / "lock").mkdir()
-    for script in (lock.look_at_lock(), lock.take_lock(), lock.renew_lock()):
+    for script in (lock.look_at_lock(), scripts.take_lock(), scripts.renew_lock()):
         done = run(tmp_path, script, f"free\n{lock.record_on_node(OWN)}")
         assert done.returncode != 0
         assert b"Is a directory" in done.stderr
