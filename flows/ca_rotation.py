@@ -1,11 +1,9 @@
 """Runbook: one stage of the rotation of an authority, or of the keys of service accounts; three runs make a rotation."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
-from typing import Annotated
+from datetime import UTC, datetime
 
 from prefect import flow
-from pydantic import Field, StringConstraints
 
 from tasks.backup.backups import check_store
 from tasks.ca_rotation.models import CaRotationOptions, CaRotationPlan, NodeStaged, Stage, StageOrders
@@ -21,32 +19,25 @@ from tasks.ca_rotation.steps import (
 )
 from tasks.ca_rotation.summary import summarize_ca_rotation, summarize_ca_rotation_plan, way_back
 from tasks.certificates.observe import read_certificate_rules
-from tasks.core.models.base import Duration
 from tasks.core.models.kubeadm import Authority
 from tasks.core.models.plan import Mode
-from tasks.core.models.profile import NAME_PATTERN
+from tasks.core.models.profile import ClusterName
 from tasks.core.models.report import Report
 from tasks.run.locks import locked
 from tasks.run.policy.records import mind_records
 from tasks.run.records import check_records, observe_records
 from tasks.run.reports import progress
-from tasks.run.runbook import APPROVE_WITHIN, Run, report_end, runbook
+from tasks.run.runbook import APPROVE_WITHIN, RUNBOOK, ApproveWithin, Run, runbook
 
 
-@flow(
-    name="ca_rotation",
-    flow_run_name="{stage}-{authority}-{cluster}",
-    validate_parameters=True,
-    on_cancellation=[report_end],
-    on_crashed=[report_end],
-)
+@flow(name="ca_rotation", flow_run_name="{stage}-{authority}-{cluster}", **RUNBOOK)
 def ca_rotation(
-    cluster: Annotated[str, StringConstraints(pattern=NAME_PATTERN)],
+    cluster: ClusterName,
     authority: Authority,
     stage: Stage,
     mode: Mode = Mode.APPROVE,
     options: CaRotationOptions = CaRotationOptions(),  # noqa: B008 - frozen
-    approve_within: Annotated[Duration, Field(ge=timedelta(seconds=1), le=timedelta(days=30))] = APPROVE_WITHIN,
+    approve_within: ApproveWithin = APPROVE_WITHIN,
 ) -> Report:
     """Brings every node to the end of one stage, one control plane at a time; refuses before the stage before it is proven.
 

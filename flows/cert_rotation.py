@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 from prefect import flow
-from pydantic import Field, StringConstraints
+from pydantic import Field
 
 from tasks.backup.backups import check_store
 from tasks.cert_rotation.models.rotation import LeafName, NodeRotated, RotationOptions, RotationPlan
@@ -22,29 +22,23 @@ from tasks.cert_rotation.summary import summarize_rotation, summarize_rotation_p
 from tasks.certificates.observe import read_certificate_rules
 from tasks.core.models.base import Duration
 from tasks.core.models.plan import Mode
-from tasks.core.models.profile import NAME_PATTERN
+from tasks.core.models.profile import ClusterName
 from tasks.core.models.report import Report
 from tasks.run.locks import locked
 from tasks.run.policy.records import mind_records
 from tasks.run.records import check_records, observe_records
 from tasks.run.reports import progress
-from tasks.run.runbook import APPROVE_WITHIN, Run, report_end, runbook
+from tasks.run.runbook import APPROVE_WITHIN, RUNBOOK, ApproveWithin, Run, runbook
 
 
-@flow(
-    name="cert_rotation",
-    flow_run_name="rotate-{cluster}",
-    validate_parameters=True,
-    on_cancellation=[report_end],
-    on_crashed=[report_end],
-)
+@flow(name="cert_rotation", flow_run_name="rotate-{cluster}", **RUNBOOK)
 def cert_rotation(
-    cluster: Annotated[str, StringConstraints(pattern=NAME_PATTERN)],
+    cluster: ClusterName,
     only: tuple[LeafName, ...] = (),
     renew_before: Annotated[Duration, Field(gt=timedelta(0))] = timedelta(days=30),
     mode: Mode = Mode.APPROVE,
     allow_downtime: bool = False,
-    approve_within: Annotated[Duration, Field(ge=timedelta(seconds=1), le=timedelta(days=30))] = APPROVE_WITHIN,
+    approve_within: ApproveWithin = APPROVE_WITHIN,
 ) -> Report:
     """Renews what ends soon, restarts exactly what reads it, proves each step, and puts the files of before back where one fails.
 

@@ -1,28 +1,20 @@
 """Runbook: which certificates does the cluster have, and do they hold? Reads only."""
 
 from datetime import UTC, datetime
-from typing import Annotated
 
 from prefect import flow
-from pydantic import StringConstraints
 
 from tasks.backup.backups import check_store
 from tasks.certificates.observe import observe_certificates, publish_certificates, read_certificate_rules
 from tasks.certificates.policy.inventory import judge_inventory
 from tasks.certificates.summary import summarize_inventory
-from tasks.core.models.profile import NAME_PATTERN
+from tasks.core.models.profile import ClusterName
 from tasks.core.models.report import Report
-from tasks.run.runbook import report_end, runbook
+from tasks.run.runbook import RUNBOOK, runbook
 
 
-@flow(
-    name="certificate_inventory",
-    flow_run_name="certificates-{cluster}",
-    validate_parameters=True,
-    on_cancellation=[report_end],
-    on_crashed=[report_end],
-)
-def certificate_inventory(cluster: Annotated[str, StringConstraints(pattern=NAME_PATTERN)]) -> Report:
+@flow(name="certificate_inventory", flow_run_name="certificates-{cluster}", **RUNBOOK)
+def certificate_inventory(cluster: ClusterName) -> Report:
     """Looks at every certificate and kubeconfig, on disk, on the wire and in the API; fails where one does not hold.
 
     It fails, too, when one ends within the profile's certificates.warn_before, so that somebody is told in time.

@@ -1,38 +1,29 @@
 """Runbook: authorities and certificates from nothing, for a new control plane or an external etcd. Needs no API."""
 
-from datetime import UTC, datetime, timedelta
-from typing import Annotated
+from datetime import UTC, datetime
 
 from prefect import flow
-from pydantic import Field, StringConstraints
 
 from tasks.backup.backups import check_store
 from tasks.certificate_issue.models import IssueRequest
 from tasks.certificate_issue.policy.plan import plan_issue
 from tasks.certificate_issue.steps import issue_certificates, observe_issue, prove_issued
 from tasks.certificate_issue.summary import summarize_issue, summarize_issue_plan
-from tasks.core.models.base import Duration
 from tasks.core.models.plan import Mode
-from tasks.core.models.profile import NAME_PATTERN
+from tasks.core.models.profile import ClusterName
 from tasks.core.models.report import Report
 from tasks.run.locks import locked
 from tasks.run.policy.records import mind_records
 from tasks.run.records import check_records, observe_records
-from tasks.run.runbook import APPROVE_WITHIN, report_end, runbook
+from tasks.run.runbook import APPROVE_WITHIN, RUNBOOK, ApproveWithin, runbook
 
 
-@flow(
-    name="certificate_issue",
-    flow_run_name="issue-{cluster}",
-    validate_parameters=True,
-    on_cancellation=[report_end],
-    on_crashed=[report_end],
-)
+@flow(name="certificate_issue", flow_run_name="issue-{cluster}", **RUNBOOK)
 def certificate_issue(
-    cluster: Annotated[str, StringConstraints(pattern=NAME_PATTERN)],
+    cluster: ClusterName,
     request: IssueRequest,
     mode: Mode = Mode.APPROVE,
-    approve_within: Annotated[Duration, Field(ge=timedelta(seconds=1), le=timedelta(days=30))] = APPROVE_WITHIN,
+    approve_within: ApproveWithin = APPROVE_WITHIN,
 ) -> Report:
     """Makes what kubeadm would make on these machines and is not there yet; an authority that is there stays, and signs.
 

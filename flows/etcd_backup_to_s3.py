@@ -19,22 +19,16 @@ from tasks.backup.pki import check_pki, keep_pki
 from tasks.backup.policy.sources import choose_source
 from tasks.backup.snapshots import read_back, take_snapshot
 from tasks.backup.summary import summarize_backup
-from tasks.core.models.profile import NAME_PATTERN, RouteChoice
+from tasks.core.models.profile import ClusterName, RouteChoice
 from tasks.core.models.report import Report
 from tasks.core.models.retention import Retention
 from tasks.etcd.observe import observe_etcd
-from tasks.run.runbook import report_end, runbook
+from tasks.run.runbook import RUNBOOK, runbook
 
 
-@flow(
-    name="etcd_backup_to_s3",
-    flow_run_name="backup-{cluster}",
-    validate_parameters=True,
-    on_cancellation=[report_end],
-    on_crashed=[report_end],
-)
+@flow(name="etcd_backup_to_s3", flow_run_name="backup-{cluster}", **RUNBOOK)
 def etcd_backup_to_s3(
-    cluster: Annotated[str, StringConstraints(pattern=NAME_PATTERN)],
+    cluster: ClusterName,
     retention: Retention | None = None,
     drill: bool = False,
     route: RouteChoice = "auto",

@@ -1,28 +1,17 @@
 """Runbook: is etcd healthy? Reads only."""
 
-from typing import Annotated
-
 from prefect import flow
-from pydantic import StringConstraints
 
-from tasks.core.models.profile import NAME_PATTERN, RouteChoice
+from tasks.core.models.profile import ClusterName, RouteChoice
 from tasks.core.models.report import Report
 from tasks.etcd.observe import observe_etcd
 from tasks.etcd.policy.maintenance import plan_health
 from tasks.etcd.summary import summarize_health
-from tasks.run.runbook import report_end, runbook
+from tasks.run.runbook import RUNBOOK, runbook
 
 
-@flow(
-    name="etcd_health",
-    flow_run_name="health-{cluster}",
-    validate_parameters=True,
-    on_cancellation=[report_end],
-    on_crashed=[report_end],
-)
-def etcd_health(
-    cluster: Annotated[str, StringConstraints(pattern=NAME_PATTERN)], route: RouteChoice = "auto"
-) -> Report:
+@flow(name="etcd_health", flow_run_name="health-{cluster}", **RUNBOOK)
+def etcd_health(cluster: ClusterName, route: RouteChoice = "auto") -> Report:
     """Looks at every member; fails with what is wrong and the next step unless all of them are healthy.
 
     Args:

@@ -1,14 +1,9 @@
 """Runbook: free pages of etcd's databases given back, and the alarm NOSPACE ended, one member at a time."""
 
-from datetime import timedelta
-from typing import Annotated
-
 from prefect import flow
-from pydantic import Field, StringConstraints
 
-from tasks.core.models.base import Duration
 from tasks.core.models.plan import Mode
-from tasks.core.models.profile import NAME_PATTERN, RouteChoice
+from tasks.core.models.profile import ClusterName, RouteChoice
 from tasks.core.models.report import Report
 from tasks.etcd.models import Worth
 from tasks.etcd.observe import observe_etcd
@@ -18,23 +13,17 @@ from tasks.etcd.summary import summarize_maintenance, summarize_maintenance_plan
 from tasks.run.locks import locked
 from tasks.run.policy.records import mind_records
 from tasks.run.records import check_records, observe_records
-from tasks.run.runbook import APPROVE_WITHIN, report_end, runbook
+from tasks.run.runbook import APPROVE_WITHIN, RUNBOOK, ApproveWithin, runbook
 
 
-@flow(
-    name="etcd_maintenance",
-    flow_run_name="maintenance-{cluster}",
-    validate_parameters=True,
-    on_cancellation=[report_end],
-    on_crashed=[report_end],
-)
+@flow(name="etcd_maintenance", flow_run_name="maintenance-{cluster}", **RUNBOOK)
 def etcd_maintenance(
-    cluster: Annotated[str, StringConstraints(pattern=NAME_PATTERN)],
+    cluster: ClusterName,
     mode: Mode = Mode.PLAN,
     worth: Worth = Worth(),  # noqa: B008 - frozen
     route: RouteChoice = "auto",
     allow_downtime: bool = False,
-    approve_within: Annotated[Duration, Field(ge=timedelta(seconds=1), le=timedelta(days=30))] = APPROVE_WITHIN,
+    approve_within: ApproveWithin = APPROVE_WITHIN,
 ) -> Report:
     """Defragments members where it is worth their pause, the leader last and moved away first; ends the alarm NOSPACE.
 

@@ -9,19 +9,14 @@ from tasks.backup.backups import check_freshness, check_store, find_backup, plac
 from tasks.backup.drills import restore_drill
 from tasks.backup.pki import read_pki_back
 from tasks.backup.summary import summarize_drill, summarize_freshness
-from tasks.core.models.profile import NAME_PATTERN
+from tasks.core.models.profile import ClusterName
 from tasks.core.models.report import Report
-from tasks.run.runbook import report_end, runbook
+from tasks.run.runbook import RUNBOOK, runbook
 
 
-@flow(
-    name="etcd_restore_drill",
-    flow_run_name="drill-{cluster}",
-    on_cancellation=[report_end],
-    on_crashed=[report_end],
-)
+@flow(name="etcd_restore_drill", flow_run_name="drill-{cluster}", **RUNBOOK)
 def etcd_restore_drill(
-    cluster: Annotated[str, StringConstraints(pattern=NAME_PATTERN)],
+    cluster: ClusterName,
     backup: Annotated[str, StringConstraints(min_length=1, max_length=100)] = "latest",
     restore: bool = True,
 ) -> Report:

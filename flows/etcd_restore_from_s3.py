@@ -10,7 +10,7 @@ from pydantic import StringConstraints
 
 from tasks.backup.backups import check_store
 from tasks.core.models.plan import Mode, PlanOrApply
-from tasks.core.models.profile import NAME_PATTERN
+from tasks.core.models.profile import ClusterName
 from tasks.core.models.report import Report
 from tasks.restore.models import Difference, RestorePlan
 from tasks.restore.policy.plan import plan_restore, plan_rollback
@@ -32,20 +32,14 @@ from tasks.restore.summary import summarize_restore, summarize_restore_plan, sum
 from tasks.run.locks import locked
 from tasks.run.policy.records import mind_records
 from tasks.run.records import observe_records
-from tasks.run.runbook import Run, report_end, runbook
+from tasks.run.runbook import RUNBOOK, Run, runbook
 
 Name = Annotated[str, StringConstraints(max_length=253)]
 
 
-@flow(
-    name="etcd_restore_from_s3",
-    flow_run_name="restore-{cluster}",
-    validate_parameters=True,
-    on_cancellation=[report_end],
-    on_crashed=[report_end],
-)
+@flow(name="etcd_restore_from_s3", flow_run_name="restore-{cluster}", **RUNBOOK)
 def etcd_restore_from_s3(
-    cluster: Annotated[str, StringConstraints(pattern=NAME_PATTERN)],
+    cluster: ClusterName,
     backup: Annotated[str, StringConstraints(min_length=1, max_length=100)] = "latest",
     mode: PlanOrApply = Mode.PLAN,
     confirm: Name = "",

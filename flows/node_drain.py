@@ -1,15 +1,10 @@
 """Runbook: one node out of service, for a reason that a person or an incident has."""
 
-from datetime import timedelta
-from typing import Annotated
-
 from prefect import flow
-from pydantic import Field, StringConstraints
 
 from tasks.backup.backups import check_store
-from tasks.core.models.base import Duration
 from tasks.core.models.plan import Mode
-from tasks.core.models.profile import NAME_PATTERN
+from tasks.core.models.profile import ClusterName
 from tasks.core.models.report import Report
 from tasks.drain.models import DrainOptions
 from tasks.node_service.models import Reason, Request, Ticket
@@ -18,24 +13,18 @@ from tasks.node_service.steps import drain_node, observe_node
 from tasks.node_service.summary import summarize_drain, summarize_service
 from tasks.nodes.models.nodes import NodeName
 from tasks.run.locks import locked
-from tasks.run.runbook import APPROVE_WITHIN, report_end, runbook
+from tasks.run.runbook import APPROVE_WITHIN, RUNBOOK, ApproveWithin, runbook
 
 
-@flow(
-    name="node_drain",
-    flow_run_name="drain-{cluster}-{node}",
-    validate_parameters=True,
-    on_cancellation=[report_end],
-    on_crashed=[report_end],
-)
+@flow(name="node_drain", flow_run_name="drain-{cluster}-{node}", **RUNBOOK)
 def node_drain(
-    cluster: Annotated[str, StringConstraints(pattern=NAME_PATTERN)],
+    cluster: ClusterName,
     node: NodeName,
     reason: Reason,
     ticket: Ticket = "",
     mode: Mode = Mode.APPROVE,
     options: DrainOptions = DrainOptions(),  # noqa: B008 - frozen
-    approve_within: Annotated[Duration, Field(ge=timedelta(seconds=1), le=timedelta(days=30))] = APPROVE_WITHIN,
+    approve_within: ApproveWithin = APPROVE_WITHIN,
 ) -> Report:
     """Cordons and drains one node; it stays cordoned until node_uncordon, or a person, takes that away.
 

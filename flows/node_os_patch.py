@@ -1,16 +1,13 @@
 """Runbook: updates of the operating system on every node, with a reboot where it is needed, one proof after the other."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
-from typing import Annotated
+from datetime import UTC, datetime
 
 from prefect import flow
-from pydantic import Field, StringConstraints
 
 from tasks.backup.backups import check_store
-from tasks.core.models.base import Duration
 from tasks.core.models.plan import Mode
-from tasks.core.models.profile import NAME_PATTERN
+from tasks.core.models.profile import ClusterName
 from tasks.core.models.report import Report
 from tasks.os_patch.models import NodePatched, PatchOptions, PatchOrders, PatchPlan, Waits, WavePatched
 from tasks.os_patch.observe import observe_patch, read_maintenance
@@ -21,21 +18,15 @@ from tasks.run.locks import locked
 from tasks.run.policy.records import mind_records
 from tasks.run.records import check_records, observe_records
 from tasks.run.reports import progress
-from tasks.run.runbook import APPROVE_WITHIN, Run, report_end, runbook
+from tasks.run.runbook import APPROVE_WITHIN, RUNBOOK, ApproveWithin, Run, runbook
 
 
-@flow(
-    name="node_os_patch",
-    flow_run_name="patch-{cluster}",
-    validate_parameters=True,
-    on_cancellation=[report_end],
-    on_crashed=[report_end],
-)
+@flow(name="node_os_patch", flow_run_name="patch-{cluster}", **RUNBOOK)
 def node_os_patch(
-    cluster: Annotated[str, StringConstraints(pattern=NAME_PATTERN)],
+    cluster: ClusterName,
     mode: Mode = Mode.APPROVE,
     options: PatchOptions = PatchOptions(),  # noqa: B008 - frozen
-    approve_within: Annotated[Duration, Field(ge=timedelta(seconds=1), le=timedelta(days=30))] = APPROVE_WITHIN,
+    approve_within: ApproveWithin = APPROVE_WITHIN,
 ) -> Report:
     """Patches control plane nodes one at a time and workers in waves, within the maintenance window, each with a proof.
 

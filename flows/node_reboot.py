@@ -1,15 +1,12 @@
 """Runbook: one node rebooted in order: drained, rebooted, proven well, and back in service."""
 
-from datetime import UTC, datetime, timedelta
-from typing import Annotated
+from datetime import UTC, datetime
 
 from prefect import flow
-from pydantic import Field, StringConstraints
 
 from tasks.backup.backups import check_store
-from tasks.core.models.base import Duration
 from tasks.core.models.plan import Mode
-from tasks.core.models.profile import NAME_PATTERN
+from tasks.core.models.profile import ClusterName
 from tasks.core.models.report import Report
 from tasks.node_service.models import Reason, RebootOptions, Request, Ticket
 from tasks.node_service.policy.plan import options_of, plan_reboot
@@ -22,24 +19,18 @@ from tasks.os_patch.steps import patch_node
 from tasks.run.locks import locked
 from tasks.run.policy.records import mind_records
 from tasks.run.records import check_records, observe_records
-from tasks.run.runbook import APPROVE_WITHIN, report_end, runbook
+from tasks.run.runbook import APPROVE_WITHIN, RUNBOOK, ApproveWithin, runbook
 
 
-@flow(
-    name="node_reboot",
-    flow_run_name="reboot-{cluster}-{node}",
-    validate_parameters=True,
-    on_cancellation=[report_end],
-    on_crashed=[report_end],
-)
+@flow(name="node_reboot", flow_run_name="reboot-{cluster}-{node}", **RUNBOOK)
 def node_reboot(
-    cluster: Annotated[str, StringConstraints(pattern=NAME_PATTERN)],
+    cluster: ClusterName,
     node: NodeName,
     reason: Reason,
     ticket: Ticket = "",
     mode: Mode = Mode.APPROVE,
     options: RebootOptions = RebootOptions(),  # noqa: B008 - frozen
-    approve_within: Annotated[Duration, Field(ge=timedelta(seconds=1), le=timedelta(days=30))] = APPROVE_WITHIN,
+    approve_within: ApproveWithin = APPROVE_WITHIN,
 ) -> Report:
     """Drains one node, reboots it, proves it well and gives it back; at any time, whatever ails other workers.
 

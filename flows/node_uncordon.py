@@ -1,15 +1,10 @@
 """Runbook: one node back in service, once it is proven well."""
 
-from datetime import timedelta
-from typing import Annotated
-
 from prefect import flow
-from pydantic import Field, StringConstraints
 
 from tasks.backup.backups import check_store
-from tasks.core.models.base import Duration
 from tasks.core.models.plan import Mode
-from tasks.core.models.profile import NAME_PATTERN
+from tasks.core.models.profile import ClusterName
 from tasks.core.models.report import Report
 from tasks.drain.models import DrainOptions
 from tasks.node_service.models import Reason, Request, Ticket
@@ -18,25 +13,19 @@ from tasks.node_service.steps import observe_node, uncordon_node
 from tasks.node_service.summary import summarize_service, summarize_uncordon
 from tasks.nodes.models.nodes import NodeName
 from tasks.run.locks import locked
-from tasks.run.runbook import APPROVE_WITHIN, report_end, runbook
+from tasks.run.runbook import APPROVE_WITHIN, RUNBOOK, ApproveWithin, runbook
 
 
-@flow(
-    name="node_uncordon",
-    flow_run_name="uncordon-{cluster}-{node}",
-    validate_parameters=True,
-    on_cancellation=[report_end],
-    on_crashed=[report_end],
-)
+@flow(name="node_uncordon", flow_run_name="uncordon-{cluster}-{node}", **RUNBOOK)
 def node_uncordon(
-    cluster: Annotated[str, StringConstraints(pattern=NAME_PATTERN)],
+    cluster: ClusterName,
     node: NodeName,
     reason: Reason,
     ticket: Ticket = "",
     mode: Mode = Mode.APPROVE,
     any_cordon: bool = False,
     allow_unhealthy: bool = False,
-    approve_within: Annotated[Duration, Field(ge=timedelta(seconds=1), le=timedelta(days=30))] = APPROVE_WITHIN,
+    approve_within: ApproveWithin = APPROVE_WITHIN,
 ) -> Report:
     """Proves one node well and uncordons it: what node_drain has taken out of service.
 

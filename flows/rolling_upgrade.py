@@ -1,26 +1,25 @@
 """Runbook: a kubeadm cluster from one version of Kubernetes to another, without losing a request or quorum."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Annotated
 
 from prefect import flow
-from pydantic import Field, StringConstraints
+from pydantic import StringConstraints
 
 from flows.etcd_backup_to_s3 import etcd_backup_to_s3
 from tasks.backup.backups import check_store, recent_backup
 from tasks.backup.models.backups import Backup
 from tasks.backup.summary import restore_command
 from tasks.core.errors import Refused
-from tasks.core.models.base import Duration
 from tasks.core.models.plan import Mode
-from tasks.core.models.profile import NAME_PATTERN
+from tasks.core.models.profile import ClusterName
 from tasks.core.models.report import Report
 from tasks.run.locks import locked
 from tasks.run.policy.records import mind_records
 from tasks.run.records import check_records, observe_records
 from tasks.run.reports import progress
-from tasks.run.runbook import APPROVE_WITHIN, Run, report_end, runbook
+from tasks.run.runbook import APPROVE_WITHIN, RUNBOOK, ApproveWithin, Run, runbook
 from tasks.upgrade.models.upgrade import NodeUpgraded, Orders, UpgradeOptions, UpgradePlan
 from tasks.upgrade.policy.plan import plan_upgrade
 from tasks.upgrade.steps import (
@@ -37,19 +36,13 @@ from tasks.upgrade.steps import (
 from tasks.upgrade.summary import summarize_upgrade, summarize_upgrade_plan
 
 
-@flow(
-    name="rolling_upgrade",
-    flow_run_name="upgrade-{cluster}-{version}",
-    validate_parameters=True,
-    on_cancellation=[report_end],
-    on_crashed=[report_end],
-)
+@flow(name="rolling_upgrade", flow_run_name="upgrade-{cluster}-{version}", **RUNBOOK)
 def rolling_upgrade(
-    cluster: Annotated[str, StringConstraints(pattern=NAME_PATTERN)],
+    cluster: ClusterName,
     version: Annotated[str, StringConstraints(max_length=40)],
     mode: Mode = Mode.APPROVE,
     options: UpgradeOptions = UpgradeOptions(),  # noqa: B008 - frozen
-    approve_within: Annotated[Duration, Field(ge=timedelta(seconds=1), le=timedelta(days=30))] = APPROVE_WITHIN,
+    approve_within: ApproveWithin = APPROVE_WITHIN,
 ) -> Report:
     """Upgrades control plane nodes one at a time and workers in waves, each with a gate before and a proof after.
 

@@ -14,8 +14,7 @@ from pydantic import SecretStr
 from tasks.clients.etcd import Credentials, EtcdClient
 from tasks.clients.kube import KubeClient, KubeServer, KubeUser
 from tasks.clients.objectstore import ObjectStore, StoreKeys
-from tasks.clients.ssh.node import SshNode
-from tasks.clients.ssh.target import SshTarget
+from tasks.clients.ssh import NodeShell, SshNode, SshTarget
 from tasks.core import redaction
 from tasks.core.at_once import on_all
 from tasks.core.errors import NotYet, Refused, RunbookError
@@ -109,6 +108,10 @@ class Cluster:
             if name not in self._nodes:
                 self._nodes[name] = self._connect(name)
             return self._nodes[name]
+
+    def shell(self, name: str) -> NodeShell:
+        """Root's shell on a node."""
+        return NodeShell(self.node(name))
 
     @contextmanager
     def etcd(self, endpoint: EtcdEndpoint, route: Route, *, name: str = "") -> Iterator[EtcdClient]:

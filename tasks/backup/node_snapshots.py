@@ -21,8 +21,7 @@ from tasks.backup.probes.node_snapshot import (
 from tasks.backup.sources import Source, origin_of
 from tasks.backup.store import backups_of
 from tasks.clients.objectstore import UnfinishedUpload
-from tasks.clients.ssh.jobs import Job, run_job, stop_job
-from tasks.clients.ssh.node import SshNode
+from tasks.clients.ssh import Job, SshNode, run_job, stop_job
 from tasks.cluster import Cluster
 from tasks.control_plane.probes.manifests import ETCD_MANIFEST, image_of
 from tasks.core.errors import NotYet, Refused, RunbookError

@@ -21,7 +21,7 @@ from tasks.backup.probes.pki import (
 )
 from tasks.backup.store import backups_of
 from tasks.clients.objectstore import ObjectStore
-from tasks.clients.ssh.node import SshNode
+from tasks.clients.ssh import SshNode
 from tasks.cluster import Cluster, open_cluster
 from tasks.core.at_once import on_all
 from tasks.core.errors import CommandFailed, NotYet, Refused, RunbookError

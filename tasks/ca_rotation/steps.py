@@ -47,10 +47,9 @@ from tasks.core.redaction import remember_secret
 from tasks.core.retries import ACT, OBSERVE, PATIENT
 from tasks.core.secrets import resolve_secret
 from tasks.nodes.observe import look_at_nodes
+from tasks.run.locks import Check
 from tasks.run.parts import NodeParts
 from tasks.upgrade.observe import SYSTEM
-
-Check = Callable[[], None]
 
 CALL = timedelta(seconds=60)
 READY_LIMIT = timedelta(minutes=3)

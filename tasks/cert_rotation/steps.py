@@ -49,7 +49,7 @@ from tasks.certificates.models.kubeadm import LEAVES
 from tasks.certificates.observe import look_at_certificates, look_at_node
 from tasks.certificates.probes import kubelet
 from tasks.certificates.probes.x509 import certificates_in
-from tasks.clients.ssh.jobs import Job, run_job
+from tasks.clients.ssh import Job, run_job
 from tasks.cluster import Cluster, open_cluster
 from tasks.control_plane.park import park, unpark
 from tasks.control_plane.probes import parking
@@ -71,11 +71,10 @@ from tasks.nodes.observe import LEASES, glance_at_machine, look_at_nodes
 from tasks.nodes.probes.api_facts import cluster_configuration
 from tasks.restore.probes import recovery
 from tasks.run.history import keep_evidence
+from tasks.run.locks import Check
 from tasks.run.models.lock import micro_time
 from tasks.run.parts import NodeParts
 from tasks.upgrade.observe import SYSTEM
-
-Check = Callable[[], None]
 
 CALL = timedelta(seconds=60)
 PROOFS = timedelta(seconds=120)

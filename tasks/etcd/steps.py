@@ -18,8 +18,7 @@ from tasks.etcd.policy.maintenance import plan_maintenance, what_forbids_defragm
 from tasks.etcd.policy.quorum import what_ails
 from tasks.nodes.observe import look_at_nodes
 from tasks.nodes.policy.standing import who_is_out
-
-Check = Callable[[], None]
+from tasks.run.locks import Check
 
 SETTLE = timedelta(seconds=60)
 """For a member that comes back to answer, and to catch up."""

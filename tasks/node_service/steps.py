@@ -13,9 +13,10 @@ from tasks.node_service.models import Request, ServiceFacts, Uncordoned
 from tasks.node_service.policy.plan import reason_of
 from tasks.node_work.models.health import Expected
 from tasks.node_work.proof import look_at_symptoms_of
-from tasks.node_work.work import Check, NodeWork
+from tasks.node_work.work import NodeWork
 from tasks.nodes.observe import LEASES, look_at_machine
 from tasks.nodes.probes.api_facts import parse_node
+from tasks.run.locks import Check
 
 SETTLE = timedelta(seconds=10)
 """That a node has to look healthy without a break before it is in service again."""

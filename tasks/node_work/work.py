@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
-from tasks.clients.ssh.jobs import Job, JobResult, run_job
+from tasks.clients.ssh import Job, JobResult, run_job
 from tasks.cluster import Cluster
 from tasks.core.at_once import on_all
 from tasks.core.errors import CommandFailed, NotYet, Refused, RunbookError
@@ -25,9 +25,9 @@ from tasks.node_work.proof import look_before, prove_node, prove_workloads
 from tasks.nodes.observe import look_at_machine
 from tasks.nodes.probes.api_facts import parse_node
 from tasks.run.history import keep_evidence
+from tasks.run.locks import Check
 from tasks.run.parts import NodeParts
 
-Check = Callable[[], None]
 N = TypeVar("N")
 R = TypeVar("R")
 

@@ -19,7 +19,7 @@ from tasks.drain.evict import what_came_back
 from tasks.node_work.blockers import what_blocks_now
 from tasks.node_work.gates import lead_elsewhere
 from tasks.node_work.models.health import Expected
-from tasks.node_work.work import Check, NodeWork, on_wave
+from tasks.node_work.work import NodeWork, on_wave
 from tasks.os_patch.models import (
     Change,
     NodePatch,
@@ -39,6 +39,7 @@ from tasks.os_patch.policy.scope import PATCH_JOBS
 from tasks.os_patch.probes import patch
 from tasks.os_patch.reboot import reboot
 from tasks.os_patch.records import keep_record
+from tasks.run.locks import Check
 
 FETCH_LIMIT = timedelta(minutes=30)
 INSTALL_LIMIT = timedelta(hours=1)

@@ -10,7 +10,7 @@ from tasks.backup.node_snapshots import find_etcd_tools, store_ca
 from tasks.backup.probes import origin
 from tasks.backup.probes.node_snapshot import input_of
 from tasks.backup.store import backups_of
-from tasks.clients.ssh.jobs import Job, run_job
+from tasks.clients.ssh import Job, run_job
 from tasks.cluster import Cluster, open_cluster
 from tasks.control_plane.models import ControlPlaneNode, Phase
 from tasks.control_plane.park import park, unpark

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Protocol
 from uuid import uuid4
 
-from tasks.clients.ssh.node import SshNode
+from tasks.clients.ssh import SshNode
 from tasks.cluster import Cluster, open_cluster
 from tasks.core.at_once import wait_for
 from tasks.core.errors import NotYet, Refused, RunbookError
@@ -42,6 +42,9 @@ from tasks.run.models.lock import (
 )
 from tasks.run.policy import lock as policy
 from tasks.run.probes import lock as probe
+
+Check = Callable[[], None]
+"""Right before an act: raises where the lock is not certainly this run's."""
 
 LEASE = timedelta(seconds=30)
 """Without a renewal, after which a run is dead; it renews three times as often."""

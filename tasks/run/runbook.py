@@ -4,18 +4,20 @@ import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Any, NoReturn, ParamSpec, TypeVar
+from typing import Annotated, Any, NoReturn, ParamSpec, TypedDict, TypeVar
 
 from prefect import Flow
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.context import FlowRunContext
 from prefect.exceptions import ExternalSignal, Pause
+from prefect.flows import FlowStateHook
+from pydantic import Field
 
 from tasks.clients.objectstore import ObjectStore
 from tasks.cluster import open_cluster
 from tasks.core.errors import Refused, RunbookError
 from tasks.core.logs import log_about
-from tasks.core.models.base import Model
+from tasks.core.models.base import Duration, Model
 from tasks.core.models.plan import Mode, Plan
 from tasks.core.models.report import Done, Outcome, Report
 from tasks.core.redaction import redact
@@ -30,6 +32,8 @@ PlanT = TypeVar("PlanT", bound=Plan)
 
 APPROVE_WITHIN = timedelta(hours=24)
 """How long a person is waited for."""
+
+ApproveWithin = Annotated[Duration, Field(ge=timedelta(seconds=1), le=timedelta(days=30))]
 
 
 class Run:
@@ -222,6 +226,18 @@ def report_end(flow: Flow[Any, Any], flow_run: FlowRun, state: State[Any]) -> No
     # A worker that cancels calls its hooks while the state is still Cancelling.
     outcome = Outcome.CRASHED if state.is_crashed() else Outcome.CANCELLED
     run.end(outcome, f"the flow run ended as {outcome}: {state.message or ''}", f"prefect flow-run retry {flow_run.id}")
+
+
+class FlowOptions(TypedDict):
+    """Options of `@flow` that all runbooks share."""
+
+    validate_parameters: bool
+    on_cancellation: list[FlowStateHook[Any, Any]]
+    on_crashed: list[FlowStateHook[Any, Any]]
+
+
+RUNBOOK: FlowOptions = {"validate_parameters": True, "on_cancellation": [report_end], "on_crashed": [report_end]}
+"""A report comes whatever happens: `@flow(name=..., flow_run_name=..., **RUNBOOK)`."""
 
 
 def _fresh_report(cluster: str) -> Report:

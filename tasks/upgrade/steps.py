@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 from prefect import task
 
-from tasks.clients.ssh.jobs import Job, run_job
+from tasks.clients.ssh import Job, run_job
 from tasks.cluster import Cluster, open_cluster
 from tasks.core.at_once import on_all, wait_for
 from tasks.core.errors import CommandFailed, NotYet, Refused, RunbookError
@@ -22,12 +22,13 @@ from tasks.node_work.gates import lead_elsewhere
 from tasks.node_work.models.health import Expected
 from tasks.node_work.proof import find_services, look_at_symptoms, services_that_fail
 from tasks.node_work.site_gates import what_gates_say
-from tasks.node_work.work import Check, NodeWork, on_wave
+from tasks.node_work.work import NodeWork, on_wave
 from tasks.nodes.observe import glance_at_machine, look_at_machine, look_at_machines, look_at_nodes, look_at_workloads
 from tasks.nodes.policy.versions import EtcdVersion, KubernetesVersion, what_forbids_etcd
 from tasks.nodes.probes.api_facts import cluster_configuration, name_and_version, parse_node, with_etcd_tag
 from tasks.nodes.probes.node_facts import version_that_runs, what_runs
 from tasks.run.history import read_history
+from tasks.run.locks import Check
 from tasks.run.models.records import UPGRADE_JOBS
 from tasks.upgrade.manifests import look_at_manifests
 from tasks.upgrade.models.upgrade import (

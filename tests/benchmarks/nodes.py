@@ -28,9 +28,7 @@ from botocore.config import Config
 from pydantic import SecretStr
 
 from tasks.backup.probes.node_snapshot import PART_BYTES, input_of, parse_etags, upload_script
-from tasks.clients.ssh.jobs import Job, run_job
-from tasks.clients.ssh.node import SshNode
-from tasks.clients.ssh.target import SshTarget
+from tasks.clients.ssh import Job, SshNode, SshTarget, run_job
 from tasks.cluster import open_cluster
 from tasks.core.at_once import MOST, on_all
 from tests.lab.lab import Lab

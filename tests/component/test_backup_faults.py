@@ -26,8 +26,7 @@ from tasks import cluster as cluster_module
 from tasks.backup import backups, snapshots
 from tasks.clients import etcd as etcd_client
 from tasks.clients import objectstore
-from tasks.clients.ssh.node import SshNode
-from tasks.clients.ssh.target import SshLimits
+from tasks.clients.ssh import SshLimits, SshNode
 from tasks.core.errors import NotYet, Refused, RunbookError
 from tasks.core.models.report import Outcome, Report
 from tests.servers.binaries import ROOT

@@ -21,10 +21,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from tasks.clients.ssh import command
-from tasks.clients.ssh.command import Output
-from tasks.clients.ssh.node import SshNode
-from tasks.clients.ssh.target import SshLimits, SshTarget
+from tasks.clients.ssh import Output, SshLimits, SshNode, SshTarget, command
 from tasks.core.errors import CommandFailed, NotYet, Refused
 from tests.servers.processes import free_port
 from tests.servers.sshd import Sshd

@@ -12,7 +12,7 @@ import yaml
 
 from tasks.backup.node_snapshots import etcd_tools
 from tasks.backup.probes.node_snapshot import check_node, input_of, snapshot_script
-from tasks.clients.ssh.jobs import Job, run_job
+from tasks.clients.ssh import Job, run_job
 from tasks.cluster import open_cluster
 from tasks.core.errors import NotYet
 from tasks.core.models.folders import BACKUPS

@@ -9,8 +9,7 @@ from functools import partial
 
 import pytest
 
-from tasks.clients.ssh.jobs import Job, JobResult, run_job, stop_job
-from tasks.clients.ssh.node import SshNode
+from tasks.clients.ssh import Job, JobResult, SshNode, run_job, stop_job
 from tasks.cluster import open_cluster
 from tasks.core.at_once import on_all, wait_for
 from tasks.core.errors import CommandFailed, NotYet

@@ -10,18 +10,17 @@ from pydantic import ValidationError
 
 import flows
 import tasks
-from tasks.core import models
 from tasks.core.models.base import Duration, Model, UtcTime
 
 
 def every_model() -> list[type[Model]]:
-    """All that are defined below tasks.core.models."""
-    for module in pkgutil.iter_modules(models.__path__, "tasks.core.models."):
+    """All of ours."""
+    for module in pkgutil.walk_packages(tasks.__path__, "tasks."):
         importlib.import_module(module.name)
     found, waiting = [], [Model]
     while waiting:
         waiting += (below := waiting.pop().__subclasses__())
-        found += below
+        found += [one for one in below if one.__module__.startswith("tasks.")]
     return found
 
 

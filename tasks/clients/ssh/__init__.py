@@ -13,6 +13,18 @@ for reasons that were measured on fabric 3.2.3 and paramiko 5.1.0:
 from tasks.clients.ssh.command import Output
 from tasks.clients.ssh.jobs import Job, JobResult, run_job, stop_job
 from tasks.clients.ssh.node import SshNode
+from tasks.clients.ssh.shell import CALL, NodeShell
 from tasks.clients.ssh.target import SshLimits, SshTarget
 
-__all__ = ["Job", "JobResult", "Output", "SshLimits", "SshNode", "SshTarget", "run_job", "stop_job"]
+__all__ = [
+    "CALL",
+    "Job",
+    "JobResult",
+    "NodeShell",
+    "Output",
+    "SshLimits",
+    "SshNode",
+    "SshTarget",
+    "run_job",
+    "stop_job",
+]

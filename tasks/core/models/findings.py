@@ -1,9 +1,21 @@
 """What rules say of a plan: a refusal stops it, a caution is for a person to look at."""
 
+from tasks.core.models.base import Model
 from tasks.core.models.plan import Caution, Refusal
 
 SHOWN = 10
 """Names that a line lists."""
+
+
+class Problem(Model):
+    """Why something may not be, or is not as it has to be; the other answer of a rule is `None`."""
+
+    text: str
+    next_step: str = ""
+
+    def __str__(self) -> str:
+        return self.text
+
 
 Finding = Refusal | Caution
 

@@ -17,6 +17,7 @@ NAME_PATTERN = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
 """A DNS label (RFC 1123): safe as a file name, in an object key and in a Lease."""
 
 Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
+ClusterName = Name
 HostName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.:-]*[A-Za-z0-9])?$", max_length=253)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 

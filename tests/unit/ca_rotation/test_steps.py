@@ -17,7 +17,7 @@ from tasks.ca_rotation.probes import api as ca_api
 from tasks.cert_rotation.models.rotation import NodeRotated, NodeRotation
 from tasks.certificates.models.authorities import State
 from tasks.certificates.models.inventory import Kubeconfig, NodeCertificates, Process
-from tasks.clients.ssh.command import Output
+from tasks.clients.ssh import Output
 from tasks.core.errors import CommandFailed, NotYet, Refused
 from tasks.core.models.folders import CA_ROTATIONS
 from tasks.core.models.kubeadm import PARKED, Authority

@@ -14,7 +14,7 @@ from tasks.certificate_issue.models import IssuedAll, IssuePlan, IssueRequest
 from tasks.certificate_issue.policy.plan import plan_issue
 from tasks.certificates.models.inventory import NodeCertificates
 from tasks.certificates.probes.certificates import look, parse
-from tasks.clients.ssh.command import Output
+from tasks.clients.ssh import Output
 from tasks.core.errors import NotYet, Refused
 from tasks.core.redaction import redact
 from tests.unit.certificate_issue.test_leaves import EXTERNAL, STACKED

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tasks.clients.ssh.jobs import JobResult
+from tasks.clients.ssh import JobResult
 from tasks.core.errors import NotYet, Refused, RunbookError
 from tasks.core.models.profile import UpgradeRules
 from tasks.core.models.report import Took
