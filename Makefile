@@ -8,7 +8,7 @@ SCRIPTS = $(shell git ls-files "tasks/*.sh")
 setup binaries demo test e2e e2e-full bench bench-nodes bench-upgrade bench-certificates: export UV_COMPILE_BYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup binaries demo test e2e e2e-full lab-up lab-down lab-ssh lint format bench bench-nodes bench-upgrade bench-certificates proto clean
+.PHONY: help setup binaries demo test e2e e2e-full lab-up lab-down lab-ssh lint format new-runbook bench bench-nodes bench-upgrade bench-certificates proto clean
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 19
@@ -51,6 +51,11 @@ lint: ## all that CI checks without running anything
 format: ## repair what can be repaired
 	$(RUN) ruff check --fix
 	$(RUN) ruff format
+
+new-runbook: ## begin the runbook NAME, for example node_replace: a slice, a flow, tests, a deployment, a page
+	$(RUN) python -m tests.bootstrap.new_runbook $(NAME)
+	$(RUN) ruff check -q --fix flows/$(NAME).py tasks/$(NAME) tests/unit/$(NAME) tests/component/test_$(NAME).py
+	$(RUN) ruff format -q flows/$(NAME).py tasks/$(NAME) tests/unit/$(NAME) tests/component/test_$(NAME).py
 
 bench: ## the benchmarks; takes minutes
 	$(RUN) python -m tests.benchmarks $(ARGS)

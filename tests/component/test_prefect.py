@@ -18,17 +18,14 @@ from tests.servers.kubeadm import ControlPlane
 from tests.servers.proxies import Hold, S3Proxy
 from tests.servers.runbooks import (
     BACKUP,
-    CA_ROTATION,
-    CERT_ROTATION,
     DEPLOYMENTS,
     DRILL,
+    EXCLUSIVE,
     HEALTH,
     INVENTORY,
     MAINTENANCE,
-    NODES,
     PATCH,
     RUN_LIMIT,
-    UPGRADE,
     Runbooks,
     leaks,
 )
@@ -91,7 +88,7 @@ def test_deploy_all_deploys_every_runbook_and_again_changes_nothing(runbooks: Ru
     assert runbooks.server.api("POST", "/deployments/count", {}) == len(deployed)
     for name, deployment in deployed.items():
         assert deployment["parameters"] == {"cluster": "example"}
-        if name in {UPGRADE, CERT_ROTATION, CA_ROTATION, *NODES}:  # what excludes its runs is the cluster's lock
+        if name not in EXCLUSIVE:  # what excludes its runs is the cluster's lock
             assert deployment["global_concurrency_limit"] is None
         else:
             assert deployment["global_concurrency_limit"]["limit"] == 1

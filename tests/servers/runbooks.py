@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any, Self
 
 import httpx
+import yaml
 
+from tests.servers.binaries import ROOT
 from tests.servers.etcd import EtcdCluster
 from tests.servers.prefect_server import PrefectServer
 from tests.servers.processes import wait_until
@@ -23,25 +25,11 @@ BACKUP, DRILL = "etcd_backup_to_s3/etcd-backup", "etcd_restore_drill/etcd-restor
 RESTORE, MAINTENANCE = "etcd_restore_from_s3/etcd-restore", "etcd_maintenance/etcd-maintenance"
 HEALTH, UPGRADE = "etcd_health/etcd-health", "rolling_upgrade/rolling-upgrade"
 PATCH = "node_os_patch/node-os-patch"
-NODES = tuple(f"node_{act}/node-{act}" for act in ("drain", "uncordon", "reboot"))
 INVENTORY = "certificate_inventory/certificate-inventory"
-CERT_ROTATION = "cert_rotation/cert-rotation"
-ISSUE = "certificate_issue/certificate-issue"
-CA_ROTATION = "ca_rotation/ca-rotation"
-DEPLOYMENTS = (
-    BACKUP,
-    DRILL,
-    RESTORE,
-    MAINTENANCE,
-    HEALTH,
-    UPGRADE,
-    PATCH,
-    *NODES,
-    INVENTORY,
-    CERT_ROTATION,
-    ISSUE,
-    CA_ROTATION,
-)
+PROJECT: dict[str, Any] = yaml.safe_load((ROOT / "prefect.yaml").read_text())
+DEPLOYMENTS = tuple(f"{one['entrypoint'].rpartition('.')[2]}/{one['name']}" for one in PROJECT["deployments"])
+EXCLUSIVE = {name for name, one in zip(DEPLOYMENTS, PROJECT["deployments"], strict=True) if "concurrency_limit" in one}
+"""Of which Prefect starts one run at a time; of the others that is the lock's affair."""
 
 QUICKLY = {"PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "5"}
 

@@ -50,6 +50,13 @@ class Site:
             self.profile[part] = self.profile.get(part, {}) | fields
         (self.clusters / f"{self.name}.yaml").write_text(yaml.safe_dump(self.profile))
 
+    def use_api(self, kubeconfig: str) -> None:
+        """The cluster's API, with that kubeconfig."""
+        config = self.folder / "kubeconfig"
+        config.touch(mode=0o600)
+        config.write_text(kubeconfig)
+        self.write(kubernetes={"kubeconfig": f"file:{config}"})
+
     def through(self, sshd: Sshd, *, key: Path | None = None) -> None:
         """Give every member a node behind that sshd, which serves the member of each endpoint on its own loopback."""
         key = key or self._private_file("id_ed25519", sshd.key_text)
