@@ -1,3 +1,3 @@
-"""Retriable tasks with one intention each, and below them clients, probes, policy and models (docs/architecture.md)."""
+"""A room for each noun, and the core that all stand on (docs/architecture.md)."""
 
 __version__ = "0.1.0"
