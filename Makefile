@@ -22,9 +22,9 @@ binaries: ## get the servers' programs; ARGS="kube=1.37.2" for others than the t
 demo: ## a backup and a restore on real servers, without root
 	$(RUN) python -m tests.demo
 
-test: ## unit and component tests; ARGS="-k name" goes to pytest
+test: ## unit and component tests, with the coverage of decisions; ARGS="-k name" goes to pytest, without it
 	$(RUN) python -m tests.servers.binaries
-	$(RUN) pytest -n 3 --dist loadfile $(ARGS)
+	$(RUN) pytest -n 3 --dist loadfile $(if $(ARGS),$(ARGS),--cov)
 
 e2e: ## tests on real clusters, two at a time, as root on Linux; ARGS as above
 	$(RUN) pytest tests/e2e -s -n 2 --dist loadgroup -m "not full" --durations=12 $(ARGS)
