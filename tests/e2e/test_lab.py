@@ -19,7 +19,7 @@ from tests.lab.namespaces import MARK
 from tests.lab.services import LOAD_BALANCER, PACKAGES, Fault, Mirror
 from tests.lab.shape import Shape
 from tests.servers.binaries import ROOT
-from tests.servers.processes import answers, wait_until
+from tests.servers.processes import speaks_ssh, wait_until
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -51,13 +51,13 @@ def test_nothing_is_left_of_a_lab_whose_process_was_killed_beside_another_one(
     try:
         assert owner.stdout
         assert owner.stdout.readline() == b"up\n", f"{owner.wait(60)}: {errors.read_text()[-3000:]}"
-        wait_until(lambda: answers(22, lab["cp1"].address), 120.0, "the other lab can be reached")
-        assert answers(22, small.lab["cp1"].address)
+        wait_until(lambda: speaks_ssh(lab["cp1"].address), 120.0, "the other lab can be reached")
+        assert speaks_ssh(small.lab["cp1"].address)
         assert traces(lab) != before
     finally:
         owner.send_signal(how)
         owner.communicate()
-    wait_until(lambda: not answers(22, lab["cp1"].address), 180.0, "the lab has ended")
+    wait_until(lambda: not speaks_ssh(lab["cp1"].address), 180.0, "the lab has ended")
     noted = [Path(line) for line in (lab.folder / LEFTOVERS).read_text().splitlines()]
     assert any(path.suffix == ".sock" for path in noted)
     command = [sys.executable, "-m", "tests.lab", "down", "--name", BARE.name]

@@ -52,7 +52,7 @@ class Namespaces:
                 start_new_session=True,
             )
         deadline = time.monotonic() + START_LIMIT
-        while not (children := _children(self._lifeline.pid)) or not _is_running(children[0], init.__file__):
+        while not (children := _children(self._lifeline.pid)) or not self._are_those_of(children[0]):
             if time.monotonic() > deadline or self._lifeline.poll() is not None:
                 raise LabError(f"no namespaces: {(self.folder / 'init.log').read_text().strip()}")
             time.sleep(0.02)
@@ -105,6 +105,10 @@ class Namespaces:
         """Note what has to be removed from the file system when the lab ends."""
         with (self.folder / init.LEFTOVERS).open("a") as file:
             file.writelines(f"{path}\n" for path in paths)
+
+    def _are_those_of(self, pid: int) -> bool:
+        """Its program is ours, and has our mark: a process that has just begun shows its arguments before its environment."""
+        return _is_running(pid, init.__file__) and _is_marked(pid, self.folder)
 
     def _environment(self) -> dict[str, str]:
         path = f"{os.environ.get('PATH', os.defpath)}:{SYSTEM_FOLDERS}"

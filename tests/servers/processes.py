@@ -178,13 +178,13 @@ def tail(log: Path) -> str:
     return log.read_text(errors="replace")[-TAIL_CHARACTERS:] if log.exists() else ""
 
 
-def answers(port: int, host: str = "127.0.0.1") -> bool:
-    """Does something accept connections there?"""
+def speaks_ssh(host: str) -> bool:
+    """Does an SSH server greet there? That something accepts connections says nothing: gateways do, for any address."""
     try:
-        socket.create_connection((host, port), timeout=1).close()
+        with socket.create_connection((host, 22), timeout=5) as connection:
+            return connection.recv(4) == b"SSH-"
     except OSError:
         return False
-    return True
 
 
 def free_port() -> int:
