@@ -203,7 +203,8 @@ class HollowNodes:
     def _running(self, pod: Resource, node: HollowNode) -> Resource:
         number = next(self._numbers)
         ready = _gets_ready(pod)
-        address = f"198.18.{128 + number // 250 % 128}.{number % 250 + 1}"
+        # A pod that becomes ready again keeps its address: a list of addresses is merged, and two of IPv4 are refused.
+        address = pod["status"].get("podIP") or f"198.18.{128 + number // 250 % 128}.{number % 250 + 1}"
         containers = [
             {
                 "name": container["name"],
