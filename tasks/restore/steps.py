@@ -14,8 +14,9 @@ from tasks.clients.ssh import Job, run_job
 from tasks.cluster import Cluster, open_cluster
 from tasks.control_plane.models import ControlPlaneNode, Phase
 from tasks.control_plane.park import park, unpark
-from tasks.control_plane.probes import parking
 from tasks.control_plane.probes.look import API_SERVER, CONTROLLERS, ETCD, PODS, look, parse
+from tasks.control_plane.probes.readyz import ask_readyz
+from tasks.control_plane.scripts import restart_kubelet
 from tasks.core.at_once import on_all, wait_for
 from tasks.core.errors import NotYet, Refused, RunbookError
 from tasks.core.logs import log_about
@@ -141,7 +142,7 @@ def restart_kubelets(cluster: str, plan: RestorePlan, check: Callable[[], None])
     """On all nodes: they must not go on with what they remember."""
     check()
     handle = open_cluster(cluster)
-    on_all(lambda name: _run(handle, name, parking.restart_kubelet()), plan.nodes)
+    on_all(lambda name: _run(handle, name, restart_kubelet()), plan.nodes)
 
 
 @task(**PATIENT, task_run_name="prove-recovery-{cluster}")
@@ -270,7 +271,7 @@ def _live(handle: Cluster, nodes: Sequence[ControlPlaneNode]) -> dict[str, objec
 
     def answers(node: ControlPlaneNode) -> bool:
         try:
-            return _run(handle, node.name, parking.ready()).decode().strip() in ANSWERS
+            return _run(handle, node.name, ask_readyz()).decode().strip() in ANSWERS
         except RunbookError:
             return False
 
@@ -319,7 +320,7 @@ def _start(cluster: str, plan: RestorePlan, pods: tuple[str, ...]) -> None:
             raise NotYet(
                 f"{name}: not running: {', '.join(missing)}", hint=f"look at `journalctl -u kubelet` on {name}"
             )
-        if (status := _run(handle, name, parking.ready()).decode().strip()) != "200":
+        if (status := _run(handle, name, ask_readyz()).decode().strip()) != "200":
             raise NotYet(f"{name}: /readyz answers {status}", hint=f"look at the API server's log on {name}")
 
     wait_for(lambda: on_all(is_ready, plan.control_planes), START_LIMIT)

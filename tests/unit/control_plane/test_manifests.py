@@ -11,8 +11,8 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
+from tasks.control_plane import scripts
 from tasks.control_plane.probes import look as control_plane
-from tasks.control_plane.probes import parking
 from tasks.control_plane.probes.manifests import PROCESSES
 from tasks.restore.probes import scripts as restore
 from tests.servers.processes import wait_until
@@ -45,7 +45,7 @@ class Proc:
         """What it prints."""
         systemctl = f"systemctl() {{ echo {main}; }}\n"
         text = (systemctl + script).replace("/proc/", f"{self.folder}/").replace("/var/log/pods", str(self.logs))
-        return subprocess.run(["bash", "-euc", text], capture_output=True, text=True, check=True).stdout
+        return subprocess.run(["sh", "-euc", text], capture_output=True, text=True, check=True).stdout
 
     def pids_of(self, name: str, main: str = "0") -> list[str]:
         """As a script of ours asks."""
@@ -116,7 +116,7 @@ def test_processes_that_cannot_be_read_are_not_taken_for_stopped(proc: Proc) -> 
     """The plan says so, and what waits for their end fails instead."""
     (proc.folder / "1" / "mountinfo").unlink()
     with pytest.raises(subprocess.CalledProcessError) as failed:
-        proc.run(parking.park(("etcd",)))
+        proc.run(scripts.park(("etcd",)))
     assert "the processes of this node cannot be read" in failed.value.stderr
     text = proc.run(f"{control_plane.look()}")
     assert "cannot be read" in control_plane.parse("cp1", text.encode()).unseen
@@ -154,7 +154,7 @@ class Host:
     def run(self, script: str) -> subprocess.CompletedProcess[str]:
         """As root of this machine."""
         text = script.replace("/proc/", f"{self.folder}/proc/").replace("/etc/kubernetes", str(self.folder / "etc"))
-        words = ["bash", "-c", "systemctl() { false; }\n" + text.replace("seq 50", "seq 1")]
+        words = ["sh", "-c", "systemctl() { false; }\n" + text]
         return subprocess.run(words, capture_output=True, text=True, check=False)
 
 
@@ -180,11 +180,11 @@ def test_a_workloads_etcd_and_calicos_kube_controllers_stop_nobody(tmp_path: Pat
     pods = ("etcd", "kube-controller-manager")
     own = [host.start(name, name) for name in pods]
     swap_back = restore.swap_back(["1"], member("cp1", data_dir=PurePosixPath(tmp_path / "data")))
-    assert host.run(parking.park(pods)).stdout.strip() == " ".join(pods)
+    assert host.run(scripts.park(pods, seconds=1)).stdout.strip() == " ".join(pods)
     assert f"etcd runs on this node: process {own[0].pid}" in host.run(swap_back).stderr
-    host.run(parking.park(pods, end=True))
+    host.run(scripts.park(pods, end=True, seconds=1))
     assert [process.wait(10) for process in own] == [-signal.SIGTERM] * 2
-    gone = host.run(parking.park(pods))
+    gone = host.run(scripts.park(pods, seconds=1))
     assert (gone.returncode, gone.stdout.strip()) == (0, "")
     assert [process.poll() for process in others] == [None] * 3
     assert host.run(swap_back).returncode == 0

@@ -5,9 +5,9 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from tasks.control_plane.models import ControlPlaneNode, Phase
+from tasks.control_plane import scripts as control_plane_scripts
+from tasks.control_plane.models import UNIT, ControlPlaneNode, Phase
 from tasks.control_plane.probes import look as control_plane
-from tasks.control_plane.probes import parking
 from tasks.core.models.kubeadm import MANIFESTS, PARKED
 from tasks.restore.models import RestorePlan, RestoreTarget
 from tasks.restore.probes import scripts as restore
@@ -239,12 +239,12 @@ class Units:
         """With a systemd that has this one unit."""
         systemctl = (
             f'systemctl() {{ echo "$*" >> {self.folder}/told; case "$1 $*" in\n'
-            f"'is-active '*{control_plane.UNIT}) [ $(cat {self.state}) = active ] ;;\n"
-            f"'stop '*) echo inactive > {self.state} ;; 'start '*{control_plane.UNIT}) echo active > {self.state} ;;\n"
+            f"'is-active '*{UNIT}) [ $(cat {self.state}) = active ] ;;\n"
+            f"'stop '*) echo inactive > {self.state} ;; 'start '*{UNIT}) echo active > {self.state} ;;\n"
             "is-enabled*) false ;; esac; }\n"
         )
         paths = {
-            parking.DROP_IN: f"{self.folder}/drop-in/file",
+            control_plane_scripts.DROP_IN: f"{self.folder}/drop-in/file",
             "/proc/": f"{self.folder}/proc/",
             MANIFESTS: str(self.manifests),
             PARKED: str(self.parked),
@@ -255,11 +255,11 @@ class Units:
 
     def stop_and_start(self) -> tuple[str, str]:
         """Its states after both."""
-        self.run(parking.park((control_plane.ETCD,)))
+        self.run(control_plane_scripts.park((control_plane.ETCD,)))
         stopped = self.state.read_text().strip()
         for _ in range(2):
-            self.run(parking.unpark((control_plane.ETCD,)))
-        assert not (self.parked / control_plane.UNIT).exists()
+            self.run(control_plane_scripts.unpark((control_plane.ETCD,)))
+        assert not (self.parked / UNIT).exists()
         return stopped, self.state.read_text().strip()
 
 
