@@ -5,13 +5,11 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from tasks.control_plane import scripts as control_plane_scripts
-from tasks.control_plane.models import UNIT, ControlPlaneNode, Phase
+from tasks.control_plane.models import ControlPlaneNode, Phase
 from tasks.control_plane.probes import look as control_plane
-from tasks.core.models.kubeadm import MANIFESTS, PARKED
-from tasks.restore.models import RestorePlan, RestoreTarget
-from tasks.restore.probes import scripts as restore
-from tests.unit.restore.test_plan import backup, facts, member, node, plan
+from tasks.restore import scripts as restore
+from tasks.restore.models import RestorePlan, RestoreTarget, aside_folder, kept_folder, restored_folder
+from tests.facts.restore import backup, facts, member, node, plan
 
 
 class Machine:
@@ -31,7 +29,7 @@ class Machine:
             (self.data / "member" / "db").write_text("old")
         self.node = node("cp1", member=member("cp1", data_dir=PurePosixPath(self.data), is_mount=is_mount))
         self.attempt(plan(facts(self.node)))
-        self.kept = Path(restore.kept_folder(self.target.member, self.plan.id))
+        self.kept = Path(kept_folder(self.target.member, self.plan.id))
 
     def attempt(self, made: RestorePlan) -> None:
         """The plan of an attempt, for which all is prepared."""
@@ -40,7 +38,7 @@ class Machine:
 
     def prepared(self, made: RestorePlan) -> None:
         """As the job leaves it."""
-        new = Path(restore.new_folder(self.target.member, made.id))
+        new = Path(restored_folder(self.target.member, made.id))
         (new / "member").mkdir(parents=True, exist_ok=True)
         (new / "member" / "db").write_text(f"new {made.id}")
         (new / "ready").write_text(f"{made.id} {made.backup} {made.initial_cluster}\n")
@@ -55,15 +53,21 @@ class Machine:
         count = self.folder / "count"
         count.write_text("0")
         guard = (
+            f'systemctl() {{ echo "$*" >> {self.folder}/systemctl; false; }}\n'
             f"n() {{ c=$(($(cat {count}) + 1)); echo $c > {count}; [ $c -lt {commands or 1000} ] || kill -9 $$; }}\n"
-            'for p in mv mkdir rm rmdir touch sync; do eval "$p() { n; command $p \\"\\$@\\"; }"; done\nsystemctl() { false; }\n'
+            'for p in mv mkdir rm rmdir touch sync; do eval "$p() { n; command $p \\"\\$@\\"; }"; done\n'
         )
         script = script.replace("/var/lib/kube-runbooks/jobs", str(self.folder / "jobs"))
         script = script.replace("/proc/", f"{self.proc}/")  # another cluster may run on this machine
         text = guard + script.replace("/var/lib/kube-runbooks/restore", str(self.work))
-        done = subprocess.run(["bash", "-c", text], capture_output=True, text=True, check=False)
-        self.told, self.complained = done.stdout, done.stderr
+        done = subprocess.run(["sh", "-c", text], capture_output=True, text=True, check=False)
+        self.told, self.complained, self.commands = done.stdout, done.stderr, int(count.read_text())
         return done.returncode
+
+    @property
+    def asked_of_systemd(self) -> list[str]:
+        """Each command."""
+        return (self.folder / "systemctl").read_text().splitlines()
 
     @property
     def found(self) -> ControlPlaneNode:
@@ -82,8 +86,22 @@ KINDS = pytest.mark.parametrize(
 )
 
 
+SWAP, BACK = range(1, 11), range(1, 14)
+"""The commands before which a swap and a rollback are cut off: each that they have."""
+
+
 @KINDS
-@pytest.mark.parametrize("commands", range(1, 11))
+def test_the_cuts_are_before_every_command(tmp_path: Path, *, is_mount: bool, old: bool) -> None:
+    """A script that has got more of them needs more cuts."""
+    machine = Machine(tmp_path, is_mount=is_mount, old=old)
+    assert machine.run(restore.swap(machine.plan, machine.target)) == 0
+    assert 1 < machine.commands <= len(SWAP)
+    assert machine.run(restore.swap_back(machine.plan.record.attempts, machine.target.member)) == 0
+    assert 1 < machine.commands <= len(BACK)
+
+
+@KINDS
+@pytest.mark.parametrize("commands", SWAP)
 def test_a_swap_that_was_cut_off_is_finished_by_the_next_one(
     tmp_path: Path, commands: int, *, is_mount: bool, old: bool
 ) -> None:
@@ -94,13 +112,13 @@ def test_a_swap_that_was_cut_off_is_finished_by_the_next_one(
     assert machine.run(script) == 0, machine.complained
     assert machine.run(script) == 0
     assert machine.now == "new 11111111"
-    assert not Path(restore.new_folder(machine.target.member, machine.plan.id)).exists()
+    assert not Path(restored_folder(machine.target.member, machine.plan.id)).exists()
     if old:
         assert (machine.kept / "member" / "db").read_text() == "old"
 
 
 @pytest.mark.parametrize("is_mount", [True, False])
-@pytest.mark.parametrize("commands", range(1, 10))
+@pytest.mark.parametrize("commands", SWAP)
 def test_a_swap_is_taken_back_also_when_either_was_cut_off(tmp_path: Path, commands: int, *, is_mount: bool) -> None:
     """The old data is in its place as if nothing had been."""
     machine = Machine(tmp_path, is_mount=is_mount, old=True)
@@ -115,7 +133,7 @@ def test_a_swap_is_taken_back_also_when_either_was_cut_off(tmp_path: Path, comma
 def test_data_that_is_not_ready_is_not_put_in_place(tmp_path: Path) -> None:
     """Neither none, nor that of another restore."""
     machine = Machine(tmp_path, is_mount=True, old=True)
-    new = Path(restore.new_folder(machine.target.member, machine.plan.id))
+    new = Path(restored_folder(machine.target.member, machine.plan.id))
     (new / "ready").write_text("another\n")
     assert machine.run(restore.swap(machine.plan, machine.target)) == 1
     assert machine.now == "old"
@@ -136,7 +154,7 @@ def test_the_original_data_is_put_back_after_any_number_of_attempts(
     assert machine.run(restore.swap(machine.plan, machine.target)) == 0
     assert machine.now == "new 44444444"
     back = restore.swap_back(machine.plan.record.attempts, machine.target.member)
-    machine.run(back, commands=(first + second) % 12 + 1)
+    machine.run(back, commands=(first * 5 + second) % 20 + 1)
     assert machine.run(back) == 0
     assert machine.now == "old"
     left = {path.name.rpartition(".")[2] for path in tmp_path.rglob("*-????????") if path.is_dir()}
@@ -147,7 +165,7 @@ def test_the_original_data_is_put_back_after_any_number_of_attempts(
 
 
 @pytest.mark.parametrize("is_mount", [True, False])
-@pytest.mark.parametrize("commands", range(1, 14))
+@pytest.mark.parametrize("commands", BACK)
 def test_a_rollback_that_was_cut_off_may_be_followed_by_the_restore_or_by_itself(
     tmp_path: Path, commands: int, *, is_mount: bool
 ) -> None:
@@ -190,7 +208,7 @@ def test_the_end_names_what_is_kept(tmp_path: Path, *, is_mount: bool, old: bool
     assert machine.run(restore.end(machine.plan.record, machine.target.member)) == 0
     originals, of_attempts, _ = restore.parse_kept(machine.told.encode())
     assert originals == ((str(machine.kept),) if old else ())
-    assert of_attempts == (str(restore.attempts_folder(machine.target.member, "33333333")),)
+    assert of_attempts == (str(aside_folder(machine.target.member, "33333333")),)
     assert {path.name for path in machine.work.iterdir()} == {"11111111.ended", "11111111.over"}
     assert machine.kept.exists() == old
     assert machine.run(restore.end(machine.plan.record)) == 0
@@ -199,12 +217,11 @@ def test_the_end_names_what_is_kept(tmp_path: Path, *, is_mount: bool, old: bool
 def test_an_attempt_ends_the_job_of_the_one_before_and_clears_what_it_had_prepared(tmp_path: Path) -> None:
     """They would write into one folder; a job of its own goes on."""
     machine = Machine(tmp_path, is_mount=False, old=True)
-    prepared = Path(restore.new_folder(machine.target.member, machine.plan.id))
+    prepared = Path(restored_folder(machine.target.member, machine.plan.id))
     machine.attempt_again("33333333")
     script = restore.prepare(machine.plan, machine.target, backup(), ["true"])
-    assert "systemctl stop 'kube-runbooks-restore-11111111-*.service'" in script
-    assert "systemctl stop 'kube-runbooks-restore-33333333" not in script
-    assert machine.run(script) == 0
+    assert machine.run(script) == 0, machine.complained
+    assert machine.asked_of_systemd == ["stop kube-runbooks-restore-11111111-*.service"]
     assert not prepared.exists()
     assert (machine.work / "33333333.phase").read_text().strip() == "prepared"
 
@@ -222,63 +239,3 @@ def test_a_rollback_forgets_its_attempts_and_keeps_one_on_which_api_servers_have
     assert (machine.found.record, machine.found.over) == (served, ("33333333",))
     machine.run(restore.forget(served))
     assert machine.found.record is None
-
-
-class Units:
-    """A machine with an `etcd.service` in this state, and the files of a control plane."""
-
-    def __init__(self, folder: Path, state: str) -> None:
-        self.folder, self.state = folder, folder / "state"
-        self.state.write_text(state)
-        self.manifests, self.parked = folder / "manifests", folder / "parked"
-        self.manifests.mkdir()
-        (folder / "proc" / "1").mkdir(parents=True)
-        (folder / "proc" / "1" / "mountinfo").touch()
-
-    def run(self, script: str) -> None:
-        """With a systemd that has this one unit."""
-        systemctl = (
-            f'systemctl() {{ echo "$*" >> {self.folder}/told; case "$1 $*" in\n'
-            f"'is-active '*{UNIT}) [ $(cat {self.state}) = active ] ;;\n"
-            f"'stop '*) echo inactive > {self.state} ;; 'start '*{UNIT}) echo active > {self.state} ;;\n"
-            "is-enabled*) false ;; esac; }\n"
-        )
-        paths = {
-            control_plane_scripts.DROP_IN: f"{self.folder}/drop-in/file",
-            "/proc/": f"{self.folder}/proc/",
-            MANIFESTS: str(self.manifests),
-            PARKED: str(self.parked),
-        }
-        for old, new in paths.items():
-            script = script.replace(old, new)
-        subprocess.run(["bash", "-c", systemctl + script], check=True)
-
-    def stop_and_start(self) -> tuple[str, str]:
-        """Its states after both."""
-        self.run(control_plane_scripts.park((control_plane.ETCD,)))
-        stopped = self.state.read_text().strip()
-        for _ in range(2):
-            self.run(control_plane_scripts.unpark((control_plane.ETCD,)))
-        assert not (self.parked / UNIT).exists()
-        return stopped, self.state.read_text().strip()
-
-
-@pytest.mark.parametrize(
-    ("pod", "state", "after"),
-    [
-        (True, "inactive", "inactive"),
-        (True, "active", "active"),
-        (False, "inactive", "active"),
-        (False, "active", "active"),
-    ],
-    ids=str,
-)
-def test_a_unit_that_is_nobodys_member_is_not_started_beside_a_static_pod(
-    tmp_path: Path, *, pod: bool, state: str, after: str
-) -> None:
-    """A distribution's etcd, installed for its programs and switched off, would take the port of the member."""
-    units = Units(tmp_path, state)
-    if pod:
-        (units.manifests / "etcd.yaml").touch()
-    assert units.stop_and_start() == ("inactive", after)
-    assert (units.manifests / "etcd.yaml").exists() == pod
