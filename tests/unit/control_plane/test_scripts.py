@@ -22,9 +22,9 @@ class Units:
         (folder / "proc" / "1").mkdir(parents=True)
         (folder / "proc" / "1" / "mountinfo").touch()
 
-    def run(self, text: str) -> None:
-        """With a systemd that has this one unit."""
-        systemctl = (
+    def run(self, text: str, systemctl: str = "") -> None:
+        """With a systemd that has this one unit, or another one."""
+        systemctl = systemctl or (
             f'systemctl() {{ echo "$*" >> {self.folder}/told; case "$1 $*" in\n'
             f"'is-active '*{UNIT}) [ $(cat {self.state}) = active ] ;;\n"
             f"'stop '*) echo inactive > {self.state} ;; 'start '*{UNIT}) echo active > {self.state} ;;\n"
@@ -69,3 +69,36 @@ def test_a_unit_that_is_nobodys_member_is_not_started_beside_a_static_pod(
         (units.manifests / "etcd.yaml").touch()
     assert units.stop_and_start() == ("inactive", after)
     assert (units.manifests / "etcd.yaml").exists() == pod
+
+
+@pytest.mark.parametrize(
+    ("enabled", "told"), [("true", "is-enabled --quiet kubelet\nrestart kubelet\n"), ("false", "")]
+)
+def test_a_kubelet_is_restarted_where_there_is_one(tmp_path: Path, enabled: str, told: str) -> None:
+    """A machine with etcd alone has none."""
+    log = tmp_path / "told"
+    systemctl = f'systemctl() {{ {enabled} || return 1; echo "$*" >> {log}; }}\n'
+    subprocess.run(["sh", "-c", systemctl + scripts.restart_kubelet()], check=True)
+    assert (log.read_text() if log.exists() else "") == told
+
+
+@pytest.mark.parametrize(
+    ("states", "told"),
+    [
+        ({"is-enabled": 0, "is-active": 3}, ["is-enabled", "is-active", "start"]),
+        ({"is-enabled": 0, "is-active": 0}, ["is-enabled", "is-active"]),
+        ({"is-enabled": 1, "is-active": 3}, ["is-enabled"]),
+    ],
+    ids=str,
+)
+def test_a_kubelet_that_does_not_run_is_started_so_that_it_ends_the_pods(
+    tmp_path: Path, states: dict[str, int], told: list[str]
+) -> None:
+    """One that is switched off stays off."""
+    units = Units(tmp_path, "inactive")
+    cases = " ".join(f"{verb}) return {status} ;;" for verb, status in states.items())
+    units.run(
+        scripts.park(("kube-scheduler",)),
+        systemctl=f'systemctl() {{ echo $1 >> {tmp_path}/asked; case "$1" in {cases} esac; }}\n',
+    )
+    assert [line for line in (tmp_path / "asked").read_text().splitlines() if line != "show"] == told

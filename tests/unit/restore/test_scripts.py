@@ -1,14 +1,21 @@
 """The scripts that swap data directories, run for real on folders: cut off at any command, they come to the same end."""
 
+import json
+import os
+import shutil
 import subprocess
+from hashlib import sha256
 from pathlib import Path, PurePosixPath
 
 import pytest
 
+from tasks.backup.models.backups import Digest
 from tasks.control_plane.models import ControlPlaneNode, Phase
 from tasks.control_plane.probes import look as control_plane
 from tasks.restore import scripts as restore
 from tasks.restore.models import RestorePlan, RestoreTarget, aside_folder, kept_folder, restored_folder
+from tasks.restore.policy.acts import etcdutl_words
+from tasks.restore.policy.proof import problem_of_write
 from tests.facts.restore import backup, facts, member, node, plan
 
 
@@ -48,7 +55,7 @@ class Machine:
         before = self.plan.record.model_copy(update={"members": ("cp1", "cp2"), "phase": Phase.SWAPPED})
         self.attempt(plan(facts(self.node.model_copy(update={"record": before})), restore_id=run))
 
-    def run(self, script: str, *, commands: int | None = None) -> int:
+    def run(self, script: str, *, commands: int | None = None, stdin: str = "") -> int:
         """Its status; with `commands` it dies right before its n-th command that changes anything."""
         count = self.folder / "count"
         count.write_text("0")
@@ -60,7 +67,7 @@ class Machine:
         script = script.replace("/var/lib/kube-runbooks/jobs", str(self.folder / "jobs"))
         script = script.replace("/proc/", f"{self.proc}/")  # another cluster may run on this machine
         text = guard + script.replace("/var/lib/kube-runbooks/restore", str(self.work))
-        done = subprocess.run(["sh", "-c", text], capture_output=True, text=True, check=False)
+        done = subprocess.run(["sh", "-c", text], input=stdin, capture_output=True, text=True, check=False)
         self.told, self.complained, self.commands = done.stdout, done.stderr, int(count.read_text())
         return done.returncode
 
@@ -239,3 +246,127 @@ def test_a_rollback_forgets_its_attempts_and_keeps_one_on_which_api_servers_have
     assert (machine.found.record, machine.found.over) == (served, ("33333333",))
     machine.run(restore.forget(served))
     assert machine.found.record is None
+
+
+ETCDUTL = """#!/bin/sh
+printf '%s\\n' "$0" "$@" > "${0%/*}/told"
+while [ "$1" != --data-dir ]; do shift; done
+mkdir -p "$2/member"
+cp snapshot.db "$2/member/db"
+echo restored
+"""
+
+
+class Download:
+    """A snapshot in a store, and a machine that has nothing of it yet, with an etcdutl that says what it was told."""
+
+    def __init__(self, folder: Path, *, is_mount: bool, snapshot: bytes = b"new 11111111") -> None:
+        self.machine = Machine(folder, is_mount=is_mount, old=True)
+        (folder / "tools").mkdir()
+        (folder / "tools" / "etcdutl").write_text(ETCDUTL)
+        (folder / "tools" / "etcdutl").chmod(0o755)
+        peer = "https://[fd00::1]:2380"
+        owner = f"{os.getuid()}:{os.getgid()}"
+        own = self.machine.node.model_copy(
+            update={
+                "tools": str(folder / "tools"),
+                "member": member(
+                    "cp1", data_dir=PurePosixPath(self.machine.data), is_mount=is_mount, owner=owner, peer_url=peer
+                ),
+            }
+        )
+        self.machine.attempt(plan(facts(own)))
+        self.restored = Path(restored_folder(self.machine.target.member, self.machine.plan.id))
+        shutil.rmtree(self.restored)
+        self.object = folder / "object"
+        self.object.write_bytes(subprocess.run(["zstd", "-qc"], input=snapshot, capture_output=True, check=True).stdout)
+        sums = {"stored": self.object.read_bytes(), "plain": snapshot}
+        digests = {name: Digest(size=len(text), sha256=sha256(text).hexdigest()) for name, text in sums.items()}
+        found = backup()
+        self.backup = found.model_copy(update={"snapshot": found.snapshot.model_copy(update=digests)})
+        self.words = etcdutl_words(self.machine.plan, self.machine.target)
+
+    def prepare(self, commands: int | None = None) -> int:
+        """As the job does it."""
+        script = restore.prepare(self.machine.plan, self.machine.target, self.backup, self.words)
+        return self.machine.run(script, commands=commands, stdin=f"-\nfile://{self.object}\n")
+
+
+@pytest.mark.parametrize("is_mount", [True, False])
+@pytest.mark.parametrize("commands", range(1, 16))
+def test_a_snapshot_is_fetched_checked_and_restored_beside_the_data(
+    tmp_path: Path, commands: int, *, is_mount: bool
+) -> None:
+    """Also by a job after one that was cut off; a second one has nothing to do."""
+    download = Download(tmp_path, is_mount=is_mount)
+    download.prepare(commands)
+    assert download.prepare() == 0, download.machine.complained
+    assert (tmp_path / "tools" / "told").read_text().splitlines() == list(download.words)
+    assert (download.restored / "member" / "db").read_text() == "new 11111111"
+    assert download.machine.now == "old"
+    download.object.unlink()
+    assert download.prepare() == 0
+    assert download.machine.found.record == download.machine.plan.record.model_copy(update={"phase": Phase.PREPARED})
+    assert download.machine.run(restore.swap(download.machine.plan, download.machine.target)) == 0
+    assert download.machine.now == "new 11111111"
+    assert (download.prepare(), download.machine.told) == (0, "prepared before\n")
+
+
+def test_nothing_of_a_download_stays_and_the_cuts_are_before_every_command(tmp_path: Path) -> None:
+    """A script that has got more of them needs more cuts."""
+    download = Download(tmp_path, is_mount=False)
+    assert download.prepare() == 0
+    assert not (download.machine.work / "download").exists()
+    assert 1 < download.machine.commands < 16
+
+
+@pytest.mark.parametrize(
+    ("what", "status", "told"),
+    [
+        ("stored", 1, "the stored object has sha256 "),
+        ("plain", 1, "the snapshot.db object has sha256 "),
+        ("", 75, ""),
+    ],
+)
+def test_a_snapshot_that_is_not_the_backups_or_not_there_is_not_restored(
+    tmp_path: Path, what: str, status: int, told: str
+) -> None:
+    """A store that does not answer may be asked again: status 75."""
+    download = Download(tmp_path, is_mount=False)
+    if what:
+        snapshot = download.backup.snapshot
+        wrong = snapshot.model_copy(update={what: Digest(size=1, sha256="0" * 64)})
+        download.backup = download.backup.model_copy(update={"snapshot": wrong})
+    else:
+        download.object.unlink()
+    assert download.prepare() == status
+    assert download.machine.told.startswith(told)
+    assert not download.restored.exists()
+    assert not (download.machine.work / "download").exists()
+    assert not (download.machine.work / "11111111.phase").exists()
+
+
+KUBECTL = """kubectl() {
+  shift 2
+  case "$*" in
+    "get --raw /api/v1/namespaces/kube-system/configmaps?limit=1") echo '{"metadata":{"resourceVersion":"41"},"items":[]}' ;;
+    apply*) cat > body ;;
+    "get configmap"*) echo "r1 42" ;;
+    *resourceVersion=41) cat body; echo ;;
+    *resourceVersion=7) echo "Error from server (Expired): too old" >&2; return 1 ;;
+    *) return 9 ;;
+  esac
+}
+"""
+
+
+def test_an_object_is_written_read_and_watched_by_kubectl(tmp_path: Path) -> None:
+    """Whatever is in it: it is never a part of the script. The watch of an old client is refused."""
+    data = {"id": "r1", "backup": "it's $(id) `id`"}
+    script = restore.write_and_watch(data, 7)
+    done = subprocess.run(["sh", "-c", KUBECTL + script], cwd=tmp_path, capture_output=True, check=True)
+    written = restore.parse_write(done.stdout)
+    assert (written.read, written.revision) == ("r1 42", "42")
+    assert json.loads(written.watched or "")["data"] == data
+    assert written.old == "Error from server (Expired): too old"
+    assert problem_of_write(written, "r1") is None
