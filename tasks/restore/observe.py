@@ -13,11 +13,12 @@ from tasks.backup.store import backups_of
 from tasks.clients.ssh import CALL
 from tasks.cluster import Cluster, open_cluster
 from tasks.control_plane.models import ControlPlaneNode, Phase
-from tasks.control_plane.probes.look import API_SERVER, ETCD, look, parse
+from tasks.control_plane.probes.look import look, parse
 from tasks.control_plane.probes.readyz import ask_readyz
 from tasks.core.at_once import on_all
 from tasks.core.errors import NotYet, Refused, RunbookError
 from tasks.core.models.etcd import MemberStatus
+from tasks.core.models.kubeadm import API_SERVER, ETCD
 from tasks.core.models.profile import EtcdEndpoint, Route
 from tasks.core.retries import OBSERVE
 from tasks.restore.models import ControlPlaneFacts

@@ -11,10 +11,11 @@ from tasks.clients.ssh import Job, run_job
 from tasks.cluster import open_cluster
 from tasks.control_plane.models import Phase
 from tasks.control_plane.park import park, unpark
-from tasks.control_plane.probes.look import API_SERVER, CONTROLLERS, ETCD, PODS
+from tasks.control_plane.probes.look import CONTROLLER_PODS, PODS
 from tasks.control_plane.scripts import restart_kubelet
 from tasks.core.at_once import on_all, wait_for
 from tasks.core.logs import log_about
+from tasks.core.models.kubeadm import API_SERVER, ETCD
 from tasks.core.retries import ACT, PATIENT
 from tasks.restore import scripts
 from tasks.restore.models import Ended, Kept, Recovered, Restored, RestorePlan, RestoreTarget, RolledBack, Stopped
@@ -48,7 +49,7 @@ def stop_control_plane(cluster: str, plan: RestorePlan, check: Check) -> Stopped
     """API servers and controllers first, on all; when they are gone, etcd. Proven by their processes."""
     handle = open_cluster(cluster)
     check()
-    park(handle, plan.control_planes, (API_SERVER, *CONTROLLERS))
+    park(handle, plan.control_planes, (API_SERVER, *CONTROLLER_PODS))
     check()
     park(handle, plan.machines, (ETCD,))
     on_all(lambda name: handle.shell(name).run(scripts.mark(Phase.STOPPED, plan.record)), plan.machines)
@@ -91,8 +92,8 @@ def start_controllers(cluster: str, plan: RestorePlan, check: Check) -> None:
     """Controller managers and schedulers, which find API servers that are ready."""
     check()
     handle = open_cluster(cluster)
-    unpark(handle, plan.control_planes, CONTROLLERS)
-    await_ready(handle, plan, CONTROLLERS)
+    unpark(handle, plan.control_planes, CONTROLLER_PODS)
+    await_ready(handle, plan, CONTROLLER_PODS)
 
 
 @task(**ACT, task_run_name="restart-kubelets-{cluster}")
@@ -129,7 +130,7 @@ def roll_back(cluster: str, plan: RestorePlan, check: Check) -> RolledBack:
     """The control plane stops, its original data and its manifests are put back, and it starts as it was."""
     handle = open_cluster(cluster)
     check()
-    park(handle, plan.control_planes, (API_SERVER, *CONTROLLERS))
+    park(handle, plan.control_planes, (API_SERVER, *CONTROLLER_PODS))
     check()
     park(handle, plan.machines, (ETCD,))
     check()

@@ -17,13 +17,14 @@ from tasks.control_plane.probes.manifests import (
 )
 from tasks.core.errors import Refused
 from tasks.core.models.folders import RESTORES
-from tasks.core.models.kubeadm import MANIFESTS, PARKED
+from tasks.core.models.kubeadm import API_SERVER, CONTROLLERS, ETCD, MANIFESTS, PARKED, SCHEDULER
 from tasks.core.models.profile import EtcdEndpoint, EtcdOnNode
 from tasks.core.shell import script
 
-ETCD, API_SERVER = "etcd", "kube-apiserver"
-CONTROLLERS = ("kube-controller-manager", "kube-scheduler")
-PODS = (ETCD, API_SERVER, *CONTROLLERS)
+CONTROLLER_PODS = (CONTROLLERS, SCHEDULER)
+"""Clients of the API: they stop with it, and start after it."""
+
+PODS = (ETCD, API_SERVER, *CONTROLLER_PODS)
 NEEDED_PROGRAMS = ("curl", "zstd", "sha256sum", "flock")
 
 
@@ -59,8 +60,8 @@ def parse(node: str, stdout: bytes) -> ControlPlaneNode:
 
 def _authority_files(manifests: dict[str, str]) -> tuple[str, ...]:
     """What clients of the API are checked by, and what pods are given to check the API by: kubeadm has one file for both."""
-    flags = {pod: flags_of(manifests[pod]) for pod in (API_SERVER, CONTROLLERS[0]) if pod in manifests}
-    found = (flags.get(API_SERVER, {}).get("client-ca-file"), flags.get(CONTROLLERS[0], {}).get("root-ca-file"))
+    flags = {pod: flags_of(manifests[pod]) for pod in (API_SERVER, CONTROLLERS) if pod in manifests}
+    found = (flags.get(API_SERVER, {}).get("client-ca-file"), flags.get(CONTROLLERS, {}).get("root-ca-file"))
     return tuple(dict.fromkeys(file for file in found if file))
 
 

@@ -10,7 +10,9 @@ from tasks.core.models.base import Model
 from tasks.core.models.outside import name_of
 from tasks.core.shell import script
 
-NODE_LEASES, LEADER_LEASES = "kube-node-lease", "kube-system"
+NODE_NAMESPACE, LEADER_NAMESPACE = "kube-node-lease", "kube-system"
+"""Where their leases are."""
+
 LEADERS = ("kube-controller-manager", "kube-scheduler")
 
 
@@ -25,7 +27,7 @@ class Pulse(Model):
 
 def take_pulse() -> str:
     """The command; its output is for `parse_pulse`."""
-    places = {"node_leases": NODE_LEASES, "leader_leases": LEADER_LEASES}
+    places = {"node_namespace": NODE_NAMESPACE, "leader_namespace": LEADER_NAMESPACE}
     return script(__file__, "take_pulse", leaders=LEADERS, **places)
 
 

@@ -1,9 +1,9 @@
 #!/bin/sh
 # Signs of life of a cluster: its nodes, their leases, and those of the leaders among its controllers. Changes nothing.
 #
-# Given:  NODE_LEASES    the namespace of the nodes' leases
-#         LEADER_LEASES  the namespace of the leaders' leases
-#         LEADERS        their names
+# Given:  NODE_NAMESPACE    of the nodes' leases
+#         LEADER_NAMESPACE  of the leaders' leases
+#         LEADERS           their names
 #
 # Prints:  lists as JSON, one after the other
 # Status:  another one than 0 where the API does not answer
@@ -12,6 +12,6 @@
 
 set -e
 as_administrator get nodes -o json
-as_administrator get leases -n "$NODE_LEASES" -o json
+as_administrator get leases -n "$NODE_NAMESPACE" -o json
 # shellcheck disable=SC2086  # words
-as_administrator get leases -n "$LEADER_LEASES" $LEADERS --ignore-not-found -o json
+as_administrator get leases -n "$LEADER_NAMESPACE" $LEADERS --ignore-not-found -o json

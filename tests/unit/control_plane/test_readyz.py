@@ -21,7 +21,7 @@ class Answers(BaseHTTPRequestHandler):
         self.send_response((200 if named else 401) if self.path == "/readyz" else 404)
         self.end_headers()
 
-    def log_message(self, *_: object) -> None:  # type: ignore[override]
+    def log_message(self, *_: object) -> None:
         """Nothing."""
 
 

@@ -7,8 +7,7 @@ import pytest
 
 from tasks.control_plane import scripts
 from tasks.control_plane.models import UNIT
-from tasks.control_plane.probes.look import ETCD
-from tasks.core.models.kubeadm import MANIFESTS, PARKED
+from tasks.core.models.kubeadm import ETCD, MANIFESTS, PARKED
 
 
 class Units:
