@@ -1,7 +1,5 @@
 """Runbook: the whole cluster brought back to the state of a backup."""
 
-import json
-import shlex
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -12,12 +10,12 @@ from tasks.backup.backups import check_store
 from tasks.core.models.plan import Mode, PlanOrApply
 from tasks.core.models.profile import ClusterName
 from tasks.core.models.report import Report
-from tasks.restore.models import Difference, RestorePlan
-from tasks.restore.policy.plan import plan_restore, plan_rollback
+from tasks.restore.models import Difference, RestorePlan, RestoreRequest
+from tasks.restore.observe import find_restorable, observe_control_planes
+from tasks.restore.policy.plan import backup_to_look_for, plan_restore
+from tasks.restore.policy.rollback import plan_rollback
 from tasks.restore.steps import (
     end_restore,
-    find_restorable,
-    observe_control_planes,
     prepare_data,
     prove_recovery,
     restart_kubelets,
@@ -28,7 +26,7 @@ from tasks.restore.steps import (
     stop_control_plane,
     swap_data,
 )
-from tasks.restore.summary import summarize_restore, summarize_restore_plan, summarize_rollback
+from tasks.restore.summary import rollback_command, summarize_restore, summarize_restore_plan, summarize_rollback
 from tasks.run.locks import locked
 from tasks.run.policy.records import mind_records
 from tasks.run.records import observe_records
@@ -62,26 +60,22 @@ def etcd_restore_from_s3(
         replace_healthy: replace also a cluster that works; all that was written to it since the backup is lost
         rollback: put back the data from before the first attempt of a restore, as long as no API server has run on restored data
     """
+    request = RestoreRequest(
+        cluster=cluster,
+        mode=mode,
+        confirm=confirm,
+        lost=lost,
+        from_cluster=from_cluster,
+        may_differ=may_differ,
+        replace_healthy=replace_healthy,
+    )
     with runbook(cluster, needs_etcd_client=False) as run:
-        confirmed = cluster if mode is Mode.PLAN else confirm
         if rollback:
-            return _roll_back(run, cluster, mode, confirmed, lost)
+            return _roll_back(run, request)
         run.step(check_store, cluster)
         facts = run.step(observe_control_planes, cluster)
-        wanted = facts.under_way.backup if facts.under_way and backup == "latest" else backup
-        manifest = run.step(find_restorable, cluster, wanted, from_cluster)
-        planned = plan_restore(
-            facts,
-            manifest,
-            cluster=cluster,
-            confirm=confirmed,
-            lost=lost,
-            from_cluster=from_cluster,
-            may_differ=may_differ,
-            replace_healthy=replace_healthy,
-            restore_id=run.run_id,
-            now=datetime.now(UTC),
-        )
+        manifest = run.step(find_restorable, cluster, backup_to_look_for(facts, backup), from_cluster)
+        planned = plan_restore(facts, manifest, request, restore_id=run.run_id, now=datetime.now(UTC))
         records = run.step(observe_records, cluster)
         plan = run.settle(mind_records(planned, records, "etcd_restore_from_s3", cluster))
         if mode is Mode.PLAN:
@@ -90,7 +84,7 @@ def etcd_restore_from_s3(
             return run.finish(f"an earlier attempt of this run has restored backup {plan.backup} to the end")
         with locked(cluster, run.run_id, run.holder, plan.machines, lost=lost, without_api=True) as check:
             if not plan.serving:
-                run.way_back(_rollback_command(cluster, lost))
+                run.way_back(rollback_command(request))
                 run.step(prepare_data, cluster, plan, manifest, check)
                 run.step(stop_control_plane, cluster, plan, check)
                 run.step(swap_data, cluster, plan, check)
@@ -104,17 +98,12 @@ def etcd_restore_from_s3(
         return run.finish(*summarize_restore(plan, etcd, proof, ended))
 
 
-def _roll_back(run: Run, cluster: str, mode: PlanOrApply, confirmed: str, lost: tuple[str, ...]) -> Report:
+def _roll_back(run: Run, request: RestoreRequest) -> Report:
+    cluster, lost = request.cluster, request.lost
     facts = run.step(observe_control_planes, cluster)
-    plan: RestorePlan = run.settle(plan_rollback(facts, cluster=cluster, confirm=confirmed, lost=lost))
-    if mode is Mode.PLAN:
+    plan: RestorePlan = run.settle(plan_rollback(facts, request))
+    if request.mode is Mode.PLAN:
         return run.finish(*summarize_restore_plan(plan))
     with locked(cluster, run.run_id, run.holder, plan.machines, lost=lost, without_api=True) as check:
         done = run.step(roll_back, cluster, plan, check)
     return run.finish(*summarize_rollback(plan, done))
-
-
-def _rollback_command(cluster: str, lost: tuple[str, ...]) -> str:
-    parameters = f"-p cluster={cluster} -p mode=apply -p confirm={cluster} -p rollback=true"
-    parameters += f" -p lost={shlex.quote(json.dumps(lost))}" if lost else ""
-    return f"prefect deployment run etcd_restore_from_s3/etcd-restore {parameters}"

@@ -52,7 +52,7 @@ from tasks.certificates.probes.x509 import certificates_in
 from tasks.clients.ssh import Job, run_job
 from tasks.cluster import Cluster, open_cluster
 from tasks.control_plane.park import park, unpark
-from tasks.control_plane.probes import parking
+from tasks.control_plane.probes.readyz import ask_readyz
 from tasks.core.at_once import on_all, wait_for
 from tasks.core.errors import CommandFailed, NotYet, Refused, RunbookError
 from tasks.core.logs import log_about
@@ -659,7 +659,7 @@ def _proofs_now(handle: Cluster, node: NodeCertificates) -> ProofsNow | None:
 
 def _says_ready(handle: Cluster, name: str) -> str:
     """The node, where its own API server says so to anybody, whatever certificates say."""
-    output = handle.node(name).run(parking.ready(), timeout=CALL, sudo=True, check=False)
+    output = handle.node(name).run(ask_readyz(), timeout=CALL, sudo=True, check=False)
     return name if output.stdout.strip() == b"200" else ""
 
 

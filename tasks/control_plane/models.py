@@ -10,6 +10,9 @@ from tasks.core.models.approval import FIGURES, Reasons
 from tasks.core.models.base import Model
 from tasks.core.models.profile import EtcdOnNode
 
+UNIT = "etcd.service"
+"""Of an etcd that is no static pod, as distributions and the documentation of kubeadm call it."""
+
 
 class Place(StrEnum):
     """Where a static pod's manifest is."""

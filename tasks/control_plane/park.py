@@ -5,11 +5,10 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from tasks.cluster import Cluster
-from tasks.control_plane.probes import parking
+from tasks.control_plane import scripts
 from tasks.core.at_once import on_all, wait_for
 from tasks.core.errors import NotYet
 
-CALL = timedelta(seconds=60)
 STOP_LIMIT = timedelta(minutes=3)
 """kubelet looks at manifests each 20 s, and an API server ends its requests for up to a minute."""
 
@@ -23,7 +22,7 @@ def park(handle: Cluster, names: Sequence[str], pods: tuple[str, ...]) -> None:
 
     def park_on(name: str) -> None:
         end = time.monotonic() - began > KUBELET_LIMIT.total_seconds()
-        left = handle.node(name).run(parking.park(pods, end=end), timeout=CALL, sudo=True).stdout.decode().strip()
+        left = handle.shell(name).run(scripts.park(pods, end=end)).strip()
         if left:
             raise NotYet(
                 f"{name}: still running: {left}",
@@ -35,4 +34,4 @@ def park(handle: Cluster, names: Sequence[str], pods: tuple[str, ...]) -> None:
 
 def unpark(handle: Cluster, names: Sequence[str], pods: tuple[str, ...]) -> None:
     """Does not wait until they run."""
-    on_all(lambda name: handle.node(name).run(parking.unpark(pods), timeout=CALL, sudo=True), names)
+    on_all(lambda name: handle.shell(name).run(scripts.unpark(pods)), names)

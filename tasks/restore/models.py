@@ -1,16 +1,53 @@
 """A restore: what is on each control plane, what will be done there, and how far it has come."""
 
-from typing import ClassVar, Literal
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field
 
 from tasks.control_plane.models import ControlPlaneNode, MemberOnNode, Phase, RestoreRecord
 from tasks.core.models.approval import Reasons
 from tasks.core.models.base import Model, UtcTime
-from tasks.core.models.plan import Plan
+from tasks.core.models.plan import Mode, Plan, PlanOrApply
 
 Difference = Literal["ca", "nodes"]
 """What of a backup may be another cluster's, if the operator says so: its CA, or all of its nodes."""
+
+OBJECT = "kube-runbooks-restore"
+"""The ConfigMap in kube-system that a restore writes."""
+
+
+class RestoreRequest(Model):
+    """What the operator asks for."""
+
+    cluster: str
+    mode: PlanOrApply = Mode.APPLY
+    confirm: str = ""
+    lost: tuple[str, ...] = ()
+    from_cluster: str = ""
+    may_differ: tuple[Difference, ...] = ()
+    replace_healthy: bool = False
+
+    @property
+    def is_confirmed(self) -> bool:
+        """The name of the cluster was said once more; a plan does nothing that has to be confirmed."""
+        return self.mode is Mode.PLAN or self.confirm == self.cluster
+
+
+def restored_folder(member: MemberOnNode, restore_id: str) -> PurePosixPath:
+    """Where the restored data of an attempt waits."""
+    return member.beside(f"restore-{restore_id}")
+
+
+def kept_folder(member: MemberOnNode, restore_id: str) -> PurePosixPath:
+    """Where the data from before a restore stays: of several attempts, of the first one. Nothing of ours ever deletes it."""
+    return member.beside(f"before-{restore_id}")
+
+
+def aside_folder(member: MemberOnNode, restore_id: str) -> PurePosixPath:
+    """Where an attempt keeps what the attempt before it had restored, while the original data is kept already."""
+    return member.beside(f"attempt-{restore_id}")
 
 
 class ControlPlaneFacts(Model):
@@ -22,6 +59,10 @@ class ControlPlaneFacts(Model):
     live_ids: tuple[str, ...] = Field(default=(), description="the ids of etcd's cluster that running members tell")
     in_quorum: tuple[str, ...] = Field(default=(), description="nodes whose member answered a read that needs a quorum")
     api_answers: tuple[str, ...] = Field(default=(), description="nodes whose API server serves requests")
+
+    def without(self, lost: Sequence[str]) -> tuple[ControlPlaneNode, ...]:
+        """Nodes that were reached and that nobody names as lost."""
+        return tuple(node for node in self.nodes if not node.unreached and node.name not in lost)
 
     @property
     def serves(self) -> bool:
@@ -51,6 +92,11 @@ class RestoreTarget(Model):
     node: str
     member: MemberOnNode
     tools: str
+
+    @classmethod
+    def on(cls, nodes: Sequence[ControlPlaneNode]) -> tuple[Self, ...]:
+        """Those of these nodes."""
+        return tuple(cls(node=node.name, member=node.member, tools=node.tools) for node in nodes if node.member)
 
 
 class RestorePlan(Plan):
@@ -92,6 +138,19 @@ class RestorePlan(Plan):
             members=tuple(target.member.name for target in self.targets),
             replaces=self.replaces,
         )
+
+
+class Write(Model):
+    """What came of the object that a restore writes, in kubectl's words; `None` is what it did not say."""
+
+    read: str | None = Field(default=None, description="its id and its revision")
+    watched: str | None = Field(default=None, description="events of a watch from before the write")
+    old: str | None = Field(default=None, description="what a watch from before the restore is told")
+
+    @property
+    def revision(self) -> str:
+        """Of the object as it was read."""
+        return (self.read or "").partition(" ")[2]
 
 
 class Kept(Model):

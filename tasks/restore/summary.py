@@ -1,8 +1,10 @@
 """What people read first of a restore."""
 
+import json
+import shlex
 from collections.abc import Sequence
 
-from tasks.restore.models import Ended, Recovered, Restored, RestorePlan, RolledBack
+from tasks.restore.models import Ended, Recovered, Restored, RestorePlan, RestoreRequest, RolledBack
 
 
 def summarize_restore_plan(plan: RestorePlan) -> tuple[str, ...]:
@@ -44,6 +46,13 @@ def summarize_rollback(plan: RestorePlan, done: RolledBack) -> tuple[str, ...]:
         *(f"{skip.subject} was left out: {skip.reason}" for skip in plan.skips),
         "not proven: whether the cluster works, which may have been why it was to be restored; run etcd_health",
     )
+
+
+def rollback_command(request: RestoreRequest) -> str:
+    """What puts the state from before back, as long as no API server has run on the restored data."""
+    parameters = f"-p cluster={request.cluster} -p mode=apply -p confirm={request.cluster} -p rollback=true"
+    parameters += f" -p lost={shlex.quote(json.dumps(request.lost))}" if request.lost else ""
+    return f"prefect deployment run etcd_restore_from_s3/etcd-restore {parameters}"
 
 
 def _of_attempts(name: str, folders: Sequence[str]) -> str:

@@ -17,7 +17,7 @@ from tasks.backup.models.backups import Backup
 from tasks.core.errors import Refused
 from tasks.core.models.report import Outcome, Report
 from tasks.core.models.retention import Retention
-from tasks.restore.steps import find_restorable
+from tasks.restore.observe import find_restorable
 from tests.servers.etcd import EtcdCluster
 from tests.servers.proxies import S3Proxy
 from tests.servers.site import Site

@@ -26,7 +26,7 @@ from tasks.node_work.models.controllers import COMPONENTS, Controllers, Instance
 from tasks.node_work.models.health import Symptom
 from tasks.os_patch.models import PatchOptions
 from tasks.os_patch.policy.plan import plan_patch
-from tasks.restore.models import ControlPlaneFacts
+from tasks.restore.models import ControlPlaneFacts, RestoreRequest
 from tasks.restore.policy.plan import plan_restore
 from tasks.run.models.records import OpenRecord, OpenRecords, RecordKind
 from tasks.run.policy.approval import covered, digest_of
@@ -37,13 +37,13 @@ from tests.facts import ca as ca_facts
 from tests.facts import certificates as certificate_facts
 from tests.facts import etcd as etcd_facts
 from tests.facts import patch as patch_facts
+from tests.facts import restore as restore_facts
 from tests.facts import upgrade as upgrade_facts
 from tests.unit.cert_rotation import test_plan as test_rotation
 from tests.unit.cert_rotation.test_serving_requests import GOOD
 from tests.unit.certificate_issue import test_plan as test_issue
 from tests.unit.certificate_issue.test_leaves import STACKED
 from tests.unit.node_service import test_plan as test_node_service
-from tests.unit.restore import test_plan as test_restore
 
 minutes = st.integers(0, 90).map(lambda number: timedelta(minutes=number))
 locks = st.one_of(st.just(""), st.integers().map(lambda number: f"apt-get (process {number})"))
@@ -289,14 +289,15 @@ def maintenances(draw: st.DrawFn) -> Plan:
 @st.composite
 def restores(draw: st.DrawFn) -> Plan:
     """Of a cluster that is still written to."""
-    member = test_restore.member("cp1", data_bytes=draw(sizes), free_bytes=draw(sizes))
+    member = restore_facts.member("cp1", data_bytes=draw(sizes), free_bytes=draw(sizes))
     facts = ControlPlaneFacts(
-        observed_at=test_restore.NOON,
-        nodes=(test_restore.node("cp1", member=member),),
+        observed_at=restore_facts.NOON,
+        nodes=(restore_facts.node("cp1", member=member),),
         live_revision=draw(st.integers(5000, 10**8)),
     )
-    now = test_restore.NOON + draw(minutes)
-    return plan_restore(facts, test_restore.backup(), cluster="prod", confirm="prod", restore_id="r", now=now)
+    now = restore_facts.NOON + draw(minutes)
+    request = RestoreRequest(cluster="prod", confirm="prod")
+    return plan_restore(facts, restore_facts.backup(), request, restore_id="r", now=now)
 
 
 RUNBOOKS = (

@@ -14,7 +14,7 @@ from pathlib import PurePosixPath
 from tasks.cert_rotation.models.rotation import NodeRotation, OnNode, ProofsNow, RotationRecord, TakenFrom
 from tasks.certificates.models.kubeadm import AUTHORITIES, LEAVES
 from tasks.certificates.probes.kubelet import LIKE
-from tasks.control_plane.probes.parking import ready
+from tasks.control_plane.probes.readyz import ask_readyz
 from tasks.core.models.folders import JOBS, ROTATIONS
 from tasks.core.models.kubeadm import API_SERVER, CONTROLLERS, PARKED, SCHEDULER
 from tasks.core.probes.printed import Printed
@@ -214,7 +214,7 @@ def prove_now(kubeconfigs: Sequence[str]) -> str:
     return f"""! command -v curl > /dev/null || echo "has curl"
 ! command -v kubectl > /dev/null || echo "has kubectl"
 {health}
-echo "health {API_SERVER} $({ready().strip()})"
+echo "health {API_SERVER} $({ask_readyz().strip()})"
 {who_with(kubeconfigs)}"""
 
 

@@ -5,9 +5,8 @@ import re
 
 from pydantic import ValidationError
 
-from tasks.control_plane.models import ControlPlaneNode, MemberOnNode, Place, RestoreRecord
+from tasks.control_plane.models import UNIT, ControlPlaneNode, MemberOnNode, Place, RestoreRecord
 from tasks.control_plane.probes.manifests import (
-    PROCESSES,
     EtcdOfApiServer,
     EtcdPod,
     flags_of,
@@ -18,67 +17,21 @@ from tasks.control_plane.probes.manifests import (
 )
 from tasks.core.errors import Refused
 from tasks.core.models.folders import RESTORES
-from tasks.core.models.kubeadm import MANIFESTS, PARKED
+from tasks.core.models.kubeadm import API_SERVER, CONTROLLERS, ETCD, MANIFESTS, PARKED, SCHEDULER
 from tasks.core.models.profile import EtcdEndpoint, EtcdOnNode
+from tasks.core.shell import script
 
-ETCD, API_SERVER = "etcd", "kube-apiserver"
-CONTROLLERS = ("kube-controller-manager", "kube-scheduler")
-PODS = (ETCD, API_SERVER, *CONTROLLERS)
+CONTROLLER_PODS = (CONTROLLERS, SCHEDULER)
+"""Clients of the API: they stop with it, and start after it."""
+
+PODS = (ETCD, API_SERVER, *CONTROLLER_PODS)
 NEEDED_PROGRAMS = ("curl", "zstd", "sha256sum", "flock")
-UNIT = "etcd.service"
-"""Of an etcd that is no static pod, as distributions and the documentation of kubeadm call it."""
 
 
 def look() -> str:
     """The command, which changes nothing; its output is for `parse`."""
-    return f"""set -u
-{PROCESSES}
-encoded() {{ base64 -w0; }}
-etcd=""
-unseen=$(sees_processes 2>&1) || echo "unseen $unseen"
-for pod in {" ".join(PODS)}; do
-  for place in active:{MANIFESTS} parked:{PARKED}; do
-    file=${{place#*:}}/$pod.yaml
-    [ -e "$file" ] || continue
-    echo "manifest $pod ${{place%%:*}} $(encoded < "$file")"
-    [ $pod != etcd ] || etcd=$(tr '\\n' ' ' < "$file")
-    break
-  done
-  [ -z "$(pids_of $pod)" ] || echo "running $pod"
-done
-if [ -z "$etcd" ] && systemctl cat {UNIT} > /dev/null 2>&1; then
-  show() {{ systemctl show --property="$1" --value {UNIT}; }}
-  etcd=$(show ExecStart)
-  flags=$({{ show Environment | tr ' ' '\\n'; show EnvironmentFiles | sed 's/ (.*//' | xargs -r cat 2> /dev/null; }} | grep '^ETCD_' || true)
-  etcd="$etcd $(echo "$flags" | sed -n 's/^ETCD_DATA_DIR=/--data-dir=/p')"
-  echo "unit $(echo "$etcd" | encoded) $(echo "$flags" | encoded)"
-  echo "version $(etcd --version 2> /dev/null | sed -n 's/^etcd Version: //p')"
-  [ -e {PARKED}/{UNIT} ] && echo "unit_place parked"
-fi
-for program in {" ".join(NEEDED_PROGRAMS)}; do command -v $program > /dev/null || echo "missing $program"; done
-free() {{ # of the file system that has, or will have, the path
-  path=$1; while [ ! -e "$path" ]; do path=$(dirname "$path"); done
-  df --output=avail -B1 "$path" | tail -n 1
-}}
-echo "work_free $(free {RESTORES})"
-if [ -e {RESTORES}/record.json ]; then
-  echo "record $(encoded < {RESTORES}/record.json)"
-fi
-for file in {RESTORES}/*.phase; do [ ! -e "$file" ] || echo "phase $(basename "$file" .phase) $(cat "$file")"; done
-for kind in ended over; do
-  for file in {RESTORES}/*.$kind; do [ ! -e "$file" ] || echo "$kind $(basename "$file" .$kind)"; done
-done
-data=$(echo "$etcd" | sed -n 's/.*--data-dir[= ]\\([^ ]*\\).*/\\1/p')
-if [ -n "$data" ]; then
-  echo "data_free $(free "$(dirname "$data")/x")"
-  [ ! -d "$data" ] || echo "data_free $(free "$data")"
-  echo "data_bytes $(du -sb "$data" 2> /dev/null | cut -f1)"
-  echo "data_owner $(stat -c %u:%g "$data" 2> /dev/null || echo 0:0)"
-  ! mountpoint -q "$data" || echo "data_mount yes"
-  others_with "$data/member/snap/db" | sed 's/^/data_held /'
-fi
-true
-"""
+    places = {"manifests": MANIFESTS, "parked": PARKED, "restores": RESTORES}
+    return script(__file__, "look", pods=PODS, unit=UNIT, programs=NEEDED_PROGRAMS, **places)
 
 
 def parse(node: str, stdout: bytes) -> ControlPlaneNode:
@@ -107,8 +60,8 @@ def parse(node: str, stdout: bytes) -> ControlPlaneNode:
 
 def _authority_files(manifests: dict[str, str]) -> tuple[str, ...]:
     """What clients of the API are checked by, and what pods are given to check the API by: kubeadm has one file for both."""
-    flags = {pod: flags_of(manifests[pod]) for pod in (API_SERVER, CONTROLLERS[0]) if pod in manifests}
-    found = (flags.get(API_SERVER, {}).get("client-ca-file"), flags.get(CONTROLLERS[0], {}).get("root-ca-file"))
+    flags = {pod: flags_of(manifests[pod]) for pod in (API_SERVER, CONTROLLERS) if pod in manifests}
+    found = (flags.get(API_SERVER, {}).get("client-ca-file"), flags.get(CONTROLLERS, {}).get("root-ca-file"))
     return tuple(dict.fromkeys(file for file in found if file))
 
 

@@ -1,4 +1,4 @@
-"""Static pods of a kubeadm control plane: what their manifests say, and which processes are theirs."""
+"""Static pods of a kubeadm control plane: what their manifests say."""
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
@@ -9,52 +9,14 @@ from tasks.core.errors import NotYet
 from tasks.core.models import outside
 from tasks.core.models.base import Model
 from tasks.core.models.outside import from_yaml
+from tasks.core.shell import ROOT, script
 
 MANIFESTS = "/etc/kubernetes/manifests"
 ETCD_MANIFEST = f"{MANIFESTS}/etcd.yaml"
 API_SERVER_MANIFEST = f"{MANIFESTS}/kube-apiserver.yaml"
 
-PROCESSES = r"""
-sees_processes() { # without root, nothing would look as if nothing ran
-  head -n 1 /proc/1/mountinfo > /dev/null 2>&1 || { echo "the processes of this node cannot be read: /proc/1/mountinfo" >&2; return 1; }
-}
-main_pid() { # UNIT
-  systemctl show --property=MainPID --value "$1" 2> /dev/null | grep -x '[1-9][0-9]*' || true
-}
-pids_of() { # PROGRAM: processes of kubelet's static pod of that name, the oldest first; of etcd also its unit's; of kubelet its unit's
-  case "$1" in kubelet) main_pid kubelet.service; return 0 ;; etcd) main_pid etcd.service ;; esac
-  static_files=$(grep -lsE 'pod[0-9a-f]{32}([./]|$)' /proc/[0-9]*/cgroup) || static_files=${static_files:-$(echo /proc/[0-9]*/cgroup)}
-  grep -sHoE '^[0-9]+ [0-9]+ [0-9:]+ [^ ]*/pods/[0-9a-f]{32}/containers/[^/ ]+/' \
-    $(echo "$static_files" | tr ' ' '\n' | sed 's|cgroup$|mountinfo|') \
-    | sed -n "s|^/proc/\([0-9]*\)/mountinfo:.*/pods/\([0-9a-f]*\)/containers/$1/\$|\1 \2|p" | sort -u \
-    | while read -r static_pid static_uid; do
-        set -- "$1" /var/log/pods/*_"$static_uid"
-        case "$2" in *\** | */kube-system_"$1"-*) ;; *) continue ;; esac
-        echo "$(sed 's/.*) //' "/proc/$static_pid/stat" 2> /dev/null | cut -d ' ' -f 20) $static_pid"
-      done | sort -n | cut -d ' ' -f 2
-}
-container_of() { # PID: the id of its container; empty for a process of the host
-  sed -n 's/.*\([0-9a-f]\{64\}\).*/\1/p' "/proc/$1/cgroup" 2> /dev/null | head -n 1
-}
-others_with() { # DATABASE: who has it open, apart from etcd's own static pod or unit; nobody when nothing is printed
-  [ -e "$1" ] && ! flock -n "$1" true || return 0
-  file_device=$(stat -c %d "$1")
-  file_id=$(printf '%02x:%02x:%s' $(((file_device >> 8) & 4095)) $(((file_device & 255) | ((file_device >> 12) & 1048320))) "$(stat -c %i "$1")")
-  file_holders=$(awk -v id="$file_id" '$6 == id { print $5 }' /proc/locks | sort -u) file_own=$(pids_of etcd)
-  [ -n "$file_holders$file_own" ] || echo "a process that the kernel does not name"
-  for file_holder in $file_holders; do
-    echo "$file_own" | grep -qx "$file_holder" || echo "process $file_holder ($(cat "/proc/$file_holder/comm" 2> /dev/null))"
-  done
-}
-"""
-"""Functions of shell that know a program by its container, and never by its name, which a workload's may have, too (and of
-which the kernel keeps 15 letters).
-
-kubelet gives a pod of a manifest file a uid of 32 digits without dashes; the API's have dashes. The cgroup of a process
-names the uid (containerd, CRI-O and Docker, systemd and cgroupfs, v1 and v2 alike), and what kubelet mounts into every
-container (`/dev/termination-log`) names the uid and the container. With `--cgroups-per-qos=false` the mounts alone tell.
-Neither the API nor the runtime nor crictl is asked: none of them has to answer for a process to be seen.
-"""
+PROCESSES = script(str(ROOT / "tasks/control_plane/scripts/__init__.py"), "processes.lib")
+"""For scripts that are no files yet; others have the line `. tasks/control_plane/scripts/processes.lib.sh`."""
 
 
 class EtcdPod(Model):

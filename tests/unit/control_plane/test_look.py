@@ -1,31 +1,11 @@
 """What a control plane node printed, read: recorded on a kubeadm cluster, and made odd."""
 
-import base64
-from pathlib import Path
-
 import pytest
 
 from tasks.control_plane.models import Phase, Place
 from tasks.control_plane.probes.look import endpoints_at, parse
-from tasks.control_plane.probes.manifests import parse_flags
 from tasks.core.errors import Refused
-from tasks.restore.probes.recovery import (
-    LEADERS,
-    is_gone,
-    parse_pulse,
-    parse_write,
-    what_did_not_work,
-    what_is_not_alive,
-)
-
-DATA = Path(__file__).parents[1] / "data" / "control_plane"
-CP1 = (DATA / "cp1.stdout").read_text()
-MANIFEST = (DATA / "etcd.yaml").read_text()
-
-
-def encoded(text: str) -> str:
-    """As the node prints it."""
-    return base64.b64encode(text.encode()).decode()
+from tests.facts.control_plane import CP1, DATA, MANIFEST, encoded
 
 
 def with_etcd(manifest: str) -> bytes:
@@ -127,47 +107,6 @@ def test_traces_of_a_restore_are_read() -> None:
     begun = parse("cp1", f"record {encoded(record)}\n".encode())
     assert begun.record
     assert begun.record.phase is None
-
-
-def test_flags_with_and_without_an_equals_sign() -> None:
-    """And such that have no value."""
-    assert parse_flags(["etcd", "--a=1", "--b", "2", "--c", "--d=x=y"]) == {"a": "1", "b": "2", "c": "true", "d": "x=y"}
-    assert parse_flags(["--last"]) == {"last": "true"}
-    assert parse_flags([]) == {}
-
-
-def test_a_pulse_is_alive_when_leases_and_nodes_say_so() -> None:
-    """A lease that is as it was says nothing: only a change does."""
-    now = parse_pulse((DATA / "pulse.stdout").read_bytes())
-    assert now.ready == {"cp1": "True", "w1": "True"}
-    assert set(now.leases) == {"cp1", "w1", *LEADERS}
-    earlier = now.model_copy(update={"leases": dict.fromkeys(now.leases, "earlier")})
-    assert what_is_not_alive(earlier, now, ("cp1", "w1")) == {}
-    assert what_is_not_alive(now, now, ("w1",)) == dict.fromkeys(["w1", *LEADERS], "has not renewed its lease")
-    ill = now.model_copy(update={"ready": {"w1": "Unknown, Kubelet stopped posting"}})
-    assert what_is_not_alive(earlier, ill, ("w1", "w2")) == {
-        "w1": "is not Ready: Unknown, Kubelet stopped posting",
-        "w2": "is not Ready: the API does not know it",
-    }
-
-
-@pytest.mark.parametrize(
-    ("told", "problem"),
-    [
-        ("read 1 7\nwatched {id 1}\nold Error from server (Expired)", ""),
-        ('read 1 7\nwatched {id 1}\nold {"code":410}', ""),
-        ("read 2 7\nwatched {id 1}\nold (Gone)", "the object that was written reads '2 7'"),
-        ("read 1 7\nwatched\nold (Gone)", "a watch did not see the write"),
-        ("read 1 7\nwatched {id 1}\nold ", "a watch from before the restore was not refused"),
-        ("", "the object that was written reads None"),
-    ],
-)
-def test_a_write_is_proven_by_reading_watching_and_the_end_of_old_watches(told: str, problem: str) -> None:
-    """In kubectl's own words."""
-    found = what_did_not_work(parse_write(told.encode()), "1")
-    assert problem in found
-    assert bool(problem) == bool(found)
-    assert not is_gone('{"type":"ADDED"}')
 
 
 @pytest.mark.parametrize("text", ["", "{", '{"id": "22222222"}'])

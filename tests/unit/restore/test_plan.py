@@ -1,109 +1,16 @@
 """Whether a restore may begin, what it will do, and what it goes on with."""
 
-from datetime import UTC, datetime, timedelta
-from pathlib import PurePosixPath
 from typing import Any
 
 import pytest
 
-from tasks.backup.models.backups import Backup
-from tasks.control_plane.models import ControlPlaneNode, MemberOnNode, Phase, Place, RestoreRecord
-from tasks.core.models.profile import EtcdOnNode
-from tasks.restore.models import ControlPlaneFacts, Difference, RestorePlan
-from tasks.restore.policy.plan import REVISION_BUMP, etcdutl_words, plan_restore, plan_rollback
-
-NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
-MIB = 2**20
-ALL_PODS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
-DIGEST: dict[str, Any] = {"size": 10 * MIB, "sha256": "5" * 64}
-BACKUP_ID = "20261123T100000Z-4711-0a1b2c3d"
-ORIGIN = {"members": ["cp1", "cp2"], "nodes": ["cp1", "cp2", "w1"], "authorities": ["aa" * 32]}
-
-
-def backup(**changes: Any) -> Backup:  # noqa: ANN401
-    """Of cluster prod, two hours old, by etcd 3.6.8."""
-    live = {"hash": 1, "revision": 4711, "compact_revision": 4000}
-    snapshot = {
-        "backup_id": BACKUP_ID,
-        "key": "prod/etcd/x/snapshot.db.zst",
-        "cluster_id": "c1",
-        "member": "cp1",
-        "member_id": "1",
-        "route": "tunnel",
-        "etcd_version": "3.6.8",
-        "storage_version": "3.6.0",
-        "revision": 4711,
-        "newest_revision": 4712,
-        "key_count": 500,
-        "live_hash": live,
-        "origin": changes.pop("origin", ORIGIN),
-        "plain": DIGEST,
-        "stored": DIGEST,
-        "taken_at": NOON - timedelta(hours=2),
-        "took": timedelta(seconds=1),
-    }
-    manifest = {
-        "id": BACKUP_ID,
-        "cluster": "prod",
-        "snapshot": snapshot,
-        "read_back": {"stored": DIGEST, "plain": DIGEST, "took": timedelta(seconds=1)},
-        "tool": "kube-runbooks",
-        "flow_run": "0a1b2c3d",
-        "written_at": NOON,
-    }
-    return Backup.model_validate(manifest | changes)
-
-
-def member(name: str, **changes: object) -> MemberOnNode:
-    """A stacked one of etcd 3.6.8, with enough room."""
-    usual = {
-        "name": name,
-        "image": "registry.k8s.io/etcd:3.6.8-0",
-        "version": "3.6.8",
-        "data_dir": PurePosixPath("/var/lib/etcd"),
-        "is_mount": False,
-        "owner": "0:0",
-        "data_bytes": 30 * MIB,
-        "free_bytes": 1000 * MIB,
-        "peer_url": f"https://{name}:2380",
-        "client_url": f"https://{name}:2379",
-        "on_node": EtcdOnNode(),
-    }
-    return MemberOnNode.model_validate(usual | changes)
-
-
-def node(name: str, **changes: object) -> ControlPlaneNode:
-    """A control plane node with a member."""
-    usual = {
-        "name": name,
-        "manifests": dict.fromkeys(ALL_PODS, Place.ACTIVE),
-        "running": ALL_PODS,
-        "member": member(name),
-        "authorities": ("aa" * 32,),
-        "work_free_bytes": 1000 * MIB,
-        "tools": "/usr/bin",
-    }
-    return ControlPlaneNode.model_validate(usual | changes)
-
-
-WORKER = ControlPlaneNode(name="w1")
-
-
-def facts(*nodes: ControlPlaneNode, live_revision: int | None = None, **live: Any) -> ControlPlaneFacts:  # noqa: ANN401
-    """These nodes at noon."""
-    return ControlPlaneFacts(observed_at=NOON, nodes=nodes, live_revision=live_revision, **live)
-
-
-def plan(found: ControlPlaneFacts, **changes: Any) -> RestorePlan:  # noqa: ANN401
-    """As run 11111111 would have it, confirmed."""
-    given: dict[str, Any] = {
-        "backup": backup(),
-        "cluster": "prod",
-        "confirm": "prod",
-        "restore_id": "11111111",
-        "now": NOON,
-    } | changes
-    return plan_restore(found, given.pop("backup"), **given)
+from tasks.control_plane.models import ControlPlaneNode, Phase, RestoreRecord
+from tasks.core.models.plan import Mode
+from tasks.restore.models import Difference, RestoreRequest
+from tasks.restore.policy.acts import REVISION_BUMP, etcdutl_words
+from tasks.restore.policy.plan import backup_to_look_for
+from tasks.restore.policy.rollback import plan_rollback
+from tests.facts.restore import BACKUP_ID, MIB, ORIGIN, WORKER, backup, facts, member, node, plan, record
 
 
 def test_the_plan_has_every_node_and_every_command() -> None:
@@ -308,11 +215,6 @@ def test_a_node_that_is_named_as_lost_and_runs_is_refused() -> None:
     )
 
 
-def record(phase: Phase | None, *, backup_id: str = BACKUP_ID, members: tuple[str, ...] = ("cp1",)) -> RestoreRecord:
-    """What restore 22222222 has left."""
-    return RestoreRecord(id="22222222", backup=backup_id, members=members, phase=phase)
-
-
 def test_a_restore_under_way_is_gone_on_with_and_no_other_one_is_begun() -> None:
     """Under its own id; space was needed once; and when API servers may have run, never again from the start."""
     full = member("cp1", free_bytes=0)
@@ -364,7 +266,7 @@ def test_the_newest_attempt_of_a_chain_is_under_way_however_far_an_older_one_cam
     new = RestoreRecord(id="3", backup=BACKUP_ID, members=("cp1",), phase=Phase.PREPARED, replaces=old)
     found = facts(node("cp1", record=new), node("cp2", record=old))
     assert found.under_way == new
-    back = plan_rollback(found, cluster="prod", confirm="prod")
+    back = plan_rollback(found, RestoreRequest(cluster="prod", confirm="prod"))
     assert (back.refusals, back.record.attempts) == ((), ("22222222", "3"))
     assert "(the data from before attempt 22222222, the first of 2)" in back.steps[0].act
     over = facts(node("cp1", over=("3", "22222222")), node("cp2", record=old))
@@ -385,51 +287,14 @@ def test_a_run_that_had_come_to_its_end_does_nothing_more() -> None:
     assert not plan(facts(node("cp1", ended=("33333333",)))).ended
 
 
-@pytest.mark.parametrize(
-    ("found", "confirm", "told"),
-    [
-        (facts(node("cp1")), "prod", "no restore is under way"),
-        (facts(node("cp1", record=record(Phase.SERVING))), "prod", "API servers have run on the restored data"),
-        (facts(node("cp1", record=record(Phase.SWAPPED))), "", "does not repeat"),
-        (
-            facts(node("cp1", record=record(Phase.SWAPPED)), ControlPlaneNode(name="cp2", unreached="off")),
-            "prod",
-            "off",
-        ),
-    ],
-)
-def test_what_forbids_a_rollback(found: ControlPlaneFacts, confirm: str, told: str) -> None:
-    """With the next step."""
-    made = plan_rollback(found, cluster="prod", confirm=confirm)
-    assert any(told in refusal.problem and refusal.next_step for refusal in made.refusals)
+def test_latest_is_the_backup_that_a_restore_under_way_has_begun_with() -> None:
+    """A newer one was perhaps taken since; one that is named is meant."""
+    begun = facts(node("cp1", record=record(Phase.STOPPED)))
+    assert backup_to_look_for(begun, "latest") == BACKUP_ID
+    assert backup_to_look_for(begun, "another") == "another"
+    assert backup_to_look_for(facts(node("cp1")), "latest") == "latest"
 
 
-@pytest.mark.parametrize(
-    ("changes", "told"),
-    [
-        ({"unseen": "not readable"}, "nobody knows what runs on it"),
-        ({"member": member("cp1", held_by="process 47 (etcd)")}, "process 47 (etcd) has the database"),
-        ({"member": None, "not_understood": "odd"}, "odd"),
-    ],
-)
-def test_what_would_stop_a_rollback_half_way_forbids_it(changes: dict[str, Any], told: str) -> None:
-    """Before the control plane is stopped."""
-    made = plan_rollback(facts(node("cp1", record=record(Phase.SWAPPED), **changes)), cluster="prod", confirm="prod")
-    assert told in made.refusals[0].problem
-
-
-def test_a_rollback_leaves_a_node_out_that_is_named_as_lost() -> None:
-    """It has its old data, if it has anything; without a word it is waited for."""
-    found = facts(node("cp1", record=record(Phase.SWAPPED)), ControlPlaneNode(name="cp2", unreached="off"))
-    refused = plan_rollback(found, cluster="prod", confirm="prod").refusals[0]
-    assert "say lost=['cp2']" in refused.next_step
-    made = plan_rollback(found, cluster="prod", confirm="prod", lost=("cp2",))
-    assert (made.refusals, made.machines, [skip.subject for skip in made.skips]) == ((), ("cp1",), ["cp2"])
-
-
-def test_a_rollback_is_of_all_control_planes_under_the_restores_own_id() -> None:
-    """The node that came furthest says which."""
-    found = facts(node("cp1", record=record(Phase.SWAPPED)), node("cp2"), WORKER)
-    made = plan_rollback(found, cluster="prod", confirm="prod")
-    assert (made.id, made.refusals) == ("22222222", ())
-    assert [step.subject for step in made.steps] == ["cp1", "cp2"]
+def test_a_plan_alone_needs_no_confirmation() -> None:
+    """It does nothing."""
+    assert plan(facts(node("cp1")), confirm="", mode=Mode.PLAN).refusals == ()

@@ -1,17 +1,22 @@
 """The scripts that swap data directories, run for real on folders: cut off at any command, they come to the same end."""
 
+import json
+import os
+import shutil
 import subprocess
+from hashlib import sha256
 from pathlib import Path, PurePosixPath
 
 import pytest
 
+from tasks.backup.models.backups import Digest
 from tasks.control_plane.models import ControlPlaneNode, Phase
 from tasks.control_plane.probes import look as control_plane
-from tasks.control_plane.probes import parking
-from tasks.core.models.kubeadm import MANIFESTS, PARKED
-from tasks.restore.models import RestorePlan, RestoreTarget
-from tasks.restore.probes import scripts as restore
-from tests.unit.restore.test_plan import backup, facts, member, node, plan
+from tasks.restore import scripts as restore
+from tasks.restore.models import RestorePlan, RestoreTarget, aside_folder, kept_folder, restored_folder
+from tasks.restore.policy.acts import etcdutl_words
+from tasks.restore.policy.proof import problem_of_write
+from tests.facts.restore import backup, facts, member, node, plan
 
 
 class Machine:
@@ -31,7 +36,7 @@ class Machine:
             (self.data / "member" / "db").write_text("old")
         self.node = node("cp1", member=member("cp1", data_dir=PurePosixPath(self.data), is_mount=is_mount))
         self.attempt(plan(facts(self.node)))
-        self.kept = Path(restore.kept_folder(self.target.member, self.plan.id))
+        self.kept = Path(kept_folder(self.target.member, self.plan.id))
 
     def attempt(self, made: RestorePlan) -> None:
         """The plan of an attempt, for which all is prepared."""
@@ -40,7 +45,7 @@ class Machine:
 
     def prepared(self, made: RestorePlan) -> None:
         """As the job leaves it."""
-        new = Path(restore.new_folder(self.target.member, made.id))
+        new = Path(restored_folder(self.target.member, made.id))
         (new / "member").mkdir(parents=True, exist_ok=True)
         (new / "member" / "db").write_text(f"new {made.id}")
         (new / "ready").write_text(f"{made.id} {made.backup} {made.initial_cluster}\n")
@@ -50,20 +55,26 @@ class Machine:
         before = self.plan.record.model_copy(update={"members": ("cp1", "cp2"), "phase": Phase.SWAPPED})
         self.attempt(plan(facts(self.node.model_copy(update={"record": before})), restore_id=run))
 
-    def run(self, script: str, *, commands: int | None = None) -> int:
+    def run(self, script: str, *, commands: int | None = None, stdin: str = "") -> int:
         """Its status; with `commands` it dies right before its n-th command that changes anything."""
         count = self.folder / "count"
         count.write_text("0")
         guard = (
+            f'systemctl() {{ echo "$*" >> {self.folder}/systemctl; false; }}\n'
             f"n() {{ c=$(($(cat {count}) + 1)); echo $c > {count}; [ $c -lt {commands or 1000} ] || kill -9 $$; }}\n"
-            'for p in mv mkdir rm rmdir touch sync; do eval "$p() { n; command $p \\"\\$@\\"; }"; done\nsystemctl() { false; }\n'
+            'for p in mv mkdir rm rmdir touch sync; do eval "$p() { n; command $p \\"\\$@\\"; }"; done\n'
         )
         script = script.replace("/var/lib/kube-runbooks/jobs", str(self.folder / "jobs"))
         script = script.replace("/proc/", f"{self.proc}/")  # another cluster may run on this machine
         text = guard + script.replace("/var/lib/kube-runbooks/restore", str(self.work))
-        done = subprocess.run(["bash", "-c", text], capture_output=True, text=True, check=False)
-        self.told, self.complained = done.stdout, done.stderr
+        done = subprocess.run(["sh", "-c", text], input=stdin, capture_output=True, text=True, check=False)
+        self.told, self.complained, self.commands = done.stdout, done.stderr, int(count.read_text())
         return done.returncode
+
+    @property
+    def asked_of_systemd(self) -> list[str]:
+        """Each command."""
+        return (self.folder / "systemctl").read_text().splitlines()
 
     @property
     def found(self) -> ControlPlaneNode:
@@ -82,8 +93,22 @@ KINDS = pytest.mark.parametrize(
 )
 
 
+SWAP, BACK = range(1, 11), range(1, 14)
+"""The commands before which a swap and a rollback are cut off: each that they have."""
+
+
 @KINDS
-@pytest.mark.parametrize("commands", range(1, 11))
+def test_the_cuts_are_before_every_command(tmp_path: Path, *, is_mount: bool, old: bool) -> None:
+    """A script that has got more of them needs more cuts."""
+    machine = Machine(tmp_path, is_mount=is_mount, old=old)
+    assert machine.run(restore.swap(machine.plan, machine.target)) == 0
+    assert 1 < machine.commands <= len(SWAP)
+    assert machine.run(restore.swap_back(machine.plan.record.attempts, machine.target.member)) == 0
+    assert 1 < machine.commands <= len(BACK)
+
+
+@KINDS
+@pytest.mark.parametrize("commands", SWAP)
 def test_a_swap_that_was_cut_off_is_finished_by_the_next_one(
     tmp_path: Path, commands: int, *, is_mount: bool, old: bool
 ) -> None:
@@ -94,13 +119,13 @@ def test_a_swap_that_was_cut_off_is_finished_by_the_next_one(
     assert machine.run(script) == 0, machine.complained
     assert machine.run(script) == 0
     assert machine.now == "new 11111111"
-    assert not Path(restore.new_folder(machine.target.member, machine.plan.id)).exists()
+    assert not Path(restored_folder(machine.target.member, machine.plan.id)).exists()
     if old:
         assert (machine.kept / "member" / "db").read_text() == "old"
 
 
 @pytest.mark.parametrize("is_mount", [True, False])
-@pytest.mark.parametrize("commands", range(1, 10))
+@pytest.mark.parametrize("commands", SWAP)
 def test_a_swap_is_taken_back_also_when_either_was_cut_off(tmp_path: Path, commands: int, *, is_mount: bool) -> None:
     """The old data is in its place as if nothing had been."""
     machine = Machine(tmp_path, is_mount=is_mount, old=True)
@@ -115,7 +140,7 @@ def test_a_swap_is_taken_back_also_when_either_was_cut_off(tmp_path: Path, comma
 def test_data_that_is_not_ready_is_not_put_in_place(tmp_path: Path) -> None:
     """Neither none, nor that of another restore."""
     machine = Machine(tmp_path, is_mount=True, old=True)
-    new = Path(restore.new_folder(machine.target.member, machine.plan.id))
+    new = Path(restored_folder(machine.target.member, machine.plan.id))
     (new / "ready").write_text("another\n")
     assert machine.run(restore.swap(machine.plan, machine.target)) == 1
     assert machine.now == "old"
@@ -136,7 +161,7 @@ def test_the_original_data_is_put_back_after_any_number_of_attempts(
     assert machine.run(restore.swap(machine.plan, machine.target)) == 0
     assert machine.now == "new 44444444"
     back = restore.swap_back(machine.plan.record.attempts, machine.target.member)
-    machine.run(back, commands=(first + second) % 12 + 1)
+    machine.run(back, commands=(first * 5 + second) % 20 + 1)
     assert machine.run(back) == 0
     assert machine.now == "old"
     left = {path.name.rpartition(".")[2] for path in tmp_path.rglob("*-????????") if path.is_dir()}
@@ -147,7 +172,7 @@ def test_the_original_data_is_put_back_after_any_number_of_attempts(
 
 
 @pytest.mark.parametrize("is_mount", [True, False])
-@pytest.mark.parametrize("commands", range(1, 14))
+@pytest.mark.parametrize("commands", BACK)
 def test_a_rollback_that_was_cut_off_may_be_followed_by_the_restore_or_by_itself(
     tmp_path: Path, commands: int, *, is_mount: bool
 ) -> None:
@@ -190,7 +215,7 @@ def test_the_end_names_what_is_kept(tmp_path: Path, *, is_mount: bool, old: bool
     assert machine.run(restore.end(machine.plan.record, machine.target.member)) == 0
     originals, of_attempts, _ = restore.parse_kept(machine.told.encode())
     assert originals == ((str(machine.kept),) if old else ())
-    assert of_attempts == (str(restore.attempts_folder(machine.target.member, "33333333")),)
+    assert of_attempts == (str(aside_folder(machine.target.member, "33333333")),)
     assert {path.name for path in machine.work.iterdir()} == {"11111111.ended", "11111111.over"}
     assert machine.kept.exists() == old
     assert machine.run(restore.end(machine.plan.record)) == 0
@@ -199,12 +224,11 @@ def test_the_end_names_what_is_kept(tmp_path: Path, *, is_mount: bool, old: bool
 def test_an_attempt_ends_the_job_of_the_one_before_and_clears_what_it_had_prepared(tmp_path: Path) -> None:
     """They would write into one folder; a job of its own goes on."""
     machine = Machine(tmp_path, is_mount=False, old=True)
-    prepared = Path(restore.new_folder(machine.target.member, machine.plan.id))
+    prepared = Path(restored_folder(machine.target.member, machine.plan.id))
     machine.attempt_again("33333333")
     script = restore.prepare(machine.plan, machine.target, backup(), ["true"])
-    assert "systemctl stop 'kube-runbooks-restore-11111111-*.service'" in script
-    assert "systemctl stop 'kube-runbooks-restore-33333333" not in script
-    assert machine.run(script) == 0
+    assert machine.run(script) == 0, machine.complained
+    assert machine.asked_of_systemd == ["stop kube-runbooks-restore-11111111-*.service"]
     assert not prepared.exists()
     assert (machine.work / "33333333.phase").read_text().strip() == "prepared"
 
@@ -224,61 +248,125 @@ def test_a_rollback_forgets_its_attempts_and_keeps_one_on_which_api_servers_have
     assert machine.found.record is None
 
 
-class Units:
-    """A machine with an `etcd.service` in this state, and the files of a control plane."""
+ETCDUTL = """#!/bin/sh
+printf '%s\\n' "$0" "$@" > "${0%/*}/told"
+while [ "$1" != --data-dir ]; do shift; done
+mkdir -p "$2/member"
+cp snapshot.db "$2/member/db"
+echo restored
+"""
 
-    def __init__(self, folder: Path, state: str) -> None:
-        self.folder, self.state = folder, folder / "state"
-        self.state.write_text(state)
-        self.manifests, self.parked = folder / "manifests", folder / "parked"
-        self.manifests.mkdir()
-        (folder / "proc" / "1").mkdir(parents=True)
-        (folder / "proc" / "1" / "mountinfo").touch()
 
-    def run(self, script: str) -> None:
-        """With a systemd that has this one unit."""
-        systemctl = (
-            f'systemctl() {{ echo "$*" >> {self.folder}/told; case "$1 $*" in\n'
-            f"'is-active '*{control_plane.UNIT}) [ $(cat {self.state}) = active ] ;;\n"
-            f"'stop '*) echo inactive > {self.state} ;; 'start '*{control_plane.UNIT}) echo active > {self.state} ;;\n"
-            "is-enabled*) false ;; esac; }\n"
+class Download:
+    """A snapshot in a store, and a machine that has nothing of it yet, with an etcdutl that says what it was told."""
+
+    def __init__(self, folder: Path, *, is_mount: bool, snapshot: bytes = b"new 11111111") -> None:
+        self.machine = Machine(folder, is_mount=is_mount, old=True)
+        (folder / "tools").mkdir()
+        (folder / "tools" / "etcdutl").write_text(ETCDUTL)
+        (folder / "tools" / "etcdutl").chmod(0o755)
+        peer = "https://[fd00::1]:2380"
+        owner = f"{os.getuid()}:{os.getgid()}"
+        own = self.machine.node.model_copy(
+            update={
+                "tools": str(folder / "tools"),
+                "member": member(
+                    "cp1", data_dir=PurePosixPath(self.machine.data), is_mount=is_mount, owner=owner, peer_url=peer
+                ),
+            }
         )
-        paths = {
-            parking.DROP_IN: f"{self.folder}/drop-in/file",
-            "/proc/": f"{self.folder}/proc/",
-            MANIFESTS: str(self.manifests),
-            PARKED: str(self.parked),
-        }
-        for old, new in paths.items():
-            script = script.replace(old, new)
-        subprocess.run(["bash", "-c", systemctl + script], check=True)
+        self.machine.attempt(plan(facts(own)))
+        self.restored = Path(restored_folder(self.machine.target.member, self.machine.plan.id))
+        shutil.rmtree(self.restored)
+        self.object = folder / "object"
+        self.object.write_bytes(subprocess.run(["zstd", "-qc"], input=snapshot, capture_output=True, check=True).stdout)
+        sums = {"stored": self.object.read_bytes(), "plain": snapshot}
+        digests = {name: Digest(size=len(text), sha256=sha256(text).hexdigest()) for name, text in sums.items()}
+        found = backup()
+        self.backup = found.model_copy(update={"snapshot": found.snapshot.model_copy(update=digests)})
+        self.words = etcdutl_words(self.machine.plan, self.machine.target)
 
-    def stop_and_start(self) -> tuple[str, str]:
-        """Its states after both."""
-        self.run(parking.park((control_plane.ETCD,)))
-        stopped = self.state.read_text().strip()
-        for _ in range(2):
-            self.run(parking.unpark((control_plane.ETCD,)))
-        assert not (self.parked / control_plane.UNIT).exists()
-        return stopped, self.state.read_text().strip()
+    def prepare(self, commands: int | None = None) -> int:
+        """As the job does it."""
+        script = restore.prepare(self.machine.plan, self.machine.target, self.backup, self.words)
+        return self.machine.run(script, commands=commands, stdin=f"-\nfile://{self.object}\n")
+
+
+@pytest.mark.parametrize("is_mount", [True, False])
+@pytest.mark.parametrize("commands", range(1, 16))
+def test_a_snapshot_is_fetched_checked_and_restored_beside_the_data(
+    tmp_path: Path, commands: int, *, is_mount: bool
+) -> None:
+    """Also by a job after one that was cut off; a second one has nothing to do."""
+    download = Download(tmp_path, is_mount=is_mount)
+    download.prepare(commands)
+    assert download.prepare() == 0, download.machine.complained
+    assert (tmp_path / "tools" / "told").read_text().splitlines() == list(download.words)
+    assert (download.restored / "member" / "db").read_text() == "new 11111111"
+    assert download.machine.now == "old"
+    download.object.unlink()
+    assert download.prepare() == 0
+    assert download.machine.found.record == download.machine.plan.record.model_copy(update={"phase": Phase.PREPARED})
+    assert download.machine.run(restore.swap(download.machine.plan, download.machine.target)) == 0
+    assert download.machine.now == "new 11111111"
+    assert (download.prepare(), download.machine.told) == (0, "prepared before\n")
+
+
+def test_nothing_of_a_download_stays_and_the_cuts_are_before_every_command(tmp_path: Path) -> None:
+    """A script that has got more of them needs more cuts."""
+    download = Download(tmp_path, is_mount=False)
+    assert download.prepare() == 0
+    assert not (download.machine.work / "download").exists()
+    assert 1 < download.machine.commands < 16
 
 
 @pytest.mark.parametrize(
-    ("pod", "state", "after"),
+    ("what", "status", "told"),
     [
-        (True, "inactive", "inactive"),
-        (True, "active", "active"),
-        (False, "inactive", "active"),
-        (False, "active", "active"),
+        ("stored", 1, "the stored object has sha256 "),
+        ("plain", 1, "the snapshot.db object has sha256 "),
+        ("", 75, ""),
     ],
-    ids=str,
 )
-def test_a_unit_that_is_nobodys_member_is_not_started_beside_a_static_pod(
-    tmp_path: Path, *, pod: bool, state: str, after: str
+def test_a_snapshot_that_is_not_the_backups_or_not_there_is_not_restored(
+    tmp_path: Path, what: str, status: int, told: str
 ) -> None:
-    """A distribution's etcd, installed for its programs and switched off, would take the port of the member."""
-    units = Units(tmp_path, state)
-    if pod:
-        (units.manifests / "etcd.yaml").touch()
-    assert units.stop_and_start() == ("inactive", after)
-    assert (units.manifests / "etcd.yaml").exists() == pod
+    """A store that does not answer may be asked again: status 75."""
+    download = Download(tmp_path, is_mount=False)
+    if what:
+        snapshot = download.backup.snapshot
+        wrong = snapshot.model_copy(update={what: Digest(size=1, sha256="0" * 64)})
+        download.backup = download.backup.model_copy(update={"snapshot": wrong})
+    else:
+        download.object.unlink()
+    assert download.prepare() == status
+    assert download.machine.told.startswith(told)
+    assert not download.restored.exists()
+    assert not (download.machine.work / "download").exists()
+    assert not (download.machine.work / "11111111.phase").exists()
+
+
+KUBECTL = """kubectl() {
+  shift 2
+  case "$*" in
+    "get --raw /api/v1/namespaces/kube-system/configmaps?limit=1") echo '{"metadata":{"resourceVersion":"41"},"items":[]}' ;;
+    apply*) cat > body ;;
+    "get configmap"*) echo "r1 42" ;;
+    *resourceVersion=41) cat body; echo ;;
+    *resourceVersion=7) echo "Error from server (Expired): too old" >&2; return 1 ;;
+    *) return 9 ;;
+  esac
+}
+"""
+
+
+def test_an_object_is_written_read_and_watched_by_kubectl(tmp_path: Path) -> None:
+    """Whatever is in it: it is never a part of the script. The watch of an old client is refused."""
+    data = {"id": "r1", "backup": "it's $(id) `id`"}
+    script = restore.write_and_watch(data, 7)
+    done = subprocess.run(["sh", "-c", KUBECTL + script], cwd=tmp_path, capture_output=True, check=True)
+    written = restore.parse_write(done.stdout)
+    assert (written.read, written.revision) == ("r1 42", "42")
+    assert json.loads(written.watched or "")["data"] == data
+    assert written.old == "Error from server (Expired): too old"
+    assert problem_of_write(written, "r1") is None

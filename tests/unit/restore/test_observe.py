@@ -2,12 +2,12 @@
 
 import base64
 from types import SimpleNamespace
+from typing import Any
 
-import pytest
-
+from tasks.clients.ssh import NodeShell
 from tasks.core.errors import NotYet, Refused
 from tasks.core.models.profile import EtcdEndpoint
-from tasks.restore import steps as restore
+from tasks.restore.observe import look_at_nodes
 
 ETCD = """\
 spec:
@@ -40,17 +40,21 @@ class World:
 
         return SimpleNamespace(name=name, run=run)
 
+    def shell(self, name: str) -> NodeShell:
+        """Root's on it."""
+        node: Any = self.node(name)
+        return NodeShell(node)
+
     def check_certificate_on(self, endpoint: EtcdEndpoint) -> None:
         """It has ended."""
         raise Refused(f"{endpoint.node}: healthcheck-client.crt has ended")
 
 
-def test_a_node_that_refuses_the_login_is_a_fact_of_that_node(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_node_that_refuses_the_login_is_a_fact_of_that_node() -> None:
     """A machine that was replaced has another host key: it may be named as lost, and stops no restore of the others."""
     refuses = Refused("cp2: the host key changed", hint="add it to known_hosts")
-    world = World(cp1=LOOK, cp2=refuses, cp3=NotYet("cp3: no route to host", hint="wait"))
-    monkeypatch.setattr(restore, "open_cluster", lambda _: world)
-    cp1, cp2, cp3 = restore.observe_control_planes.fn("prod").nodes
+    world: Any = World(cp1=LOOK, cp2=refuses, cp3=NotYet("cp3: no route to host", hint="wait"))
+    cp1, cp2, cp3 = look_at_nodes(world).nodes
     assert cp1.member
     assert cp1.client_problem == "cp1: healthcheck-client.crt has ended"
     assert cp2.unreached == "cp2: the host key changed -> add it to known_hosts"

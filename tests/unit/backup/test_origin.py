@@ -18,7 +18,7 @@ from tasks.backup.sources import Source, origin_of
 from tasks.certificates.probes.x509 import fingerprint_of
 from tasks.control_plane.probes.look import parse
 from tasks.core.errors import NotYet
-from tests.unit.control_plane.test_look import CP1
+from tests.facts.control_plane import CP1
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 
