@@ -26,7 +26,7 @@ from tasks.node_work.work import NodeWork, on_wave
 from tasks.nodes.observe import glance_at_machine, look_at_machine, look_at_machines, look_at_nodes, look_at_workloads
 from tasks.nodes.policy.versions import EtcdVersion, KubernetesVersion, what_forbids_etcd
 from tasks.nodes.probes.api_facts import cluster_configuration, name_and_version, parse_node, with_etcd_tag
-from tasks.nodes.probes.node_facts import version_that_runs, what_runs
+from tasks.nodes.probes.node_facts import ask_what_runs, version_that_runs
 from tasks.run.history import read_history
 from tasks.run.locks import Check
 from tasks.run.models.records import UPGRADE_JOBS
@@ -45,7 +45,7 @@ from tasks.upgrade.models.upgrade import (
 )
 from tasks.upgrade.observe import SYSTEM, look_at_api
 from tasks.upgrade.policy.losses import GIVE_IT
-from tasks.upgrade.policy.manifests import what_is_dear, what_would_go
+from tasks.upgrade.policy.manifests import flags_not_to_lose, losses_of
 from tasks.upgrade.policy.plan import next_minor
 from tasks.upgrade.policy.scope import ADDONS, RUNBOOK
 from tasks.upgrade.probes import scripts as upgrade
@@ -157,7 +157,7 @@ def upgrade_control_plane_node(cluster: str, node: NodeUpgrade, orders: Orders, 
                 moved = lead_elsewhere(handle, facts, node.name)
                 _upgrade_by_kubeadm(work, node)
             # kubeadm may have restarted the kubelet, whose program may be newer than what ran before
-            kubelet = version_that_runs(work.run(what_runs()).encode(), "kubelet") or before
+            kubelet = version_that_runs(work.run(ask_what_runs()).encode(), "kubelet") or before
             work.prove(_expected(node, orders.options, kubelet=kubelet, since=since, settle=timedelta()))
         if _needs_kubelet(work, node):
             work.gate(allow_downtime=orders.options.allow_downtime)
@@ -366,11 +366,11 @@ def _refuse_losses(handle: Cluster, name: str) -> None:
             f"{name}: a manifest could not be parsed, so nobody knows what kubeadm would take away: {'; '.join(strange)}",
             hint="repair it in /etc/kubernetes/manifests",
         )
-    harmful = [loss for manifest in seen.manifests for loss in what_would_go(manifest) if loss.harm]
+    harmful = [loss for manifest in seen.manifests for loss in losses_of(manifest) if loss.harm]
     if harmful:
         told = "; ".join(f"{one.component} without {one.words}: {one.harm}" for one in harmful)
         raise Refused(f"{name}: kubeadm would write {told}", hint=GIVE_IT)
-    dear = [flag for manifest in seen.manifests for flag in what_is_dear(manifest)]
+    dear = [flag for manifest in seen.manifests for flag in flags_not_to_lose(manifest)]
     if seen.problem and dear:
         told = f"kubeadm could not render its manifests: {seen.problem}; it may take {', '.join(dear)} away"
         raise Refused(f"{name}: {told}", hint=GIVE_IT)

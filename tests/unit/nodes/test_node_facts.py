@@ -11,7 +11,7 @@ import pytest
 from tasks.core.models.folders import CA_ROTATIONS, UPGRADES
 from tasks.node_work.probes import service_path
 from tasks.nodes.models.nodes import NodeFacts, PackageManager
-from tasks.nodes.probes.node_facts import look, parse, version_in, version_that_runs, what_runs
+from tasks.nodes.probes.node_facts import ask_what_runs, look, parse, version_in, version_that_runs
 from tasks.upgrade.probes import scripts as upgrade
 from tests.servers.binaries import kubernetes_binaries
 from tests.servers.processes import wait_until
@@ -55,14 +55,16 @@ def test_a_process_says_its_version_although_its_program_was_replaced(tmp_path: 
         try:
             wait_until(lambda: Path(f"/proc/{process.pid}/exe").readlink() == kubelet, 10, "it is executed")
             kubelet.unlink()
-            asked = f"systemctl() {{ [ $4 = kubelet ] && echo {process.pid} || echo $$; }}\n{what_runs()}"
+            asked = f"systemctl() {{ [ $4 = kubelet ] && echo {process.pid} || echo $$; }}\n{ask_what_runs()}"
             told = subprocess.run(["bash", "-c", asked], capture_output=True, check=True).stdout
         finally:
             process.kill()
     assert version_that_runs(told, "kubelet") == "1.36.3"
     assert version_that_runs(told, "containerd") == ""
     assert b"runs containerd GNU bash" in told
-    none = subprocess.run(["bash", "-c", f"systemctl() {{ echo 0; }}\n{what_runs()}"], capture_output=True, check=True)
+    none = subprocess.run(
+        ["bash", "-c", f"systemctl() {{ echo 0; }}\n{ask_what_runs()}"], capture_output=True, check=True
+    )
     assert (none.stdout, version_that_runs(none.stdout, "kubelet")) == (b"", "")
     node = read(b"kubelet Kubernetes v1.37.2\n" + told + b"runs containerd containerd containerd.io 1.7.24 0a1b\n")
     assert (node.kubelet, node.kubelet_runs, node.kubelet_in_use, node.containerd_runs) == (
@@ -152,8 +154,8 @@ def test_versions_in_the_words_of_programs() -> None:
 
 def test_only_with_a_target_is_a_repository_asked() -> None:
     """The question is otherwise the same."""
-    assert "target=1.37\n" in look("1.37")
-    assert "target=\n" in look()
+    assert "TARGET=1.37\n" in look("1.37")
+    assert "TARGET=''\n" in look()
 
 
 ANSWER = "12 34 85 00 00 01 00 01 00 00 00 00 0a 6b 75"
