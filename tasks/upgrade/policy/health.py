@@ -14,7 +14,7 @@ from tasks.node_work.policy.controllers import is_alone, who_does_not_lead, who_
 from tasks.node_work.policy.findings import findings_of_proof
 from tasks.node_work.policy.health import API_READY, KNOWN, READY, known_before
 from tasks.nodes.models.nodes import KubeNode
-from tasks.nodes.policy.standing import who_is_out
+from tasks.nodes.policy.standing import nodes_that_may_be_away
 from tasks.upgrade.policy.scope import ADDONS, PARTS, NodeState, Situation, cordon_of_another_runbook
 
 OK = "200"
@@ -156,7 +156,7 @@ def _controllers(situation: Situation) -> Iterator[Finding]:
         return
     seen = situation.facts.controllers
     begun = [node.name for node in situation.nodes if node.begun]
-    out = who_is_out(situation.facts.api.nodes, ours=begun)
+    out = nodes_that_may_be_away(situation.facts.api.nodes, ours=begun)
     found = [("control plane", problem) for problem in who_does_not_lead(seen)]
     found += [
         (node.name, problem)

@@ -5,7 +5,7 @@ from itertools import groupby
 
 from tasks.core.models.findings import Finding, cautioned, refused
 from tasks.upgrade.models.manifests import Loss, NodeManifests
-from tasks.upgrade.policy.manifests import what_is_dear, what_would_go
+from tasks.upgrade.policy.manifests import flags_not_to_lose, losses_of
 from tasks.upgrade.policy.scope import NodeState, Situation
 
 GIVE_IT = (
@@ -29,7 +29,7 @@ def rules_of_manifests(situation: Situation) -> Iterator[Finding]:
             continue
         yield from _not_known(seen)
         for manifest in seen.manifests:
-            gone = what_would_go(manifest, db_bytes=_db_bytes(node))
+            gone = losses_of(manifest, db_bytes=_db_bytes(node))
             yield from _harmful(node, gone)
             losses.setdefault(manifest.component, {})[node.name] = tuple(one for one in gone if not one.harm)
     for component, by_node in losses.items():
@@ -52,7 +52,7 @@ def _not_known(seen: NodeManifests) -> Iterator[Finding]:
             )
     if seen.problem:
         problem = f"kubeadm could not render its manifests: {seen.problem}"
-        dear = [flag for manifest in seen.manifests for flag in what_is_dear(manifest)]
+        dear = [flag for manifest in seen.manifests for flag in flags_not_to_lose(manifest)]
         if dear:
             yield refused(seen.node, f"{problem}; it may take {', '.join(dear)} away", GIVE_IT)
         else:

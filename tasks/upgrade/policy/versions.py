@@ -62,7 +62,7 @@ def _policy(situation: Situation) -> Iterator[Finding]:
             known[0], known[-1], situation.target, allow_patch_rollback=situation.options.allow_patch_rollback
         )
     ):
-        yield refused("version", no.problem, no.next_step)
+        yield refused("version", no.text, no.next_step)
 
 
 def _nodes_option(situation: Situation) -> Iterator[Finding]:
@@ -125,9 +125,8 @@ def _kubelet(situation: Situation, node: NodeState) -> Iterator[Finding]:
     reference = (node.api_server if node.is_control_plane else None) or oldest
     if kubelet is None or reference is None:
         return
-    if minors_between(reference, kubelet) > 0:
-        problem = what_is_skewed("kubelet", kubelet, [reference])
-        yield refused(node.name, problem, f"put its kubelet back to {reference} first")
+    if minors_between(reference, kubelet) > 0 and (newer := what_is_skewed("kubelet", kubelet, [reference])):
+        yield refused(node.name, newer.text, f"put its kubelet back to {reference} first")
     elif problem := what_is_skewed("kubelet", kubelet, [situation.target]):
         yield refused(
             node.name,
@@ -149,14 +148,16 @@ def _kubeadm(situation: Situation, node: NodeState) -> Iterator[Finding]:
     elif (
         kubeadm and node.kubelet and not node.is_due and (no := what_is_skewed_beside("kubeadm", kubeadm, node.kubelet))
     ):
-        yield cautioned(node.name, no, "install the kubeadm of its kubelet there: nothing else of it is to be done")
+        yield cautioned(
+            node.name, no.text, "install the kubeadm of its kubelet there: nothing else of it is to be done"
+        )
 
 
 def _kube_proxy(situation: Situation) -> Iterator[Finding]:
     for image in kube_proxy_images(situation.facts):
         version = KubernetesVersion.observed(version_of_image(image))
         if version and (problem := what_is_skewed("kube-proxy", version, [situation.target])):
-            yield refused("kube-proxy", problem, "upgrade kube-proxy to the version of the control plane first")
+            yield refused("kube-proxy", problem.text, "upgrade kube-proxy to the version of the control plane first")
 
 
 def _etcd(situation: Situation) -> Iterator[Finding]:
@@ -196,10 +197,8 @@ def _etcd_members(situation: Situation, to_minor: str) -> Iterator[Finding]:
             minimum = ETCD_SOURCE_MINIMUM.get(to_minor)
             yield refused(
                 member.label,
-                problem,
-                ETCD_FIRST.format(minimum=minimum, current=current.bare if current else "")
-                if "more than one minor" not in problem
-                else "move etcd minor by minor, with options.etcd_image_tag",
+                problem.text,
+                problem.next_step or ETCD_FIRST.format(minimum=minimum, current=current.bare if current else ""),
             )
 
 

@@ -11,7 +11,7 @@ import yaml
 
 from tasks.control_plane.probes.manifests import MANIFESTS
 from tasks.upgrade.models.manifests import NodeManifests, PodShape, StaticManifest
-from tasks.upgrade.policy.manifests import what_is_dear, what_would_go
+from tasks.upgrade.policy.manifests import flags_not_to_lose, losses_of
 from tasks.upgrade.probes import manifests
 from tests.servers.binaries import kubernetes_binaries
 
@@ -83,7 +83,7 @@ class Node:
         """Component to what goes, and the harm of it."""
         seen = self.seen(**cluster)
         assert seen.problem == ""
-        found = {one.component: {loss.words: loss.harm for loss in what_would_go(one)} for one in seen.manifests}
+        found = {one.component: {loss.words: loss.harm for loss in losses_of(one)} for one in seen.manifests}
         return {name: losses for name, losses in found.items() if losses}
 
 
@@ -196,7 +196,7 @@ def test_a_quota_matters_once_the_database_needs_it(given: tuple[str, ...], db_b
     flag = "quota-backend-bytes"
     rendered = PodShape(flags={flag: given} if given else {})
     manifest = StaticManifest(component=ETCD, found=PodShape(flags={flag: (str(8 * GIB),)}), rendered=rendered)
-    (loss,) = what_would_go(manifest, db_bytes=db_bytes)
+    (loss,) = losses_of(manifest, db_bytes=db_bytes)
     assert loss.harm == harm
 
 
@@ -250,8 +250,8 @@ def test_a_manifest_that_is_not_understood_has_not_no_flags(tmp_path: Path, old:
     last = node.seen().manifests[-1]
     assert (last.component, last.found) == ("kube-scheduler", None)
     assert last.problem.startswith(told)
-    assert what_would_go(last) == ()
-    assert what_is_dear(last) == ()
+    assert losses_of(last) == ()
+    assert flags_not_to_lose(last) == ()
 
 
 def test_what_kubeadm_does_not_read_it_does_not_write(tmp_path: Path) -> None:
@@ -260,7 +260,7 @@ def test_what_kubeadm_does_not_read_it_does_not_write(tmp_path: Path) -> None:
     seen = node.seen(apiVersion="kubeadm.k8s.io/v1alpha1")
     assert "kubeadm.k8s.io/v1alpha1" in seen.problem
     assert {one.rendered for one in seen.manifests} == {None}
-    assert [what_is_dear(one) for one in seen.manifests] == [(), ("--encryption-provider-config",), (), ()]
+    assert [flags_not_to_lose(one) for one in seen.manifests] == [(), ("--encryption-provider-config",), (), ()]
     elsewhere = manifests.compared("cp1", node.run(manifests.look()), b"")
     assert elsewhere.problem == "kubeadm did not write the manifests where it was told to"
 
