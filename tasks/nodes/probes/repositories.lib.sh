@@ -39,13 +39,13 @@ copy_dnf_files() {
 
 # A command of apt with the copies in the folder $1, and with lists and a cache of their own.
 with_copies() {
-  folder=$1
+  copies=$1
   shift
   "$@" \
     -o Dir::Etc::SourceList=/dev/null \
-    -o "Dir::Etc::SourceParts=$folder/parts" \
-    -o "Dir::State::Lists=$folder/lists" \
-    -o "Dir::Cache=$folder/cache" \
+    -o "Dir::Etc::SourceParts=$copies/parts" \
+    -o "Dir::State::Lists=$copies/lists" \
+    -o "Dir::Cache=$copies/cache" \
     -o APT::Sandbox::User=root
 }
 

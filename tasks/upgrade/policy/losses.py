@@ -6,7 +6,7 @@ from itertools import groupby
 from tasks.core.models.findings import Finding, cautioned, refused
 from tasks.upgrade.models.manifests import Loss, NodeManifests
 from tasks.upgrade.policy.manifests import flags_not_to_lose, losses_of
-from tasks.upgrade.policy.scope import NodeState, Situation
+from tasks.upgrade.policy.scope import NodeState, Scene
 
 GIVE_IT = (
     "set it in kubeadm-config: extraArgs, extraVolumes and extraEnvs of ClusterConfiguration "
@@ -16,13 +16,13 @@ AFTERWARDS = f"{GIVE_IT}; what has no place there, write again after the upgrade
 PATCHES = "kubeadm-config does not set it, and this runbook applies no --patches"
 
 
-def rules_of_manifests(situation: Situation) -> Iterator[Finding]:
+def rules_of_manifests(scene: Scene) -> Iterator[Finding]:
     """Of each control plane node whose manifests kubeadm writes; one row for each component."""
     losses: dict[str, dict[str, tuple[Loss, ...]]] = {}
-    for node in situation.due:
+    for node in scene.due:
         if not node.is_control_plane or not node.needs_kubeadm or node.machine.unreached:
             continue
-        seen = next((one for one in situation.facts.manifests if one.node == node.name), None)
+        seen = next((one for one in scene.facts.manifests if one.node == node.name), None)
         if seen is None or not seen.manifests:
             told = seen.problem if seen and seen.problem else "there are none"
             yield refused(node.name, f"its manifests could not be read: {told}", "repair that, then plan again")
