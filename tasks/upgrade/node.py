@@ -14,7 +14,7 @@ from tasks.upgrade import scripts
 from tasks.upgrade.models.manifests import NodeManifests
 from tasks.upgrade.models.upgrade import NodeUpgrade, NodeUpgraded, Orders, Staged, UpgradeOptions
 from tasks.upgrade.observe import KUBEADM_LIMIT, configuration_of, configured_version
-from tasks.upgrade.policy.node import has_other_parts, moves_etcd, what_kubeadm_must_not_take
+from tasks.upgrade.policy.kubeadm import has_other_parts, moves_etcd, what_kubeadm_must_not_take
 from tasks.upgrade.policy.scope import RUNBOOK
 from tasks.upgrade.probes.node import evidence, is_upgraded
 

@@ -41,7 +41,7 @@ from tasks.upgrade.observe import (
     look_at_manifests,
     observe_cluster,
 )
-from tasks.upgrade.policy.node import etcd_among, what_forbids_brought_etcd
+from tasks.upgrade.policy.kubeadm import etcd_among, what_forbids_brought_etcd
 from tasks.upgrade.policy.scope import RUNBOOK
 from tasks.upgrade.proof import prove_addons, prove_nodes
 

@@ -277,6 +277,11 @@ def looked(kubeadm: str, api_server: str = "") -> bytes:
         (looked("v1.36.3"), {}, "kube-system/kubeadm-config has no ClusterConfiguration"),
         (looked("v1.36.3"), CLUSTER, "it is no Pod"),
         (looked("v1.36.3", "{kind: Pod, spec: []}"), CLUSTER, "it is not understood: spec"),
+        (
+            looked("v1.36.3", "kind: Pod"),
+            CLUSTER,
+            "the manifest of kube-apiserver has no annotation kubeadm.kubernetes.io/",
+        ),
     ],
 )
 def test_what_kubeadm_would_be_given_has_to_be_known(found: bytes, cluster: dict[str, Any], told: str) -> None:

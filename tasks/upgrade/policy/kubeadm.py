@@ -1,4 +1,4 @@
-"""What a node lacks of an upgrade, decided from what is there at that moment; and what forbids its next act."""
+"""kubeadm of the target, right before it acts on a node: what it replaces there, and what it must not take away."""
 
 from collections.abc import Sequence
 
