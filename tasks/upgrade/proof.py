@@ -9,7 +9,7 @@ from tasks.node_work.proof import find_services, services_that_fail
 from tasks.nodes.observe import look_at_nodes, look_at_workloads
 from tasks.upgrade.models.upgrade import Staged, Upgraded, UpgradePlan
 from tasks.upgrade.observe import configured_version
-from tasks.upgrade.policy.addons import what_kubeadm_left, what_services_lost
+from tasks.upgrade.policy.addons import what_addons_lack, what_services_lost
 from tasks.upgrade.policy.scope import ADDONS
 
 
@@ -20,7 +20,7 @@ def prove_addons(handle: Cluster, plan: UpgradePlan, staged: Staged) -> tuple[st
     """
     configured = configured_version(handle)
     addons = [one for one in look_at_workloads(handle.kube) if one.name in ADDONS]
-    _raise(what_kubeadm_left(plan, staged, configured, addons))
+    _raise(what_addons_lack(plan, staged, configured, addons))
     _raise(what_services_lost(_failing_services(handle), plan.services_before))
     return tuple(image for one in addons for image in one.images)
 

@@ -10,7 +10,7 @@ from tasks.upgrade.models.upgrade import Staged, UpgradePlan
 OUTPUT = "look at kubeadm's output"
 
 
-def what_kubeadm_left(plan: UpgradePlan, staged: Staged, configured: str, addons: Sequence[Workload]) -> Problem | None:
+def what_addons_lack(plan: UpgradePlan, staged: Staged, configured: str, addons: Sequence[Workload]) -> Problem | None:
     """kubeadm-config has the target, and the addons are rolled out with its images; pods that only a person replaces may be old."""
     if configured != f"v{staged.version}":
         return Problem(text=f"kubeadm-config has {configured}, not v{staged.version}", next_step=OUTPUT)

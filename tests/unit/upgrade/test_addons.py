@@ -3,7 +3,7 @@
 from tasks.core.models.findings import Problem
 from tasks.nodes.models.workloads import Workload
 from tasks.upgrade.models.upgrade import Staged, UpgradePlan
-from tasks.upgrade.policy.addons import what_kubeadm_left, what_services_lost
+from tasks.upgrade.policy.addons import what_addons_lack, what_services_lost
 from tests.facts.upgrade import NEW, OLD, kube_proxy, workload
 
 STAGED = Staged(
@@ -17,7 +17,7 @@ PLAN = UpgradePlan(version=NEW)
 
 def left(addon: Workload, *, configured: str = f"v{NEW}", plan: UpgradePlan = PLAN) -> str:
     """What is wrong with a kube-proxy, or a configuration."""
-    return words_of(what_kubeadm_left(plan, STAGED, configured, (COREDNS, addon)))
+    return words_of(what_addons_lack(plan, STAGED, configured, (COREDNS, addon)))
 
 
 def words_of(problem: Problem | None) -> str:
