@@ -3,14 +3,18 @@
 import base64
 import os
 import subprocess
+from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import yaml
 
 from tasks.control_plane.probes.manifests import MANIFESTS
+from tasks.core.errors import NotYet
 from tasks.upgrade.models.manifests import NodeManifests, PodShape, StaticManifest
+from tasks.upgrade.observe import look_at_manifests
 from tasks.upgrade.policy.manifests import flags_not_to_lose, losses_of
 from tasks.upgrade.probes import manifests
 from tests.servers.binaries import kubernetes_binaries
@@ -263,6 +267,34 @@ def test_what_kubeadm_does_not_read_it_does_not_write(tmp_path: Path) -> None:
     assert [flags_not_to_lose(one) for one in seen.manifests] == [(), ("--encryption-provider-config",), (), ()]
     elsewhere = manifests.compared("cp1", node.run(manifests.look()), b"")
     assert elsewhere.problem == "kubeadm did not write the manifests where it was told to"
+
+
+class Shell:
+    """Root's shell on the node; one without a node does not answer."""
+
+    def __init__(self, node: Node | None) -> None:
+        self.node = node
+
+    def ask(self, script: str, *, stdin: bytes = b"", limit: timedelta) -> bytes:
+        assert limit > timedelta()
+        if self.node is None:
+            raise NotYet("no route to host")
+        return self.node.run(script, stdin)
+
+
+def test_nodes_are_looked_at_together_and_one_that_does_not_answer_is_a_fact(tmp_path: Path) -> None:
+    """With the reason; also where nothing can be rendered."""
+    node = Node(tmp_path, **IN_V1BETA4)
+    config = {"data": {"ClusterConfiguration": yaml.safe_dump(node.cluster)}}
+    shells = {"cp1": Shell(node), "cp2": Shell(None)}
+    handle: Any = SimpleNamespace(shell=shells.__getitem__, kube=SimpleNamespace(find=lambda _: config))
+    seen, silent = look_at_manifests(handle, ["cp1", "cp2"])
+    assert seen == node.seen()
+    assert silent == NodeManifests(node="cp2", problem="no route to host")
+    config.clear()
+    (unknown,) = look_at_manifests(handle, ["cp1"])
+    assert unknown.problem == "kube-system/kubeadm-config has no ClusterConfiguration"
+    assert {one.component for one in unknown.manifests} == set(manifests.COMPONENTS)
 
 
 def looked(kubeadm: str, api_server: str = "") -> bytes:
