@@ -10,9 +10,10 @@
 
 set -eu
 cd "$COPIES" 2> /dev/null || exit 0
+stay=$KEEP
 for kind in $KINDS; do
   # shellcheck disable=SC2012 # by age, and the names are kubeadm's
-  ls -dt "$kind"* 2> /dev/null | tail -n "+$((KEEP + 1))" |
+  ls -dt "$kind"* 2> /dev/null | tail -n "+$((stay + 1))" |
     while IFS= read -r name; do
       rm -rf -- "./$name"
       echo "$name"
