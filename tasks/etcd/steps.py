@@ -17,7 +17,7 @@ from tasks.etcd.observe import found_in, look_at_members, move_leadership_away, 
 from tasks.etcd.policy.maintenance import plan_maintenance, what_forbids_defragmenting, what_forbids_disarming
 from tasks.etcd.policy.quorum import what_ails
 from tasks.nodes.observe import look_at_nodes
-from tasks.nodes.policy.standing import who_is_out
+from tasks.nodes.policy.standing import nodes_that_may_be_away
 from tasks.run.locks import Check
 
 SETTLE = timedelta(seconds=60)
@@ -106,7 +106,7 @@ def _control_plane(handle: Cluster) -> ControlPlaneSeen:
         nodes = [node for node in look_at_nodes(handle.kube) if node.control_plane]
     except RunbookError as error:
         return ControlPlaneSeen(unseen=error.problem)
-    return ControlPlaneSeen(names=tuple(node.name for node in nodes), out=who_is_out(nodes, ours=()))
+    return ControlPlaneSeen(names=tuple(node.name for node in nodes), out=nodes_that_may_be_away(nodes, ours=()))
 
 
 def _back(handle: Cluster, route: RouteChoice, member: Member) -> Callable[[], EtcdFacts]:

@@ -15,7 +15,7 @@ from tasks.node_work.policy.controllers import what_controllers_lack
 from tasks.node_work.policy.health import what_others_lack
 from tasks.node_work.site_gates import what_gates_say
 from tasks.nodes.observe import glance_at_machine, look_at_nodes
-from tasks.nodes.policy.standing import who_is_out
+from tasks.nodes.policy.standing import nodes_that_may_be_away
 
 T = TypeVar("T")
 GATE_LIMIT = timedelta(minutes=3)
@@ -70,7 +70,7 @@ def gate_worker(handle: Cluster, name: str, check: Callable[[], None], *, also: 
 
 def what_forbids(handle: Cluster, name: str, *, allow_downtime: bool) -> tuple[list[str], EtcdFacts]:
     """Everything that speaks against disturbing a control plane node now, and what etcd said."""
-    out = who_is_out([node for node in look_at_nodes(handle.kube) if node.control_plane], ours=(name,))
+    out = nodes_that_may_be_away([node for node in look_at_nodes(handle.kube) if node.control_plane], ours=(name,))
     machines = on_all(
         lambda other: glance_at_machine(handle, other), [one for one in handle.control_planes if one != name]
     )
@@ -88,7 +88,7 @@ def who_is_needed(handle: Cluster, name: str, *, allow_downtime: bool) -> list[s
     others = [one for one in handle.control_planes if one != name]
     if not others:
         return []
-    out = who_is_out([node for node in look_at_nodes(handle.kube) if node.control_plane], ours=(name,))
+    out = nodes_that_may_be_away([node for node in look_at_nodes(handle.kube) if node.control_plane], ours=(name,))
     seen = look_at_controllers(handle.kube, others)
     return what_controllers_lack(seen, others, out=out, allow_downtime=allow_downtime)
 

@@ -10,11 +10,11 @@ from tasks.nodes.models.nodes import KubeNode, NodeFacts
 from tasks.nodes.models.workloads import Workload
 from tasks.nodes.probes import api_facts, node_facts
 
-CALL = timedelta(seconds=90)
+LOOK_LIMIT = timedelta(seconds=90)
 """For all that is asked of a machine at once, its package repository among it."""
 
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
-CONTROLLERS = {"Deployment": "deployments", "StatefulSet": "statefulsets", "DaemonSet": "daemonsets"}
+WORKLOADS = {"Deployment": "deployments", "StatefulSet": "statefulsets", "DaemonSet": "daemonsets"}
 
 
 def look_at_machines(handle: Cluster, target_minor: str = "") -> tuple[NodeFacts, ...]:
@@ -37,7 +37,7 @@ def _ask(handle: Cluster, name: str, script: str) -> NodeFacts:
         connection = handle.node(name)
         connection.connect()
         asked = datetime.now(UTC)
-        output = connection.run(script, timeout=CALL, sudo=True)
+        output = connection.run(script, timeout=LOOK_LIMIT, sudo=True)
     except (NotYet, Refused) as error:
         return NodeFacts(name=name, unreached=str(error))
     return node_facts.parse(name, output.stdout, asked=asked, answered=datetime.now(UTC))
@@ -52,7 +52,7 @@ def look_at_workloads(kube: KubeClient) -> tuple[Workload, ...]:
     """Deployments, StatefulSets and DaemonSets of all namespaces."""
     return tuple(
         api_facts.parse_workload(kind, item)
-        for kind, plural in CONTROLLERS.items()
+        for kind, plural in WORKLOADS.items()
         for item in kube.items(f"/apis/apps/v1/{plural}")
     )
 

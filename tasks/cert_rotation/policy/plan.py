@@ -21,7 +21,7 @@ from tasks.core.models.kubeadm import API_SERVER, ETCD
 from tasks.core.models.plan import Caution, Refusal, Skip, Step, figure, without_figures
 from tasks.core.models.profile import CertificateRules
 from tasks.etcd.policy.quorum import what_ails, what_keeps_it
-from tasks.nodes.policy.standing import who_is_out
+from tasks.nodes.policy.standing import nodes_that_may_be_away
 
 OLDEST_KUBEADM = (1, 31)
 _VERSION = re.compile(r"v?(\d+)\.(\d+)")
@@ -428,7 +428,7 @@ def _of_etcd(scene: RotationScene, disturbed: list[RotationState]) -> Iterator[F
     ill = [one for one in members if what_ails(one) and one.id not in begun]
     for one in ill if disturbed else ():
         yield refused(one.label, what_ails(one), "repair it first: while another one restarts it is needed")
-    out = who_is_out(scene.facts.nodes, ours=())
+    out = nodes_that_may_be_away(scene.facts.nodes, ours=())
     if ill or sum(not one.learner for one in members) == 1:
         return
     for state in disturbed:

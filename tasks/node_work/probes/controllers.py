@@ -7,7 +7,7 @@ from tasks.control_plane.probes.manifests import parse_flags
 from tasks.core.models import outside
 from tasks.core.models.outside import name_of
 from tasks.node_work.models.controllers import COMPONENTS, Instance
-from tasks.nodes.probes.api_facts import what_it_waits_for
+from tasks.nodes.probes.api_facts import reasons_of_waiting
 from tasks.nodes.probes.pods import parse_pod
 
 JSON = Mapping[str, Any]
@@ -30,7 +30,7 @@ def _problem(raw: JSON) -> str:
     pod = outside.PodProgress.read(raw, name_of("pod", raw))
     if pod.metadata.deletion_timestamp:
         return "its pod is being deleted"
-    return "" if parse_pod(raw).ready else f"its pod is not Ready: {what_it_waits_for(pod.status)}"
+    return "" if parse_pod(raw).ready else f"its pod is not Ready: {reasons_of_waiting(pod.status)}"
 
 
 def _lease(component: str, pod: JSON) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from tasks.nodes.models.nodes import KubeNode
 
 
-def who_is_out(nodes: Sequence[KubeNode], ours: Sequence[str]) -> dict[str, str]:
+def nodes_that_may_be_away(nodes: Sequence[KubeNode], ours: Sequence[str]) -> dict[str, str]:
     """Nodes that may be away any moment: not Ready, or cordoned, but not by the run whose nodes are `ours`."""
     found = {}
     for node in nodes:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Self
 
 from tasks.core.errors import Refused
+from tasks.core.models.findings import Problem
 
 
 class KubernetesVersion(NamedTuple):
@@ -67,27 +68,33 @@ KUBELET_BESIDE = {"kube-proxy": Skew(newer=3, older=3), "kubeadm": Skew(newer=3,
 """The same beside the kubelet of the node."""
 
 
-def what_is_skewed(component: str, version: KubernetesVersion, api_servers: Sequence[KubernetesVersion]) -> str:
-    """Why it may not run beside these API servers, with the numbers; empty when it may."""
+def what_is_skewed(
+    component: str, version: KubernetesVersion, api_servers: Sequence[KubernetesVersion]
+) -> Problem | None:
+    """Why it may not run beside these API servers, with the numbers."""
     allowed = SKEW[component]
     oldest, newest = min(api_servers), max(api_servers)
     if (ahead := minors_between(oldest, version)) > allowed.newer:
-        return f"{component} {version} is {count_of(ahead, 'minor')} newer than API server {oldest}, {_at_most(allowed.newer, 'newer')}"
+        return Problem(
+            text=f"{component} {version} is {count_of(ahead, 'minor')} newer than API server {oldest}, "
+            f"{_at_most(allowed.newer, 'newer')}"
+        )
     if (behind := minors_between(version, newest)) > allowed.older:
-        return (
-            f"{component} {version} is {count_of(behind, 'minor')} older than API server {newest}, "
+        return Problem(
+            text=f"{component} {version} is {count_of(behind, 'minor')} older than API server {newest}, "
             f"{_at_most(allowed.older, 'older')}"
         )
-    return ""
+    return None
 
 
-def what_is_skewed_beside(component: str, version: KubernetesVersion, kubelet: KubernetesVersion) -> str:
-    """Why kube-proxy or kubeadm may not run beside this kubelet; empty when it may."""
+def what_is_skewed_beside(component: str, version: KubernetesVersion, kubelet: KubernetesVersion) -> Problem | None:
+    """Why kube-proxy or kubeadm may not run beside this kubelet, with the numbers."""
     allowed, ahead = KUBELET_BESIDE[component], minors_between(kubelet, version)
     if -allowed.older <= ahead <= allowed.newer:
-        return ""
+        return None
     word, limit = ("newer", allowed.newer) if ahead > 0 else ("older", allowed.older)
-    return f"{component} {version} is {count_of(abs(ahead), 'minor')} {word} than kubelet {kubelet}, {_at_most(limit, word)}"
+    away = f"{count_of(abs(ahead), 'minor')} {word} than kubelet {kubelet}"
+    return Problem(text=f"{component} {version} is {away}, {_at_most(limit, word)}")
 
 
 def minors_between(older: KubernetesVersion, newer: KubernetesVersion) -> int:
@@ -107,47 +114,45 @@ def _at_most(minors: int, word: str) -> str:
 # --- from one version to the next
 
 
-class No(NamedTuple):
-    """What forbids something, and the next step."""
-
-    problem: str
-    next_step: str
-
-
 def what_forbids_upgrade(
     oldest: KubernetesVersion,
     newest: KubernetesVersion,
     target: KubernetesVersion,
     *,
     allow_patch_rollback: bool = False,
-) -> No | None:
+) -> Problem | None:
     """Kubeadm's policy: forward, one minor at a time, for a control plane whose parts are `oldest` to `newest`."""
     if target.major != newest.major:
-        return No(f"{target} is another major version than {newest}", "name a version of the same major")
+        return Problem(
+            text=f"{target} is another major version than {newest}", next_step="name a version of the same major"
+        )
     if target < newest:
         return _no_rollback(oldest, newest, target, allowed=allow_patch_rollback)
     if (jump := minors_between(oldest, target)) > 1:
-        return No(
-            f"{oldest} to {target} is {jump} minors, kubeadm goes one at a time",
-            f"say options.chain=true, or upgrade to the newest v{oldest.major}.{oldest.minor + 1} first",
+        return Problem(
+            text=f"{oldest} to {target} is {jump} minors, kubeadm goes one at a time",
+            next_step=f"say options.chain=true, or upgrade to the newest v{oldest.major}.{oldest.minor + 1} first",
         )
     return None
 
 
 def _no_rollback(
     oldest: KubernetesVersion, newest: KubernetesVersion, target: KubernetesVersion, *, allowed: bool
-) -> No | None:
+) -> Problem | None:
     within_minor = target.minor == newest.minor == oldest.minor
     if within_minor and allowed:
         return None
     problem = f"{target} is older than {newest}, which the control plane runs"
     if within_minor:
-        return No(problem, "say options.allow_patch_rollback=true to go back to an older patch of the same minor")
+        return Problem(
+            text=problem,
+            next_step="say options.allow_patch_rollback=true to go back to an older patch of the same minor",
+        )
     if oldest.minor != newest.minor:
-        return No(f"{problem} in part", f"finish that upgrade first: version={newest.bare}")
-    return No(
-        f"{problem}: a downgrade over minors is not supported",
-        "name a newer version; the only way back is etcd_restore_from_s3 and the packages of that version",
+        return Problem(text=f"{problem} in part", next_step=f"finish that upgrade first: version={newest.bare}")
+    return Problem(
+        text=f"{problem}: a downgrade over minors is not supported",
+        next_step="name a newer version; the only way back is etcd_restore_from_s3 and the packages of that version",
     )
 
 
@@ -214,14 +219,20 @@ def minor_of_etcd(version: EtcdVersion | str) -> tuple[int, ...]:
     return tuple(int(part) for part in str(version).split(".")[:2])
 
 
-def what_forbids_etcd(member: EtcdVersion, to_minor: str) -> str:
-    """Why a member of this version may not go to that minor of etcd (`3.7`), with the numbers; empty when it may."""
+def what_forbids_etcd(member: EtcdVersion, to_minor: str) -> Problem | None:
+    """Why a member of this version may not go to that minor of etcd (`3.7`), with the numbers.
+
+    The next step is known here for a jump over minors alone: how to get to the minimum depends on the versions of Kubernetes.
+    """
     here, there = minor_of_etcd(member), minor_of_etcd(to_minor)
     if there <= here:
-        return ""
+        return None
     if there != (here[0], here[1] + 1):
-        return f"etcd {member} to {to_minor} is more than one minor"
+        return Problem(
+            text=f"etcd {member} to {to_minor} is more than one minor",
+            next_step="move etcd minor by minor, with options.etcd_image_tag",
+        )
     minimum = ETCD_SOURCE_MINIMUM.get(to_minor)
     if minimum is None or member >= minimum:
-        return ""
-    return f"etcd {member} must not go to {to_minor}: every member has to run {minimum} or newer before"
+        return None
+    return Problem(text=f"etcd {member} must not go to {to_minor}: every member has to run {minimum} or newer before")

@@ -183,11 +183,11 @@ def not_ready(pods: Iterable[JSON]) -> tuple[str, ...]:
         pod = outside.PodProgress.read(item, name_of("pod", item))
         ready = any(one.type == "Ready" and one.status == "True" for one in pod.status.conditions)
         if pod.status.phase != "Succeeded" and not ready and not pod.metadata.deletion_timestamp:
-            found.append(f"{pod.metadata.namespace}/{pod.metadata.name} ({what_it_waits_for(pod.status)})")
+            found.append(f"{pod.metadata.namespace}/{pod.metadata.name} ({reasons_of_waiting(pod.status)})")
     return tuple(sorted(found))
 
 
-def what_it_waits_for(status: outside.PodStatus) -> str:
+def reasons_of_waiting(status: outside.PodStatus) -> str:
     """The reasons of a pod's containers that do not run, else its phase."""
     states = [one.state.waiting for one in (*status.container_statuses, *status.init_container_statuses)]
     waiting = [one.reason for one in states if one]

@@ -13,7 +13,7 @@ from tasks.node_work.policy.controllers import is_alone, who_does_not_lead, who_
 from tasks.node_work.policy.findings import findings_of_proof
 from tasks.node_work.policy.health import API_READY, KNOWN, READY, noted_unhealthy
 from tasks.nodes.models.nodes import PackageManager
-from tasks.nodes.policy.standing import who_is_out
+from tasks.nodes.policy.standing import nodes_that_may_be_away
 from tasks.os_patch.models import Scope
 from tasks.os_patch.policy.proof import WELL
 from tasks.os_patch.policy.reboots import is_kernel, why_pinned
@@ -183,7 +183,7 @@ def _controllers(scene: PatchScene) -> Iterator[Finding]:
     disturbed = [node.name for node in scene.control_planes if node in scene.pending and node.is_disturbed]
     if len(names) == 1 or not disturbed:
         return
-    out = who_is_out(scene.facts.nodes, ours=[node.name for node in scene.nodes if node.begun])
+    out = nodes_that_may_be_away(scene.facts.nodes, ours=[node.name for node in scene.nodes if node.begun])
     found = [("control plane", said) for said in who_does_not_lead(scene.facts.controllers)]
     for name in disturbed:
         others = [other for other in names if other != name]

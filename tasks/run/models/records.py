@@ -25,7 +25,7 @@ class RecordKind(StrEnum):
 
 
 UPGRADE_JOBS = ("install-kubeadm-", "kubeadm-", "install-kubelet-")
-"""How the names of remote jobs begin that change a node, as `tasks/upgrade/steps.py` names them. Staging changes nothing."""
+"""How the names of remote jobs begin that change a node, as `tasks/upgrade/node.py` names them. Staging changes nothing."""
 
 
 class OpenRecord(Model):

@@ -5,8 +5,8 @@ from itertools import groupby
 
 from tasks.core.models.findings import Finding, cautioned, refused
 from tasks.upgrade.models.manifests import Loss, NodeManifests
-from tasks.upgrade.policy.manifests import what_is_dear, what_would_go
-from tasks.upgrade.policy.scope import NodeState, Situation
+from tasks.upgrade.policy.manifests import flags_not_to_lose, losses_of
+from tasks.upgrade.policy.scope import NodeState, Scene
 
 GIVE_IT = (
     "set it in kubeadm-config: extraArgs, extraVolumes and extraEnvs of ClusterConfiguration "
@@ -16,20 +16,20 @@ AFTERWARDS = f"{GIVE_IT}; what has no place there, write again after the upgrade
 PATCHES = "kubeadm-config does not set it, and this runbook applies no --patches"
 
 
-def rules_of_manifests(situation: Situation) -> Iterator[Finding]:
+def rules_of_manifests(scene: Scene) -> Iterator[Finding]:
     """Of each control plane node whose manifests kubeadm writes; one row for each component."""
     losses: dict[str, dict[str, tuple[Loss, ...]]] = {}
-    for node in situation.due:
+    for node in scene.due:
         if not node.is_control_plane or not node.needs_kubeadm or node.machine.unreached:
             continue
-        seen = next((one for one in situation.facts.manifests if one.node == node.name), None)
+        seen = next((one for one in scene.facts.manifests if one.node == node.name), None)
         if seen is None or not seen.manifests:
             told = seen.problem if seen and seen.problem else "there are none"
             yield refused(node.name, f"its manifests could not be read: {told}", "repair that, then plan again")
             continue
         yield from _not_known(seen)
         for manifest in seen.manifests:
-            gone = what_would_go(manifest, db_bytes=_db_bytes(node))
+            gone = losses_of(manifest, db_bytes=_db_bytes(node))
             yield from _harmful(node, gone)
             losses.setdefault(manifest.component, {})[node.name] = tuple(one for one in gone if not one.harm)
     for component, by_node in losses.items():
@@ -52,7 +52,7 @@ def _not_known(seen: NodeManifests) -> Iterator[Finding]:
             )
     if seen.problem:
         problem = f"kubeadm could not render its manifests: {seen.problem}"
-        dear = [flag for manifest in seen.manifests for flag in what_is_dear(manifest)]
+        dear = [flag for manifest in seen.manifests for flag in flags_not_to_lose(manifest)]
         if dear:
             yield refused(seen.node, f"{problem}; it may take {', '.join(dear)} away", GIVE_IT)
         else:

@@ -9,7 +9,7 @@ from tasks.node_work.policy.health import units_of
 from tasks.nodes.models.nodes import NodeFacts, PackageManager
 from tasks.nodes.policy.versions import KubernetesVersion
 from tasks.upgrade.policy.kubelet_traps import kubelet_traps
-from tasks.upgrade.policy.scope import PARTS, NodeState, Situation, versions_in
+from tasks.upgrade.policy.scope import PARTS, NodeState, Scene, versions_in
 
 GIB = 2**30
 
@@ -30,15 +30,15 @@ PROVEN = {"debian", "ubuntu"}
 PACKAGES = ("kubeadm", "kubelet", "kubectl")
 
 
-def rules_of_machines(situation: Situation) -> Iterator[Finding]:
+def rules_of_machines(scene: Scene) -> Iterator[Finding]:
     """Of every machine that this run upgrades and that could be asked."""
-    for node in situation.due:
+    for node in scene.due:
         if not node.machine.unreached:
             for rule in RULES:
-                yield from rule(situation, node)
+                yield from rule(scene, node)
 
 
-def _access(_: Situation, node: NodeState) -> Iterator[Finding]:
+def _access(_: Scene, node: NodeState) -> Iterator[Finding]:
     machine = node.machine
     if machine.jobs:
         yield cautioned(
@@ -46,7 +46,7 @@ def _access(_: Situation, node: NodeState) -> Iterator[Finding]:
         )
 
 
-def _system(_: Situation, node: NodeState) -> Iterator[Finding]:
+def _system(_: Scene, node: NodeState) -> Iterator[Finding]:
     machine = node.machine
     family = {machine.os, *machine.os_like}
     called = f"{machine.os or 'an unknown system'} {machine.os_version}".strip()
@@ -67,7 +67,7 @@ def _system(_: Situation, node: NodeState) -> Iterator[Finding]:
             )
 
 
-def _packages(situation: Situation, node: NodeState) -> Iterator[Finding]:
+def _packages(scene: Scene, node: NodeState) -> Iterator[Finding]:
     packages = node.machine.packages
     if packages.broken:
         yield refused(
@@ -76,13 +76,13 @@ def _packages(situation: Situation, node: NodeState) -> Iterator[Finding]:
             "run `dpkg --configure -a` and `apt-get -f install` there",
         )
     if packages.manager:
-        yield from _installable(situation, node.machine)
+        yield from _installable(scene, node.machine)
 
 
-def _installable(situation: Situation, machine: NodeFacts) -> Iterator[Finding]:
-    target, packages = situation.target, machine.packages
+def _installable(scene: Scene, machine: NodeFacts) -> Iterator[Finding]:
+    target, packages = scene.target, machine.packages
     missing = [name for name in PACKAGES if not _has(machine, name, target)]
-    asked = KubernetesVersion.observed(situation.facts.target)
+    asked = KubernetesVersion.observed(scene.facts.target)
     if asked is None or asked.minor_name != target.minor_name:
         yield cautioned(
             machine.name,
@@ -124,7 +124,7 @@ def _not_installable(machine: NodeFacts, name: str, target: KubernetesVersion) -
     )
 
 
-def _space(_: Situation, node: NodeState) -> Iterator[Finding]:
+def _space(_: Scene, node: NodeState) -> Iterator[Finding]:
     wanted = [("/var/lib", VAR_LIB_FLOOR, "packages and images need")]
     if node.needs_kubeadm and node.machine.etcd_bytes:
         copy = node.machine.etcd_bytes * ETCD_COPY_PERCENT // 100
@@ -148,7 +148,7 @@ def _rounded(size: int, *, up: bool) -> str:
     return f"{tenths / 10:.1f} {name}"
 
 
-def _units(_: Situation, node: NodeState) -> Iterator[Finding]:
+def _units(_: Scene, node: NodeState) -> Iterator[Finding]:
     machine = node.machine
     if machine.swap and machine.fail_swap_on is not False:
         yield refused(
@@ -161,15 +161,15 @@ def _units(_: Situation, node: NodeState) -> Iterator[Finding]:
             yield refused(node.name, f"{unit} does not run", f"look at `journalctl -u {unit}`, and start it")
 
 
-def _traps(situation: Situation, node: NodeState) -> Iterator[Finding]:
+def _traps(scene: Scene, node: NodeState) -> Iterator[Finding]:
     """For the last version of a chain: it is approved as a whole."""
-    yield from kubelet_traps(node.machine, situation.facts.api, situation.last)
+    yield from kubelet_traps(node.machine, scene.facts.api, scene.last)
 
 
-def _manifests(situation: Situation, node: NodeState) -> Iterator[Finding]:
+def _manifests(scene: Scene, node: NodeState) -> Iterator[Finding]:
     if not node.is_control_plane or not node.needs_kubeadm:
         return
-    wanted = (*PARTS, "etcd") if situation.is_stacked else PARTS
+    wanted = (*PARTS, "etcd") if scene.is_stacked else PARTS
     if missing := [name for name in wanted if not node.machine.static_pod(name)]:
         yield refused(
             node.name,
@@ -178,7 +178,7 @@ def _manifests(situation: Situation, node: NodeState) -> Iterator[Finding]:
         )
 
 
-def _authorities(_: Situation, node: NodeState) -> Iterator[Finding]:
+def _authorities(_: Scene, node: NodeState) -> Iterator[Finding]:
     """kubeadm would write the manifest of the controller manager anew, which then does not start with two certificates in ca.crt."""
     for name in node.machine.ca_rotations if node.needs_kubeadm else ():
         yield refused(
@@ -188,8 +188,8 @@ def _authorities(_: Situation, node: NodeState) -> Iterator[Finding]:
         )
 
 
-def _certificates(situation: Situation, node: NodeState) -> Iterator[Finding]:
-    now, found = situation.now, node.machine.certificates
+def _certificates(scene: Scene, node: NodeState) -> Iterator[Finding]:
+    now, found = scene.now, node.machine.certificates
     expired = {path: expires for path, expires in found.items() if expires <= now}
     soon = {path: expires for path, expires in found.items() if now < expires <= now + CERTIFICATE_CAUTION}
     if expired:
@@ -206,7 +206,7 @@ def _certificates(situation: Situation, node: NodeState) -> Iterator[Finding]:
         )
 
 
-def _clock(_: Situation, node: NodeState) -> Iterator[Finding]:
+def _clock(_: Scene, node: NodeState) -> Iterator[Finding]:
     offset = node.machine.clock_offset
     if (away := abs(offset)) <= CLOCK_CAUTION:
         return
@@ -218,7 +218,7 @@ def _clock(_: Situation, node: NodeState) -> Iterator[Finding]:
         yield cautioned(node.name, problem, "look at its time service (`timedatectl`)")
 
 
-RULES: tuple[Callable[[Situation, NodeState], Iterator[Finding]], ...] = (
+RULES: tuple[Callable[[Scene, NodeState], Iterator[Finding]], ...] = (
     _access,
     _system,
     _packages,

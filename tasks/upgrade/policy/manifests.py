@@ -22,7 +22,7 @@ ETCD_QUOTA = 2 * 2**30
 """Of etcd without the flag."""
 
 
-def what_would_go(manifest: StaticManifest, *, db_bytes: int = 0) -> tuple[Loss, ...]:
+def losses_of(manifest: StaticManifest, *, db_bytes: int = 0) -> tuple[Loss, ...]:
     """All that is found and not rendered, in the order of its names; nothing where one of the two is not known.
 
     `db_bytes` is the size of the member's database, which has to stay below its quota.
@@ -38,7 +38,7 @@ def what_would_go(manifest: StaticManifest, *, db_bytes: int = 0) -> tuple[Loss,
     return tuple(Loss(component=component, words=words, harm=harm) for words, harm in losses)
 
 
-def what_is_dear(manifest: StaticManifest) -> tuple[str, ...]:
+def flags_not_to_lose(manifest: StaticManifest) -> tuple[str, ...]:
     """Flags of it that must not be lost and that kubeadm gives only if it is told to: for when it is not known what it writes."""
     flags = manifest.found.flags if manifest.found else {}
     own = {"data-dir"}

@@ -16,7 +16,7 @@ from tasks.upgrade.models.upgrade import ClusterFacts, NodeUpgrade, UpgradeOptio
 from tasks.upgrade.policy.health import rules_of_health
 from tasks.upgrade.policy.losses import rules_of_manifests
 from tasks.upgrade.policy.machines import rules_of_machines
-from tasks.upgrade.policy.scope import NodeState, Situation, newest_installable, version_before
+from tasks.upgrade.policy.scope import NodeState, Scene, newest_installable, version_before
 from tasks.upgrade.policy.versions import rules_of_input, rules_of_versions
 
 ACT_UNCORDON = "prove that it is well, uncordon"
@@ -40,9 +40,9 @@ def plan_upgrade(
         hops = hops_of(facts, target, chain=options.chain)
     except Refused as error:
         return UpgradePlan(version=version, refusals=(refused("version", error.problem, error.hint),))
-    situation = Situation(facts, hops[0], hops[-1], options, rules, now)
-    findings = _findings(situation)
-    plan = _plan(situation, hops)
+    scene = Scene(facts, hops[0], hops[-1], options, rules, now)
+    findings = _findings(scene)
+    plan = _plan(scene, hops)
     return plan.model_copy(
         update={
             "refusals": tuple(one for one in findings if isinstance(one, Refusal)),
@@ -67,36 +67,36 @@ def next_minor(before: str, target: str, *, chain: bool) -> str:
     return last.minor_name
 
 
-def _findings(situation: Situation) -> list[Finding]:
+def _findings(scene: Scene) -> list[Finding]:
     """Each once. Where nothing is to be done, only what was asked for can be refused."""
-    findings = [*rules_of_input(situation), *_cautions_of_rules(situation)]
+    findings = [*rules_of_input(scene), *_cautions_of_rules(scene)]
     others = [
-        *rules_of_versions(situation),
-        *rules_of_machines(situation),
-        *rules_of_manifests(situation),
-        *rules_of_health(situation),
+        *rules_of_versions(scene),
+        *rules_of_machines(scene),
+        *rules_of_manifests(scene),
+        *rules_of_health(scene),
     ]
-    findings += others if situation.due else [softened(one) for one in others]
+    findings += others if scene.due else [softened(one) for one in others]
     return list(dict.fromkeys(findings))
 
 
-def _cautions_of_rules(situation: Situation) -> Iterable[Finding]:
-    if not situation.due:
+def _cautions_of_rules(scene: Scene) -> Iterable[Finding]:
+    if not scene.due:
         return
-    if ignored := situation.rules.ignore_preflight_errors:
+    if ignored := scene.rules.ignore_preflight_errors:
         yield cautioned(
             "kubeadm",
             f"its preflight errors {', '.join(ignored)} are ignored",
             "upgrade.ignore_preflight_errors of the profile",
         )
-    if older := ", ".join(node.name for node in situation.left_behind):
+    if older := ", ".join(node.name for node in scene.left_behind):
         yield cautioned(
             "options.nodes",
             f"{older} would stay older: CoreDNS and kube-proxy are moved with the last control plane node",
             f"run it again for {older} soon",
         )
-    workers = [node for node in situation.workers if node.is_due]
-    limit = limit_of(situation.options.waves.max_unavailable, len(situation.workers))
+    workers = [node for node in scene.workers if node.is_due]
+    limit = limit_of(scene.options.waves.max_unavailable, len(scene.workers))
     if workers and limit.caution:
         yield cautioned("options.waves", limit.caution, "say a number, or a higher percentage")
 
@@ -104,101 +104,101 @@ def _cautions_of_rules(situation: Situation) -> Iterable[Finding]:
 # --- order
 
 
-def _plan(situation: Situation, hops: Sequence[KubernetesVersion]) -> UpgradePlan:
-    before = version_before(situation.facts)
-    control_planes = [node for node in situation.control_planes if node.is_due]
-    by_name = {node.name: node for node in situation.workers if node.is_due}
-    applies = _first_applies(situation)
-    waves = _waves(situation, by_name)
+def _plan(scene: Scene, hops: Sequence[KubernetesVersion]) -> UpgradePlan:
+    before = version_before(scene.facts)
+    control_planes = [node for node in scene.control_planes if node.is_due]
+    by_name = {node.name: node for node in scene.workers if node.is_due}
+    applies = _first_applies(scene)
+    waves = _waves(scene, by_name)
     return UpgradePlan(
-        version=situation.target.bare,
+        version=scene.target.bare,
         before=before.bare if before else "",
         hops=tuple(hop.bare for hop in hops) if len(hops) > 1 else (),
         control_plane=tuple(
-            _upgrade(situation, node, applies=applies and not number) for number, node in enumerate(control_planes)
+            _upgrade(scene, node, applies=applies and not number) for number, node in enumerate(control_planes)
         ),
-        waves=tuple(tuple(_upgrade(situation, by_name[name]) for name in wave) for wave in waves),
-        left_behind=tuple(node.name for node in situation.left_behind),
-        etcd_before=_etcd_versions(situation.facts.etcd),
-        services_before=_services_before(situation),
-        ignored=situation.rules.ignore_preflight_errors,
-        evicts=evicted_by(_forecast(situation, node) for node in situation.drained),
+        waves=tuple(tuple(_upgrade(scene, by_name[name]) for name in wave) for wave in waves),
+        left_behind=tuple(node.name for node in scene.left_behind),
+        etcd_before=_etcd_versions(scene.facts.etcd),
+        services_before=_services_before(scene),
+        ignored=scene.rules.ignore_preflight_errors,
+        evicts=evicted_by(_forecast(scene, node) for node in scene.drained),
         steps=(
-            *_steps_of_pin(situation),
+            *_steps_of_pin(scene),
             *(
                 Step(
                     subject=node.name,
-                    act=_act(situation, node, applies=applies and not number),
-                    reason=_reason(situation, node),
+                    act=_act(scene, node, applies=applies and not number),
+                    reason=_reason(scene, node),
                 )
                 for number, node in enumerate(control_planes)
             ),
-            *_steps_of_workers(situation, waves, by_name),
-            *_steps_of_hops(situation, hops[1:]),
+            *_steps_of_workers(scene, waves, by_name),
+            *_steps_of_hops(scene, hops[1:]),
         ),
-        skips=tuple(_skip(situation, node) for node in situation.nodes if not node.is_due),
+        skips=tuple(_skip(scene, node) for node in scene.nodes if not node.is_due),
     )
 
 
-def _services_before(situation: Situation) -> dict[str, tuple[str, ...]]:
+def _services_before(scene: Scene) -> dict[str, tuple[str, ...]]:
     """What is under way may have broken them itself: then nothing is forgiven afterwards."""
-    if situation.is_under_way or not all(node.needs_kubeadm for node in situation.control_planes):
+    if scene.is_under_way or not all(node.needs_kubeadm for node in scene.control_planes):
         return {}
     found = {
-        node.name: tuple(one.of for one in situation.symptoms_of(node) if one.of.startswith("Service "))
-        for node in situation.nodes
+        node.name: tuple(one.of for one in scene.symptoms_of(node) if one.of.startswith("Service "))
+        for node in scene.nodes
     }
     return {name: services for name, services in found.items() if services}
 
 
-def _steps_of_pin(situation: Situation) -> Iterable[Step]:
-    asked, before = situation.options.etcd_image_tag, situation.facts.api.etcd_image_tag
-    if asked and situation.due and situation.etcd_tag != before:
-        act = f"pin etcd.local.imageTag to {asked}" if situation.etcd_tag else "take etcd.local.imageTag out"
+def _steps_of_pin(scene: Scene) -> Iterable[Step]:
+    asked, before = scene.options.etcd_image_tag, scene.facts.api.etcd_image_tag
+    if asked and scene.due and scene.etcd_tag != before:
+        act = f"pin etcd.local.imageTag to {asked}" if scene.etcd_tag else "take etcd.local.imageTag out"
         reason = f"options.etcd_image_tag; it was {before or 'not pinned'}"
         yield Step(subject="kubeadm-config", act=act, reason=reason)
 
 
-def _first_applies(situation: Situation) -> bool:
+def _first_applies(scene: Scene) -> bool:
     """The first control plane node moves kubeadm-config, and does so again when no node got through that yet."""
-    moved = KubernetesVersion.observed(situation.facts.api.kubeadm_version) == situation.target
-    return not moved or all(node.needs_kubeadm and not node.unfinished for node in situation.control_planes)
+    moved = KubernetesVersion.observed(scene.facts.api.kubeadm_version) == scene.target
+    return not moved or all(node.needs_kubeadm and not node.unfinished for node in scene.control_planes)
 
 
-def _waves(situation: Situation, due: Mapping[str, NodeState]) -> tuple[tuple[str, ...], ...]:
+def _waves(scene: Scene, due: Mapping[str, NodeState]) -> tuple[tuple[str, ...], ...]:
     """Those that are under way first: they are out of service already."""
-    options, workers = situation.options.waves, len(situation.workers)
+    options, workers = scene.options.waves, len(scene.workers)
     begun = [name for name, node in due.items() if node.begun]
     others = [name for name in due if name not in begun]
     steady = options.model_copy(update={"canary": False})
     return (*plan_waves(begun, steady, workers=workers), *plan_waves(others, options, workers=workers))
 
 
-def _upgrade(situation: Situation, node: NodeState, *, applies: bool = False) -> NodeUpgrade:
+def _upgrade(scene: Scene, node: NodeState, *, applies: bool = False) -> NodeUpgrade:
     return NodeUpgrade(
         name=node.name,
         control_plane=node.is_control_plane,
         kubelet=node.kube.kubelet if node.kube else node.machine.kubelet,
-        target=situation.target.bare,
+        target=scene.target.bare,
         needs_kubeadm=node.needs_kubeadm,
         needs_kubelet=node.needs_kubelet,
         applies=applies and node.needs_kubeadm,
         begun=node.begun,
         unfinished=node.unfinished,
-        evicted=_evicted(situation, node),
-        expected=situation.facts.history.get(node.name),
+        evicted=_evicted(scene, node),
+        expected=scene.facts.history.get(node.name),
     )
 
 
-def _evicted(situation: Situation, node: NodeState) -> tuple[str, ...]:
+def _evicted(scene: Scene, node: NodeState) -> tuple[str, ...]:
     if not node.needs_kubelet:
         return ()
-    forecast = _forecast(situation, node)
+    forecast = _forecast(scene, node)
     return forecast.evicted if forecast else ()
 
 
-def _forecast(situation: Situation, node: NodeState) -> DrainForecast | None:
-    return next((one for one in situation.facts.api.forecasts if one.node == node.name), None)
+def _forecast(scene: Scene, node: NodeState) -> DrainForecast | None:
+    return next((one for one in scene.facts.api.forecasts if one.node == node.name), None)
 
 
 def _etcd_versions(etcd: EtcdFacts) -> str:
@@ -208,27 +208,25 @@ def _etcd_versions(etcd: EtcdFacts) -> str:
 # --- steps: what changes by the minute is a `figure`, all else is in the plan's digest
 
 
-def _act(situation: Situation, node: NodeState, *, applies: bool = False) -> str:
+def _act(scene: Scene, node: NodeState, *, applies: bool = False) -> str:
     acts = []
-    if node.leads and node.needs_kubeadm and situation.is_stacked and len(situation.facts.etcd.members) > 1:
+    if node.leads and node.needs_kubeadm and scene.is_stacked and len(scene.facts.etcd.members) > 1:
         acts.append("move etcd's leadership away")
     if node.needs_kubeadm:
-        acts.append(
-            f"kubeadm upgrade apply {situation.target}" if applies else f"kubeadm upgrade node to {situation.target}"
-        )
+        acts.append(f"kubeadm upgrade apply {scene.target}" if applies else f"kubeadm upgrade node to {scene.target}")
     if node.needs_kubelet:
-        is_there = node.is_replaced and KubernetesVersion.observed(node.machine.kubelet) == situation.target
+        is_there = node.is_replaced and KubernetesVersion.observed(node.machine.kubelet) == scene.target
         acts += [
             "drain",
-            f"restart kubelet ({situation.target} is installed)" if is_there else f"kubelet {situation.target}",
+            f"restart kubelet ({scene.target} is installed)" if is_there else f"kubelet {scene.target}",
         ]
     return ", ".join(acts) or ACT_UNCORDON
 
 
-def _reason(situation: Situation, node: NodeState, place: str = "") -> str:
+def _reason(scene: Scene, node: NodeState, place: str = "") -> str:
     before = node.api_server if node.is_control_plane else node.kubelet
     held = node.machine.packages.held
-    expected = situation.facts.history.get(node.name)
+    expected = scene.facts.history.get(node.name)
     told = (
         f"{'control plane' if node.is_control_plane else 'kubelet'} {before or 'of an unknown version'}",
         figure(place),
@@ -236,37 +234,35 @@ def _reason(situation: Situation, node: NodeState, place: str = "") -> str:
         node.unfinished,
         f"kubelet v{node.machine.kubelet} is installed, v{node.kubelet_in_use} still runs" if node.is_replaced else "",
         node.etcd_step,
-        figure("the last: it leads etcd" if node.leads and not node.begun and _has_company(situation) else ""),
-        f"evicts {figure(count_of(len(_evicted(situation, node)), 'pod'))}" if node.needs_kubelet else "",
+        figure("the last: it leads etcd" if node.leads and not node.begun and _has_company(scene) else ""),
+        f"evicts {figure(count_of(len(_evicted(scene, node)), 'pod'))}" if node.needs_kubelet else "",
         f"{', '.join(held)} held back: put back as found" if held else "",
         figure(f"about {_in_words(expected)} by earlier reports" if expected else ""),
     )
     return joined(*told)
 
 
-def _has_company(situation: Situation) -> bool:
-    return sum(node.is_due for node in situation.control_planes) > 1
+def _has_company(scene: Scene) -> bool:
+    return sum(node.is_due for node in scene.control_planes) > 1
 
 
-def _steps_of_workers(
-    situation: Situation, waves: Sequence[Sequence[str]], due: Mapping[str, NodeState]
-) -> Iterable[Step]:
-    canary = _canary(situation, waves, due)
+def _steps_of_workers(scene: Scene, waves: Sequence[Sequence[str]], due: Mapping[str, NodeState]) -> Iterable[Step]:
+    canary = _canary(scene, waves, due)
     for number, wave in enumerate(waves, 1):
         for name in wave:
             place = "the canary: the others wait for it" if name == canary else ""
-            act = f"wave {number}: {_act(situation, due[name])}"
-            yield Step(subject=name, act=act, reason=_reason(situation, due[name], place))
+            act = f"wave {number}: {_act(scene, due[name])}"
+            yield Step(subject=name, act=act, reason=_reason(scene, due[name], place))
 
 
-def _canary(situation: Situation, waves: Sequence[Sequence[str]], due: Mapping[str, NodeState]) -> str:
+def _canary(scene: Scene, waves: Sequence[Sequence[str]], due: Mapping[str, NodeState]) -> str:
     fresh = [wave for wave in waves if not due[wave[0]].begun]
-    return fresh[0][0] if situation.options.waves.canary and len(fresh) > 1 else ""
+    return fresh[0][0] if scene.options.waves.canary and len(fresh) > 1 else ""
 
 
-def _steps_of_hops(situation: Situation, hops: Sequence[KubernetesVersion]) -> Iterable[Step]:
+def _steps_of_hops(scene: Scene, hops: Sequence[KubernetesVersion]) -> Iterable[Step]:
     """A chain is approved as a whole, so it is in the digest."""
-    for before, hop in zip((situation.target, *hops), hops, strict=False):
+    for before, hop in zip((scene.target, *hops), hops, strict=False):
         yield Step(
             subject="all nodes",
             act=f"then {before} to {hop} in the same way",
@@ -274,11 +270,11 @@ def _steps_of_hops(situation: Situation, hops: Sequence[KubernetesVersion]) -> I
         )
 
 
-def _skip(situation: Situation, node: NodeState) -> Skip:
+def _skip(scene: Scene, node: NodeState) -> Skip:
     if not node.selected:
         return Skip(subject=node.name, reason="it is not one of options.nodes")
     parts = "control plane and kubelet are" if node.is_control_plane else "kubelet is"
-    return Skip(subject=node.name, reason=f"its {parts} at {situation.target}")
+    return Skip(subject=node.name, reason=f"its {parts} at {scene.target}")
 
 
 def _in_words(length: timedelta) -> str:

@@ -70,7 +70,7 @@ class NodeState(ProfileNode):
 
 
 @dataclass(frozen=True)
-class Situation:
+class Scene:
     """All that the rules of an upgrade look at."""
 
     facts: ClusterFacts

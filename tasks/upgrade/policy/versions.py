@@ -17,7 +17,7 @@ from tasks.nodes.policy.versions import (
 )
 from tasks.upgrade.policy.scope import (
     NodeState,
-    Situation,
+    Scene,
     kube_proxy_images,
     version_before,
     version_of_image,
@@ -31,27 +31,27 @@ ETCD_FIRST = (
 """The next step where members are older than an upgrade of etcd needs."""
 
 
-def rules_of_input(situation: Situation) -> Iterator[Finding]:
+def rules_of_input(scene: Scene) -> Iterator[Finding]:
     """What was asked for makes no sense for this cluster: said also when nothing is to be done."""
-    yield from _policy(situation)
-    yield from _nodes_option(situation)
-    yield from _who_is_there(situation)
+    yield from _policy(scene)
+    yield from _nodes_option(scene)
+    yield from _who_is_there(scene)
 
 
-def rules_of_versions(situation: Situation) -> Iterator[Finding]:
+def rules_of_versions(scene: Scene) -> Iterator[Finding]:
     """Skew, etcd, and APIs that go away."""
-    yield from _api_servers(situation)
-    for node in situation.nodes:
-        yield from _kubelet(situation, node)
-        yield from _kubeadm(situation, node)
-    yield from _kube_proxy(situation)
-    yield from _etcd(situation)
-    yield from _removed_apis(situation)
+    yield from _api_servers(scene)
+    for node in scene.nodes:
+        yield from _kubelet(scene, node)
+        yield from _kubeadm(scene, node)
+    yield from _kube_proxy(scene)
+    yield from _etcd(scene)
+    yield from _removed_apis(scene)
 
 
-def _policy(situation: Situation) -> Iterator[Finding]:
-    known = versions_of_control_plane(situation.facts)
-    if not KubernetesVersion.observed(situation.facts.api.kubeadm_version):
+def _policy(scene: Scene) -> Iterator[Finding]:
+    known = versions_of_control_plane(scene.facts)
+    if not KubernetesVersion.observed(scene.facts.api.kubeadm_version):
         yield refused(
             "kubeadm-config",
             "kube-system/kubeadm-config does not say a version of Kubernetes",
@@ -59,20 +59,20 @@ def _policy(situation: Situation) -> Iterator[Finding]:
         )
     if known and (
         no := what_forbids_upgrade(
-            known[0], known[-1], situation.target, allow_patch_rollback=situation.options.allow_patch_rollback
+            known[0], known[-1], scene.target, allow_patch_rollback=scene.options.allow_patch_rollback
         )
     ):
-        yield refused("version", no.problem, no.next_step)
+        yield refused("version", no.text, no.next_step)
 
 
-def _nodes_option(situation: Situation) -> Iterator[Finding]:
-    known = {node.name for node in situation.nodes} | {node.name for node in situation.facts.api.nodes}
-    for name in situation.options.nodes:
+def _nodes_option(scene: Scene) -> Iterator[Finding]:
+    known = {node.name for node in scene.nodes} | {node.name for node in scene.facts.api.nodes}
+    for name in scene.options.nodes:
         if name not in known:
             problem = f"{name} is no node of this cluster"
             yield refused("options.nodes", problem, f"use some of {', '.join(sorted(known))}")
-    behind = [node.name for node in situation.left_behind]
-    workers = [node.name for node in situation.workers if node.is_due]
+    behind = [node.name for node in scene.left_behind]
+    workers = [node.name for node in scene.workers if node.is_due]
     if behind and workers:
         yield refused(
             "options.nodes",
@@ -81,8 +81,8 @@ def _nodes_option(situation: Situation) -> Iterator[Finding]:
         )
 
 
-def _who_is_there(situation: Situation) -> Iterator[Finding]:
-    for node in situation.nodes:
+def _who_is_there(scene: Scene) -> Iterator[Finding]:
+    for node in scene.nodes:
         if node.machine.unreached and (node.selected or node.is_control_plane):
             yield refused(
                 node.name,
@@ -97,8 +97,8 @@ def _who_is_there(situation: Situation) -> Iterator[Finding]:
                 "the profile has this node and the API has not",
                 "join it to the cluster, or take it out of nodes:",
             )
-    ours = {node.name for node in situation.nodes}
-    for one in situation.facts.api.nodes:
+    ours = {node.name for node in scene.nodes}
+    for one in scene.facts.api.nodes:
         if one.name not in ours:
             yield refused(
                 one.name,
@@ -107,8 +107,8 @@ def _who_is_there(situation: Situation) -> Iterator[Finding]:
             )
 
 
-def _api_servers(situation: Situation) -> Iterator[Finding]:
-    told = {node.name: version for node in situation.control_planes if (version := node.api_server)}
+def _api_servers(scene: Scene) -> Iterator[Finding]:
+    told = {node.name: version for node in scene.control_planes if (version := node.api_server)}
     oldest, newest = min(told.values(), default=None), max(told.values(), default=None)
     if oldest and newest and (problem := what_is_skewed("kube-apiserver", oldest, [newest])):
         all_of_them = ", ".join(f"{name} {version}" for name, version in sorted(told.items()))
@@ -119,68 +119,67 @@ def _api_servers(situation: Situation) -> Iterator[Finding]:
         )
 
 
-def _kubelet(situation: Situation, node: NodeState) -> Iterator[Finding]:
+def _kubelet(scene: Scene, node: NodeState) -> Iterator[Finding]:
     """A control plane node's kubelet talks to its own API server, a worker's to any."""
-    kubelet, oldest = node.kubelet, situation.oldest_api_server
+    kubelet, oldest = node.kubelet, scene.oldest_api_server
     reference = (node.api_server if node.is_control_plane else None) or oldest
     if kubelet is None or reference is None:
         return
-    if minors_between(reference, kubelet) > 0:
-        problem = what_is_skewed("kubelet", kubelet, [reference])
-        yield refused(node.name, problem, f"put its kubelet back to {reference} first")
-    elif problem := what_is_skewed("kubelet", kubelet, [situation.target]):
+    if minors_between(reference, kubelet) > 0 and (newer := what_is_skewed("kubelet", kubelet, [reference])):
+        yield refused(node.name, newer.text, f"put its kubelet back to {reference} first")
+    elif problem := what_is_skewed("kubelet", kubelet, [scene.target]):
         yield refused(
             node.name,
-            f"once the control plane is at {situation.target}, {problem}",
-            f"upgrade its kubelet to v{situation.target.major}.{situation.target.minor - SKEW['kubelet'].older} or newer first",
+            f"once the control plane is at {scene.target}, {problem}",
+            f"upgrade its kubelet to v{scene.target.major}.{scene.target.minor - SKEW['kubelet'].older} or newer first",
         )
-    elif node.is_due and (jump := minors_between(kubelet, situation.target)) > 1:
+    elif node.is_due and (jump := minors_between(kubelet, scene.target)) > 1:
         yield cautioned(
             node.name, f"its kubelet goes over {jump} minors at once, from {kubelet}", "it is drained for that"
         )
 
 
-def _kubeadm(situation: Situation, node: NodeState) -> Iterator[Finding]:
+def _kubeadm(scene: Scene, node: NodeState) -> Iterator[Finding]:
     kubeadm = KubernetesVersion.observed(node.machine.kubeadm)
-    if node.is_due and kubeadm and kubeadm > situation.target:
-        yield cautioned(
-            node.name, f"kubeadm {kubeadm} is newer than the target", f"it is put back to {situation.target}"
-        )
+    if node.is_due and kubeadm and kubeadm > scene.target:
+        yield cautioned(node.name, f"kubeadm {kubeadm} is newer than the target", f"it is put back to {scene.target}")
     elif (
         kubeadm and node.kubelet and not node.is_due and (no := what_is_skewed_beside("kubeadm", kubeadm, node.kubelet))
     ):
-        yield cautioned(node.name, no, "install the kubeadm of its kubelet there: nothing else of it is to be done")
+        yield cautioned(
+            node.name, no.text, "install the kubeadm of its kubelet there: nothing else of it is to be done"
+        )
 
 
-def _kube_proxy(situation: Situation) -> Iterator[Finding]:
-    for image in kube_proxy_images(situation.facts):
+def _kube_proxy(scene: Scene) -> Iterator[Finding]:
+    for image in kube_proxy_images(scene.facts):
         version = KubernetesVersion.observed(version_of_image(image))
-        if version and (problem := what_is_skewed("kube-proxy", version, [situation.target])):
-            yield refused("kube-proxy", problem, "upgrade kube-proxy to the version of the control plane first")
+        if version and (problem := what_is_skewed("kube-proxy", version, [scene.target])):
+            yield refused("kube-proxy", problem.text, "upgrade kube-proxy to the version of the control plane first")
 
 
-def _etcd(situation: Situation) -> Iterator[Finding]:
+def _etcd(scene: Scene) -> Iterator[Finding]:
     """Only where kubeadm upgrades it, and only when it does so now."""
-    if not situation.is_stacked or not any(node.is_due and node.needs_kubeadm for node in situation.control_planes):
+    if not scene.is_stacked or not any(node.is_due and node.needs_kubeadm for node in scene.control_planes):
         return
-    own, tag, pinned = etcd_minor_of(situation.target), situation.etcd_tag, situation.pinned_etcd
+    own, tag, pinned = etcd_minor_of(scene.target), scene.etcd_tag, scene.pinned_etcd
     if tag:
-        yield from _pin(situation, own, tag, pinned)
+        yield from _pin(scene, own, tag, pinned)
     elif not own:
         yield cautioned(
             "etcd",
-            f"which etcd kubeadm {situation.target} brings is not known here",
+            f"which etcd kubeadm {scene.target} brings is not known here",
             "it is looked at again when the packages are staged, before anything stops",
         )
     if to := pinned.minor_name if pinned else own:
-        yield from _etcd_members(situation, to)
+        yield from _etcd_members(scene, to)
 
 
-def _pin(situation: Situation, own: str, tag: str, pinned: EtcdVersion | None) -> Iterator[Finding]:
+def _pin(scene: Scene, own: str, tag: str, pinned: EtcdVersion | None) -> Iterator[Finding]:
     if pinned is None:
         yield cautioned("etcd", f"kubeadm-config pins etcd {tag}, which is no version", "look at that image yourself")
     elif pinned.minor_name != own:
-        its_own = f"its own for {situation.target} is {own}" if own else "its own is not known here"
+        its_own = f"its own for {scene.target} is {own}" if own else "its own is not known here"
         yield cautioned(
             "etcd",
             f"kubeadm-config pins etcd {tag}: kubeadm keeps it, {its_own}",
@@ -188,35 +187,33 @@ def _pin(situation: Situation, own: str, tag: str, pinned: EtcdVersion | None) -
         )
 
 
-def _etcd_members(situation: Situation, to_minor: str) -> Iterator[Finding]:
-    current = version_before(situation.facts)
-    for member in situation.facts.etcd.members:
+def _etcd_members(scene: Scene, to_minor: str) -> Iterator[Finding]:
+    current = version_before(scene.facts)
+    for member in scene.facts.etcd.members:
         version = EtcdVersion.observed(member.status.version) if member.status else None
         if version and (problem := what_forbids_etcd(version, to_minor)):
             minimum = ETCD_SOURCE_MINIMUM.get(to_minor)
             yield refused(
                 member.label,
-                problem,
-                ETCD_FIRST.format(minimum=minimum, current=current.bare if current else "")
-                if "more than one minor" not in problem
-                else "move etcd minor by minor, with options.etcd_image_tag",
+                problem.text,
+                problem.next_step or ETCD_FIRST.format(minimum=minimum, current=current.bare if current else ""),
             )
 
 
-def _removed_apis(situation: Situation) -> Iterator[Finding]:
-    for name, release in sorted(situation.facts.api.deprecated.items()):
+def _removed_apis(scene: Scene) -> Iterator[Finding]:
+    for name, release in sorted(scene.facts.api.deprecated.items()):
         gone = KubernetesVersion.observed(f"{release}.0")
-        if gone is None or minors_between(gone, situation.last) < 0:
+        if gone is None or minors_between(gone, scene.last) < 0:
             yield cautioned(
                 name, f"somebody asks for it; v{release} does not have it any more", "find who, and move them"
             )
-        elif situation.options.allow_removed_apis:
+        elif scene.options.allow_removed_apis:
             yield cautioned(
-                name, f"somebody asks for it, and {situation.last} does not have it", "options.allow_removed_apis"
+                name, f"somebody asks for it, and {scene.last} does not have it", "options.allow_removed_apis"
             )
         else:
             yield refused(
                 name,
-                f"somebody asks for it, and it is gone in v{release}: {situation.last} does not have it",
+                f"somebody asks for it, and it is gone in v{release}: {scene.last} does not have it",
                 "find who asks (audit log, user agents) and move them, or say options.allow_removed_apis=true",
             )

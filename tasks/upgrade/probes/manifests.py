@@ -15,6 +15,7 @@ from tasks.control_plane.probes.manifests import MANIFESTS
 from tasks.core.errors import NotYet
 from tasks.core.models import outside
 from tasks.core.probes.printed import Printed
+from tasks.core.shell import script
 from tasks.nodes.probes.node_facts import version_in
 from tasks.upgrade.models.manifests import NodeManifests, PodShape, StaticManifest
 
@@ -31,31 +32,12 @@ JSON = Mapping[str, Any]
 
 def look() -> str:
     """The command that prints the manifests and kubeadm's version; its output is for `parse`."""
-    return f"""set -u
-echo "kubeadm $(kubeadm version -o short 2> /dev/null)"
-for pod in {" ".join(COMPONENTS)}; do
-  [ ! -e {MANIFESTS}/$pod.yaml ] || echo "manifest $pod $(base64 -w0 < {MANIFESTS}/$pod.yaml)"
-done
-"""
+    return script(__file__, "look_at_manifests", manifests=MANIFESTS, components=COMPONENTS)
 
 
 def render() -> str:
-    """The command that has kubeadm write manifests of the configuration on its stdin. It changes nothing but a temporary folder.
-
-    Its environment is that of a unit of systemd: of a shell's proxies kubeadm would make variables of the pods.
-    """
-    return f"""set -u
-work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
-mkdir "$work/out"; cat > "$work/config.yaml"
-for phase in "control-plane all" "etcd local"; do
-  if ! said=$(env -i PATH="$PATH" KUBEADM_INIT_DRYRUN_DIR="$work/out" timeout {RENDER_SECONDS} \\
-      kubeadm init phase $phase --config "$work/config.yaml" --dry-run 2>&1); then
-    echo "problem $(echo "$said" | grep -v '^W[0-9]\\|--v=5' | tail -n 3 | tr '\\n' ' ')"
-    exit 0
-  fi
-done
-for file in "$work"/out/*.yaml; do [ ! -e "$file" ] || echo "manifest $(basename "$file" .yaml) $(base64 -w0 < "$file")"; done
-"""
+    """The command that has kubeadm write manifests of the configuration on its stdin. It changes nothing but a temporary folder."""
+    return script(__file__, "render_manifests", render_seconds=RENDER_SECONDS)
 
 
 def parse(stdout: bytes) -> dict[str, str]:

@@ -80,7 +80,7 @@ def test_every_script_says_what_it_is_given(file: Path) -> None:
     assert head.startswith("#!/bin/sh\n# "), "a shebang for shellcheck, and what it is for"
     others = {name for one in sourced_by(file) for name in GIVEN.findall(parts(one)[0])}
     code = re.sub(r"^\s*#.*$", "", body, flags=re.MULTILINE)
-    read = set(re.findall(r"\$\{?([A-Z][A-Z0-9_]*)", code))
+    read = set(re.findall(r"\$\{?([A-Z][A-Z0-9_]*)\b", code))
     made = set(re.findall(r"\b([A-Z][A-Z0-9_]*)=", code)) | set(
         re.findall(r"\b(?:for|read -r) ([A-Z][A-Z0-9_]*)", code)
     )
@@ -95,5 +95,5 @@ def test_no_script_is_left_over() -> None:
     scripts = {str(file.relative_to(ROOT)): file for file in FILES}
     sourced = {str(one.relative_to(ROOT)) for file in FILES for one in sourced_by(file)}
     for name, file in scripts.items():
-        around = "".join(one.read_text() for one in file.parent.glob("*.py"))
-        assert name in sourced or f'script(__file__, "{file.stem}"' in around, f"nobody runs {name}"
+        around = "".join("".join(one.read_text().split()) for one in file.parent.glob("*.py"))
+        assert name in sourced or f'script(__file__,"{file.stem}"' in around, f"nobody runs {name}"

@@ -19,7 +19,7 @@ from tasks.node_work.policy.health import (
 from tasks.nodes.models.nodes import KubeNode, NodeFacts, StaticPod
 from tasks.nodes.models.pods import Controller, Pod
 from tasks.nodes.models.workloads import Workload
-from tasks.nodes.policy.standing import who_is_out
+from tasks.nodes.policy.standing import nodes_that_may_be_away
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 CONTAINERD = "containerd://2.1.4"
@@ -191,7 +191,7 @@ def test_nodes_that_may_be_away_any_moment() -> None:
         NODE.model_copy(update={"name": "cp3", "cordoned": True}),
         NODE.model_copy(update={"name": "cp4", "cordoned": True}),
     ]
-    assert who_is_out(nodes, ours=["cp4"]) == {"cp2": "not Ready: gone", "cp3": "cordoned"}
+    assert nodes_that_may_be_away(nodes, ours=["cp4"]) == {"cp2": "not Ready: gone", "cp3": "cordoned"}
 
 
 def test_the_other_api_servers_have_to_go_on() -> None:

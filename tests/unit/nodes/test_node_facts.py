@@ -1,4 +1,4 @@
-"""What a machine says of itself, read: recorded on real nodes, and made odd; and what an upgrade's scripts print."""
+"""What a machine says of itself, read: recorded on real nodes, made odd, and asked of a node that is a folder."""
 
 import os
 import shutil
@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from tasks.core.models.folders import CA_ROTATIONS, UPGRADES
-from tasks.node_work.probes import service_path
+from tasks.core.models.folders import CA_ROTATIONS
 from tasks.nodes.models.nodes import NodeFacts, PackageManager
-from tasks.nodes.probes.node_facts import look, parse, version_in, version_that_runs, what_runs
-from tasks.upgrade.probes import scripts as upgrade
+from tasks.nodes.probes.node_facts import ask_what_runs, look, parse, version_in, version_that_runs
+from tasks.nodes.probes.node_facts import glance as glance_at
+from tests.facts.node_folder import NodeFolder
 from tests.servers.binaries import kubernetes_binaries
 from tests.servers.processes import wait_until
 
@@ -55,14 +55,16 @@ def test_a_process_says_its_version_although_its_program_was_replaced(tmp_path: 
         try:
             wait_until(lambda: Path(f"/proc/{process.pid}/exe").readlink() == kubelet, 10, "it is executed")
             kubelet.unlink()
-            asked = f"systemctl() {{ [ $4 = kubelet ] && echo {process.pid} || echo $$; }}\n{what_runs()}"
+            asked = f"systemctl() {{ [ $4 = kubelet ] && echo {process.pid} || echo $$; }}\n{ask_what_runs()}"
             told = subprocess.run(["bash", "-c", asked], capture_output=True, check=True).stdout
         finally:
             process.kill()
     assert version_that_runs(told, "kubelet") == "1.36.3"
     assert version_that_runs(told, "containerd") == ""
     assert b"runs containerd GNU bash" in told
-    none = subprocess.run(["bash", "-c", f"systemctl() {{ echo 0; }}\n{what_runs()}"], capture_output=True, check=True)
+    none = subprocess.run(
+        ["bash", "-c", f"systemctl() {{ echo 0; }}\n{ask_what_runs()}"], capture_output=True, check=True
+    )
     assert (none.stdout, version_that_runs(none.stdout, "kubelet")) == (b"", "")
     node = read(b"kubelet Kubernetes v1.37.2\n" + told + b"runs containerd containerd containerd.io 1.7.24 0a1b\n")
     assert (node.kubelet, node.kubelet_runs, node.kubelet_in_use, node.containerd_runs) == (
@@ -102,6 +104,7 @@ def test_a_worker_is_no_control_plane() -> None:
         ("ca_rotation etcd-ca", "ca_rotations", ("etcd-ca",)),
         ("certificate /etc/kubernetes/pki/broken.crt bm8=", "certificates", None),
         ("manifest odd !", "static_pods", None),
+        ("certificate /etc/kubernetes/pki/broken.crt abcde", "certificates", None),
     ],
 )
 def test_a_line_more_is_a_fact_more(line: str, field: str, value: object) -> None:
@@ -152,128 +155,114 @@ def test_versions_in_the_words_of_programs() -> None:
 
 def test_only_with_a_target_is_a_repository_asked() -> None:
     """The question is otherwise the same."""
-    assert "target=1.37\n" in look("1.37")
-    assert "target=\n" in look()
+    assert "TARGET=1.37\n" in look("1.37")
+    assert "TARGET=''\n" in look()
 
 
-ANSWER = "12 34 85 00 00 01 00 01 00 00 00 00 0a 6b 75"
+class Machine(NodeFolder):
+    """A control plane node whose programs say little, without a package manager."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.file("/etc/os-release", 'ID=debian\nVERSION_ID="12"\n')
+        self.file("/etc/kubernetes/manifests/kube-apiserver.yaml", "    - --secure-port=7443\n")
+        self.file("/etc/kubernetes/admin.conf", "    client-certificate-data: QUJD\n")
+        self.file("/var/lib/kubelet/kubeadm-flags.env", "#--no=1\nARGS=--v=2 --feature\n")
+        self.file("/var/lib/kubelet/config.yaml", "failSwapOn: false\n")
+        asked = """case "$*" in
+  *is-active*containerd) ;; *is-active*) exit 3 ;; *MainPID*) echo 0 ;;
+  *list-units*) echo kube-runbooks-kubeadm-1-37-2-0a1b.service loaded active ;;
+esac"""
+        self.program("systemctl", asked)
+        self.program("curl", """case "$*" in *readyz*) printf 200 ;; *) echo '  "gitVersion": "v1.36.3",' ;; esac""")
+        for name in ("kubeadm", "kubelet", "kubectl", "containerd"):
+            self.program(name, f"echo {name} v1.36.3")
+        self.program("timeout", 'shift; exec "$@"')
+
+    def told(self, script: str) -> NodeFacts:
+        """What a script says of it."""
+        done = self.run(script)
+        assert (done.returncode, done.stderr) == (0, "")
+        return read(done.stdout.encode())
 
 
-@pytest.mark.parametrize(
-    ("stdout", "told"),
-    [
-        (f"api 200\ndns  {ANSWER}\n", ""),
-        (f"api 000\ndns  {ANSWER}\n", "the Service `kubernetes` answers 000"),
-        (f"dns  {ANSWER}\n", "the Service `kubernetes` answers nothing"),
-        ("api 200\ndns \n", "the Service `kube-dns` does not resolve kubernetes.default.svc.cluster.local"),
-        (f"api 200\ndns {ANSWER.replace('85 00', '85 03')}\n", "the Service `kube-dns` does not resolve"),
-        (f"api 200\ndns {ANSWER.replace('00 01 00 01', '00 01 00 00')}\n", "the Service `kube-dns` does not resolve"),
-    ],
-)
-def test_the_service_path_lacks_what_does_not_answer(stdout: str, told: str) -> None:
-    """A DNS answer with an error or without a record is none."""
-    said = "; ".join(service_path.what_service_path_lacks(stdout.encode(), dns=True).values())
-    assert said.startswith(told)
-    assert bool(said) == bool(told)
-    assert service_path.what_service_path_lacks(b"api 200\n", dns=False) == {}
-    assert list(service_path.what_service_path_lacks(b"", dns=True)) == ["kubernetes", "kube-dns"]
+def test_a_glance_tells_what_may_change_in_a_moment(tmp_path: Path) -> None:
+    """And a look tells that, too. Both with the port that the API server has."""
+    machine = Machine(tmp_path)
+    glance, seen = machine.told(glance_at()), machine.told(look())
+    for one in (glance, seen):
+        assert one.active == {"kubelet": False, "containerd": True, "crio": False, "docker": False}
+        assert [pod.name for pod in one.static_pods] == ["kube-apiserver"]
+        assert (one.api_ready, one.api_version, one.jobs) == ("200", "1.36.3", ("kubeadm-1-37-2-0a1b",))
+        assert one.boot_id
+    assert any("::127.0.0.1:7443" in call and "https://kubernetes:7443/readyz" in call for call in machine.calls)
+    assert (glance.kubelet, glance.packages.manager) == ("", PackageManager.NONE)
+    assert (seen.kubelet, seen.packages.manager, seen.os, seen.fail_swap_on) == (
+        "1.36.3",
+        PackageManager.NONE,
+        "debian",
+        False,
+    )
+    assert seen.flag_files == {f"{machine.root}/var/lib/kubelet/kubeadm-flags.env": ("v", "feature")}
+    assert set(seen.free_bytes) == {f"{machine.root}/var/lib", f"{machine.root}/etc/kubernetes"}
 
 
-def test_what_scripts_print_is_read() -> None:
-    """Images, and the node's clock at the restart."""
-    assert upgrade.parse_images("x\nimage a:1\nimage b:2\n") == ("a:1", "b:2")
-    assert upgrade.parse_restarted("x\nrestarted 1795548139.546762726\n", NOW - timedelta(days=1)) == NOW
-    assert upgrade.parse_restarted("nothing", NOW) == NOW
+APT_GET = 'for word; do case "$word" in Dir::Etc::SourceParts=*) cat "${word#*=}"/* > $ROOT/asked ;; esac; done; cat $ROOT/said'
+DPKG = """case "$*" in
+  *kubeadm*) printf 'kubeadm 1.36.3-1.1 ii \\nkubelet 1.36.3-1.1 hi \\nkubectl 1 un \\n' ;;
+  *) printf 'ii |fine\\niU |libc6\\niF |kubelet\\n' ;;
+esac"""
 
 
-@pytest.mark.parametrize("manager", [PackageManager.APT, PackageManager.DNF])
-def test_scripts_name_one_version_and_leave_no_word_unfilled(manager: PackageManager) -> None:
-    """Whatever the package manager."""
-    scripts = [
-        upgrade.stage(manager, "1.37.2", "kind: ClusterConfiguration"),
-        upgrade.switch_repository(manager, "1.37.2"),
-        upgrade.install(manager, "1.37.2", ["kubelet", "kubectl"]),
-    ]
-    for script in scripts:
-        assert not any(word in script for word in ("NAMES", "VERSION", "MINOR", "APT_GET", "{{"))
-    assert "1.37.2" in scripts[0]
-    assert "core:/stable:/v1.37|g" in scripts[1]
+def test_apt_is_asked_for_the_target_with_copies_of_the_nodes_files(tmp_path: Path) -> None:
+    """Its comments are left out; a warning of apt is a problem, and then nothing is a candidate."""
+    machine = Machine(tmp_path)
+    deb = "deb https://mirror.example/core:/stable:/v1.36/deb/ /"
+    file = machine.file("/etc/apt/sources.list.d/kubernetes.list", f"# {deb.replace('36', '30')}\n{deb}\n")
+    machine.file("said")
+    machine.program("dpkg-query", DPKG)
+    machine.program("apt-mark", "echo kubeadm")
+    machine.program("apt-get", APT_GET)
+    machine.program("apt-cache", "echo ' kubeadm | 1.37.2-1.1 | https://mirror.example x'")
+    packages = machine.told(look("1.37")).packages
+    assert packages.manager is PackageManager.APT
+    assert packages.installed == {"kubeadm": "1.36.3-1.1", "kubelet": "1.36.3-1.1"}
+    assert (packages.held, packages.broken) == (("kubeadm",), ("libc6", "kubelet"))
+    assert packages.repositories == {str(file): "1.36"}
+    assert packages.candidates == {"kubeadm": ("1.37.2-1.1",)}
+    assert "core:/stable:/v1.37/deb/" in (machine.root / "asked").read_text()
+    machine.file("said", "W: no route\n")
+    silent = machine.told(look("1.37")).packages
+    assert (silent.problem, silent.candidates) == ("W: no route", {})
+    assert machine.told(look()).packages.candidates == {}
+    assert not any(call.startswith(("apt-get", "apt-cache")) for call in machine.calls)
 
 
-def test_kubeadm_applies_once_and_ignores_what_the_profile_says() -> None:
-    """Never by force."""
-    first = upgrade.upgrade_by_kubeadm("1.37.2", apply=True, ignored=["SystemVerification", "Swap"])
-    assert "kubeadm upgrade apply v1.37.2 --yes --ignore-preflight-errors=SystemVerification,Swap" in first
-    other = upgrade.upgrade_by_kubeadm("1.37.2", apply=False, ignored=[])
-    assert "kubeadm upgrade node 2>&1" in other
-    assert "--force" not in first + other
-    assert "test -e /var/lib/kube-runbooks/upgrade/v1.37.2/upgraded" in upgrade.is_upgraded("1.37.2")
-    assert '"Kubernetes v1.37.2"' in upgrade.restart_kubelet("1.37.2")
-    assert "kubeadm-backup-manifests" in upgrade.evidence()
-
-
-def test_of_kubeadms_copies_the_newest_stay(tmp_path: Path) -> None:
-    """By their age, each kind for itself; what is not kubeadm's stays."""
-    for kind in ("kubeadm-backup-etcd-2026-11-2", "kubeadm-backup-manifests-2026-11-2"):
-        for age in range(4):
-            folder = tmp_path / f"{kind}{9 - age}"
-            (folder / "etcd").mkdir(parents=True)
-            os.utime(folder, (10**9 - age, 10**9 - age))
-    (tmp_path / "my own notes").mkdir()
-    script = upgrade.trim_backups(3).replace("/etc/kubernetes/tmp", str(tmp_path))
-    told = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True).stdout.split()
-    assert told == ["kubeadm-backup-etcd-2026-11-26", "kubeadm-backup-manifests-2026-11-26"]
-    assert len(list(tmp_path.iterdir())) == 7
-    elsewhere = upgrade.trim_backups(3).replace("/etc/kubernetes/tmp", f"{tmp_path}/none")
-    assert subprocess.run(["sh", "-c", elsewhere], capture_output=True, text=True, check=True).stdout == ""
-
-
-def test_a_kubelet_is_pointed_at_the_endpoint_and_back(tmp_path: Path) -> None:
-    """Once, with its mode kept; not where the endpoint does not answer. What kubeadm has put back already stays so."""
-    conf, kept, restarts = tmp_path / "kubelet.conf", tmp_path / "work/kubelet-server", tmp_path / "restarts"
-    own = "- cluster:\n    server: https://10.0.0.11:6443\n  name: default\n"
-    conf.write_text(own)
-    conf.chmod(0o600)
-
-    def run(script: str, answers: str = "true") -> str:
-        for path, place in ((UPGRADES, tmp_path / "work"), (upgrade.KUBELET_CONF, conf)):
-            script = script.replace(path, str(place))
-        tools = f"curl() {{ {answers}; }}; systemctl() {{ echo $2 >> {restarts}; }}\n"
-        return subprocess.run(["sh", "-c", tools + script], capture_output=True, text=True, check=True).stdout
-
-    there, back = upgrade.point_kubelet_at("10.0.0.1:6443"), upgrade.point_kubelet_back()
-    assert run(there, answers="false") == ""
-    assert conf.read_text() == own
-    assert run(there) == "changed\n"
-    assert "server: https://10.0.0.1:6443\n" in conf.read_text()
-    assert run(there) == ""
-    assert conf.stat().st_mode & 0o777 == 0o600
-    run(back)
-    assert (conf.read_text(), kept.exists()) == (own, False)
-    assert restarts.read_text().split() == ["kubelet", "kubelet"]
-    run(there)
-    conf.write_text(own)
-    run(back)
-    assert restarts.read_text().split() == ["kubelet"] * 3
-    assert not kept.exists()
-    # What an upgrade of last year left when it died: the cluster has another load balancer and other addresses since.
-    for left in ("https://10.9.9.9:6443 https://10.9.9.1:6443\n", "https://10.9.9.9:6443\n"):
-        kept.write_text(left)
-        run(back)
-        assert (conf.read_text(), kept.exists()) == (own, False)
-        kept.write_text(left)
-        run(there)
-        run(back)
-        assert (conf.read_text(), kept.exists()) == (own, False)
-    asks_endpoint = own.replace("10.0.0.11", "10.0.0.1")
-    conf.write_text(asks_endpoint)
-    kept.write_text("https://10.9.9.9:6443 https://10.9.9.1:6443\n")
-    assert run(there) == ""
-    run(back)
-    assert (conf.read_text(), kept.exists()) == (asks_endpoint, False)
-    # One that died while the kubelet asked an endpoint of before: the first server is the one to go back to.
-    conf.write_text(own)
-    run(upgrade.point_kubelet_at("10.0.0.2:6443"))
-    assert run(there) == "changed\n"
-    run(back)
-    assert conf.read_text() == own
+def test_dnf_is_asked_for_the_target_with_a_copy_of_the_nodes_file(tmp_path: Path) -> None:
+    """Without what its file excludes; what dnf says of a failure is told."""
+    machine = Machine(tmp_path)
+    text = (
+        "[kubernetes]\n#core:/stable:/v1.30\nbaseurl=https://mirror.example/core:/stable:/v1.36/rpm/\nexclude=kubelet\n"
+    )
+    file = machine.file("/etc/yum.repos.d/kubernetes.repo", text)
+    machine.program("rpm", "echo installed kubeadm 1.36.3-1; echo package kubectl is not installed")
+    listed = """case "$*" in
+  *versionlock*) echo 'kubelet-1:1.36.3-1.*' ;;
+  *) cat "${2##*=}"/* > $ROOT/asked; cat $ROOT/said; [ ! -s $ROOT/failed ] ;;
+esac"""
+    machine.program("dnf", listed)
+    machine.file("said", "Available Packages\nkubeadm.x86_64   1.37.2-150   kubernetes\n")
+    packages = machine.told(look("1.37")).packages
+    assert (packages.manager, packages.installed, packages.held) == (
+        PackageManager.DNF,
+        {"kubeadm": "1.36.3-1"},
+        ("kubelet",),
+    )
+    assert (packages.repositories, packages.candidates) == ({str(file): "1.36"}, {"kubeadm": ("1.37.2-150",)})
+    asked = (machine.root / "asked").read_text()
+    assert "core:/stable:/v1.37/rpm/" in asked
+    assert "exclude" not in asked
+    machine.file("said", "Errors during downloading metadata\n404\n")
+    machine.file("failed", "x")
+    silent = machine.told(look("1.37")).packages
+    assert (silent.problem, silent.candidates) == ("Errors during downloading metadata 404", {})

@@ -3,15 +3,19 @@
 import base64
 import os
 import subprocess
+from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import yaml
 
 from tasks.control_plane.probes.manifests import MANIFESTS
+from tasks.core.errors import NotYet
 from tasks.upgrade.models.manifests import NodeManifests, PodShape, StaticManifest
-from tasks.upgrade.policy.manifests import what_is_dear, what_would_go
+from tasks.upgrade.observe import look_at_manifests
+from tasks.upgrade.policy.manifests import flags_not_to_lose, losses_of
 from tasks.upgrade.probes import manifests
 from tests.servers.binaries import kubernetes_binaries
 
@@ -83,7 +87,7 @@ class Node:
         """Component to what goes, and the harm of it."""
         seen = self.seen(**cluster)
         assert seen.problem == ""
-        found = {one.component: {loss.words: loss.harm for loss in what_would_go(one)} for one in seen.manifests}
+        found = {one.component: {loss.words: loss.harm for loss in losses_of(one)} for one in seen.manifests}
         return {name: losses for name, losses in found.items() if losses}
 
 
@@ -196,7 +200,7 @@ def test_a_quota_matters_once_the_database_needs_it(given: tuple[str, ...], db_b
     flag = "quota-backend-bytes"
     rendered = PodShape(flags={flag: given} if given else {})
     manifest = StaticManifest(component=ETCD, found=PodShape(flags={flag: (str(8 * GIB),)}), rendered=rendered)
-    (loss,) = what_would_go(manifest, db_bytes=db_bytes)
+    (loss,) = losses_of(manifest, db_bytes=db_bytes)
     assert loss.harm == harm
 
 
@@ -250,8 +254,8 @@ def test_a_manifest_that_is_not_understood_has_not_no_flags(tmp_path: Path, old:
     last = node.seen().manifests[-1]
     assert (last.component, last.found) == ("kube-scheduler", None)
     assert last.problem.startswith(told)
-    assert what_would_go(last) == ()
-    assert what_is_dear(last) == ()
+    assert losses_of(last) == ()
+    assert flags_not_to_lose(last) == ()
 
 
 def test_what_kubeadm_does_not_read_it_does_not_write(tmp_path: Path) -> None:
@@ -260,9 +264,37 @@ def test_what_kubeadm_does_not_read_it_does_not_write(tmp_path: Path) -> None:
     seen = node.seen(apiVersion="kubeadm.k8s.io/v1alpha1")
     assert "kubeadm.k8s.io/v1alpha1" in seen.problem
     assert {one.rendered for one in seen.manifests} == {None}
-    assert [what_is_dear(one) for one in seen.manifests] == [(), ("--encryption-provider-config",), (), ()]
+    assert [flags_not_to_lose(one) for one in seen.manifests] == [(), ("--encryption-provider-config",), (), ()]
     elsewhere = manifests.compared("cp1", node.run(manifests.look()), b"")
     assert elsewhere.problem == "kubeadm did not write the manifests where it was told to"
+
+
+class Shell:
+    """Root's shell on the node; one without a node does not answer."""
+
+    def __init__(self, node: Node | None) -> None:
+        self.node = node
+
+    def ask(self, script: str, *, stdin: bytes = b"", limit: timedelta) -> bytes:
+        assert limit > timedelta()
+        if self.node is None:
+            raise NotYet("no route to host")
+        return self.node.run(script, stdin)
+
+
+def test_nodes_are_looked_at_together_and_one_that_does_not_answer_is_a_fact(tmp_path: Path) -> None:
+    """With the reason; also where nothing can be rendered."""
+    node = Node(tmp_path, **IN_V1BETA4)
+    config = {"data": {"ClusterConfiguration": yaml.safe_dump(node.cluster)}}
+    shells = {"cp1": Shell(node), "cp2": Shell(None)}
+    handle: Any = SimpleNamespace(shell=shells.__getitem__, kube=SimpleNamespace(find=lambda _: config))
+    seen, silent = look_at_manifests(handle, ["cp1", "cp2"])
+    assert seen == node.seen()
+    assert silent == NodeManifests(node="cp2", problem="no route to host")
+    config.clear()
+    (unknown,) = look_at_manifests(handle, ["cp1"])
+    assert unknown.problem == "kube-system/kubeadm-config has no ClusterConfiguration"
+    assert {one.component for one in unknown.manifests} == set(manifests.COMPONENTS)
 
 
 def looked(kubeadm: str, api_server: str = "") -> bytes:
@@ -277,6 +309,11 @@ def looked(kubeadm: str, api_server: str = "") -> bytes:
         (looked("v1.36.3"), {}, "kube-system/kubeadm-config has no ClusterConfiguration"),
         (looked("v1.36.3"), CLUSTER, "it is no Pod"),
         (looked("v1.36.3", "{kind: Pod, spec: []}"), CLUSTER, "it is not understood: spec"),
+        (
+            looked("v1.36.3", "kind: Pod"),
+            CLUSTER,
+            "the manifest of kube-apiserver has no annotation kubeadm.kubernetes.io/",
+        ),
     ],
 )
 def test_what_kubeadm_would_be_given_has_to_be_known(found: bytes, cluster: dict[str, Any], told: str) -> None:
