@@ -8,7 +8,7 @@ from prefect import task
 from tasks.backup.models.backups import Backup
 from tasks.backup.node_snapshots import find_etcd_tools, store_ca
 from tasks.backup.probes import origin
-from tasks.backup.probes.node_snapshot import input_of
+from tasks.backup.scripts.node_snapshot import input_of
 from tasks.backup.store import backups_of
 from tasks.clients.ssh import Job, run_job
 from tasks.cluster import Cluster, open_cluster

@@ -5,12 +5,17 @@ from collections.abc import Sequence
 from pathlib import PurePosixPath
 
 from tasks.backup.models.backups import Backup
-from tasks.backup.probes.node_snapshot import READ_CA
 from tasks.control_plane.models import MemberOnNode, Phase, RestoreRecord
 from tasks.control_plane.probes.look import ETCD
 from tasks.control_plane.probes.manifests import PROCESSES
 from tasks.core.models.folders import JOBS, RESTORES
 from tasks.restore.models import RestorePlan, RestoreTarget
+
+READ_CA = """\
+CA=
+read -r ca
+if [ "$ca" != - ]; then echo "$ca" | base64 -d > ca.pem; CA="--cacert $work/ca.pem"; fi"""
+"""The first line of the standard input: the CA of the store in base64, or `-`; `read_ca` of tasks/backup/scripts/store.lib.sh."""
 
 
 def new_folder(member: MemberOnNode, restore_id: str) -> PurePosixPath:

@@ -5,17 +5,17 @@ import base64
 import pytest
 
 from tasks.backup.models.backups import Digest
-from tasks.backup.probes.etcd_tools import NO_TOOLS, no_tools
-from tasks.backup.probes.node_snapshot import (
+from tasks.backup.scripts.etcd_tools import NO_TOOLS, no_tools
+from tasks.backup.scripts.node_snapshot import (
     PART_BYTES,
     input_of,
     parse_etags,
     parse_read_back,
     parse_snapshot,
     parts_for,
-    snapshot_script,
+    send_file,
     space_needed,
-    upload_script,
+    take_snapshot,
     what_is_missing,
 )
 from tasks.core.errors import CommandFailed, Refused
@@ -76,10 +76,10 @@ def test_addresses_come_by_standard_input_and_nothing_secret_is_in_the_scripts()
     """The store's CA in the first line, in base64; a hyphen for none."""
     assert input_of(["https://a", "https://b"], b"") == b"-\nhttps://a\nhttps://b\n"
     assert base64.b64decode(input_of([], b"CA").strip()) == b"CA"
-    for script in (snapshot_script("x", "/bin", EtcdOnNode(), 7), upload_script("x", "/a file")):
+    for script in (take_snapshot("x", "/bin", EtcdOnNode(), 7), send_file("x", "/a file")):
         assert "https://a" not in script
         assert "read -r url" in script
-    assert "file='/a file'" in upload_script("x", "/a file")
+    assert "FILE='/a file'" in send_file("x", "/a file")
 
 
 def test_missing_programs_of_etcd_are_refused_and_a_failed_look_is_not_taken_for_that() -> None:
