@@ -17,7 +17,7 @@ import yaml
 
 from tasks.cluster import close_clusters
 from tasks.core.errors import NotYet, Refused
-from tasks.run import leases
+from tasks.run import leases, this_process
 from tasks.run.leases import COLLECTION, PLACE
 from tasks.run.locks import Limits
 from tasks.run.locks import locked as locked_by
@@ -264,7 +264,7 @@ def test_a_killed_holder_loses_it_after_its_time_and_not_before(control_plane: C
 def elsewhere() -> Iterator[None]:
     """This process is in another container than the ones that it starts."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(locks, "machine_of", lambda boot, _, *more: machine_of(boot, "pid:[1]", *more))
+        patched.setattr(this_process, "machine_of", lambda boot, _, *more: machine_of(boot, "pid:[1]", *more))
         yield
 
 
