@@ -33,8 +33,7 @@ log = logging.getLogger("kube_runbooks.kube")
 
 JSON = dict[str, Any]
 
-CALL = timedelta(seconds=20)
-"""For one request."""
+REQUEST_LIMIT = timedelta(seconds=20)
 
 PAGE = "500"
 """Objects of a list that are fetched at once."""
@@ -107,7 +106,9 @@ class KubeClient:
             change whose answer was lost is unknown: look before it is done again.
     """
 
-    def __init__(self, servers: Sequence[KubeServer], user: Callable[[], KubeUser], limit: timedelta = CALL) -> None:
+    def __init__(
+        self, servers: Sequence[KubeServer], user: Callable[[], KubeUser], limit: timedelta = REQUEST_LIMIT
+    ) -> None:
         """`limit` is for one request to one server."""
         self._servers = list(servers)
         self._user = user

@@ -14,7 +14,8 @@ from tasks.run.models.records import OpenRecord, OpenRecords, RecordKind
 from tasks.run.policy.records import what_stops
 from tasks.run.probes import records
 
-CALL = timedelta(seconds=20)
+LOOK_LIMIT = timedelta(seconds=20)
+"""For one node: no plan waits longer for one that hangs."""
 
 
 @task(**OBSERVE, task_run_name="observe-records-{cluster}")
@@ -48,7 +49,7 @@ def check_records(cluster: str, runbook: str, *, nodes: tuple[str, ...] = (), no
 
 def _look(handle: Cluster, name: str) -> tuple[tuple[OpenRecord, ...], str]:
     try:
-        output = handle.node(name).run(records.look(), timeout=CALL, sudo=True)
+        output = handle.node(name).run(records.look(), timeout=LOOK_LIMIT, sudo=True)
         found = records.parse(name, output.stdout)
     except RunbookError as error:
         return (), error.problem
