@@ -22,11 +22,11 @@ from grpc import RpcError
 
 from flows.etcd_backup_to_s3 import etcd_backup_to_s3
 from flows.etcd_restore_drill import etcd_restore_drill
-from tasks import cluster as cluster_module
 from tasks.backup import backups, snapshots
 from tasks.clients import etcd as etcd_client
 from tasks.clients import objectstore
 from tasks.clients.ssh import SshLimits, SshNode
+from tasks.cluster import logins
 from tasks.core.errors import NotYet, Refused, RunbookError
 from tasks.core.models.report import Outcome, Report
 from tests.servers.binaries import ROOT
@@ -467,7 +467,7 @@ def tunnelled(
     limits = SshLimits(
         connect=3 * second, login=9 * second, channel=3 * second, keepalive_interval=second, keepalive_limit=3 * second
     )
-    monkeypatch.setattr(cluster_module, "SshNode", partial(SshNode, limits=limits))
+    monkeypatch.setattr(logins, "SshNode", partial(SshNode, limits=limits))
     site = through(new_site(wide1), proxy)
     with Sshd(tmp_path / "sshd") as sshd:
         site.through(sshd)
