@@ -21,7 +21,11 @@ LOOK_LIMIT = timedelta(seconds=20)
 @task(**OBSERVE, task_run_name="observe-records-{cluster}")
 def observe_records(cluster: str) -> OpenRecords:
     """What runs of any runbook have begun on nodes and not ended; a node that does not answer is a fact, with the reason."""
-    handle = open_cluster(cluster)
+    return find_records(open_cluster(cluster))
+
+
+def find_records(handle: Cluster) -> OpenRecords:
+    """The same, of a cluster that is open."""
     names = [node.name for node in handle.profile.nodes]
     if handle.profile.ssh is None or not names:
         return OpenRecords(blind=True)
@@ -38,13 +42,20 @@ def check_records(cluster: str, runbook: str, *, nodes: tuple[str, ...] = (), no
 
     Raises `Refused` for a record that would have stopped the plan.
     """
-    found = observe_records.fn(cluster)
+    found = find_records(open_cluster(cluster))
+    refuse_what_stops(found, cluster, runbook, nodes=nodes, no_api=no_api)
+    return found
+
+
+def refuse_what_stops(
+    found: OpenRecords, cluster: str, runbook: str, *, nodes: tuple[str, ...] = (), no_api: bool = False
+) -> None:
+    """Raises `Refused` with every record that stops this runbook."""
     if stops := what_stops(found, runbook, cluster, nodes=nodes, no_api=no_api):
         raise Refused(
             "; ".join(f"{one.subject}: {one.problem}" for one in stops),
             hint="; ".join(dict.fromkeys(one.next_step for one in stops)),
         )
-    return found
 
 
 def _look(handle: Cluster, name: str) -> tuple[tuple[OpenRecord, ...], str]:
