@@ -215,7 +215,7 @@ def test_manifests_that_are_away_without_a_record_are_told(tmp_path: Path) -> No
 def a_cluster(run: Callable[[str], object], *names: str, ssh: object = "ssh", kube: object = None) -> Cluster:
     """With these answers of its nodes."""
     profile = SimpleNamespace(ssh=ssh, nodes=[SimpleNamespace(name=name) for name in names])
-    node = SimpleNamespace(
+    handle = SimpleNamespace(
         profile=profile, kube=kube, node=lambda name: SimpleNamespace(run=lambda *_, **__: run(name))
     )
     return cast("Cluster", handle)
