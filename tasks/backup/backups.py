@@ -143,9 +143,9 @@ def prove_backup(cluster: str, backup: str, report: Report) -> BackupProof:
     if wrong := what_is_not_of_this_run(
         manifest, run_id=report.run_id, attempt=report.attempt, began=report.started_at
     ):
-        raise Refused(wrong, hint="no backup was made: start etcd_backup_to_s3 again")
+        raise Refused(wrong.text, hint="no backup was made: start etcd_backup_to_s3 again")
     if wrong := backups.problem_of_data(manifest):
-        raise NotYet(wrong, hint="find out who deletes below store.prefix, then start etcd_backup_to_s3 again")
+        raise NotYet(wrong.text, hint="find out who deletes below store.prefix, then start etcd_backup_to_s3 again")
     return BackupProof(
         backup=manifest.id,
         flow_run=manifest.flow_run,
@@ -166,7 +166,7 @@ def check_freshness(cluster: str) -> Freshness:
     for skip in not_counted:
         log_about(cluster).warning("%s is not counted: %s", skip.subject, skip.reason)
     if wrong := what_is_too_old(newest.taken_at, now=now, rpo=rpo, not_counted=not_counted):
-        raise Refused(wrong, hint="run etcd_backup_to_s3 now, and find out why its schedule did not")
+        raise Refused(wrong.text, hint="run etcd_backup_to_s3 now, and find out why its schedule did not")
     if wrong := backups_of(handle).problem_of_data(backups_of(handle).read(newest)):
         raise Refused(f"the newest backup, {newest}, is not whole: {wrong}", hint="run etcd_backup_to_s3 now")
     return Freshness(newest=newest, age=max(now - newest.taken_at, timedelta(0)), rpo=rpo, not_counted=not_counted)

@@ -6,24 +6,25 @@ from pathlib import Path
 
 from tasks.backup.models.backups import BackupId, BackupPlan, Snapshot
 from tasks.backup.policy.snapshots import what_is_implausible
-from tasks.backup.probes.etcd_tools import find_tools, no_tools
-from tasks.backup.probes.node_snapshot import (
+from tasks.backup.probes.member import show_manifest
+from tasks.backup.scripts.etcd_tools import find_tools, no_tools
+from tasks.backup.scripts.node_snapshot import (
     NodeSnapshot,
-    check_node,
     input_of,
     parse_read_back,
     parse_snapshot,
     parts_for,
-    read_back_script,
-    snapshot_script,
+    prepare_node,
+    read_back,
+    take_snapshot,
     what_is_missing,
 )
 from tasks.backup.sources import Source, origin_of
 from tasks.backup.store import backups_of
 from tasks.clients.objectstore import UnfinishedUpload
-from tasks.clients.ssh import Job, SshNode, run_job, stop_job
+from tasks.clients.ssh import CALL, Job, NodeShell, SshNode, run_job, stop_job
 from tasks.cluster import Cluster
-from tasks.control_plane.probes.manifests import ETCD_MANIFEST, image_of
+from tasks.control_plane.probes.manifests import image_of
 from tasks.core.errors import NotYet, Refused, RunbookError
 from tasks.core.logs import log_about
 from tasks.core.models.etcd import KeySpaceHash, MemberStatus
@@ -34,8 +35,6 @@ LIMIT = timedelta(hours=2)
 
 GENTLE = 10
 """Its niceness: the node has an etcd to run."""
-
-CALL = timedelta(seconds=60)
 
 
 def snapshot_by_node(handle: Cluster, plan: BackupPlan, source: Source, run_id: str) -> Snapshot:
@@ -51,18 +50,8 @@ def snapshot_by_node(handle: Cluster, plan: BackupPlan, source: Source, run_id: 
     backup_id = BackupId(taken_at=taken_at, revision=revision, run=run_id)
     key = backups_of(handle).data_key(backup_id)
     name = f"backup-{run_id}-{taken_at:%Y%m%dt%H%M%Sz}"
-    script = snapshot_script(name, tools, handle.on_node(member.endpoint), revision)
-    upload = handle.store.start_upload(key)
-    try:
-        urls = handle.store.part_urls(upload, parts_for(status.db_size), LIMIT)
-        job = Job(name, script, LIMIT, nice=GENTLE)
-        done = run_job(node, job, stdin=input_of(urls, store_ca(handle)))
-        found = parse_snapshot(node.name, done.output)
-        _check_size(found, member.label, status)
-        handle.store.complete(upload, found.etags)
-    except BaseException:
-        _give_up(handle, node, name, upload)
-        raise
+    script = take_snapshot(name, tools, handle.on_node(member.endpoint), revision)
+    found = _uploaded(handle, source, node, Job(name, script, LIMIT, nice=GENTLE), key)
     took = datetime.now(UTC) - taken_at
     log_about(node.name).info(
         "uploaded %d bytes as %d in %s to %s", found.plain.size, found.stored.size, took, handle.store.uri(key)
@@ -89,12 +78,27 @@ def snapshot_by_node(handle: Cluster, plan: BackupPlan, source: Source, run_id: 
     )
 
 
+def _uploaded(handle: Cluster, source: Source, node: SshNode, job: Job, key: str) -> NodeSnapshot:
+    """What the job found and sent; the object appears only when all of it is plausible."""
+    upload = handle.store.start_upload(key)
+    try:
+        urls = handle.store.part_urls(upload, parts_for(source.status.db_size), LIMIT)
+        done = run_job(node, job, stdin=input_of(urls, store_ca(handle)))
+        found = parse_snapshot(node.name, done.output)
+        _check_size(found, source.member.label, source.status)
+        handle.store.complete(upload, found.etags)
+    except BaseException:
+        _give_up(handle, node, job.name, upload)
+        raise
+    return found
+
+
 def read_back_by_node(handle: Cluster, snapshot: Snapshot) -> None:
     """The node reads the stored object whole; `Refused` with both digests unless it is what was sent."""
     node = _node_of(handle, snapshot.node)
     name = f"read-{snapshot.backup_id.run}-{datetime.now(UTC):%Y%m%dt%H%M%Sz}"
     url = handle.store.url(snapshot.key, LIMIT)
-    job = Job(name, read_back_script(name), LIMIT, nice=GENTLE)
+    job = Job(name, read_back(name), LIMIT, nice=GENTLE)
     done = run_job(node, job, stdin=input_of([url], store_ca(handle)))
     if (read := parse_read_back(node.name, done.output)) != (snapshot.stored, snapshot.plain):
         raise Refused(
@@ -106,7 +110,7 @@ def read_back_by_node(handle: Cluster, snapshot: Snapshot) -> None:
 
 def etcd_tools(node: SshNode, minor: str) -> str:
     """The folder on a node with etcdctl and etcdutl of a minor version; `Refused` when it has none."""
-    manifest = node.run(f"cat {ETCD_MANIFEST} || true", timeout=CALL, sudo=True).stdout.decode()
+    manifest = NodeShell(node).ask(show_manifest()).decode()
     return find_etcd_tools(node, minor, image_of(manifest))
 
 
@@ -119,7 +123,7 @@ def find_etcd_tools(node: SshNode, minor: str, image: str) -> str:
 
 
 def _check(node: SshNode, database_bytes: int) -> None:
-    found = node.run(check_node(), timeout=CALL, sudo=True).stdout
+    found = NodeShell(node).ask(prepare_node())
     if wrong := what_is_missing(node.name, found, database_bytes):
         raise Refused("; ".join(wrong), hint="install or free it there, or use route tunnel or direct")
 

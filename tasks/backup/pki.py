@@ -30,7 +30,7 @@ from tasks.core.models.plan import Caution
 from tasks.core.redaction import remember_secrets_of
 from tasks.core.retries import ACT, OBSERVE
 
-CALL = timedelta(seconds=30)
+ANSWER_LIMIT = timedelta(seconds=30)
 """For each question to a node; kubectl's own limit is half of it."""
 
 
@@ -105,7 +105,7 @@ def _ask(handle: Cluster, name: str) -> NodeAnswer:
 
 
 def _described_by(node: SshNode, command: str) -> tuple[NodeFile, ...]:
-    output = node.run(command, timeout=CALL, sudo=True, check=False)
+    output = node.run(command, timeout=ANSWER_LIMIT, sudo=True, check=False)
     return parse_files(node.name, output.stdout, output.stderr)
 
 
@@ -140,7 +140,9 @@ def _read(node: SshNode, file: NodeFile) -> bytes:
 
 def _cluster_configuration(handle: Cluster, node: SshNode) -> bytes:
     """kubeadm's own configuration; CommandFailed when the API server, which has it, does not answer."""
-    output = node.run(cluster_configuration(handle.profile.kubeadm.folder), timeout=CALL, sudo=True, check=False)
+    output = node.run(
+        cluster_configuration(handle.profile.kubeadm.folder), timeout=ANSWER_LIMIT, sudo=True, check=False
+    )
     return parse_cluster_configuration(node.name, output.status, output.stdout, output.stderr)
 
 

@@ -13,6 +13,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import IO
 
+from tasks.backup import scripts
 from tasks.clients.etcd import EtcdClient
 from tasks.core.errors import NotYet, Refused
 
@@ -25,18 +26,6 @@ START_LIMIT = timedelta(minutes=5)
 LAST_LINES = 3
 SPACE_FACTOR = 2.2
 """Times the database: the snapshot, the data directory restored from it, and a log."""
-
-LIFELINE = """
-exec 3<&0
-"$@" 3<&- </dev/null & child=$!
-{ read -r _ <&3; kill -KILL $child; } 2>/dev/null & watcher=$!
-wait $child; status=$?
-kill $watcher 2>/dev/null; exit $status
-"""
-"""Runs a command until standard input ends: the kernel closes that when the worker dies, even by SIGKILL."""
-
-GUARDIAN = 'read -r _; for try in 1 2 3 4 5; do rm -rf -- "$1" && exit; sleep 1; done'
-"""Removes the folder, with the cluster's secrets in it, when standard input ends."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +93,7 @@ def scratch_folder(parent: Path | None, *, database_bytes: int) -> Iterator[Path
         folder = Path(tempfile.mkdtemp(prefix="kube-runbooks-drill-", dir=place))
     except OSError as error:
         raise Refused(f"{place}: {error.strerror}", hint="correct KUBE_RUNBOOKS_SCRATCH of the worker") from error
-    with _bound_to_us(["sh", "-c", GUARDIAN, "guardian", str(folder)]):
+    with _bound_to_us(["sh", "-c", scripts.remove_at_end(), "guardian", str(folder)]):
         yield folder
 
 
@@ -169,7 +158,7 @@ def _contained(command: Sequence[str], log: Path) -> Iterator[subprocess.Popen[b
     """A command in the log's folder, with a minimal environment; killed when the block or the worker ends."""
     with (
         log.open("wb") as output,
-        _bound_to_us(["sh", "-c", LIFELINE, "lifeline", *command], log.parent, output) as process,
+        _bound_to_us(["sh", "-c", scripts.until_stdin_ends(), "lifeline", *command], log.parent, output) as process,
     ):
         yield process
 

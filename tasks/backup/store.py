@@ -12,6 +12,7 @@ from tasks.backup.policy.freshness import pick_backup, split_by_clock
 from tasks.clients.objectstore import AlreadyThere, ObjectStore, StoredObject, UnfinishedUpload
 from tasks.cluster import Cluster
 from tasks.core.errors import Refused, RunbookError
+from tasks.core.models.findings import Problem
 from tasks.core.models.plan import Skip
 
 log = logging.getLogger("kube_runbooks.backups")
@@ -70,19 +71,20 @@ class BackupStore:
                 log.warning("%s: %s is not taken for the latest: %s", self.cluster, skip.subject, skip.reason)
         return self.read(pick_backup(known, asked, now=now))
 
-    def problem_of_data(self, backup: Backup) -> str:
-        """Why the data of a backup cannot be what its manifest says, by its sizes alone; empty when it can."""
+    def problem_of_data(self, backup: Backup) -> Problem | None:
+        """Why the data of a backup cannot be what its manifest says, by its sizes alone; none when it can."""
         wanted = {backup.snapshot.key: backup.snapshot.stored.size}
         if backup.pki:
             wanted[backup.pki.key] = backup.pki.stored.size
         found = {key: self.store.size(key) for key in wanted}
-        return "; ".join(
+        wrong = "; ".join(
             f"{self.store.uri(key)} does not exist"
             if found[key] is None
             else f"{self.store.uri(key)} has {found[key]} bytes, the manifest says {size}"
             for key, size in wanted.items()
             if found[key] != size
         )
+        return Problem(text=wrong) if wrong else None
 
     def write(self, backup: BackupId, manifest: Backup) -> Backup:
         """Writes the manifest, which makes the backup, and reads it back; `Refused` when there is another one."""

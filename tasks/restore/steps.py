@@ -6,7 +6,7 @@ from prefect import task
 
 from tasks.backup.models.backups import Backup
 from tasks.backup.node_snapshots import store_ca
-from tasks.backup.probes.node_snapshot import input_of
+from tasks.backup.scripts.node_snapshot import input_of
 from tasks.clients.ssh import Job, run_job
 from tasks.cluster import open_cluster
 from tasks.control_plane.models import Phase

@@ -21,6 +21,7 @@ from prefect.settings import get_current_settings
 from prefect.utilities.urls import url_for
 from pydantic import Field, ValidationError
 
+from tasks.core.models.findings import Problem
 from tasks.core.models.plan import Plan
 from tasks.core.models.report import Approval
 from tasks.run.policy.approval import Approved, is_part_of
@@ -40,12 +41,12 @@ class ApprovalForm(RunInput):
     reason: str = Field(default="", max_length=200, description="for the report")
 
 
-def what_forbids_waiting() -> str:
-    """Why this run cannot be suspended, since nothing could start it again; empty when it can."""
+def what_forbids_waiting() -> Problem | None:
+    """Why this run cannot be suspended, since nothing could start it again; none when it can."""
     run = FlowRunContext.get()
     if run is None or run.flow_run is None or run.flow_run.deployment_id is None:
-        return "it was not started from a deployment"
-    return "it is a part of another run" if run.flow_run.parent_task_run_id else ""
+        return Problem(text="it was not started from a deployment")
+    return Problem(text="it is a part of another run") if run.flow_run.parent_task_run_id else None
 
 
 def goes_on() -> bool:

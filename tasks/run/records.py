@@ -14,13 +14,18 @@ from tasks.run.models.records import OpenRecord, OpenRecords, RecordKind
 from tasks.run.policy.records import what_stops
 from tasks.run.probes import records
 
-CALL = timedelta(seconds=20)
+LOOK_LIMIT = timedelta(seconds=20)
+"""For one node: no plan waits longer for one that hangs."""
 
 
 @task(**OBSERVE, task_run_name="observe-records-{cluster}")
 def observe_records(cluster: str) -> OpenRecords:
     """What runs of any runbook have begun on nodes and not ended; a node that does not answer is a fact, with the reason."""
-    handle = open_cluster(cluster)
+    return find_records(open_cluster(cluster))
+
+
+def find_records(handle: Cluster) -> OpenRecords:
+    """The same, of a cluster that is open."""
     names = [node.name for node in handle.profile.nodes]
     if handle.profile.ssh is None or not names:
         return OpenRecords(blind=True)
@@ -37,18 +42,25 @@ def check_records(cluster: str, runbook: str, *, nodes: tuple[str, ...] = (), no
 
     Raises `Refused` for a record that would have stopped the plan.
     """
-    found = observe_records.fn(cluster)
+    found = find_records(open_cluster(cluster))
+    refuse_what_stops(found, cluster, runbook, nodes=nodes, no_api=no_api)
+    return found
+
+
+def refuse_what_stops(
+    found: OpenRecords, cluster: str, runbook: str, *, nodes: tuple[str, ...] = (), no_api: bool = False
+) -> None:
+    """Raises `Refused` with every record that stops this runbook."""
     if stops := what_stops(found, runbook, cluster, nodes=nodes, no_api=no_api):
         raise Refused(
             "; ".join(f"{one.subject}: {one.problem}" for one in stops),
             hint="; ".join(dict.fromkeys(one.next_step for one in stops)),
         )
-    return found
 
 
 def _look(handle: Cluster, name: str) -> tuple[tuple[OpenRecord, ...], str]:
     try:
-        output = handle.node(name).run(records.look(), timeout=CALL, sudo=True)
+        output = handle.node(name).run(records.look(), timeout=LOOK_LIMIT, sudo=True)
         found = records.parse(name, output.stdout)
     except RunbookError as error:
         return (), error.problem

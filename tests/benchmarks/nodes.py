@@ -27,7 +27,7 @@ import fabric
 from botocore.config import Config
 from pydantic import SecretStr
 
-from tasks.backup.probes.node_snapshot import PART_BYTES, input_of, parse_etags, upload_script
+from tasks.backup.scripts.node_snapshot import PART_BYTES, input_of, parse_etags, send_file
 from tasks.clients.ssh import Job, SshNode, SshTarget, run_job
 from tasks.cluster import open_cluster
 from tasks.core.at_once import MOST, on_all
@@ -129,7 +129,7 @@ def _by_node(lab: Lab, size_mib: int) -> None:
     upload = handle.store.start_upload(f"bench-{time.monotonic_ns()}")
     urls = handle.store.part_urls(upload, size_mib * 2**20 // PART_BYTES + 1, LIMIT)
     name = f"bench-{time.monotonic_ns()}"
-    done = run_job(handle.node("w1"), Job(name, upload_script(name, FILE), LIMIT), stdin=input_of(urls, b""))
+    done = run_job(handle.node("w1"), Job(name, send_file(name, FILE), LIMIT), stdin=input_of(urls, b""))
     handle.store.complete(upload, parse_etags(done.output))
 
 

@@ -22,11 +22,11 @@ from grpc import RpcError
 
 from flows.etcd_backup_to_s3 import etcd_backup_to_s3
 from flows.etcd_restore_drill import etcd_restore_drill
-from tasks import cluster as cluster_module
 from tasks.backup import backups, snapshots
 from tasks.clients import etcd as etcd_client
-from tasks.clients import objectstore
+from tasks.clients.objectstore import bucket
 from tasks.clients.ssh import SshLimits, SshNode
+from tasks.cluster import logins
 from tasks.core.errors import NotYet, Refused, RunbookError
 from tasks.core.models.report import Outcome, Report
 from tests.servers.binaries import ROOT
@@ -54,7 +54,7 @@ def _quick(prefect: PrefectServer, quick_retries: None, monkeypatch: pytest.Monk
     """As many tries as ever, without the waits between them; the smallest parts that S3 allows; short limits for etcd."""
     del prefect, quick_retries
     monkeypatch.setattr(ExponentialBackoff, "delay_amount", lambda *_: 0.01)
-    monkeypatch.setattr(objectstore, "PART_BYTES", 5 * 2**20)
+    monkeypatch.setattr(bucket, "PART_BYTES", 5 * 2**20)
     monkeypatch.setattr(etcd_client, "CALL_SECONDS", 3.0)
     monkeypatch.setattr(etcd_client, "HEALTH_SECONDS", 2.0)
 
@@ -467,7 +467,7 @@ def tunnelled(
     limits = SshLimits(
         connect=3 * second, login=9 * second, channel=3 * second, keepalive_interval=second, keepalive_limit=3 * second
     )
-    monkeypatch.setattr(cluster_module, "SshNode", partial(SshNode, limits=limits))
+    monkeypatch.setattr(logins, "SshNode", partial(SshNode, limits=limits))
     site = through(new_site(wide1), proxy)
     with Sshd(tmp_path / "sshd") as sshd:
         site.through(sshd)

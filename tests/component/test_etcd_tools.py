@@ -3,7 +3,7 @@
 import os
 import subprocess
 
-from tasks.backup.probes.etcd_tools import NO_TOOLS, find_tools
+from tasks.backup.scripts.etcd_tools import NO_TOOLS, find_tools
 from tests.servers.binaries import etcd_binaries
 
 

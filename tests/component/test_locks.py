@@ -17,8 +17,9 @@ import yaml
 
 from tasks.cluster import close_clusters
 from tasks.core.errors import NotYet, Refused
-from tasks.run import leases, locks
+from tasks.run import leases, this_process
 from tasks.run.leases import COLLECTION, PLACE
+from tasks.run.locks import Limits
 from tasks.run.locks import locked as locked_by
 from tasks.run.models.lock import Holder, machine_of
 from tests.servers.binaries import ROOT
@@ -32,6 +33,8 @@ SHORT = timedelta(seconds=3)
 
 LONG = timedelta(minutes=1)
 """Of one that nobody is to wait for."""
+
+BRIEFLY = Limits(take=SHORT)
 
 LIMIT = 90.0
 HOLDER = Holder(runbook="rolling_upgrade", run_name="upgrade-test", started_at=datetime(2026, 11, 24, 12, tzinfo=UTC))
@@ -158,9 +161,9 @@ def finish(process: Process, folder: Path) -> str:
     return process.output
 
 
-def locked(run_id: str, cluster: str = "test", *, lasting: timedelta = SHORT, without_api: bool = False) -> Any:  # noqa: ANN401 - a context manager of a callable
+def locked(run_id: str, cluster: str = "test", *, lasting: timedelta = SHORT, **options: Any) -> Any:  # noqa: ANN401 - a context manager of a callable
     """The lock, for a run of this process."""
-    return locked_by(cluster, run_id, HOLDER, duration=lasting, without_api=without_api)
+    return locked_by(cluster, run_id, HOLDER, duration=lasting, **options)
 
 
 def fail_with_the_lock(run_id: str) -> None:
@@ -261,7 +264,7 @@ def test_a_killed_holder_loses_it_after_its_time_and_not_before(control_plane: C
 def elsewhere() -> Iterator[None]:
     """This process is in another container than the ones that it starts."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(locks, "machine_of", lambda boot, _, *more: machine_of(boot, "pid:[1]", *more))
+        patched.setattr(this_process, "machine_of", lambda boot, _, *more: machine_of(boot, "pid:[1]", *more))
         yield
 
 
@@ -581,9 +584,8 @@ def test_a_killed_holder_of_nodes_loses_them_and_a_frozen_one_knows_it(nodes: No
             check()
 
 
-def test_half_of_the_nodes_are_not_enough_without_the_api(three: Nodes, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_half_of_the_nodes_are_not_enough_without_the_api(three: Nodes) -> None:
     """Two of three that cannot be reached might be locked by somebody who reaches them."""
-    monkeypatch.setattr(locks, "TAKE_LIMIT", SHORT)
     three.api.refuse()
     for name in ("cp2", "cp3"):
         three.sshds[name].stop()
@@ -591,14 +593,14 @@ def test_half_of_the_nodes_are_not_enough_without_the_api(three: Nodes, monkeypa
         pytest.raises(
             NotYet, match=r"1 of 3 control plane nodes confirm the lock, 2 have to \(cp2: .*; cp3: .*; the API: "
         ),
-        locked("run-1", lasting=timedelta(seconds=1), without_api=True),
+        locked("run-1", lasting=timedelta(seconds=1), without_api=True, limits=BRIEFLY),
     ):
         pass
     assert three.holder_on("cp1") == ""
 
 
 def test_files_that_are_no_locks_are_watched_and_what_cannot_be_read_is_not_free(
-    tmp_path: Path, clusters: Path, control_plane: ControlPlane, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, clusters: Path, control_plane: ControlPlane
 ) -> None:
     """A file of an older version, or of nobody, is taken over after its time; a folder in its place is told."""
     with nodes_of(tmp_path, clusters, control_plane, 1) as one:
@@ -610,10 +612,9 @@ def test_files_that_are_no_locks_are_watched_and_what_cannot_be_read_is_not_free
             assert one.holder_on("cp1") == "it's; run-1"
         assert not lock.exists()
         lock.mkdir()
-        monkeypatch.setattr(locks, "TAKE_LIMIT", SHORT)
         with (
             pytest.raises(NotYet, match=r"control plane nodes confirm the lock.*Is a directory"),
-            locked("run-1", lasting=timedelta(seconds=1)),
+            locked("run-1", lasting=timedelta(seconds=1), limits=BRIEFLY),
         ):
             pass
         assert holder_of(control_plane) == ""

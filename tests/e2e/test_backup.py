@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from tasks.backup.node_snapshots import etcd_tools
-from tasks.backup.probes.node_snapshot import check_node, input_of, snapshot_script
+from tasks.backup.scripts.node_snapshot import input_of, prepare_node, take_snapshot
 from tasks.clients.ssh import Job, run_job
 from tasks.cluster import open_cluster
 from tasks.core.errors import NotYet
@@ -73,8 +73,8 @@ def test_a_node_without_space_is_refused(small: LabSite) -> None:
 def test_a_snapshot_that_no_store_takes_leaves_nothing_on_the_node(small: LabSite) -> None:
     """The job says which part failed, and that it may be tried again; its files are gone."""
     node = open_cluster(small.name).node("cp1")
-    script = snapshot_script("no-store", etcd_tools(node, "3.6"), EtcdOnNode(), revision=0)
-    node.run(check_node(), timeout=timedelta(minutes=1), sudo=True)
+    script = take_snapshot("no-store", etcd_tools(node, "3.6"), EtcdOnNode(), revision=0)
+    node.run(prepare_node(), timeout=timedelta(minutes=1), sudo=True)
     nobody = input_of(["http://127.0.0.1:1/refuses"], b"")
     with pytest.raises(NotYet, match="part 1 was not taken in 5 tries"):
         run_job(node, Job("no-store", script, timedelta(minutes=5)), stdin=nobody)

@@ -23,8 +23,6 @@ API_SERVER = "manifests/kube-apiserver.yaml"
 ETCD = "manifests/etcd.yaml"
 """Who has it runs a member; in a cluster with an external etcd nobody does."""
 
-MANIFESTS = "manifests/*.yaml"
-
 ENCRYPTION = "encryption-provider-config"
 """The API server's flag that names the keys of the Secrets in etcd."""
 

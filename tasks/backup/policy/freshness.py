@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from tasks.backup.models.backups import Backup, BackupId
 from tasks.core.errors import Refused
+from tasks.core.models.findings import Problem
 from tasks.core.models.plan import Skip
 
 SHOWN = 5
@@ -67,13 +68,15 @@ def young_enough(known: Sequence[BackupId], *, now: datetime, younger_than: time
     return counted[0] if counted and now - counted[0].taken_at <= younger_than else None
 
 
-def what_is_too_old(newest: datetime, *, now: datetime, rpo: timedelta, not_counted: Sequence[Skip] = ()) -> str:
-    """Why the newest good backup breaks the recovery point objective; empty when it does not."""
+def what_is_too_old(
+    newest: datetime, *, now: datetime, rpo: timedelta, not_counted: Sequence[Skip] = ()
+) -> Problem | None:
+    """Why the newest good backup breaks the recovery point objective; none when it does not."""
     age = now - newest
     if age <= rpo:
-        return ""
+        return None
     told = f"the newest good backup is {age} old (taken {newest:%Y-%m-%dT%H:%M:%SZ}); the profile's backup.rpo is {rpo}"
-    return f"{told}; not counted: {_named(not_counted)}" if not_counted else told
+    return Problem(text=f"{told}; not counted: {_named(not_counted)}" if not_counted else told)
 
 
 def _named(skips: Sequence[Skip]) -> str:
@@ -82,17 +85,17 @@ def _named(skips: Sequence[Skip]) -> str:
     return "; ".join(shown) + more
 
 
-def what_is_not_of_this_run(backup: Backup, *, run_id: str, attempt: int, began: datetime) -> str:
-    """Why a backup cannot be the work of this run; empty when it is.
+def what_is_not_of_this_run(backup: Backup, *, run_id: str, attempt: int, began: datetime) -> Problem | None:
+    """Why a backup cannot be the work of this run; none when it is.
 
     The first attempt of a run has nothing to find: its backup was taken after it began, by the same worker's clock, which
     may have been set back meanwhile. A later attempt may report what an earlier one made, perhaps by another worker's clock.
     """
     if backup.flow_run != run_id:
-        return f"backup {backup.id} was made by flow run {backup.flow_run}, and this is flow run {run_id}"
+        return Problem(text=f"backup {backup.id} was made by flow run {backup.flow_run}, and this is flow run {run_id}")
     if attempt == 1 and backup.snapshot.taken_at < began.replace(microsecond=0) - CLOCK_TOLERANCE:
-        return (
-            f"backup {backup.id} was taken at {backup.snapshot.taken_at:%Y-%m-%dT%H:%M:%SZ}, "
+        return Problem(
+            text=f"backup {backup.id} was taken at {backup.snapshot.taken_at:%Y-%m-%dT%H:%M:%SZ}, "
             f"before this run began at {began:%Y-%m-%dT%H:%M:%SZ}"
         )
-    return ""
+    return None

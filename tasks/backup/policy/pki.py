@@ -6,6 +6,7 @@ from pathlib import PurePosixPath
 
 from tasks.backup.models.pki import API_SERVER, ENCRYPTION, ETCD, SHARED, NamedFile, NodeFile, PkiSource
 from tasks.core.errors import NotYet, Refused, RunbookError
+from tasks.core.models.findings import Problem
 from tasks.core.models.plan import Caution, Skip
 from tasks.core.models.profile import ClusterProfile
 
@@ -95,19 +96,21 @@ def what_is_wrong(answer: NodeAnswer) -> list[str]:
     return [f"there is no {path}" for path in (*missing, *unnamed)]
 
 
-def what_is_wrong_with_seal(sealed: bytes, recipients: Sequence[str]) -> str:
-    """Why these bytes are not an age file for exactly these recipients, as far as its header tells; empty when they are.
+def what_is_wrong_with_seal(sealed: bytes, recipients: Sequence[str]) -> Problem | None:
+    """Why these bytes are not an age file for exactly these recipients, as far as its header tells; none when they are.
 
     The header has a stanza for each, of the type of its key. Only who has a secret key can prove more.
     """
     header, end, _ = sealed.partition(b"\n--- ")
     lines = header.decode(errors="replace").splitlines() if end else []
     if lines[:1] != ["age-encryption.org/v1"]:
-        return "it is no age file"
+        return Problem(text="it is no age file")
     stanzas = [line.split()[1] for line in lines if line.startswith("-> ")]
     has = sorted(stanza for stanza in stanzas if not stanza.endswith("-grease"))  # age adds one that means nothing
     wanted = sorted(text.split()[0] if text.startswith("ssh-") else "X25519" for text in recipients)
-    return "" if has == wanted else f"it is encrypted for {', '.join(has)}, not for {', '.join(wanted)}"
+    if has == wanted:
+        return None
+    return Problem(text=f"it is encrypted for {', '.join(has)}, not for {', '.join(wanted)}")
 
 
 def _why_absent(answer: NodeAnswer, path: str) -> str:

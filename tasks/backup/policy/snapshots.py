@@ -5,6 +5,7 @@ import hashlib
 from tasks.backup.models.backups import Digest
 from tasks.core.errors import NotYet
 from tasks.core.models.etcd import TRAILER_BYTES, MemberStatus
+from tasks.core.models.findings import Problem
 
 PAGE_BYTES = 512
 """etcd's own sanity check: a database is a multiple of 512 bytes, so a snapshot is 32 bytes more than one."""
@@ -55,8 +56,8 @@ class SnapshotCheck:
         return Digest(size=self._size, sha256=whole.hexdigest())
 
 
-def what_is_implausible(size: int, before: MemberStatus) -> str:
-    """Why a snapshot of `size` bytes cannot be of a member with this status; empty when it can.
+def what_is_implausible(size: int, before: MemberStatus) -> Problem | None:
+    """Why a snapshot of `size` bytes cannot be of a member with this status; none when it can.
 
     A snapshot has the pages up to the high-water mark: at least those in use, at most the file. Between status and
     snapshot a defragmentation may shrink the file, a compaction may free pages, and writes may grow both, hence
@@ -64,8 +65,8 @@ def what_is_implausible(size: int, before: MemberStatus) -> str:
     """
     at_least, at_most = before.db_size_in_use // 2, before.db_size * 2 + 64 * 2**20
     if at_least <= size <= at_most:
-        return ""
-    return (
-        f"the snapshot has {size} bytes, and the member reported a database of {before.db_size} bytes "
+        return None
+    return Problem(
+        text=f"the snapshot has {size} bytes, and the member reported a database of {before.db_size} bytes "
         f"with {before.db_size_in_use} in use: {at_least} to {at_most} are plausible"
     )

@@ -1,10 +1,10 @@
 """Which cluster this is: its CA, as etcd and as the files of a control plane node have it."""
 
 import base64
-import shlex
 from collections.abc import Sequence
 
 from tasks.certificates.probes.x509 import certificates_in, fingerprint_of
+from tasks.core.shell import script
 
 NODES = "/registry/minions/"
 ROOT_CA = "/registry/configmaps/kube-system/kube-root-ca.crt"
@@ -26,9 +26,8 @@ def authorities_in(text: bytes) -> tuple[str, ...]:
 
 
 def look(files: Sequence[str]) -> str:
-    """The command: it prints the certificates of these files, and nothing else of them."""
-    paths = " ".join(shlex.quote(file) for file in files)
-    return f"for file in {paths}; do sed -n '/^-----BEGIN CERTIFICATE-----/,/^-----END CERTIFICATE-----/p' \"$file\"; done | base64 -w0\n"
+    """Prints the certificates of these files, and nothing else of them."""
+    return script(__file__, "certificates_in", files="\n".join(files))
 
 
 def parse(stdout: bytes) -> tuple[str, ...]:

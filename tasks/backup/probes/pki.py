@@ -1,15 +1,15 @@
 """Key material on a control plane node: which files there are, which others they name, and kubeadm's own configuration."""
 
 import re
-import shlex
 from collections.abc import Iterable
 from pathlib import PurePosixPath
 
 import yaml
 
-from tasks.backup.models.pki import ENCRYPTION, MANIFESTS, NamedFile, NodeFile
+from tasks.backup.models.pki import ENCRYPTION, NamedFile, NodeFile
 from tasks.control_plane.probes.manifests import flags_of, place_on_host
 from tasks.core.errors import CommandFailed, Refused
+from tasks.core.shell import script
 
 _SUM = re.compile(r"^([0-9a-f]{64}) [ *](.+)$", re.MULTILINE)
 _STAT = re.compile(r"^([0-7]{3,4}) (\S+:\S+) (.+)$", re.MULTILINE)
@@ -20,18 +20,14 @@ CLIENT_OF_ETCD = ("etcd-cafile", "etcd-certfile", "etcd-keyfile")
 
 
 def files_below(folder: PurePosixPath, names: Iterable[str]) -> str:
-    """The command that describes those of kubeadm's files that are there, and every manifest."""
-    words = [shlex.quote(str(folder / name)) for name in names]
-    return _describe(" ".join([*words, f"{shlex.quote(str(folder))}/{MANIFESTS}"]))
+    """Describes those of kubeadm's files that are there, and every manifest."""
+    files = "\n".join(str(folder / name) for name in names)
+    return script(__file__, "describe_files", files=files, folder=folder)
 
 
 def files_at(paths: Iterable[str]) -> str:
-    """The command that describes those of these files that are there; for `parse_files`."""
-    return _describe(shlex.join(paths))
-
-
-def _describe(words: str) -> str:
-    return f"sha256sum -- {words}; stat -L -c '%a %U:%G %n' -- {words}"
+    """Describes those of these files that are there; for `parse_files`."""
+    return script(__file__, "describe_files", files="\n".join(paths), folder="")
 
 
 def parse_files(node: str, stdout: bytes, stderr: bytes) -> tuple[NodeFile, ...]:
@@ -66,9 +62,8 @@ def files_named_by(node: str, manifest: str, *, external_etcd: bool) -> tuple[Na
 
 
 def cluster_configuration(folder: PurePosixPath) -> str:
-    """The command that prints the ConfigMap in which kubeadm keeps its configuration."""
-    config = shlex.quote(str(folder / "admin.conf"))
-    return f"kubectl --kubeconfig {config} --request-timeout 15s -n kube-system get configmap kubeadm-config -o yaml"
+    """Prints the ConfigMap in which kubeadm keeps its configuration."""
+    return script(__file__, "cluster_configuration", config=folder / "admin.conf")
 
 
 def parse_cluster_configuration(node: str, status: int, stdout: bytes, stderr: bytes) -> bytes:

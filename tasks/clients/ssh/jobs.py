@@ -6,10 +6,8 @@ when the unit stops. Who finds the folder attaches to the job. A folder without 
 node died in the middle, or that the start did: nobody knows what became of it.
 """
 
-import hashlib
 import logging
 import re
-import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -19,6 +17,7 @@ from tasks.clients.ssh.node import SshNode
 from tasks.core.errors import CommandFailed, NotYet
 from tasks.core.models.base import Model, UtcTime
 from tasks.core.models.folders import JOBS
+from tasks.core.shell import script
 
 log = logging.getLogger("kube_runbooks.ssh")
 
@@ -28,8 +27,8 @@ SECRETS = "/run/kube-runbooks"
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,100}")
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-CALL = timedelta(seconds=30)
-"""For each question to the node."""
+NODE_LIMIT = timedelta(seconds=30)
+"""For each answer of the node: longer than it waits for news of a job."""
 
 LOOK_SECONDS = 10
 """How long the node waits for news before it answers that there are none."""
@@ -143,87 +142,50 @@ def run_job(
 
 def stop_job(node: SshNode, name: str) -> None:
     """Stops a job by its name, or by a pattern such as `backup-*`, and every process of it; nothing if none runs."""
-    node.run(f"systemctl stop {shlex.quote(f'kube-runbooks-{name}.service')}", timeout=CALL, sudo=True, check=False)
+    stop = script(__file__, "stop_job", units=f"kube-runbooks-{name}.service")
+    node.run(stop, timeout=NODE_LIMIT, sudo=True, check=False)
 
 
 def _start(node: SshNode, job: Job, stdin: bytes) -> bool:
     """Whether this call started it."""
-    output = node.run(_start_script(job, secret=bool(stdin)), stdin=stdin, timeout=CALL, sudo=True)
+    output = node.run(_start_script(job, reads=bool(stdin)), stdin=stdin, timeout=NODE_LIMIT, sudo=True)
     answer = output.stdout.decode().strip()
     if answer not in {"started", "there"}:
         raise CommandFailed(f"{node.name}: job {job.name} did not start: {answer or output.complaint}")
     return answer == "started"
 
 
-def _start_script(job: Job, *, secret: bool) -> str:
-    folder, secret_file = job.folder, f"{SECRETS}/{job.name}"
-    result = f"{folder}/result"
-    properties = {
-        "Type": "exec",
-        "StandardOutput": f"append:{folder}/output",
-        "StandardError": f"append:{folder}/output",
-        "ExecStopPost": f"/bin/sh {folder}/at-end",
-        "RuntimeMaxSec": f"{job.limit.total_seconds():g}",
-        "TimeoutStopSec": f"{STOP_SECONDS}",
-        "KillMode": "control-group",
-        "UMask": "0077",
-        "Nice": str(job.nice),
-        "Environment": f"PATH={PATH} LC_ALL=C HOME=/root",
-    }
-    unit = " ".join(shlex.quote(f"--property={name}={value}") for name, value in properties.items())
-    stdin = f"exec < {secret_file}; rm {secret_file}; " if secret else ""
-    begin = f"{stdin}exec /bin/sh {folder}/command"
-    marker = hashlib.sha256(job.command.encode()).hexdigest()[:16]
-    return f"""set -eu; umask 077
-mkdir -p {JOBS} {SECRETS}
-exec 9> {JOBS}/.lock; flock 9
-find {JOBS} -mindepth 1 -maxdepth 1 -mtime +{KEEP_DAYS} -exec rm -rf {{}} +
-aside() {{ mv {folder} "{folder}.$1.$(date +%s%N)"; }}
-if [ -d {folder} ] && ! systemctl is-active --quiet {job.unit}; then
-  if [ ! -e {result} ]; then aside lost
-  elif ! grep -q ' exited 0 ' {result}; then aside failed
-  fi
-fi
-if [ -d {folder} ]; then echo there; exit; fi
-mkdir {folder}
-cat /proc/sys/kernel/random/boot_id > {folder}/boot
-cat > {folder}/command <<'KUBE_RUNBOOKS_{marker}'
-{job.command}
-KUBE_RUNBOOKS_{marker}
-cat > {folder}/at-end <<'KUBE_RUNBOOKS'
-rm -f {secret_file}
-echo "$SERVICE_RESULT $EXIT_CODE $EXIT_STATUS $(date +%s)" > {result}.new
-sync {result}.new && mv {result}.new {result}
-KUBE_RUNBOOKS
-{f"cat > {secret_file}" if secret else ":"}
-if ! systemd-run --quiet --collect --unit={job.unit} {unit} /bin/sh -c {shlex.quote(begin)} >&2; then
-  # A command that fails within milliseconds may fail its own start: it has run, and its result is on the way.
-  tries=0; while [ ! -e {result} ]; do [ $tries -lt 50 ]; tries=$((tries + 1)); sleep 0.1; done
-fi
-echo started
-"""
+def _start_script(job: Job, *, reads: bool) -> str:
+    at_end = script(__file__, "end_job", result=f"{job.folder}/result", secret=f"{SECRETS}/{job.name}")
+    return script(
+        __file__,
+        "start_job",
+        jobs=JOBS,
+        secrets=SECRETS,
+        name=job.name,
+        unit=job.unit,
+        command=job.command,
+        at_end=at_end,
+        reads=reads,
+        limit=f"{job.limit.total_seconds():g}",
+        stop_seconds=STOP_SECONDS,
+        nice=job.nice,
+        keep_days=KEEP_DAYS,
+        search_path=PATH,
+    )
 
 
 def _look(node: SshNode, job: Job, offset: int) -> _Look:
-    folder = job.folder
-    script = f"""set -u; cd {folder} 2>/dev/null || {{ echo none - 0; exit; }}
-size() {{ stat -c %s output 2>/dev/null || echo 0; }}
-end=$(($(date +%s) + {LOOK_SECONDS})); state=running
-while :; do
-  active=no; systemctl is-active --quiet {job.unit} && active=yes
-  [ "$(systemctl show -P ActiveState {job.unit})" = deactivating ] && active=yes
-  if [ -e result ]; then state=ended; break; fi
-  if [ $active = no ]; then sleep 0.2; [ -e result ] && state=ended || state=lost; break; fi
-  [ "$(size)" -gt {offset} ] && break
-  [ "$(date +%s)" -ge "$end" ] && break
-  sleep 0.2
-done
-size=$(size); from={offset}
-[ $((size - from)) -gt {PIECE_BYTES} ] && from=$((size - {PIECE_BYTES}))
-echo $state $(cat result 2>/dev/null | tr ' ' ,) $size
-tail -c +$((from + 1)) output 2>/dev/null | head -c $((size - from))
-"""
-    answer = node.run(script, timeout=CALL, sudo=True).stdout
+    question = script(
+        __file__,
+        "look_at_job",
+        folder=job.folder,
+        unit=job.unit,
+        offset=offset,
+        patience=LOOK_SECONDS,
+        piece_bytes=PIECE_BYTES,
+    )
+    answer = node.run(question, timeout=NODE_LIMIT, sudo=True).stdout
     head, _, piece = answer.partition(b"\n")
     words = head.decode().split()
     return _Look(words[0], words[1] if len(words) > 2 else "", int(words[-1]), piece)  # noqa: PLR2004 - three words

@@ -6,23 +6,26 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
+from tasks.core.models.findings import Problem
+
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 
-def what_is_wrong_with(certificate: bytes, key: bytes, *, now: datetime) -> str:
-    """Why this pair (both PEM) cannot be used: not PEM, expired, not yet valid, or not a pair; empty when it can."""
+def what_is_wrong_with(certificate: bytes, key: bytes, *, now: datetime) -> Problem | None:
+    """Why this pair (both PEM) cannot be used: not PEM, expired, not yet valid, or not a pair; none when it can."""
     try:
         parsed, private = _certificate(certificate), _private_key(key)
     except ValueError as error:
-        return str(error)
+        return Problem(text=str(error))
     if now > parsed.not_valid_after_utc:
-        return f"the certificate ({_subject(parsed)}) expired on {parsed.not_valid_after_utc:{_TIME}}"
+        return Problem(text=f"the certificate ({_subject(parsed)}) expired on {parsed.not_valid_after_utc:{_TIME}}")
     if now < parsed.not_valid_before_utc:
-        return f"the certificate ({_subject(parsed)}) is not valid before {parsed.not_valid_before_utc:{_TIME}}"
+        begins = f"{parsed.not_valid_before_utc:{_TIME}}"
+        return Problem(text=f"the certificate ({_subject(parsed)}) is not valid before {begins}")
     form = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     if parsed.public_key().public_bytes(*form) != private.public_key().public_bytes(*form):
-        return f"the key does not belong to the certificate ({_subject(parsed)})"
-    return ""
+        return Problem(text=f"the key does not belong to the certificate ({_subject(parsed)})")
+    return None
 
 
 def _certificate(pem: bytes) -> x509.Certificate:

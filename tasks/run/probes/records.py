@@ -9,6 +9,7 @@ from typing import Any
 from tasks.core.models.folders import CA_ROTATIONS, PATCHES, RESTORES, ROTATIONS
 from tasks.core.models.kubeadm import PARKED, Authority
 from tasks.core.probes.printed import Printed
+from tasks.core.shell import script
 from tasks.run.models.records import UPGRADE_JOBS, OpenRecord, RecordKind
 
 FILES = {
@@ -27,21 +28,17 @@ BEGAN = {
 
 
 def look() -> str:
-    """The command; its output is for `parse`."""
-    files = "\n".join(f"one {kind} {path}" for kind, path in FILES.items())
-    return f"""one() {{ [ ! -e "$2" ] || echo "$1 $(stat -c %Y "$2") $(base64 -w0 < "$2")"; }}
-{files}
-for name in {" ".join(Authority)}; do
-  folder={CA_ROTATIONS}/$name
-  [ ! -d "$folder" ] || echo "{RecordKind.CA} $name $(stat -c %Y "$folder")"
-done
-for file in {PARKED}/*.yaml; do
-  [ ! -e "$file" ] || echo "{RecordKind.PARKED} $(basename "$file" .yaml) $(stat -c %Y "$file")"
-done
-systemctl list-units --no-legend --plain --state=active,activating,deactivating 'kube-runbooks-*' 2> /dev/null |
-  sed -n 's/^kube-runbooks-\\([^ ]*\\)\\.service.*/{RecordKind.UPGRADE} \\1/p'
-true
-"""
+    """Prints what is there, for `parse`."""
+    return script(
+        __file__,
+        "records",
+        certificates=FILES[RecordKind.CERTIFICATES],
+        restore=FILES[RecordKind.RESTORE],
+        patch=FILES[RecordKind.PATCH],
+        halves=CA_ROTATIONS,
+        cas=tuple(Authority),
+        parked=PARKED,
+    )
 
 
 def parse(node: str, stdout: bytes) -> tuple[OpenRecord, ...]:

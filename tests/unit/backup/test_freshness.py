@@ -111,7 +111,7 @@ def test_a_backup_is_of_the_run_that_its_manifest_names(run: str, attempt: int, 
     wrong = what_is_not_of_this_run(
         backup, run_id="run-1", attempt=attempt, began=NOON + timedelta(microseconds=900_000)
     )
-    assert wrong.endswith(told)
+    assert str(wrong or "").endswith(told)
     assert bool(wrong) == bool(told)
 
 
@@ -131,7 +131,7 @@ def test_no_backup_at_all_is_refused_with_the_next_step() -> None:
 def test_the_objective_itself_is_young_enough(age: int, told: str) -> None:
     """Older is told with the age, the time and the rule."""
     sentence = what_is_too_old(NOON - timedelta(hours=age), now=NOON, rpo=timedelta(hours=26))
-    assert told in sentence
+    assert told in str(sentence)
     assert bool(sentence) == bool(told)
 
 
@@ -139,7 +139,7 @@ def test_what_is_not_counted_is_named_beside_what_is_too_old() -> None:
     """A backup from the future would have met the objective for ever."""
     _, future = split_by_clock([OLD, NEW], now=OLD.taken_at)
     sentence = what_is_too_old(OLD.taken_at, now=NOON, rpo=SECOND, not_counted=future)
-    assert f"; not counted: backup {NEW}: its time 2026-11-23T12:00:00Z is 1 day" in sentence
+    assert f"; not counted: backup {NEW}: its time 2026-11-23T12:00:00Z is 1 day" in str(sentence)
 
 
 def test_an_id_survives_its_text_form_and_other_text_is_none() -> None:

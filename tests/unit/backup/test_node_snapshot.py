@@ -1,24 +1,30 @@
 """What a node that takes its own snapshot printed, read; and whether it can take one."""
 
 import base64
+import shutil
+import subprocess
+from pathlib import Path
 
 import pytest
 
 from tasks.backup.models.backups import Digest
-from tasks.backup.probes.etcd_tools import NO_TOOLS, no_tools
-from tasks.backup.probes.node_snapshot import (
+from tasks.backup.scripts.etcd_tools import NO_TOOLS, no_tools
+from tasks.backup.scripts.node_snapshot import (
     PART_BYTES,
     input_of,
     parse_etags,
     parse_read_back,
     parse_snapshot,
     parts_for,
-    snapshot_script,
+    prepare_node,
+    read_back,
+    send_file,
     space_needed,
-    upload_script,
+    take_snapshot,
     what_is_missing,
 )
 from tasks.core.errors import CommandFailed, Refused
+from tasks.core.models.folders import BACKUPS
 from tasks.core.models.profile import EtcdOnNode
 
 OUTPUT = """\
@@ -61,6 +67,18 @@ def test_a_read_back_is_two_digests() -> None:
         parse_read_back("cp1", "stored_size 2\n")
 
 
+def test_a_node_says_what_room_it_has_and_which_programs_it_lacks(tmp_path: Path) -> None:
+    """In a folder that the question makes; by a shell that knows its own commands alone."""
+    script = prepare_node().replace(BACKUPS, str(tmp_path / "backups"))
+    (tmp_path / "bin").mkdir()
+    for program in ("mkdir", "df", "tail", "curl", "od"):
+        (tmp_path / "bin" / program).symlink_to(str(shutil.which(program)))
+    env = {"PATH": str(tmp_path / "bin")}
+    said = subprocess.run(["/bin/sh", "-c", script], capture_output=True, check=True, env=env).stdout
+    assert (tmp_path / "backups").is_dir()
+    assert what_is_missing("cp1", said, 1) == ["cp1 has no zstd", "cp1 has no sha256sum"]
+
+
 def test_a_node_needs_its_programs_and_room() -> None:
     """With the figures."""
     assert what_is_missing("cp1", b"1000000\n", 100) == []
@@ -76,10 +94,10 @@ def test_addresses_come_by_standard_input_and_nothing_secret_is_in_the_scripts()
     """The store's CA in the first line, in base64; a hyphen for none."""
     assert input_of(["https://a", "https://b"], b"") == b"-\nhttps://a\nhttps://b\n"
     assert base64.b64decode(input_of([], b"CA").strip()) == b"CA"
-    for script in (snapshot_script("x", "/bin", EtcdOnNode(), 7), upload_script("x", "/a file")):
+    for script in (take_snapshot("x", "/bin", EtcdOnNode(), 7), send_file("x", "/a file"), read_back("x")):
         assert "https://a" not in script
         assert "read -r url" in script
-    assert "file='/a file'" in upload_script("x", "/a file")
+    assert "FILE='/a file'" in send_file("x", "/a file")
 
 
 def test_missing_programs_of_etcd_are_refused_and_a_failed_look_is_not_taken_for_that() -> None:

@@ -13,6 +13,7 @@ from tasks.backup.archive import seal
 from tasks.backup.models.pki import API_SERVER, ETCD, SHARED, NamedFile, NodeFile
 from tasks.backup.policy.pki import NodeAnswer, choose_node, nodes_to_ask, what_is_wrong, what_is_wrong_with_seal
 from tasks.core.errors import NotYet, Refused, RunbookError
+from tasks.core.models.findings import Problem
 from tasks.core.models.profile import ClusterProfile
 
 FOLDER = PurePosixPath("/etc/kubernetes")
@@ -207,8 +208,8 @@ def test_no_control_plane_node_says_what_was_looked_for() -> None:
 def test_a_seal_is_right_for_its_recipients_and_for_no_others(recipients: list[str], plain: bytes) -> None:
     """Neither for one more, nor for one less, nor for another kind of key."""
     sealed = seal(plain, recipients)
-    assert what_is_wrong_with_seal(sealed, recipients) == ""
-    assert what_is_wrong_with_seal(sealed, [*recipients, RECIPIENT]).startswith("it is encrypted for")
+    assert what_is_wrong_with_seal(sealed, recipients) is None
+    assert str(what_is_wrong_with_seal(sealed, [*recipients, RECIPIENT])).startswith("it is encrypted for")
     assert what_is_wrong_with_seal(sealed, recipients[1:])
     kinds = [SSH_RECIPIENT if recipient == RECIPIENT else RECIPIENT for recipient in recipients]
     if sorted(kinds) != sorted(recipients):
@@ -218,4 +219,4 @@ def test_a_seal_is_right_for_its_recipients_and_for_no_others(recipients: list[s
 @pytest.mark.parametrize("content", [b"", b"a plain tar", b"age-encryption.org/v1\n-> X25519 a\n", b"x\n--- y"])
 def test_what_has_no_header_of_age_is_no_sealed_archive(content: bytes) -> None:
     """Above all, a plain one."""
-    assert what_is_wrong_with_seal(content, [RECIPIENT]) == "it is no age file"
+    assert what_is_wrong_with_seal(content, [RECIPIENT]) == Problem(text="it is no age file")

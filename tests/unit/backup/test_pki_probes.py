@@ -1,5 +1,6 @@
 """What kubeadm 1.36.3 left on nodes, as our commands printed it there, and what is read from it."""
 
+import os
 import subprocess
 from pathlib import Path, PurePosixPath
 
@@ -140,9 +141,16 @@ def test_kubeadms_configuration_is_what_kubeadm_init_takes() -> None:
     assert found.startswith("apiServer:\n  extraArgs:\n")
     assert "\nkind: ClusterConfiguration\nkubernetesVersion: v1.36.3\n" in found
     assert "ConfigMap" not in found
-    assert cluster_configuration(PurePosixPath("/etc/kubernetes")).startswith(
-        "kubectl --kubeconfig /etc/kubernetes/admin.conf "
-    )
+
+
+def test_kubectl_is_asked_with_the_nodes_own_kubeconfig(tmp_path: Path) -> None:
+    """Its folder may have any name."""
+    kubectl = tmp_path / "kubectl"
+    kubectl.write_text('#!/bin/sh\nprintf "%s|" "$@"\n')
+    kubectl.chmod(0o755)
+    command, env = cluster_configuration(PurePosixPath("/etc/it's kube")), {"PATH": f"{tmp_path}:{os.defpath}"}
+    said = subprocess.run(["/bin/sh", "-c", command], capture_output=True, check=True, text=True, env=env).stdout
+    assert said.startswith("--kubeconfig|/etc/it's kube/admin.conf|--request-timeout|15s|-n|kube-system|get|configmap|")
 
 
 @pytest.mark.parametrize(

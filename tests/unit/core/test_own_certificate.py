@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from tasks.core.models.findings import Problem
 from tasks.core.probes.own_certificate import what_is_wrong_with
 from tests.servers.pki import Authority
 
@@ -36,7 +37,8 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 def test_both_ends_of_its_time_are_inside(authority: Authority, begins: datetime, ends: datetime, told: str) -> None:
     """With the moment in the sentence."""
     pair = authority.issue("it", server=False, not_before=begins, not_after=ends)
-    assert what_is_wrong_with(pair.certificate.read_bytes(), pair.key.read_bytes(), now=NOW) == told
+    wrong = what_is_wrong_with(pair.certificate.read_bytes(), pair.key.read_bytes(), now=NOW)
+    assert wrong == (Problem(text=told) if told else None)
 
 
 def test_what_is_no_pair_is_called_so(authority: Authority) -> None:
@@ -52,4 +54,4 @@ def test_what_is_no_pair_is_called_so(authority: Authority) -> None:
         ((certificate, b"nothing"), "the key is not a PEM private key"),
         ((key, key), "the certificate is not a PEM certificate"),
     ):
-        assert told in what_is_wrong_with(*given, now=NOW)
+        assert told in str(what_is_wrong_with(*given, now=NOW))

@@ -24,6 +24,7 @@ from tasks.run.policy.approval import (
     PARAMETERS,
     PARAMETERS_LEFT_OUT,
     approved_of,
+    covered,
     digest_of,
     is_part_of,
     left_out_of,
@@ -326,3 +327,8 @@ def test_a_later_step_of_a_chain_was_announced_with_its_versions() -> None:
     assert not UpgradePlan(version="1.36.3").was_announced_by(UpgradePlan(version="1.36.3"))
     assert not UpgradePlan(version="1.36.3").was_announced_by(Plan())
     assert not Plan().was_announced_by(first)
+
+
+def test_what_a_table_has_counts_by_name_and_nothing_counts_as_if_it_were_not_there() -> None:
+    """A runbook that gets a parameter more, which is left empty, has the same terms."""
+    assert covered({"w1": {"since": None, "drain": [1]}, "w2": {}, "w3": ""}) == {"w1": {"drain": [1]}}

@@ -63,7 +63,7 @@ class Message(NamedTuple):
 
 
 class Process:
-    """A run in one process: it asks, takes and renews as `tasks/run/locks.py` does, one place after the other when it takes."""
+    """A run in one process: it asks, takes and renews as `tasks/run/lock_keepers.py` does, one place after the other when it takes."""
 
     def __init__(self, world: "World", owner: Owner, machine: str, *, rate: float, without_lease: bool) -> None:
         self.world, self.owner, self.machine, self.rate = world, owner, machine, rate

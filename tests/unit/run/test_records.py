@@ -5,18 +5,20 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
+from typing import cast
 
 import pytest
 import yaml
 
 from tasks.cert_rotation.models.rotation import RotationRecord
+from tasks.cluster import Cluster
 from tasks.control_plane.models import RestoreRecord
 from tasks.core.errors import NotYet, Refused
 from tasks.core.models.plan import Plan, Step
-from tasks.run import records as act
 from tasks.run.models.records import OpenRecord, OpenRecords, RecordKind
 from tasks.run.policy.records import COMMANDS, mind_records
 from tasks.run.probes.records import look, parse
+from tasks.run.records import find_records, refuse_what_stops
 
 BEGAN = datetime(2026, 11, 25, 12, tzinfo=UTC)
 STEP = Step(subject="cp1", act="x", reason="y")
@@ -210,22 +212,22 @@ def test_manifests_that_are_away_without_a_record_are_told(tmp_path: Path) -> No
     assert (found.kind, found.about, found.runbook) == (RecordKind.PARKED, "etcd, kube-apiserver", "")
 
 
-def a_cluster(run: Callable[[str], object], *names: str, ssh: object = "ssh", kube: object = None) -> SimpleNamespace:
+def a_cluster(run: Callable[[str], object], *names: str, ssh: object = "ssh", kube: object = None) -> Cluster:
     """With these answers of its nodes."""
     profile = SimpleNamespace(ssh=ssh, nodes=[SimpleNamespace(name=name) for name in names])
-    return SimpleNamespace(
+    handle = SimpleNamespace(
         profile=profile, kube=kube, node=lambda name: SimpleNamespace(run=lambda *_, **__: run(name))
     )
+    return cast("Cluster", handle)
 
 
-def test_an_answer_that_nobody_understands_is_a_fact(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_answer_that_nobody_understands_is_a_fact() -> None:
     """A disk that fails, whose `stat` says nothing, ends no restore."""
 
     def run(_: str) -> SimpleNamespace:
         return SimpleNamespace(stdout=b"certificates  e30=\n")
 
-    monkeypatch.setattr(act, "open_cluster", lambda _: a_cluster(run, "cp1"))
-    assert "is not understood" in act.observe_records.fn("prod").unseen["cp1"]
+    assert "is not understood" in find_records(a_cluster(run, "cp1")).unseen["cp1"]
 
 
 @pytest.mark.parametrize(
@@ -238,9 +240,7 @@ def test_an_answer_that_nobody_understands_is_a_fact(monkeypatch: pytest.MonkeyP
         (NotYet("no API"), False),
     ],
 )
-def test_the_api_says_whether_a_patched_node_was_given_back(
-    monkeypatch: pytest.MonkeyPatch, node: object, *, in_service: bool
-) -> None:
+def test_the_api_says_whether_a_patched_node_was_given_back(node: object, *, in_service: bool) -> None:
     """A run that died between its last two acts, or a person who uncordoned; without an API the record counts."""
 
     def find(_: str) -> object:
@@ -251,12 +251,11 @@ def test_the_api_says_whether_a_patched_node_was_given_back(
     def run(_: str) -> SimpleNamespace:
         return SimpleNamespace(stdout=b"patch 1764000000 e30=\n")
 
-    monkeypatch.setattr(act, "open_cluster", lambda _: a_cluster(run, "w1", kube=SimpleNamespace(find=find)))
-    (found,) = act.observe_records.fn("prod").found
+    (found,) = find_records(a_cluster(run, "w1", kube=SimpleNamespace(find=find))).found
     assert (found.kind, found.in_service, found.file.endswith("/patch/intent")) == (RecordKind.PATCH, in_service, True)
 
 
-def test_all_nodes_are_asked_and_who_does_not_answer_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_nodes_are_asked_and_who_does_not_answer_is_told() -> None:
     """Without SSH nobody can be asked, which is said too."""
 
     def run(name: str) -> SimpleNamespace:
@@ -264,27 +263,22 @@ def test_all_nodes_are_asked_and_who_does_not_answer_is_told(monkeypatch: pytest
             raise NotYet("no route")
         return SimpleNamespace(stdout=b"parked etcd 1764000000\n")
 
-    def cluster(ssh: object, *names: str) -> SimpleNamespace:
-        return a_cluster(run, *names, ssh=ssh)
-
-    monkeypatch.setattr(act, "open_cluster", lambda _: cluster("ssh", "cp1", "w1"))
-    found = act.observe_records.fn("prod")
-    assert isinstance(found, OpenRecords)
+    found = find_records(a_cluster(run, "cp1", "w1"))
     assert [one.node for one in found.found] == ["cp1"]
     assert found.unseen == {"w1": "no route"}
-    monkeypatch.setattr(act, "open_cluster", lambda _: cluster(None, "cp1"))
-    assert act.observe_records.fn("prod") == OpenRecords(blind=True)
+    assert find_records(a_cluster(run, "cp1", ssh=None)) == OpenRecords(blind=True)
 
 
-def test_a_record_that_came_after_the_plan_stops_the_run_before_its_first_act(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_record_that_came_after_the_plan_stops_the_run_before_its_first_act() -> None:
     """Another run held the lock while this one planned, and died."""
-    left = {"now": b""}
-    monkeypatch.setattr(
-        act, "open_cluster", lambda _: a_cluster(lambda _: SimpleNamespace(stdout=left["now"]), "cp1", kube=None)
-    )
-    assert act.check_records.fn("prod", "rolling_upgrade").found == ()
-    left["now"] = b"certificates 1764000000 e30=\n"
+    left = SimpleNamespace(stdout=b"")
+    cluster = a_cluster(lambda _: left, "cp1")
+    assert find_records(cluster).found == ()
+    refuse_what_stops(find_records(cluster), "prod", "rolling_upgrade")
+    left.stdout = b"certificates 1764000000 e30=\n"
+    found = find_records(cluster)
     with pytest.raises(Refused, match="cp1: a rotation of certificates began there at .*, and has not ended") as caught:
-        act.check_records.fn("prod", "rolling_upgrade")
+        refuse_what_stops(found, "prod", "rolling_upgrade")
     assert "cert_rotation/cert-rotation" in caught.value.hint
-    assert act.check_records.fn("prod", "cert_rotation").found
+    refuse_what_stops(found, "prod", "cert_rotation")
+    assert found.found

@@ -1,25 +1,24 @@
-"""The S3 bucket that keeps backups and reports, in our own words: the only importer of boto3."""
+"""One bucket, in our own words."""
 
 import io
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import IO, TYPE_CHECKING, Any, cast
 
 import boto3
 from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError, SSLError
-from botocore.exceptions import HTTPClientError as TransportError
-from pydantic import ValidationError
+from botocore.exceptions import ClientError
 
-from tasks.core.errors import NotYet, Refused, RunbookError
-from tasks.core.models.base import Model, UtcTime
+from tasks.clients.objectstore.failures import MISSING, code_of, in_our_words, other_region, place_of
+from tasks.clients.objectstore.values import StoredObject, StoreKeys, UnfinishedUpload
+from tasks.core.errors import Refused
 from tasks.core.models.profile import Store
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
+
 
 PART_BYTES = 8 * 2**20
 """Of a multipart upload: 10,000 parts make 78 GiB, ten times the largest etcd that is advised."""
@@ -31,34 +30,6 @@ READ_BYTES = 2**20
 
 FOREVER = datetime(9999, 12, 31, tzinfo=UTC)
 """Until when an object under a legal hold is locked: until somebody lifts it."""
-
-
-@dataclass(frozen=True)
-class StoreKeys:
-    """An access key pair, in memory only."""
-
-    access_key: str = field(repr=False)
-    secret_key: str = field(repr=False)
-
-
-class AlreadyThere(Refused):
-    """The key has an object already, and the store honours `If-None-Match`."""
-
-
-class StoredObject(Model):
-    """An object as the store lists it."""
-
-    key: str
-    size: int
-    modified_at: UtcTime
-
-
-class UnfinishedUpload(Model):
-    """A multipart upload that was neither completed nor aborted: invisible, and paid for."""
-
-    key: str
-    upload_id: str
-    started_at: UtcTime
 
 
 class ObjectStore:
@@ -77,7 +48,7 @@ class ObjectStore:
     @property
     def place(self) -> str:
         """Where this is, for people: bucket, and endpoint if it is not AWS."""
-        return f"bucket {self.store.bucket!r}" + (f" at {self.store.endpoint}" if self.store.endpoint else "")
+        return place_of(self.store)
 
     def key(self, *parts: str) -> str:
         """An object key below the prefix of the profile."""
@@ -104,20 +75,20 @@ class ObjectStore:
 
     def _region(self) -> str:
         """Where the bucket is; a store that does not tell is believed to be where the profile says."""
-        with self._spoken("HeadBucket"):
+        with in_our_words(self.store, "HeadBucket"):
             try:
                 return self._client.head_bucket(Bucket=self.store.bucket).get("BucketRegion") or self.store.region
             except ClientError as error:
-                if not _code(error).isdigit() or _other_region(error, self.store.region):
+                if not code_of(error).isdigit() or other_region(error, self.store.region):
                     raise
         # The answer to a HEAD has no body, so no reason. A listing has one, and is allowed to keys for our prefix only.
-        with self._spoken("ListObjectsV2"):
+        with in_our_words(self.store, "ListObjectsV2"):
             self._client.list_objects_v2(Bucket=self.store.bucket, Prefix=self.key(""), MaxKeys=1)
         return self.store.region
 
     def upload(self, key: str, chunks: Iterator[bytes]) -> None:
         """Stores a stream of unknown length without a disk; aborted, and invisible, when `chunks` or the store fails."""
-        with self._spoken("upload"):
+        with in_our_words(self.store, "upload"):
             self._client.upload_fileobj(
                 cast("IO[bytes]", _Readable(chunks)),
                 self.store.bucket,
@@ -128,7 +99,7 @@ class ObjectStore:
 
     def start_upload(self, key: str) -> UnfinishedUpload:
         """Begins a multipart upload whose parts somebody else sends, by the addresses of `part_urls`."""
-        with self._spoken("CreateMultipartUpload"):
+        with in_our_words(self.store, "CreateMultipartUpload"):
             answer = self._client.create_multipart_upload(Bucket=self.store.bucket, Key=key, **self._protection())
             return UnfinishedUpload(key=key, upload_id=answer["UploadId"], started_at=datetime.now(UTC))
 
@@ -142,7 +113,7 @@ class ObjectStore:
     def complete(self, upload: UnfinishedUpload, etags: Sequence[str]) -> None:
         """Makes the parts an object; it appears only now."""
         parts = [{"PartNumber": number, "ETag": etag} for number, etag in enumerate(etags, 1)]
-        with self._spoken("CompleteMultipartUpload"):
+        with in_our_words(self.store, "CompleteMultipartUpload"):
             self._client.complete_multipart_upload(
                 Bucket=self.store.bucket,
                 Key=upload.key,
@@ -155,44 +126,44 @@ class ObjectStore:
         return self._presigned("get_object", {"Bucket": self.store.bucket, "Key": key}, lifetime)
 
     def _presigned(self, call: str, parameters: dict[str, Any], lifetime: timedelta) -> str:
-        with self._spoken(call):
+        with in_our_words(self.store, call):
             return self._client.generate_presigned_url(
                 cast("Any", call), Params=parameters, ExpiresIn=int(lifetime.total_seconds())
             )
 
     def put(self, key: str, body: bytes, content_type: str) -> None:
         """Stores a small object, over an older one if there is one."""
-        with self._spoken("PutObject"):
+        with in_our_words(self.store, "PutObject"):
             self._client.put_object(Bucket=self.store.bucket, Key=key, Body=body, ContentType=content_type)
 
     def put_new(self, key: str, body: bytes, content_type: str) -> None:
         """Stores a small object under a key that has none; `Refused` when it has one, where the store can tell."""
         arguments: dict[str, Any] = {"Bucket": self.store.bucket, "Key": key, "Body": body, "ContentType": content_type}
         arguments |= self._protection()
-        with self._spoken("PutObject"):
+        with in_our_words(self.store, "PutObject"):
             try:
                 self._client.put_object(**arguments, IfNoneMatch="*")
             except ClientError as error:
-                if _code(error) not in _UNKNOWN_HEADER:
+                if code_of(error) not in _UNKNOWN_HEADER:
                     raise
                 self._client.put_object(**arguments)
 
     def get(self, key: str) -> bytes:
         """A small object, whole; `Refused` when there is none."""
-        with self._spoken("GetObject"):
+        with in_our_words(self.store, "GetObject"):
             answer = self._client.get_object(Bucket=self.store.bucket, Key=key, ChecksumMode="ENABLED")
             return answer["Body"].read()
 
     def read(self, key: str) -> Iterator[bytes]:
         """An object in pieces of at most 1 MiB; a connection that ends early is `NotYet`, never a short object."""
-        with self._spoken("GetObject"):
+        with in_our_words(self.store, "GetObject"):
             answer = self._client.get_object(Bucket=self.store.bucket, Key=key)
             with closing(answer["Body"]) as body:
                 yield from iter(lambda: body.read(READ_BYTES), b"")
 
     def objects(self, prefix: str) -> list[StoredObject]:
         """Every object below a prefix; an incomplete listing is an error, never a shorter list."""
-        with self._spoken("ListObjectsV2"):
+        with in_our_words(self.store, "ListObjectsV2"):
             pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self.store.bucket, Prefix=prefix)
             return [
                 StoredObject(key=found["Key"], size=found["Size"], modified_at=found["LastModified"])
@@ -202,12 +173,12 @@ class ObjectStore:
 
     def size(self, key: str) -> int | None:
         """Of an object, in bytes; None when there is none."""
-        with self._spoken("HeadObject"):
+        with in_our_words(self.store, "HeadObject"):
             return self._head(key).get("ContentLength")
 
     def locked_until(self, key: str) -> datetime | None:
         """Until when Object Lock keeps an object (a legal hold: for ever), or None."""
-        with self._spoken("HeadObject"):
+        with in_our_words(self.store, "HeadObject"):
             answer = self._head(key)
         if answer.get("ObjectLockLegalHoldStatus") == "ON":
             return FOREVER
@@ -220,7 +191,7 @@ class ObjectStore:
         In a versioned bucket this adds a delete marker, and the version stays until the bucket's lifecycle rule expires
         it. So a wrong rule, a wrong clock or stolen keys can be undone, and the keys need no s3:DeleteObjectVersion.
         """
-        with self._spoken("DeleteObject"):
+        with in_our_words(self.store, "DeleteObject"):
             if self._head(key):  # else the store would add a delete marker for nothing
                 self._client.delete_object(Bucket=self.store.bucket, Key=key)
 
@@ -229,13 +200,13 @@ class ObjectStore:
         try:
             return dict(self._client.head_object(Bucket=self.store.bucket, Key=key))
         except ClientError as error:
-            if _code(error) in _MISSING:
+            if code_of(error) in MISSING:
                 return {}
             raise
 
     def unfinished_uploads(self, prefix: str) -> list[UnfinishedUpload]:
         """Multipart uploads below a prefix that nobody completed or aborted."""
-        with self._spoken("ListMultipartUploads"):
+        with in_our_words(self.store, "ListMultipartUploads"):
             pages = self._client.get_paginator("list_multipart_uploads").paginate(
                 Bucket=self.store.bucket, Prefix=prefix
             )
@@ -248,11 +219,11 @@ class ObjectStore:
 
     def abort(self, upload: UnfinishedUpload) -> None:
         """Ends an unfinished upload and frees its parts; one that is gone already is fine."""
-        with self._spoken("AbortMultipartUpload"):
+        with in_our_words(self.store, "AbortMultipartUpload"):
             try:
                 self._client.abort_multipart_upload(Bucket=self.store.bucket, Key=upload.key, UploadId=upload.upload_id)
             except ClientError as error:
-                if _code(error) != "NoSuchUpload":
+                if code_of(error) != "NoSuchUpload":
                     raise
 
     def _protection(self) -> dict[str, Any]:
@@ -266,48 +237,6 @@ class ObjectStore:
             until = datetime.now(UTC) + timedelta(days=lock.days)
             arguments |= {"ObjectLockMode": lock.mode, "ObjectLockRetainUntilDate": until}
         return arguments
-
-    @contextmanager
-    def _spoken(self, call: str) -> Iterator[None]:
-        """Turns boto's errors into our two words, once and here."""
-        try:
-            yield
-        except ClientError as error:
-            raise self._in_our_words(call, error) from error
-        except (NoCredentialsError, PartialCredentialsError) as error:
-            raise Refused(
-                f"{self.place}: {error}", hint="set store.access_key and store.secret_key, or boto3's own chain"
-            ) from error
-        except SSLError as error:
-            raise Refused(
-                f"{self.place}: {call}: {error}", hint="set store.ca to the CA bundle of the endpoint"
-            ) from error
-        except (KeyError, ValidationError) as error:
-            raise NotYet(
-                f"{self.place}: the answer to {call} is not understood: {error}",
-                hint="check what answers at store.endpoint",
-            ) from error
-        except (BotoCoreError, TransportError, OSError) as error:
-            raise NotYet(f"{self.place}: {call}: {error}", hint="look at the store; the step is tried again") from error
-
-    def _in_our_words(self, call: str, error: ClientError) -> RunbookError:
-        code, status = _code(error), int(error.response["ResponseMetadata"].get("HTTPStatusCode", 0))
-        said = f"{self.place}: {call}: {status} {code}: {error.response.get('Error', {}).get('Message', '')}".rstrip(
-            ": "
-        )
-        if region := _other_region(error, self.store.region):
-            return Refused(
-                f"{self.place} is in region {region}, the profile says {self.store.region}",
-                hint=f"set store.region to {region}",
-            )
-        if code in {"PreconditionFailed", "412"}:
-            return AlreadyThere(said, hint="another run wrote this key first")
-        for codes, hint in _REFUSALS:
-            if code in codes:
-                return Refused(said, hint=hint)
-        if status >= 500 or code in _LATER:  # noqa: PLR2004 - HTTP's own number
-            return NotYet(said, hint="look at the store, its log and its free space; the step is tried again")
-        return Refused(said, hint="the store refuses this request; it is not tried again")
 
 
 class _Readable(io.RawIOBase):
@@ -356,43 +285,4 @@ def _client(store: Store, keys: StoreKeys | None) -> "S3Client":
     )
 
 
-def _code(error: ClientError) -> str:
-    return str(error.response.get("Error", {}).get("Code", ""))
-
-
-def _other_region(error: ClientError, ours: str) -> str | None:
-    """The bucket's region, when the store says that it is not `ours`."""
-    headers = error.response["ResponseMetadata"].get("HTTPHeaders", {})
-    region = headers.get("x-amz-bucket-region") or error.response.get("Error", {}).get("Region")
-    return str(region) if region and region != ours else None
-
-
-_MISSING = {"NoSuchKey", "NoSuchVersion", "404", "NotFound"}
 _UNKNOWN_HEADER = {"NotImplemented", "501", "InvalidArgument"}
-_LATER = {
-    "SlowDown",
-    "RequestTimeout",
-    "RequestTimeTooSkewed",
-    "Throttling",
-    "OperationAborted",
-    "ConditionalRequestConflict",
-    "IncompleteBody",
-    "BadDigest",
-}
-_REFUSALS = (
-    ({"NoSuchBucket"}, "create the bucket, or correct store.bucket"),
-    (
-        {"InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "ExpiredToken"},
-        "correct store.access_key and store.secret_key",
-    ),
-    (
-        {"AccessDenied", "403", "Forbidden", "AllAccessDisabled"},
-        "allow these keys to list, read, write and delete below store.prefix",
-    ),
-    (
-        {"QuotaExceeded", "XMinioStorageFull", "InsufficientStorage", "507", "ServiceQuotaExceeded"},
-        "the store is full: free space or raise the quota",
-    ),
-    ({"KMS.DisabledException", "KMS.NotFoundException", "KMSInvalidStateException"}, "correct store.kms_key"),
-    (_MISSING, "check the bucket and store.prefix"),
-)

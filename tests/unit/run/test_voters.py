@@ -1,6 +1,7 @@
 """Which nodes the lock is held on: control plane nodes by manifest, by label, or because nobody can say that they are none."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -9,24 +10,24 @@ import pytest
 from tasks.cluster import Cluster
 from tasks.core.errors import NotYet, Refused, RunbookError
 from tasks.core.models.kubeadm import CONTROL_PLANE
-from tasks.run import locks
+from tasks.run.voters import find_voters
 
 kube = SimpleNamespace()
 SILENT = NotYet("no connection")
 STRANGE = Refused("its host key changed")
 
 
-def voters(told: dict[str, bool | RunbookError], *, kubeconfig: str = "", ssh: bool = True, **asked: Any) -> Any:  # noqa: ANN401 - of `_find_voters`
+def voters(told: dict[str, bool | RunbookError], *, kubeconfig: str = "", ssh: bool = True, **asked: Any) -> Any:  # noqa: ANN401 - of `find_voters`
     """For nodes that say so of themselves."""
     kubernetes = SimpleNamespace(kubeconfig=kubeconfig)
     profile = SimpleNamespace(ssh=ssh or None, nodes=list(told), kubernetes=kubernetes)
     handle = cast("Cluster", SimpleNamespace(profile=profile, who_is_control_plane=lambda: told, kube=kube))
-    words: dict[str, Any] = {"nodes": (), "lost": (), "without_api": False} | asked
-    return locks._find_voters(handle, **words)  # noqa: SLF001 - its decision
+    words: dict[str, Any] = {"nodes": (), "lost": (), "without_api": False, "patience": timedelta()} | asked
+    return find_voters(handle, **words)
 
 
 @pytest.fixture
-def api(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+def api() -> Callable[..., None]:
     """What it answers: names of control plane nodes, or that it is away."""
 
     def answers(*names: str, away: bool = False) -> None:
@@ -37,7 +38,6 @@ def api(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
             return [{"metadata": {"name": name, "labels": found}} for name, found in labels.items()]
 
         kube.items = items
-        monkeypatch.setattr(locks, "LEASE", locks.CALL * 0)
 
     return answers
 

@@ -4,12 +4,14 @@ import threading
 import time
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
+from tasks.cluster import Cluster
 from tasks.core.errors import NotYet
-from tasks.run import locks
-from tasks.run.models.lock import Holder
+from tasks.run.locks import Limits, held
+from tasks.run.models.lock import Holder, Owner, Terms
 
 HOLDER = Holder(runbook="node_drain", run_name="drain", started_at=datetime(2026, 11, 24, 12, tzinfo=UTC))
 
@@ -33,20 +35,19 @@ class Hanging:
             pass
 
 
-def test_an_api_that_hangs_does_not_hold_up_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_api_that_hangs_does_not_hold_up_the_end() -> None:
     """It is left to its time."""
     api = Hanging()
     kubernetes = SimpleNamespace(kubeconfig="file:/x")
     profile = SimpleNamespace(name="prod", ssh=None, nodes=(), kubernetes=kubernetes)
-    handle = SimpleNamespace(profile=profile, own_kube=lambda *_: api)
-    monkeypatch.setattr(locks, "open_cluster", lambda _: handle)
-    for name in ("TAKE_LIMIT", "GIVE_BACK_LIMIT"):
-        monkeypatch.setattr(locks, name, timedelta(seconds=0.2))
+    handle = cast("Cluster", SimpleNamespace(profile=profile, own_kube=lambda *_: api))
+    limits = Limits(take=timedelta(seconds=0.2), give_back=timedelta(seconds=0.2))
+    terms = Terms(owner=Owner(run_id="run-1", process="p"), seconds=0.1)
     began = time.monotonic()
     try:
         with (
             pytest.raises(NotYet, match="has not answered yet"),
-            locks.locked("prod", "run-1", HOLDER, duration=timedelta(seconds=0.1)),
+            held(handle, terms, HOLDER, (), limits),
         ):
             pass
         assert time.monotonic() - began < 10

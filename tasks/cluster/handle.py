@@ -1,32 +1,27 @@
-"""A cluster by name: its profile, and a handle with its clients, kept open for the life of the process."""
+"""The handle of one cluster: its profile, and the clients that talk to it."""
 
-import atexit
-import shlex
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import cached_property
-from pathlib import Path
 
-from pydantic import SecretStr
-
-from tasks.clients.etcd import Credentials, EtcdClient
+from tasks.clients.etcd import EtcdClient
 from tasks.clients.kube import KubeClient, KubeServer, KubeUser
 from tasks.clients.objectstore import ObjectStore, StoreKeys
-from tasks.clients.ssh import NodeShell, SshNode, SshTarget
+from tasks.clients.ssh import NodeShell, SshNode
+from tasks.cluster.etcd_certificates import EtcdCertificates
+from tasks.cluster.logins import Logins
 from tasks.core import redaction
 from tasks.core.at_once import on_all
 from tasks.core.errors import NotYet, Refused, RunbookError
 from tasks.core.models.kubeadm import PARKED
 from tasks.core.models.profile import ClusterProfile, EtcdEndpoint, EtcdOnNode, Route
 from tasks.core.probes.kubeconfig import Kubeconfig, parse_kubeconfig
-from tasks.core.probes.own_certificate import what_is_wrong_with
-from tasks.core.profiles import read_profile
-from tasks.core.secrets import read_public_file, resolve_public, resolve_secret
-from tasks.core.settings import Settings
+from tasks.core.secrets import read_public_file, resolve_secret
+from tasks.core.shell import script
 
-CALL = timedelta(seconds=20)
+LOOK_LIMIT = timedelta(seconds=20)
+"""For one node to say whether it is a control plane node: nobody waits longer for one that hangs."""
 
 
 class Cluster:
@@ -34,9 +29,8 @@ class Cluster:
 
     def __init__(self, profile: ClusterProfile) -> None:
         self.profile = profile
-        self._lock = threading.RLock()
-        self._nodes: dict[str, SshNode] = {}
-        self._certificates_of_nodes: dict[tuple[str, EtcdOnNode], Credentials] = {}
+        self._logins = Logins(profile)
+        self._certificates = EtcdCertificates(profile, self.node)
 
     @cached_property
     def store(self) -> ObjectStore:
@@ -77,12 +71,11 @@ class Cluster:
 
     def who_is_control_plane(self) -> dict[str, bool | RunbookError]:
         """All nodes of the profile, asked now; the reason for one that does not answer."""
-        manifest = shlex.quote(f"{self.profile.kubeadm.folder}/manifests/kube-apiserver.yaml")
-        script = f"test -e {manifest} || test -e {PARKED}/kube-apiserver.yaml"
+        question = script(__file__, "has_api_server", kubeadm=self.profile.kubeadm.folder, parked=PARKED)
 
         def has_one(name: str) -> bool | RunbookError:
             try:
-                return self.node(name).run(script, timeout=CALL, sudo=True, check=False).status == 0
+                return self.node(name).run(question, timeout=LOOK_LIMIT, sudo=True, check=False).status == 0
             except RunbookError as error:
                 return error
 
@@ -104,10 +97,7 @@ class Cluster:
 
     def node(self, name: str) -> SshNode:
         """The SSH connection to a node, opened on first use and kept."""
-        with self._lock:
-            if name not in self._nodes:
-                self._nodes[name] = self._connect(name)
-            return self._nodes[name]
+        return self._logins.node(name)
 
     def shell(self, name: str) -> NodeShell:
         """Root's shell on a node."""
@@ -118,14 +108,14 @@ class Cluster:
         """A client for one member by one of the routes, closed afterwards; errors call the member by its name if given."""
         if route is Route.DIRECT:
             target = endpoint.url.removeprefix("https://")
-            with EtcdClient(target, self._own_certificate, member=name or endpoint.node or target) as client:
+            with EtcdClient(target, self._certificates.own, member=name or endpoint.node or target) as client:
                 yield client
             return
         if endpoint.node is None:
             raise Refused(f"etcd.endpoints: {endpoint.url} has no node", hint="name its node, or use the direct route")
         on_node = self.on_node(endpoint)
         with self.node(endpoint.node).tunnel(on_node.address, on_node.port) as socket:
-            credentials = self._certificate_of(endpoint.node, on_node)
+            credentials = self._certificates.of_node(endpoint.node, on_node)
             with EtcdClient(
                 f"unix:{socket}", credentials, member=name or endpoint.node, server_name=on_node.server_name
             ) as client:
@@ -138,7 +128,7 @@ class Cluster:
     def check_certificate_on(self, endpoint: EtcdEndpoint) -> None:
         """`Refused` unless the endpoint's node has a client certificate for its member that can be read and is in date."""
         if endpoint.node is not None:
-            self._certificate_of(endpoint.node, self.on_node(endpoint))
+            self._certificates.of_node(endpoint.node, self.on_node(endpoint))
 
     def check_credentials(self, *, etcd: bool = True) -> None:
         """Resolves and judges what needs no network: keys are there, private, a pair with their certificate, in date.
@@ -147,21 +137,16 @@ class Cluster:
         """
         _ = self.store
         if self.profile.etcd.client and etcd:
-            _ = self._own_certificate
+            _ = self._certificates.own
         if self.profile.ssh:
-            _ = self._ssh_key, self._known_hosts
+            self._logins.check()
 
     def close(self) -> None:
         """Ends all connections."""
-        with self._lock:
-            if kube := self.__dict__.pop("kube", None):
-                kube.close()
-            self.__dict__.pop("control_planes", None)
-            for node in self._nodes.values():
-                node.close()
-            self._nodes.clear()
-            if gateway := self.__dict__.pop("_gateway", None):
-                gateway.close()
+        if kube := self.__dict__.pop("kube", None):
+            kube.close()
+        self.__dict__.pop("control_planes", None)
+        self._logins.close()
 
     def _server_on(self, name: str) -> KubeServer:
         port = self.profile.kubernetes.port
@@ -183,103 +168,9 @@ class Cluster:
             return _user(parse_kubeconfig(text, f"{name}: {path}"))
         raise NotYet(f"no admin.conf can be read: {'; '.join(problems)}", hint="look at the control plane nodes")
 
-    @cached_property
-    def _own_certificate(self) -> Credentials:
-        files = self.profile.etcd.client
-        if files is None:
-            raise Refused(
-                "etcd.client is missing: the direct route needs a client certificate", hint="add it, or use the tunnel"
-            )
-        ca = resolve_public(files.ca, "etcd.client.ca").encode()
-        certificate = resolve_public(files.certificate, "etcd.client.certificate").encode()
-        key = resolve_secret(files.key, "etcd.client.key").encode()
-        return _checked(Credentials(ca, certificate, key), f"etcd.client.certificate: {files.certificate}")
-
-    def _certificate_of(self, node: str, paths: EtcdOnNode) -> Credentials:
-        """The node's own client certificate, read over SSH into memory."""
-        if (node, paths) not in self._certificates_of_nodes:
-            connection = self.node(node)
-            parts = [connection.read_file(str(path), sudo=True) for path in (paths.ca, paths.certificate, paths.key)]
-            redaction.remember_secret(parts[-1].decode(errors="replace"))
-            self._certificates_of_nodes[node, paths] = _checked(Credentials(*parts), f"{node}: {paths.certificate}")
-        return self._certificates_of_nodes[node, paths]
-
-    @cached_property
-    def _ssh_key(self) -> str:
-        return resolve_secret(self.profile.ssh.key, "ssh.key") if self.profile.ssh else ""
-
-    @cached_property
-    def _known_hosts(self) -> Path:
-        path = Path(self.profile.ssh.known_hosts if self.profile.ssh else "")
-        read_public_file(str(path), "ssh.known_hosts")
-        return path
-
-    @cached_property
-    def _gateway(self) -> SshNode | None:
-        """The bastion: one connection, shared by all nodes."""
-        ssh = self.profile.ssh
-        if ssh is None or ssh.gateway is None:
-            return None
-        gateway = ssh.gateway
-        key = resolve_secret(gateway.key, "ssh.gateway.key") if gateway.key else self._ssh_key
-        target = SshTarget(
-            name="gateway",
-            address=gateway.address,
-            port=gateway.port,
-            user=gateway.user or ssh.user,
-            key=SecretStr(key),
-            known_hosts=self._known_hosts,
-        )
-        return SshNode(target)
-
-    def _connect(self, name: str) -> SshNode:
-        node, ssh = self.profile.node(name), self.profile.ssh
-        if ssh is None or node is None:
-            raise Refused(f"{name}: the profile has no way to log in to it", hint="add ssh: and the node to nodes:")
-        target = SshTarget(
-            name=node.name,
-            address=node.address,
-            port=node.port,
-            user=ssh.user,
-            key=SecretStr(self._ssh_key),
-            known_hosts=self._known_hosts,
-            sudo=ssh.sudo,
-        )
-        return SshNode(target, gateway=self._gateway)
-
 
 def _user(config: Kubeconfig) -> KubeUser:
     key = config.key.get_secret_value()
     if key:
         redaction.remember_secret(key)
     return KubeUser(config.ca.encode(), config.certificate.encode(), key.encode(), config.token.get_secret_value())
-
-
-def _checked(credentials: Credentials, what: str) -> Credentials:
-    if wrong := what_is_wrong_with(credentials.certificate, credentials.key, now=datetime.now(UTC)):
-        raise Refused(f"{what}: {wrong}", hint="issue a new client certificate for etcd, and put its key beside it")
-    return credentials
-
-
-_open: dict[tuple[Path, str, ClusterProfile], Cluster] = {}
-_opening = threading.Lock()
-
-
-def open_cluster(name: str) -> Cluster:
-    """The handle of a cluster. The profile is read each time; an unchanged one gives the same, open, handle."""
-    redaction.install()
-    folder = Settings().clusters
-    profile = read_profile(folder, name)
-    with _opening:
-        return _open.setdefault((folder, name, profile), Cluster(profile))
-
-
-def close_clusters() -> None:
-    """Ends every connection of every cluster; also done when the process ends."""
-    with _opening:
-        for cluster in _open.values():
-            cluster.close()
-        _open.clear()
-
-
-atexit.register(close_clusters)

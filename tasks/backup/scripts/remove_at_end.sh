@@ -1,0 +1,11 @@
+#!/bin/sh
+# Removes a folder, its argument, when standard input ends: with the worker, too. The cluster's secrets are in it.
+#
+# Prints:  nothing
+# Status:  0
+
+read -r _
+for _ in 1 2 3 4 5; do
+  rm -rf -- "$1" && exit
+  sleep 1
+done

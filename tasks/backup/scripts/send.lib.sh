@@ -1,0 +1,47 @@
+#!/bin/sh
+# Sends a file to the store in parts, after `read_ca`.
+#
+# Given:  PART_BYTES  of each part but the last one
+#         PART_TRIES  for each part
+
+# One try at a part of a file. Prints the ETag that the store gives it, or nothing.
+try_to_put() { # FILE NUMBER LENGTH URL
+  printf 'url = "%s"\n' "$4" | {
+    exec 3<&0
+    tail -c +$((($2 - 1) * PART_BYTES + 1)) "$1" | head -c "$3" | curl --config /dev/fd/3 --upload-file - \
+      --silent --show-error --fail --connect-timeout 10 --speed-limit 1024 --speed-time 60 ${ca:+--cacert "$ca"} \
+      --header "Content-Length: $3" --header "Transfer-Encoding:" --header "Expect:" --dump-header - --output body
+  } | tr -d '\r' | sed -n 's/^[Ee][Tt][Aa][Gg]: *//p'
+}
+
+# Sends a part until the store has it, and prints `etag NUMBER ETAG`. Status 75 after the last try.
+put() { # FILE NUMBER LENGTH URL
+  try=1
+  until etag=$(try_to_put "$@") && [ -n "$etag" ]; do
+    if [ "$try" -ge "$PART_TRIES" ]; then
+      head -c 500 body 2> /dev/null || true
+      echo "part $2 was not taken in $PART_TRIES tries"
+      exit 75
+    fi
+    sleep "$try"
+    try=$((try + 1))
+  done
+  echo "etag $2 $etag"
+}
+
+# Sends the whole file, to an address a line of standard input.
+send() { # FILE
+  left=$(stat -c %s "$1")
+  number=1
+  while [ "$left" -gt 0 ] && read -r url; do
+    length=$left
+    [ "$length" -le "$PART_BYTES" ] || length=$PART_BYTES
+    put "$1" "$number" "$length" "$url"
+    left=$((left - length))
+    number=$((number + 1))
+  done
+  if [ "$left" -ne 0 ]; then
+    echo "$1 has $left bytes more than there are URLs for"
+    exit 1
+  fi
+}

@@ -1,0 +1,41 @@
+"""A cluster's profile: where its members, nodes and backups are, and references to (never values of) its secrets."""
+
+from tasks.core.models.profile.access import Kubeadm, Kubernetes, Node, Ssh, SshGateway
+from tasks.core.models.profile.certificates import CertificateRules, KubeconfigCopy
+from tasks.core.models.profile.cluster import ClusterProfile
+from tasks.core.models.profile.etcd import Etcd, EtcdClientFiles, EtcdEndpoint, EtcdOnNode, Route, RouteChoice
+from tasks.core.models.profile.maintenance import AlertRules, Console, MaintenanceRules, SiteGate, UpgradeRules
+from tasks.core.models.profile.store import BackupRules, ObjectLock, Store
+from tasks.core.models.profile.words import NAME_PATTERN, ClusterName, HostName, Name, NodePath, Port, SecretRef
+
+__all__ = [
+    "NAME_PATTERN",
+    "AlertRules",
+    "BackupRules",
+    "CertificateRules",
+    "ClusterName",
+    "ClusterProfile",
+    "Console",
+    "Etcd",
+    "EtcdClientFiles",
+    "EtcdEndpoint",
+    "EtcdOnNode",
+    "HostName",
+    "Kubeadm",
+    "KubeconfigCopy",
+    "Kubernetes",
+    "MaintenanceRules",
+    "Name",
+    "Node",
+    "NodePath",
+    "ObjectLock",
+    "Port",
+    "Route",
+    "RouteChoice",
+    "SecretRef",
+    "SiteGate",
+    "Ssh",
+    "SshGateway",
+    "Store",
+    "UpgradeRules",
+]
