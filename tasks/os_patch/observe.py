@@ -19,7 +19,7 @@ from tasks.node_work.proof import look_at_symptoms
 from tasks.node_work.site_gates import what_gates_say
 from tasks.nodes.observe import look_at_machines, look_at_nodes, look_at_workloads
 from tasks.os_patch.models import PatchFacts, PatchOptions, PatchSituation
-from tasks.os_patch.probes import patch
+from tasks.os_patch.probes import facts as patch
 from tasks.os_patch.records import read_records
 
 LOOK = timedelta(minutes=4)

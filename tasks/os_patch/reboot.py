@@ -13,7 +13,7 @@ from tasks.core.errors import CommandFailed, NotYet, RunbookError
 from tasks.core.logs import log_about
 from tasks.node_work.work import NodeWork
 from tasks.os_patch.models import Rebooted
-from tasks.os_patch.probes.patch import parse_reboot, reboot_once
+from tasks.os_patch.probes.facts import parse_reboot, reboot_once
 from tasks.run.history import keep_evidence
 
 CALL = timedelta(seconds=20)

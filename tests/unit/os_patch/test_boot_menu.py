@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tasks.os_patch.models import Scope
-from tasks.os_patch.probes import patch
+from tasks.os_patch.probes import facts as patch
 from tasks.os_patch.probes.boot_menu import ASK, default_kernel
 
 OLD, NEW = "6.1.0-26-amd64", "6.1.0-27-amd64"

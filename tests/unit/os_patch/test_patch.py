@@ -7,7 +7,7 @@ import pytest
 
 from tasks.nodes.models.nodes import PackageManager
 from tasks.os_patch.models import PROTECTED, Change, PatchIntent, Scope
-from tasks.os_patch.probes import patch
+from tasks.os_patch.probes import facts as patch
 from tasks.os_patch.probes.packages import Preview, delta_of, parse_apt, parse_dnf, parse_zypper, without
 
 DATA = Path(__file__).parents[1] / "data" / "patch"

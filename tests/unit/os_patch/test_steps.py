@@ -15,7 +15,7 @@ from tasks.core.errors import CommandFailed, NotYet, Refused, RunbookError
 from tasks.core.models.profile import MaintenanceRules
 from tasks.drain.models import Drained
 from tasks.nodes.models.nodes import NodeFacts
-from tasks.os_patch import steps as node_patch
+from tasks.os_patch import node as node_patch
 from tasks.os_patch.models import (
     Change,
     NodePatch,
@@ -226,7 +226,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
         one.reach("rebooted")
         return Rebooted(before=boot, after=f"b{one.boot}", away=timedelta(seconds=30))
 
-    where = "tasks.os_patch.steps."
+    where = "tasks.os_patch.node."
     monkeypatch.setattr(f"{where}NodeWork", lambda *told: Work(one, told[3]))
     monkeypatch.setattr(f"{where}look_at_patch", lambda *_, **__: one.facts())
     monkeypatch.setattr(f"{where}glance_at_patch", lambda *_: one.facts())
@@ -249,7 +249,7 @@ def go(world: World, orders: PatchOrders = ORDERS, **changes: object) -> NodePat
     fields = {"name": "w1", "control_plane": False, "changes": left, "begun": begun, "expected": NEVER, "needs": NEVER}
     node = NodePatch.model_validate(fields | changes)
     handle: Any = None
-    (done,) = node_patch._patched(handle, node, orders, lambda: None).nodes  # noqa: SLF001 - what both tasks do
+    (done,) = node_patch.patched(handle, node, orders, lambda: None).nodes
     return done
 
 
@@ -490,7 +490,7 @@ def test_what_would_not_end_in_time_waits(world: World) -> None:
     soon = ORDERS.model_copy(update={"until": datetime.now(UTC) + timedelta(minutes=10)})
     fields = {"name": "w1", "control_plane": False, "expected": NEVER, "needs": timedelta(minutes=30)}
     handle: Any = None
-    came = node_patch._patched(handle, NodePatch.model_validate(fields), soon, lambda: None)  # noqa: SLF001 - as above
+    came = node_patch.patched(handle, NodePatch.model_validate(fields), soon, lambda: None)
     assert [wait.node for wait in came.waiting] == ["w1"]
     assert "it would end 20 min after" in came.waiting[0].reason
     assert world.done == []
