@@ -6,14 +6,14 @@ from tasks.cluster import open_cluster
 from tasks.core.retries import PATIENT
 from tasks.node_work.work import on_wave
 from tasks.os_patch.models import NodePatch, PatchOrders, WavePatched
-from tasks.os_patch.node import patched
+from tasks.os_patch.node import patch_in_time
 from tasks.run.locks import Check
 
 
 @task(**PATIENT, task_run_name="patch-{node.name}")
 def patch_node(cluster: str, node: NodePatch, orders: PatchOrders, check: Check) -> WavePatched:
     """One alone, as control plane nodes always are: quorum is counted before each act, and its failure ends the run."""
-    return patched(open_cluster(cluster), node, orders, check)
+    return patch_in_time(open_cluster(cluster), node, orders, check)
 
 
 @task(**PATIENT, task_run_name="patch-wave")
@@ -26,7 +26,7 @@ def patch_wave(
 
     good, failed = on_wave(
         wave,
-        lambda node: patched(handle, node, mine, check),
+        lambda node: patch_in_time(handle, node, mine, check),
         lambda node: node.name,
         failed_before=failed_before,
         budget=orders.options.waves.error_budget,

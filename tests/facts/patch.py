@@ -1,6 +1,6 @@
 """A good cluster of three control planes and two workers with two security updates each, for tests of patches' decisions."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -29,7 +29,24 @@ KERNEL = Change(package="linux-image-6.1.0-27-amd64", after="6.1.115-1", securit
 PROTECTED = {"kubelet": "1.36.3-1.1", "containerd": "1.6.20"}
 CLEAN = Updates(manager=PackageManager.APT, protected=PROTECTED)
 MINUTE = timedelta(minutes=1)
+RPM_INSTALLED = {
+    "containerd.io.noarch": "1.7.1-1",
+    "kernel.noarch": "5.14.0-1.el9",
+    "lab-other.noarch": "1.0-1",
+    "lab-package-with-a-rather-long-name-for-a-table.noarch": "1.0-1.el9",
+    "openssl.noarch": "3.0.7-1.el9",
+}
+RPM_SECURITY = [
+    "kernel.noarch 5.14.0-1.el9 to 5.14.0-2.el9",
+    "openssl.noarch 3.0.7-1.el9 to 3.0.8-2.el9",
+    "lab-new-dep.noarch 1.0-1 (new)",
+]
 OURS = {"kube-runbooks.io/cordoned-by": "run-0", "kube-runbooks.io/cordon-reason": "node_os_patch"}
+
+
+def words(changes: Iterable[Change]) -> list[str]:
+    """For people."""
+    return [one.in_words for one in changes]
 
 
 def updates(**changes: object) -> Updates:

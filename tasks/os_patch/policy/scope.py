@@ -18,7 +18,7 @@ RUNBOOKS = ("node_os_patch", "node_reboot")
 """In the reason of a cordon that a run of these has left, whoever it was."""
 
 PATCH_JOBS = ("patch-",)
-"""How the names of remote jobs begin that install packages, as `tasks/os_patch/steps.py` names them."""
+"""How the names of remote jobs begin that install packages, as `tasks/os_patch/machine.py` names them."""
 
 
 @dataclass(frozen=True)

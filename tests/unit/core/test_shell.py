@@ -80,7 +80,7 @@ def test_every_script_says_what_it_is_given(file: Path) -> None:
     assert head.startswith("#!/bin/sh\n# "), "a shebang for shellcheck, and what it is for"
     others = {name for one in sourced_by(file) for name in GIVEN.findall(parts(one)[0])}
     code = re.sub(r"^\s*#.*$", "", body, flags=re.MULTILINE)
-    read = set(re.findall(r"\$\{?([A-Z][A-Z0-9_]*)", code))
+    read = set(re.findall(r"\$\{?([A-Z][A-Z0-9_]*)\b", code))
     made = set(re.findall(r"\b([A-Z][A-Z0-9_]*)=", code)) | set(
         re.findall(r"\b(?:for|read -r) ([A-Z][A-Z0-9_]*)", code)
     )

@@ -7,15 +7,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from tasks.core.errors import CommandFailed, NotYet, Refused, RunbookError
 from tasks.core.models.profile import MaintenanceRules
 from tasks.drain.models import Drained
+from tasks.node_work.work import NodeWork
 from tasks.nodes.models.nodes import NodeFacts
-from tasks.os_patch import node as node_patch
+from tasks.os_patch import scripts
+from tasks.os_patch.machine import PatchMachine
 from tasks.os_patch.models import (
     Change,
     NodePatch,
@@ -26,6 +28,7 @@ from tasks.os_patch.models import (
     PatchOrders,
     Rebooted,
 )
+from tasks.os_patch.node import patch_in_time, patch_one
 from tasks.os_patch.policy.proof import merged
 from tests.facts.buckets import Bucket
 from tests.facts.patch import CURL, KERNEL, patch, updates
@@ -43,6 +46,9 @@ KILLS = (
     "proven",
     "given back",
 )
+
+
+NOTES = {scripts.note_intent(fresh=fresh, due=due): (fresh, due) for fresh in (True, False) for due in (True, False)}
 
 
 class Killed(BaseException):
@@ -144,23 +150,24 @@ class Work:
 
     def run(self, script: str, stdin: bytes = b"") -> str:
         """Of the short scripts: what a run writes down."""
-        if script.startswith("end"):
-            self.world.last, self.world.intent, self.world.patched = script.split()[1], None, ""
+        if script == scripts.note_end(self.run_id):
+            self.world.last, self.world.intent, self.world.patched = self.run_id, None, ""
             self.world.came = []
             return ""
+        fresh, due = NOTES[script]
         self.world.intent = PatchIntent.model_validate_json(stdin)
-        if script == "begin fresh":
+        if fresh:
             self.world.came = []
-        if script != "begin on":
+        if due:
             self.world.patched = ""
         self.world.reach("begun")
         return ""
 
     def job(self, what: str, script: str, limit: timedelta, *, touches: bool = True) -> None:
         """Of the long ones."""
-        del what, limit
+        del script, limit
         self.unproven = self.unproven or touches
-        if script == "install":
+        if what.startswith("patch-"):
             self.world.install()
 
     def attach(self, name: str, limit: timedelta) -> None:
@@ -209,37 +216,48 @@ class Work:
             raise
 
 
+class Machine(PatchMachine):
+    """What it is told in scripts is done to that world; what it is asked is answered by it."""
+
+    def __init__(self, world: World, run_id: str, options: PatchOptions) -> None:
+        super().__init__(cast("NodeWork", Work(world, run_id)), options)
+        self.world = world
+
+    def look(self) -> PatchFacts:
+        """Without a package manager."""
+        return self.world.facts()
+
+    def glance(self) -> PatchFacts:
+        """The same."""
+        return self.world.facts()
+
+    def find_blockers(self, ours: object) -> tuple[str, ...]:
+        """None."""
+        del ours
+        return ()
+
+    def find_newcomers(self) -> tuple[str, ...]:
+        """Between drain and reboot."""
+        return self.world.came_back.pop(0) if self.world.came_back else ()
+
+    def reboot(self, boot: str) -> Rebooted:
+        """Once, and of an empty node."""
+        world = self.world
+        world.reach("before the reboot")
+        if f"b{world.boot}" == boot:
+            assert world.is_empty
+            world.reboots.append(boot)
+            world.boot, world.pending = world.boot + 1, False
+            world.kernel = world.starts or world.kernel
+            world.newest_was_there = True
+        world.reach("rebooted")
+        return Rebooted(before=boot, after=f"b{world.boot}", away=timedelta(seconds=30))
+
+
 @pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch) -> World:
-    """One for a test, with scripts that are words."""
-    one = World()
-
-    def reboot(work: Work, boot: str, limit: timedelta) -> Rebooted:
-        del work, limit
-        one.reach("before the reboot")
-        if f"b{one.boot}" == boot:
-            assert one.is_empty
-            one.reboots.append(boot)
-            one.boot, one.pending = one.boot + 1, False
-            one.kernel = one.starts or one.kernel
-            one.newest_was_there = True
-        one.reach("rebooted")
-        return Rebooted(before=boot, after=f"b{one.boot}", away=timedelta(seconds=30))
-
-    where = "tasks.os_patch.node."
-    monkeypatch.setattr(f"{where}NodeWork", lambda *told: Work(one, told[3]))
-    monkeypatch.setattr(f"{where}look_at_patch", lambda *_, **__: one.facts())
-    monkeypatch.setattr(f"{where}glance_at_patch", lambda *_: one.facts())
-    monkeypatch.setattr(f"{where}what_blocks_now", lambda *_, **__: ())
-    monkeypatch.setattr(f"{where}what_came_back", lambda *_: one.came_back.pop(0) if one.came_back else ())
-    monkeypatch.setattr(f"{where}reboot", reboot)
-    words = {True: "begin fresh", False: "begin again"}
-    monkeypatch.setattr(f"{where}patch.begin", lambda *, fresh, due=True: words[fresh] if due else "begin on")
-    monkeypatch.setattr(f"{where}patch.end", lambda run_id: f"end {run_id}")
-    monkeypatch.setattr(f"{where}patch.fetch", lambda *_: "fetch")
-    monkeypatch.setattr(f"{where}patch.install", lambda *_, **__: "install")
-    monkeypatch.setattr(f"{where}PROOF_LIMIT", NEVER)
-    return one
+def world() -> World:
+    """One for a test."""
+    return World()
 
 
 def go(world: World, orders: PatchOrders = ORDERS, **changes: object) -> NodePatched:
@@ -248,9 +266,7 @@ def go(world: World, orders: PatchOrders = ORDERS, **changes: object) -> NodePat
     left = merged(world.intent.changes, world.left) if world.intent and world.broken else tuple(world.left)
     fields = {"name": "w1", "control_plane": False, "changes": left, "begun": begun, "expected": NEVER, "needs": NEVER}
     node = NodePatch.model_validate(fields | changes)
-    handle: Any = None
-    (done,) = node_patch.patched(handle, node, orders, lambda: None).nodes
-    return done
+    return patch_one(Machine(world, orders.run_id, orders.options), node, orders, NEVER)
 
 
 def assert_well(world: World) -> None:
@@ -490,7 +506,7 @@ def test_what_would_not_end_in_time_waits(world: World) -> None:
     soon = ORDERS.model_copy(update={"until": datetime.now(UTC) + timedelta(minutes=10)})
     fields = {"name": "w1", "control_plane": False, "expected": NEVER, "needs": timedelta(minutes=30)}
     handle: Any = None
-    came = node_patch.patched(handle, NodePatch.model_validate(fields), soon, lambda: None)
+    came = patch_in_time(handle, NodePatch.model_validate(fields), soon, lambda: None)
     assert [wait.node for wait in came.waiting] == ["w1"]
     assert "it would end 20 min after" in came.waiting[0].reason
     assert world.done == []
