@@ -15,7 +15,10 @@ from tasks.node_work.blockers import what_blocks_now
 from tasks.node_work.work import NodeWork
 from tasks.nodes.models.nodes import PackageManager
 from tasks.os_patch import scripts
-from tasks.os_patch.models import Change, PatchFacts, PatchIntent, PatchOptions, Rebooted
+from tasks.os_patch.models.facts import PatchFacts, PatchIntent
+from tasks.os_patch.models.options import PatchOptions
+from tasks.os_patch.models.outcome import Rebooted
+from tasks.os_patch.models.packages import Change
 from tasks.os_patch.observe import glance_at_patch, look_at_patch
 from tasks.os_patch.policy.scope import PATCH_JOBS
 from tasks.os_patch.reboot import reboot

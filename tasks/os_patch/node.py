@@ -11,7 +11,9 @@ from tasks.core.logs import log_about
 from tasks.node_work.gates import lead_elsewhere
 from tasks.node_work.work import NodeWork
 from tasks.os_patch.machine import PatchMachine
-from tasks.os_patch.models import NodePatch, NodePatched, PatchFacts, PatchOrders, Waits, WavePatched
+from tasks.os_patch.models.facts import PatchFacts
+from tasks.os_patch.models.outcome import NodePatched, Waits, WavePatched
+from tasks.os_patch.models.plan import NodePatch, PatchOrders
 from tasks.os_patch.policy.intent import (
     Course,
     Standing,

@@ -19,7 +19,8 @@ from tasks.node_work.controllers import look_at_controllers
 from tasks.node_work.proof import look_at_symptoms
 from tasks.node_work.site_gates import what_gates_say
 from tasks.nodes.observe import look_at_machines, look_at_nodes, look_at_workloads
-from tasks.os_patch.models import PatchFacts, PatchOptions, PatchSituation
+from tasks.os_patch.models.facts import ClusterPatchFacts, PatchFacts
+from tasks.os_patch.models.options import PatchOptions
 from tasks.os_patch.probes import facts
 from tasks.os_patch.records import read_records
 
@@ -31,7 +32,7 @@ API_LIMIT = timedelta(minutes=3)
 
 
 @task(**OBSERVE, task_run_name="observe-patch-{cluster}")
-def observe_patch(cluster: str, options: PatchOptions, run_id: str) -> PatchSituation:
+def observe_patch(cluster: str, options: PatchOptions, run_id: str) -> ClusterPatchFacts:
     """Everything at once: packages and boots of all machines, the API with the forecast of each drain, etcd, earlier runs."""
     handle = open_cluster(cluster)
     _await_the_only_control_plane(handle)
@@ -51,7 +52,7 @@ def observe_patch(cluster: str, options: PatchOptions, run_id: str) -> PatchSitu
     machines, patches, nodes, workloads, forecasts, etcd, gates, alerts, earlier, controllers = on_all(
         lambda look: look(), looks
     )
-    return PatchSituation(
+    return ClusterPatchFacts(
         observed_at=datetime.now(UTC),
         run_id=run_id,
         machines=machines,

@@ -7,7 +7,8 @@ from tasks.core.errors import CommandFailed, NotYet
 from tasks.node_work.models.health import Expected
 from tasks.node_work.work import NodeWork
 from tasks.os_patch.machine import PatchMachine
-from tasks.os_patch.models import PatchFacts, PatchIntent, RebootRule
+from tasks.os_patch.models.facts import PatchFacts, PatchIntent
+from tasks.os_patch.models.options import RebootRule
 from tasks.os_patch.policy.intent import as_of
 from tasks.os_patch.policy.proof import what_patch_lacks
 from tasks.os_patch.policy.reboots import is_rebooted

@@ -16,7 +16,7 @@ from tasks.core.errors import CommandFailed, NotYet, RunbookError
 from tasks.core.logs import log_about
 from tasks.node_work.work import NodeWork
 from tasks.os_patch import scripts
-from tasks.os_patch.models import Rebooted
+from tasks.os_patch.models.outcome import Rebooted
 from tasks.run.history import keep_evidence
 
 ORDER_LIMIT = timedelta(seconds=20)

@@ -12,7 +12,8 @@ from tasks.core.errors import RunbookError
 from tasks.core.logs import log_about
 from tasks.core.redaction import redact_json
 from tasks.node_work.work import NodeWork
-from tasks.os_patch.models import Earlier, NodePatched, PatchFacts, PatchIntent, Rebooted
+from tasks.os_patch.models.facts import Earlier, PatchFacts, PatchIntent
+from tasks.os_patch.models.outcome import NodePatched, Rebooted
 from tasks.os_patch.policy.reboots import is_rebooted, why_pending, why_pinned
 from tasks.run.history import REPORTS
 from tasks.run.reports import read_kept

@@ -5,7 +5,8 @@ from prefect import task
 from tasks.cluster import open_cluster
 from tasks.core.retries import PATIENT
 from tasks.node_work.work import on_wave
-from tasks.os_patch.models import NodePatch, PatchOrders, WavePatched
+from tasks.os_patch.models.outcome import WavePatched
+from tasks.os_patch.models.plan import NodePatch, PatchOrders
 from tasks.os_patch.node import patch_in_time
 from tasks.run.locks import Check
 

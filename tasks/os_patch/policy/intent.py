@@ -3,7 +3,10 @@
 from dataclasses import dataclass
 
 from tasks.core.models.findings import Problem, listed
-from tasks.os_patch.models import Change, NodePatch, PatchFacts, PatchIntent, PatchOrders, RebootRule
+from tasks.os_patch.models.facts import PatchFacts, PatchIntent
+from tasks.os_patch.models.options import RebootRule
+from tasks.os_patch.models.packages import Change
+from tasks.os_patch.models.plan import NodePatch, PatchOrders
 from tasks.os_patch.policy.proof import merged, what_delta_lacks
 from tasks.os_patch.policy.reboots import was_rebooted_by, why_reboot
 

@@ -45,7 +45,7 @@ def with_margin(expected: timedelta, margin_percent: int) -> timedelta:
     return timedelta(seconds=seconds + -(-seconds * margin_percent // HUNDRED))
 
 
-def what_fits(
+def fit_into(
     groups: Sequence[Sequence[tuple[str, timedelta]]], now: datetime, until: datetime | None
 ) -> tuple[frozenset[str], dict[str, timedelta]]:
     """Who is over in time, and of the others how much time is left when their turn comes.

@@ -11,7 +11,8 @@ from tasks.core.models.folders import PATCHES
 from tasks.core.probes.printed import Printed
 from tasks.core.shell import script
 from tasks.nodes.models.nodes import PackageManager
-from tasks.os_patch.models import PROTECTED, PatchFacts, PatchIntent, Scope, Updates
+from tasks.os_patch.models.facts import PatchFacts, PatchIntent
+from tasks.os_patch.models.packages import PROTECTED, Scope, Updates
 from tasks.os_patch.probes import boot_menu
 from tasks.os_patch.probes.packages import Preview, delta_of, parse_apt, parse_dnf, parse_zypper, without
 
@@ -97,15 +98,14 @@ def _is_older(since: str, booted: str) -> bool:
 
 def _preview(manager: PackageManager, told: Printed, scope: Scope, protect: Iterable[str]) -> Preview:
     text, security = _decoded(told.one("preview")), scope is Scope.SECURITY
-    match manager:
-        case PackageManager.APT:
-            found = parse_apt(text)
-        case PackageManager.DNF:
-            found = parse_dnf(text, dict(told.pairs("has")), security=security)
-        case PackageManager.ZYPPER:
-            found = parse_zypper(text, security=security)
-        case PackageManager.NONE:
-            return Preview()
+    if manager is PackageManager.NONE:
+        return Preview()
+    if manager is PackageManager.APT:
+        found = parse_apt(text)
+    elif manager is PackageManager.DNF:
+        found = parse_dnf(text, dict(told.pairs("has")), security=security)
+    else:
+        found = parse_zypper(text, security=security)
     return without(found, (*PROTECTED, *protect))
 
 

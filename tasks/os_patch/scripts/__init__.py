@@ -11,7 +11,7 @@ from tasks.core.models.folders import PATCHES
 from tasks.core.probes.printed import Printed
 from tasks.core.shell import Value, script
 from tasks.nodes.models.nodes import PackageManager
-from tasks.os_patch.models import PROTECTED, Change, Scope
+from tasks.os_patch.models.packages import PROTECTED, Change, Scope
 
 
 def note_intent(*, fresh: bool, due: bool) -> str:

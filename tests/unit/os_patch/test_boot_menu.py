@@ -8,7 +8,7 @@ import pytest
 
 from tasks.core.models.folders import PATCHES
 from tasks.core.probes.printed import Printed
-from tasks.os_patch.models import Scope
+from tasks.os_patch.models.packages import Scope
 from tasks.os_patch.probes import facts as probe
 from tasks.os_patch.probes.boot_menu import default_kernel
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from tasks.nodes.models.nodes import PackageManager
-from tasks.os_patch.models import PROTECTED, PatchFacts, Scope
+from tasks.os_patch.models.facts import PatchFacts
+from tasks.os_patch.models.packages import PROTECTED, Scope
 from tasks.os_patch.probes import facts as probe
 from tasks.os_patch.probes.evidence import evidence
 from tests.facts.patch import RPM_INSTALLED, RPM_SECURITY, words
@@ -110,6 +111,7 @@ def test_a_machine_with_rpm_says_the_same(manager: str, name: str) -> None:
         ("last run-0", "last_run", "run-0"),
         ("intent bm8=", "intent", None),
         ("intent !", "intent", None),
+        ("intent bm8", "intent", None),
     ],
 )
 def test_a_line_more_is_a_fact_more(line: str, field: str, value: object) -> None:

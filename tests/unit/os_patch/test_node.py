@@ -12,26 +12,23 @@ from typing import Any, cast
 import pytest
 
 from tasks.core.errors import CommandFailed, NotYet, Refused, RunbookError
+from tasks.core.models.etcd import EtcdFacts
 from tasks.core.models.profile import MaintenanceRules
 from tasks.drain.models import Drained
 from tasks.node_work.work import NodeWork
 from tasks.nodes.models.nodes import NodeFacts
 from tasks.os_patch import scripts
 from tasks.os_patch.machine import PatchMachine
-from tasks.os_patch.models import (
-    Change,
-    NodePatch,
-    NodePatched,
-    PatchFacts,
-    PatchIntent,
-    PatchOptions,
-    PatchOrders,
-    Rebooted,
-)
+from tasks.os_patch.models.facts import PatchFacts, PatchIntent
+from tasks.os_patch.models.options import PatchOptions
+from tasks.os_patch.models.outcome import NodePatched, Rebooted
+from tasks.os_patch.models.packages import Change
+from tasks.os_patch.models.plan import NodePatch, PatchOrders
 from tasks.os_patch.node import patch_in_time, patch_one
 from tasks.os_patch.policy.proof import merged
 from tests.facts.buckets import Bucket
 from tests.facts.patch import CURL, KERNEL, patch, updates
+from tests.facts.upgrade import NOW
 
 ORDERS = PatchOrders(options=PatchOptions(), run_id="run-1")
 NEVER = timedelta()
@@ -78,6 +75,9 @@ class World:
         self.jobs: tuple[str, ...] = ()
         self.came_back: list[tuple[str, ...]] = []
         self.store = Bucket()
+        self.asked_for_others = 0
+        self.job_ends_badly = False
+        self.preferred: list[tuple[str, ...]] = []
 
     def reach(self, point: str) -> None:
         """Something was done; a run that is to die here does."""
@@ -125,7 +125,8 @@ class Work:
     def __init__(self, world: World, run_id: str) -> None:
         self.world, self.run_id, self.name, self.ticket = world, run_id, "w1", ""
         profile = SimpleNamespace(name="prod", maintenance=MaintenanceRules())
-        self.handle = SimpleNamespace(profile=profile, store=world.store, kube=None)
+        kube = SimpleNamespace(prefer=lambda *names: world.preferred.append(names))
+        self.handle = SimpleNamespace(profile=profile, store=world.store, kube=kube, control_planes=("w1", "cp2"))
         self.machine = NodeFacts(name="w1", kubelet="1.36.3", jobs=world.jobs)
         self.parts: list[Any] = []
         self.drained: Drained | None = None
@@ -147,6 +148,13 @@ class Work:
         """Before each act."""
         also()
         self.world.reach("gate")
+
+    def gate(self, *, allow_downtime: bool, also: Callable[[], object]) -> EtcdFacts:
+        """Of a control plane node whose etcd is elsewhere."""
+        assert allow_downtime
+        also()
+        self.world.reach("gate")
+        return EtcdFacts(cluster_id="c1", observed_at=NOW, members=())
 
     def run(self, script: str, stdin: bytes = b"") -> str:
         """Of the short scripts: what a run writes down."""
@@ -175,6 +183,8 @@ class Work:
         del limit
         self.unproven = True
         self.world.jobs = tuple(job for job in self.world.jobs if job != name)
+        if self.world.job_ends_badly:
+            raise CommandFailed("w1: job ended with status 1")
         self.world.install()
 
     def empty(self, reason: str, options: object) -> None:
@@ -232,8 +242,9 @@ class Machine(PatchMachine):
         return self.world.facts()
 
     def find_blockers(self, ours: object) -> tuple[str, ...]:
-        """None."""
-        del ours
+        """None; the node itself is not one of the others."""
+        assert ours == ("w1",)
+        self.world.asked_for_others += 1
         return ()
 
     def find_newcomers(self) -> tuple[str, ...]:
@@ -401,6 +412,44 @@ def test_a_job_that_is_under_way_is_attached_to(world: World) -> None:
     go(world)
     assert_well(world)
     assert world.done.count("patched") == 1
+
+
+def test_a_job_that_ends_badly_leaves_what_is_left_to_this_run(world: World) -> None:
+    """It is looked at, and installed."""
+    world.kill_at = "drained"
+    with pytest.raises(Killed):
+        go(world)
+    world.jobs, world.job_ends_badly = ("patch-50b7477e-run-1",), True
+    go(world)
+    assert_well(world)
+    assert world.done.count("patched") == 1
+
+
+def test_a_control_plane_node_is_gated_by_quorum_and_others_are_asked_while_it_is_away(world: World) -> None:
+    """Twice: before the cordon and before the reboot."""
+    orders = ORDERS.model_copy(update={"options": PatchOptions(allow_downtime=True)})
+    done = go(world, orders, control_plane=True)
+    assert_well(world)
+    assert (world.done.count("gate"), world.preferred, world.asked_for_others) == (2, [("cp2",)], 2)
+    assert done.leader_moved_to == ""
+
+
+def test_whoever_is_urgent_asks_nobody_else(world: World) -> None:
+    """Other nodes, rollouts and alerts may be why it is."""
+    go(world, ORDERS.model_copy(update={"urgent": True}))
+    assert world.asked_for_others == 0
+    assert_well(world)
+
+
+def test_a_machine_that_does_not_say_is_not_touched(world: World) -> None:
+    """Its repositories do not answer, or it does not let us in: it is tried again."""
+    facts = world.facts
+    world.facts = lambda: facts().model_copy(  # type: ignore[method-assign]
+        update={"updates": updates(problem="E: no route")}
+    )
+    with pytest.raises(NotYet, match="w1: E: no route"):
+        go(world)
+    assert (world.done, world.cordoned_by) == ([], "")
 
 
 def test_without_a_reboot_one_stays_pending(world: World) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.os_patch.models import PROTECTED, Change
+from tasks.os_patch.models.packages import PROTECTED, Change
 from tasks.os_patch.probes.packages import Preview, delta_of, parse_apt, parse_dnf, parse_zypper, without
 from tests.facts.patch import RPM_INSTALLED, RPM_SECURITY, words
 

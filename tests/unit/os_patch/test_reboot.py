@@ -14,7 +14,7 @@ from tasks.core.models.profile import MaintenanceRules
 from tasks.node_work.work import NodeWork
 from tasks.os_patch import reboot as reboots
 from tasks.os_patch import scripts
-from tasks.os_patch.models import Rebooted
+from tasks.os_patch.models.outcome import Rebooted
 from tests.facts.buckets import Bucket
 
 Answer = bytes | NotYet | Refused

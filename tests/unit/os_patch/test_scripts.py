@@ -7,7 +7,8 @@ import pytest
 
 from tasks.nodes.models.nodes import PackageManager
 from tasks.os_patch import scripts
-from tasks.os_patch.models import PROTECTED, Change, PatchFacts, PatchIntent, Scope
+from tasks.os_patch.models.facts import PatchFacts, PatchIntent
+from tasks.os_patch.models.packages import PROTECTED, Change, Scope
 from tasks.os_patch.probes import facts as probe
 from tasks.os_patch.probes.evidence import evidence
 from tests.facts.patch import words
