@@ -48,6 +48,11 @@ case "$*" in
     while read -r name version; do
       sed -i "/^$name /d" ROOT/installed
       echo "$name $version" >> ROOT/installed
+      [ ! -e ROOT/cut ] || {
+        rm ROOT/cut
+        kill -9 "$(cat ROOT/pid)" $PPID
+        exit 1
+      }
     done < ROOT/offered
     ;;
 esac
@@ -90,7 +95,7 @@ class ShellMachine:
         (root / "boot").mkdir()
 
     def write(self, name: str, text: str) -> None:
-        """A file of it; NAME-says is what a program prints, NAME-ends its status."""
+        """A file of it; NAME-says is what a program prints, NAME-ends its status; with `cut` apt dies, and its job, after one package."""
         (self.root / name).write_text(text)
 
     def read(self, name: str) -> str:
@@ -110,7 +115,8 @@ class ShellMachine:
         """With `commands` it dies right before its n-th command that changes anything."""
         count = self.root / "count"
         count.write_text("0")
-        guard = f"n() {{ c=$(($(cat {count}) + 1)); echo $c > {count}; [ $c -ne {commands} ] || kill -9 $$; }}\n"
+        guard = f"echo $$ > {self.root}/pid\n"
+        guard += f"n() {{ c=$(($(cat {count}) + 1)); echo $c > {count}; [ $c -ne {commands} ] || kill -9 $$; }}\n"
         for program in _GUARDED:
             guard += f'{program}() {{ n; command {program} "$@"; }}\n'
         text = script.replace(PATCHES, str(self.patches))

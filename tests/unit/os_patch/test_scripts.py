@@ -78,6 +78,17 @@ def test_cut_off_at_any_command_it_comes_to_the_same_end(machine: ShellMachine, 
     assert words(facts_of(machine).delta) == ["a 1 (new)", "b 1 to 2"]
 
 
+def test_cut_off_between_two_packages_the_rest_is_installed(machine: ShellMachine) -> None:
+    """What came before the cut is known; with which boot all were there is not said yet."""
+    machine.shell(FRESH, WANTED)
+    machine.write("cut", "")
+    assert machine.shell(INSTALL).returncode == CUT
+    assert machine.installed() == {"a 1", "b 1", "kubelet 1"}
+    assert (words(facts_of(machine).delta), facts_of(machine).patched_boot) == (["a 1 (new)"], "")
+    assert machine.shell(INSTALL).returncode == 0
+    assert words(facts_of(machine).delta) == ["a 1 (new)", "b 1 to 2"]
+
+
 def test_what_is_not_in_the_plan_is_not_installed(machine: ShellMachine) -> None:
     """A newer version, and a package that would go."""
     machine.write("offered", "a 1\nb 3\n")
