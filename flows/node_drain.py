@@ -8,8 +8,9 @@ from tasks.core.models.profile import ClusterName
 from tasks.core.models.report import Report
 from tasks.drain.models import DrainOptions
 from tasks.node_service.models import Reason, Request, Ticket
+from tasks.node_service.observe import observe_node
 from tasks.node_service.policy.plan import plan_drain
-from tasks.node_service.steps import drain_node, observe_node
+from tasks.node_service.steps import drain_node
 from tasks.node_service.summary import summarize_drain, summarize_service
 from tasks.nodes.models.nodes import NodeName
 from tasks.run.locks import locked

@@ -1,6 +1,5 @@
 """Runbook: updates of the operating system on every node, with a reboot where it is needed, one proof after the other."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime
 
 from prefect import flow
@@ -9,12 +8,14 @@ from tasks.backup.backups import check_store
 from tasks.core.models.plan import Mode
 from tasks.core.models.profile import ClusterName
 from tasks.core.models.report import Report
-from tasks.os_patch.models import NodePatched, PatchOptions, PatchOrders, PatchPlan, Waits, WavePatched
+from tasks.os_patch.models.options import PatchOptions
+from tasks.os_patch.models.outcome import NodePatched, Waits, WavePatched
+from tasks.os_patch.models.plan import PatchOrders, PatchPlan
 from tasks.os_patch.observe import observe_patch, read_maintenance
 from tasks.os_patch.policy.plan import plan_patch
 from tasks.os_patch.steps import patch_node, patch_wave
 from tasks.os_patch.summary import summarize_patch, summarize_patch_plan
-from tasks.run.locks import locked
+from tasks.run.locks import Check, locked
 from tasks.run.policy.records import mind_records
 from tasks.run.records import check_records, observe_records
 from tasks.run.reports import progress
@@ -54,9 +55,7 @@ def node_os_patch(
             return run.finish(*_patch(run, plan, options, cluster, check))
 
 
-def _patch(
-    run: Run, plan: PatchPlan, options: PatchOptions, cluster: str, check: Callable[[], None]
-) -> tuple[str, ...]:
+def _patch(run: Run, plan: PatchPlan, options: PatchOptions, cluster: str, check: Check) -> tuple[str, ...]:
     """All acts of the plan, and what an operator reads first about them."""
     begun = tuple(node.name for node in plan.nodes if node.begun)
     orders = PatchOrders(options=options, run_id=run.run_id, until=plan.until, ours=begun)

@@ -13,7 +13,7 @@ from tasks.node_service.policy.plan import options_of, plan_reboot
 from tasks.node_service.steps import note_reboot
 from tasks.node_service.summary import summarize_reboot, summarize_service
 from tasks.nodes.models.nodes import NodeName
-from tasks.os_patch.models import PatchOrders
+from tasks.os_patch.models.plan import PatchOrders
 from tasks.os_patch.observe import observe_patch, read_maintenance
 from tasks.os_patch.steps import patch_node
 from tasks.run.locks import locked

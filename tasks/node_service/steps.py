@@ -6,36 +6,18 @@ from prefect import task
 
 from tasks.cluster import open_cluster
 from tasks.core.errors import Refused
-from tasks.core.retries import ACT, OBSERVE, PATIENT
-from tasks.drain.evict import annotate, cordon, drain, hand_over, keep_cordoned, observe_forecasts, release
+from tasks.core.retries import ACT, PATIENT
+from tasks.drain.evict import annotate, cordon, drain, hand_over, keep_cordoned, release
 from tasks.drain.models import REBOOTED, Drained, DrainOptions
-from tasks.node_service.models import Request, ServiceFacts, Uncordoned
+from tasks.node_service.models import Request, Uncordoned
 from tasks.node_service.policy.plan import reason_of
 from tasks.node_work.models.health import Expected
-from tasks.node_work.proof import look_at_symptoms_of
 from tasks.node_work.work import NodeWork
-from tasks.nodes.observe import LEASES, look_at_machine
 from tasks.nodes.probes.api_facts import parse_node
 from tasks.run.locks import Check
 
 SETTLE = timedelta(seconds=10)
 """That a node has to look healthy without a break before it is in service again."""
-
-
-@task(**OBSERVE, task_run_name="observe-{node}")
-def observe_node(cluster: str, node: str, options: DrainOptions) -> ServiceFacts:
-    """The machine, what the API has of it, and what a drain would meet."""
-    handle = open_cluster(cluster)
-    kube = handle.kube
-    raw = kube.find(f"/api/v1/nodes/{node}")
-    machine = look_at_machine(handle, node)
-    return ServiceFacts(
-        observed_at=datetime.now(UTC),
-        machine=machine,
-        kube=parse_node(raw, kube.find(f"{LEASES}/{node}")) if raw else None,
-        forecast=observe_forecasts(kube, [node], options)[0] if raw else None,
-        symptoms=look_at_symptoms_of(handle, machine) if raw else (),
-    )
 
 
 @task(**PATIENT, task_run_name="drain-{request.node}")

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from tasks.core.models.plan import Plan
 from tasks.drain.models import Drained
 from tasks.node_service.models import Request, Uncordoned
-from tasks.os_patch.models import NodePatched
-from tasks.os_patch.summary import _patch_line, _proofs_of_patch
+from tasks.os_patch.models.outcome import NodePatched
+from tasks.os_patch.summary import line_of, proofs_of
 from tasks.run.parts import what_was_noticed
 
 
@@ -50,8 +50,8 @@ def summarize_reboot(request: Request, done: Sequence[NodePatched]) -> tuple[str
     """For the report of a reboot."""
     return (
         f"{request.node} was rebooted for {request.in_words}",
-        *(_patch_line(one) for one in done),
-        *_proofs_of_patch(done),
+        *(line_of(one) for one in done),
+        *proofs_of(done),
         *(f"{one.node} was cordoned before the run, and stays so" for one in done if one.stays_cordoned),
         *what_was_noticed(done),
     )

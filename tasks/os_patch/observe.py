@@ -6,6 +6,7 @@ from typing import Any
 
 from prefect import task
 
+from tasks.clients.ssh import CALL
 from tasks.cluster import Cluster, open_cluster
 from tasks.core.at_once import on_all, wait_for
 from tasks.core.errors import RunbookError
@@ -18,20 +19,20 @@ from tasks.node_work.controllers import look_at_controllers
 from tasks.node_work.proof import look_at_symptoms
 from tasks.node_work.site_gates import what_gates_say
 from tasks.nodes.observe import look_at_machines, look_at_nodes, look_at_workloads
-from tasks.os_patch.models import PatchFacts, PatchOptions, PatchSituation
-from tasks.os_patch.probes import patch
+from tasks.os_patch.models.facts import ClusterPatchFacts, PatchFacts
+from tasks.os_patch.models.options import PatchOptions
+from tasks.os_patch.probes import facts
 from tasks.os_patch.records import read_records
 
 LOOK = timedelta(minutes=4)
 """For all that is asked of a machine's package manager, its repositories among it."""
 
-GLANCE = timedelta(seconds=60)
 API_LIMIT = timedelta(minutes=3)
 """For the only API server of a cluster, whose machine reboots."""
 
 
 @task(**OBSERVE, task_run_name="observe-patch-{cluster}")
-def observe_patch(cluster: str, options: PatchOptions, run_id: str) -> PatchSituation:
+def observe_patch(cluster: str, options: PatchOptions, run_id: str) -> ClusterPatchFacts:
     """Everything at once: packages and boots of all machines, the API with the forecast of each drain, etcd, earlier runs."""
     handle = open_cluster(cluster)
     _await_the_only_control_plane(handle)
@@ -51,7 +52,7 @@ def observe_patch(cluster: str, options: PatchOptions, run_id: str) -> PatchSitu
     machines, patches, nodes, workloads, forecasts, etcd, gates, alerts, earlier, controllers = on_all(
         lambda look: look(), looks
     )
-    return PatchSituation(
+    return ClusterPatchFacts(
         observed_at=datetime.now(UTC),
         run_id=run_id,
         machines=machines,
@@ -82,17 +83,17 @@ def read_maintenance(cluster: str) -> MaintenanceRules:
 def look_at_patch(handle: Cluster, name: str, options: PatchOptions, *, refresh: bool) -> PatchFacts:
     """What its package manager would do, and of which boot it is; one that does not let us in is a fact."""
     protect = handle.profile.maintenance.protect
-    return _asked(handle, name, patch.look(options.scope, protect, refresh=refresh), options, LOOK)
+    return _asked(handle, name, facts.look(options.scope, protect, refresh=refresh), options, LOOK)
 
 
 def glance_at_patch(handle: Cluster, name: str, options: PatchOptions) -> PatchFacts:
     """The part of it that does not ask the package manager what it would do."""
-    return _asked(handle, name, patch.glance(handle.profile.maintenance.protect), options, GLANCE)
+    return _asked(handle, name, facts.glance(handle.profile.maintenance.protect), options, CALL)
 
 
 def _asked(handle: Cluster, name: str, script: str, options: PatchOptions, limit: timedelta) -> PatchFacts:
     try:
-        output = handle.node(name).run(script, timeout=limit, sudo=True)
+        told = handle.shell(name).ask(script, limit=limit)
     except RunbookError as error:
         return PatchFacts(name=name, unreached=error.problem)
-    return patch.parse(name, output.stdout, options.scope, handle.profile.maintenance.protect)
+    return facts.parse(name, told, options.scope, handle.profile.maintenance.protect)

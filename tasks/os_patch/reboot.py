@@ -6,31 +6,43 @@ as it takes, by whichever attempt: a machine with another boot never takes it.
 
 import shlex
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from tasks.clients.ssh import CALL
 from tasks.cluster import Cluster
 from tasks.core.errors import CommandFailed, NotYet, RunbookError
 from tasks.core.logs import log_about
 from tasks.node_work.work import NodeWork
-from tasks.os_patch.models import Rebooted
-from tasks.os_patch.probes.patch import parse_reboot, reboot_once
+from tasks.os_patch import scripts
+from tasks.os_patch.models.outcome import Rebooted
 from tasks.run.history import keep_evidence
 
-CALL = timedelta(seconds=20)
+ORDER_LIMIT = timedelta(seconds=20)
+"""For each order to reboot: short, for a machine that goes down may not answer any more."""
+
 LOOK_EVERY = timedelta(seconds=2)
 TELL_EVERY = timedelta(seconds=60)
-CONSOLE_CALL = timedelta(seconds=60)
 CONSOLE_LINES = 5
 """Of a console that an error quotes; all of it is kept in the bucket."""
 
 CLOCK = "%Y-%m-%d %H:%M:%S UTC"
 
 
+@dataclass(frozen=True)
+class Clock:
+    """How time goes by here: it never goes back."""
+
+    seconds: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+
+
 class _Watch:
     """What was last seen of a machine that reboots."""
 
-    def __init__(self, name: str, boot: str) -> None:
-        self.name, self.boot = name, boot
+    def __init__(self, name: str, boot: str, clock: Clock) -> None:
+        self.name, self.boot, self._clock = name, boot, clock
         self.asked_at = self.seen_at = datetime.now(UTC)
         self.why = ""
         """It is not back: why it does not let us in, or what holds the reboot up."""
@@ -41,8 +53,12 @@ class _Watch:
         """One look at it."""
         if not silent:
             self.seen_at = datetime.now(UTC)
-        if silent != self.silent or why != self.why or time.monotonic() - self._told_at > TELL_EVERY.total_seconds():
-            self._told_at = time.monotonic()
+        if (
+            silent != self.silent
+            or why != self.why
+            or self._clock.seconds() - self._told_at > TELL_EVERY.total_seconds()
+        ):
+            self._told_at = self._clock.seconds()
             log_about(self.name).info("waiting: %s", why or "it is on its way down")
         self.silent, self.why = silent, why
 
@@ -57,7 +73,7 @@ class _Watch:
         return f"last seen at {self.seen_at:{CLOCK}} with boot {self.boot}{since}"
 
 
-def reboot(work: NodeWork, boot: str, limit: timedelta) -> Rebooted:
+def reboot(work: NodeWork, boot: str, limit: timedelta, clock: Clock = Clock()) -> Rebooted:
     """Until the machine lets us in with another boot than this one; at once when it has one already.
 
     Raises:
@@ -66,14 +82,14 @@ def reboot(work: NodeWork, boot: str, limit: timedelta) -> Rebooted:
     """
     work.check()
     work.unproven = True
-    began = time.monotonic()
-    watch = _Watch(work.name, boot)
+    began = clock.seconds()
+    watch = _Watch(work.name, boot, clock)
     with work.part("reboot"):
         while not (_is_ours(work, watch) and (after := _ask(work.handle, watch))):
-            if time.monotonic() - began >= limit.total_seconds():
+            if clock.seconds() - began >= limit.total_seconds():
                 raise _not_back(work, watch, limit)
-            time.sleep(LOOK_EVERY.total_seconds())
-    return Rebooted(before=boot, after=after, away=timedelta(seconds=round(time.monotonic() - began, 1)))
+            clock.sleep(LOOK_EVERY.total_seconds())
+    return Rebooted(before=boot, after=after, away=timedelta(seconds=round(clock.seconds() - began, 1)))
 
 
 def _is_ours(work: NodeWork, watch: _Watch) -> bool:
@@ -89,11 +105,11 @@ def _is_ours(work: NodeWork, watch: _Watch) -> bool:
 def _ask(handle: Cluster, watch: _Watch) -> str:
     """Gives the order where it is due; the machine's boot once it is another one. A machine that boots may refuse a login."""
     try:
-        output = handle.node(watch.name).run(reboot_once(watch.boot), timeout=CALL, sudo=True)
+        told = handle.shell(watch.name).ask(scripts.reboot_once(watch.boot), limit=ORDER_LIMIT)
     except RunbookError as error:
         watch.saw(error.problem, silent=True)
         return ""
-    boot, why = parse_reboot(output.stdout)
+    boot, why = scripts.parse_reboot(told)
     if boot and boot != watch.boot:
         return boot
     watch.saw(why, silent=False)
@@ -118,7 +134,7 @@ def _console_of(work: NodeWork) -> str:
         return f"; its console is asked on {rules.node} itself"
     try:
         command = f"NODE={shlex.quote(work.name)}; export NODE; {rules.command}"
-        output = work.handle.node(rules.node).run(command, timeout=CONSOLE_CALL, sudo=True, check=False)
+        output = work.handle.node(rules.node).run(command, timeout=CALL, sudo=True, check=False)
         text = output.stdout.decode(errors="replace") + output.complaint
         name = f"{work.run_id}-{work.name}-console"
         place = keep_evidence(work.handle.store, work.handle.profile.name, work.runbook, name, text)

@@ -2,13 +2,78 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 
 from tasks.clients.objectstore import ObjectStore
+from tasks.cluster import Cluster
 from tasks.core.at_once import on_all
+from tasks.core.errors import RunbookError
+from tasks.core.logs import log_about
 from tasks.core.redaction import redact_json
-from tasks.os_patch.models import Earlier, NodePatched
+from tasks.node_work.work import NodeWork
+from tasks.os_patch.models.facts import Earlier, PatchFacts, PatchIntent
+from tasks.os_patch.models.outcome import NodePatched, Rebooted
+from tasks.os_patch.policy.reboots import is_rebooted, why_pending, why_pinned
 from tasks.run.history import REPORTS
 from tasks.run.reports import read_kept
+
+
+@dataclass
+class Deeds:
+    """What a run has done on a node so far, that nobody sees there afterwards."""
+
+    at: datetime
+    held: tuple[str, ...]
+    """Packages on hold before it."""
+    whole: bool = False
+    """From its gate on: no earlier attempt had begun."""
+    leader_moved_to: str = ""
+    reboot_reason: str = ""
+    reboot: Rebooted | None = None
+    drained_again: bool = False
+
+
+def record_of(work: NodeWork, run_id: str, facts: PatchFacts, intent: PatchIntent | None, deeds: Deeds) -> NodePatched:
+    """With the proof, as it was looked at last."""
+    drained = work.drained
+    return NodePatched(
+        node=work.name,
+        run_id=run_id,
+        at=deeds.at,
+        changes=facts.delta,
+        rebooted=is_rebooted(facts),
+        reboot_reason=deeds.reboot_reason,
+        reboot_pending=why_pending(facts),
+        boot_before=intent.boot_id if intent else facts.boot_id,
+        boot_after=facts.boot_id,
+        away=deeds.reboot.away if deeds.reboot else None,
+        kernel_before=intent.kernel if intent else facts.kernel,
+        kernel_after=facts.kernel,
+        system_state=facts.system_state,
+        failed_units=facts.failed_units,
+        protected=facts.updates.protected,
+        clock_synced=facts.clock_synced,
+        held=deeds.held,
+        evicted=drained.evicted if drained else (),
+        waited_for=drained.waited_for if drained else (),
+        leader_moved_to=deeds.leader_moved_to,
+        drained_again=deeds.drained_again,
+        stays_cordoned=bool(drained and drained.cordoned_before),
+        noticed=tuple(filter(None, (*work.noticed, why_pinned(facts)))),
+        parts=tuple(work.parts),
+        took=work.took,
+        whole=deeds.whole,
+    )
+
+
+def keep(handle: Cluster, record: NodePatched) -> NodePatched:
+    """With where it is. A node is well, whatever becomes of its record: the report has it, too."""
+    try:
+        return record.model_copy(update={"record": keep_record(handle.store, handle.profile.name, record)})
+    except RunbookError as error:
+        log_about(record.node).warning("its record could not be kept: %s", error)
+        return record
 
 
 def keep_record(store: ObjectStore, cluster: str, record: NodePatched) -> str:

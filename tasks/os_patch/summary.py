@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from tasks.os_patch.models import NodePatched, PatchPlan, Waits
+from tasks.os_patch.models.outcome import NodePatched, Waits
+from tasks.os_patch.models.plan import PatchPlan
 from tasks.run.parts import times_of_parts, what_was_noticed
 
 
@@ -29,8 +30,8 @@ def summarize_patch(
     counts += [f"{len(failed)} nodes failed"] if failed else []
     return (
         ", ".join(counts),
-        *(_patch_line(one) for one in done),
-        *_proofs_of_patch(done),
+        *(line_of(one) for one in done),
+        *proofs_of(done),
         *(f"NOT done: {name}: {why}" for name, why in failed.items()),
         *(f"{one.node} waits: {one.reason}" for one in waiting),
         *(f"{skip.subject}: {skip.reason}" for skip in plan.skips if skip.subject in plan.waiting),
@@ -40,7 +41,8 @@ def summarize_patch(
     )
 
 
-def _patch_line(one: NodePatched) -> str:
+def line_of(one: NodePatched) -> str:
+    """What was done to a node, with the time of each part."""
     away = f", away for {one.away.total_seconds():.0f} s" if one.away else ""
     reboot = (
         f", rebooted ({one.reboot_reason}){away}" if one.rebooted and one.reboot_reason else ", rebooted" * one.rebooted
@@ -50,7 +52,8 @@ def _patch_line(one: NodePatched) -> str:
     return f"{times_of_parts(one)}, {len(one.changes)} packages{reboot}, {len(one.evicted)} pods evicted{moved}{again}"
 
 
-def _proofs_of_patch(done: Sequence[NodePatched]) -> tuple[str, ...]:
+def proofs_of(done: Sequence[NodePatched]) -> tuple[str, ...]:
+    """What was proven of all of them, and of each, and where its record is."""
     if not done:
         return ()
     names = ", ".join(one.node for one in done)

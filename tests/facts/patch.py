@@ -1,22 +1,18 @@
 """A good cluster of three control planes and two workers with two security updates each, for tests of patches' decisions."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any
 
 from tasks.core.models.etcd import EtcdFacts, Member
 from tasks.core.models.profile import MaintenanceRules
+from tasks.core.models.report import Took
 from tasks.nodes.models.nodes import PackageManager
-from tasks.os_patch.models import (
-    Change,
-    Earlier,
-    PatchFacts,
-    PatchIntent,
-    PatchOptions,
-    PatchPlan,
-    PatchSituation,
-    Updates,
-)
+from tasks.os_patch.models.facts import ClusterPatchFacts, Earlier, PatchFacts, PatchIntent
+from tasks.os_patch.models.options import PatchOptions
+from tasks.os_patch.models.outcome import NodePatched
+from tasks.os_patch.models.packages import Change, Updates
+from tasks.os_patch.models.plan import PatchPlan
 from tasks.os_patch.policy.plan import plan_patch
 from tests.facts.upgrade import ALL, NOW, controllers, forecast, kube_node, machine, members, workload
 
@@ -29,7 +25,43 @@ KERNEL = Change(package="linux-image-6.1.0-27-amd64", after="6.1.115-1", securit
 PROTECTED = {"kubelet": "1.36.3-1.1", "containerd": "1.6.20"}
 CLEAN = Updates(manager=PackageManager.APT, protected=PROTECTED)
 MINUTE = timedelta(minutes=1)
+RPM_INSTALLED = {
+    "containerd.io.noarch": "1.7.1-1",
+    "kernel.noarch": "5.14.0-1.el9",
+    "lab-other.noarch": "1.0-1",
+    "lab-package-with-a-rather-long-name-for-a-table.noarch": "1.0-1.el9",
+    "openssl.noarch": "3.0.7-1.el9",
+}
+RPM_SECURITY = [
+    "kernel.noarch 5.14.0-1.el9 to 5.14.0-2.el9",
+    "openssl.noarch 3.0.7-1.el9 to 3.0.8-2.el9",
+    "lab-new-dep.noarch 1.0-1 (new)",
+]
+PATCHED = NodePatched(
+    node="w1",
+    run_id="r",
+    at=NOW,
+    changes=(CURL, KERNEL),
+    rebooted=True,
+    reboot_reason="the system asks for a reboot",
+    boot_before="aaaaaaaa-1",
+    boot_after="bbbbbbbb-2",
+    away=timedelta(seconds=40),
+    kernel_after="6.1.0-27-amd64",
+    evicted=("n/a",),
+    leader_moved_to="cp3",
+    drained_again=True,
+    stays_cordoned=True,
+    parts=(Took(what="drain", took=timedelta(seconds=8)), Took(what="reboot", took=timedelta(seconds=40))),
+    took=timedelta(seconds=95),
+    record="s3://b/record.json",
+)
 OURS = {"kube-runbooks.io/cordoned-by": "run-0", "kube-runbooks.io/cordon-reason": "node_os_patch"}
+
+
+def words(changes: Iterable[Change]) -> list[str]:
+    """For people."""
+    return [one.in_words for one in changes]
 
 
 def updates(**changes: object) -> Updates:
@@ -70,7 +102,7 @@ def intent(**changes: object) -> PatchIntent:
     return PatchIntent.model_validate(good | changes)
 
 
-def situation(
+def cluster(
     *,
     machines: Mapping[str, Changes] | None = None,
     patches: Mapping[str, Changes] | None = None,
@@ -78,7 +110,7 @@ def situation(
     etcd: tuple[Member, ...] | None = None,
     names: tuple[str, ...] = ALL,
     **changes: object,
-) -> PatchSituation:
+) -> ClusterPatchFacts:
     """A good one; `machines`, `patches` and `nodes` have changes of some."""
     facts: dict[str, Any] = {
         "observed_at": NOW,
@@ -91,7 +123,7 @@ def situation(
         "controllers": controllers(*(name for name in names if name.startswith("cp"))),
         "etcd": EtcdFacts(cluster_id="c1", observed_at=NOW, members=members() if etcd is None else etcd),
     }
-    return PatchSituation.model_validate(facts | changes)
+    return ClusterPatchFacts.model_validate(facts | changes)
 
 
 def clean(*names: str) -> dict[str, Changes]:
@@ -105,7 +137,7 @@ def rules(*windows: tuple[str, str], **changes: object) -> MaintenanceRules:
     return MaintenanceRules.model_validate({"windows": written} | changes)
 
 
-def plan(facts: PatchSituation, maintenance: MaintenanceRules | None = None, **options: object) -> PatchPlan:
+def plan(facts: ClusterPatchFacts, maintenance: MaintenanceRules | None = None, **options: object) -> PatchPlan:
     """For these facts, at noon, with the safe options unless others are given; by default a window is open all day."""
     return plan_patch(facts, PatchOptions.model_validate(options), maintenance or rules(("00:00", "00:00")), now=NOW)
 

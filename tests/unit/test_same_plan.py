@@ -24,7 +24,7 @@ from tasks.node_service.models import RebootOptions, Request
 from tasks.node_service.policy.plan import plan_drain, plan_reboot, plan_uncordon
 from tasks.node_work.models.controllers import COMPONENTS, Controllers, Instance, Leader
 from tasks.node_work.models.health import Symptom
-from tasks.os_patch.models import PatchOptions
+from tasks.os_patch.models.options import PatchOptions
 from tasks.os_patch.policy.plan import plan_patch
 from tasks.restore.models import ControlPlaneFacts, RestoreRequest
 from tasks.restore.policy.plan import plan_restore
@@ -36,6 +36,7 @@ from tasks.upgrade.policy.plan import plan_upgrade
 from tests.facts import ca as ca_facts
 from tests.facts import certificates as certificate_facts
 from tests.facts import etcd as etcd_facts
+from tests.facts import node_service as service_facts
 from tests.facts import patch as patch_facts
 from tests.facts import restore as restore_facts
 from tests.facts import upgrade as upgrade_facts
@@ -43,7 +44,6 @@ from tests.unit.cert_rotation import test_plan as test_rotation
 from tests.unit.cert_rotation.test_serving_requests import GOOD
 from tests.unit.certificate_issue import test_plan as test_issue
 from tests.unit.certificate_issue.test_leaves import STACKED
-from tests.unit.node_service import test_plan as test_node_service
 
 minutes = st.integers(0, 90).map(lambda number: timedelta(minutes=number))
 locks = st.one_of(st.just(""), st.integers().map(lambda number: f"apt-get (process {number})"))
@@ -178,10 +178,10 @@ def upgrades(draw: st.DrawFn) -> Plan:
 
 
 @st.composite
-def situations(draw: st.DrawFn) -> Any:  # noqa: ANN401 - a PatchSituation
+def situations(draw: st.DrawFn) -> Any:  # noqa: ANN401 - ClusterPatchFacts
     """With other pods and times; somebody rolls something out."""
     rollout = upgrade_facts.workload("shop/cart").model_copy(update={"rollout": f"{draw(st.integers())} of 3"})
-    return patch_facts.situation(
+    return patch_facts.cluster(
         forecasts=draw(forecasts(upgrade_facts.ALL)),
         etcd=draw(etcd_members()),
         earlier=patch_facts.earlier(w1=draw(st.integers(1, 20))),
@@ -216,15 +216,15 @@ def drains(draw: st.DrawFn) -> Plan:
     """Of a worker."""
     found = draw(forecasts(("w1",)))[0]
     node = {"ready": False, "ready_message": f"pleg was last seen active {draw(st.integers())} s ago"}
-    return plan_drain(test_node_service.facts(node, forecast=found), test_node_service.WANTED)
+    return plan_drain(service_facts.facts(node, forecast=found), service_facts.WANTED)
 
 
 @st.composite
 def uncordons(draw: st.DrawFn) -> Plan:
     """Of a worker that a person has cordoned."""
     node = {"cordoned": True, "heartbeat": upgrade_facts.NOW + draw(minutes)}
-    facts = test_node_service.facts(node, symptoms=draw(symptoms()))
-    return plan_uncordon(facts, test_node_service.WANTED, any_cordon=True)
+    facts = service_facts.facts(node, symptoms=draw(symptoms()))
+    return plan_uncordon(facts, service_facts.WANTED, any_cordon=True)
 
 
 @st.composite

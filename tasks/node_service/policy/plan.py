@@ -13,7 +13,10 @@ from tasks.node_work.policy.findings import findings_of_proof
 from tasks.node_work.policy.health import KNOWN, READY
 from tasks.nodes.models.nodes import KubeNode
 from tasks.nodes.policy.versions import count_of
-from tasks.os_patch.models import PatchIntent, PatchOptions, PatchPlan, PatchSituation, RebootRule, Scope
+from tasks.os_patch.models.facts import ClusterPatchFacts, PatchIntent
+from tasks.os_patch.models.options import PatchOptions, RebootRule
+from tasks.os_patch.models.packages import Scope
+from tasks.os_patch.models.plan import PatchPlan
 from tasks.os_patch.policy.plan import plan_patch
 
 WAITED_FOR = (
@@ -47,7 +50,7 @@ def plan_uncordon(facts: ServiceFacts, request: Request, *, any_cordon: bool, al
 
 
 def plan_reboot(
-    facts: PatchSituation, options: RebootOptions, request: Request, rules: MaintenanceRules, *, now: datetime
+    facts: ClusterPatchFacts, options: RebootOptions, request: Request, rules: MaintenanceRules, *, now: datetime
 ) -> PatchPlan:
     """As a patch of this node without a package: drain, reboot, proof. At any time, and whatever ails other workers."""
     plan = plan_patch(facts, options_of(options, request), rules, now=now, urgent=True)
@@ -167,7 +170,7 @@ def _has_begun(intent: PatchIntent, owner: str, run_id: str) -> bool:
     return owner in intent.runs and run_id not in intent.runs and bool(intent.changes)
 
 
-def _owner(facts: PatchSituation, name: str) -> str:
+def _owner(facts: ClusterPatchFacts, name: str) -> str:
     kube = next((node for node in facts.nodes if node.name == name), None)
     return kube.annotations.get(CORDONED_BY, "") if kube else ""
 

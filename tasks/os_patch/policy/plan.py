@@ -10,11 +10,14 @@ from tasks.core.models.profile import MaintenanceRules
 from tasks.drain.policy.findings import evicted_by
 from tasks.node_work.policy.waves import limit_of, plan_waves
 from tasks.nodes.policy.versions import count_of
-from tasks.os_patch.models import Change, NodePatch, PatchOptions, PatchPlan, PatchSituation, RebootRule
+from tasks.os_patch.models.facts import ClusterPatchFacts
+from tasks.os_patch.models.options import PatchOptions, RebootRule
+from tasks.os_patch.models.packages import Change
+from tasks.os_patch.models.plan import NodePatch, PatchPlan
 from tasks.os_patch.policy.reboots import why_pending, why_pinned
 from tasks.os_patch.policy.rules import rules_of_cluster, rules_of_drains, rules_of_input, rules_of_machines
 from tasks.os_patch.policy.scope import PatchScene, PatchState
-from tasks.os_patch.policy.windows import what_fits
+from tasks.os_patch.policy.windows import fit_into
 
 ACT_UNCORDON = "prove that it is well, uncordon"
 """For a node that has everything, on which a run of ours ended before its last act."""
@@ -27,7 +30,7 @@ TOLD_IN_SECONDS = timedelta(seconds=100)
 
 
 def plan_patch(
-    facts: PatchSituation,
+    facts: ClusterPatchFacts,
     options: PatchOptions,
     rules: MaintenanceRules,
     *,
@@ -41,7 +44,7 @@ def plan_patch(
     """
     scene = PatchScene(facts, options, rules, now, urgent=urgent)
     groups = _groups(scene)
-    fits, waits = what_fits([[(node.name, scene.needs(node)) for node in group] for group in groups], now, scene.until)
+    fits, waits = fit_into([[(node.name, scene.needs(node)) for node in group] for group in groups], now, scene.until)
     taken = [group for group in ([node for node in group if node.name in fits] for group in groups) if group]
     findings = list(dict.fromkeys(_findings(scene, taken)))
     return PatchPlan(

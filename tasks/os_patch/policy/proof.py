@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from tasks.os_patch.models import Change, PatchFacts, PatchIntent, RebootRule
+from tasks.os_patch.models.facts import PatchFacts, PatchIntent
+from tasks.os_patch.models.options import RebootRule
+from tasks.os_patch.models.packages import Change
 from tasks.os_patch.policy.reboots import is_rebooted, why_pending
 
 WELL = frozenset({"running", "degraded"})

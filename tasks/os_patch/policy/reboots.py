@@ -4,7 +4,9 @@ import re
 from collections.abc import Sequence
 
 from tasks.core.models.findings import listed
-from tasks.os_patch.models import Change, PatchFacts, RebootRule
+from tasks.os_patch.models.facts import PatchFacts
+from tasks.os_patch.models.options import RebootRule
+from tasks.os_patch.models.packages import Change
 
 _BY_REBOOT = re.compile(
     r"^(linux-image-.+|kernel|kernel-(core|default|rt|rt-core)|libc6|glibc|systemd|dbus|dbus-broker|dbus-daemon"

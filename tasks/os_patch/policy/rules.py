@@ -14,7 +14,7 @@ from tasks.node_work.policy.findings import findings_of_proof
 from tasks.node_work.policy.health import API_READY, KNOWN, READY, noted_unhealthy
 from tasks.nodes.models.nodes import PackageManager
 from tasks.nodes.policy.standing import nodes_that_may_be_away
-from tasks.os_patch.models import Scope
+from tasks.os_patch.models.packages import Scope
 from tasks.os_patch.policy.proof import WELL
 from tasks.os_patch.policy.reboots import is_kernel, why_pinned
 from tasks.os_patch.policy.scope import PATCH_JOBS, PatchScene, PatchState

@@ -9,7 +9,9 @@ from tasks.core.models.windows import Opening
 from tasks.drain.models import CORDONED_BY, REASON, DrainForecast
 from tasks.nodes.models.nodes import KubeNode, NodeFacts
 from tasks.nodes.policy.profile_nodes import ProfileNode
-from tasks.os_patch.models import Change, PatchFacts, PatchIntent, PatchOptions, PatchSituation, RebootRule
+from tasks.os_patch.models.facts import ClusterPatchFacts, PatchFacts, PatchIntent
+from tasks.os_patch.models.options import PatchOptions, RebootRule
+from tasks.os_patch.models.packages import Change
 from tasks.os_patch.policy.proof import merged
 from tasks.os_patch.policy.reboots import was_rebooted_by, why_reboot
 from tasks.os_patch.policy.windows import ends_of_run, next_opening, open_now, with_margin
@@ -18,7 +20,7 @@ RUNBOOKS = ("node_os_patch", "node_reboot")
 """In the reason of a cordon that a run of these has left, whoever it was."""
 
 PATCH_JOBS = ("patch-",)
-"""How the names of remote jobs begin that install packages, as `tasks/os_patch/steps.py` names them."""
+"""How the names of remote jobs begin that install packages, as `tasks/os_patch/machine.py` names them."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ class PatchState(ProfileNode):
 class PatchScene:
     """All that the rules of a patch look at."""
 
-    facts: PatchSituation
+    facts: ClusterPatchFacts
     options: PatchOptions
     rules: MaintenanceRules
     now: datetime

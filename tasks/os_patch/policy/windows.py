@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+from tasks.core.models.findings import Problem
 from tasks.core.models.windows import Day, Opening, Window
 
 DAYS_AHEAD = 16
@@ -44,7 +45,7 @@ def with_margin(expected: timedelta, margin_percent: int) -> timedelta:
     return timedelta(seconds=seconds + -(-seconds * margin_percent // HUNDRED))
 
 
-def what_fits(
+def fit_into(
     groups: Sequence[Sequence[tuple[str, timedelta]]], now: datetime, until: datetime | None
 ) -> tuple[frozenset[str], dict[str, timedelta]]:
     """Who is over in time, and of the others how much time is left when their turn comes.
@@ -65,6 +66,15 @@ def what_fits(
                 waits[name] = max(until - cursor, timedelta())
         cursor += longest
     return frozenset(fits), waits
+
+
+def why_too_late(needs: timedelta, until: datetime | None, *, now: datetime) -> Problem | None:
+    """Why something that begins now would not end in time."""
+    late = now + needs - until if until else timedelta()
+    if not until or late <= timedelta():
+        return None
+    minutes = f"{late.total_seconds() / 60:.0f} min"
+    return Problem(text=f"it would end {minutes} after {until:%H:%M} UTC, when the window closes")
 
 
 def _opening(window: Window, day: date, zone: ZoneInfo) -> Opening:

@@ -1,23 +1,11 @@
 """Which kernel a machine boots by default, as far as its boot loader says: grubby's answer, or GRUB's menu, read.
 
-GRUB names its default entry by number, title or id, a submenu before it, separated by `>`.
+`boot_menu.lib.sh` prints one of both; GRUB names its default entry by number, title or id, a submenu before it, separated by `>`.
 """
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-
-ASK = r"""if command -v grubby > /dev/null; then grubby --default-kernel 2> /dev/null | sed -n 's|.*/vmlinuz-|default_kernel |p'
-else
-  for menu in /boot/grub/grub.cfg /boot/grub2/grub.cfg; do
-    [ -e "$menu" ] || continue
-    echo "boot_menu $(grep -e '^[[:space:]]*\(menuentry\|submenu\|linux\|set default=\|}\)' "$menu" | encoded)"
-    for name in next_entry saved_entry; do sed -n "s/^$name=/boot_$name /p" "$(dirname "$menu")/grubenv" 2> /dev/null; done
-    break
-  done
-fi
-"""
-"""Prints one of both; nothing on a machine with another boot loader. `encoded` is the caller's."""
 
 _ENTRY = re.compile(r"""\s*(?P<kind>menuentry|submenu)\s+(?P<quote>['"])(?P<title>.*?)(?P=quote)(?P<rest>.*)""")
 _ID = re.compile(r"""(?:\$menuentry_id_option|--id)[ =]+['"]?([^'" ]+)""")

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from xml.etree import ElementTree as ET
 
 from tasks.core.models.base import Model
-from tasks.os_patch.models import Change
+from tasks.os_patch.models.packages import Change
 
 
 class Preview(Model):

@@ -8,30 +8,17 @@ from pydantic import TypeAdapter, ValidationError
 from tasks.core.models.plan import Plan
 from tasks.core.models.profile import MaintenanceRules
 from tasks.drain.models import Treatment, Verdict
-from tasks.node_service.models import Reason, RebootOptions, Request, ServiceFacts, Ticket
+from tasks.node_service.models import Reason, RebootOptions, Ticket
 from tasks.node_service.policy.plan import options_of, plan_drain, plan_reboot, plan_uncordon, reason_of
 from tasks.node_work.models.health import Symptom
 from tasks.nodes.models.nodes import NodeName
-from tasks.os_patch.models import PatchSituation, RebootRule, Scope, Updates
+from tasks.os_patch.models.facts import ClusterPatchFacts
+from tasks.os_patch.models.options import RebootRule
+from tasks.os_patch.models.packages import Scope, Updates
 from tests.facts import etcd as etcd_facts
-from tests.facts.patch import OURS, intent, rules, situation
+from tests.facts.node_service import HANDED_OVER, MINE, WANTED, facts
+from tests.facts.patch import OURS, cluster, intent, rules
 from tests.facts.upgrade import NOW, forecast, kube_node, machine, members
-
-RUN = "run-1"
-WANTED = Request(node="w1", reason="its disk is failing", ticket="INC-7", run_id=RUN)
-HANDED_OVER = {"kube-runbooks.io/ticket": "INC-6", "kube-runbooks.io/cordon-reason": "INC-6: a fan"}
-MINE = {"kube-runbooks.io/cordoned-by": RUN, "kube-runbooks.io/cordon-reason": "INC-7: its disk is failing"}
-
-
-def facts(node: dict[str, Any] | None = None, **changes: object) -> ServiceFacts:
-    """A worker that is well, with one pod."""
-    good: dict[str, Any] = {
-        "observed_at": NOW,
-        "machine": machine("w1"),
-        "kube": kube_node("w1", **(node or {})),
-        "forecast": forecast("w1", "shop/a"),
-    }
-    return ServiceFacts.model_validate(good | changes)
 
 
 def refusals(plan: Plan) -> list[str]:
@@ -177,10 +164,10 @@ def test_why_a_node_is_cordoned_is_in_its_annotations() -> None:
 # --- reboot
 
 
-def reboots(situated: PatchSituation, maintenance: MaintenanceRules | None = None, **options: object) -> Plan:
+def reboots(found: ClusterPatchFacts, maintenance: MaintenanceRules | None = None, **options: object) -> Plan:
     """Of w1."""
     asked = RebootOptions.model_validate(options)
-    return plan_reboot(situated, asked, WANTED, maintenance or rules(), now=NOW)
+    return plan_reboot(found, asked, WANTED, maintenance or rules(), now=NOW)
 
 
 BARE = {name: {"updates": Updates()} for name in ("cp1", "cp2", "cp3", "w1", "w2")}
@@ -189,7 +176,7 @@ BARE = {name: {"updates": Updates()} for name in ("cp1", "cp2", "cp3", "w1", "w2
 def test_a_reboot_is_a_patch_without_packages() -> None:
     """At any time: a window that is closed, an alert and another worker that is away are worth a look and no more."""
     plan = reboots(
-        situation(
+        cluster(
             patches=BARE,
             alerts=("DiskFull",),
             nodes={"w1": {"ready": False, "ready_message": "gone"}, "w2": {"ready": False, "ready_message": "gone"}},
@@ -227,13 +214,13 @@ def test_a_reboot_is_a_patch_without_packages() -> None:
 )
 def test_what_is_in_the_way_of_a_reboot(changes: dict[str, Any], told: str) -> None:
     """Quorum, a machine that lets nobody in, half-installed packages, another run that has begun."""
-    assert refusals(reboots(situation(**({"patches": BARE} | changes)))) == [told]
+    assert refusals(reboots(cluster(**({"patches": BARE} | changes)))) == [told]
 
 
 def test_a_reboot_that_did_not_end_is_gone_on_with() -> None:
     """By another run: the machine has come back late, and has only to be proven well."""
     back = BARE | {"w1": {"updates": Updates(), "intent": intent(changes=()), "boot_id": "b2"}}
-    plan = reboots(situation(patches=back, nodes={"w1": {"cordoned": True, "annotations": OURS}}))
+    plan = reboots(cluster(patches=back, nodes={"w1": {"cordoned": True, "annotations": OURS}}))
     assert [(step.subject, step.act) for step in plan.steps] == [("w1", "prove that it is well, uncordon")]
     assert plan.refusals == ()
 
@@ -241,7 +228,7 @@ def test_a_reboot_that_did_not_end_is_gone_on_with() -> None:
 def test_a_word_of_a_run_that_has_ended_is_in_nobodys_way() -> None:
     """Nor is one on a node that the API does not know, which is another matter."""
     old = BARE | {"w1": {"updates": Updates(), "intent": intent()}}
-    assert reboots(situation(patches=old)).refusals == ()
-    facts = situation(patches=old)
+    assert reboots(cluster(patches=old)).refusals == ()
+    facts = cluster(patches=old)
     gone = facts.model_copy(update={"nodes": tuple(node for node in facts.nodes if node.name != "w1")})
     assert refusals(reboots(gone)) == ["the API does not know it"]

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tasks.os_patch.models import Scope
-from tasks.os_patch.probes import patch
-from tasks.os_patch.probes.boot_menu import ASK, default_kernel
+from tasks.core.models.folders import PATCHES
+from tasks.core.probes.printed import Printed
+from tasks.os_patch.models.packages import Scope
+from tasks.os_patch.probes import facts as probe
+from tasks.os_patch.probes.boot_menu import default_kernel
 
 OLD, NEW = "6.1.0-26-amd64", "6.1.0-27-amd64"
 MENU = """set default="DEFAULT"
@@ -84,16 +86,17 @@ def test_an_entry_may_be_saved_or_chosen_for_once() -> None:
 
 def test_the_script_prints_what_is_read_of_it(tmp_path: Path) -> None:
     """The menu without what is of no interest, and the variables that GRUB keeps."""
-    (tmp_path / "grub").mkdir()
-    (tmp_path / "grub" / "grub.cfg").write_text(HEAD + MENU.replace('set default="DEFAULT"', ""))
-    (tmp_path / "grub" / "grubenv").write_text("# GRUB Environment Block\nsaved_entry=1>1\nnext_entry=\n####")
-    script = "encoded() { base64 -w0; }\n" + ASK.replace("/boot/", f"{tmp_path}/")
-    env = {"PATH": "/usr/bin:/bin"}
-    printed = subprocess.run(["/bin/sh", "-uc", script], check=True, capture_output=True, env=env).stdout
+    folder = tmp_path / "boot" / "grub"
+    folder.mkdir(parents=True)
+    (folder / "grub.cfg").write_text(HEAD + MENU.replace('set default="DEFAULT"', ""))
+    (folder / "grubenv").write_text("# GRUB Environment Block\nsaved_entry=1>1\nnext_entry=\n####")
+    script = probe.glance().replace("/boot/", f"{tmp_path}/boot/").replace(PATCHES, str(tmp_path / "patch"))
+    env = {"PATH": "/usr/bin:/bin", "LC_ALL": "C"}
+    printed = subprocess.run(["/bin/sh", "-c", script], check=True, capture_output=True, env=env).stdout
     told = [*(f"newest_kernel {kernel}" for kernel in (OLD, NEW)), f"kernel {OLD}"]
-    facts = patch.parse("w1", printed + "\n".join(told).encode(), Scope.NONE)
+    facts = probe.parse("w1", printed + "\n".join(told).encode(), Scope.NONE)
     assert facts.default_kernel == OLD
-    assert b"load_video" not in b64decode(printed.split()[1])
+    assert b"load_video" not in b64decode(Printed.of(printed).one("boot_menu"))
 
 
 @pytest.mark.parametrize(
@@ -108,5 +111,5 @@ def test_the_script_prints_what_is_read_of_it(tmp_path: Path) -> None:
 def test_a_machine_says_what_its_boot_loader_and_its_last_boot_did(lines: str, known: str, there: bool) -> None:  # noqa: FBT001 - a table
     """By grubby, and by the moments of boot and installation."""
     told = f"{lines}\nkernel {OLD}\nnewest_kernel {OLD}\nnewest_kernel {NEW}\n"
-    facts = patch.parse("w1", told.encode(), Scope.NONE)
+    facts = probe.parse("w1", told.encode(), Scope.NONE)
     assert (facts.default_kernel, facts.newest_was_there) == (known, there)

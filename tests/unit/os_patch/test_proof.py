@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 
 from tasks.node_work.policy.blockers import alert_in_words, cordon_of_others, what_blocks
-from tasks.os_patch.models import Change, PatchFacts, RebootRule, Updates
+from tasks.os_patch.models.facts import PatchFacts
+from tasks.os_patch.models.options import RebootRule
+from tasks.os_patch.models.packages import Change, Updates
 from tasks.os_patch.policy.proof import merged, what_delta_lacks, what_patch_lacks
 from tasks.os_patch.policy.reboots import is_rebooted, why_after, why_pending, why_reboot
 from tests.facts.patch import CLEAN, CURL, KERNEL, OPENSSL, OURS, intent, patch

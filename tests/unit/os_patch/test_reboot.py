@@ -8,10 +8,13 @@ from typing import Any, cast
 
 import pytest
 
+from tasks.clients.ssh import NodeShell
 from tasks.core.errors import CommandFailed, NotYet, Refused
 from tasks.core.models.profile import MaintenanceRules
 from tasks.node_work.work import NodeWork
 from tasks.os_patch import reboot as reboots
+from tasks.os_patch import scripts
+from tasks.os_patch.models.outcome import Rebooted
 from tests.facts.buckets import Bucket
 
 Answer = bytes | NotYet | Refused
@@ -23,6 +26,7 @@ class Machine:
 
     def __init__(self, *answers: Answer, console: Answer = b"") -> None:
         self.answers, self.console = list(answers), console
+        self.name = "w1"
         self.commands: list[str] = []
 
     def run(self, command: str, **_: object) -> Any:  # noqa: ANN401 - as fabric's result
@@ -32,13 +36,15 @@ class Machine:
         answer = self.console if is_console else self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if isinstance(answer, Exception):
             raise answer
-        return SimpleNamespace(stdout=answer, complaint="")
+        return SimpleNamespace(stdout=answer, complaint="", status=0)
 
 
 def work(machine: Machine, check: Callable[[], None] = lambda: None, **maintenance: object) -> NodeWork:
     """On w1; of all that it has only what a reboot asks for."""
     profile = SimpleNamespace(name="prod", maintenance=MaintenanceRules.model_validate(maintenance))
+    node: Any = machine
     handle = SimpleNamespace(node=lambda _: machine, profile=profile, store=Bucket())
+    handle.shell = lambda _: NodeShell(node)
 
     @contextmanager
     def part(_: str) -> Iterator[None]:
@@ -48,16 +54,14 @@ def work(machine: Machine, check: Callable[[], None] = lambda: None, **maintenan
     return cast("NodeWork", SimpleNamespace(handle=handle, check=check, part=part, **fields))
 
 
-@pytest.fixture(autouse=True)
-def _clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each look takes half a minute."""
+def reboot(work: NodeWork, limit: timedelta) -> Rebooted:
+    """Of boot b1; each look takes half a minute."""
     now = [0.0]
 
     def sleep(_: float) -> None:
         now[0] += 30
 
-    monkeypatch.setattr("tasks.os_patch.reboot.time.sleep", sleep)
-    monkeypatch.setattr("tasks.os_patch.reboot.time.monotonic", lambda: now[0])
+    return reboots.reboot(work, "b1", limit, reboots.Clock(seconds=lambda: now[0], sleep=sleep))
 
 
 AWAY = NotYet("w1: no connection to ops@w1 after 5.0 s")
@@ -69,10 +73,10 @@ def test_a_machine_is_back_with_another_boot() -> None:
         b"boot b1\nasked\n", b"boot b1\nunder way\n", AWAY, Refused("w1: does not accept the key"), b"boot b2\n"
     )
     told = work(machine)
-    came = reboots.reboot(told, "b1", 10 * MINUTE)
+    came = reboot(told, 10 * MINUTE)
     assert (came.before, came.after, came.away) == ("b1", "b2", timedelta(minutes=2))
     assert told.unproven
-    assert all('[ "$boot" = b1 ] || exit 0' in command for command in machine.commands)
+    assert all(command == scripts.reboot_once("b1") for command in machine.commands)
 
 
 def test_a_machine_whose_lock_is_not_known_is_waited_for_and_told_nothing() -> None:
@@ -85,20 +89,20 @@ def test_a_machine_whose_lock_is_not_known_is_waited_for_and_told_nothing() -> N
         if error := told.pop(0):
             raise error
 
-    assert reboots.reboot(work(machine, check), "b1", 10 * MINUTE).after == "b2"
+    assert reboot(work(machine, check), 10 * MINUTE).after == "b2"
     assert len(machine.commands) == 2
     told[:] = [None, *[unknown] * 9]
     with pytest.raises(
         CommandFailed, match="not back 3 min after .*it is not known whether this run still has the lock"
     ):
-        reboots.reboot(work(machine, check), "b1", 3 * MINUTE)
+        reboot(work(machine, check), 3 * MINUTE)
     assert len(machine.commands) == 2
 
 
 def test_a_machine_that_has_booted_already_is_not_told_again() -> None:
     """An earlier attempt has done it."""
     machine = Machine(b"boot b2\n")
-    assert reboots.reboot(work(machine), "b1", MINUTE).away == timedelta()
+    assert reboot(work(machine), MINUTE).away == timedelta()
     assert len(machine.commands) == 1
 
 
@@ -119,7 +123,7 @@ def test_a_machine_that_does_not_come_back_is_told_with_what_was_last_seen(
 ) -> None:
     """When it was told, when it was seen, and the next step."""
     with pytest.raises(CommandFailed) as failed:
-        reboots.reboot(work(Machine(*answers)), "b1", 5 * MINUTE)
+        reboot(work(Machine(*answers)), 5 * MINUTE)
     assert "w1: it is not back 5 min after the order to reboot at " in failed.value.problem
     assert told in failed.value.problem
     assert "it is recognised, proven and uncordoned" in failed.value.hint
@@ -143,7 +147,7 @@ def test_its_console_is_read_by_the_profiles_command(console: Answer, node: str,
     machine = Machine(AWAY, console=console)
     rules = {"command": 'ipmitool -H "$NODE-bmc" sel list', "node": node}
     with pytest.raises(CommandFailed) as failed:
-        reboots.reboot(work(machine, console=rules), "b1", MINUTE)
+        reboot(work(machine, console=rules), MINUTE)
     assert told in failed.value.problem
     if node == "cp1":
         assert "NODE=w1; export NODE; ipmitool" in machine.commands[-1]
@@ -158,4 +162,4 @@ def test_who_has_lost_the_lock_does_not_wait() -> None:
 
     machine = Machine(AWAY)
     with pytest.raises(Refused, match="another run has taken the lock"):
-        reboots.reboot(work(machine, check), "b1", MINUTE)
+        reboot(work(machine, check), MINUTE)

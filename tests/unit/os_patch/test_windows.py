@@ -13,7 +13,15 @@ from tasks.core.errors import Refused
 from tasks.core.models.profile import ClusterProfile
 from tasks.core.models.windows import Day, Opening, Window
 from tasks.core.profiles import read_profile
-from tasks.os_patch.policy.windows import ends_of_run, next_opening, open_now, openings, what_fits, with_margin
+from tasks.os_patch.policy.windows import (
+    ends_of_run,
+    fit_into,
+    next_opening,
+    open_now,
+    openings,
+    why_too_late,
+    with_margin,
+)
 
 PROFILE = """
 name: prod
@@ -255,13 +263,23 @@ def test_what_is_over_in_time_and_what_waits(left: int, fit: str, waits: dict[st
     """Control planes one after the other, the workers of a wave at once: the longest of them counts."""
     groups = [need(cp1=15), need(cp2=15), need(w1=10, w2=30, w3=5)]
     now = at("2026-11-24T01:00:00")
-    done, others = what_fits(groups, now, now + timedelta(minutes=left))
+    done, others = fit_into(groups, now, now + timedelta(minutes=left))
     assert done == frozenset(fit.split())
     assert others == {name: timedelta(minutes=minute) for name, minute in waits.items()}
-    assert what_fits(groups, now, None) == (frozenset(("cp1", "cp2", "w1", "w2", "w3")), {})
+    assert fit_into(groups, now, None) == (frozenset(("cp1", "cp2", "w1", "w2", "w3")), {})
 
 
 @pytest.mark.parametrize(("seconds", "percent", "needs"), [(100, 50, 150), (101, 50, 152), (60, 0, 60), (1, 1, 2)])
 def test_a_margin_is_rounded_up(seconds: int, percent: int, needs: int) -> None:
     """Whole seconds."""
     assert with_margin(timedelta(seconds=seconds), percent) == timedelta(seconds=needs)
+
+
+def test_what_would_not_end_in_time_is_told_with_the_minutes() -> None:
+    """Without a window, and to the second, it is in time."""
+    now = datetime(2026, 11, 24, 12, tzinfo=UTC)
+    hour = timedelta(hours=1)
+    assert why_too_late(hour, None, now=now) is None
+    assert why_too_late(hour, now + hour, now=now) is None
+    late = why_too_late(hour, now + timedelta(minutes=40), now=now)
+    assert str(late) == "it would end 20 min after 12:40 UTC, when the window closes"

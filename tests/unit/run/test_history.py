@@ -7,7 +7,7 @@ import pytest
 
 from tasks.clients.objectstore import ObjectStore
 from tasks.core.models.report import Done, Outcome, Report, Took
-from tasks.os_patch.models import Earlier, NodePatched
+from tasks.os_patch.models.outcome import NodePatched
 from tasks.os_patch.records import keep_record, read_records
 from tasks.run.history import read_history, times_of
 from tasks.run.reports import report_prefix
@@ -39,20 +39,6 @@ def test_every_node_of_a_report_has_its_time() -> None:
     )
     expected = {"cp1": 100, "w1": 40, "w2": 50}
     assert times_of(report) == {name: timedelta(seconds=seconds) for name, seconds in expected.items()}
-
-
-def test_the_newest_record_of_a_node_says_how_long_it_takes() -> None:
-    """Each run has one, also when it is kept twice. What went on with another run's work says nothing of the time of a node."""
-    store = cast("ObjectStore", Bucket())
-    for day, seconds, whole in ((1, 100, True), (2, 50, True), (2, 60, True), (3, 5, False)):
-        at, took = NOON + timedelta(days=day), timedelta(seconds=seconds)
-        record = NodePatched(node="w1", run_id=f"{day}a1b2c3d-1", at=at, whole=whole, took=took)
-        place = keep_record(store, "prod", record)
-    assert place == "s3://b/prod/nodes/w1/os-patch/20261127T120000Z-3a1b2c3d-1.json"
-    found = read_records(store, "prod", ["w1", "w2"])
-    assert found == {"w1": Earlier(took=timedelta(seconds=60), rebooted=False)}
-    (last,) = (body for key, body in cast("Bucket", store).kept.items() if "20261127" in key)
-    assert NodePatched.model_validate_json(last).record == place
 
 
 def test_what_another_version_left_is_passed_over(caplog: pytest.LogCaptureFixture) -> None:

@@ -19,7 +19,7 @@ from tasks.clients.objectstore import ObjectStore
 from tasks.core.models.kubeadm import Authority
 from tasks.core.models.report import Outcome, Report
 from tasks.os_patch import records
-from tasks.os_patch.models import NodePatched
+from tasks.os_patch.models.outcome import NodePatched
 from tasks.run import reports
 from tasks.run.models.lock import LockRecord
 from tasks.run.probes import lock

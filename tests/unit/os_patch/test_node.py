@@ -7,28 +7,28 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from tasks.core.errors import CommandFailed, NotYet, Refused, RunbookError
+from tasks.core.models.etcd import EtcdFacts
 from tasks.core.models.profile import MaintenanceRules
 from tasks.drain.models import Drained
+from tasks.node_work.work import NodeWork
 from tasks.nodes.models.nodes import NodeFacts
-from tasks.os_patch import steps as node_patch
-from tasks.os_patch.models import (
-    Change,
-    NodePatch,
-    NodePatched,
-    PatchFacts,
-    PatchIntent,
-    PatchOptions,
-    PatchOrders,
-    Rebooted,
-)
+from tasks.os_patch import scripts
+from tasks.os_patch.machine import PatchMachine
+from tasks.os_patch.models.facts import PatchFacts, PatchIntent
+from tasks.os_patch.models.options import PatchOptions
+from tasks.os_patch.models.outcome import NodePatched, Rebooted
+from tasks.os_patch.models.packages import Change
+from tasks.os_patch.models.plan import NodePatch, PatchOrders
+from tasks.os_patch.node import patch_in_time, patch_one
 from tasks.os_patch.policy.proof import merged
 from tests.facts.buckets import Bucket
 from tests.facts.patch import CURL, KERNEL, patch, updates
+from tests.facts.upgrade import NOW
 
 ORDERS = PatchOrders(options=PatchOptions(), run_id="run-1")
 NEVER = timedelta()
@@ -43,6 +43,9 @@ KILLS = (
     "proven",
     "given back",
 )
+
+
+NOTES = {scripts.note_intent(fresh=fresh, due=due): (fresh, due) for fresh in (True, False) for due in (True, False)}
 
 
 class Killed(BaseException):
@@ -72,6 +75,9 @@ class World:
         self.jobs: tuple[str, ...] = ()
         self.came_back: list[tuple[str, ...]] = []
         self.store = Bucket()
+        self.asked_for_others = 0
+        self.job_ends_badly = False
+        self.preferred: list[tuple[str, ...]] = []
 
     def reach(self, point: str) -> None:
         """Something was done; a run that is to die here does."""
@@ -119,7 +125,8 @@ class Work:
     def __init__(self, world: World, run_id: str) -> None:
         self.world, self.run_id, self.name, self.ticket = world, run_id, "w1", ""
         profile = SimpleNamespace(name="prod", maintenance=MaintenanceRules())
-        self.handle = SimpleNamespace(profile=profile, store=world.store, kube=None)
+        kube = SimpleNamespace(prefer=lambda *names: world.preferred.append(names))
+        self.handle = SimpleNamespace(profile=profile, store=world.store, kube=kube, control_planes=("w1", "cp2"))
         self.machine = NodeFacts(name="w1", kubelet="1.36.3", jobs=world.jobs)
         self.parts: list[Any] = []
         self.drained: Drained | None = None
@@ -142,25 +149,33 @@ class Work:
         also()
         self.world.reach("gate")
 
+    def gate(self, *, allow_downtime: bool, also: Callable[[], object]) -> EtcdFacts:
+        """Of a control plane node whose etcd is elsewhere."""
+        assert allow_downtime
+        also()
+        self.world.reach("gate")
+        return EtcdFacts(cluster_id="c1", observed_at=NOW, members=())
+
     def run(self, script: str, stdin: bytes = b"") -> str:
         """Of the short scripts: what a run writes down."""
-        if script.startswith("end"):
-            self.world.last, self.world.intent, self.world.patched = script.split()[1], None, ""
+        if script == scripts.note_end(self.run_id):
+            self.world.last, self.world.intent, self.world.patched = self.run_id, None, ""
             self.world.came = []
             return ""
+        fresh, due = NOTES[script]
         self.world.intent = PatchIntent.model_validate_json(stdin)
-        if script == "begin fresh":
+        if fresh:
             self.world.came = []
-        if script != "begin on":
+        if due:
             self.world.patched = ""
         self.world.reach("begun")
         return ""
 
     def job(self, what: str, script: str, limit: timedelta, *, touches: bool = True) -> None:
         """Of the long ones."""
-        del what, limit
+        del script, limit
         self.unproven = self.unproven or touches
-        if script == "install":
+        if what.startswith("patch-"):
             self.world.install()
 
     def attach(self, name: str, limit: timedelta) -> None:
@@ -168,6 +183,8 @@ class Work:
         del limit
         self.unproven = True
         self.world.jobs = tuple(job for job in self.world.jobs if job != name)
+        if self.world.job_ends_badly:
+            raise CommandFailed("w1: job ended with status 1")
         self.world.install()
 
     def empty(self, reason: str, options: object) -> None:
@@ -209,37 +226,49 @@ class Work:
             raise
 
 
+class Machine(PatchMachine):
+    """What it is told in scripts is done to that world; what it is asked is answered by it."""
+
+    def __init__(self, world: World, run_id: str, options: PatchOptions) -> None:
+        super().__init__(cast("NodeWork", Work(world, run_id)), options)
+        self.world = world
+
+    def look(self) -> PatchFacts:
+        """Without a package manager."""
+        return self.world.facts()
+
+    def glance(self) -> PatchFacts:
+        """The same."""
+        return self.world.facts()
+
+    def find_blockers(self, ours: object) -> tuple[str, ...]:
+        """None; the node itself is not one of the others."""
+        assert ours == ("w1",)
+        self.world.asked_for_others += 1
+        return ()
+
+    def find_newcomers(self) -> tuple[str, ...]:
+        """Between drain and reboot."""
+        return self.world.came_back.pop(0) if self.world.came_back else ()
+
+    def reboot(self, boot: str) -> Rebooted:
+        """Once, and of an empty node."""
+        world = self.world
+        world.reach("before the reboot")
+        if f"b{world.boot}" == boot:
+            assert world.is_empty
+            world.reboots.append(boot)
+            world.boot, world.pending = world.boot + 1, False
+            world.kernel = world.starts or world.kernel
+            world.newest_was_there = True
+        world.reach("rebooted")
+        return Rebooted(before=boot, after=f"b{world.boot}", away=timedelta(seconds=30))
+
+
 @pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch) -> World:
-    """One for a test, with scripts that are words."""
-    one = World()
-
-    def reboot(work: Work, boot: str, limit: timedelta) -> Rebooted:
-        del work, limit
-        one.reach("before the reboot")
-        if f"b{one.boot}" == boot:
-            assert one.is_empty
-            one.reboots.append(boot)
-            one.boot, one.pending = one.boot + 1, False
-            one.kernel = one.starts or one.kernel
-            one.newest_was_there = True
-        one.reach("rebooted")
-        return Rebooted(before=boot, after=f"b{one.boot}", away=timedelta(seconds=30))
-
-    where = "tasks.os_patch.steps."
-    monkeypatch.setattr(f"{where}NodeWork", lambda *told: Work(one, told[3]))
-    monkeypatch.setattr(f"{where}look_at_patch", lambda *_, **__: one.facts())
-    monkeypatch.setattr(f"{where}glance_at_patch", lambda *_: one.facts())
-    monkeypatch.setattr(f"{where}what_blocks_now", lambda *_, **__: ())
-    monkeypatch.setattr(f"{where}what_came_back", lambda *_: one.came_back.pop(0) if one.came_back else ())
-    monkeypatch.setattr(f"{where}reboot", reboot)
-    words = {True: "begin fresh", False: "begin again"}
-    monkeypatch.setattr(f"{where}patch.begin", lambda *, fresh, due=True: words[fresh] if due else "begin on")
-    monkeypatch.setattr(f"{where}patch.end", lambda run_id: f"end {run_id}")
-    monkeypatch.setattr(f"{where}patch.fetch", lambda *_: "fetch")
-    monkeypatch.setattr(f"{where}patch.install", lambda *_, **__: "install")
-    monkeypatch.setattr(f"{where}PROOF_LIMIT", NEVER)
-    return one
+def world() -> World:
+    """One for a test."""
+    return World()
 
 
 def go(world: World, orders: PatchOrders = ORDERS, **changes: object) -> NodePatched:
@@ -248,9 +277,7 @@ def go(world: World, orders: PatchOrders = ORDERS, **changes: object) -> NodePat
     left = merged(world.intent.changes, world.left) if world.intent and world.broken else tuple(world.left)
     fields = {"name": "w1", "control_plane": False, "changes": left, "begun": begun, "expected": NEVER, "needs": NEVER}
     node = NodePatch.model_validate(fields | changes)
-    handle: Any = None
-    (done,) = node_patch._patched(handle, node, orders, lambda: None).nodes  # noqa: SLF001 - what both tasks do
-    return done
+    return patch_one(Machine(world, orders.run_id, orders.options), node, orders, NEVER)
 
 
 def assert_well(world: World) -> None:
@@ -387,6 +414,44 @@ def test_a_job_that_is_under_way_is_attached_to(world: World) -> None:
     assert world.done.count("patched") == 1
 
 
+def test_a_job_that_ends_badly_leaves_what_is_left_to_this_run(world: World) -> None:
+    """It is looked at, and installed."""
+    world.kill_at = "drained"
+    with pytest.raises(Killed):
+        go(world)
+    world.jobs, world.job_ends_badly = ("patch-50b7477e-run-1",), True
+    go(world)
+    assert_well(world)
+    assert world.done.count("patched") == 1
+
+
+def test_a_control_plane_node_is_gated_by_quorum_and_others_are_asked_while_it_is_away(world: World) -> None:
+    """Twice: before the cordon and before the reboot."""
+    orders = ORDERS.model_copy(update={"options": PatchOptions(allow_downtime=True)})
+    done = go(world, orders, control_plane=True)
+    assert_well(world)
+    assert (world.done.count("gate"), world.preferred, world.asked_for_others) == (2, [("cp2",)], 2)
+    assert done.leader_moved_to == ""
+
+
+def test_whoever_is_urgent_asks_nobody_else(world: World) -> None:
+    """Other nodes, rollouts and alerts may be why it is."""
+    go(world, ORDERS.model_copy(update={"urgent": True}))
+    assert world.asked_for_others == 0
+    assert_well(world)
+
+
+def test_a_machine_that_does_not_say_is_not_touched(world: World) -> None:
+    """Its repositories do not answer, or it does not let us in: it is tried again."""
+    facts = world.facts
+    world.facts = lambda: facts().model_copy(  # type: ignore[method-assign]
+        update={"updates": updates(problem="E: no route")}
+    )
+    with pytest.raises(NotYet, match="w1: E: no route"):
+        go(world)
+    assert (world.done, world.cordoned_by) == ([], "")
+
+
 def test_without_a_reboot_one_stays_pending(world: World) -> None:
     """The record says so."""
     never = ORDERS.model_copy(update={"options": PatchOptions(reboot="never")})
@@ -490,7 +555,7 @@ def test_what_would_not_end_in_time_waits(world: World) -> None:
     soon = ORDERS.model_copy(update={"until": datetime.now(UTC) + timedelta(minutes=10)})
     fields = {"name": "w1", "control_plane": False, "expected": NEVER, "needs": timedelta(minutes=30)}
     handle: Any = None
-    came = node_patch._patched(handle, NodePatch.model_validate(fields), soon, lambda: None)  # noqa: SLF001 - as above
+    came = patch_in_time(handle, NodePatch.model_validate(fields), soon, lambda: None)
     assert [wait.node for wait in came.waiting] == ["w1"]
     assert "it would end 20 min after" in came.waiting[0].reason
     assert world.done == []

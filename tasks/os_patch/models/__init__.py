@@ -1,0 +1,1 @@
+"""Values of patches of the operating system."""
