@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 
 from prefect import task
 
+from tasks.cert_rotation import scripts as rotation
 from tasks.cert_rotation.models.rotation import (
     CERT_ROTATION,
     AllRotated,
@@ -31,11 +32,10 @@ from tasks.cert_rotation.models.rotation import (
     RotationRecord,
 )
 from tasks.cert_rotation.models.serving import Identities
-from tasks.cert_rotation.policy.proof import has_read_what_went, is_silent, runs_as_before, what_pod_lacks
 from tasks.cert_rotation.policy.records import taken_from, what_has_changed
 from tasks.cert_rotation.policy.scope import of_certificates
 from tasks.cert_rotation.policy.serving_requests import what_forbids_approval
-from tasks.cert_rotation.probes import scripts as rotation
+from tasks.cert_rotation.policy.static_pods import has_read_what_went, is_silent, runs_as_before, what_pod_lacks
 from tasks.cert_rotation.probes.serving_requests import (
     approved,
     endpoints_of,

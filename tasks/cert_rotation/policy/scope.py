@@ -9,9 +9,9 @@ from typing import Any
 import yaml
 
 from tasks.cert_rotation.models.rotation import OnNode, Phase, ProofsNow, RotationFacts, RotationOptions, RotationRecord
-from tasks.cert_rotation.policy.proof import is_silent, what_pod_lacks
 from tasks.cert_rotation.policy.records import what_ended_since, what_has_changed
 from tasks.cert_rotation.policy.san_changes import NameChange, name_change, with_names
+from tasks.cert_rotation.policy.static_pods import is_silent, what_pod_lacks
 from tasks.certificates.models.inventory import Certificate, Kind, NodeCertificates
 from tasks.certificates.models.kubeadm import AUTHORITIES, KUBEADM_HOURS, LEAVES
 from tasks.certificates.policy.inventory import in_words

@@ -12,8 +12,8 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
+from tasks.cert_rotation import scripts as rotation
 from tasks.cert_rotation.models.rotation import Phase, RotationRecord
-from tasks.cert_rotation.probes import scripts as rotation
 from tasks.certificates.probes import kubelet
 from tasks.certificates.probes.x509 import certificates_in
 

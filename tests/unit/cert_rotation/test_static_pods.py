@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tasks.cert_rotation.policy.proof import has_read_what_went, is_silent, runs_as_before, what_pod_lacks
+from tasks.cert_rotation.policy.static_pods import has_read_what_went, is_silent, runs_as_before, what_pod_lacks
 from tasks.certificates.models.inventory import Process, Served
 from tests.facts.certificates import NOW, STARTED, changed, control_plane
 
