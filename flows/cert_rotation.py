@@ -9,15 +9,10 @@ from pydantic import Field
 
 from tasks.backup.backups import check_store
 from tasks.cert_rotation.models.rotation import LeafName, NodeRotated, RotationOptions, RotationPlan
+from tasks.cert_rotation.observe import observe_rotation
 from tasks.cert_rotation.policy.plan import plan_rotation
-from tasks.cert_rotation.steps import (
-    approve_requests,
-    observe_rotation,
-    prove_rotation,
-    renew_kubelets,
-    rotate_all,
-    rotate_node,
-)
+from tasks.cert_rotation.proof import prove_rotation
+from tasks.cert_rotation.steps import approve_requests, renew_kubelets, rotate_all, rotate_node
 from tasks.cert_rotation.summary import summarize_rotation, summarize_rotation_plan
 from tasks.certificates.observe import read_certificate_rules
 from tasks.core.models.base import Duration

@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
+from tasks.cert_rotation.models.files import RECORD
 from tasks.cert_rotation.models.serving import Identities
 from tasks.certificates.models.inventory import Inventory
 from tasks.core.models.approval import CAUTION, CHOICE, WORK_ON_NODE, Reasons
@@ -90,7 +91,7 @@ class RotationRecord(Model):
 
 def how_to_set_aside(record: RotationRecord | None) -> str:
     """What a person runs on a node where a record is void: the next run begins with a copy of what is there now."""
-    return f"sudo mv {ROTATIONS}/record.json {ROTATIONS}/{record.run_id if record else 'unreadable'}.void"
+    return f"sudo mv {RECORD} {ROTATIONS}/{record.run_id if record else 'unreadable'}.void"
 
 
 class OnNode(Model):

@@ -13,76 +13,34 @@ from tasks.cert_rotation.models.rotation import (
     Phase,
     ProofsNow,
     RotationFacts,
-    RotationOptions,
-    RotationPlan,
     RotationRecord,
     ServingRequest,
 )
-from tasks.cert_rotation.policy.plan import plan_rotation
 from tasks.cert_rotation.policy.records import taken_from, what_has_changed
 from tasks.certificates.models.inventory import Inventory, Kind, Kubeconfig, KubeletSettings, NodeCertificates
 from tasks.certificates.models.kubeadm import LEAVES
-from tasks.core.models.etcd import EtcdFacts, Member
+from tasks.core.models.etcd import EtcdFacts
 from tasks.core.models.kubeadm import AWAY_WITH, ORDER
-from tasks.core.models.profile import CertificateRules
 from tasks.nodes.models.nodes import KubeNode
 from tests.facts.certificates import FOLDER, NOW, STARTED, certificate, changed, control_plane, worker
 from tests.facts.etcd import member
-from tests.unit.cert_rotation.test_serving_requests import GOOD, KNOWN
+from tests.facts.rotation import (
+    CONFIGURATION,
+    GOOD,
+    KNOWN,
+    RUN,
+    acts,
+    cautions,
+    facts,
+    kube,
+    planned,
+    refusals,
+    three,
+)
 
 quick = settings(deadline=None, max_examples=40)
-RUN = "0a1b2c3d-0000-0000-0000-000000000000"
 BOTH = ["restart etcd", "restart kube-apiserver"]
 """An API server is useless without the member beside it."""
-
-CONFIGURATION = {"controlPlaneEndpoint": "10.0.0.100:6443", "kubernetesVersion": "v1.37.2"}
-
-
-def facts(*nodes: NodeCertificates, **changes: Any) -> RotationFacts:  # noqa: ANN401
-    """With an API and an etcd that are well, and names that are in order."""
-    values: dict[str, Any] = {
-        "observed_at": NOW,
-        "run_id": RUN,
-        "inventory": Inventory(observed_at=NOW, nodes=nodes),
-        "etcd": EtcdFacts(cluster_id="c", observed_at=NOW, members=tuple(map(member_of, nodes))),
-        "nodes": tuple(kube(node) for node in nodes),
-    }
-    return RotationFacts(**values | changes)
-
-
-def member_of(node: NodeCertificates) -> Member:
-    """The first one leads."""
-    return member(node.name, is_leader=node.name == "cp1").model_copy(update={"node": node.name})
-
-
-def kube(node: NodeCertificates) -> KubeNode:
-    """Ready, by its own address."""
-    return KubeNode(name=node.name, ready=True, kubelet="1.37.2", addresses=node.addresses)
-
-
-def planned(found: RotationFacts, **options: Any) -> RotationPlan:  # noqa: ANN401
-    """By the rules of a profile that says nothing of certificates."""
-    return plan_rotation(found, RotationOptions(**options), CertificateRules(), now=NOW)
-
-
-def three(days: float = 10, **changes: Any) -> RotationFacts:  # noqa: ANN401
-    """Control planes whose leaves end in so many days."""
-    return facts(*(control_plane(f"cp{n}", days=days) for n in (1, 2, 3)), **changes)
-
-
-def refusals(plan: RotationPlan) -> str:
-    """As lines."""
-    return "\n".join(f"{one.subject}: {one.problem} -> {one.next_step}" for one in plan.refusals)
-
-
-def cautions(plan: RotationPlan) -> str:
-    """As lines."""
-    return "\n".join(f"{one.subject}: {one.problem}" for one in plan.cautions)
-
-
-def acts(plan: RotationPlan, node: str) -> list[str]:
-    """Of one node."""
-    return [step.act for step in plan.steps if step.subject == node]
 
 
 def test_what_ends_soon_is_renewed_on_one_node_after_the_other_the_leader_last() -> None:

@@ -5,9 +5,15 @@ from typing import Any
 
 import pytest
 
-from tasks.cert_rotation.policy.static_pods import has_read_what_went, is_silent, runs_as_before, what_pod_lacks
+from tasks.cert_rotation.policy.static_pods import has_to_start_again, runs_as_before, what_pod_lacks, why_silent
 from tasks.certificates.models.inventory import Process, Served
+from tasks.core.models.findings import Problem
 from tests.facts.certificates import NOW, STARTED, changed, control_plane
+
+
+def told(problem: Problem | None) -> str:
+    """In words; nothing where there is none."""
+    return str(problem or "")
 
 
 @pytest.mark.parametrize(
@@ -20,26 +26,26 @@ from tests.facts.certificates import NOW, STARTED, changed, control_plane
 )
 def test_a_pod_that_is_away_lacks_everything(changes: dict[str, Any], said: str) -> None:
     """Whatever is on disk."""
-    assert what_pod_lacks(control_plane(**changes), "etcd") == said
+    assert told(what_pod_lacks(control_plane(**changes), "etcd")) == said
 
 
 def test_older_than_its_file_or_with_another_serial_on_the_wire() -> None:
     """A client certificate is on no wire: there the times have to do."""
     node = changed(control_plane(), "scheduler.conf", written_at=NOW)
-    assert what_pod_lacks(node, "kube-scheduler").endswith("before scheduler.conf was written")
+    assert told(what_pod_lacks(node, "kube-scheduler")).endswith("before scheduler.conf was written")
     other = changed(control_plane(), "etcd-server", fingerprint="new", serial="AB")
-    assert "/etc/kubernetes/pki/etcd/server.crt has AB" in what_pod_lacks(other, "etcd")
-    assert what_pod_lacks(other, "kube-apiserver") == ""
+    assert "/etc/kubernetes/pki/etcd/server.crt has AB" in told(what_pod_lacks(other, "etcd"))
+    assert what_pod_lacks(other, "kube-apiserver") is None
 
 
 def test_a_pod_on_its_way_up_is_silent() -> None:
     """It runs, and presents nothing yet."""
     node = control_plane()
-    assert is_silent(node, "etcd") == ""
+    assert why_silent(node, "etcd") is None
     waiting = node.model_copy(update={"served": (Served(port=2380, name="etcd", path="/x", problem="nothing"),)})
-    assert is_silent(waiting, "etcd") == "etcd presents no certificate at 2380"
-    assert what_pod_lacks(waiting, "etcd") == ""
-    assert is_silent(control_plane(processes=()), "etcd") == "etcd does not run"
+    assert told(why_silent(waiting, "etcd")) == "etcd presents no certificate at 2380"
+    assert what_pod_lacks(waiting, "etcd") is None
+    assert told(why_silent(control_plane(processes=()), "etcd")) == "etcd does not run"
 
 
 @pytest.mark.parametrize(
@@ -53,9 +59,9 @@ def test_what_has_read_files_that_went_is_started_once_more(
     process = Process(name="etcd", started_at=STARTED + started)
     node = control_plane(processes=(process,))
     assert runs_as_before(node, "etcd", STARTED) is as_before
-    assert has_read_what_went(node, "etcd", STARTED + timedelta(minutes=5)) is again
-    assert has_read_what_went(node, "kube-apiserver", NOW)
+    assert has_to_start_again(node, "etcd", STARTED + timedelta(minutes=5)) is again
+    assert has_to_start_again(node, "kube-apiserver", NOW)
     assert not runs_as_before(node, "kube-apiserver", NOW)
     parked = control_plane(manifests={"etcd": "parked"})
-    assert has_read_what_went(parked, "etcd", NOW)
+    assert has_to_start_again(parked, "etcd", NOW)
     assert not runs_as_before(parked, "etcd", NOW)
