@@ -39,11 +39,17 @@ class RotationOptions(Model):
 
     COVERED: ClassVar[Reasons] = {"only renew_before allow_downtime": CHOICE}
 
-    only: tuple[LeafName, ...] = Field(default=(), description="only these; empty for all")
-    renew_before: Duration = Field(
-        default=timedelta(days=30), gt=timedelta(0), description="a certificate that ends within it is renewed"
+    only: tuple[LeafName, ...] = Field(
+        default=(), description="names of certificates, as kubeadm has them; empty for all that are due"
     )
-    allow_downtime: bool = Field(default=False, description="restart the only control plane of a cluster")
+    renew_before: Duration = Field(
+        default=timedelta(days=30),
+        gt=timedelta(0),
+        description="a certificate that ends within it is renewed, for example 30d",
+    )
+    allow_downtime: bool = Field(
+        default=False, description="restart the only control plane of a cluster, whose API is away for a minute or two"
+    )
 
 
 class Phase(StrEnum):

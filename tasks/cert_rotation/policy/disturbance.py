@@ -33,7 +33,7 @@ def without_api(scene: RotationScene) -> Iterator[Finding]:
             "API",
             f"the API servers of {listed(list(scene.serving))} serve, and do not let the worker in: {problem}; all at once "
             f"would be restarted on {listed(disturbed)}",
-            "renew what restarts nothing, then all else: only=[admin.conf], or look at kubernetes.kubeconfig",
+            "renew what restarts nothing, then all else: options.only=[admin.conf], or look at kubernetes.kubeconfig",
         )
     elif scene.options.only and scene.expired and not scene.serving:
         yield refused("options.only", "there is no API: all that has ended has to be renewed", "leave it out")
@@ -52,11 +52,13 @@ def of_cluster(scene: RotationScene) -> Iterator[Finding]:
     if len(scene.control_planes) == 1 and any({ETCD, API_SERVER} & set(state.restarts) for state in disturbed):
         problem = "the only control plane node: the API is away for a minute or two"
         if scene.options.allow_downtime:
-            yield cautioned(disturbed[0].name, problem, "allow_downtime says that this is fine")
+            yield cautioned(disturbed[0].name, problem, "options.allow_downtime says that this is fine")
         else:
-            yield refused(disturbed[0].name, problem, "say allow_downtime=true at a time when that is fine")
+            yield refused(disturbed[0].name, problem, "say options.allow_downtime=true at a time when that is fine")
     if scene.facts.etcd_problem and disturbed:
-        step = "renew its client certificate first, for which nothing is restarted: only=[etcd-healthcheck-client]"
+        step = (
+            "renew its client certificate first, for which nothing is restarted: options.only=[etcd-healthcheck-client]"
+        )
         yield refused("etcd", f"its members are not known: {scene.facts.etcd_problem}", step)
     yield from _of_etcd(scene, disturbed)
 
