@@ -14,7 +14,7 @@ CALL = timedelta(seconds=90)
 """For all that is asked of a machine at once, its package repository among it."""
 
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
-CONTROLLERS = {"Deployment": "deployments", "StatefulSet": "statefulsets", "DaemonSet": "daemonsets"}
+WORKLOADS = {"Deployment": "deployments", "StatefulSet": "statefulsets", "DaemonSet": "daemonsets"}
 
 
 def look_at_machines(handle: Cluster, target_minor: str = "") -> tuple[NodeFacts, ...]:
@@ -52,7 +52,7 @@ def look_at_workloads(kube: KubeClient) -> tuple[Workload, ...]:
     """Deployments, StatefulSets and DaemonSets of all namespaces."""
     return tuple(
         api_facts.parse_workload(kind, item)
-        for kind, plural in CONTROLLERS.items()
+        for kind, plural in WORKLOADS.items()
         for item in kube.items(f"/apis/apps/v1/{plural}")
     )
 

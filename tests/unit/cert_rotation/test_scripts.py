@@ -1,6 +1,7 @@
 """The acts of a rotation, run for real on folders: cut off at any command they come to the same end, and no key gets out."""
 
 import shutil
+import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
 
@@ -91,6 +92,48 @@ def test_cut_off_at_any_command_it_comes_to_the_same_end(machine: Machine, comma
     assert back.returncode == 0, back.stderr
     assert machine.serials() == before
     assert machine.is_whole()
+
+
+def test_a_beginning_that_is_cut_off_at_any_command_is_begun_again(machine: Machine) -> None:
+    """The copy is whole, or it is not there; the record comes last."""
+    script = scripts.begin(PurePosixPath(machine.folder), RECORD)
+    copy = machine.work / "0a1b2c3d-0000.tar"
+    whole = 0
+    for command in range(1, 9):
+        shutil.rmtree(machine.work, ignore_errors=True)
+        cut = machine.shell(script, b"kubeadm", commands=command)
+        left = records.parse_left("cp1", machine.shell(records.look_at_record()).stdout)
+        assert (left.record is None) is (cut.returncode != 0)
+        assert copy.exists() or left.record is None
+        whole += cut.returncode == 0
+        assert machine.shell(script, b"kubeadm").returncode == 0
+        listed = subprocess.run(["tar", "-tf", copy], capture_output=True, text=True, check=True).stdout
+        assert "kubernetes/pki/ca.key" in listed
+        assert records.parse_left("cp1", machine.shell(records.look_at_record()).stdout).record == RECORD
+    assert whole >= 1, "it was cut off before each command, and the last time not at all"
+
+
+def test_a_way_back_that_is_cut_off_at_any_command_comes_to_the_same_end(machine: Machine) -> None:
+    """Files first, then manifests, then the mark."""
+    before = machine.serials()
+    machine.begin()
+    script = scripts.put_back(PurePosixPath(machine.folder), RECORD)
+    manifest, parked = machine.folder / "manifests" / "etcd.yaml", machine.root / "parked"
+    whole = 0
+    for command in range(1, 11):
+        (machine.work / "put-back").unlink(missing_ok=True)
+        (machine.folder / "pki" / "apiserver.crt").write_text("new")
+        (machine.folder / "manifests" / "kube-apiserver.yaml").write_text("new")
+        parked.mkdir(exist_ok=True)
+        manifest.rename(parked / "etcd.yaml")
+        cut = machine.shell(script, commands=command)
+        whole += cut.returncode == 0
+        assert machine.shell(script).returncode == 0
+        assert machine.serials() == before
+        assert manifest.read_text() == "manifest of etcd\n"
+        assert not list(parked.iterdir())
+        assert (machine.work / "put-back").exists()
+    assert whole == 1, "it was cut off before each command, and the last time not at all"
 
 
 def test_a_key_that_is_not_its_certificates_is_put_back_first(machine: Machine) -> None:
