@@ -9,14 +9,22 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from tasks.cert_rotation.models.rotation import RotationFacts, RotationOptions, RotationPlan, ServingRequest
+from tasks.cert_rotation.models.rotation import (
+    Phase,
+    RotationFacts,
+    RotationOptions,
+    RotationPlan,
+    RotationRecord,
+    ServingRequest,
+)
 from tasks.cert_rotation.models.serving import Identities, NodeIdentity
 from tasks.cert_rotation.policy.plan import plan_rotation
-from tasks.certificates.models.inventory import Inventory, NodeCertificates
+from tasks.cert_rotation.policy.records import taken_from
+from tasks.certificates.models.inventory import Inventory, Kubeconfig, NodeCertificates
 from tasks.core.models.etcd import EtcdFacts, Member
 from tasks.core.models.profile import CertificateRules
 from tasks.nodes.models.nodes import KubeNode
-from tests.facts.certificates import NOW, control_plane
+from tests.facts.certificates import FOLDER, NOW, control_plane
 from tests.facts.etcd import member
 
 RUN = "0a1b2c3d-0000-0000-0000-000000000000"
@@ -129,3 +137,26 @@ def asked(
             "request": base64.b64encode(request.public_bytes(Encoding.PEM)).decode(),
         },
     }
+
+
+BOTH = ["restart etcd", "restart kube-apiserver"]
+"""An API server is useless without the member beside it."""
+
+
+def record(phase: Phase = Phase.RENEWING, name: str = "cp3", **changes: Any) -> RotationRecord:  # noqa: ANN401
+    """Of a run that died."""
+    return RotationRecord(
+        run_id="dead",
+        phase=phase,
+        begun_at=NOW,
+        leaves=("apiserver",),
+        restarts=("kube-apiserver",),
+        reason="it was not well",
+        taken_from=taken_from(control_plane(name)),
+    ).model_copy(update=changes)
+
+
+def with_kubelet(node: NodeCertificates) -> NodeCertificates:
+    """Its kubelet.conf names the file with its certificate."""
+    config = Kubeconfig(path=f"{FOLDER}/kubelet.conf", names_file="/var/lib/kubelet/pki/kubelet-client-current.pem")
+    return node.model_copy(update={"kubeconfigs": (config,)})

@@ -4,9 +4,7 @@ from typing import Any
 
 from tasks.cert_rotation.models.rotation import (
     OnNode,
-    Phase,
     ProofsNow,
-    RotationRecord,
 )
 from tasks.cert_rotation.policy.records import taken_from
 from tasks.nodes.models.nodes import KubeNode
@@ -15,21 +13,9 @@ from tests.facts.rotation import (
     cautions,
     facts,
     planned,
+    record,
     refusals,
 )
-
-
-def record(phase: Phase = Phase.RENEWING, name: str = "cp3", **changes: Any) -> RotationRecord:  # noqa: ANN401
-    """Of a run that died."""
-    return RotationRecord(
-        run_id="dead",
-        phase=phase,
-        begun_at=NOW,
-        leaves=("apiserver",),
-        restarts=("kube-apiserver",),
-        reason="it was not well",
-        taken_from=taken_from(control_plane(name)),
-    ).model_copy(update=changes)
 
 
 def seen(node: str = "cp1", **changes: Any) -> tuple[ProofsNow, ...]:  # noqa: ANN401

@@ -1,7 +1,5 @@
 """Whether control planes may be disturbed, one at a time or all at once."""
 
-from typing import Any
-
 import pytest
 import yaml
 
@@ -9,40 +7,21 @@ from tasks.cert_rotation.models.rotation import (
     OnNode,
     Phase,
     RotationFacts,
-    RotationRecord,
 )
-from tasks.cert_rotation.policy.records import taken_from
-from tasks.certificates.models.inventory import Kubeconfig, KubeletSettings, NodeCertificates
+from tasks.certificates.models.inventory import KubeletSettings, NodeCertificates
 from tasks.core.models.etcd import EtcdFacts
-from tests.facts.certificates import FOLDER, NOW, changed, control_plane, worker
+from tests.facts.certificates import NOW, changed, control_plane, worker
 from tests.facts.etcd import member
 from tests.facts.rotation import (
     cautions,
     facts,
     kube,
     planned,
+    record,
     refusals,
     three,
+    with_kubelet,
 )
-
-
-def record(phase: Phase = Phase.RENEWING, name: str = "cp3", **changes: Any) -> RotationRecord:  # noqa: ANN401
-    """Of a run that died."""
-    return RotationRecord(
-        run_id="dead",
-        phase=phase,
-        begun_at=NOW,
-        leaves=("apiserver",),
-        restarts=("kube-apiserver",),
-        reason="it was not well",
-        taken_from=taken_from(control_plane(name)),
-    ).model_copy(update=changes)
-
-
-def with_kubelet(node: NodeCertificates) -> NodeCertificates:
-    """Its kubelet.conf names the file with its certificate."""
-    config = Kubeconfig(path=f"{FOLDER}/kubelet.conf", names_file="/var/lib/kubelet/pki/kubelet-client-current.pem")
-    return node.model_copy(update={"kubeconfigs": (config,)})
 
 
 @pytest.mark.parametrize(

@@ -12,31 +12,23 @@ from tasks.certificates.models.kubeadm import LEAVES
 from tasks.core.models.kubeadm import AWAY_WITH, ORDER
 from tests.facts.certificates import FOLDER, NOW, STARTED, certificate, changed, control_plane, worker
 from tests.facts.rotation import (
+    BOTH,
     acts,
     cautions,
     facts,
     planned,
     refusals,
     three,
+    with_kubelet,
 )
 
 quick = settings(deadline=None, max_examples=40)
-
-
-BOTH = ["restart etcd", "restart kube-apiserver"]
-"""An API server is useless without the member beside it."""
 
 
 def renewed_by_hand() -> NodeCertificates:
     """Two leaves, while their readers ran."""
     node = changed(control_plane(), "apiserver", written_at=NOW, fingerprint="new")
     return changed(node, "controller-manager.conf", written_at=STARTED + timedelta(hours=1))
-
-
-def with_kubelet(node: NodeCertificates) -> NodeCertificates:
-    """Its kubelet.conf names the file with its certificate."""
-    config = Kubeconfig(path=f"{FOLDER}/kubelet.conf", names_file="/var/lib/kubelet/pki/kubelet-client-current.pem")
-    return node.model_copy(update={"kubeconfigs": (config,)})
 
 
 def test_one_leaf_restarts_only_who_reads_it() -> None:

@@ -1,7 +1,7 @@
 """Client certificates of kubelets: signed where the CA's key is, and neither key moves."""
 
 from datetime import UTC, datetime, timedelta
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 import pytest
 
@@ -14,12 +14,6 @@ from tasks.core.errors import NotYet
 from tests.facts.certificates import NOW, changed
 from tests.facts.rotation_fleet import Fleet, FleetNode
 from tests.facts.rotation_machine import Machine
-
-
-@pytest.fixture
-def machine(tmp_path: Path) -> Machine:
-    """One for a test."""
-    return Machine(tmp_path)
 
 
 def test_kubelets_are_signed_where_the_key_is_and_neither_key_moves() -> None:

@@ -14,12 +14,6 @@ KILLS = (
 )
 
 
-@pytest.fixture
-def world() -> World:
-    """One for a test."""
-    return World()
-
-
 def test_a_node_from_its_copy_to_its_end(world: World) -> None:
     """A gate before each restart, and a proof after it, in the order of who is a client of whom; no API server without its etcd."""
     done = go(world)

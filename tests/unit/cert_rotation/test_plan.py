@@ -1,21 +1,19 @@
 """The plan of a rotation: which leaves, why now, what is restarted, and what forbids it."""
 
 from datetime import timedelta
-from typing import Any
 
 import yaml
 
 from tasks.cert_rotation.models.rotation import (
     OnNode,
     Phase,
-    RotationRecord,
     ServingRequest,
 )
-from tasks.cert_rotation.policy.records import taken_from
 from tasks.certificates.models.kubeadm import LEAVES
 from tasks.core.models.kubeadm import ORDER
 from tests.facts.certificates import FOLDER, NOW, changed, control_plane, worker
 from tests.facts.rotation import (
+    BOTH,
     CONFIGURATION,
     GOOD,
     KNOWN,
@@ -24,24 +22,9 @@ from tests.facts.rotation import (
     cautions,
     facts,
     planned,
+    record,
     three,
 )
-
-BOTH = ["restart etcd", "restart kube-apiserver"]
-"""An API server is useless without the member beside it."""
-
-
-def record(phase: Phase = Phase.RENEWING, name: str = "cp3", **changes: Any) -> RotationRecord:  # noqa: ANN401
-    """Of a run that died."""
-    return RotationRecord(
-        run_id="dead",
-        phase=phase,
-        begun_at=NOW,
-        leaves=("apiserver",),
-        restarts=("kube-apiserver",),
-        reason="it was not well",
-        taken_from=taken_from(control_plane(name)),
-    ).model_copy(update=changes)
 
 
 def test_what_ends_soon_is_renewed_on_one_node_after_the_other_the_leader_last() -> None:

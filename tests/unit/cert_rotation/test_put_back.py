@@ -10,12 +10,6 @@ from tests.facts.certificates import NOW
 from tests.facts.rotation_node import NODE, Killed, World, go
 
 
-@pytest.fixture
-def world() -> World:
-    """One for a test."""
-    return World()
-
-
 @pytest.mark.parametrize("pod", NODE.restarts)
 def test_a_proof_that_fails_puts_the_files_of_before_back_and_says_why(world: World, pod: str) -> None:
     """What had read the new ones is started once more, and proven; what had not is left alone."""

@@ -1,33 +1,25 @@
 """What an earlier run has left on a node: read by a real shell, and whether it is still true."""
 
 from datetime import timedelta
-from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tasks.cert_rotation.models.rotation import (
     OnNode,
     Phase,
-    RotationRecord,
 )
-from tasks.cert_rotation.policy.records import taken_from, what_has_changed
+from tasks.cert_rotation.policy.records import what_has_changed
 from tasks.cert_rotation.probes import records
 from tasks.certificates.models.inventory import NodeCertificates
 from tests.facts.certificates import NOW, changed, control_plane
 from tests.facts.rotation import (
     facts,
     planned,
+    record,
     refusals,
     three,
 )
 from tests.facts.rotation_machine import Machine
-
-
-@pytest.fixture
-def machine(tmp_path: Path) -> Machine:
-    """One for a test."""
-    return Machine(tmp_path)
 
 
 def test_a_record_that_cannot_be_understood_is_no_node_without_one(machine: Machine) -> None:
@@ -37,19 +29,6 @@ def test_a_record_that_cannot_be_understood_is_no_node_without_one(machine: Mach
     left = records.parse_left("cp1", machine.shell(records.look_at_record()).stdout)
     assert left.record is None
     assert "cannot be understood" in left.unreadable
-
-
-def record(phase: Phase = Phase.RENEWING, name: str = "cp3", **changes: Any) -> RotationRecord:  # noqa: ANN401
-    """Of a run that died."""
-    return RotationRecord(
-        run_id="dead",
-        phase=phase,
-        begun_at=NOW,
-        leaves=("apiserver",),
-        restarts=("kube-apiserver",),
-        reason="it was not well",
-        taken_from=taken_from(control_plane(name)),
-    ).model_copy(update=changes)
 
 
 @pytest.mark.parametrize(

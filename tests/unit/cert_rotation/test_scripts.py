@@ -3,7 +3,7 @@
 import shutil
 import subprocess
 from datetime import UTC, datetime, timedelta
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 import pytest
 
@@ -13,12 +13,6 @@ from tasks.cert_rotation.probes import records
 from tests.facts.rotation_machine import LEAVES, RECORD, Machine
 
 pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
-
-
-@pytest.fixture
-def machine(tmp_path: Path) -> Machine:
-    """One for a test."""
-    return Machine(tmp_path)
 
 
 def test_a_copy_is_made_once_and_is_for_root_only(machine: Machine) -> None:
