@@ -1,26 +1,18 @@
 """Runbook: certificates that end are renewed, and proven on the wire, one control plane at a time."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
-from typing import Annotated
+from datetime import UTC, datetime
 
 from prefect import flow
-from pydantic import Field
 
 from tasks.backup.backups import check_store
-from tasks.cert_rotation.models.rotation import LeafName, NodeRotated, RotationOptions, RotationPlan
+from tasks.cert_rotation.models.rotation import NodeRotated, RotationOptions, RotationPlan
+from tasks.cert_rotation.observe import observe_rotation
 from tasks.cert_rotation.policy.plan import plan_rotation
-from tasks.cert_rotation.steps import (
-    approve_requests,
-    observe_rotation,
-    prove_rotation,
-    renew_kubelets,
-    rotate_all,
-    rotate_node,
-)
+from tasks.cert_rotation.proof import prove_rotation
+from tasks.cert_rotation.steps import approve_requests, renew_kubelets, rotate_all, rotate_node
 from tasks.cert_rotation.summary import summarize_rotation, summarize_rotation_plan
 from tasks.certificates.observe import read_certificate_rules
-from tasks.core.models.base import Duration
 from tasks.core.models.plan import Mode
 from tasks.core.models.profile import ClusterName
 from tasks.core.models.report import Report
@@ -34,10 +26,8 @@ from tasks.run.runbook import APPROVE_WITHIN, RUNBOOK, ApproveWithin, Run, runbo
 @flow(name="cert_rotation", flow_run_name="rotate-{cluster}", **RUNBOOK)
 def cert_rotation(
     cluster: ClusterName,
-    only: tuple[LeafName, ...] = (),
-    renew_before: Annotated[Duration, Field(gt=timedelta(0))] = timedelta(days=30),
     mode: Mode = Mode.APPROVE,
-    allow_downtime: bool = False,
+    options: RotationOptions = RotationOptions(),  # noqa: B008 - frozen
     approve_within: ApproveWithin = APPROVE_WITHIN,
 ) -> Report:
     """Renews what ends soon, restarts exactly what reads it, proves each step, and puts the files of before back where one fails.
@@ -46,13 +36,10 @@ def cert_rotation(
 
     Args:
         cluster: name of the cluster's profile
-        only: names of certificates, as kubeadm has them; empty for all that are due
-        renew_before: a certificate that ends within it is renewed, for example 30d
         mode: plan shows what would be done; approve waits for a person's word on it, and then does it; apply does it at once
-        allow_downtime: restart the only control plane of a cluster, whose API is away for a minute or two
+        options: which certificates are renewed, how early, and whether the API may be away
         approve_within: how long mode approve waits, for example 24h; then the run fails, and nothing was touched
     """
-    options = RotationOptions(only=only, renew_before=renew_before, allow_downtime=allow_downtime)
     with runbook(cluster, needs_etcd_client=False) as run:
         run.step(check_store, cluster)
         facts = run.step(observe_rotation, cluster, run.run_id)

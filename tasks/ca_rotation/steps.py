@@ -31,7 +31,8 @@ from tasks.ca_rotation.policy.trust import AFTER, halves_of, state_of
 from tasks.ca_rotation.probes import api as ca_api
 from tasks.ca_rotation.probes import scripts as ca_rotation
 from tasks.cert_rotation.models.rotation import NodeRotated, RotationOptions
-from tasks.cert_rotation.steps import bring_leaves, look_at_rotation
+from tasks.cert_rotation.observe import look_at_rotation
+from tasks.cert_rotation.steps import rotate_leaves
 from tasks.certificates.authority import SigningAuthority, new_key_pair
 from tasks.certificates.models.authorities import FILES, TRUST, State
 from tasks.certificates.models.kubeadm import COMMON_NAMES, KUBEADM_HOURS
@@ -262,7 +263,7 @@ class _Staging(NodeParts):
         if not leaves:
             wanted = wanted.model_copy(update={"leaves": (), "copies": ()})
         allowed = RotationOptions(allow_downtime=orders.options.allow_downtime)
-        return bring_leaves(self._handle, wanted, allowed, orders.run_id, self._check, runbook="ca_rotation")
+        return rotate_leaves(self._handle, wanted, allowed, orders.run_id, self._check, runbook="ca_rotation")
 
     def put_back(self, error: CommandFailed, orders: StageOrders) -> CommandFailed:
         """The files of before, and what has read the others anew; says what came of it."""

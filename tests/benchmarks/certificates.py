@@ -39,7 +39,7 @@ def _measure(way: str, lab: Lab, address: str, renew: Callable[[], None]) -> Non
 
 
 def _by_runbook(site: LabSite) -> None:
-    report = site.run("cert_rotation", mode="apply", renew_before="400d", limit=3600)
+    report = site.run("cert_rotation", mode="apply", options={"renew_before": "400d"}, limit=3600)
     if report["outcome"] != "completed":
         raise SystemExit(json.dumps(report)[-3000:])
 

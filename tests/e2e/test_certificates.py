@@ -21,13 +21,17 @@ from tests.servers.processes import wait_until
 
 pytestmark = pytest.mark.timeout(2400)
 
-ALL: dict[str, Any] = {"mode": "apply", "renew_before": "100d"}
+ALL: dict[str, Any] = {"mode": "apply", "options": {"renew_before": "100d"}}
 """More than the 90 days of this lab's leaves."""
 
-SMALL: dict[str, Any] = {"mode": "apply", "renew_before": "400d", "allow_downtime": True}
-"""For a lab with kubeadm's own year, and one control plane."""
 
-ONLY = SMALL | {"only": ["apiserver"]}
+def of_small(*only: str) -> dict[str, Any]:
+    """For a lab with kubeadm's own year, and one control plane: these certificates, or all."""
+    return {"mode": "apply", "options": {"renew_before": "400d", "allow_downtime": True, "only": list(only)}}
+
+
+SMALL = of_small()
+ONLY = of_small("apiserver")
 PKI = "/etc/kubernetes/pki"
 WORK = "/var/lib/kube-runbooks/certificates"
 PARKED = "/etc/kubernetes/kube-runbooks-parked"
@@ -118,7 +122,7 @@ def test_one_certificate_restarts_one_pod_and_copies_follow(used_small: LabSite,
     machine.run("chown lab-user: /home/lab-user/.kube/config")
     copies = [{"path": place} for place in ("/root/.kube/config", "/home/lab-user/.kube/config")]
     used_small.write_profile(certificates={"kubeconfigs": copies})
-    report = used_small.run("cert_rotation", **SMALL | {"only": ["front-proxy-client", "admin.conf"]})
+    report = used_small.run("cert_rotation", **of_small("front-proxy-client", "admin.conf"))
     assert report["outcome"] == "completed"
     after, runs = serials(machine), processes(machine)
     changed = {name for name in after if after[name] != before[name]}
@@ -172,10 +176,10 @@ def test_a_new_name_of_the_load_balancer_comes_in_through_kubeadms_configuration
     )
     body = json.dumps({"data": {"ClusterConfiguration": text + "apiServer: {certSANs: [api.lab.example]}\n"}})
     lab.kubectl("patch", "configmap", "-n", "kube-system", "kubeadm-config", "--type=merge", f"--patch={body}")
-    only: dict[str, Any] = {"only": ["apiserver"], "allow_downtime": True}
-    plan = used_small.run("cert_rotation", mode="plan", **only)
+    only = {"only": ["apiserver"], "allow_downtime": True}
+    plan = used_small.run("cert_rotation", mode="plan", options=only)
     assert "+DNS:api.lab.example" in json.dumps(plan["plan"]["steps"])
-    report = used_small.run("cert_rotation", mode="apply", **only)
+    report = used_small.run("cert_rotation", mode="apply", options=only)
     assert report["outcome"] == "completed"
     address = lab["cp1"].address
     answer = lab["cp1"].run(
@@ -210,7 +214,7 @@ def test_killed_at_a_boundary_it_goes_on(used_small: LabSite, labs: Labs, step: 
     used_small.run("cert_rotation", die=f"{when} {step}", **SMALL)
     lab.wait_until_ready()
     middle = serials(lab["cp1"])
-    report = used_small.run("cert_rotation", mode="apply", allow_downtime=True)
+    report = used_small.run("cert_rotation", mode="apply", options={"allow_downtime": True})
     assert report["outcome"] == "completed"
     if (when, step) == ("before", "rotate node"):
         assert middle == before
@@ -238,7 +242,7 @@ def test_killed_within_a_node_it_goes_on_and_renews_nothing_twice(
     used_small: LabSite, labs: Labs, moment: str, only: str
 ) -> None:
     """Also while its only etcd, or its only API server, is away."""
-    options = SMALL | ({"only": [only]} if only else {})
+    options = of_small(only) if only else SMALL
     lab = used_small.lab
     machine = lab["cp1"]
     lab.wait_until_ready()

@@ -39,9 +39,8 @@ from tests.facts import etcd as etcd_facts
 from tests.facts import node_service as service_facts
 from tests.facts import patch as patch_facts
 from tests.facts import restore as restore_facts
+from tests.facts import rotation as rotation_facts
 from tests.facts import upgrade as upgrade_facts
-from tests.unit.cert_rotation import test_plan as test_rotation
-from tests.unit.cert_rotation.test_serving_requests import GOOD
 from tests.unit.certificate_issue import test_plan as test_issue
 from tests.unit.certificate_issue.test_leaves import STACKED
 
@@ -237,9 +236,9 @@ def rotations(draw: st.DrawFn) -> Plan:
         for n in (1, 2, 3)
         for end in [certificate_facts.NOW + timedelta(days=200, minutes=n * 700)]
     )
-    asks = GOOD.model_copy(update={"name": f"csr-{draw(st.integers())}"})
+    asks = rotation_facts.GOOD.model_copy(update={"name": f"csr-{draw(st.integers())}"})
     wrong = asks.model_copy(update={"name": f"csr-{draw(st.integers())}-x", "names": ("DNS:kubernetes",)})
-    facts = test_rotation.facts(
+    facts = rotation_facts.facts(
         *nodes,
         certificate_facts.worker().model_copy(update={"addresses": ("10.0.1.1",)}),
         etcd=None,

@@ -6,7 +6,8 @@ from datetime import datetime
 from tasks.ca_rotation.models import CaRotationFacts, CaRotationOptions, CaRotationPlan, Stage
 from tasks.ca_rotation.policy.scene import CaScene, believed_by
 from tasks.ca_rotation.policy.trust import AFTER, BEFORE, FROM, readers_of
-from tasks.cert_rotation.policy.plan import of_kubeadm, of_leaders, of_proofs, of_record
+from tasks.cert_rotation.policy.before import of_leaders, of_proofs
+from tasks.cert_rotation.policy.rules import of_kubeadm, of_record
 from tasks.certificates.models.authorities import FLAGS, TRUST, State
 from tasks.certificates.models.kubeadm import LEAVES
 from tasks.core.models.findings import Finding, cautioned, listed, refused

@@ -8,7 +8,7 @@ from functools import cached_property
 from tasks.ca_rotation.models import CaRotationFacts, CaRotationOptions, Half, NodeStage, Stage, TrustOnNode
 from tasks.ca_rotation.policy.trust import AFTER, BEFORE, halves_of, readers_of, state_of
 from tasks.cert_rotation.models.rotation import NodeRotation, RotationOptions
-from tasks.cert_rotation.policy.plan import unproven
+from tasks.cert_rotation.policy.before import unled, unproven
 from tasks.cert_rotation.policy.scope import RotationScene
 from tasks.certificates.models.authorities import FILES, NEW, SIGNING_FLAG, State, is_single, signing_file
 from tasks.certificates.models.inventory import Certificate, Kind, NodeCertificates
@@ -142,7 +142,7 @@ class CaScene:
                 configuration=self.renewal.configuration(state) if state and leaves else "",
                 begun=state.begun if state else False,
                 unproven=unproven(self.renewal, state, readers_of(self.authority), leaves) if state else (),
-                unled=self.renewal.unled if state else (),
+                unled=unled(self.renewal) if state else (),
             ),
             kubelet=KUBELET_CLIENT in self.leaves_behind(node),
         )

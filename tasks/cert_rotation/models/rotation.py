@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
+from tasks.cert_rotation.models.files import RECORD
 from tasks.cert_rotation.models.serving import Identities
 from tasks.certificates.models.inventory import Inventory
 from tasks.core.models.approval import CAUTION, CHOICE, WORK_ON_NODE, Reasons
@@ -38,11 +39,17 @@ class RotationOptions(Model):
 
     COVERED: ClassVar[Reasons] = {"only renew_before allow_downtime": CHOICE}
 
-    only: tuple[LeafName, ...] = Field(default=(), description="only these; empty for all")
-    renew_before: Duration = Field(
-        default=timedelta(days=30), gt=timedelta(0), description="a certificate that ends within it is renewed"
+    only: tuple[LeafName, ...] = Field(
+        default=(), description="names of certificates, as kubeadm has them; empty for all that are due"
     )
-    allow_downtime: bool = Field(default=False, description="restart the only control plane of a cluster")
+    renew_before: Duration = Field(
+        default=timedelta(days=30),
+        gt=timedelta(0),
+        description="a certificate that ends within it is renewed, for example 30d",
+    )
+    allow_downtime: bool = Field(
+        default=False, description="restart the only control plane of a cluster, whose API is away for a minute or two"
+    )
 
 
 class Phase(StrEnum):
@@ -90,7 +97,7 @@ class RotationRecord(Model):
 
 def how_to_set_aside(record: RotationRecord | None) -> str:
     """What a person runs on a node where a record is void: the next run begins with a copy of what is there now."""
-    return f"sudo mv {ROTATIONS}/record.json {ROTATIONS}/{record.run_id if record else 'unreadable'}.void"
+    return f"sudo mv {RECORD} {ROTATIONS}/{record.run_id if record else 'unreadable'}.void"
 
 
 class OnNode(Model):

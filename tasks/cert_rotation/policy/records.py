@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from tasks.cert_rotation.models.rotation import CERT_ROTATION, RotationRecord, TakenFrom
+from tasks.cert_rotation.models.rotation import CERT_ROTATION, NodeRotation, Phase, RotationRecord, TakenFrom
 from tasks.certificates.models.inventory import NodeCertificates
 from tasks.certificates.models.kubeadm import AUTHORITIES, LEAVES
+from tasks.core.models.kubeadm import ORDER
 
 UNKNOWN = "it does not say what its copy was taken from (an earlier version of these runbooks wrote it)"
 
@@ -17,6 +18,34 @@ def taken_from(node: NodeCertificates) -> TakenFrom:
         kubeadm=node.kubeadm,
         manifests=dict(node.manifest_sums),
         certificates={name: one.fingerprint for name, one in found.items() if one and one.fingerprint},
+    )
+
+
+def record_of(work: NodeRotation, node: NodeCertificates, run_id: str, now: datetime, runbook: str) -> RotationRecord:
+    """What is written down on a node before the first act there."""
+    return RotationRecord(
+        run_id=run_id,
+        begun_at=now,
+        leaves=work.leaves,
+        anew=work.anew,
+        restarts=work.restarts,
+        runbook=runbook,
+        taken_from=taken_from(node),
+    )
+
+
+def resumed(found: RotationRecord, fresh: RotationRecord) -> RotationRecord:
+    """What the interrupted run wanted, and what is wanted now, in the order of kubeadm's names and of the pods."""
+    leaves = {*found.leaves, *fresh.leaves}
+    anew = {*found.anew, *fresh.anew}
+    restarts = {*found.restarts, *fresh.restarts}
+    return found.model_copy(
+        update={
+            "leaves": tuple(leaf for leaf in LEAVES if leaf in leaves),
+            "anew": tuple(leaf for leaf in LEAVES if leaf in anew),
+            "restarts": tuple(pod for pod in ORDER if pod in restarts),
+            "phase": Phase.RENEWING,
+        }
     )
 
 

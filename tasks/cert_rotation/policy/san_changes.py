@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tasks.certificate_issue.policy.leaves import API_SERVER, NameSources, names_of
-from tasks.certificates.models.kubeadm import NAMED_BY_CONFIGURATION
+from tasks.certificates.models.inventory import Certificate, NodeCertificates
+from tasks.certificates.models.kubeadm import LEAVES, NAMED_BY_CONFIGURATION
 from tasks.core.models.base import Model
 from tasks.core.models.names import host_of, is_possible, named, normals
 
@@ -34,6 +35,17 @@ class NameChange(Model):
             return ""
         kept = f", keeps {', '.join(self.kept)}" if self.kept else ""
         return " ".join(f"+{name}" for name in self.added) + kept
+
+
+def name_changes(node: NodeCertificates, configuration: Configuration) -> dict[str, NameChange]:
+    """Of each leaf of the node that can be read."""
+    found = {leaf: node.named(leaf) for leaf in LEAVES}
+    return {leaf: change_of(one, leaf, node, configuration) for leaf, one in found.items() if one and not one.problem}
+
+
+def change_of(one: Certificate, leaf: str, node: NodeCertificates, configuration: Configuration) -> NameChange:
+    """Of one leaf of the node."""
+    return name_change(leaf, one.names, configuration, node.name, node.advertises)
 
 
 def name_change(leaf: str, has: Sequence[str], configuration: Configuration, node: str, address: str) -> NameChange:

@@ -19,7 +19,7 @@ PlanT = TypeVar("PlanT", bound=Plan)
 
 PARAMETERS: Reasons = {
     "cluster": "an answer is for one cluster",
-    "version options worth request only renew_before route member stage authority": CHOICE,
+    "version options worth request route member stage authority": CHOICE,
     "allow_downtime allow_no_quorum any_cordon allow_unhealthy": CHOICE,
     "backup lost from_cluster may_differ replace_healthy rollback confirm restore retention drill pki": CHOICE,
     "node": "what it is done to",

@@ -162,7 +162,7 @@ def world(tmp_path: Path, kubeadms_files: Path, monkeypatch: pytest.MonkeyPatch)
     world = World(tmp_path, kubeadms_files)
     monkeypatch.setattr(ca_rotation, "open_cluster", lambda _: world)
     monkeypatch.setattr(ca_rotation, "look_at_node", lambda _, name: world.look(name))
-    monkeypatch.setattr(ca_rotation, "bring_leaves", world.rotate)
+    monkeypatch.setattr(ca_rotation, "rotate_leaves", world.rotate)
     heartbeat = datetime.now(UTC) + timedelta(hours=1)
     ready = [KubeNode(name=name, ready=True, kubelet="1.37.2", heartbeat=heartbeat) for name in world.machines]
     monkeypatch.setattr(ca_rotation, "look_at_nodes", lambda _: ready)

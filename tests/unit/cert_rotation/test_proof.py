@@ -1,61 +1,44 @@
-"""Whether a static pod has what is on disk, and whether it is still on its way up."""
+"""The end of a rotation: the worker gets in, nodes and leaders are alive, and it is no worse than before."""
 
 from datetime import timedelta
-from typing import Any
+from typing import cast
 
 import pytest
 
-from tasks.cert_rotation.policy.proof import has_read_what_went, is_silent, runs_as_before, what_pod_lacks
-from tasks.certificates.models.inventory import Process, Served
-from tests.facts.certificates import NOW, STARTED, changed, control_plane
+from tasks.cert_rotation.models.rotation import NodeRotation, RotationPlan, RotationProof
+from tasks.cert_rotation.proof import prove_cluster
+from tasks.clients.kube import KubeClient
+from tasks.core.errors import CommandFailed
+from tests.facts.kube_api import Api
+
+PLAN = RotationPlan(control_plane=(NodeRotation(name="cp1"),))
 
 
-@pytest.mark.parametrize(
-    ("changes", "said"),
-    [
-        ({}, ""),
-        ({"manifests": {"etcd": "parked"}}, "the manifest of etcd is not in its place"),
-        ({"processes": ()}, "etcd does not run"),
-    ],
-)
-def test_a_pod_that_is_away_lacks_everything(changes: dict[str, Any], said: str) -> None:
-    """Whatever is on disk."""
-    assert what_pod_lacks(control_plane(**changes), "etcd") == said
+def proven(api: Api, plan: RotationPlan = PLAN) -> RotationProof:
+    """By one look, and another one."""
+    return prove_cluster(cast("KubeClient", api), plan, timedelta())
 
 
-def test_older_than_its_file_or_with_another_serial_on_the_wire() -> None:
-    """A client certificate is on no wire: there the times have to do."""
-    node = changed(control_plane(), "scheduler.conf", written_at=NOW)
-    assert what_pod_lacks(node, "kube-scheduler").endswith("before scheduler.conf was written")
-    other = changed(control_plane(), "etcd-server", fingerprint="new", serial="AB")
-    assert "/etc/kubernetes/pki/etcd/server.crt has AB" in what_pod_lacks(other, "etcd")
-    assert what_pod_lacks(other, "kube-apiserver") == ""
+def test_the_end_is_proven_by_a_new_connection_and_renewed_leases() -> None:
+    """A node that was touched and is not alive is a failure; another one is told."""
+    api = Api()
+    api.nodes = {"cp1": True, "w1": True, "w2": False}
+    proof = proven(api)
+    assert proof.worker_is == "kubernetes-admin"
+    assert proof.leases_renewed == ("cp1", "w1", "kube-controller-manager", "kube-scheduler")
+    assert [line.partition(" ")[0] for line in proof.not_ready] == ["w2"]
+    assert api.closed == 1
+    api.nodes["cp1"] = False
+    with pytest.raises(CommandFailed, match="renewed, but not alive after 0 min: cp1 is not Ready: gone"):
+        proven(api)
 
 
-def test_a_pod_on_its_way_up_is_silent() -> None:
-    """It runs, and presents nothing yet."""
-    node = control_plane()
-    assert is_silent(node, "etcd") == ""
-    waiting = node.model_copy(update={"served": (Served(port=2380, name="etcd", path="/x", problem="nothing"),)})
-    assert is_silent(waiting, "etcd") == "etcd presents no certificate at 2380"
-    assert what_pod_lacks(waiting, "etcd") == ""
-    assert is_silent(control_plane(processes=()), "etcd") == "etcd does not run"
-
-
-@pytest.mark.parametrize(
-    ("started", "as_before", "again"),
-    [(timedelta(minutes=-1), True, True), (timedelta(minutes=1), False, True), (timedelta(minutes=9), False, False)],
-)
-def test_what_has_read_files_that_went_is_started_once_more(
-    started: timedelta, *, as_before: bool, again: bool
-) -> None:
-    """Not what was never started anew, which is asked first, nor what has read those of before again."""
-    process = Process(name="etcd", started_at=STARTED + started)
-    node = control_plane(processes=(process,))
-    assert runs_as_before(node, "etcd", STARTED) is as_before
-    assert has_read_what_went(node, "etcd", STARTED + timedelta(minutes=5)) is again
-    assert has_read_what_went(node, "kube-apiserver", NOW)
-    assert not runs_as_before(node, "kube-apiserver", NOW)
-    parked = control_plane(manifests={"etcd": "parked"})
-    assert has_read_what_went(parked, "etcd", NOW)
-    assert not runs_as_before(parked, "etcd", NOW)
+def test_the_proof_of_the_whole_is_no_worse_than_before() -> None:
+    """A node that was not Ready, and a leader that there was none of: told, and no failure."""
+    api = Api()
+    api.nodes, api.has_leaders = {"cp1": False}, False
+    with pytest.raises(CommandFailed, match="kube-scheduler has not renewed its lease"):
+        proven(api)
+    before = {"not_ready": ("cp1",), "unled": ("kube-controller-manager", "kube-scheduler")}
+    proof = proven(api, PLAN.model_copy(update=before))
+    assert proof.not_ready[0].startswith("cp1 ")

@@ -1,17 +1,13 @@
 """Checks before a kubelet's request for a serving certificate is approved: each alone is enough to leave it."""
 
 import base64
-from datetime import UTC, datetime
 from ipaddress import ip_address
 from typing import Any
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from tasks.cert_rotation.models.rotation import ServingRequest
 from tasks.cert_rotation.models.serving import Identities, NodeIdentity
 from tasks.cert_rotation.policy.serving_requests import what_forbids_approval
 from tasks.cert_rotation.probes.serving_requests import (
@@ -21,37 +17,8 @@ from tasks.cert_rotation.probes.serving_requests import (
     parse_request,
     parse_requests,
 )
-from tasks.certificates.models.inventory import NodeCertificates
 from tasks.core.models.names import normal
-
-NODES = (
-    NodeCertificates(name="w1", hostname="w1", addresses=("10.0.1.1", "fd00::1")),
-    NodeCertificates(name="w2", unreached="no route"),
-    NodeCertificates(name="w3", hostname="w3.lan", addresses=("10.0.1.3", "172.17.0.1")),
-)
-KNOWN = Identities(
-    nodes=(
-        NodeIdentity(name="w1", address="10.0.1.1", known=True, reported=("DNS:w1", "IP:10.0.1.1", "IP:fd00::1")),
-        NodeIdentity(name="w2", address="w2.example.org", known=True, reported=("DNS:w2", "IP:10.0.1.2")),
-        NodeIdentity(name="w3", known=True),
-        NodeIdentity(name="cp1", known=True, control_plane=True, reported=("IP:10.0.0.1",)),
-    ),
-    reserved={"DNS:kubernetes": "the API's own name", "IP:10.0.9.9": "of the Service web/shop"},
-    api_names={"IP:10.0.0.100": "a name of the API's certificate"},
-    services=("10.96.0.0/12", "fd00:96::/112"),
-    pods={"10.244.1.0/24": "w1", "10.244.2.0/24": "w2"},
-)
-GOOD = ServingRequest(
-    name="csr-abc",
-    signer="kubernetes.io/kubelet-serving",
-    username="system:node:w1",
-    groups=("system:nodes", "system:authenticated"),
-    usages=("digital signature", "server auth"),
-    common_name="system:node:w1",
-    organizations=("system:nodes",),
-    names=("DNS:w1", "IP:10.0.1.1"),
-    key="EC secp256r1",
-)
+from tests.facts.rotation import GOOD, KNOWN, NODES, asked
 
 
 @pytest.mark.parametrize(
@@ -271,32 +238,3 @@ def test_what_is_no_request_or_not_signed_by_its_key_is_told() -> None:
     )
     forged = item | {"spec": item["spec"] | {"request": base64.b64encode(text).decode()}}
     assert parse_request(forged).problem == "it is not signed by its own key"
-
-
-def asked(
-    common: str,
-    organizations: list[str],
-    names: list[x509.GeneralName],
-    *,
-    subject: list[tuple[Any, str]] | None = None,
-) -> dict[str, Any]:
-    """A CertificateSigningRequest as the API has it."""
-    parts = subject or [
-        *((x509.NameOID.ORGANIZATION_NAME, one) for one in organizations),
-        (x509.NameOID.COMMON_NAME, common),
-    ]
-    name = x509.Name([x509.NameAttribute(kind, value) for kind, value in parts])
-    builder = x509.CertificateSigningRequestBuilder(name).add_extension(
-        x509.SubjectAlternativeName(names), critical=False
-    )
-    request = builder.sign(ec.generate_private_key(ec.SECP256R1()), hashes.SHA256())
-    return {
-        "metadata": {"name": "csr-abc", "creationTimestamp": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"},
-        "spec": {
-            "signerName": "kubernetes.io/kubelet-serving",
-            "username": "system:node:w1",
-            "groups": ["system:nodes", "system:authenticated"],
-            "usages": ["digital signature", "server auth"],
-            "request": base64.b64encode(request.public_bytes(Encoding.PEM)).decode(),
-        },
-    }

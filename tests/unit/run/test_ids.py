@@ -12,8 +12,8 @@ from prefect._internal.uuid7 import uuid7
 from tasks.backup.models.backups import BackupId
 from tasks.backup.store import BackupStore
 from tasks.ca_rotation.probes import scripts as ca_rotation
+from tasks.cert_rotation import scripts as rotation
 from tasks.cert_rotation.models.rotation import RotationRecord
-from tasks.cert_rotation.probes import scripts as rotation
 from tasks.certificate_issue.probes import scripts as issue
 from tasks.clients.objectstore import ObjectStore
 from tasks.core.models.kubeadm import Authority
