@@ -8,7 +8,8 @@ from prefect import task
 
 from tasks.certificates.models.inventory import Certificate, Inventory, NodeCertificates
 from tasks.certificates.policy.metrics import to_prometheus
-from tasks.certificates.probes.certificates import bundles_in, look, parse, parse_bundles
+from tasks.certificates.probes.bundles import bundles_in, parse_bundles
+from tasks.certificates.probes.certificates import look, parse
 from tasks.certificates.tables import show_certificates
 from tasks.cluster import Cluster, open_cluster
 from tasks.core.at_once import on_all

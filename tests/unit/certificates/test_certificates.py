@@ -18,9 +18,11 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from tasks.certificates.models.inventory import Certificate, Kind, NodeCertificates
 from tasks.certificates.models.kubeadm import LEAVES
-from tasks.certificates.probes.certificates import TOOLS, bundles_in, look, parse, parse_bundles
+from tasks.certificates.probes.bundles import bundles_in, parse_bundles
+from tasks.certificates.probes.certificates import look, parse
 from tasks.certificates.probes.x509 import certificates_in, describe, is_signed_by
 from tasks.core.models.profile import KubeconfigCopy
+from tasks.core.shell import ROOT
 
 DATA = Path(__file__).parents[1] / "data" / "certificates"
 FOLDER = PurePosixPath("/etc/kubernetes")
@@ -249,6 +251,8 @@ def signed(key: ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey, algorith
 
 def test_a_program_that_was_started_right_after_its_file_was_written_has_read_it(tmp_path: Path) -> None:
     """To the hundredth of a second: it is started anew in the second in which its file is written."""
+    lib = (ROOT / "tasks/control_plane/scripts/processes.lib.sh").read_text()
+    lib += (ROOT / "tasks/certificates/probes/look.lib.sh").read_text()
     program = tmp_path / f"sleep-{os.getpid()}"
     shutil.copy("/bin/sleep", program)
     written = tmp_path / "written"
@@ -257,7 +261,7 @@ def test_a_program_that_was_started_right_after_its_file_was_written_has_read_it
         try:
             time.sleep(1.3)
             done = subprocess.run(
-                ["sh", "-c", f"{TOOLS}\npids_of() {{ echo {process.pid}; }}\nprocess {program.name}"],
+                ["sh", "-c", f"{lib}\npids_of() {{ echo {process.pid}; }}\nprocess {program.name}"],
                 capture_output=True,
                 check=True,
                 text=True,
