@@ -20,28 +20,11 @@ from tasks.certificates.authority import SigningAuthority, new_key_pair, public_
 from tasks.certificates.models.kubeadm import AUTHORITIES, COMMON_NAMES, Leaf
 from tasks.certificates.probes.x509 import names_of
 from tasks.core.errors import Refused
+from tests.facts.issue import EXTERNAL, STACKED
 from tests.servers.kubeadm_pki import KubeadmPki
 
 NOW = datetime.now(UTC)
 YEAR = timedelta(days=365)
-STACKED = IssueRequest.model_validate(
-    {
-        "control_planes": [{"name": "cp1", "address": "192.0.2.11"}, {"name": "cp2", "address": "192.0.2.12"}],
-        "endpoint": "api.example.org:6443",
-        "version": "1.36.3",
-        "names": ["lb.example.org", "192.0.2.9"],
-    }
-)
-EXTERNAL = IssueRequest.model_validate(
-    {
-        "control_planes": [{"name": "cp1", "address": "2001:db8::11"}],
-        "etcd": [{"name": "etcd1", "address": "192.0.2.21"}],
-        "endpoint": "192.0.2.10",
-        "version": "v1.37.2",
-        "service_subnet": "fd00:10:96::/112,10.96.0.0/16",
-        "dns_domain": "k8s.example",
-    }
-)
 
 
 @pytest.fixture(scope="module")
