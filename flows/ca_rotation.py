@@ -7,12 +7,12 @@ from prefect import flow
 
 from tasks.backup.backups import check_store
 from tasks.ca_rotation.models import CaRotationOptions, CaRotationPlan, NodeStaged, Stage, StageOrders
+from tasks.ca_rotation.observe import observe_ca_rotation
 from tasks.ca_rotation.policy.plan import plan_ca_rotation
 from tasks.ca_rotation.steps import (
     bring_control_plane,
     bring_workers,
     lay_down_halves,
-    observe_ca_rotation,
     prove_stage,
     publish,
     put_halves_away,

@@ -9,45 +9,13 @@ import pytest
 import yaml
 
 from tasks.ca_rotation.probes import api as ca_api
-from tasks.ca_rotation.probes.scripts import halves_in
+from tasks.ca_rotation.probes.trust import halves_in
 from tasks.certificates.authority import SigningAuthority, new_key_pair
+from tests.facts.published import cluster_info, root
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 OLD, NEW = (SigningAuthority.made("kubernetes", NOW, timedelta(days=days)).certificate.decode() for days in (100, 3650))
 [OLD_ID], [NEW_ID] = ca_api.ids_in(OLD), ca_api.ids_in(NEW)
-
-
-def cluster_info(bundle: str) -> dict[str, Any]:
-    """As kubeadm makes it, with a signature of a bootstrap token."""
-    config = {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "clusters": [
-            {
-                "name": "",
-                "cluster": {
-                    "certificate-authority-data": base64.b64encode(bundle.encode()).decode(),
-                    "server": "https://api.example.org:6443",
-                },
-            }
-        ],
-    }
-    return {
-        "metadata": {"name": "cluster-info", "resourceVersion": "7"},
-        "data": {"kubeconfig": yaml.safe_dump(config), "jws-kubeconfig-abcdef": "x..y"},
-    }
-
-
-def root(namespace: str, text: str, written: str) -> dict[str, Any]:
-    """kube-root-ca.crt, as the controller manager has written it."""
-    fields = [{"manager": "kube-controller-manager", "time": written}, {"manager": "nobody"}]
-    metadata = {
-        "name": "r",
-        "namespace": namespace,
-        "creationTimestamp": "2026-01-01T00:00:00Z",
-        "managedFields": fields,
-    }
-    return {"metadata": metadata, "data": {"ca.crt": text}}
 
 
 def pod(name: str, started: str | None, *, given: bool = True, **changes: Any) -> dict[str, Any]:  # noqa: ANN401
