@@ -1,7 +1,6 @@
 """A cluster whose nodes are folders and a shell, and whose API has the few objects that a stage of a rotation reads or changes."""
 
 import shutil
-import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -23,13 +22,14 @@ from tasks.ca_rotation.probes import api as ca_api
 from tasks.cert_rotation.models.rotation import NodeRotated, NodeRotation
 from tasks.certificates.models.authorities import State
 from tasks.certificates.probes.certificates import look
-from tasks.clients.ssh import Output, SshNode
+from tasks.clients.ssh import Output
 from tasks.cluster import Cluster
 from tasks.core.errors import CommandFailed
 from tasks.core.models.folders import CA_ROTATIONS
 from tasks.core.models.kubeadm import Authority
 from tasks.nodes.observe import LEASES
 from tests.facts.ca_nodes import CONTROLLERS
+from tests.facts.folder_node import FolderNode
 from tests.facts.profiles import profile_of
 from tests.facts.published import cluster_info, root
 
@@ -39,38 +39,17 @@ CLUSTER = Authority.CLUSTER
 NODES = ("cp1", "cp2", "w1", "w2")
 
 
-class Killed(BaseException):
-    """As by SIGKILL."""
+class Machine(FolderNode):
+    """Of its certificates it tells a kubelet that was just started, and one kubeconfig."""
 
+    def __init__(self, name: str, root: Path) -> None:
+        moved = {path: root / path[1:] for path in (CA_ROTATIONS, str(FOLDER))}
+        super().__init__(name, moved, "systemctl() { :; }\n")
+        self.here(CA_ROTATIONS).mkdir(parents=True)
 
-class Machine(SshNode):
-    """Its folders are those of the test. Of its certificates it tells a kubelet that was just started, and one kubeconfig."""
-
-    def __init__(self, name: str, folder: Path) -> None:
-        self.name, self.root = name, folder
-        self.said: list[str] = []
-        self.dies = False
-
-    def run(self, command: str, *, stdin: bytes = b"", **_: Any) -> Output:  # noqa: ANN401 - limits
-        """A worker that is to die does so once the command has had its input."""
-        self.said.append(command)
-        if command == look(FOLDER):
-            return said(self._certificates())
-        for path in (CA_ROTATIONS, str(FOLDER)):
-            command = command.replace(path, f"{self.root}{path}")
-        text = f"systemctl() {{ :; }}\nmkdir -p {self.root}{CA_ROTATIONS}\n{command}"
-        done = subprocess.run(["bash", "-c", text], input=stdin, capture_output=True, check=False)
-        if done.returncode:
-            raise CommandFailed(f"{self.name}: {done.stderr.decode()}")
-        self.said.append(done.stdout.decode())
-        if stdin and self.dies:
-            self.dies = False
-            raise Killed
-        return said(done.stdout.replace(str(self.root).encode(), b""))
-
-    def read_file(self, path: PurePosixPath | str, **_: object) -> bytes:
-        """Whole."""
-        return Path(f"{self.root}{path}").read_bytes()
+    def run(self, command: str, **given: Any) -> Output:  # noqa: ANN401 - of SshNode.run
+        """By the shell, but for what is told of certificates."""
+        return said(self._certificates()) if command == look(FOLDER) else super().run(command, **given)
 
     @staticmethod
     def _certificates() -> bytes:
@@ -131,7 +110,7 @@ class World(Cluster):
         super().__init__(profile_of(*NODES))
         self.machines = {name: Machine(name, folder / name) for name in NODES}
         for name, machine in self.machines.items():
-            here = Path(f"{machine.root}{FOLDER}")
+            here = machine.here(FOLDER)
             if name.startswith("cp"):
                 shutil.copytree(kubeadms_files, here)
                 (here / "manifests").mkdir()

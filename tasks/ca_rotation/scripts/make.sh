@@ -58,7 +58,7 @@ sign_with() {
   [ -e "$manifest" ] || manifest=$PARKED/$CONTROLLERS.yaml # a run died while it was away
   # shellcheck disable=SC2174 # the folders above it are kubeadm's
   mkdir -p -m 700 "$PARKED"
-  sed "s|--$SIGNING_FLAG=.*|--$SIGNING_FLAG=$1|" "$manifest" > "$PARKED/made"
+  sed "s|--${SIGNING_FLAG}=.*|--${SIGNING_FLAG}=$1|" "$manifest" > "$PARKED/made"
   if cmp -s "$PARKED/made" "$manifest"; then
     rm -f "$PARKED/made"
     return

@@ -67,7 +67,7 @@ process() {
   container=$(container_of "$pid")
   uptime=$(cut -d ' ' -f 1 /proc/uptime)
   started=$(echo "$uptime $(sed 's/.*) //' "/proc/$pid/stat") $(date +%s.%N)" \
-    | awk -v hz="$(getconf CLK_TCK)" 'NF > 21 { printf "%.2f", $NF - $1 + $21 / hz }')
+    | awk -v hz="$(getconf CLK_TCK)" 'NF > 21 { printf "%.2f", $(NF) - $1 + $21 / hz }')
   echo "process $1 $started $container"
 }
 

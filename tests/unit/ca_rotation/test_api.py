@@ -11,6 +11,7 @@ import yaml
 from tasks.ca_rotation.probes import api as ca_api
 from tasks.ca_rotation.probes.trust import halves_in
 from tasks.certificates.authority import SigningAuthority, new_key_pair
+from tasks.core.errors import NotYet
 from tests.facts.published import cluster_info, root
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -108,3 +109,13 @@ def test_the_name_of_a_key_is_kubernetes_own() -> None:
 def test_no_bundle_is_nothing(text: str) -> None:
     """And no error."""
     assert ca_api.ids_in(text) == ()
+
+
+def test_what_is_no_base64_is_not_understood() -> None:
+    """It is tried again, and then told with the object that has it."""
+    found = cluster_info(OLD)
+    config = yaml.safe_load(found["data"]["kubeconfig"])
+    config["clusters"][0]["cluster"]["certificate-authority-data"] = "x"
+    found["data"]["kubeconfig"] = yaml.safe_dump(config)
+    with pytest.raises(NotYet, match="cluster-info is not understood"):
+        ca_api.cluster_info_of(found)

@@ -29,8 +29,8 @@ from tasks.core.models.report import Took
 from tasks.nodes.models.nodes import KubeNode
 from tasks.run.models.lock import Holder
 from tests.facts.certificates import NOW, changed, control_plane, worker
+from tests.facts.certificates import RECORDED as DATA
 from tests.unit.cert_rotation.test_serving_requests import asked
-from tests.unit.certificates.test_certificates import DATA
 
 HOLDER = Holder(runbook="cert_rotation", run_name="rotate-prod", started_at=NOW)
 

@@ -5,7 +5,6 @@ import json
 import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 import pytest
 
@@ -15,10 +14,10 @@ from tasks.certificate_issue.observe import look_at_request
 from tasks.certificate_issue.policy.leaves import leaves_of
 from tasks.certificate_issue.policy.plan import plan_issue
 from tasks.certificates.authority import SigningAuthority
-from tasks.clients.ssh import Output, SshNode
 from tasks.cluster import Cluster
 from tasks.core.errors import NotYet, Refused
 from tasks.core.redaction import redact
+from tests.facts.folder_node import FolderNode, Killed
 from tests.facts.issue import EXTERNAL, STACKED
 from tests.facts.profiles import profile_of
 
@@ -33,37 +32,12 @@ openssl() {
 """Keys are made in a moment."""
 
 
-def said(stdout: bytes) -> Output:
-    """By a command that ended well."""
-    return Output(stdout=stdout, stderr=b"", status=0, took=timedelta())
-
-
-class Killed(BaseException):
-    """As by SIGKILL."""
-
-
-class Machine(SshNode):
+class Machine(FolderNode):
     """Its /etc/kubernetes is a folder of the test."""
 
     def __init__(self, name: str, folder: Path) -> None:
-        self.name, self.folder = name, folder
-        self.said: list[str] = []
-        self.orders_until_killed = 0
-
-    def run(self, command: str, *, stdin: bytes = b"", **_: Any) -> Output:  # noqa: ANN401 - limits
-        """The worker may not live to see the end of a command that it gave input to."""
-        text = QUICK + command.replace(str(FOLDER), str(self.folder))
-        done = subprocess.run(["bash", "-c", text], input=stdin, capture_output=True, check=True)
-        self.said += [command, done.stdout.decode(), done.stderr.decode()]
-        if stdin and self.orders_until_killed:
-            self.orders_until_killed -= 1
-            if not self.orders_until_killed:
-                raise Killed
-        return said(done.stdout.replace(str(self.folder).encode(), str(FOLDER).encode()))
-
-    def read_file(self, path: PurePosixPath | str, **_: object) -> bytes:
-        """Whole."""
-        return self.file(str(PurePosixPath(path).relative_to(FOLDER))).read_bytes()
+        super().__init__(name, {str(FOLDER): folder}, QUICK)
+        self.folder = folder
 
     def file(self, path: str) -> Path:
         """Below its /etc/kubernetes."""
