@@ -77,7 +77,7 @@ class Node:
         paths = [str(self.root / name) for name in CONFIGS]
         script = make(self.folder, authority, state, control_plane=True, kubeconfigs=paths)
         done = self.sh(script, commands=commands)
-        assert done.returncode == 0 or commands, done.stderr
+        assert done.returncode == (-9 if commands else 0), done.stderr
         return [line.partition(" ")[2] for line in done.stdout.decode().splitlines()]
 
     def look(self, authority: Authority) -> TrustOnNode:

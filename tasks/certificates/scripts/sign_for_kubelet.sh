@@ -52,10 +52,10 @@ EXTENSIONS
 # From five minutes ago on: clocks differ.
 sign() {
   now=$(date +%s)
-  hours=$HOURS
+  valid_hours=$HOURS
   openssl ca -batch -notext -preserveDN -config "$work/ca/config" -extfile "$work/extensions" \
     -cert "$FOLDER/pki/ca.crt" -keyfile "$FOLDER/pki/ca.key" \
-    -startdate "$(date_of $((now - 300)))" -enddate "$(date_of $((now + hours * 3600)))" \
+    -startdate "$(date_of $((now - 300)))" -enddate "$(date_of $((now + valid_hours * 3600)))" \
     -in "$work/request" -out "$work/certificate" 2> "$work/said"
 }
 

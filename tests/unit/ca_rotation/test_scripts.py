@@ -35,7 +35,7 @@ def test_each_state_is_made_from_any_other_and_changes_no_mode(node: Node, autho
     assert now == modes
 
 
-@pytest.mark.parametrize("commands", range(1, 26, 2))
+@pytest.mark.parametrize("commands", range(1, 38, 2))
 def test_cut_off_anywhere_the_node_still_believes_both_and_the_next_run_ends_it(node: Node, commands: int) -> None:
     """From both to new-signs, the one step at which what signs changes."""
     authority = Authority.CLUSTER
