@@ -9,7 +9,7 @@ from tasks.ca_rotation.observe import look_at_trust
 from tasks.ca_rotation.policy.trust import AFTER, halves_of, state_of
 from tasks.cert_rotation.models.rotation import NodeRotated, NodeRotation, RotationOptions
 from tasks.cert_rotation.steps import bring_leaves
-from tasks.certificates.kubelet import sign_for_kubelet
+from tasks.certificates.kubelet import renew_kubelet
 from tasks.certificates.models.authorities import FILES, State
 from tasks.certificates.models.kubeadm import KUBEADM_HOURS
 from tasks.certificates.observe import look_at_node
@@ -128,18 +128,19 @@ class StageOnNode(NodeParts):
         options = RotationOptions(allow_downtime=orders.options.allow_downtime)
         return self._renew(self._handle, wanted, options, orders.run_id, self._check, runbook="ca_rotation")
 
-    def restart_kubelet(self, *, signer: str) -> None:
+    def restart_kubelet(self, *, signer: str, limit: timedelta = READY_LIMIT) -> None:
         """For a rotation of the cluster's CA: it reads what it trusts when it starts. Its client certificate is signed again where that is planned."""
         if self._plan.authority is not Authority.CLUSTER:
             return
         self._check()
-        since = self._handle.shell(self.name).now().replace(microsecond=0)  # as starts of processes are told
+        node = self._handle.shell(self.name)
+        since = node.now().replace(microsecond=0)  # as starts of processes are told
         with self.part("kubelet"):
             if self.stage.kubelet:
-                sign_for_kubelet(self._handle, self.name, signer=signer, hours=KUBEADM_HOURS)
+                renew_kubelet(node, self._handle.shell(signer), self._handle.profile.kubeadm.folder, KUBEADM_HOURS)
             else:
-                self._handle.shell(self.name).run(scripts.RESTART_KUBELET)
-            wait_for(lambda: self._refuse_not_ready(since), READY_LIMIT)
+                node.run(scripts.RESTART_KUBELET)
+            wait_for(lambda: self._refuse_not_ready(since), limit)
         self._kubelet_restarted = True
 
     def _refuse_not_ready(self, since: datetime) -> None:

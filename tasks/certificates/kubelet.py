@@ -1,30 +1,34 @@
 """A kubelet's own client certificate: the one signer of it, for every runbook that needs one."""
 
-from datetime import timedelta
+from pathlib import PurePosixPath
+from typing import Protocol
 
-from tasks.certificates import scripts
-from tasks.cluster import Cluster
-from tasks.core.at_once import wait_for
-
-AT_ONCE = timedelta()
+from tasks.certificates.scripts import ask_for_kubelet, install_for_kubelet, sign_for_kubelet
 
 
-def sign_for_kubelet(
-    handle: Cluster, name: str, *, signer: str, hours: int, answers_within: timedelta = AT_ONCE
-) -> None:
-    """Has the CA on another node sign the client certificate of a node's kubelet again, and restarts that kubelet.
+class Shell(Protocol):
+    """Root's shell on one node: a `NodeShell`, or one that tries again where the connection was lost. Each script may be run again."""
 
-    The kubelet's key stays on its node, and the CA's on its own: a request goes there, and a certificate comes back.
+    @property
+    def name(self) -> str:
+        """The node's."""
+
+    def run(self, script: str, *, stdin: bytes = b"") -> str:
+        """What a script prints."""
+
+
+def renew_kubelet(node: Shell, signer: Shell, folder: PurePosixPath, hours: int) -> None:
+    """Has the CA of another node sign the client certificate of this node's kubelet again, and restarts that kubelet.
+
+    Its key stays on the node, and so does the CA's on its own: a request goes there, a certificate comes back. Does not wait for
+    the kubelet.
 
     Args:
-        handle: of the cluster
-        name: of the kubelet's node
+        node: of the kubelet
         signer: a control plane node that has the CA and its key
+        folder: kubeadm's
         hours: that the certificate is valid for
-        answers_within: how long a lost connection to the kubelet's node is tried again
     """
-    node = handle.shell(name)
-    sign = scripts.sign_for_kubelet(handle.profile.kubeadm.folder, name, hours)
-    request = wait_for(lambda: node.ask(scripts.ask_for_kubelet(name)), answers_within)
-    certificate = handle.shell(signer).ask(sign, stdin=request)
-    wait_for(lambda: node.run(scripts.install_for_kubelet(), stdin=certificate), answers_within)
+    request = node.run(ask_for_kubelet(node.name)).encode()
+    certificate = signer.run(sign_for_kubelet(folder, node.name, hours), stdin=request).encode()
+    node.run(install_for_kubelet(), stdin=certificate)

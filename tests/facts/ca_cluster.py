@@ -26,7 +26,7 @@ from tasks.clients.ssh import Output
 from tasks.cluster import Cluster
 from tasks.core.errors import CommandFailed
 from tasks.core.models.folders import CA_ROTATIONS
-from tasks.core.models.kubeadm import Authority
+from tasks.core.models.kubeadm import KUBELET_PKI, Authority
 from tasks.nodes.observe import LEASES
 from tests.facts.ca_nodes import CONTROLLERS
 from tests.facts.folder_node import FolderNode
@@ -43,7 +43,7 @@ class Machine(FolderNode):
     """Of its certificates it tells a kubelet that was just started, and one kubeconfig."""
 
     def __init__(self, name: str, root: Path) -> None:
-        moved = {path: root / path[1:] for path in (CA_ROTATIONS, str(FOLDER))}
+        moved = {path: root / path[1:] for path in (CA_ROTATIONS, str(FOLDER), KUBELET_PKI)}
         super().__init__(name, moved, "systemctl() { :; }\n")
         self.here(CA_ROTATIONS).mkdir(parents=True)
 

@@ -1,14 +1,19 @@
 """A stage on nodes of our own (folders and a shell): each comes to the state of the stage, and one that fails goes back."""
 
 import base64
+import subprocess
+from datetime import timedelta
 
 import pytest
+from cryptography import x509
 
 from tasks.ca_rotation.halves import put_away_on_all
 from tasks.ca_rotation.models import Stage
+from tasks.ca_rotation.node import StageOnNode, bring_all_workers
 from tasks.certificates.models.authorities import State
-from tasks.core.errors import CommandFailed
+from tasks.core.errors import CommandFailed, NotYet
 from tasks.core.models.folders import CA_ROTATIONS
+from tasks.core.models.kubeadm import KUBELET_PKI
 from tests.facts.ca_cluster import ORDERS, World, bring, bring_one, lay_down, plan
 
 
@@ -69,3 +74,35 @@ def test_a_node_that_was_between_stays_there(world: World) -> None:
     world.breaks = "cp1"
     with pytest.raises(CommandFailed, match="it was between before, and stays as it is"):
         bring_one(world, wanted.nodes[0], wanted)
+
+
+def test_a_kubelet_has_its_certificate_signed_by_the_new_one(world: World) -> None:
+    """By the first control plane node, for the key that it has."""
+    lay_down(world)
+    bring(world, Stage.TRUST_BOTH, State.ONLY_OLD)
+    worker, current = world.node("w1"), f"{KUBELET_PKI}/kubelet-client-current.pem"
+    words = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "-", "-subj", "/CN=anybody"]
+    worker.here(KUBELET_PKI).mkdir(parents=True)
+    worker.here(current).write_bytes(subprocess.run(words, capture_output=True, check=True).stdout)
+    wanted = plan(Stage.SIGN_WITH_NEW, State.BOTH)
+    nodes = tuple(node.model_copy(update={"kubelet": node.name == "w1"}) for node in wanted.nodes)
+    for node in wanted.control_plane:
+        bring_one(world, node, wanted)
+    done = bring_all_workers(world, wanted.model_copy(update={"nodes": nodes}), lambda: None)
+    assert [(one.node, one.kubelet_restarted) for one in done] == [("w1", True), ("w2", True)]
+    found = x509.load_pem_x509_certificate(worker.read_file(current))
+    new = x509.load_pem_x509_certificate(world.node("cp1").read_file(f"{CA_ROTATIONS}/ca/new.pem"))
+    found.verify_directly_issued_by(new)
+    assert found.subject.rfc4514_string() == "CN=system:node:w1,O=system:nodes"
+
+
+def test_a_kubelet_that_is_not_heard_of_is_told(world: World) -> None:
+    """The API may know it by what it was before."""
+    lay_down(world)
+    [node, *_] = plan(Stage.TRUST_BOTH, State.ONLY_OLD).workers
+    work = StageOnNode(world, node, plan(Stage.TRUST_BOTH, State.ONLY_OLD), lambda: None)
+    world.api.objects["/api/v1/nodes"] = []
+    with pytest.raises(NotYet, match="w1: no heartbeat since its kubelet was started"):
+        work.restart_kubelet(signer="cp1", limit=timedelta())
+    with pytest.raises(NotYet, match="w1: it is only-old, not both"):
+        work.result(None)

@@ -8,24 +8,22 @@ from pathlib import Path, PurePosixPath
 import pytest
 from cryptography import x509
 
-from tasks.certificates.kubelet import sign_for_kubelet
-from tasks.certificates.scripts import install_for_kubelet
-from tasks.certificates.scripts import sign_for_kubelet as sign
-from tasks.cluster import Cluster
-from tasks.core.errors import CommandFailed, NotYet
+from tasks.certificates.kubelet import renew_kubelet
+from tasks.certificates.scripts import install_for_kubelet, sign_for_kubelet
+from tasks.clients.ssh import NodeShell
+from tasks.core.errors import CommandFailed
 from tasks.core.models.kubeadm import KUBELET_PKI
 from tests.facts.folder_node import FolderNode
-from tests.facts.profiles import profile_of
 
+FOLDER = PurePosixPath("/etc/kubernetes")
 CURRENT = f"{KUBELET_PKI}/kubelet-client-current.pem"
 SYSTEMCTL = 'systemctl() { echo "$*" >> CALLS; }\n'
 
 
-class Prod(Cluster):
+class Prod:
     """A control plane node with the CA, and a worker with its kubelet's key."""
 
     def __init__(self, folder: Path, kubeadms_files: Path) -> None:
-        super().__init__(profile_of("cp1", "w1"))
         shutil.copytree(kubeadms_files, folder / "cp1/kubernetes")
         (folder / "w1/pki").mkdir(parents=True)
         self.calls = folder / "calls"
@@ -36,9 +34,9 @@ class Prod(Cluster):
         made = subprocess.run([*words, "-subj", "/O=system:nodes/CN=system:node:w1"], capture_output=True, check=True)
         self.worker.here(CURRENT).write_bytes(made.stdout)
 
-    def node(self, name: str) -> FolderNode:
-        """Folders and a shell."""
-        return {"cp1": self.signer, "w1": self.worker}[name]
+    def renew(self) -> None:
+        """For two days."""
+        renew_kubelet(NodeShell(self.worker), NodeShell(self.signer), FOLDER, 48)
 
 
 @pytest.fixture
@@ -55,7 +53,7 @@ def key_in(text: bytes) -> bytes:
 def test_it_is_signed_by_the_ca_for_the_key_that_is_there(prod: Prod) -> None:
     """The kubelet's own way: another file, and the link to it; then kubelet is restarted."""
     before = prod.worker.read_file(CURRENT)
-    sign_for_kubelet(prod, "w1", signer="cp1", hours=48)
+    prod.renew()
     found = prod.worker.read_file(CURRENT)
     assert key_in(found) == key_in(before)
     certificate, old = (x509.load_pem_x509_certificate(text) for text in (found, before))
@@ -73,7 +71,7 @@ def test_it_is_signed_by_the_ca_for_the_key_that_is_there(prod: Prod) -> None:
 def test_neither_key_leaves_its_node(prod: Prod) -> None:
     """Not in a command, and not in what is printed."""
     keys = (key_in(prod.worker.read_file(CURRENT)), prod.signer.read_file("/etc/kubernetes/pki/ca.key"))
-    sign_for_kubelet(prod, "w1", signer="cp1", hours=48)
+    prod.renew()
     told = "".join((*prod.signer.said, *prod.worker.said))
     for key in keys:
         assert key.decode().splitlines()[1] not in told
@@ -82,7 +80,7 @@ def test_neither_key_leaves_its_node(prod: Prod) -> None:
 def test_a_request_for_another_node_is_not_signed(prod: Prod) -> None:
     """Whoever sends it."""
     request = prod.worker.run(f"openssl req -new -key {CURRENT} -subj /O=system:nodes/CN=system:node:w2").stdout
-    script = sign(prod.profile.kubeadm.folder, "w1", 48)
+    script = sign_for_kubelet(FOLDER, "w1", 48)
     with pytest.raises(CommandFailed, match="not asked for by w1: subject=CN=system:node:w2,O=system:nodes"):
         prod.signer.run(script, stdin=request)
 
@@ -92,7 +90,7 @@ def test_what_openssl_does_not_sign_is_told_with_its_words(prod: Prod) -> None:
     before = prod.worker.read_file(CURRENT)
     shutil.copy(prod.signer.here("/etc/kubernetes/pki/etcd/ca.key"), prod.signer.here("/etc/kubernetes/pki/ca.key"))
     with pytest.raises(CommandFailed, match="CA certificate and CA private key do not match"):
-        sign_for_kubelet(prod, "w1", signer="cp1", hours=48)
+        prod.renew()
     assert prod.worker.read_file(CURRENT) == before
     assert not prod.calls.exists()
 
@@ -105,15 +103,3 @@ def test_a_certificate_for_another_key_is_not_installed(prod: Prod) -> None:
     assert prod.worker.read_file(CURRENT) == before
     assert [file.name for file in prod.worker.here(KUBELET_PKI).iterdir()] == [PurePosixPath(CURRENT).name]
     assert not prod.calls.exists()
-
-
-@pytest.mark.parametrize("within", [timedelta(), timedelta(minutes=1)])
-def test_a_lost_connection_is_tried_again_if_there_is_time(prod: Prod, within: timedelta) -> None:
-    """Each of these scripts is safe to run again."""
-    prod.worker.lost_connections = 1
-    if within:
-        sign_for_kubelet(prod, "w1", signer="cp1", hours=48, answers_within=within)
-        assert prod.calls.exists()
-        return
-    with pytest.raises(NotYet, match="the connection was lost"):
-        sign_for_kubelet(prod, "w1", signer="cp1", hours=48)
