@@ -20,12 +20,11 @@ from tasks.ca_rotation.models import (
 )
 from tasks.ca_rotation.node import READY_LIMIT, StageOnNode, bring_all_workers, bring_control_plane_node
 from tasks.ca_rotation.observe import look_at_ca_rotation
-from tasks.ca_rotation.policy.plan import plan_ca_rotation
+from tasks.ca_rotation.policy.proof import proven_nodes
 from tasks.ca_rotation.publish import publish_trust
 from tasks.certificates.observe import read_certificate_rules
 from tasks.cluster import open_cluster
 from tasks.core.at_once import wait_for
-from tasks.core.errors import NotYet
 from tasks.core.retries import ACT, PATIENT
 from tasks.run.locks import Check
 
@@ -66,11 +65,7 @@ def prove_stage(cluster: str, plan: CaRotationPlan, orders: StageOrders) -> tupl
     def look() -> tuple[str, ...]:
         facts = look_at_ca_rotation(handle, plan.authority, orders.run_id)
         rules, now = read_certificate_rules(cluster), datetime.now(UTC)
-        again = plan_ca_rotation(facts, plan.stage, orders.options, rules, now=now)
-        if again.nodes:
-            told = "; ".join(f"{one.subject}: {one.reason}" for one in again.steps[: len(again.nodes)])
-            raise NotYet(f"the stage has not come to its end: {told}", hint="run it again: it goes on where it was")
-        return tuple(f"{skip.subject}: {skip.reason}" for skip in again.skips)
+        return proven_nodes(facts, plan.stage, orders.options, rules, now=now)
 
     return wait_for(look, READY_LIMIT)
 
