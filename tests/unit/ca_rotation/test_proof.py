@@ -11,19 +11,19 @@ from tests.facts.ca import MACHINES, facts
 from tests.facts.certificates import NOW
 
 
-def proven(state: State, **changes: dict[str, State]) -> tuple[str, ...]:
-    """That everybody trusts both."""
-    found = facts(state=state, **changes)
+def proven(states: dict[str, State]) -> tuple[str, ...]:
+    """That everybody trusts both; all others do."""
+    found = facts(state=State.BOTH, states=states)
     return proven_nodes(found, Stage.TRUST_BOTH, CaRotationOptions(), CertificateRules(), now=NOW)
 
 
 def test_every_node_is_told_with_the_state_that_it_is_in() -> None:
     """Workers, too."""
-    assert set(proven(State.BOTH)) == {f"{name}: it is both" for name in MACHINES}
+    assert set(proven({})) == {f"{name}: it is both" for name in MACHINES}
 
 
 def test_a_node_with_something_left_is_no_end() -> None:
     """It may come by itself: what was restarted last is looked at again."""
     with pytest.raises(NotYet, match="the stage has not come to its end: w2: it is only-old") as raised:
-        proven(State.BOTH, states={"w2": State.ONLY_OLD})
+        proven({"w2": State.ONLY_OLD})
     assert "cp1" not in raised.value.problem
