@@ -1,18 +1,17 @@
 """Runbook: one stage of the rotation of an authority, or of the keys of service accounts; three runs make a rotation."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime
 
 from prefect import flow
 
 from tasks.backup.backups import check_store
 from tasks.ca_rotation.models import CaRotationOptions, CaRotationPlan, NodeStaged, Stage, StageOrders
+from tasks.ca_rotation.observe import observe_ca_rotation
 from tasks.ca_rotation.policy.plan import plan_ca_rotation
 from tasks.ca_rotation.steps import (
     bring_control_plane,
     bring_workers,
     lay_down_halves,
-    observe_ca_rotation,
     prove_stage,
     publish,
     put_halves_away,
@@ -23,7 +22,7 @@ from tasks.core.models.kubeadm import Authority
 from tasks.core.models.plan import Mode
 from tasks.core.models.profile import ClusterName
 from tasks.core.models.report import Report
-from tasks.run.locks import locked
+from tasks.run.locks import Check, locked
 from tasks.run.policy.records import mind_records
 from tasks.run.records import check_records, observe_records
 from tasks.run.reports import progress
@@ -65,9 +64,7 @@ def ca_rotation(
             return run.finish(*_bring(run, plan, orders, cluster, check))
 
 
-def _bring(
-    run: Run, plan: CaRotationPlan, orders: StageOrders, cluster: str, check: Callable[[], None]
-) -> tuple[str, ...]:
+def _bring(run: Run, plan: CaRotationPlan, orders: StageOrders, cluster: str, check: Check) -> tuple[str, ...]:
     """All acts of the plan, and what an operator reads first about them."""
     done: list[NodeStaged] = []
     if plan.nodes:  # of a worker that joined since the stage before, too

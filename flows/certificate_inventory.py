@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 from prefect import flow
 
 from tasks.backup.backups import check_store
-from tasks.certificates.observe import observe_certificates, publish_certificates, read_certificate_rules
+from tasks.certificates.observe import observe_certificates, read_certificate_rules
 from tasks.certificates.policy.inventory import judge_inventory
+from tasks.certificates.steps import publish_certificates
 from tasks.certificates.summary import summarize_inventory
 from tasks.core.models.profile import ClusterName
 from tasks.core.models.report import Report

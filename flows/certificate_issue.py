@@ -6,8 +6,9 @@ from prefect import flow
 
 from tasks.backup.backups import check_store
 from tasks.certificate_issue.models import IssueRequest
+from tasks.certificate_issue.observe import observe_issue
 from tasks.certificate_issue.policy.plan import plan_issue
-from tasks.certificate_issue.steps import issue_certificates, observe_issue, prove_issued
+from tasks.certificate_issue.steps import issue_certificates, prove_issued
 from tasks.certificate_issue.summary import summarize_issue, summarize_issue_plan
 from tasks.core.models.plan import Mode
 from tasks.core.models.profile import ClusterName

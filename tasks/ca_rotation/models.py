@@ -10,8 +10,19 @@ from tasks.cert_rotation.models.rotation import NodeRotated, NodeRotation, Rotat
 from tasks.certificates.models.authorities import State
 from tasks.core.models.approval import CHOICE, WORK_ON_NODE, Reasons
 from tasks.core.models.base import Duration, Model, UtcTime
+from tasks.core.models.folders import CA_ROTATIONS
 from tasks.core.models.kubeadm import Authority
 from tasks.core.models.plan import Plan
+
+
+def folder_of(authority: Authority) -> str:
+    """Of its halves, on a node."""
+    return f"{CA_ROTATIONS}/{authority}"
+
+
+def ended_folder(authority: Authority, run_id: str) -> str:
+    """Where the old half is once nobody trusts it any more."""
+    return f"{folder_of(authority)}-ended-{run_id}"
 
 
 class Stage(StrEnum):

@@ -1,4 +1,4 @@
-"""Certificates of a cluster: looked at on all nodes, on the wire and in the API, and shown. Changes nothing."""
+"""Certificates of a cluster: looked at on all nodes, on the wire and in the API. Changes nothing."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -7,17 +7,15 @@ from typing import Any
 from prefect import task
 
 from tasks.certificates.models.inventory import Certificate, Inventory, NodeCertificates
-from tasks.certificates.policy.metrics import to_prometheus
-from tasks.certificates.probes.certificates import bundles_in, look, parse, parse_bundles
-from tasks.certificates.tables import show_certificates
+from tasks.certificates.probes.bundles import bundles_in, parse_bundles
+from tasks.certificates.probes.certificates import look, parse
 from tasks.cluster import Cluster, open_cluster
 from tasks.core.at_once import on_all
 from tasks.core.errors import RunbookError
-from tasks.core.logs import log_about
 from tasks.core.models.profile import CertificateRules, KubeconfigCopy
-from tasks.core.retries import ACT, OBSERVE
+from tasks.core.retries import OBSERVE
 
-LOOK = timedelta(seconds=90)
+LOOK_LIMIT = timedelta(seconds=90)
 """For a node: each of its ports has some seconds to answer."""
 
 BUNDLES = {
@@ -28,26 +26,18 @@ BUNDLES = {
 }
 """Whose objects have `caBundle`s."""
 
-METRICS = "certificates.prom"
-
 
 @task(**OBSERVE, task_run_name="observe-certificates-{cluster}")
 def observe_certificates(cluster: str) -> Inventory:
     """All nodes and the API at once; what does not answer is a fact, with the reason."""
-    handle = open_cluster(cluster)
+    return look_at_inventory(open_cluster(cluster))
+
+
+def look_at_inventory(handle: Cluster) -> Inventory:
+    """All that there is, now."""
     looks: list[Callable[[], Any]] = [lambda: look_at_certificates(handle), lambda: look_at_bundles(handle)]
     nodes, (objects, problem) = on_all(lambda look: look(), looks)
     return Inventory(observed_at=datetime.now(UTC), nodes=nodes, objects=objects, api_problem=problem)
-
-
-@task(**ACT, task_run_name="publish-certificates-{cluster}")
-def publish_certificates(cluster: str, inventory: Inventory) -> None:
-    """The table in the Prefect UI, and the text file for Prometheus in the bucket."""
-    store = open_cluster(cluster).store
-    show_certificates(cluster, inventory)
-    key = store.key(cluster, "metrics", METRICS)
-    store.put(key, to_prometheus(inventory, cluster).encode(), "text/plain; version=0.0.4")
-    log_about(cluster).info("%d certificates; for Prometheus: %s", len(inventory.certificates), store.uri(key))
 
 
 def read_certificate_rules(cluster: str) -> CertificateRules:
@@ -62,16 +52,12 @@ def look_at_certificates(handle: Cluster) -> tuple[NodeCertificates, ...]:
 
 def look_at_node(handle: Cluster, name: str) -> NodeCertificates:
     """One of them; one that does not let us in is a fact."""
-    profile = handle.profile
-    folder, script = (
-        profile.kubeadm.folder,
-        look(profile.kubeadm.folder, copies_on(handle, name), profile.kubernetes.port),
-    )
+    folder, port = handle.profile.kubeadm.folder, handle.profile.kubernetes.port
     try:
-        output = handle.node(name).run(script, timeout=LOOK, sudo=True)
+        printed = handle.shell(name).ask(look(folder, copies_on(handle, name), port), limit=LOOK_LIMIT)
     except RunbookError as error:
         return NodeCertificates(name=name, unreached=error.problem)
-    return parse(name, output.stdout, folder, now=datetime.now(UTC))
+    return parse(name, printed, folder, now=datetime.now(UTC))
 
 
 def copies_on(handle: Cluster, name: str) -> tuple[KubeconfigCopy, ...]:

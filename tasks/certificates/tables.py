@@ -24,7 +24,7 @@ def to_certificate_rows(inventory: Inventory) -> list[dict[str, object]]:
     rows = [_certificate_row(one, inventory) for one in soonest]
     for node in inventory.nodes:
         apart = [one for one in node.served if not (one.path and one.certificate)]
-        rows += [{"node": node.name, "path": f"{one.name} at {one.port}", "state": _what_it_is(one)} for one in apart]
+        rows += [{"node": node.name, "path": f"{one.name} at {one.port}", "state": _state_of(one)} for one in apart]
     rows += [{"node": one.name, "state": f"not reached: {one.unreached}"} for one in inventory.nodes if one.unreached]
     return rows
 
@@ -60,7 +60,7 @@ def _on_the_wire(one: Certificate, inventory: Inventory) -> str:
     return ", ".join(f"{port}" if same else f"{port}: ANOTHER ONE" for port, same in ports)
 
 
-def _what_it_is(served: Served) -> str:
+def _state_of(served: Served) -> str:
     one = served.certificate
     if one is None:
         return served.problem

@@ -3,22 +3,38 @@
 from datetime import timedelta
 from typing import Any
 
-from tasks.ca_rotation.models import ApiTrust, CaRotationFacts, Half, TrustOnNode
+from tasks.ca_rotation.models import (
+    ApiTrust,
+    CaRotationFacts,
+    CaRotationOptions,
+    CaRotationPlan,
+    Half,
+    Stage,
+    TrustOnNode,
+)
+from tasks.ca_rotation.policy.plan import plan_ca_rotation
 from tasks.cert_rotation.models.rotation import RotationFacts
 from tasks.certificates.models.authorities import FILES, FLAGS, SIGNING_FLAG, State, signing_file
 from tasks.certificates.models.inventory import Certificate, Inventory, Kind, Kubeconfig, NodeCertificates, Process
 from tasks.certificates.models.kubeadm import LEAVES
 from tasks.core.models.etcd import EtcdFacts
 from tasks.core.models.kubeadm import CONTROLLERS, Authority
+from tasks.core.models.profile import CertificateRules
 from tasks.nodes.models.nodes import KubeNode
 from tests.facts.certificates import FOLDER, NOW, STARTED, control_plane, worker
 from tests.facts.etcd import member
 
 OLD, NEW = Half(id="o" * 64, public_key="1" * 64), Half(id="n" * 64, public_key="2" * 64)
+STRANGE = Half(id="x" * 64, public_key="3" * 64)
 BY_NAME = {"old": OLD, "new": NEW}
 READ = STARTED - timedelta(hours=1)
 """Before everything that runs was started."""
 
+LATER = STARTED + timedelta(hours=1)
+"""After it."""
+
+CLUSTER, ETCD, FRONT, SA = Authority.CLUSTER, Authority.ETCD, Authority.FRONT_PROXY, Authority.SERVICE_ACCOUNTS
+SURE = {"old_clients_gone": True}
 MACHINES = ("cp1", "cp2", "cp3", "w1", "w2")
 
 
@@ -114,3 +130,18 @@ def facts(
         nodes=tuple(trust(name, authority, at[name], **trusts.get(name, {})) for name in MACHINES),
         api=api_trust,
     )
+
+
+def planned(found: CaRotationFacts, stage: Stage, **options: Any) -> CaRotationPlan:  # noqa: ANN401 - its options
+    """By the rules of a profile that says nothing of certificates."""
+    return plan_ca_rotation(found, stage, CaRotationOptions(**options), CertificateRules(), now=NOW)
+
+
+def refusals(plan: CaRotationPlan) -> list[str]:
+    """Subject and problem."""
+    return [f"{one.subject}: {one.problem}" for one in plan.refusals]
+
+
+def cautions(plan: CaRotationPlan) -> list[str]:
+    """Subject and problem."""
+    return [f"{one.subject}: {one.problem}" for one in plan.cautions]

@@ -1,6 +1,7 @@
 """Certificates as the policies see them."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from tasks.certificates.models.inventory import (
@@ -13,12 +14,18 @@ from tasks.certificates.models.inventory import (
     Served,
 )
 from tasks.certificates.models.kubeadm import AUTHORITIES, LEAVES
+from tasks.certificates.probes.certificates import parse
 from tasks.core.models.kubeadm import ORDER
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 MADE = NOW - timedelta(days=300)
 STARTED = NOW - timedelta(days=10)
 FOLDER = "/etc/kubernetes"
+RECORDED = Path(__file__).parents[1] / "unit" / "data" / "certificates"
+"""What nodes have printed."""
+
+ASKED = datetime(2026, 11, 25, 2, tzinfo=UTC)
+"""When they were."""
 
 
 def certificate(name: str, node: str = "cp1", *, days: float = 200, **changes: Any) -> Certificate:  # noqa: ANN401
@@ -99,3 +106,8 @@ def changed(node: NodeCertificates, leaf: str, **changes: Any) -> NodeCertificat
 def inventory(*nodes: NodeCertificates, **changes: Any) -> Inventory:  # noqa: ANN401
     """At one moment."""
     return Inventory(**{"observed_at": NOW, "nodes": nodes} | changes)
+
+
+def recorded(name: str) -> NodeCertificates:
+    """A node that was asked."""
+    return parse("cp1", (RECORDED / f"{name}.txt").read_bytes(), PurePosixPath(FOLDER), now=ASKED)

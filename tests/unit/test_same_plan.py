@@ -36,13 +36,12 @@ from tasks.upgrade.policy.plan import plan_upgrade
 from tests.facts import ca as ca_facts
 from tests.facts import certificates as certificate_facts
 from tests.facts import etcd as etcd_facts
+from tests.facts import issue as issue_facts
 from tests.facts import node_service as service_facts
 from tests.facts import patch as patch_facts
 from tests.facts import restore as restore_facts
 from tests.facts import rotation as rotation_facts
 from tests.facts import upgrade as upgrade_facts
-from tests.unit.certificate_issue import test_plan as test_issue
-from tests.unit.certificate_issue.test_leaves import STACKED
 
 minutes = st.integers(0, 90).map(lambda number: timedelta(minutes=number))
 locks = st.one_of(st.just(""), st.integers().map(lambda number: f"apt-get (process {number})"))
@@ -270,13 +269,13 @@ def ca_rotations(draw: st.DrawFn) -> Plan:
 @st.composite
 def issues(draw: st.DrawFn) -> Plan:
     """By a CA that ends soon."""
-    whole = test_issue.whole("cp1", without="apiserver.crt")
-    soon = test_issue.changed(whole, "pki/ca.crt", not_after=certificate_facts.NOW + timedelta(days=20))
-    others = tuple(test_issue.whole(name) for name in STACKED.machines if name != "cp1")
+    whole = issue_facts.whole("cp1", without="apiserver.crt")
+    soon = issue_facts.changed(whole, "pki/ca.crt", not_after=certificate_facts.NOW + timedelta(days=20))
+    others = tuple(issue_facts.whole(name) for name in issue_facts.STACKED.machines if name != "cp1")
     facts = IssueFacts(
         observed_at=certificate_facts.NOW, folder=PurePosixPath(certificate_facts.FOLDER), machines=(soon, *others)
     )
-    return plan_issue(facts, STACKED, now=certificate_facts.NOW + draw(minutes) * 30)
+    return plan_issue(facts, issue_facts.STACKED, now=certificate_facts.NOW + draw(minutes) * 30)
 
 
 @st.composite

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from tasks.ca_rotation.models import Half
-from tasks.ca_rotation.probes.scripts import halves_in
+from tasks.ca_rotation.probes.trust import halves_in
 from tasks.certificates.probes.x509 import certificates_in, fingerprint_of, pem_of
 from tasks.core.errors import NotYet
 from tasks.core.models import outside

@@ -9,45 +9,14 @@ import pytest
 import yaml
 
 from tasks.ca_rotation.probes import api as ca_api
-from tasks.ca_rotation.probes.scripts import halves_in
+from tasks.ca_rotation.probes.trust import halves_in
 from tasks.certificates.authority import SigningAuthority, new_key_pair
+from tasks.core.errors import NotYet
+from tests.facts.published import cluster_info, root
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 OLD, NEW = (SigningAuthority.made("kubernetes", NOW, timedelta(days=days)).certificate.decode() for days in (100, 3650))
 [OLD_ID], [NEW_ID] = ca_api.ids_in(OLD), ca_api.ids_in(NEW)
-
-
-def cluster_info(bundle: str) -> dict[str, Any]:
-    """As kubeadm makes it, with a signature of a bootstrap token."""
-    config = {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "clusters": [
-            {
-                "name": "",
-                "cluster": {
-                    "certificate-authority-data": base64.b64encode(bundle.encode()).decode(),
-                    "server": "https://api.example.org:6443",
-                },
-            }
-        ],
-    }
-    return {
-        "metadata": {"name": "cluster-info", "resourceVersion": "7"},
-        "data": {"kubeconfig": yaml.safe_dump(config), "jws-kubeconfig-abcdef": "x..y"},
-    }
-
-
-def root(namespace: str, text: str, written: str) -> dict[str, Any]:
-    """kube-root-ca.crt, as the controller manager has written it."""
-    fields = [{"manager": "kube-controller-manager", "time": written}, {"manager": "nobody"}]
-    metadata = {
-        "name": "r",
-        "namespace": namespace,
-        "creationTimestamp": "2026-01-01T00:00:00Z",
-        "managedFields": fields,
-    }
-    return {"metadata": metadata, "data": {"ca.crt": text}}
 
 
 def pod(name: str, started: str | None, *, given: bool = True, **changes: Any) -> dict[str, Any]:  # noqa: ANN401
@@ -140,3 +109,13 @@ def test_the_name_of_a_key_is_kubernetes_own() -> None:
 def test_no_bundle_is_nothing(text: str) -> None:
     """And no error."""
     assert ca_api.ids_in(text) == ()
+
+
+def test_what_is_no_base64_is_not_understood() -> None:
+    """It is tried again, and then told with the object that has it."""
+    found = cluster_info(OLD)
+    config = yaml.safe_load(found["data"]["kubeconfig"])
+    config["clusters"][0]["cluster"]["certificate-authority-data"] = "x"
+    found["data"]["kubeconfig"] = yaml.safe_dump(config)
+    with pytest.raises(NotYet, match="cluster-info is not understood"):
+        ca_api.cluster_info_of(found)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tasks.cert_rotation.policy.san_changes import NameChange, name_change, names_by_kubeadm, with_names
-from tests.unit.certificates.test_certificates import recorded
+from tests.facts.certificates import recorded
 
 CONFIGURATION: dict[str, Any] = {"controlPlaneEndpoint": "10.4.100.1:6443", "etcd": {"local": {}}}
 

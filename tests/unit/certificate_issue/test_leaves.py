@@ -1,47 +1,20 @@
 """What is made from nothing is what the real kubeadm makes, field by field, and openssl agrees on what it is good for."""
 
 import subprocess
-from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
-from cryptography.x509.oid import NameOID
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from tasks.cert_rotation.policy.san_changes import name_change, names_by_kubeadm, with_names
 from tasks.certificate_issue.models import IssueRequest
 from tasks.certificate_issue.policy.leaves import leaves_of
-from tasks.certificates.authority import SigningAuthority, new_key_pair, public_half
-from tasks.certificates.models.kubeadm import AUTHORITIES, COMMON_NAMES, Leaf
+from tasks.certificates.models.kubeadm import AUTHORITIES, Leaf
 from tasks.certificates.probes.x509 import names_of
-from tasks.core.errors import Refused
+from tests.facts.issue import EXTERNAL, STACKED
+from tests.facts.signing import fields, signed
 from tests.servers.kubeadm_pki import KubeadmPki
-
-NOW = datetime.now(UTC)
-YEAR = timedelta(days=365)
-STACKED = IssueRequest.model_validate(
-    {
-        "control_planes": [{"name": "cp1", "address": "192.0.2.11"}, {"name": "cp2", "address": "192.0.2.12"}],
-        "endpoint": "api.example.org:6443",
-        "version": "1.36.3",
-        "names": ["lb.example.org", "192.0.2.9"],
-    }
-)
-EXTERNAL = IssueRequest.model_validate(
-    {
-        "control_planes": [{"name": "cp1", "address": "2001:db8::11"}],
-        "etcd": [{"name": "etcd1", "address": "192.0.2.21"}],
-        "endpoint": "192.0.2.10",
-        "version": "v1.37.2",
-        "service_subnet": "fd00:10:96::/112,10.96.0.0/16",
-        "dns_domain": "k8s.example",
-    }
-)
 
 
 @pytest.fixture(scope="module")
@@ -71,48 +44,6 @@ def external(tmp_path_factory: pytest.TempPathFactory) -> KubeadmPki:
     return made
 
 
-def signed(leaf: Leaf, now: datetime = NOW, validity: timedelta = YEAR) -> tuple[SigningAuthority, x509.Certificate]:
-    """By an authority of that name."""
-    authority = SigningAuthority.made(COMMON_NAMES.get(leaf.authority, leaf.authority), now, 10 * YEAR)
-    return authority, x509.load_pem_x509_certificate(authority.sign(leaf, request_for(), now, validity))
-
-
-def request_for(subject: str = "anybody", key: Any = None) -> bytes:  # noqa: ANN401 - of several kinds
-    """As openssl makes one on a node; its subject means nothing."""
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, subject)])
-    builder = x509.CertificateSigningRequestBuilder().subject_name(name)
-    return builder.sign(key or ec.generate_private_key(ec.SECP256R1()), hashes.SHA256()).public_bytes(Encoding.PEM)
-
-
-def fields(certificate: x509.Certificate) -> Mapping[str, Any]:
-    """All that Kubernetes looks at, but keys, dates and numbers."""
-    extensions = {
-        one.oid.dotted_string: (one.critical, _comparable(one.value))
-        for one in certificate.extensions
-        if not isinstance(one.value, x509.SubjectKeyIdentifier | x509.AuthorityKeyIdentifier)
-    }
-    return {
-        "subject": sorted((one.oid.dotted_string, one.value) for one in certificate.subject),
-        "issuer": certificate.issuer.rfc4514_string(),
-        "extensions": extensions,
-        "identifiers": sorted(
-            one.oid.dotted_string
-            for one in certificate.extensions
-            if isinstance(one.value, x509.SubjectKeyIdentifier | x509.AuthorityKeyIdentifier)
-        ),
-        "signature": certificate.signature_algorithm_oid,
-        "version": certificate.version,
-        "lasts": round((certificate.not_valid_after_utc - certificate.not_valid_before_utc) / timedelta(minutes=1)),
-    }
-
-
-def _comparable(value: x509.ExtensionType) -> Any:  # noqa: ANN401 - whatever the extension is made of
-    """Neither kubeadm nor we promise an order."""
-    if isinstance(value, x509.SubjectAlternativeName | x509.ExtendedKeyUsage):
-        return sorted(map(repr, value))
-    return value
-
-
 # --- what kubeadm makes
 
 
@@ -130,15 +61,6 @@ def test_so_is_each_with_two_families_of_addresses(leaf: Leaf, external: Kubeadm
     assert fields(signed(leaf)[1]) == fields(external.certificate(leaf.path))
 
 
-@pytest.mark.parametrize("authority", AUTHORITIES)
-def test_each_authority_is_what_kubeadm_makes(authority: str, stacked: KubeadmPki) -> None:
-    """For ten years."""
-    made = SigningAuthority.made(COMMON_NAMES.get(authority, authority), NOW, 10 * YEAR)
-    assert fields(x509.load_pem_x509_certificate(made.certificate)) == fields(
-        stacked.certificate(AUTHORITIES[authority])
-    )
-
-
 def test_nothing_that_kubeadm_makes_is_left_out(stacked: KubeadmPki, external: KubeadmPki) -> None:
     """Every certificate and kubeconfig of a node is of an authority or of the table."""
     for made, request in ((stacked, STACKED), (external, EXTERNAL)):
@@ -148,30 +70,6 @@ def test_nothing_that_kubeadm_makes_is_left_out(stacked: KubeadmPki, external: K
         ours = {leaf.path for leaf in leaves_of(request, "cp1")} | set(AUTHORITIES.values())
         etcd = {one for one in ours if one.startswith("pki/etcd/") or "etcd-client" in one} if request.etcd else set()
         assert files == ours - etcd
-
-
-def test_the_key_pair_of_service_accounts_is_as_kubeadms(stacked: KubeadmPki) -> None:
-    """RSA of 2048 bits, in the same formats."""
-    for ours, path in zip(new_key_pair(), ("pki/sa.key", "pki/sa.pub"), strict=True):
-        theirs = (stacked.folder / path).read_bytes()
-        assert ours.splitlines()[0] == theirs.splitlines()[0]
-        assert abs(len(ours) - len(theirs)) < 20
-    key, public = new_key_pair()
-    assert public_half(key) == public
-
-
-def test_an_authority_of_kubeadms_signs_as_one_of_ours(stacked: KubeadmPki) -> None:
-    """Read from a node: what it signs is of it, also by the identifier of its key."""
-    [leaf] = [one for one in leaves_of(STACKED, "cp1") if one.name == "apiserver"]
-    text = (stacked.folder / "pki/ca.crt").read_bytes()
-    authority = SigningAuthority.read(text, (stacked.folder / "pki/ca.key").read_bytes())
-    certificate = x509.load_pem_x509_certificate(authority.sign(leaf, request_for(), datetime.now(UTC), YEAR))
-    certificate.verify_directly_issued_by(stacked.certificate("pki/ca.crt"))
-    theirs = stacked.certificate("pki/apiserver.crt")
-    kind = x509.AuthorityKeyIdentifier
-    ours, identifier = (one.extensions.get_extension_for_class(kind).value for one in (certificate, theirs))
-    assert ours == identifier
-    assert authority.certificate == text
 
 
 # --- what each is good for, and where
@@ -278,57 +176,6 @@ def test_before_its_own_binding_the_client_of_kubelets_is_an_administrator() -> 
 
 
 # --- how long, and for whom
-
-
-def test_a_certificate_does_not_outlive_its_authority_nor_begin_before_it() -> None:
-    """Whatever validity is asked for."""
-    leaf = leaves_of(STACKED, "cp1")[0]
-    authority = SigningAuthority.made(COMMON_NAMES.get(leaf.authority, leaf.authority), NOW, timedelta(days=30))
-    own = x509.load_pem_x509_certificate(authority.certificate)
-    certificate = x509.load_pem_x509_certificate(authority.sign(leaf, request_for(), NOW - YEAR, 3 * YEAR))
-    assert certificate.not_valid_after_utc == own.not_valid_after_utc
-    assert certificate.not_valid_before_utc == own.not_valid_before_utc
-
-
-def test_of_a_request_only_the_key_is_taken() -> None:
-    """Its subject may be that of an administrator: the certificate is for whom the table says."""
-    leaf = leaves_of(STACKED, "cp1")[0]
-    key = ec.generate_private_key(ec.SECP256R1())
-    authority = SigningAuthority.made(COMMON_NAMES.get(leaf.authority, leaf.authority), NOW, YEAR)
-    certificate = x509.load_pem_x509_certificate(
-        authority.sign(leaf, request_for("kubernetes-super-admin", key), NOW, YEAR)
-    )
-    assert certificate.subject.rfc4514_string() == "CN=kube-apiserver"
-    assert certificate.public_key() == key.public_key()
-
-
-def test_a_request_whose_owner_has_not_the_key_is_refused() -> None:
-    """And a key of a kind that kubeadm does not make."""
-    leaf = leaves_of(STACKED, "cp1")[0]
-    authority = SigningAuthority.made(COMMON_NAMES.get(leaf.authority, leaf.authority), NOW, YEAR)
-    der = bytearray(x509.load_pem_x509_csr(request_for()).public_bytes(Encoding.DER))
-    der[-5] ^= 1
-    forged = x509.load_der_x509_csr(bytes(der)).public_bytes(Encoding.PEM)
-    with pytest.raises(Refused, match="apiserver: the request is not signed with its own key"):
-        authority.sign(leaf, forged, NOW, YEAR)
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "x")])
-    other = ed25519.Ed25519PrivateKey.generate()
-    strange = x509.CertificateSigningRequestBuilder().subject_name(name).sign(other, None).public_bytes(Encoding.PEM)
-    with pytest.raises(Refused, match="apiserver: its key is neither RSA nor ECDSA"):
-        authority.sign(leaf, strange, NOW, YEAR)
-    pem = other.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    with pytest.raises(Refused, match="the authority's key is neither RSA nor ECDSA"):
-        SigningAuthority.read(authority.certificate, pem)
-
-
-def test_the_key_of_an_authority_is_shown_nowhere() -> None:
-    """It is in what is written to a machine alone."""
-    authority = SigningAuthority.made("kubernetes", NOW, YEAR)
-    assert repr(authority) == "<SigningAuthority CN=kubernetes>"
-    key = load_pem_private_key(authority.key, password=None)
-    assert isinstance(key, rsa.RSAPrivateKey)
-    again = SigningAuthority.read(authority.certificate, authority.key)
-    assert (again.certificate, again.key) == (authority.certificate, authority.key)
 
 
 @pytest.mark.parametrize(

@@ -1,75 +1,19 @@
 """Which certificates are made on which machine: what is there stays, and what is in the way is told with the next step."""
 
 from collections.abc import Callable
-from pathlib import PurePosixPath
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.certificate_issue.models import WORK, IssueFacts, IssuePlan, IssueRequest
+from tasks.certificate_issue.models import WORK, IssuePlan, IssueRequest
 from tasks.certificate_issue.policy.leaves import leaves_of
-from tasks.certificate_issue.policy.plan import plan_issue, what_differs
-from tasks.certificates.models.inventory import Certificate, Kind, Kubeconfig, NodeCertificates, PublicKey
+from tasks.certificate_issue.policy.situation import differences
+from tasks.certificates.models.inventory import NodeCertificates
 from tasks.certificates.models.kubeadm import AUTHORITIES, Leaf
 from tests.facts.certificates import FOLDER, NOW, certificate
-from tests.unit.certificate_issue.test_leaves import EXTERNAL, STACKED
-
-EMPTY = NodeCertificates(name="cp1")
-SA = (
-    PublicKey(path=f"{FOLDER}/pki/sa.pub", public_key="s"),
-    PublicKey(path=f"{FOLDER}/pki/sa.key", public_key="s", private=True),
-)
-
-
-def as_asked(leaf: Leaf, node: str, **changes: Any) -> Certificate:  # noqa: ANN401 - fields of Certificate
-    """A certificate that is what the leaf says."""
-    good = {
-        "path": f"{FOLDER}/{leaf.path}",
-        "kind": Kind.KUBECONFIG if leaf.asks else Kind.CLIENT,
-        "subject": leaf.subject,
-        "names": leaf.names,
-    }
-    return certificate(leaf.name, node, **good | changes)
-
-
-def whole(name: str, request: IssueRequest = STACKED, *, without: str = "", **changes: object) -> NodeCertificates:
-    """A machine that has all that the request wants of it, but what has a path like `without`."""
-    leaves = leaves_of(request, name)
-    authorities = {leaf.authority for leaf in leaves}
-    found = [certificate(one, name, days=3000) for one in AUTHORITIES if one in authorities]
-    if request.etcd and name in {machine.name for machine in request.control_planes}:
-        found = [one.model_copy(update={"pair": None}) if one.name == "etcd-ca" else one for one in found]
-    found += [as_asked(leaf, name) for leaf in leaves]
-    good: dict[str, Any] = {
-        "name": name,
-        "certificates": tuple(one for one in found if not without or without not in one.path),
-        "kubeconfigs": tuple(
-            Kubeconfig(path=f"{FOLDER}/{leaf.path}", server=leaf.asks) for leaf in leaves if leaf.asks
-        ),
-        "public_keys": SA if name.startswith("cp") else (),
-    }
-    return NodeCertificates.model_validate(good | changes)
-
-
-def planned(*machines: NodeCertificates, request: IssueRequest = STACKED) -> IssuePlan:
-    """For a request whose other machines have nothing."""
-    names = {machine.name for machine in machines}
-    rest = tuple(NodeCertificates(name=name) for name in request.machines if name not in names)
-    facts = IssueFacts(observed_at=NOW, folder=PurePosixPath(FOLDER), machines=(*machines, *rest))
-    return plan_issue(facts, request, now=NOW)
-
-
-def changed(node: NodeCertificates, path: str, **changes: object) -> NodeCertificates:
-    """One certificate of it is another one."""
-    return node.model_copy(
-        update={
-            "certificates": tuple(
-                one.model_copy(update=changes) if one.path == f"{FOLDER}/{path}" else one for one in node.certificates
-            )
-        }
-    )
+from tests.facts.issue import EXTERNAL, SA, STACKED, as_asked, changed, planned, whole
 
 
 def refusals(plan: IssuePlan) -> list[str]:
@@ -185,13 +129,13 @@ CONF = next(leaf for leaf in leaves_of(STACKED, "cp1") if leaf.name == "admin.co
 )
 def test_in_what_a_certificate_differs(leaf: Leaf, changes: dict[str, Any], asks: str, told: tuple[str, ...]) -> None:
     """Each by itself."""
-    assert what_differs(leaf, as_asked(leaf, "cp1", **changes), asks=asks, now=NOW) == told
+    assert differences(leaf, as_asked(leaf, "cp1", **changes), asks=asks, now=NOW) == told
 
 
 def test_names_that_differ_are_told_on_both_sides() -> None:
     """For a person to compare; none is a word."""
     short = LEAF.model_copy(update={"dns": ("a",), "addresses": ()})
-    assert what_differs(short, as_asked(short, "cp1", names=()), asks="", now=NOW) == ("its names are none, not DNS:a",)
+    assert differences(short, as_asked(short, "cp1", names=()), asks="", now=NOW) == ("its names are none, not DNS:a",)
 
 
 # --- what is in the way

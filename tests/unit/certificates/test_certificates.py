@@ -2,34 +2,19 @@
 
 import base64
 import json
-import os
 import re
-import shutil
-import subprocess
-import time
 from datetime import UTC, datetime, timedelta
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from tasks.certificates.models.inventory import Certificate, Kind, NodeCertificates
 from tasks.certificates.models.kubeadm import LEAVES
-from tasks.certificates.probes.certificates import TOOLS, bundles_in, look, parse, parse_bundles
-from tasks.certificates.probes.x509 import certificates_in, describe, is_signed_by
-from tasks.core.models.profile import KubeconfigCopy
+from tasks.certificates.probes.certificates import parse
+from tests.facts.certificates import RECORDED, recorded
 
-DATA = Path(__file__).parents[1] / "data" / "certificates"
 FOLDER = PurePosixPath("/etc/kubernetes")
 NOW = datetime(2026, 11, 25, 2, tzinfo=UTC)
-
-
-def recorded(name: str) -> NodeCertificates:
-    """A node that was asked."""
-    return parse("cp1", (DATA / f"{name}.txt").read_bytes(), FOLDER, now=NOW)
 
 
 def of(node: NodeCertificates, name: str) -> Certificate:
@@ -62,7 +47,7 @@ def test_everything_that_kubeadm_made_is_there_and_matches() -> None:
 
 def test_it_says_what_kubeadm_says() -> None:
     """`kubeadm certs check-expiration` of the same folder: the same names, the same ends. Renewed in between were two."""
-    told = json.loads((DATA / "check-expiration.json").read_text())
+    told = json.loads((RECORDED / "check-expiration.json").read_text())
     node = recorded("look-renewed-not-restarted")
     for one in (*told["certificates"], *told["certificateAuthorities"]):
         found = of(node, one["name"])
@@ -131,8 +116,8 @@ def test_a_worker_has_its_kubelets_and_the_clusters_authority() -> None:
 
 def test_a_kubelet_that_makes_its_own_authority_has_signed_for_itself() -> None:
     """As kubelet v1.36.3 wrote it: the authority is behind its certificate, in the same file; nobody has the key of it."""
-    text = (DATA / "look-worker.txt").read_text()
-    own = base64.b64encode((DATA / "kubelet-own.crt").read_bytes()).decode()
+    text = (RECORDED / "look-worker.txt").read_text()
+    own = base64.b64encode((RECORDED / "kubelet-own.crt").read_bytes()).decode()
     path = "/var/lib/kubelet/pki/kubelet.crt"
     text = re.sub(rf"(certificate {path} \S+ \S+ \S+) .*", rf"\1 {own}", text)
     node = parse("w1", text.encode(), FOLDER, now=NOW)
@@ -155,114 +140,10 @@ def test_external_authorities_wrong_keys_damaged_and_expired_files_are_told() ->
 @pytest.mark.parametrize("name", ["look", "look-renewed-not-restarted", "look-worker", "look-external-broken"])
 def test_no_key_is_in_what_nodes_print(name: str) -> None:
     """Not as text, and not within what is encoded."""
-    text = (DATA / f"{name}.txt").read_bytes()
+    text = (RECORDED / f"{name}.txt").read_bytes()
     assert b"PRIVATE" not in text
     for word in text.split():
         if len(word) > 60 and b"=" not in word[:-2]:
             decoded = base64.b64decode(word, validate=False) if len(word) % 4 == 0 else b""
             assert b"PRIVATE KEY" not in decoded
             assert b"client-key-data" not in decoded
-
-
-def test_the_script_runs_in_a_shell_and_hands_out_no_key(tmp_path: Path) -> None:
-    """On files of our own: keys of several kinds, in files and in a kubeconfig; none of it comes back."""
-    if shutil.which("openssl") is None:
-        pytest.skip("openssl is not installed")
-    folder = tmp_path / "kubernetes"
-    (folder / "pki" / "etcd").mkdir(parents=True)
-    secrets = []
-    for name, key in (
-        ("pki/ca", ec.generate_private_key(ec.SECP256R1())),
-        ("pki/etcd/ca", ed25519.Ed25519PrivateKey.generate()),
-    ):
-        pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        secrets += pem.splitlines()[1:-1]
-        (folder / f"{name}.key").write_bytes(pem)
-        certificate = signed(key, None if "etcd" in name else hashes.SHA256())
-        (folder / f"{name}.crt").write_bytes(certificate)
-        data = base64.b64encode(pem).decode()
-        secrets.append(data.encode())
-        config = f"    client-certificate-data: {base64.b64encode(certificate).decode()}\n    client-key-data: {data}\n"
-        (folder / "admin.conf").write_text(f"    server: https://x:6443\n{config}")
-    copies = [KubeconfigCopy(path=PurePosixPath(folder / "admin.conf"))]
-    script = look(PurePosixPath(folder), copies)
-    done = subprocess.run(
-        ["/bin/sh", "-c", script],
-        capture_output=True,
-        check=True,
-        env={"LC_ALL": "C", "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"},
-    )
-    for secret in secrets:
-        assert secret not in done.stdout + done.stderr
-    node = parse("cp1", done.stdout, PurePosixPath(folder), now=NOW)
-    mine = [one for one in node.certificates if one.path.startswith(str(folder))]
-    assert {(one.path.removeprefix(f"{folder}/"), one.pair) for one in mine} == {
-        ("pki/ca.crt", True),
-        ("pki/etcd/ca.crt", True),
-        ("admin.conf", True),
-    }
-    assert {one.key_type for one in mine} == {"EC secp256r1", "Ed25519"}
-
-
-def test_bundles_of_the_api_are_named_by_object_and_webhook() -> None:
-    """A bundle may hold several certificates; an empty one is none."""
-    first, second = (signed(ec.generate_private_key(ec.SECP256R1()), hashes.SHA256()) for _ in range(2))
-    bundle = base64.b64encode(first + second).decode()
-    hooks = {
-        "metadata": {"name": "policy"},
-        "webhooks": [{"name": "a.example", "clientConfig": {"caBundle": bundle}}, {"name": "b", "clientConfig": {}}],
-    }
-    damaged = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
-    service = {"metadata": {"name": "v1.metrics"}, "spec": {"caBundle": base64.b64encode(damaged).decode()}}
-    odd = {"metadata": {"name": "odd"}, "spec": {"caBundle": "é"}}
-    found = dict(bundles_in(hooks, "validatingwebhookconfigurations")) | dict(bundles_in(service, "apiservices"))
-    found |= dict(bundles_in(odd, "apiservices"))
-    parsed = parse_bundles(found, now=NOW)
-    assert [(one.path, one.place, one.problem) for one in parsed] == [
-        ("validatingwebhookconfigurations/policy a.example", 0, ""),
-        ("validatingwebhookconfigurations/policy a.example", 1, ""),
-        ("apiservices/v1.metrics", 0, "it is not a PEM certificate"),
-        ("apiservices/odd", 0, "there is no certificate in it"),
-    ]
-
-
-def test_names_of_all_kinds_and_a_signature_of_somebody_else() -> None:
-    """A certificate of the same issuer's name, signed by another key, is not signed by it."""
-    mine, other = (signed(ec.generate_private_key(ec.SECP256R1()), hashes.SHA256()) for _ in range(2))
-    [one], [two] = certificates_in(mine), certificates_in(other)
-    assert is_signed_by(one, [two, one])
-    assert not is_signed_by(one, [two])
-    found = describe(one, path="x", kind=Kind.SERVING, now=NOW)
-    assert found.names == ("DNS:a", "URI:https://b", "email:c@d", "other:RegisteredID")
-    assert found.self_signed
-
-
-def signed(key: ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey, algorithm: hashes.SHA256 | None) -> bytes:
-    """By itself, with a name of each kind."""
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "it")])
-    names: list[x509.GeneralName] = [x509.DNSName("a"), x509.UniformResourceIdentifier("https://b")]
-    names += [x509.RFC822Name("c@d"), x509.RegisteredID(x509.ObjectIdentifier("1.2.3"))]
-    builder = x509.CertificateBuilder(name, name, key.public_key(), 1, NOW, NOW + timedelta(days=1))
-    made = builder.add_extension(x509.SubjectAlternativeName(names), critical=False).sign(key, algorithm)
-    return made.public_bytes(Encoding.PEM)
-
-
-def test_a_program_that_was_started_right_after_its_file_was_written_has_read_it(tmp_path: Path) -> None:
-    """To the hundredth of a second: it is started anew in the second in which its file is written."""
-    program = tmp_path / f"sleep-{os.getpid()}"
-    shutil.copy("/bin/sleep", program)
-    written = tmp_path / "written"
-    written.touch()
-    with subprocess.Popen([program, "60"]) as process:
-        try:
-            time.sleep(1.3)
-            done = subprocess.run(
-                ["sh", "-c", f"{TOOLS}\npids_of() {{ echo {process.pid}; }}\nprocess {program.name}"],
-                capture_output=True,
-                check=True,
-                text=True,
-            )
-        finally:
-            process.kill()
-    started = float(done.stdout.split()[2])
-    assert -0.02 < started - written.stat().st_mtime < 1.0

@@ -9,9 +9,6 @@ from hypothesis import strategies as st
 
 from tasks.certificates.models.inventory import Inventory, Kind, Kubeconfig, NodeCertificates, PublicKey, Served
 from tasks.certificates.policy.inventory import in_words, judge_inventory, who_has_not_read
-from tasks.certificates.policy.metrics import to_prometheus
-from tasks.certificates.summary import summarize_inventory
-from tasks.certificates.tables import to_certificate_rows
 from tasks.core.models.plan import Plan
 from tasks.core.models.profile import CertificateRules
 from tests.facts.certificates import NOW, STARTED, certificate, changed, control_plane, inventory, worker
@@ -189,65 +186,6 @@ def test_an_old_certificate_in_a_bundle_is_mentioned_and_one_without_an_end_is_l
     plan = judged(control_plane(), objects=(old, old.model_copy(update={"not_after": None})))
     assert not plan.refusals
     assert [one.subject for one in plan.cautions] == ["apiservices/x"]
-
-
-def test_prometheus_is_told_ends_and_what_is_on_the_wire() -> None:
-    """In its text format; a label may have any character."""
-    node = changed(control_plane(), "apiserver", fingerprint="new")
-    strange = certificate("", "", path='a"b\\c', kind=Kind.TRUST)
-    damaged = strange.model_copy(update={"not_after": None, "path": "damaged"})
-    silent = Served(port=10250, name="kubelet", problem="it presents no certificate")
-    node = node.model_copy(update={"served": (*node.served, silent)})
-    text = to_prometheus(
-        inventory(node, NodeCertificates(name="w1", unreached="x"), objects=(strange, damaged)), "prod"
-    )
-    assert "damaged" not in text
-    assert "10250" not in text
-    lines = text.splitlines()
-    end = int((NOW + timedelta(days=200)).timestamp())
-    prefix = 'kube_runbooks_certificate_not_after_seconds{cluster="prod",node="cp1",path="/etc/kubernetes/admin.conf"'
-    assert f'{prefix},place="0",name="admin.conf",kind="kubeconfig"}} {end}' in lines
-    assert (
-        'kube_runbooks_certificate_served_is_on_disk{cluster="prod",node="cp1",port="6443",program="kube-apiserver"} 0'
-        in lines
-    )
-    assert (
-        'kube_runbooks_certificate_served_is_on_disk{cluster="prod",node="cp1",port="2379",program="etcd"} 1' in lines
-    )
-    assert 'kube_runbooks_certificates_node_unreached{cluster="prod",node="w1"} 1' in lines
-    assert 'path="a\\"b\\\\c"' in text
-    assert text.endswith("\n")
-
-
-def test_the_table_says_of_each_where_it_is_served_and_what_is_in_no_file() -> None:
-    """What ends first is on top; what is made in memory, and what did not answer, come last."""
-    own = certificate("x", fingerprint="memory", self_signed=True, subject="CN=cp1@1")
-    odd = certificate("", "", path="apiservices/x", problem="it is not a PEM certificate", not_after=None)
-    node = changed(control_plane(), "etcd-peer", fingerprint="new", not_after=NOW + timedelta(days=1))
-    memory = Served(port=10257, name="kube-controller-manager", certificate=own)
-    silent = Served(port=10250, name="kubelet", path="/x", problem="it presents no certificate")
-    node = node.model_copy(update={"served": (*node.served, memory, silent)})
-    rows = to_certificate_rows(inventory(node, NodeCertificates(name="w1", unreached="no route"), objects=(odd,)))
-    assert rows[0]["state"] == "it is not a PEM certificate"
-    assert (rows[1]["name"], rows[1]["on the wire"], rows[1]["key matches"]) == (
-        "etcd-peer",
-        "2380: ANOTHER ONE",
-        "yes",
-    )
-    assert {row["on the wire"] for row in rows if row.get("name") == "apiserver"} == {"6443"}
-    assert {row["signed by the CA on disk"] for row in rows if row.get("name") == "ca"} == {"itself"}
-    assert "made in memory at its start, signed by itself; CN=cp1@1" in str(rows[-3]["state"])
-    assert [row["state"] for row in rows[-2:]] == ["it presents no certificate", "not reached: no route"]
-
-
-def test_the_summary_names_the_first_one_to_end() -> None:
-    """And what no file has."""
-    memory = Served(port=10259, name="kube-scheduler", certificate=certificate("x"))
-    node = changed(control_plane(), "apiserver", not_after=NOW + timedelta(days=40))
-    facts = inventory(node.model_copy(update={"served": (memory,)}))
-    lines = summarize_inventory(facts, Plan())
-    assert "the first one to end: cp1: /etc/kubernetes/pki/apiserver.crt, 2027-01-04 12:00 UTC" in lines
-    assert "made in memory at each start, and in no file: kube-scheduler at 10259" in lines
 
 
 def test_a_label_has_its_node_and_its_place_in_a_bundle() -> None:

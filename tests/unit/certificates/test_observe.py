@@ -1,17 +1,21 @@
 """How nodes and the API are asked for their certificates, and what is published."""
 
+from datetime import timedelta
 from pathlib import PurePosixPath
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from tasks.certificates import observe as certificates
-from tasks.certificates.models.inventory import Inventory
+from tasks.certificates.observe import look_at_inventory
+from tasks.certificates.steps import publish_inventory
+from tasks.clients.ssh import Output, SshNode
+from tasks.cluster import Cluster
 from tasks.core.errors import NotYet
-from tasks.core.models.profile import CertificateRules, Kubeadm, KubeconfigCopy, Kubernetes
+from tasks.core.models.profile import CertificateRules, KubeconfigCopy
 from tests.facts.buckets import Bucket
-from tests.unit.certificates.test_certificates import DATA
+from tests.facts.certificates import RECORDED
+from tests.facts.profiles import profile_of
 
 COPIES = (
     KubeconfigCopy(path=PurePosixPath("/root/.kube/config")),
@@ -19,33 +23,35 @@ COPIES = (
 )
 
 
-class Handle:
+class Machine(SshNode):
+    """A node that answers as one was recorded; or one that does not."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.asked = ""
+
+    def run(self, command: str, **given: Any) -> Output:  # noqa: ANN401 - of SshNode.run
+        """What it is asked is kept."""
+        self.asked = command
+        assert given["sudo"]
+        if self.name == "w1":
+            raise NotYet("w1: no connection")
+        return Output(stdout=(RECORDED / "look.txt").read_bytes(), stderr=b"", status=0, took=timedelta())
+
+
+class Prod(Cluster):
     """A control plane node that answers, a worker that does not, and an API that has nothing but one service."""
 
     def __init__(self) -> None:
-        self.profile = SimpleNamespace(
-            name="prod",
-            kubeadm=Kubeadm(),
-            kubernetes=Kubernetes(),
-            certificates=CertificateRules(kubeconfigs=COPIES),
-            nodes=[SimpleNamespace(name="cp1"), SimpleNamespace(name="w1")],
-        )
-        self.store = Bucket()
-        self.asked: dict[str, str] = {}
-        self.kube = SimpleNamespace(items=self.items)
+        super().__init__(profile_of("cp1", "w1", certificates=CertificateRules(kubeconfigs=COPIES)))
+        self.machines = {name: Machine(name) for name in ("cp1", "w1")}
+        self.bucket = Bucket()
         self.api_is_away = False
+        self.__dict__ |= {"store": self.bucket, "kube": SimpleNamespace(items=self.items)}
 
-    def node(self, name: str) -> SimpleNamespace:
+    def node(self, name: str) -> Machine:
         """A connection."""
-
-        def run(script: str, **given: Any) -> SimpleNamespace:  # noqa: ANN401 - of SshNode.run
-            self.asked[name] = script
-            assert given["sudo"]
-            if name == "w1":
-                raise NotYet("w1: no connection")
-            return SimpleNamespace(stdout=(DATA / "look.txt").read_bytes())
-
-        return SimpleNamespace(run=run)
+        return self.machines[name]
 
     def items(self, path: str) -> list[dict[str, Any]]:
         """Of a list."""
@@ -55,35 +61,27 @@ class Handle:
 
 
 @pytest.fixture
-def handle(monkeypatch: pytest.MonkeyPatch) -> Handle:
-    """Of the cluster prod."""
-    one = Handle()
-    monkeypatch.setattr(certificates, "open_cluster", lambda _: one)
-    return one
+def prod() -> Prod:
+    """The cluster."""
+    return Prod()
 
 
-def test_all_that_answers_is_in_the_inventory_and_what_does_not_is_a_fact(handle: Handle) -> None:
+def test_all_that_answers_is_in_the_inventory_and_what_does_not_is_a_fact(prod: Prod) -> None:
     """Each node is asked for the copies that are its own."""
-    found = certificates.observe_certificates.fn("prod")
-    assert isinstance(found, Inventory)
+    found = look_at_inventory(prod)
     assert [node.unreached for node in found.nodes] == ["", "w1: no connection"]
     assert found.nodes[0].named("apiserver")
     assert [one.path for one in found.objects] == ["apiservices/x"]
-    assert "/home/ops/config" not in handle.asked["cp1"]
-    assert "/home/ops/config" in handle.asked["w1"]
-    handle.api_is_away = True
-    away = certificates.observe_certificates.fn("prod")
-    assert isinstance(away, Inventory)
+    assert "/home/ops/config" not in prod.node("cp1").asked
+    assert "/home/ops/config" in prod.node("w1").asked
+    prod.api_is_away = True
+    away = look_at_inventory(prod)
     assert (away.objects, away.api_problem) == ((), "no API server answers")
-    assert len(certificates.read_certificate_rules("prod").kubeconfigs) == 2
 
 
-def test_the_table_is_shown_and_prometheus_has_its_file(handle: Handle, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_table_is_shown_and_prometheus_has_its_file(prod: Prod) -> None:
     """Beside the reports of the cluster."""
     shown: list[str] = []
-    monkeypatch.setattr(certificates, "show_certificates", lambda cluster, _: shown.append(cluster))
-    inventory = certificates.observe_certificates.fn("prod")
-    assert isinstance(inventory, Inventory)
-    certificates.publish_certificates.fn("prod", inventory)
+    publish_inventory(prod, look_at_inventory(prod), show=lambda cluster, _: shown.append(cluster))
     assert shown == ["prod"]
-    assert b'node="cp1"' in handle.store.kept["prod/metrics/certificates.prom"]
+    assert b'node="cp1"' in prod.bucket.kept["prod/metrics/certificates.prom"]

@@ -11,10 +11,10 @@ from prefect._internal.uuid7 import uuid7
 
 from tasks.backup.models.backups import BackupId
 from tasks.backup.store import BackupStore
-from tasks.ca_rotation.probes import scripts as ca_rotation
+from tasks.ca_rotation.models import ended_folder
 from tasks.cert_rotation import scripts as rotation
 from tasks.cert_rotation.models.rotation import RotationRecord
-from tasks.certificate_issue.probes import scripts as issue
+from tasks.certificate_issue import scripts as issue
 from tasks.clients.objectstore import ObjectStore
 from tasks.core.models.kubeadm import Authority
 from tasks.core.models.report import Outcome, Report
@@ -65,7 +65,7 @@ NAMED: dict[str, Callable[[str], str]] = {
     "copy that was put back": lambda run: rotation.put_back_copy(record(run)),
     "job that renews": lambda run: rotation.job_of(record(run)),
     "record of a finished rotation": rotation.end,
-    "keys of a finished CA rotation": lambda run: ca_rotation.ended_folder(Authority.CLUSTER, run),
+    "keys of a finished CA rotation": lambda run: ended_folder(Authority.CLUSTER, run),
     "files before an issue": lambda run: issue.kept_folder(PurePosixPath("/etc/kubernetes"), run),
     "lock of a node": lambda run: lock.record_on_node(LockRecord(holder=run)),
 }

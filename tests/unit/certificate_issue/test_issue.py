@@ -5,19 +5,21 @@ import json
 import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
-from types import SimpleNamespace
 
 import pytest
 
-from tasks.certificate_issue import steps as issue
+from tasks.certificate_issue.issue import issue_on_all, prove_on_all
 from tasks.certificate_issue.models import IssuedAll, IssuePlan, IssueRequest
+from tasks.certificate_issue.observe import look_at_request
+from tasks.certificate_issue.policy.leaves import leaves_of
 from tasks.certificate_issue.policy.plan import plan_issue
-from tasks.certificates.models.inventory import NodeCertificates
-from tasks.certificates.probes.certificates import look, parse
-from tasks.clients.ssh import Output
+from tasks.certificates.authority import SigningAuthority
+from tasks.cluster import Cluster
 from tasks.core.errors import NotYet, Refused
 from tasks.core.redaction import redact
-from tests.unit.certificate_issue.test_leaves import EXTERNAL, STACKED
+from tests.facts.folder_node import FolderNode, Killed
+from tests.facts.issue import EXTERNAL, STACKED
+from tests.facts.profiles import profile_of
 
 FOLDER = PurePosixPath("/etc/kubernetes")
 RUN = "0a1b2c3d-4711"
@@ -30,78 +32,47 @@ openssl() {
 """Keys are made in a moment."""
 
 
-def said(stdout: bytes) -> Output:
-    """By a command that ended well."""
-    return Output(stdout=stdout, stderr=b"", status=0, took=timedelta())
-
-
-class Killed(BaseException):
-    """As by SIGKILL."""
-
-
-class Machine:
-    """As `SshNode`; its /etc/kubernetes is a folder of the test."""
+class Machine(FolderNode):
+    """Its /etc/kubernetes is a folder of the test."""
 
     def __init__(self, name: str, folder: Path) -> None:
-        self.name, self.folder = name, folder
-        self.said: list[str] = []
-        self.orders_until_killed = 0
-
-    def run(self, command: str, *, stdin: bytes = b"", **_: object) -> Output:
-        """The worker may not live to see the end of a command that it gave input to."""
-        text = QUICK + command.replace(str(FOLDER), str(self.folder))
-        done = subprocess.run(["bash", "-c", text], input=stdin, capture_output=True, check=True)
-        self.said += [command, done.stdout.decode(), done.stderr.decode()]
-        if stdin and self.orders_until_killed:
-            self.orders_until_killed -= 1
-            if not self.orders_until_killed:
-                raise Killed
-        return said(done.stdout.replace(str(self.folder).encode(), str(FOLDER).encode()))
-
-    def read_file(self, path: PurePosixPath, **_: object) -> bytes:
-        """Whole."""
-        return self.file(str(path.relative_to(FOLDER))).read_bytes()
+        super().__init__(name, {str(FOLDER): folder}, QUICK)
+        self.folder = folder
 
     def file(self, path: str) -> Path:
         """Below its /etc/kubernetes."""
         return self.folder / path
 
 
-class World:
+class World(Cluster):
     """Machines with nothing, and a profile that knows them."""
 
     def __init__(self, folder: Path) -> None:
-        self.machines = {name: Machine(name, folder / name) for name in ("cp1", "cp2", "etcd1")}
-        self.profile = SimpleNamespace(kubeadm=SimpleNamespace(folder=FOLDER), node=self.machines.get)
+        names = ("cp1", "cp2", "etcd1")
+        super().__init__(profile_of(*names))
+        self.machines = {name: Machine(name, folder / name) for name in names}
 
     def node(self, name: str) -> Machine:
-        """As of a cluster's handle."""
+        """A folder and a shell."""
         return self.machines[name]
-
-    def look(self, name: str) -> NodeCertificates:
-        """As `look_at_node`."""
-        return parse(name, self.node(name).run(look(FOLDER)).stdout, FOLDER, now=datetime.now(UTC))
 
     def plan(self, request: IssueRequest = STACKED) -> IssuePlan:
         """Of now."""
-        return plan_issue(issue.observe_issue.fn("prod", request), request, now=datetime.now(UTC))
+        return plan_issue(look_at_request(self, request), request, now=datetime.now(UTC))
 
     def issue(self, plan: IssuePlan, request: IssueRequest = STACKED) -> IssuedAll:
         """What the plan says."""
-        return issue.issue_certificates.fn("prod", plan, request, RUN, lambda: None)
+        return issue_on_all(self, plan, request, RUN, lambda: None)
 
     def prove(self, request: IssueRequest = STACKED) -> tuple[str, ...]:
         """At the end."""
-        return issue.prove_issued.fn("prod", request)
+        return prove_on_all(self, request)
 
 
 @pytest.fixture
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
-    """For the tasks."""
-    world = World(tmp_path)
-    monkeypatch.setattr(issue, "open_cluster", lambda _: world)
-    monkeypatch.setattr(issue, "look_at_node", lambda _, name: world.look(name))
-    return world
+def world(tmp_path: Path) -> World:
+    """For what is made on them."""
+    return World(tmp_path)
 
 
 def test_two_control_planes_from_nothing(world: World) -> None:
@@ -183,23 +154,25 @@ def test_what_the_plan_had_not_is_not_done(world: World) -> None:
         world.prove()
 
 
-def test_what_openssl_does_not_find_good_is_told(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever our own look says."""
+def test_what_openssl_does_not_find_good_is_told(world: World) -> None:
+    """Whatever our own look says: this one has its subject and its names, and is for clients alone."""
     world.issue(world.plan())
     machine = world.node("cp2")
-    shell = machine.run
-    monkeypatch.setattr(
-        machine,
-        "run",
-        lambda text, **rest: said(b"pki/x.crt (sslserver): bad\n") if "judge" in text else shell(text, **rest),
-    )
-    with pytest.raises(Refused, match="openssl does not agree: cp2: pki/x.crt"):
+    [leaf] = [leaf for leaf in leaves_of(STACKED, "cp2") if leaf.name == "apiserver"]
+    words = ["openssl", "req", "-new", "-key", str(machine.file("pki/apiserver.key")), "-subj", "/CN=cp2"]
+    request = subprocess.run(words, capture_output=True, check=True).stdout
+    authority = SigningAuthority.read(machine.file("pki/ca.crt").read_bytes(), machine.file("pki/ca.key").read_bytes())
+    wrong = leaf.model_copy(update={"server": False, "client": True})
+    certificate = authority.sign(wrong, request, datetime.now(UTC), timedelta(days=10))
+    machine.file("pki/apiserver.crt").write_bytes(certificate)
+    assert world.plan().steps == ()
+    with pytest.raises(Refused, match=r"openssl does not agree: cp2: pki/apiserver.crt \(sslserver\): "):
         world.prove()
 
 
 def test_machines_that_the_profile_does_not_know_are_refused(world: World) -> None:
     """Before anything is connected to."""
-    del world.machines["cp2"]
+    world.profile = profile_of("cp1", "etcd1")
     with pytest.raises(Refused, match="not in `nodes` of the profile: cp2"):
         world.plan()
     assert json.dumps(world.node("cp1").said) == "[]"

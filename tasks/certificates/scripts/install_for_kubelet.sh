@@ -1,0 +1,27 @@
+#!/bin/sh
+# Puts the client certificate on standard input in place, as this node's kubelet does it: a new file with the key that it has,
+# and a link to it. Then kubelet is restarted; pods go on.
+#
+# Given:  KUBELET_PKI  kubelet's own folder
+#
+# Prints:  nothing
+# Status:  another one than 0 where the certificate is not for the key of this node, which keeps its own then
+
+set -eu
+umask 077
+current=$KUBELET_PKI/kubelet-client-current.pem
+new=$KUBELET_PKI/kubelet-client-$(date -u +%Y-%m-%d-%H-%M-%S).pem
+
+cat > "$new.new"
+if [ "$(openssl x509 -noout -pubkey -in "$new.new")" != "$(openssl pkey -pubout -in "$current")" ]; then
+  rm -f "$new.new"
+  echo "it is not for the key of this node" >&2
+  exit 1
+fi
+sed -n '/-----BEGIN.*PRIVATE KEY-----/,/-----END.*PRIVATE KEY-----/p' "$current" >> "$new.new"
+mv -f "$new.new" "$new"
+ln -s "$new" "$current.new"
+mv -fT "$current.new" "$current"
+sync
+systemctl reset-failed kubelet 2> /dev/null || true
+systemctl restart kubelet
