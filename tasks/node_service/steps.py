@@ -7,8 +7,10 @@ from prefect import task
 from tasks.cluster import open_cluster
 from tasks.core.errors import Refused
 from tasks.core.retries import ACT, OBSERVE, PATIENT
-from tasks.drain.evict import annotate, cordon, drain, hand_over, keep_cordoned, observe_forecasts, release
+from tasks.drain.cordon import annotate, cordon, hand_over, keep_cordoned, release
+from tasks.drain.evict import drain
 from tasks.drain.models import REBOOTED, Drained, DrainOptions
+from tasks.drain.observe import observe_forecasts
 from tasks.node_service.models import Request, ServiceFacts, Uncordoned
 from tasks.node_service.policy.plan import reason_of
 from tasks.node_work.models.health import Expected

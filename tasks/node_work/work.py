@@ -15,7 +15,8 @@ from tasks.core.at_once import on_all
 from tasks.core.errors import CommandFailed, NotYet, Refused, RunbookError
 from tasks.core.logs import log_about
 from tasks.core.models.etcd import EtcdFacts
-from tasks.drain.evict import annotate, cordon, drain, keep_cordoned, uncordon, was_uncordoned
+from tasks.drain.cordon import annotate, cordon, keep_cordoned, uncordon, was_uncordoned
+from tasks.drain.evict import drain
 from tasks.drain.models import CORDONED_BY, FAILED, UNHEALTHY, Drained, DrainOptions, DrainProgress
 from tasks.node_work.gates import Also, gate_control_plane, gate_worker, who_is_needed
 from tasks.node_work.models.health import Before, Expected

@@ -15,7 +15,7 @@ from tasks.core.errors import CommandFailed, NotYet, Refused, RunbookError
 from tasks.core.logs import log_about
 from tasks.core.models.findings import listed
 from tasks.core.retries import PATIENT
-from tasks.drain.evict import what_came_back
+from tasks.drain.observe import what_came_back
 from tasks.node_work.blockers import what_blocks_now
 from tasks.node_work.gates import lead_elsewhere
 from tasks.node_work.models.health import Expected

@@ -15,7 +15,7 @@ from tasks.core.errors import CommandFailed, NotYet, Refused, RunbookError
 from tasks.core.logs import log_about
 from tasks.core.models.profile import UpgradeRules
 from tasks.core.retries import ACT, OBSERVE, PATIENT
-from tasks.drain.evict import observe_forecasts
+from tasks.drain.observe import observe_forecasts
 from tasks.etcd.observe import look_at_members
 from tasks.node_work.controllers import look_at_controllers
 from tasks.node_work.gates import lead_elsewhere
