@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from tasks.clients.kube import KubeClient
 from tasks.drain.pods import PodToGo
-from tasks.drain.policy.forecast import matching
+from tasks.drain.policy.lookup import matching
 from tasks.drain.progress import clock
 from tasks.nodes.models.pods import Budget
 from tasks.nodes.probes.pods import parse_budget

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from tasks.drain.models import DrainForecast, DrainOptions, Treatment, Verdict, Waiting
-from tasks.drain.policy.forecast import is_overdue
+from tasks.drain.policy.filters import is_overdue
 from tasks.drain.progress import clock
 from tasks.nodes.models.pods import Pod
 
