@@ -8,8 +8,9 @@ from tasks.cluster import Cluster
 from tasks.core.at_once import on_all, wait_for
 from tasks.core.errors import NotYet, Refused
 from tasks.core.models.etcd import EtcdFacts, Member
-from tasks.etcd.observe import look_at_members, move_leadership_away
-from tasks.etcd.policy.quorum import what_keeps_it
+from tasks.etcd.leadership import move_leadership_away
+from tasks.etcd.observe import look_at_members
+from tasks.etcd.policy.quorum import why_quorum_needs
 from tasks.node_work.controllers import look_at_controllers
 from tasks.node_work.policy.controllers import what_controllers_lack
 from tasks.node_work.policy.health import what_others_lack
@@ -78,8 +79,8 @@ def what_forbids(handle: Cluster, name: str, *, allow_downtime: bool) -> tuple[l
     facts = look_at_members(handle, "auto")
     member = member_on(facts, name)
     alone = len([one for one in facts.members if not one.learner]) == 1
-    if member and not (alone and allow_downtime) and (kept := what_keeps_it(member, facts.members, out=out)):
-        problems.append(kept)
+    if member and not (alone and allow_downtime) and (kept := why_quorum_needs(member, facts.members, out=out)):
+        problems.append(kept.text)
     return problems, facts
 
 
