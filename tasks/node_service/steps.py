@@ -15,7 +15,7 @@ from tasks.node_service.models import Request, ServiceFacts, Uncordoned
 from tasks.node_service.policy.plan import reason_of
 from tasks.node_work.models.health import Expected
 from tasks.node_work.proof import look_at_symptoms_of
-from tasks.node_work.work import NodeWork
+from tasks.node_work.work import begin_node_work
 from tasks.nodes.observe import LEASES, look_at_machine
 from tasks.nodes.probes.api_facts import parse_node
 from tasks.run.locks import Check
@@ -64,7 +64,7 @@ def uncordon_node(cluster: str, request: Request, check: Check, *, allow_unhealt
     With `allow_unhealthy` the node has to be no worse than it is now.
     """
     handle = open_cluster(cluster)
-    work = NodeWork(handle, request.node, "node_uncordon", request.run_id, check)
+    work = begin_node_work(handle, request.node, "node_uncordon", request.run_id, check)
     work.take_as_it_is() if allow_unhealthy else work.forgive_nothing()
     raw = handle.kube.get(f"/api/v1/nodes/{request.node}")
     reason = reason_of(parse_node(raw, None))
@@ -74,7 +74,7 @@ def uncordon_node(cluster: str, request: Request, check: Check, *, allow_unhealt
             kubelet=work.machine.kubelet_in_use,
             since=work.now(),
             control_plane=pod.version if pod else "",
-            settle=SETTLE,
+            stable_for=SETTLE,
             promised=False,
         )
     )

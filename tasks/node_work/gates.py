@@ -17,6 +17,7 @@ from tasks.node_work.policy.health import what_others_lack
 from tasks.node_work.site_gates import what_gates_say
 from tasks.nodes.observe import glance_at_machine, look_at_nodes
 from tasks.nodes.policy.standing import who_is_out
+from tasks.run.locks import Check
 
 T = TypeVar("T")
 GATE_LIMIT = timedelta(minutes=3)
@@ -28,12 +29,12 @@ Also = Callable[[], Sequence[str]]
 
 
 def gate_control_plane(
-    handle: Cluster, name: str, check: Callable[[], None], *, allow_downtime: bool, also: Also = tuple
+    handle: Cluster, name: str, check: Check, *, allow_downtime: bool, also: Also = tuple
 ) -> EtcdFacts:
     """A control plane node may be disturbed: the lock is ours, quorum stays without it, the other API servers serve.
 
     Waits for some minutes for what is wrong, then `Refused`: another one tries again by hand. Whether another scheduler and
-    controller manager go on is not asked here (`who_is_needed`): a rotation gives these their certificates back.
+    controller manager go on is not asked here (`missing_controllers`): a rotation gives these their certificates back.
     """
 
     def look() -> EtcdFacts:
@@ -44,10 +45,10 @@ def gate_control_plane(
             raise NotYet(f"{name}: not to be disturbed now: {'; '.join(problems)}", hint=_HINT)
         return facts
 
-    return _settled(look)
+    return _within_limit(look)
 
 
-def _settled(look: Callable[[], T]) -> T:
+def _within_limit(look: Callable[[], T]) -> T:
     try:
         return wait_for(look, GATE_LIMIT)
     except NotYet as error:
@@ -57,7 +58,7 @@ def _settled(look: Callable[[], T]) -> T:
 _HINT = "bring the other control planes back, or uncordon them; then run it again, it goes on where it was"
 
 
-def gate_worker(handle: Cluster, name: str, check: Callable[[], None], *, also: Also = tuple) -> None:
+def gate_worker(handle: Cluster, name: str, check: Check, *, also: Also = tuple) -> None:
     """A worker may be disturbed: the lock is ours, and the site's own gates let it go on. Waits as the other one does."""
 
     def look() -> None:
@@ -66,7 +67,7 @@ def gate_worker(handle: Cluster, name: str, check: Callable[[], None], *, also: 
             hint = "look at what is named; then run it again, it goes on where it was"
             raise NotYet(f"{name}: not to be disturbed now: {'; '.join(problems)}", hint=hint)
 
-    _settled(look)
+    _within_limit(look)
 
 
 def what_forbids(handle: Cluster, name: str, *, allow_downtime: bool) -> tuple[list[str], EtcdFacts]:
@@ -84,8 +85,8 @@ def what_forbids(handle: Cluster, name: str, *, allow_downtime: bool) -> tuple[l
     return problems, facts
 
 
-def who_is_needed(handle: Cluster, name: str, *, allow_downtime: bool) -> list[str]:
-    """Of which component no other control plane node has an instance that goes on while this node is disturbed."""
+def missing_controllers(handle: Cluster, name: str, *, allow_downtime: bool) -> list[str]:
+    """Which scheduler or controller manager no other control plane node has, while this node is disturbed."""
     others = [one for one in handle.control_planes if one != name]
     if not others:
         return []

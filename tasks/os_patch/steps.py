@@ -19,7 +19,8 @@ from tasks.drain.observe import what_came_back
 from tasks.node_work.blockers import what_blocks_now
 from tasks.node_work.gates import lead_elsewhere
 from tasks.node_work.models.health import Expected
-from tasks.node_work.work import NodeWork, on_wave
+from tasks.node_work.waves import on_wave
+from tasks.node_work.work import NodeWork, begin_node_work
 from tasks.os_patch.models import (
     Change,
     NodePatch,
@@ -88,7 +89,7 @@ def _patched(handle: Cluster, node: NodePatch, orders: PatchOrders, check: Check
         )
         log_about(node.name).warning("it waits: %s", reason)
         return WavePatched(waiting=(Waits(node=node.name, reason=reason),))
-    work = NodeWork(handle, node.name, orders.runbook, orders.run_id, check)
+    work = begin_node_work(handle, node.name, orders.runbook, orders.run_id, check)
     with work.left_as_it_should_be(patch.evidence()):
         done = _NodePatch(work, node, orders)
         done.do()
@@ -121,7 +122,7 @@ class _NodePatch:
             self._download()
             self._gate()
             self._begin()
-            self._work.empty(self._orders.reason, self._options.drain)
+            self._work.cordon_and_drain(self._orders.reason, self._options.drain)
             self._install()
             self._reboot_where_due()
         self._prove()
@@ -361,7 +362,7 @@ class _NodePatch:
                 return
             log_about(name).warning("drained again before its reboot: %s", "; ".join(found))
             self._drained_again = True
-            self._work.empty(self._orders.reason, self._options.drain)
+            self._work.cordon_and_drain(self._orders.reason, self._options.drain)
         if found := what_came_back(handle.kube, name, self._options.drain):
             raise Refused(
                 f"{name}: not rebooted: {'; '.join(found)}", hint="ask who puts it back into service; then run it again"
@@ -380,7 +381,7 @@ class _NodePatch:
                 kubelet=self._work.machine.kubelet,
                 since=self._work.now(),
                 control_plane=version.version if version else "",
-                settle=self._options.settle,
+                stable_for=self._options.settle,
                 boot_id=self._facts.boot_of_patch if rebooted else "",
                 promised=False,
             )

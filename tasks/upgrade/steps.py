@@ -22,7 +22,8 @@ from tasks.node_work.gates import lead_elsewhere
 from tasks.node_work.models.health import Expected
 from tasks.node_work.proof import find_services, look_at_symptoms, services_that_fail
 from tasks.node_work.site_gates import what_gates_say
-from tasks.node_work.work import NodeWork, on_wave
+from tasks.node_work.waves import on_wave
+from tasks.node_work.work import NodeWork, begin_node_work
 from tasks.nodes.observe import glance_at_machine, look_at_machine, look_at_machines, look_at_nodes, look_at_workloads
 from tasks.nodes.policy.versions import EtcdVersion, KubernetesVersion, what_forbids_etcd
 from tasks.nodes.probes.api_facts import cluster_configuration, name_and_version, parse_node, with_etcd_tag
@@ -143,7 +144,7 @@ def upgrade_control_plane_node(cluster: str, node: NodeUpgrade, orders: Orders, 
     API server, take their minutes.
     """
     handle = open_cluster(cluster)
-    work = NodeWork(handle, node.name, RUNBOOK, orders.run_id, check)
+    work = begin_node_work(handle, node.name, RUNBOOK, orders.run_id, check)
     before, moved = _kubelet_in_use(work), ""
     with work.left_as_it_should_be(upgrade.evidence()):
         if _needs_kubeadm(work, node, orders.staged):
@@ -267,7 +268,7 @@ def _configuration(handle: Cluster) -> dict[str, Any]:
 
 
 def _upgrade_worker(handle: Cluster, node: NodeUpgrade, orders: Orders, check: Check) -> NodeUpgraded:
-    work = NodeWork(handle, node.name, RUNBOOK, orders.run_id, check)
+    work = begin_node_work(handle, node.name, RUNBOOK, orders.run_id, check)
     before = _kubelet_in_use(work)
     with work.left_as_it_should_be(upgrade.evidence()):
         if not work.is_true(upgrade.is_upgraded(node.target)) and before != node.target:
@@ -336,7 +337,9 @@ def _kubelet_asks_others(work: NodeWork, orders: Orders) -> Iterator[None]:
         version = pod.version if pod else ""
         settle = timedelta(seconds=2)
         work.prove(
-            Expected(kubelet=work.machine.kubelet, since=before, control_plane=version, settle=settle, promised=False)
+            Expected(
+                kubelet=work.machine.kubelet, since=before, control_plane=version, stable_for=settle, promised=False
+            )
         )
     try:
         yield
@@ -399,7 +402,7 @@ def _upgrade_by_kubeadm(work: NodeWork, node: NodeUpgrade) -> None:
 
 def _upgrade_kubelet(work: NodeWork, node: NodeUpgrade, options: UpgradeOptions) -> None:
     """Out of service, the packages, the new kubelet, and in service again once it is proven."""
-    work.empty(f"{RUNBOOK} to v{node.target}", options.drain)
+    work.cordon_and_drain(f"{RUNBOOK} to v{node.target}", options.drain)
     manager, since = work.machine.packages.manager, work.now()
     if _is_old(work, node):
         with work.part("package kubelet"):
@@ -420,7 +423,7 @@ def _expected(
         kubelet=kubelet,
         since=since,
         control_plane=control_plane,
-        settle=options.settle if settle is None else settle,
+        stable_for=options.settle if settle is None else settle,
     )
 
 

@@ -10,8 +10,9 @@ from tasks.drain.policy.findings import findings_of_drain
 from tasks.etcd.policy.quorum import MOST_LAG, unhealthy_members, why_quorum_needs
 from tasks.node_work.policy.blockers import cordon_of_others, what_blocks
 from tasks.node_work.policy.controllers import is_alone, who_does_not_lead, who_would_not_go_on
+from tasks.node_work.policy.earlier import noted_unhealthy
 from tasks.node_work.policy.findings import findings_of_proof
-from tasks.node_work.policy.health import API_READY, KNOWN, READY, noted_unhealthy
+from tasks.node_work.policy.health import API_READY, KNOWN, READY
 from tasks.nodes.models.nodes import PackageManager
 from tasks.nodes.policy.standing import who_is_out
 from tasks.os_patch.models import Scope
@@ -153,8 +154,8 @@ def rules_of_cluster(scene: PatchScene) -> Iterator[Finding]:
             else refused("blocker", said, WAIT)
         )
     if scene.options.allow_cordoned:
-        for said in filter(None, map(cordon_of_others, facts.nodes)):
-            yield cautioned("blocker", said, "options.allow_cordoned says that this is fine; it stays cordoned")
+        for other in filter(None, map(cordon_of_others, facts.nodes)):
+            yield cautioned("blocker", other.text, "options.allow_cordoned says that this is fine; it stays cordoned")
     for said in facts.gates:
         yield refused("gates", said, "wait until it lets the run go on, or change gates: of the profile")
     yield from _api_servers(scene)

@@ -11,8 +11,9 @@ from tasks.drain.policy.findings import findings_of_drain
 from tasks.etcd.policy.health import ALARM_STEP
 from tasks.etcd.policy.quorum import MOST_LAG, unhealthy_members, why_quorum_needs
 from tasks.node_work.policy.controllers import is_alone, who_does_not_lead, who_would_not_go_on
+from tasks.node_work.policy.earlier import known_before
 from tasks.node_work.policy.findings import findings_of_proof
-from tasks.node_work.policy.health import API_READY, KNOWN, READY, known_before
+from tasks.node_work.policy.health import API_READY, KNOWN, READY
 from tasks.nodes.models.nodes import KubeNode
 from tasks.nodes.policy.standing import who_is_out
 from tasks.upgrade.policy.scope import ADDONS, PARTS, NodeState, Situation, cordon_of_another_runbook

@@ -170,7 +170,7 @@ class Work:
         self.world.jobs = tuple(job for job in self.world.jobs if job != name)
         self.world.install()
 
-    def empty(self, reason: str, options: object) -> None:
+    def cordon_and_drain(self, reason: str, options: object) -> None:
         """Cordon and drain."""
         del reason, options
         self.world.cordoned_by, self.world.is_empty = self.run_id, True
@@ -227,7 +227,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
         return Rebooted(before=boot, after=f"b{one.boot}", away=timedelta(seconds=30))
 
     where = "tasks.os_patch.steps."
-    monkeypatch.setattr(f"{where}NodeWork", lambda *told: Work(one, told[3]))
+    monkeypatch.setattr(f"{where}begin_node_work", lambda *told: Work(one, told[3]))
     monkeypatch.setattr(f"{where}look_at_patch", lambda *_, **__: one.facts())
     monkeypatch.setattr(f"{where}glance_at_patch", lambda *_: one.facts())
     monkeypatch.setattr(f"{where}what_blocks_now", lambda *_, **__: ())

@@ -81,7 +81,7 @@ class Work:
     def now(self) -> datetime:
         return NOW
 
-    def empty(self, *_: object) -> None:
+    def cordon_and_drain(self, *_: object) -> None:
         self.done.append("drained")
 
     def job(self, what: str, script: str, _: timedelta, *, touches: bool = True) -> JobResult:
@@ -178,7 +178,7 @@ def control_plane(monkeypatch: pytest.MonkeyPatch, work: Work, seen: NodeManifes
     staged = Staged(version=NEW, nodes=("cp1",), images=(*images, "registry.k8s.io/etcd:3.7.0-0"))
     node = NODE.model_copy(update={"name": "cp1", "control_plane": True, "applies": True})
     monkeypatch.setattr(upgrade, "open_cluster", lambda _: work.handle)
-    monkeypatch.setattr(upgrade, "NodeWork", lambda *_: work)
+    monkeypatch.setattr(upgrade, "begin_node_work", lambda *_: work)
 
     def lead_elsewhere(*_: object) -> str:
         work.done.append("leads elsewhere")
