@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from tasks.cluster import Cluster
 from tasks.core.errors import RunbookError
+from tasks.core.models.findings import Problem
 from tasks.drain.cordon import cordon, keep_cordoned, uncordon
 from tasks.run.history import keep_evidence
 
@@ -19,12 +20,12 @@ class PutBack:
     run_id: str
     ticket: str
 
-    def as_found(self, failure: str) -> str:
+    def as_found(self, failure: Problem | None) -> str:
         """Whole, so also its cordon is as it was found: `failure` is why an earlier run has left it cordoned."""
         try:
             if failure:
                 self._cordon(f"left by an earlier run of {self.runbook}")
-                keep_cordoned(self.handle.kube, self.name, failure)
+                keep_cordoned(self.handle.kube, self.name, failure.text)
                 return f"{self.name} stays cordoned as it was found: {failure}"
             ours = uncordon(self.handle.kube, self.name)
         except RunbookError as second:
@@ -47,8 +48,8 @@ class PutBack:
         cordon(self.handle.kube, self.name, self.run_id, reason, ticket=self.ticket, unhealthy=unhealthy)
 
     def _kept(self, diagnostics: Callable[[], str]) -> str:
-        store, cluster = self.handle.store, self.handle.profile.name
         try:
+            store, cluster = self.handle.store, self.handle.profile.name
             place = keep_evidence(store, cluster, self.runbook, f"{self.run_id}-{self.name}", diagnostics())
         except RunbookError as second:
             return f"what it says of itself could not be kept: {second.problem}"

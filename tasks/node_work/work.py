@@ -15,6 +15,7 @@ from tasks.cluster import Cluster
 from tasks.core.errors import NotYet, RunbookError
 from tasks.core.logs import log_about
 from tasks.core.models.etcd import EtcdFacts
+from tasks.core.models.findings import Problem
 from tasks.drain.cordon import annotate, cordon, uncordon
 from tasks.drain.evict import drain
 from tasks.drain.models import CORDONED_BY, FAILED, UNHEALTHY, Drained, DrainOptions, DrainProgress
@@ -37,8 +38,8 @@ class NodeFound:
     machine: NodeFacts
     before: Before
     """Afterwards it has to be no worse."""
-    failure: str
-    """Why a run of ours has left it cordoned; empty where none has."""
+    failure: Problem | None
+    """Why a run of ours has left it cordoned; `None` where none has."""
     looked_since: float
     """By the clock that is monotonic: the work began then."""
 

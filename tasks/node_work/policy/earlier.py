@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 
+from tasks.core.models.findings import Problem
 from tasks.drain.models import CORDONED_BY, FAILED, UNHEALTHY
 from tasks.node_work.models.health import Before
 from tasks.nodes.models.nodes import KubeNode
@@ -37,7 +38,8 @@ def before_that_run(before: Before, node: KubeNode) -> Before:
     return before.model_copy(update={"unhealthy": tuple(one for one in known if one in before.unhealthy)})
 
 
-def why_left_cordoned(node: KubeNode) -> str:
-    """Why a run of ours has left it cordoned, empty where none has; what that one did to the machine is not known here."""
-    notes = node.annotations
-    return notes.get(FAILED) or ("an earlier run ended in the middle" if CORDONED_BY in notes else "")
+def why_left_cordoned(node: KubeNode) -> Problem | None:
+    """Why a run of ours has left it cordoned, `None` where none has; what that one did to the machine is not known here."""
+    if told := node.annotations.get(FAILED):
+        return Problem(text=told)
+    return Problem(text="an earlier run ended in the middle") if CORDONED_BY in node.annotations else None
