@@ -23,6 +23,7 @@ T = TypeVar("T")
 GATE_LIMIT = timedelta(minutes=3)
 """For what may mend itself: another control plane that is on its way back, a cordon of somebody who is done soon."""
 
+HINT = "bring the other control planes back, or uncordon them; then run it again, it goes on where it was"
 
 Also = Callable[[], Sequence[str]]
 """What else speaks against disturbing a node, looked at each time."""
@@ -42,7 +43,7 @@ def gate_control_plane(
         problems, facts = what_forbids(handle, name, allow_downtime=allow_downtime)
         problems += also()
         if problems:
-            raise NotYet(f"{name}: not to be disturbed now: {'; '.join(problems)}", hint=_HINT)
+            raise NotYet(f"{name}: not to be disturbed now: {'; '.join(problems)}", hint=HINT)
         return facts
 
     return _within_limit(look)
@@ -53,9 +54,6 @@ def _within_limit(look: Callable[[], T]) -> T:
         return wait_for(look, GATE_LIMIT)
     except NotYet as error:
         raise Refused(error.problem, hint=error.hint) from error
-
-
-_HINT = "bring the other control planes back, or uncordon them; then run it again, it goes on where it was"
 
 
 def gate_worker(handle: Cluster, name: str, check: Check, *, also: Also = tuple) -> None:
