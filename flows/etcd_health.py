@@ -5,7 +5,7 @@ from prefect import flow
 from tasks.core.models.profile import ClusterName, RouteChoice
 from tasks.core.models.report import Report
 from tasks.etcd.observe import observe_etcd
-from tasks.etcd.policy.maintenance import plan_health
+from tasks.etcd.policy.health import plan_health
 from tasks.etcd.summary import summarize_health
 from tasks.run.runbook import RUNBOOK, runbook
 

@@ -6,9 +6,9 @@ from tasks.core.models.plan import Mode
 from tasks.core.models.profile import ClusterName, RouteChoice
 from tasks.core.models.report import Report
 from tasks.etcd.models import Worth
-from tasks.etcd.observe import observe_etcd
+from tasks.etcd.observe import look_at_control_plane, observe_etcd
 from tasks.etcd.policy.maintenance import plan_maintenance
-from tasks.etcd.steps import defragment_member, disarm_nospace, look_at_control_plane
+from tasks.etcd.steps import defragment_member, disarm_nospace
 from tasks.etcd.summary import summarize_maintenance, summarize_maintenance_plan
 from tasks.run.locks import locked
 from tasks.run.policy.records import mind_records

@@ -133,7 +133,7 @@ class ClusterReach:
             member = member_on(look_at_members(self._handle, "auto"), self.name)
         except RunbookError as error:
             return Problem(text=error.problem)
-        ails = what_ails(member) if member else ""
+        ails = what_ails(member) if member else None
         return Problem(text=f"etcd: {ails}") if ails else None
 
     def renewal_of(self, leader: str) -> str:

@@ -145,3 +145,14 @@ class Drained(Model):
         default=(), description="volumes of evicted pods that were not detached within their limit"
     )
     took: timedelta = timedelta()
+
+    def after(self, first: "Drained") -> "Drained":
+        """What both did, where a node was drained again."""
+        return self.model_copy(
+            update={
+                "cordoned_before": first.cordoned_before,
+                "evicted": (*first.evicted, *self.evicted),
+                "waited_for": (*first.waited_for, *self.waited_for),
+                "took": first.took + self.took,
+            }
+        )

@@ -7,20 +7,27 @@ from prefect import task
 
 from tasks.cluster import Cluster, open_cluster
 from tasks.control_plane.probes.look import endpoints_at, look
-from tasks.core.at_once import on_all, wait_for
+from tasks.core.at_once import on_all
 from tasks.core.errors import NotYet, Refused, RunbookError
 from tasks.core.logs import log_about
 from tasks.core.models.etcd import EtcdFacts, Member, MemberStatus
 from tasks.core.models.profile import EtcdEndpoint, EtcdOnNode, Route, RouteChoice
 from tasks.core.retries import OBSERVE
+from tasks.etcd.models import ControlPlaneSeen
 from tasks.etcd.policy.members import Answer, assemble, in_words
-from tasks.etcd.policy.quorum import what_ails
 from tasks.etcd.policy.routes import choose_routes, is_possible, why_this_route
 from tasks.etcd.tables import show_members
+from tasks.nodes.observe import look_at_nodes
+from tasks.nodes.policy.standing import nodes_that_may_be_away
 
-CALL = timedelta(seconds=30)
-LEADER_LIMIT = timedelta(seconds=60)
-"""For another leader to be in office."""
+LOOK_LIMIT = timedelta(seconds=30)
+"""For a node to say which members it leads to: the others are waiting."""
+
+
+@task(**OBSERVE, task_run_name="look-at-control-plane-{cluster}")
+def look_at_control_plane(cluster: str) -> ControlPlaneSeen:
+    """Which of its nodes are cordoned or not Ready; where the API cannot be asked, that is the answer."""
+    return control_plane_of(open_cluster(cluster))
 
 
 @task(**OBSERVE, task_run_name="observe-etcd-{cluster}")
@@ -48,21 +55,16 @@ def look_at_members(handle: Cluster, route: RouteChoice) -> EtcdFacts:
     return EtcdFacts(cluster_id=cluster_id, observed_at=datetime.now(UTC), members=members)
 
 
-def move_leadership_away(handle: Cluster, facts: EtcdFacts, member: Member, route: RouteChoice) -> str:
-    """To the follower that lags least; proven by the member itself. Empty when it does not lead, or nobody else could."""
-    others = [one for one in facts.members if one.id != member.id and not one.learner and not what_ails(one)]
-    if not status_of(facts, member).is_leader or not others:
-        return ""
-    to = min(others, key=lambda one: (status_of(facts, one).raft_lag, one.label))
-    with handle.etcd(member.endpoint, route_to(facts, member), name=member.label) as client:
-        client.move_leader(to.id)
-
-    def is_moved() -> None:
-        if status_of(look_at_members(handle, route), member).is_leader:
-            raise NotYet(f"{member.label}: it still leads", hint="look at the members' logs")
-
-    wait_for(is_moved, LEADER_LIMIT)
-    return to.label
+def control_plane_of(handle: Cluster) -> ControlPlaneSeen:
+    """The same without telling anybody."""
+    profile = handle.profile
+    if not profile.kubernetes.kubeconfig and not (profile.ssh and any(handle.who_is_control_plane().values())):
+        return ControlPlaneSeen(no_way=True)
+    try:
+        nodes = [node for node in look_at_nodes(handle.kube) if node.control_plane]
+    except RunbookError as error:
+        return ControlPlaneSeen(unseen=error.problem)
+    return ControlPlaneSeen(names=tuple(node.name for node in nodes), out=nodes_that_may_be_away(nodes, ours=()))
 
 
 def found_in(facts: EtcdFacts, member: Member) -> Member:
@@ -91,7 +93,7 @@ def _discover(handle: Cluster) -> tuple[EtcdEndpoint, ...]:
 
     def look_at(name: str) -> tuple[EtcdEndpoint, ...]:
         try:
-            return endpoints_at(name, handle.node(name).run(look(), timeout=CALL, sudo=True).stdout)
+            return endpoints_at(name, handle.node(name).run(look(), timeout=LOOK_LIMIT, sudo=True).stdout)
         except NotYet as error:
             log_about(name).warning("not asked for members of etcd: %s", error)
             return ()

@@ -6,8 +6,8 @@ from prefect import task
 
 from tasks.cluster import open_cluster
 from tasks.core.retries import OBSERVE
-from tasks.drain.evict import observe_forecasts
 from tasks.drain.models import DrainOptions
+from tasks.drain.observe import observe_forecasts
 from tasks.node_service.models import ServiceFacts
 from tasks.node_work.proof import look_at_symptoms_of
 from tasks.nodes.observe import LEASES, look_at_machine

@@ -7,12 +7,13 @@ from prefect import task
 from tasks.cluster import open_cluster
 from tasks.core.errors import Refused
 from tasks.core.retries import ACT, PATIENT
-from tasks.drain.evict import annotate, cordon, drain, hand_over, keep_cordoned, release
+from tasks.drain.cordon import annotate, cordon, hand_over, keep_cordoned, release
+from tasks.drain.evict import drain
 from tasks.drain.models import REBOOTED, Drained, DrainOptions
 from tasks.node_service.models import Request, Uncordoned
 from tasks.node_service.policy.plan import reason_of
 from tasks.node_work.models.health import Expected
-from tasks.node_work.work import NodeWork
+from tasks.node_work.work import begin_node_work
 from tasks.nodes.probes.api_facts import parse_node
 from tasks.run.locks import Check
 
@@ -44,7 +45,7 @@ def uncordon_node(cluster: str, request: Request, check: Check, *, allow_unhealt
     With `allow_unhealthy` the node has to be no worse than it is now.
     """
     handle = open_cluster(cluster)
-    work = NodeWork(handle, request.node, "node_uncordon", request.run_id, check)
+    work = begin_node_work(handle, request.node, "node_uncordon", request.run_id, check)
     work.take_as_it_is() if allow_unhealthy else work.forgive_nothing()
     raw = handle.kube.get(f"/api/v1/nodes/{request.node}")
     reason = reason_of(parse_node(raw, None))
@@ -54,7 +55,7 @@ def uncordon_node(cluster: str, request: Request, check: Check, *, allow_unhealt
             kubelet=work.machine.kubelet_in_use,
             since=work.now(),
             control_plane=pod.version if pod else "",
-            settle=SETTLE,
+            stable_for=SETTLE,
             promised=False,
         )
     )

@@ -1,7 +1,7 @@
 """Proof that a node is well, and that the cluster is no worse than before: looked at from the node, the API and etcd."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 
 from tasks.clients.kube import KubeClient
@@ -12,17 +12,15 @@ from tasks.core.logs import log_about
 from tasks.core.models import outside
 from tasks.core.models.outside import name_of
 from tasks.etcd.observe import look_at_members
-from tasks.etcd.policy.quorum import MOST_LAG, what_ails
+from tasks.etcd.policy.quorum import MOST_LAG, unhealthy_members
 from tasks.node_work.models.health import Before, Expected, NodeLook, Services, Symptom
 from tasks.node_work.policy.health import (
     what_fails_already,
-    what_got_worse,
     what_is_new,
     what_is_old,
-    what_is_ours,
     what_is_wrong,
-    workload_of,
 )
+from tasks.node_work.policy.workloads import what_concerns_node, what_got_worse, workload_of
 from tasks.node_work.probes.service_path import ask_service_path, what_service_path_lacks
 from tasks.node_work.site_gates import what_gates_say
 from tasks.nodes.models.nodes import NodeFacts
@@ -30,8 +28,11 @@ from tasks.nodes.models.pods import Pod
 from tasks.nodes.observe import LEASES, glance_at_machine, look_at_nodes, look_at_workloads
 from tasks.nodes.probes.api_facts import parse_node
 from tasks.nodes.probes.pods import parse_pod
+from tasks.run.locks import Check
 
-CALL = timedelta(seconds=30)
+SERVICES_LIMIT = timedelta(seconds=30)
+"""For a node to ask the API and DNS, which have 5 s and 3 s to answer."""
+
 HEALTH_LIMIT = timedelta(minutes=10)
 """For a node and its pods to be well again; images are there already."""
 
@@ -95,18 +96,24 @@ def services_that_fail(handle: Cluster, name: str, services: Services) -> dict[s
     Pods that are Ready do not show it: kube-proxy can run, be ready and forward nothing.
     """
     script = ask_service_path(services.kubernetes, services.port, services.dns)
-    output = handle.node(name).run(script, timeout=CALL, sudo=True, check=False)
+    output = handle.node(name).run(script, timeout=SERVICES_LIMIT, sudo=True, check=False)
     return what_service_path_lacks(output.stdout, dns=bool(services.dns))
 
 
-def prove_node(
-    handle: Cluster, name: str, expected: Expected, before: Before, *, check: Callable[[], None] = lambda: None
+def prove_node(  # noqa: PLR0913 - what is proven, and for how long it is waited for
+    handle: Cluster,
+    name: str,
+    expected: Expected,
+    before: Before,
+    *,
+    check: Check = lambda: None,
+    limit: timedelta = HEALTH_LIMIT,
 ) -> tuple[str, ...]:
-    """Waits until the node and its own pods look well for `expected.settle` without a break, or no worse than before.
+    """Waits until the node and its own pods look well for `expected.stable_for` without a break, or no worse than before.
 
-    What is wrong still, as it was before the act. Raises `NotYet` with everything else that is wrong when ten minutes are over.
+    What is wrong still, as it was before the act. Raises `NotYet` with everything else that is wrong when the limit is over.
     """
-    wait = _Wait(name, expected.settle)
+    wait = _Wait(name, expected.stable_for, limit)
     found = _what_is_wrong(handle, name, expected, before.services)
     while not wait.is_over(what_is_new(found, before.unhealthy)):
         check()
@@ -116,14 +123,14 @@ def prove_node(
 
 
 def prove_workloads(
-    handle: Cluster, name: str, before: Before, *, check: Callable[[], None] = lambda: None
+    handle: Cluster, name: str, before: Before, *, check: Check = lambda: None, limit: timedelta = HEALTH_LIMIT
 ) -> tuple[str, ...]:
     """Waits until every workload that has to do with the node has as many pods ready again as before.
 
     The others that have not: to cordon the node again would help none of them. Raises `NotYet` with those that have to do
-    with it when ten minutes are over.
+    with it when the limit is over.
     """
-    wait = _Wait(name, timedelta())
+    wait = _Wait(name, timedelta(), limit)
     ours, others = _what_is_worse(handle, name, before)
     while not wait.is_over(ours):
         check()
@@ -135,9 +142,9 @@ def prove_workloads(
 class _Wait:
     """For something to look well without a break; what is still wrong is told when it changes."""
 
-    def __init__(self, name: str, settle: timedelta) -> None:
-        self._name, self._settle = name, settle.total_seconds()
-        self._end = time.monotonic() + HEALTH_LIMIT.total_seconds()
+    def __init__(self, name: str, stable_for: timedelta, limit: timedelta) -> None:
+        self._name, self._stable_for, self._limit = name, stable_for.total_seconds(), limit
+        self._end = time.monotonic() + limit.total_seconds()
         self._well_since, self._told = 0.0, ""
 
     def is_over(self, wrong: tuple[str, ...]) -> bool:
@@ -145,12 +152,12 @@ class _Wait:
         now = time.monotonic()
         if not wrong:
             self._well_since = self._well_since or now
-            return now - self._well_since >= self._settle
+            return now - self._well_since >= self._stable_for
         self._well_since = 0.0
         said = "; ".join(wrong)
         if now >= self._end:
             raise NotYet(
-                f"{self._name}: not well after {HEALTH_LIMIT}: {said}",
+                f"{self._name}: not well after {self._limit}: {said}",
                 hint="look at the kubelet, the container runtime and the pods there",
             )
         if said != self._told:
@@ -175,7 +182,7 @@ def _what_is_worse(handle: Cluster, name: str, before: Before) -> tuple[tuple[st
         here = _pods_on(handle.kube, name) if worse else ()
     except NotYet as error:
         return (error.problem,), ()
-    ours = what_is_ours(worse, before, now, here)
+    ours = what_concerns_node(worse, before, now, here)
     return tuple(worse[one] for one in worse if one in ours), tuple(worse[one] for one in worse if one not in ours)
 
 
@@ -194,21 +201,21 @@ def look_at(
         node=parse_node(raw, kube.find(f"{LEASES}/{name}")) if raw else None,
         pods=_pods_on(kube, name),
         service_path=services_that_fail(handle, name, services),
-        etcd=what_etcd_says(handle) if etcd else "",
+        etcd="; ".join(what_etcd_lacks(handle)) if etcd else "",
         gates=what_gates_say(handle),
     )
 
 
-def what_etcd_says(handle: Cluster) -> str:
-    """What ails a member, or what it has still to catch up; empty when all are well."""
+def what_etcd_lacks(handle: Cluster) -> tuple[str, ...]:
+    """What ails a member, or what it has still to catch up; nothing when all are well."""
     try:
         members = look_at_members(handle, "auto").members
     except RunbookError as error:
-        return error.problem
-    problems = [f"etcd member {one.label}: {ails}" for one in members if (ails := what_ails(one))]
-    problems += [
+        return (error.problem,)
+    ill = [f"etcd member {one.label}: {ails}" for one, ails in unhealthy_members(members)]
+    behind = [
         f"etcd member {one.label}: {one.status.raft_lag} entries behind"
         for one in members
         if one.status and one.status.raft_lag > MOST_LAG
     ]
-    return "; ".join(problems)
+    return (*ill, *behind)

@@ -10,7 +10,7 @@ from datetime import timedelta
 
 from tasks.core.errors import CommandFailed
 from tasks.core.logs import log_about
-from tasks.drain.evict import what_came_back
+from tasks.drain.observe import what_came_back
 from tasks.node_work.blockers import what_blocks_now
 from tasks.node_work.work import NodeWork
 from tasks.nodes.models.nodes import PackageManager

@@ -9,7 +9,7 @@ from tasks.cluster import Cluster
 from tasks.core.errors import CommandFailed, NotYet, Refused
 from tasks.core.logs import log_about
 from tasks.node_work.gates import lead_elsewhere
-from tasks.node_work.work import NodeWork
+from tasks.node_work.work import begin_node_work
 from tasks.os_patch.machine import PatchMachine
 from tasks.os_patch.models.facts import PatchFacts
 from tasks.os_patch.models.outcome import NodePatched, Waits, WavePatched
@@ -40,7 +40,7 @@ def patch_in_time(handle: Cluster, node: NodePatch, orders: PatchOrders, check: 
     if late := why_too_late(node.needs, orders.until, now=datetime.now(UTC)):
         log_about(node.name).warning("it waits: %s", late)
         return WavePatched(waiting=(Waits(node=node.name, reason=late.text),))
-    work = NodeWork(handle, node.name, orders.runbook, orders.run_id, check)
+    work = begin_node_work(handle, node.name, orders.runbook, orders.run_id, check)
     return WavePatched(nodes=(patch_one(PatchMachine(work, orders.options), node, orders),))
 
 
@@ -176,7 +176,7 @@ class _Patching:
             self._machine.note_intent(self._intent, fresh=is_fresh, due=True)
 
     def _drain(self) -> None:
-        self._work.empty(self._orders.reason, self._orders.options.drain)
+        self._work.cordon_and_drain(self._orders.reason, self._orders.options.drain)
 
     def _empty_again(self) -> None:
         """Nobody has uncordoned it since, and nothing that a drain would evict is there: or else it is drained once more."""

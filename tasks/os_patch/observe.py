@@ -12,7 +12,7 @@ from tasks.core.at_once import on_all, wait_for
 from tasks.core.errors import RunbookError
 from tasks.core.models.profile import MaintenanceRules
 from tasks.core.retries import OBSERVE
-from tasks.drain.evict import observe_forecasts
+from tasks.drain.observe import observe_forecasts
 from tasks.etcd.observe import look_at_members
 from tasks.node_work.blockers import alerts_that_fire
 from tasks.node_work.controllers import look_at_controllers

@@ -50,7 +50,7 @@ def prove_node(work: NodeWork, facts: PatchFacts, settle: timedelta, *, control_
             kubelet=work.machine.kubelet,
             since=work.now(),
             control_plane=version.version if version else "",
-            settle=settle,
+            stable_for=settle,
             boot_id=facts.boot_of_patch if is_rebooted(facts) else "",
             promised=False,
         )

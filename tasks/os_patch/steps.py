@@ -4,7 +4,7 @@ from prefect import task
 
 from tasks.cluster import open_cluster
 from tasks.core.retries import PATIENT
-from tasks.node_work.work import on_wave
+from tasks.node_work.waves import on_wave
 from tasks.os_patch.models.outcome import WavePatched
 from tasks.os_patch.models.plan import NodePatch, PatchOrders
 from tasks.os_patch.node import patch_in_time

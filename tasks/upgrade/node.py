@@ -51,7 +51,7 @@ def upgrade_control_plane(
                 upgrade_by_kubeadm(work, node)
             # kubeadm may have restarted the kubelet, whose program may be newer than what ran before
             kubelet = version_that_runs(work.run(ask_what_runs()).encode(), "kubelet") or before
-            work.prove(Expected(kubelet=kubelet, since=since, control_plane=node.target, settle=timedelta()))
+            work.prove(Expected(kubelet=kubelet, since=since, control_plane=node.target, stable_for=timedelta()))
         if needs_kubelet(work, node):
             work.gate(allow_downtime=orders.options.allow_downtime)
             upgrade_kubelet(work, node, orders.options)
@@ -138,7 +138,7 @@ def _as_before(work: NodeWork, since: datetime) -> Expected:
     pod = work.machine.static_pod("kube-apiserver")
     version = pod.version if pod else ""
     kubelet = work.machine.kubelet
-    return Expected(kubelet=kubelet, since=since, control_plane=version, settle=ASKS_OTHERS_FOR, promised=False)
+    return Expected(kubelet=kubelet, since=since, control_plane=version, stable_for=ASKS_OTHERS_FOR, promised=False)
 
 
 def install_kubeadm(work: NodeWork, node: NodeUpgrade) -> None:
@@ -183,7 +183,7 @@ def upgrade_by_kubeadm(work: NodeWork, node: NodeUpgrade) -> None:
 
 def upgrade_kubelet(work: NodeWork, node: NodeUpgrade, options: UpgradeOptions) -> None:
     """Out of service, the packages, the new kubelet, and in service again once it is proven."""
-    work.empty(f"{RUNBOOK} to v{node.target}", options.drain)
+    work.cordon_and_drain(f"{RUNBOOK} to v{node.target}", options.drain)
     since = work.now()
     if _is_old(work, node):
         with work.part("package kubelet"):
@@ -191,7 +191,7 @@ def upgrade_kubelet(work: NodeWork, node: NodeUpgrade, options: UpgradeOptions) 
             done = work.job(job_name("install-kubelet", node.target), script, INSTALL_LIMIT)
         since = scripts.parse_restarted(done.output, since)
     control_plane = node.target if node.control_plane else ""
-    work.prove(Expected(kubelet=node.target, since=since, control_plane=control_plane, settle=options.settle))
+    work.prove(Expected(kubelet=node.target, since=since, control_plane=control_plane, stable_for=options.settle))
     work.give_back()
 
 

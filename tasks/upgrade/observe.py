@@ -10,7 +10,7 @@ from tasks.core.at_once import on_all, wait_for
 from tasks.core.errors import NotYet, Refused
 from tasks.core.logs import log_about
 from tasks.core.models import outside
-from tasks.drain.evict import observe_forecasts
+from tasks.drain.observe import observe_forecasts
 from tasks.etcd.observe import look_at_members
 from tasks.node_work.controllers import look_at_controllers
 from tasks.node_work.proof import look_at_symptoms

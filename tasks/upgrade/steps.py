@@ -14,7 +14,8 @@ from tasks.core.models.profile import UpgradeRules
 from tasks.core.retries import ACT, OBSERVE, PATIENT
 from tasks.etcd.observe import look_at_members
 from tasks.node_work.gates import lead_elsewhere
-from tasks.node_work.work import NodeWork, on_wave
+from tasks.node_work.waves import on_wave
+from tasks.node_work.work import begin_node_work
 from tasks.nodes.observe import look_at_machine
 from tasks.nodes.policy.versions import KubernetesVersion
 from tasks.nodes.probes.api_facts import cluster_configuration, with_etcd_tag
@@ -111,7 +112,7 @@ def upgrade_control_plane_node(cluster: str, node: NodeUpgrade, orders: Orders, 
         return seen
 
     return upgrade_control_plane(
-        NodeWork(handle, node.name, RUNBOOK, orders.run_id, check),
+        begin_node_work(handle, node.name, RUNBOOK, orders.run_id, check),
         node,
         orders,
         manifests=manifests,
@@ -131,7 +132,7 @@ def upgrade_wave(
     handle = open_cluster(cluster)
     done, failed = on_wave(
         wave,
-        lambda node: upgrade_worker(NodeWork(handle, node.name, RUNBOOK, orders.run_id, check), node, orders),
+        lambda node: upgrade_worker(begin_node_work(handle, node.name, RUNBOOK, orders.run_id, check), node, orders),
         lambda node: node.name,
         failed_before=failed_before,
         budget=orders.options.waves.error_budget,

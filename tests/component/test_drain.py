@@ -14,18 +14,10 @@ import pytest
 
 from tasks.clients.kube import KubeClient, KubeServer, KubeUser
 from tasks.core.errors import Refused
-from tasks.drain.evict import (
-    cordon,
-    drain,
-    hand_over,
-    keep_cordoned,
-    observe_forecasts,
-    release,
-    uncordon,
-    what_came_back,
-    where_i_run,
-)
+from tasks.drain.cordon import cordon, hand_over, keep_cordoned, release, uncordon
+from tasks.drain.evict import drain
 from tasks.drain.models import CORDONED_BY, FAILED, TICKET, Drained, DrainOptions, DrainProgress
+from tasks.drain.observe import observe_forecasts, what_came_back, where_i_run
 from tasks.node_service.models import Request, ServiceFacts
 from tasks.node_service.policy.plan import plan_drain
 from tasks.nodes.models.nodes import NodeFacts

@@ -9,11 +9,12 @@ from typing import Any, cast
 import pytest
 
 from tasks.clients.kube import KubeClient, KubeServer, KubeUser
+from tasks.clients.ssh import NodeShell, SshNode
 from tasks.cluster import Cluster
 from tasks.core.errors import NotYet
 from tasks.drain.models import CORDONED_BY, UNHEALTHY, DrainOptions
 from tasks.node_work.models.health import Expected
-from tasks.node_work.work import NodeWork
+from tasks.node_work.work import NodeWork, begin_node_work
 from tests.servers.hollow import READY, HollowNodes
 from tests.servers.kubernetes import ControlPlane, Resource
 from tests.servers.processes import wait_until
@@ -28,6 +29,7 @@ class Machine:
     """What SSH says of w1, word by word; some of its units may be down."""
 
     def __init__(self) -> None:
+        self.name = "w1"
         self.down: set[str] = set()
         self.api_service = "200"
 
@@ -71,14 +73,15 @@ def machine() -> Machine:
 
 
 @pytest.fixture
-def handle(cluster: ControlPlane, machine: Machine, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
-    """The cluster, with that machine; a proof that does not hold is not waited for."""
-    monkeypatch.setattr("tasks.node_work.proof.HEALTH_LIMIT", timedelta())
+def handle(cluster: ControlPlane, machine: Machine) -> Iterator[Cluster]:
+    """The cluster, with that machine."""
     keys = cluster.admin
     known = KubeUser(cluster.ca.read_bytes(), keys.certificate.read_bytes(), keys.key.read_bytes())
     kube = KubeClient([KubeServer("cp1", lambda: nullcontext(cluster.url))], lambda: known)
     profile = SimpleNamespace(name="prod", gates=())
-    yield cast("Cluster", SimpleNamespace(kube=kube, profile=profile, node=lambda _: machine))
+    handle = SimpleNamespace(kube=kube, profile=profile, node=lambda _: machine)
+    handle.shell = lambda _: NodeShell(cast("SshNode", machine))
+    yield cast("Cluster", handle)
     kube.close()
     cluster.kubectl("uncordon", "w1")
     cluster.api.patch("/api/v1/nodes/w1", {"metadata": {"annotations": {UNHEALTHY: None, CORDONED_BY: None}}})
@@ -105,15 +108,19 @@ def running(cluster: ControlPlane, app: str, node: str = "") -> list[Resource]:
 
 
 def begin(handle: Cluster, run_id: str = "run-1") -> NodeWork:
-    """By a run whose lock is its own."""
-    return NodeWork(handle, "w1", "node_os_patch", run_id, lambda: None)
+    """By a run whose lock is its own; a proof that does not hold is not waited for."""
+    work = begin_node_work(handle, "w1", "node_os_patch", run_id, lambda: None)
+    work.health_limit = timedelta()
+    return work
 
 
 def expected(cluster: ControlPlane) -> Expected:
     """As a patch expects it, with any heartbeat."""
     info = cluster.api.get("/api/v1/nodes/w1")["status"]["nodeInfo"]
     since = datetime(2026, 1, 1, tzinfo=UTC)
-    return Expected(kubelet=info["kubeletVersion"].removeprefix("v"), since=since, settle=timedelta(), promised=False)
+    return Expected(
+        kubelet=info["kubeletVersion"].removeprefix("v"), since=since, stable_for=timedelta(), promised=False
+    )
 
 
 def annotations(cluster: ControlPlane) -> dict[str, str]:
@@ -128,7 +135,7 @@ def test_a_daemon_set_that_was_broken_before_leaves_no_node_cordoned(
     run(cluster, "daemonsets", "net", 2, ready=False)
     machine.api_service = "000"
     work = begin(handle)
-    work.empty("patch", QUICK)
+    work.cordon_and_drain("patch", QUICK)
     assert annotations(cluster)[UNHEALTHY] == '["DaemonSet n/net", "Service kubernetes"]'
     (pod,) = running(cluster, "net", "w1")
     work.prove(expected(cluster))
@@ -146,10 +153,10 @@ def test_what_broke_since_a_run_began_is_told_also_to_the_run_that_goes_on(
 ) -> None:
     """The first attempt has written down what was wrong before it; what is wrong now may be its doing."""
     run(cluster, "daemonsets", "net", 2, ready=False)
-    begin(handle).empty("patch", QUICK)
+    begin(handle).cordon_and_drain("patch", QUICK)
     machine.api_service = "503"
     again = begin(handle, "run-2")
-    again.empty("patch", QUICK)
+    again.cordon_and_drain("patch", QUICK)
     with pytest.raises(NotYet, match=r"0:00:00: the Service `kubernetes` answers 503 ->"):
         again.prove(expected(cluster))
     machine.api_service, machine.down = "200", {"kubelet"}
@@ -181,13 +188,13 @@ def test_a_note_of_a_cordon_that_somebody_took_away_is_no_news(
     cluster: ControlPlane, handle: Cluster, machine: Machine
 ) -> None:
     """`kubectl uncordon` leaves it on the node: what is wrong by now was so before the next run."""
-    begin(handle).empty("patch", QUICK)
+    begin(handle).cordon_and_drain("patch", QUICK)
     assert annotations(cluster)[UNHEALTHY] == "[]"
     cluster.kubectl("uncordon", "w1")
     machine.api_service = "503"
     work = begin(handle, "run-2")
     assert work.before.unhealthy == ("Service kubernetes",)
-    work.empty("patch", QUICK)
+    work.cordon_and_drain("patch", QUICK)
     assert annotations(cluster)[UNHEALTHY] == '["Service kubernetes"]'
     work.prove(expected(cluster))
 
@@ -197,7 +204,7 @@ def test_a_cordon_of_somebody_else_keeps_what_was_wrong_before(
 ) -> None:
     """And loses the note with the end of the run; the cordon stays."""
     cluster.kubectl("cordon", "w1")
-    begin(handle).empty("patch", QUICK)
+    begin(handle).cordon_and_drain("patch", QUICK)
     machine.api_service = "503"
     again = begin(handle, "run-2")
     assert list(again.before.unhealthy) == []
@@ -219,7 +226,7 @@ def test_a_workload_elsewhere_that_fails_meanwhile_leaves_no_node_cordoned(
     there: dict[str, Any] = {"nodeSelector": {"kubernetes.io/hostname": "w2"}}
     run(cluster, "deployments", "far", 1, **there)
     work = begin(handle)
-    work.empty("patch", QUICK)
+    work.cordon_and_drain("patch", QUICK)
     ill = {"spec": {"template": {"metadata": {"annotations": {READY: "false"}}}}}
     _fail(cluster, "far", ill)
     work.give_back()

@@ -6,7 +6,7 @@ from tasks.ca_rotation.models import NodeStage, Stage
 from tasks.ca_rotation.policy.situation import StageSituation, trusted_by
 from tasks.ca_rotation.policy.trust import readers_of
 from tasks.cert_rotation.models.rotation import NodeRotation
-from tasks.cert_rotation.policy.before import unproven
+from tasks.cert_rotation.policy.before import unled, unproven
 from tasks.certificates.models.authorities import FILES, SIGNING_FLAG, is_single, signing_file
 from tasks.certificates.models.inventory import NodeCertificates
 from tasks.certificates.models.kubeadm import LEAVES

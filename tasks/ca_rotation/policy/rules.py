@@ -87,7 +87,7 @@ def _of_health(situation: StageSituation) -> Iterator[Finding]:
         yield refused("etcd", f"its members are not known: {found.etcd_problem}", "look at it first")
     for member in found.etcd.members if found.etcd else ():
         if (ails := what_ails(member)) and member.node not in begun:
-            yield refused(member.label, ails, "repair it first: while another one restarts it is needed")
+            yield refused(member.label, ails.text, "repair it first: while another one restarts it is needed")
 
 
 def _of_proofs(situation: StageSituation) -> Iterator[Finding]:

@@ -7,7 +7,7 @@ from tasks.cert_rotation.policy.state import RotationState
 from tasks.core.models.findings import Finding, cautioned, listed, refused
 from tasks.core.models.kubeadm import API_SERVER, ETCD
 from tasks.core.models.plan import figure
-from tasks.etcd.policy.quorum import what_ails, what_keeps_it
+from tasks.etcd.policy.quorum import unhealthy_members, why_quorum_needs
 from tasks.nodes.policy.standing import nodes_that_may_be_away
 
 BY_SSH = "all control planes are done at once, by SSH alone: there is no quorum to keep"
@@ -66,12 +66,12 @@ def of_cluster(scene: RotationScene) -> Iterator[Finding]:
 def _of_etcd(scene: RotationScene, disturbed: list[RotationState]) -> Iterator[Finding]:
     members = scene.facts.etcd.members if scene.facts.etcd else ()
     begun = {state.member.id for state in scene.control_planes if state.begun and state.member}
-    ill = [one for one in members if what_ails(one) and one.id not in begun]
-    for one in ill if disturbed else ():
-        yield refused(one.label, what_ails(one), "repair it first: while another one restarts it is needed")
+    ill = unhealthy_members(members, besides=begun)
+    for one, ails in ill if disturbed else ():
+        yield refused(one.label, ails.text, "repair it first: while another one restarts it is needed")
     out = nodes_that_may_be_away(scene.facts.nodes, ours=())
     if ill or sum(not one.learner for one in members) == 1:
         return
     for state in disturbed:
-        if state.member and ETCD in state.restarts and (kept := what_keeps_it(state.member, members, out=out)):
-            yield refused(state.name, kept, "bring the others back first")
+        if state.member and ETCD in state.restarts and (kept := why_quorum_needs(state.member, members, out=out)):
+            yield refused(state.name, kept.text, "bring the others back first")

@@ -43,6 +43,12 @@ class Judged(Model):
     why: str = ""
     after: timedelta = timedelta()
     by_budget: bool = False
+    unanswered: bool = False
+
+    @property
+    def may_be_going(self) -> bool:
+        """It is asked to stop, or gone, or nobody knows: a request that got no answer may have been done."""
+        return self.outcome is not Outcome.AGAIN or self.unanswered
 
 
 def judge_eviction(status: int, body: Mapping[str, Any], retry_after: timedelta | None, tries: int) -> Judged:

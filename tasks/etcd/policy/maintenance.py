@@ -1,21 +1,22 @@
 """Which members of etcd are worth a defragmentation, in which order, and when an alarm may end."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from tasks.core.models.etcd import MAX_RAFT_LAG, QUOTA_WARNING_PERCENT, EtcdFacts, Member, MemberStatus
-from tasks.core.models.plan import Caution, Plan, Refusal, Skip, Step, figure
+from tasks.core.models.etcd import QUOTA_WARNING_PERCENT, EtcdFacts, Member, MemberStatus
+from tasks.core.models.findings import Problem
+from tasks.core.models.plan import Caution, Refusal, Skip, Step, figure
 from tasks.etcd.models import MIB, ControlPlaneSeen, MaintenancePlan, Worth
-from tasks.etcd.policy.quorum import what_ails, what_keeps_it
-
-DEFAULT_QUOTA = 2 * 2**30
-"""etcd's own, for members before 3.6, which do not tell theirs."""
-
-ALARM_STEP = "run etcd_maintenance: it ends NOSPACE when there is space; for CORRUPT replace the member"
+from tasks.etcd.policy.health import cautions_of, quota_of
+from tasks.etcd.policy.quorum import unhealthy_members, why_quorum_needs
 
 UNSEEN = "the API does not say which control plane nodes are cordoned or not Ready"
 
 FREE_PERCENT = 10
 """Of its quota that a member has to have free before its alarm ends: else the next writes raise it again."""
+
+DISARMED_WHEN = f"when every member has {FREE_PERCENT} % of its quota free: the API server may write again"
+
+REPAIR = "repair it first: while another one is defragmented it is needed"
 
 
 def plan_maintenance(
@@ -25,36 +26,24 @@ def plan_maintenance(
 
     Members on control plane nodes that are cordoned or not Ready do not count for the quorum: they may go away any moment.
     """
-    facts, seen = on_nodes(facts, seen or ControlPlaneSeen()), seen or ControlPlaneSeen()
-    nospace = tuple(member.id for member in facts.members if member.status and "NOSPACE" in member.status.alarms)
-    chosen = {id(member): _why(member, worth, nospace=bool(nospace)) for member in facts.members}
-    members = sorted((member for member in facts.members if chosen[id(member)]), key=_order)
-    refusals = _refusals(facts.members, members, seen, nospace=bool(nospace), allow_downtime=allow_downtime)
+    seen = seen or ControlPlaneSeen()
+    all_members = on_nodes(facts, seen).members
+    nospace = tuple(one.id for one in all_members if one.status and "NOSPACE" in one.status.alarms)
+    reasons = {id(one): _why(one, worth, nospace=bool(nospace)) for one in all_members}
+    chosen = sorted((one for one in all_members if reasons[id(one)]), key=_order)
+    defragment = (Step(subject=one.label, act=_act(one, all_members), reason=reasons[id(one)]) for one in chosen)
+    disarm = (
+        Step(subject=one.label, act="end the alarm NOSPACE", reason=DISARMED_WHEN)
+        for one in all_members
+        if one.id in nospace
+    )
     return MaintenancePlan(
-        defragment=tuple(members),
+        defragment=tuple(chosen),
         nospace=nospace,
-        steps=(
-            *(
-                Step(subject=member.label, act=_act(member, facts.members), reason=chosen[id(member)])
-                for member in members
-            ),
-            *(
-                Step(
-                    subject=member.label,
-                    act="end the alarm NOSPACE",
-                    reason=f"when every member has {FREE_PERCENT} % of its quota free: the API server may write again",
-                )
-                for member in facts.members
-                if member.id in nospace
-            ),
-        ),
-        skips=tuple(
-            Skip(subject=member.label, reason=_why_not(member, worth))
-            for member in facts.members
-            if member not in members
-        ),
-        cautions=(*(caution for member in facts.members for caution in _cautions(member)), *_no_lock(seen, members)),
-        refusals=refusals,
+        steps=(*defragment, *disarm),
+        skips=tuple(Skip(subject=one.label, reason=_why_not(one, worth)) for one in all_members if one not in chosen),
+        cautions=(*(caution for one in all_members for caution in cautions_of(one)), *_no_lock(seen, chosen)),
+        refusals=_refusals(all_members, chosen, seen, nospace=bool(nospace), allow_downtime=allow_downtime),
     )
 
 
@@ -72,75 +61,25 @@ def on_nodes(facts: EtcdFacts, seen: ControlPlaneSeen) -> EtcdFacts:
 
 def what_forbids_defragmenting(
     member: Member, facts: EtcdFacts, seen: ControlPlaneSeen, *, allow_downtime: bool
-) -> str:
-    """Why the cluster cannot spare this member now; empty when it can."""
-    facts = on_nodes(facts, seen)
+) -> Problem | None:
+    """Why the cluster cannot spare this member now; `None` when it can."""
+    members = on_nodes(facts, seen).members
     if seen.unseen:
-        return f"{UNSEEN}: {seen.unseen}"
-    if allow_downtime and len([one for one in facts.members if not one.learner]) == 1:
-        return ""
-    return what_keeps_it(member, facts.members, out=seen.out)
+        return Problem(text=f"{UNSEEN}: {seen.unseen}")
+    if allow_downtime and len(_voters(members)) == 1:
+        return None
+    return why_quorum_needs(member, members, out=seen.out)
 
 
-def plan_health(facts: EtcdFacts) -> Plan:
-    """What does not hold is refused, what is worth a look is a caution; neither where all is well."""
-    voters = [member for member in facts.members if not member.learner]
-    statuses = [member.status for member in facts.members if member.status]
-    refusals = [
-        (member.label, ails, "look at this member and its log")
-        for member in facts.members
-        if (ails := what_ails(member))
+def what_forbids_disarming(members: Sequence[Member]) -> Problem | None:
+    """Why alarms may not end yet; `None` when every member has space."""
+    told = [
+        f"{one.label} uses {one.status.db_size} of {quota_of(one.status)} bytes"
+        for one in members
+        if one.status and one.status.db_size * 100 > quota_of(one.status) * (100 - FREE_PERCENT)
     ]
-    refusals += [
-        (m.label, f"alarm {' and '.join(m.status.alarms)}", ALARM_STEP)
-        for m in facts.members
-        if m.status and m.status.alarms
-    ]
-    if not any(status.is_leader for status in statuses):
-        refusals.append(("etcd", "no member that answers leads", "look at the members and the network between them"))
-    cautions = [caution for member in facts.members for caution in _cautions(member)]
-    if len(versions := sorted({status.version for status in statuses})) > 1:
-        cautions.append(
-            Caution(subject="etcd", problem=f"members run {' and '.join(versions)}", next_step="finish its upgrade")
-        )
-    if len(voters) % 2 == 0:
-        problem = f"{len(voters)} voting members bear no more losses than {len(voters) - 1}"
-        cautions.append(Caution(subject="etcd", problem=problem, next_step="add one, or remove the one that is gone"))
-    return Plan(
-        cautions=tuple(cautions),
-        refusals=tuple(
-            Refusal(subject=subject, problem=problem, next_step=step) for subject, problem, step in refusals
-        ),
-    )
-
-
-def _cautions(member: Member) -> list[Caution]:
-    status = member.status
-    if status is None:
-        return []
-    found = []
-    quota = quota_of(status)
-    if status.db_size * 100 >= quota * QUOTA_WARNING_PERCENT:
-        percent = status.db_size * 100 // quota
-        found.append((f"its database is at {figure(percent)} % of its quota of {quota} bytes", "run etcd_maintenance"))
-    if status.raft_lag > MAX_RAFT_LAG:
-        found.append((f"it is {figure(status.raft_lag)} raft entries behind", "look at its disk and its network"))
-    return [Caution(subject=member.label, problem=problem, next_step=step) for problem, step in found]
-
-
-def what_forbids_disarming(members: Sequence[Member]) -> str:
-    """Why alarms may not end yet; empty when every member has space."""
-    full = [
-        f"{member.label} uses {member.status.db_size} of {quota_of(member.status)} bytes"
-        for member in members
-        if member.status and member.status.db_size * 100 > quota_of(member.status) * (100 - FREE_PERCENT)
-    ]
-    return "; ".join([*full, *(f"{m.label}: {m.unreached}" for m in members if m.status is None)])
-
-
-def quota_of(status: MemberStatus) -> int:
-    """In bytes."""
-    return status.db_quota or DEFAULT_QUOTA
+    told += [f"{one.label}: {one.unreached}" for one in members if one.status is None]
+    return Problem(text="; ".join(told)) if told else None
 
 
 def reclaimable(status: MemberStatus) -> int:
@@ -186,37 +125,47 @@ def _order(member: Member) -> tuple[bool, str]:
     return (bool(member.status and member.status.is_leader), member.label)
 
 
+def _voters(members: Sequence[Member]) -> list[Member]:
+    return [one for one in members if not one.learner]
+
+
 def _refusals(
     all_members: Sequence[Member],
-    members: Sequence[Member],
+    chosen: Sequence[Member],
     seen: ControlPlaneSeen,
     *,
     nospace: bool,
     allow_downtime: bool,
 ) -> tuple[Refusal, ...]:
-    if not members and not nospace:
+    if not chosen and not nospace:
         return ()
     found = [
-        (member.label, what_ails(member), "repair it first: while another one is defragmented it is needed")
-        for member in all_members
-        if what_ails(member)
+        Refusal(subject=one.label, problem=ails.text, next_step=REPAIR) for one, ails in unhealthy_members(all_members)
     ]
     if seen.unseen:
-        found.append(("API", f"{UNSEEN}: {seen.unseen}", "bring the API back; then run this again"))
-    voters = [member for member in all_members if not member.learner]
-    if len(voters) == 1 and members and not allow_downtime:
+        step = "bring the API back; then run this again"
+        found.append(Refusal(subject="API", problem=f"{UNSEEN}: {seen.unseen}", next_step=step))
+    voters = _voters(all_members)
+    if len(voters) == 1 and chosen and not allow_downtime:
         pause = "a single member: the API server stops while it is defragmented"
-        found.append((voters[0].label, pause, "say allow_downtime=true at a time when that is fine"))
-    elif not found:
-        kept = [
-            (member.label, what_keeps_it(member, all_members, out=seen.out)) for member in members if len(voters) > 1
-        ]
-        out = "".join(f"; {name} is {why}" for name, why in seen.out.items())
-        step = "bring the nodes named back, and uncordon them" if seen.out else "bring more members back"
-        found += [(label, f"{why}{out}", step) for label, why in kept if why]
-    if nospace:
-        found += [(member.label, *_too_full(member)) for member in members if _too_full(member)[0]]
-    return tuple(Refusal(subject=subject, problem=problem, next_step=step) for subject, problem, step in found)
+        step = "say allow_downtime=true at a time when that is fine"
+        found.append(Refusal(subject=voters[0].label, problem=pause, next_step=step))
+    elif not found and len(voters) > 1:
+        found += _needed_for_quorum(all_members, chosen, seen)
+    full = [(one, problem) for one in chosen if nospace and (problem := _too_full(one))]
+    found += [Refusal(subject=one.label, problem=why.text, next_step=why.next_step) for one, why in full]
+    return tuple(found)
+
+
+def _needed_for_quorum(
+    all_members: Sequence[Member], chosen: Sequence[Member], seen: ControlPlaneSeen
+) -> Iterator[Refusal]:
+    """With the nodes that may go any moment."""
+    out = "".join(f"; {name} is {why}" for name, why in seen.out.items())
+    step = "bring the nodes named back, and uncordon them" if seen.out else "bring more members back"
+    for one in chosen:
+        if needed := why_quorum_needs(one, all_members, out=seen.out):
+            yield Refusal(subject=one.label, problem=f"{needed}{out}", next_step=step)
 
 
 def _no_lock(seen: ControlPlaneSeen, members: Sequence[Member]) -> tuple[Caution, ...]:
@@ -232,13 +181,13 @@ def _no_lock(seen: ControlPlaneSeen, members: Sequence[Member]) -> tuple[Caution
     )
 
 
-def _too_full(member: Member) -> tuple[str, str]:
+def _too_full(member: Member) -> Problem | None:
     """A database whose data itself fills its quota: no defragmentation helps."""
     status = member.status
     if status is None or status.db_size_in_use * 100 <= quota_of(status) * (100 - FREE_PERCENT):
-        return "", ""
-    return (
-        f"{status.db_size_in_use} bytes of its quota of {quota_of(status)} are in use: free pages would not be enough",
-        "compact by hand (etcdctl compact REVISION: under NOSPACE the API server cannot), or raise "
+        return None
+    return Problem(
+        text=f"{status.db_size_in_use} bytes of its quota of {quota_of(status)} are in use: free pages would not be enough",
+        next_step="compact by hand (etcdctl compact REVISION: under NOSPACE the API server cannot), or raise "
         "--quota-backend-bytes on every member (8 GiB at most), then run this again",
     )

@@ -35,7 +35,9 @@ class Expected(Model):
     kubelet: str = Field(description="version without v")
     since: UtcTime = Field(description="by the node's clock: older heartbeats are of the kubelet before")
     control_plane: str = Field(default="", description="version of its static pods; empty for a worker")
-    settle: timedelta = Field(default=timedelta(seconds=10), description="that all has to look well without a break")
+    stable_for: timedelta = Field(
+        default=timedelta(seconds=10), description="that all has to look well without a break"
+    )
     boot_id: str = Field(default="", description="that it must not have any more; empty when it was not rebooted")
     promised: bool = Field(
         default=True, description="the act brings these versions: that they were not there before is no excuse"

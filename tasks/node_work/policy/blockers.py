@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 
+from tasks.core.models.findings import Problem
 from tasks.drain.models import CORDONED_BY, FAILED, REASON
 from tasks.nodes.models.nodes import KubeNode
 from tasks.nodes.models.workloads import Workload
@@ -19,26 +20,27 @@ def what_blocks(
 
     `ours` are the nodes that this run has out of service, or has given up within its error budget.
     """
-    told = [said for node in nodes if node.name not in ours and (said := _of_node(node, allow_cordoned=allow_cordoned))]
+    others = (_of_node(node, allow_cordoned=allow_cordoned) for node in nodes if node.name not in ours)
+    told = [problem.text for problem in others if problem]
     told += [f"{one.kind} {one.name} is being rolled out: {one.rollout}" for one in workloads if one.rollout]
     return (*told, *(f"an alert fires: {alert}" for alert in alerts))
 
 
-def cordon_of_others(node: KubeNode) -> str:
-    """Who else has taken a node out of service; empty when nobody has, or a run of ours."""
+def cordon_of_others(node: KubeNode) -> Problem | None:
+    """Who else has taken a node out of service; `None` when nobody has, or a run of ours."""
     if not node.cordoned or CORDONED_BY in node.annotations:
-        return ""
+        return None
     reason = node.annotations.get(REASON)
-    return f"somebody has cordoned {node.name}{f': {reason}' if reason else ''}"
+    return Problem(text=f"somebody has cordoned {node.name}{f': {reason}' if reason else ''}")
 
 
-def _of_node(node: KubeNode, *, allow_cordoned: bool) -> str:
+def _of_node(node: KubeNode, *, allow_cordoned: bool) -> Problem | None:
     if not node.ready:
-        return f"node {node.name} is not Ready: {node.ready_message}"
+        return Problem(text=f"node {node.name} is not Ready: {node.ready_message}")
     if CORDONED_BY in node.annotations:
         reason = node.annotations.get(FAILED) or node.annotations.get(REASON, "no reason is known")
-        return f"another run of ours has {node.name} out of service: {reason}"
-    return "" if allow_cordoned else cordon_of_others(node)
+        return Problem(text=f"another run of ours has {node.name} out of service: {reason}")
+    return None if allow_cordoned else cordon_of_others(node)
 
 
 def alert_in_words(labels: str) -> str:

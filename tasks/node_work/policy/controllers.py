@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 
+from tasks.core.models.findings import Problem
 from tasks.node_work.models.controllers import COMPONENTS, Controllers, Leader
 
 
@@ -27,25 +28,27 @@ def who_would_not_go_on(seen: Controllers, others: Collection[str], *, out: Coll
 
     Instances on nodes that are `out` (cordoned by others, or not Ready) may go any moment and do not count.
     """
-    return [problem for name in COMPONENTS if (problem := _missing(seen, name, others, out))]
+    return [problem.text for name in COMPONENTS if (problem := _missing(seen, name, others, out))]
 
 
 def who_does_not_lead(seen: Controllers) -> list[str]:
     """Of which component nobody works now, whoever is Ready: its leader did not renew its Lease."""
-    return [f"no {one.component} leads: {_what_ails(one)}" for one in seen.leaders if not one.is_alive]
+    return [f"no {one.component} leads: {_silence_of(one)}" for one in seen.leaders if not one.is_alive]
 
 
-def _missing(seen: Controllers, component: str, others: Collection[str], out: Collection[str]) -> str:
+def _missing(seen: Controllers, component: str, others: Collection[str], out: Collection[str]) -> Problem | None:
     found = {one.node: one.problem for one in seen.instances if one.component == component}
     unfit = {
         name: "its node is cordoned or not Ready" if name in out else found.get(name, "it has none")
         for name in sorted(others)
     }
+    if not all(unfit.values()):
+        return None
     told = ", ".join(f"{name} ({why})" for name, why in unfit.items())
-    return f"no other {component} is ready: {told}" if all(unfit.values()) else ""
+    return Problem(text=f"no other {component} is ready: {told}")
 
 
-def _what_ails(leader: Leader) -> str:
+def _silence_of(leader: Leader) -> str:
     if not leader.holder:
         return f"the Lease {leader.lease} has no holder"
     return f"{leader.holder} has not renewed the Lease {leader.lease} for {leader.seconds} s"

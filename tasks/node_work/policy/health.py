@@ -1,14 +1,12 @@
-"""What is wrong with a node after an act, and what of the cluster is worse than before."""
+"""What is wrong with a node after an act, or already before it."""
 
-import json
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 
-from tasks.drain.models import CORDONED_BY, UNHEALTHY
-from tasks.node_work.models.health import Before, Expected, NodeLook, Symptom
-from tasks.nodes.models.nodes import KubeNode, NodeFacts
+from tasks.core.models.findings import Problem
+from tasks.node_work.models.health import Expected, NodeLook, Symptom
+from tasks.nodes.models.nodes import NodeFacts
 from tasks.nodes.models.pods import Pod
-from tasks.nodes.models.workloads import Workload
 
 KUBE_PODS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
 
@@ -45,70 +43,10 @@ def what_is_old(symptoms: Iterable[Symptom], before: Collection[str]) -> tuple[s
     return tuple(one.problem for one in symptoms if not one.grave and one.of in before)
 
 
-def noted_unhealthy(annotations: Mapping[str, str]) -> tuple[str, ...] | None:
-    """What `cordon` wrote; none where no run has begun, or nobody can read it."""
-    try:
-        found = json.loads(annotations.get(UNHEALTHY, ""))
-    except ValueError:
-        return None
-    return tuple(map(str, found)) if isinstance(found, list) else None
-
-
-def known_before(node: KubeNode) -> tuple[str, ...] | None:
-    """What a run that has begun there found wrong before its first act; none where no run has, or somebody has uncordoned it since."""
-    is_ours = CORDONED_BY in node.annotations
-    if is_ours and not node.cordoned:
-        return None
-    noted = noted_unhealthy(node.annotations)
-    return () if noted is None and is_ours else noted
-
-
 def units_of(runtime: str) -> tuple[str, ...]:
     """The units that a node needs. The unit of a runtime that is not known here is not asked for: Ready says it runs."""
     unit = RUNTIME_UNITS.get(runtime.partition("://")[0])
     return ("kubelet", unit) if unit else ("kubelet",)
-
-
-def what_got_worse(before: Sequence[Workload], now: Sequence[Workload]) -> dict[str, str]:
-    """Workloads with fewer pods ready than before, as far as as many are still wanted; one that was deleted is not missed."""
-    known = {name_of(one): one for one in before}
-    return {
-        name_of(one): f"{name_of(one)}: {one.ready} of {one.desired} pods are ready, before it were {was.ready}"
-        for one in now
-        if (was := known.get(name_of(one))) and one.ready < min(was.ready, one.desired)
-    }
-
-
-def what_is_ours(
-    worse: Mapping[str, str], before: Before, now: Sequence[Workload], here: Iterable[Pod]
-) -> frozenset[str]:
-    """Those of them that have to do with the node: a ready pod of theirs was on it, or one that is not ready is on it now.
-
-    Of a DaemonSet only the pod on this very node counts. Nor does a workload that somebody has given other images since.
-    """
-    pods = list(here)
-    images = {name_of(one): one.images for one in before.workloads}
-    changed = {name_of(one) for one in now if one.images != images.get(name_of(one), one.images)}
-    well = {workload_of(pod) for pod in pods if pod.ready}
-    ours = {name for name in before.here if not (name.startswith("DaemonSet ") and name in well)} - changed
-    ours |= {workload_of(pod) for pod in pods if not pod.ready and not pod.is_finished}
-    return frozenset(ours & worse.keys())
-
-
-def name_of(workload: Workload) -> str:
-    """`Deployment shop/cart`."""
-    return f"{workload.kind} {workload.name}"
-
-
-def workload_of(pod: Pod) -> str:
-    """The same of what makes a pod again; a ReplicaSet is named after its Deployment and the hash of its pods."""
-    owner = pod.controller
-    if owner is None:
-        return ""
-    suffix = f"-{pod.labels.get('pod-template-hash', '')}"
-    if owner.kind == "ReplicaSet" and owner.name.endswith(suffix):
-        return f"Deployment {pod.namespace}/{owner.name.removesuffix(suffix)}"
-    return f"{owner.kind} {pod.namespace}/{owner.name}"
 
 
 def _machine(look: NodeLook, expected: Expected) -> Iterator[Symptom]:
@@ -171,28 +109,30 @@ def _control_plane(look: NodeLook, expected: Expected) -> Iterator[Symptom]:
         return
     for name in KUBE_PODS:
         if problem := _static_pod(look, name, version):
-            yield Symptom(of=f"{name} v{version}", problem=problem, grave=expected.promised)
+            yield Symptom(of=f"{name} v{version}", problem=problem.text, grave=expected.promised)
     if machine.api_ready != "200":
         yield _grave(API_READY, f"its API server's /readyz answers {machine.api_ready or 'nothing'}")
     elif machine.api_version != version:
-        problem = f"its API server says v{machine.api_version}, not v{version}"
-        yield Symptom(of=f"API server v{version}", problem=problem, grave=expected.promised)
+        said = f"its API server says v{machine.api_version}, not v{version}"
+        yield Symptom(of=f"API server v{version}", problem=said, grave=expected.promised)
 
 
-def _static_pod(look: NodeLook, name: str, version: str) -> str:
+def _static_pod(look: NodeLook, name: str, version: str) -> Problem | None:
     pod = look.machine.static_pod(name)
     if pod is None:
-        return f"there is no manifest of {name}"
-    return f"{name} is v{pod.version}, not v{version}" if pod.version != version else _what_runs(look, name, pod.image)
+        return Problem(text=f"there is no manifest of {name}")
+    if pod.version != version:
+        return Problem(text=f"{name} is v{pod.version}, not v{version}")
+    return _container(look, name, pod.image)
 
 
-def _what_runs(look: NodeLook, name: str, image: str) -> str:
+def _container(look: NodeLook, name: str, image: str) -> Problem | None:
     """A manifest may be there that no container was started of yet; a runtime may know an image by its digest alone."""
     running = next((pod.running for pod in look.pods if pod.id == f"kube-system/{name}-{look.machine.name}"), ())
     tags = {one.rpartition(":")[2] for one in running if "sha256:" not in one}
     if not running or tags - {image.rpartition(":")[2]}:
-        return f"of {name} there runs {', '.join(sorted(tags)) or 'nothing'}, not {image}"
-    return ""
+        return Problem(text=f"of {name} there runs {', '.join(sorted(tags)) or 'nothing'}, not {image}")
+    return None
 
 
 def _services(look: NodeLook, expected: Expected) -> Iterator[Symptom]:

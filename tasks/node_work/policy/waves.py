@@ -32,10 +32,10 @@ def plan_waves(names: Sequence[str], waves: Waves, *, workers: int) -> tuple[tup
     """
     limit = limit_of(waves.max_unavailable, workers).workers
     size = 1 if waves.canary else limit
-    left, planned = sorted(names), []
-    while left:
-        planned.append(tuple(left[:size]))
-        left, size = left[size:], min(size * 2, limit)
+    remaining, planned = sorted(names), []
+    while remaining:
+        planned.append(tuple(remaining[:size]))
+        remaining, size = remaining[size:], min(size * 2, limit)
     return tuple(planned)
 
 

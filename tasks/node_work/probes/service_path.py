@@ -1,23 +1,13 @@
 """Whether a Service answers on a node."""
 
-import shlex
+from tasks.core.shell import script
+
+DNS_PORT = 53
 
 
-def ask_service_path(kubernetes_ip: str, port: int, dns_ip: str) -> str:
-    """Prints `api STATUS` and `dns ANSWERS`: what the ClusterIPs of `kubernetes` and `kube-dns` say to this very node.
-
-    The name is put to the DNS service by UDP, as pods do: `kubernetes.default.svc.cluster.local`, type A.
-    """
-    query = (
-        "\\x12\\x34\\x01\\x00\\x00\\x01\\x00\\x00\\x00\\x00\\x00\\x00\\x0akubernetes\\x07default\\x03svc\\x07cluster\\x05local"
-        "\\x00\\x00\\x01\\x00\\x01"
-    )
-    # bash writes line by line, and a datagram has to be written at once: the length of the first label is a line's end.
-    whole = "dd bs=512 iflag=fullblock status=none"
-    exchange = f"exec 3<>/dev/udp/{dns_ip}/53; printf '{query}' | {whole} >&3; timeout 3 dd bs=512 count=1 status=none <&3 | od -An -v -tx1"
-    return f"""echo "api $(curl --insecure --silent --max-time 5 --output /dev/null --write-out '%{{http_code}}' https://{kubernetes_ip}:{port}/readyz)"
-[ -z "{dns_ip}" ] || echo "dns $(bash -c {shlex.quote(exchange)} 2> /dev/null | tr -d '\\n')"
-"""
+def ask_service_path(kubernetes_ip: str, port: int, dns_ip: str, *, dns_port: int = DNS_PORT) -> str:
+    """Prints `api STATUS` and `dns ANSWER`: what the ClusterIPs of `kubernetes` and `kube-dns` say to this very node."""
+    return script(__file__, "service_path", kubernetes_ip=kubernetes_ip, port=port, dns_ip=dns_ip, dns_port=dns_port)
 
 
 def what_service_path_lacks(stdout: bytes, *, dns: bool) -> dict[str, str]:

@@ -7,11 +7,12 @@ from tasks.core.models.findings import Finding, cautioned, listed, refused
 from tasks.core.models.plan import figure
 from tasks.drain.models import FAILED, REASON
 from tasks.drain.policy.findings import findings_of_drain
-from tasks.etcd.policy.quorum import MOST_LAG, what_ails, what_keeps_it
+from tasks.etcd.policy.quorum import MOST_LAG, unhealthy_members, why_quorum_needs
 from tasks.node_work.policy.blockers import cordon_of_others, what_blocks
 from tasks.node_work.policy.controllers import is_alone, who_does_not_lead, who_would_not_go_on
+from tasks.node_work.policy.earlier import noted_unhealthy
 from tasks.node_work.policy.findings import findings_of_proof
-from tasks.node_work.policy.health import API_READY, KNOWN, READY, noted_unhealthy
+from tasks.node_work.policy.health import API_READY, KNOWN, READY
 from tasks.nodes.models.nodes import PackageManager
 from tasks.nodes.policy.standing import nodes_that_may_be_away
 from tasks.os_patch.models.packages import Scope
@@ -153,8 +154,8 @@ def rules_of_cluster(scene: PatchScene) -> Iterator[Finding]:
             else refused("blocker", said, WAIT)
         )
     if scene.options.allow_cordoned:
-        for said in filter(None, map(cordon_of_others, facts.nodes)):
-            yield cautioned("blocker", said, "options.allow_cordoned says that this is fine; it stays cordoned")
+        for other in filter(None, map(cordon_of_others, facts.nodes)):
+            yield cautioned("blocker", other.text, "options.allow_cordoned says that this is fine; it stays cordoned")
     for said in facts.gates:
         yield refused("gates", said, "wait until it lets the run go on, or change gates: of the profile")
     yield from _api_servers(scene)
@@ -207,9 +208,9 @@ def _controllers(scene: PatchScene) -> Iterator[Finding]:
 def _etcd(scene: PatchScene) -> Iterator[Finding]:
     members = scene.facts.etcd.members
     begun = {node.member.id for node in scene.nodes if node.begun and node.member}
-    ill = [one for one in members if what_ails(one) and one.id not in begun]
-    for one in ill:
-        yield refused(one.label, what_ails(one), "repair it first: while another one restarts it is needed")
+    ill = unhealthy_members(members, besides=begun)
+    for one, ails in ill:
+        yield refused(one.label, ails.text, "repair it first: while another one restarts it is needed")
     for one in members:
         if one.status and one.status.raft_lag > MOST_LAG and any(node.is_control_plane for node in scene.pending):
             problem = f"it is more than {MOST_LAG} entries behind"
@@ -217,8 +218,8 @@ def _etcd(scene: PatchScene) -> Iterator[Finding]:
     if ill or sum(not one.learner for one in members) == 1:
         return
     for node in scene.pending:
-        if node.member and node.is_disturbed and (kept := what_keeps_it(node.member, members)):
-            yield refused(node.name, kept, "join another control plane node first")
+        if node.member and node.is_disturbed and (kept := why_quorum_needs(node.member, members)):
+            yield refused(node.name, kept.text, "join another control plane node first")
 
 
 def rules_of_drains(scene: PatchScene) -> Iterator[Finding]:

@@ -8,11 +8,12 @@ from tasks.core.models.findings import Finding, cautioned, refused
 from tasks.core.models.plan import figure
 from tasks.drain.models import CORDONED_BY, FAILED
 from tasks.drain.policy.findings import findings_of_drain
-from tasks.etcd.policy.maintenance import ALARM_STEP
-from tasks.etcd.policy.quorum import MOST_LAG, what_ails, what_keeps_it
+from tasks.etcd.policy.health import ALARM_STEP
+from tasks.etcd.policy.quorum import MOST_LAG, unhealthy_members, why_quorum_needs
 from tasks.node_work.policy.controllers import is_alone, who_does_not_lead, who_would_not_go_on
+from tasks.node_work.policy.earlier import known_before
 from tasks.node_work.policy.findings import findings_of_proof
-from tasks.node_work.policy.health import API_READY, KNOWN, READY, known_before
+from tasks.node_work.policy.health import API_READY, KNOWN, READY
 from tasks.nodes.models.nodes import KubeNode
 from tasks.nodes.policy.standing import nodes_that_may_be_away
 from tasks.upgrade.policy.scope import ADDONS, PARTS, NodeState, Scene, cordon_of_another_runbook
@@ -102,9 +103,9 @@ def _etcd(scene: Scene) -> Iterator[Finding]:
             "etcd", "no members are known", "look at the manifests of etcd and at etcd.endpoints of the profile"
         )
         return
-    ill = [member for member in members if what_ails(member)]
-    for member in ill:
-        yield _ill_member(scene, member, what_ails(member), "repair it first: while another one restarts it is needed")
+    ill = unhealthy_members(members)
+    for member, ails in ill:
+        yield _ill_member(scene, member, ails.text, "repair it first: while another one restarts it is needed")
     for member in members:
         alarms = [alarm for alarm in (member.status.alarms if member.status else ()) if alarm != "CORRUPT"]
         if alarms:
@@ -132,8 +133,8 @@ def _quorum(scene: Scene) -> Iterator[Finding]:
     if not scene.is_stacked or sum(not member.learner for member in members) == 1:
         return
     for node in leaving:
-        if node.member and (why := what_keeps_it(node.member, members)):
-            yield refused(node.name, why, "join another control plane node first")
+        if node.member and (why := why_quorum_needs(node.member, members)):
+            yield refused(node.name, why.text, "join another control plane node first")
 
 
 def _downtime(scene: Scene) -> Iterator[Finding]:

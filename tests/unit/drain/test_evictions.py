@@ -79,3 +79,10 @@ def test_the_time_that_a_server_asks_for_is_kept_else_it_doubles() -> None:
     assert made(504, {"details": {"retryAfterSeconds": 10}}).after == timedelta(seconds=10)
     assert [made(429, {}, tries=tries).after.total_seconds() for tries in range(3)] == [1, 2, 4]
     assert backoff(100) == timedelta(seconds=30)
+
+
+def test_a_request_that_got_no_answer_may_have_been_done() -> None:
+    """The cordon has to stay then, as for a pod that is on its way."""
+    assert Judged(outcome=Outcome.AGAIN, unanswered=True).may_be_going
+    assert Judged(outcome=Outcome.GOING).may_be_going
+    assert not Judged(outcome=Outcome.AGAIN).may_be_going

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.core.models.etcd import Member
-from tasks.etcd.policy.quorum import is_fit, what_ails, what_keeps_it
+from tasks.etcd.policy.quorum import is_fit, unhealthy_members, what_ails, why_quorum_needs
 from tests.facts.etcd import member, unreached
 
 
@@ -15,7 +15,7 @@ def test_those_that_stay_are_always_a_healthy_quorum(healthy: list[bool], data: 
     members = [member(f"m{number}", healthy=fine) for number, fine in enumerate(healthy)]
     leaving = data.draw(st.sampled_from(members))
     stay = sum(is_fit(one) for one in members if one is not leaving)
-    assert (not what_keeps_it(leaving, members)) == (stay >= len(members) // 2 + 1)
+    assert (why_quorum_needs(leaving, members) is None) == (stay >= len(members) // 2 + 1)
 
 
 @pytest.mark.parametrize(
@@ -33,13 +33,28 @@ def test_those_that_stay_are_always_a_healthy_quorum(healthy: list[bool], data: 
 def test_the_reason_names_numbers_and_members(others: tuple[Member, ...], told: str) -> None:
     """A learner does not vote."""
     leaving = member("m1")
-    found = what_keeps_it(leaving, [leaving, *others])
-    assert told in found
+    found = why_quorum_needs(leaving, [leaving, *others])
+    assert told in str(found)
     assert bool(told) == bool(found)
 
 
 def test_a_learner_may_always_go_and_a_silent_member_is_called_so() -> None:
     """It is not needed for anything."""
     learner = member("m1", learner=True)
-    assert what_keeps_it(learner, [learner, member("m2")]) == ""
-    assert what_ails(Member(id="1", name="m1")) == "it did not answer"
+    assert why_quorum_needs(learner, [learner, member("m2")]) is None
+    assert str(what_ails(Member(id="1", name="m1"))) == "it did not answer"
+
+
+def test_members_on_nodes_that_may_go_any_moment_are_not_counted() -> None:
+    """By the node that they are on."""
+    m1, m2, m3 = (member(name).model_copy(update={"node": f"n-{name}"}) for name in ("m1", "m2", "m3"))
+    assert why_quorum_needs(m1, [m1, m2, m3], out=("n-m1",)) is None
+    found = why_quorum_needs(m1, [m1, m2, m3], out=("n-m2",))
+    assert str(found).endswith("a quorum is 2; not counted: m2 (its node n-m2 is cordoned or not Ready)")
+
+
+def test_who_is_unhealthy_is_told_with_the_reason() -> None:
+    """Except those that nobody is asked about."""
+    ill, silent = member("m2", healthy=False), unreached("m3")
+    found = unhealthy_members([member("m1"), ill, silent], besides=(silent.id,))
+    assert [(one.name, str(ails)) for one, ails in found] == [("m2", "it does not answer a linearizable read")]

@@ -1,0 +1,31 @@
+"""The leadership of etcd, moved away from a member before it is disturbed."""
+
+from datetime import timedelta
+
+from tasks.cluster import Cluster
+from tasks.core.at_once import wait_for
+from tasks.core.errors import NotYet
+from tasks.core.models.etcd import EtcdFacts, Member
+from tasks.core.models.profile import RouteChoice
+from tasks.etcd.observe import look_at_members, route_to, status_of
+from tasks.etcd.policy.quorum import is_fit
+
+LEADER_LIMIT = timedelta(seconds=60)
+"""For another leader to be in office."""
+
+
+def move_leadership_away(handle: Cluster, facts: EtcdFacts, member: Member, route: RouteChoice) -> str:
+    """To the follower that lags least; proven by the member itself. Empty when it does not lead, or nobody else could."""
+    others = [one for one in facts.members if one.id != member.id and not one.learner and is_fit(one)]
+    if not status_of(facts, member).is_leader or not others:
+        return ""
+    to = min(others, key=lambda one: (status_of(facts, one).raft_lag, one.label))
+    with handle.etcd(member.endpoint, route_to(facts, member), name=member.label) as client:
+        client.move_leader(to.id)
+
+    def is_moved() -> None:
+        if status_of(look_at_members(handle, route), member).is_leader:
+            raise NotYet(f"{member.label}: it still leads", hint="look at the members' logs")
+
+    wait_for(is_moved, LEADER_LIMIT)
+    return to.label
