@@ -8,7 +8,7 @@ from typing import Protocol, TypeVar
 from tasks.cert_rotation.probes.proofs import has_ca_key
 from tasks.cert_rotation.reach import Shell
 from tasks.cert_rotation.work import Work
-from tasks.certificates.probes.kubelet import ask_for_kubelet, install_for_kubelet, sign_for_kubelet
+from tasks.certificates.kubelet import renew_kubelet
 from tasks.core.at_once import wait_for
 from tasks.core.errors import NotYet
 from tasks.core.logs import log_about
@@ -26,16 +26,6 @@ SignerT = TypeVar("SignerT", bound=Signer)
 
 NEW_ENOUGH = 0.9
 """Of its life that a certificate has left which an earlier attempt has made."""
-
-
-def renew_kubelet(node: Shell, signer: Shell, folder: PurePosixPath, hours: int) -> None:
-    """Its key stays on the node, and so does the CA's on its own: a request goes there, a certificate comes back.
-
-    Does not wait for the kubelet, which is started anew.
-    """
-    request = node.run(ask_for_kubelet(node.name)).encode()
-    signed = signer.run(sign_for_kubelet(folder, node.name, hours), stdin=request).encode()
-    node.run(install_for_kubelet(), stdin=signed)
 
 
 def signers_among(shells: Iterable[SignerT], folder: PurePosixPath) -> list[SignerT]:
