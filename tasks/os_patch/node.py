@@ -56,7 +56,7 @@ def patch_one(
         patching = _Patching(machine, node, orders, course, Deeds(at=at, held=course.facts.updates.held))
         patching.take_over()
         if course.is_disturbing:
-            patching.empty()
+            patching.cordon_and_drain()
             patching.install()
             patching.reboot_where_due()
         patching.prove(proof_limit)
@@ -105,7 +105,7 @@ class _Patching:
         if self._course.is_taken_over:
             self._machine.note_intent(self._intent)
 
-    def empty(self) -> None:
+    def cordon_and_drain(self) -> None:
         """Everything that may refuse it comes before the cordon."""
         if problem := why_another_plan(self._course, self._node, self._orders):
             raise Refused(problem.text, hint=problem.next_step)

@@ -187,7 +187,7 @@ class Work:
             raise CommandFailed("w1: job ended with status 1")
         self.world.install()
 
-    def empty(self, reason: str, options: object) -> None:
+    def cordon_and_drain(self, reason: str, options: object) -> None:
         """Cordon and drain."""
         del reason, options
         self.world.cordoned_by, self.world.is_empty = self.run_id, True

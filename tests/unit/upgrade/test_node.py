@@ -85,7 +85,7 @@ class Work:
     def now(self) -> datetime:
         return NOW
 
-    def empty(self, *_: object) -> None:
+    def cordon_and_drain(self, *_: object) -> None:
         self.done.append("drained")
 
     def job(self, what: str, script: str, _: timedelta, *, touches: bool = True) -> JobResult:
