@@ -3,14 +3,14 @@
 from prefect.artifacts import create_table_artifact
 
 from tasks.certificates.models.inventory import Certificate, Inventory, Served
-from tasks.run.reports import _shown
+from tasks.run.reports import shown_if_possible
 
 _WORD_FOR = {None: "", True: "yes", False: "NO"}
 
 
 def show_certificates(cluster: str, inventory: Inventory) -> None:
     """Publishes the table of all certificates in the Prefect UI, what ends first on top."""
-    _shown(
+    shown_if_possible(
         create_table_artifact,
         key=f"{cluster}-certificates",
         table=to_certificate_rows(inventory),

@@ -3,12 +3,12 @@
 from prefect.artifacts import create_table_artifact
 
 from tasks.core.models.etcd import EtcdFacts, Member
-from tasks.run.reports import _shown
+from tasks.run.reports import shown_if_possible
 
 
 def show_members(cluster: str, facts: EtcdFacts) -> None:
     """Publishes the members' table in the Prefect UI."""
-    _shown(
+    shown_if_possible(
         create_table_artifact,
         key=f"{cluster}-etcd-members",
         table=[_member_row(member) for member in facts.members],

@@ -62,7 +62,7 @@ def keep_report(store: ObjectStore, report: Report) -> None:
 def show_report(report: Report) -> None:
     """Publishes the report in the Prefect UI, at its run also when a hook in another process wrote it."""
     key = f"{report.cluster}-{report.runbook}-report".replace("_", "-")
-    _shown(_create_at_run, run_id=report.run_id, key=key, markdown=redact(to_markdown(report)))
+    shown_if_possible(_create_at_run, run_id=report.run_id, key=key, markdown=redact(to_markdown(report)))
 
 
 def _create_at_run(run_id: str, key: str, markdown: str) -> None:
@@ -76,7 +76,7 @@ def show_plan(runbook: str, cluster: str, plan: Plan) -> None:
     """Publishes the plan in the Prefect UI, before anything is touched."""
     rows = [dict(zip(PLAN_HEAD, map(redact, row), strict=True)) for row in _plan_rows(plan)]
     key = f"{cluster}-{runbook}-plan".replace("_", "-")
-    _shown(create_table_artifact, key=key, table=rows, description=f"plan {plan.digest}")
+    shown_if_possible(create_table_artifact, key=key, table=rows, description=f"plan {plan.digest}")
 
 
 def find_report(store: ObjectStore, cluster: str, runbook: str, run_id: str) -> Report | None:
@@ -118,11 +118,11 @@ class Progress:
 def progress(key: str, description: str, total: int) -> Iterator[Progress]:
     """A progress bar in the Prefect UI from 0 to `total`; at 100 % when the block ends well."""
     counted, ended = Progress(total), threading.Event()
-    artifact = _shown(create_progress_artifact, progress=0.0, key=key, description=description)
+    artifact = shown_if_possible(create_progress_artifact, progress=0.0, key=key, description=description)
 
     def tell() -> None:
         while not ended.wait(PROGRESS_EVERY.total_seconds()):
-            _shown(update_progress_artifact, artifact_id=artifact, progress=counted.percent)
+            shown_if_possible(update_progress_artifact, artifact_id=artifact, progress=counted.percent)
 
     # In a copy of this context: the thread has to find the settings and the run that this one has.
     teller = threading.Thread(target=copy_context().run, args=(tell,), name="progress", daemon=True)
@@ -133,7 +133,7 @@ def progress(key: str, description: str, total: int) -> Iterator[Progress]:
     finally:
         ended.set()
     if artifact:
-        _shown(update_progress_artifact, artifact_id=artifact, progress=100.0)
+        shown_if_possible(update_progress_artifact, artifact_id=artifact, progress=100.0)
 
 
 def to_markdown(report: Report) -> str:
@@ -221,7 +221,7 @@ def _evidence(evidence: Mapping[str, JsonValue], prefix: str = "") -> str:
     return ", ".join(part for part in told if part)
 
 
-def _shown(publish: Callable[..., object], **arguments: object) -> object:
+def shown_if_possible(publish: Callable[..., object], **arguments: object) -> object:
     """Publishes in the Prefect UI if it can: a Prefect server that restarts must not end a backup."""
     try:
         return publish(**arguments)

@@ -1,5 +1,8 @@
 """The same cluster looked at twice: what changes by the minute is in no plan's digest. For each plan that is approved, or names jobs."""
 
+import importlib
+import inspect
+import pkgutil
 from datetime import timedelta
 from pathlib import PurePosixPath
 from typing import Any
@@ -7,7 +10,9 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from prefect import Flow
 
+import flows
 from tasks.ca_rotation.models import CaRotationOptions, Stage
 from tasks.ca_rotation.policy.plan import plan_ca_rotation
 from tasks.cert_rotation.models.rotation import ProofsNow, RotationOptions
@@ -302,6 +307,14 @@ RUNBOOKS = (
     *("rolling_upgrade", "node_os_patch", "node_reboot", "node_drain", "node_uncordon", "cert_rotation", "ca_rotation"),
     *("certificate_issue", "etcd_maintenance", "etcd_restore_from_s3"),
 )
+
+
+def test_every_runbook_that_is_approved_is_looked_at_twice() -> None:
+    """Whoever adds one adds the plans that two looks at the same cluster may make."""
+    modules = [importlib.import_module(f"flows.{one.name}") for one in pkgutil.iter_modules(flows.__path__)]
+    runbooks = {one.name: one for module in modules for one in vars(module).values() if isinstance(one, Flow)}
+    approved = {name for name, one in runbooks.items() if "mode" in inspect.signature(one.fn).parameters}
+    assert approved <= set(RUNBOOKS), "add it to RUNBOOKS, and its plans below"
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ if [ "$(openssl x509 -noout -pubkey -in "$new.new")" != "$(openssl pkey -pubout 
 fi
 sed -n '/-----BEGIN.*PRIVATE KEY-----/,/-----END.*PRIVATE KEY-----/p' "$current" >> "$new.new"
 mv -f "$new.new" "$new"
-ln -s "$new" "$current.new"
+ln -sfT "$new" "$current.new" # an earlier attempt may have died right after it
 mv -fT "$current.new" "$current"
 sync
 systemctl reset-failed kubelet 2> /dev/null || true

@@ -26,7 +26,11 @@ def refused(subject: str, problem: str, next_step: str) -> Refusal:
 
 
 def cautioned(subject: str, problem: str, next_step: str = "", *, lasting: str = "") -> Caution:
-    """It does not stop the run. `lasting` is what an approval holds for, where the words of the problem change by the minute."""
+    """It does not stop the run.
+
+    `lasting` is what an approval holds for, where all the words of the problem change by the minute; where a part of them does, that
+    part is a `figure(...)` in the problem.
+    """
     return Caution(subject=subject, problem=problem, next_step=next_step, lasting=lasting)
 
 

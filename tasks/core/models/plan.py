@@ -55,7 +55,7 @@ def without_figures(text: str) -> str:
 
 
 def joined(*parts: str) -> str:
-    """A text of parts with `; ` between. One that is a figure as a whole may be there or not."""
+    """A text of parts with `; ` between. One that is a figure as a whole may be there or not: pass `figure("")` where it is not, never `""`."""
     text = ""
     for part in parts:
         if _FIGURE.fullmatch(part):

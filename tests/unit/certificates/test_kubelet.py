@@ -68,6 +68,17 @@ def test_it_is_signed_by_the_ca_for_the_key_that_is_there(prod: Prod) -> None:
     assert prod.calls.read_text() == "reset-failed kubelet\nrestart kubelet\n"
 
 
+def test_an_attempt_that_died_before_the_link_was_in_place_is_run_again(prod: Prod) -> None:
+    """It has left the link under its other name."""
+    prod.worker.here(f"{CURRENT}.new").symlink_to("/nowhere")
+    before = prod.worker.read_file(CURRENT)
+    prod.renew()
+    found = prod.worker.read_file(CURRENT)
+    assert key_in(found) == key_in(before)
+    assert found != before
+    assert not prod.worker.here(f"{CURRENT}.new").is_symlink()
+
+
 def test_neither_key_leaves_its_node(prod: Prod) -> None:
     """Not in a command, and not in what is printed."""
     keys = (key_in(prod.worker.read_file(CURRENT)), prod.signer.read_file("/etc/kubernetes/pki/ca.key"))
