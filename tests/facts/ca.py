@@ -18,7 +18,7 @@ from tasks.certificates.models.authorities import FILES, FLAGS, SIGNING_FLAG, St
 from tasks.certificates.models.inventory import Certificate, Inventory, Kind, Kubeconfig, NodeCertificates, Process
 from tasks.certificates.models.kubeadm import LEAVES
 from tasks.core.models.etcd import EtcdFacts
-from tasks.core.models.kubeadm import CONTROLLERS, Authority
+from tasks.core.models.kubeadm import CONTROLLER_MANAGER, Authority
 from tasks.core.models.profile import CertificateRules
 from tasks.nodes.models.nodes import KubeNode
 from tests.facts.certificates import FOLDER, NOW, STARTED, control_plane, worker
@@ -57,7 +57,7 @@ def trust(name: str, authority: Authority, state: State, **changes: Any) -> Trus
     }
     if has_key:
         files = {flag: f"{FOLDER}/{file}" for flag, file in FLAGS[authority].items()}
-        signing = {f"{CONTROLLERS} --{SIGNING_FLAG}": f"{FOLDER}/{signing_file(authority, state)}"}
+        signing = {f"{CONTROLLER_MANAGER} --{SIGNING_FLAG}": f"{FOLDER}/{signing_file(authority, state)}"}
         values["signing"] = (BY_NAME[FILES[state].signs],) if authority is Authority.CLUSTER else ()
         values["flags"] = files | (signing if authority is Authority.CLUSTER else {})
     return TrustOnNode(**values | changes)

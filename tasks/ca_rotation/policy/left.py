@@ -11,7 +11,7 @@ from tasks.certificates.models.authorities import FILES, SIGNING_FLAG, is_single
 from tasks.certificates.models.inventory import NodeCertificates
 from tasks.certificates.models.kubeadm import LEAVES
 from tasks.certificates.policy.inventory import who_has_not_read
-from tasks.core.models.kubeadm import CONTROLLERS, KUBELET, KUBELET_CLIENT, Authority
+from tasks.core.models.kubeadm import CONTROLLER_MANAGER, KUBELET, KUBELET_CLIENT, Authority
 
 WORDS = {
     Stage.TRUST_BOTH: "believe the old and the new one",
@@ -34,7 +34,7 @@ def reasons_to_act_on(node: NodeCertificates, situation: StageSituation) -> tupl
         *(f"{path} believes something else" for path in _kubeconfigs_behind(node, situation)),
         *(f"{pod} has not read its files" for pod in pods_behind(node, situation)),
         *(["its kubelet has not read its files"] if kubelet_is_behind(node, situation) else []),
-        *([f"{CONTROLLERS} signs with another file"] if _signs_with_another_file(node, situation) else []),
+        *([f"{CONTROLLER_MANAGER} signs with another file"] if _signs_with_another_file(node, situation) else []),
     )
 
 
@@ -127,7 +127,7 @@ def _signs_with_another_file(node: NodeCertificates, situation: StageSituation) 
     if situation.authority is not Authority.CLUSTER or not node.is_control_plane:
         return False
     trust = situation.trust[node.name]
-    found = trust.flags.get(f"{CONTROLLERS} --{SIGNING_FLAG}", "")
+    found = trust.flags.get(f"{CONTROLLER_MANAGER} --{SIGNING_FLAG}", "")
     if not found.endswith(f"/{signing_file(situation.authority, situation.target)}"):
         return True
     needs_one = not is_single(situation.authority, situation.target)

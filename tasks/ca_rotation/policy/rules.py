@@ -11,7 +11,7 @@ from tasks.cert_rotation.policy.rules import of_kubeadm, of_record
 from tasks.certificates.models.authorities import FLAGS, TRUST, State
 from tasks.certificates.models.kubeadm import LEAVES
 from tasks.core.models.findings import Finding, Problem, cautioned, listed, refused
-from tasks.core.models.kubeadm import CONTROLLERS, KUBELET_SERVING, Authority
+from tasks.core.models.kubeadm import CONTROLLER_MANAGER, KUBELET_SERVING, Authority
 from tasks.core.models.plan import figure
 from tasks.etcd.policy.quorum import what_ails
 
@@ -176,7 +176,7 @@ def _of_what_is_handed_out(situation: StageSituation, both: set[str], step: str)
         yield refused("extension-apiserver-authentication", "aggregated APIs are not told both", step)
     if behind := [name for name, ids in api.root_cas.items() if not both <= set(ids)]:
         yield refused(
-            "kube-root-ca.crt", f"it has not both yet in {listed(behind)}", f"wait for {CONTROLLERS}; or {step}"
+            "kube-root-ca.crt", f"it has not both yet in {listed(behind)}", f"wait for {CONTROLLER_MANAGER}; or {step}"
         )
     if api.worker and not both <= set(api.worker):
         step = "write a new one there, with both: else this worker locks itself out"

@@ -20,7 +20,7 @@ from tasks.certificates.models.authorities import (
     signing_file,
 )
 from tasks.core.models.folders import CA_ROTATIONS
-from tasks.core.models.kubeadm import CONTROLLERS, PARKED, Authority
+from tasks.core.models.kubeadm import CONTROLLER_MANAGER, PARKED, Authority
 from tasks.core.shell import script
 
 RESTART_KUBELET = "systemctl restart kubelet"
@@ -67,7 +67,7 @@ def make(
         signing_flag=SIGNING_FLAG,
         sign_with=signing_file(authority, state) if told_what_to_sign_with else "",
         kubeconfigs="\n".join(kubeconfigs) if authority is Authority.CLUSTER else "",
-        controllers=CONTROLLERS,
+        controllers=CONTROLLER_MANAGER,
         parked=PARKED,
     )
 

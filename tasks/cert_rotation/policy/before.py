@@ -8,13 +8,13 @@ from tasks.cert_rotation.policy.state import RotationState
 from tasks.cert_rotation.policy.static_pods import what_pod_lacks, why_silent
 from tasks.certificates.models.kubeadm import LEAVES
 from tasks.core.models.findings import Finding, cautioned, refused
-from tasks.core.models.kubeadm import API_SERVER, CONTROLLERS, SCHEDULER
+from tasks.core.models.kubeadm import API_SERVER, CONTROLLER_MANAGER, SCHEDULER
 from tasks.core.models.plan import figure
 
 LEADS = timedelta(minutes=2)
 """After which nobody leads: a lease is renewed each two seconds, those of nodes each ten."""
 
-KUBECONFIG_OF = {CONTROLLERS: "controller-manager.conf", SCHEDULER: "scheduler.conf"}
+KUBECONFIG_OF = {CONTROLLER_MANAGER: "controller-manager.conf", SCHEDULER: "scheduler.conf"}
 """By which a controller renews its lease."""
 
 

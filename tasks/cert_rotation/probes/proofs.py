@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from pathlib import PurePosixPath
 
 from tasks.cert_rotation.models.rotation import ProofsNow
-from tasks.core.models.kubeadm import API_SERVER, CONTROLLERS, ORDER, SCHEDULER
+from tasks.core.models.kubeadm import API_SERVER, CONTROLLER_MANAGER, ORDER, SCHEDULER
 from tasks.core.probes.printed import Printed
 from tasks.core.shell import script
 
-HEALTH = {CONTROLLERS: 10257, SCHEDULER: 10259}
+HEALTH = {CONTROLLER_MANAGER: 10257, SCHEDULER: 10259}
 """Where programs say on loopback that they are well, to anybody."""
 
 READY = "200"

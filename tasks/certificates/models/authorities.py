@@ -4,7 +4,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from tasks.certificates.models.kubeadm import AUTHORITIES
-from tasks.core.models.kubeadm import API_SERVER, CONTROLLERS, ETCD, Authority
+from tasks.core.models.kubeadm import API_SERVER, CONTROLLER_MANAGER, ETCD, Authority
 
 
 class State(StrEnum):
@@ -51,9 +51,9 @@ SIGNING_FLAG = "cluster-signing-cert-file"
 FLAGS = {
     Authority.CLUSTER: {
         f"{API_SERVER} --client-ca-file": "pki/ca.crt",
-        f"{CONTROLLERS} --client-ca-file": "pki/ca.crt",
-        f"{CONTROLLERS} --root-ca-file": "pki/ca.crt",
-        f"{CONTROLLERS} --cluster-signing-key-file": "pki/ca.key",
+        f"{CONTROLLER_MANAGER} --client-ca-file": "pki/ca.crt",
+        f"{CONTROLLER_MANAGER} --root-ca-file": "pki/ca.crt",
+        f"{CONTROLLER_MANAGER} --cluster-signing-key-file": "pki/ca.key",
     },
     Authority.ETCD: {
         f"{API_SERVER} --etcd-cafile": "pki/etcd/ca.crt",
@@ -62,12 +62,12 @@ FLAGS = {
     },
     Authority.FRONT_PROXY: {
         f"{API_SERVER} --requestheader-client-ca-file": "pki/front-proxy-ca.crt",
-        f"{CONTROLLERS} --requestheader-client-ca-file": "pki/front-proxy-ca.crt",
+        f"{CONTROLLER_MANAGER} --requestheader-client-ca-file": "pki/front-proxy-ca.crt",
     },
     Authority.SERVICE_ACCOUNTS: {
         f"{API_SERVER} --service-account-key-file": "pki/sa.pub",
         f"{API_SERVER} --service-account-signing-key-file": "pki/sa.key",
-        f"{CONTROLLERS} --service-account-private-key-file": "pki/sa.key",
+        f"{CONTROLLER_MANAGER} --service-account-private-key-file": "pki/sa.key",
     },
 }
 """By which flags it is read. All of these files may hold several, but the last ones, which sign."""

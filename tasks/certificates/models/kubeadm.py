@@ -7,7 +7,7 @@ from pydantic import Field
 from tasks.certificates.models.inventory import Kind
 from tasks.core.models.approval import Reasons
 from tasks.core.models.base import Model
-from tasks.core.models.kubeadm import API_SERVER, CONTROLLERS, ETCD, SCHEDULER
+from tasks.core.models.kubeadm import API_SERVER, CONTROLLER_MANAGER, ETCD, SCHEDULER
 
 
 class Leaf(Model):
@@ -103,7 +103,7 @@ LEAVES = {
             file="controller-manager.conf",
             authority="ca",
             kind=Kind.KUBECONFIG,
-            pods=(CONTROLLERS,),
+            pods=(CONTROLLER_MANAGER,),
         ),
         Made(name="scheduler.conf", file="scheduler.conf", authority="ca", kind=Kind.KUBECONFIG, pods=(SCHEDULER,)),
     )
@@ -114,9 +114,9 @@ NAMED_BY_CONFIGURATION = ("apiserver", "etcd-server", "etcd-peer")
 """Whose names are in kubeadm's configuration; phases of `kubeadm init phase certs` are called so, too."""
 
 READERS = {
-    "ca": (API_SERVER, CONTROLLERS),
+    "ca": (API_SERVER, CONTROLLER_MANAGER),
     "etcd-ca": (ETCD, API_SERVER),
-    "front-proxy-ca": (API_SERVER, CONTROLLERS),
-    "sa": (API_SERVER, CONTROLLERS),
+    "front-proxy-ca": (API_SERVER, CONTROLLER_MANAGER),
+    "sa": (API_SERVER, CONTROLLER_MANAGER),
 }
 """Static pods that read an authority's file, or the keys of service accounts, when they start."""

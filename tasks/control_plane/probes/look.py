@@ -17,11 +17,11 @@ from tasks.control_plane.probes.manifests import (
 )
 from tasks.core.errors import Refused
 from tasks.core.models.folders import RESTORES
-from tasks.core.models.kubeadm import API_SERVER, CONTROLLERS, ETCD, MANIFESTS, PARKED, SCHEDULER
+from tasks.core.models.kubeadm import API_SERVER, CONTROLLER_MANAGER, ETCD, MANIFESTS, PARKED, SCHEDULER
 from tasks.core.models.profile import EtcdEndpoint, EtcdOnNode
 from tasks.core.shell import script
 
-CONTROLLER_PODS = (CONTROLLERS, SCHEDULER)
+CONTROLLER_PODS = (CONTROLLER_MANAGER, SCHEDULER)
 """Clients of the API: they stop with it, and start after it."""
 
 PODS = (ETCD, API_SERVER, *CONTROLLER_PODS)
@@ -60,8 +60,8 @@ def parse(node: str, stdout: bytes) -> ControlPlaneNode:
 
 def _authority_files(manifests: dict[str, str]) -> tuple[str, ...]:
     """What clients of the API are checked by, and what pods are given to check the API by: kubeadm has one file for both."""
-    flags = {pod: flags_of(manifests[pod]) for pod in (API_SERVER, CONTROLLERS) if pod in manifests}
-    found = (flags.get(API_SERVER, {}).get("client-ca-file"), flags.get(CONTROLLERS, {}).get("root-ca-file"))
+    flags = {pod: flags_of(manifests[pod]) for pod in (API_SERVER, CONTROLLER_MANAGER) if pod in manifests}
+    found = (flags.get(API_SERVER, {}).get("client-ca-file"), flags.get(CONTROLLER_MANAGER, {}).get("root-ca-file"))
     return tuple(dict.fromkeys(file for file in found if file))
 
 

@@ -16,9 +16,9 @@ class Authority(StrEnum):
 CONTROL_PLANE = "node-role.kubernetes.io/control-plane"
 """The label of a control plane node."""
 
-ETCD, API_SERVER, CONTROLLERS, SCHEDULER = "etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"
+ETCD, API_SERVER, CONTROLLER_MANAGER, SCHEDULER = "etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"
 
-ORDER = (ETCD, API_SERVER, CONTROLLERS, SCHEDULER)
+ORDER = (ETCD, API_SERVER, CONTROLLER_MANAGER, SCHEDULER)
 """In which static pods are started anew: each finds what it is a client of."""
 
 AWAY_WITH = {ETCD: (API_SERVER,)}

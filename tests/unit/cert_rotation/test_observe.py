@@ -10,7 +10,7 @@ from typing import Any
 from tasks.cert_rotation.observe import look_at_proofs, look_at_rotation, own_ends
 from tasks.clients.ssh import NodeShell
 from tasks.core.errors import NotYet, Refused
-from tasks.core.models.kubeadm import CONTROLLERS
+from tasks.core.models.kubeadm import CONTROLLER_MANAGER
 from tasks.core.models.profile import ClusterProfile, Kubeadm
 from tests.facts.certificates import control_plane
 from tests.facts.kube_api import Api
@@ -97,7 +97,7 @@ def test_an_api_that_lets_the_worker_in_is_asked_for_all_else() -> None:
     [gate] = found.gates
     assert gate.startswith("gate window: ")
     first = found.proofs[0]
-    assert (first.node, first.curl, first.kubectl, first.ails) == ("cp1", True, False, {CONTROLLERS: "nothing"})
+    assert (first.node, first.curl, first.kubectl, first.ails) == ("cp1", True, False, {CONTROLLER_MANAGER: "nothing"})
     assert set(found.leases) == {"kube-controller-manager", "kube-scheduler"}
     assert (found.requests, found.identities.nodes) == ((), ())
     assert [one.node for one in found.left] == ["cp1", "cp2", "w1"]
