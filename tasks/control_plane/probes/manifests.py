@@ -8,15 +8,11 @@ from typing import Self
 from tasks.core.errors import NotYet
 from tasks.core.models import outside
 from tasks.core.models.base import Model
+from tasks.core.models.kubeadm import MANIFESTS
 from tasks.core.models.outside import from_yaml
-from tasks.core.shell import ROOT, script
 
-MANIFESTS = "/etc/kubernetes/manifests"
 ETCD_MANIFEST = f"{MANIFESTS}/etcd.yaml"
 API_SERVER_MANIFEST = f"{MANIFESTS}/kube-apiserver.yaml"
-
-PROCESSES = script(str(ROOT / "tasks/control_plane/scripts/__init__.py"), "processes.lib")
-"""For scripts that are no files yet; others have the line `. tasks/control_plane/scripts/processes.lib.sh`."""
 
 
 class EtcdPod(Model):

@@ -11,9 +11,9 @@ from typing import Any
 
 import yaml
 
-from tasks.control_plane.probes.manifests import MANIFESTS
 from tasks.core.errors import NotYet
 from tasks.core.models import outside
+from tasks.core.models.kubeadm import MANIFESTS
 from tasks.core.probes.printed import Printed
 from tasks.core.shell import script
 from tasks.nodes.probes.node_facts import version_in

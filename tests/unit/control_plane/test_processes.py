@@ -13,11 +13,12 @@ import pytest
 
 from tasks.control_plane import scripts
 from tasks.control_plane.probes import look as control_plane
-from tasks.control_plane.probes.manifests import PROCESSES
+from tasks.core.shell import script
 from tasks.restore import scripts as restore
 from tests.facts.restore import member
 from tests.servers.processes import wait_until
 
+PROCESSES = script(str(scripts.__file__), "processes.lib")
 STATIC = "5f1b0ac3d2e94b7a8c6d7e8f90a1b2c3"
 OF_API = "5f1b0ac3-d2e9-4b7a-8c6d-7e8f90a1b2c3"
 CONTAINER = "ab" * 32

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tasks.control_plane.probes.manifests import MANIFESTS
 from tasks.core.errors import NotYet
+from tasks.core.models.kubeadm import MANIFESTS
 from tasks.upgrade.models.manifests import NodeManifests, PodShape, StaticManifest
 from tasks.upgrade.observe import look_at_manifests
 from tasks.upgrade.policy.manifests import flags_not_to_lose, losses_of
