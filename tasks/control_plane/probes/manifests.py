@@ -12,7 +12,6 @@ from tasks.core.models.kubeadm import MANIFESTS
 from tasks.core.models.outside import from_yaml
 
 ETCD_MANIFEST = f"{MANIFESTS}/etcd.yaml"
-API_SERVER_MANIFEST = f"{MANIFESTS}/kube-apiserver.yaml"
 
 
 class EtcdPod(Model):
