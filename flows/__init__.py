@@ -1,1 +1,1 @@
-"""The runbooks: one file, one flow, named alike. A flow body reads like the procedure that it is."""
+"""Each file holds one runbook: a Prefect flow with the same name. Its body reads like the procedure."""

@@ -1,4 +1,4 @@
-"""Runbook: one stage of the rotation of an authority, or of the keys of service accounts; three runs make a rotation."""
+"""Rotates a CA or the service-account signing key, one stage a run; three runs make a rotation."""
 
 from datetime import UTC, datetime
 
@@ -22,6 +22,7 @@ from tasks.core.models.kubeadm import Authority
 from tasks.core.models.plan import Mode
 from tasks.core.models.profile import ClusterName
 from tasks.core.models.report import Report
+from tasks.run.end_states import ends_in_words
 from tasks.run.locks import Check, locked
 from tasks.run.policy.records import mind_records
 from tasks.run.records import check_records, observe_records
@@ -29,6 +30,7 @@ from tasks.run.reports import progress
 from tasks.run.runbook import APPROVE_WITHIN, RUNBOOK, ApproveWithin, Run, runbook
 
 
+@ends_in_words
 @flow(name="ca_rotation", flow_run_name="{stage}-{authority}-{cluster}", **RUNBOOK)
 def ca_rotation(
     cluster: ClusterName,
@@ -38,15 +40,15 @@ def ca_rotation(
     options: CaRotationOptions = CaRotationOptions(),  # noqa: B008 - frozen
     approve_within: ApproveWithin = APPROVE_WITHIN,
 ) -> Report:
-    """Brings every node to the end of one stage, one control plane at a time; refuses before the stage before it is proven.
+    """Takes every node through one stage, one control plane node at a time. It refuses until the previous stage is proven.
 
     Args:
-        cluster: name of the cluster's profile, which has to name all nodes
-        authority: ca, etcd-ca, front-proxy-ca, or sa for the keys of service accounts
-        stage: trust-both, then sign-with-new, then drop-old; each is a run of its own, and may be days after the one before
-        mode: plan shows what would be done; approve waits for a person's word on it, and then does it; apply does it at once
-        options: what cannot be seen from here, and has to be said
-        approve_within: how long mode approve waits, for example 24h; then the run fails, and nothing was touched
+        cluster: name of the cluster's profile, which must list all nodes
+        authority: the CA to rotate: ca, etcd-ca or front-proxy-ca; or sa for the service-account signing key
+        stage: trust-both, then sign-with-new, then drop-old; each is a run of its own, and days may lie between them
+        mode: plan shows the plan and changes nothing; approve waits until someone approves the plan; apply acts without an approval
+        options: confirmations that the run cannot observe itself
+        approve_within: how long mode approve waits, for example 24h; then the run fails and nothing has been changed
     """
     with runbook(cluster) as run:
         run.step(check_store, cluster)
@@ -65,7 +67,7 @@ def ca_rotation(
 
 
 def _bring(run: Run, plan: CaRotationPlan, orders: StageOrders, cluster: str, check: Check) -> tuple[str, ...]:
-    """All acts of the plan, and what an operator reads first about them."""
+    """Does every act of the plan and returns the lines that an operator reads first."""
     done: list[NodeStaged] = []
     if plan.nodes:  # of a worker that joined since the stage before, too
         run.step(lay_down_halves, cluster, plan, orders.options, check)

@@ -1,4 +1,4 @@
-"""Runbook: certificates that end are renewed, and proven on the wire, one control plane at a time."""
+"""Renews certificates and verifies what is served, one control plane node at a time."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -8,6 +8,7 @@ from prefect import flow
 from tasks.backup.backups import check_store
 from tasks.cert_rotation.models.rotation import NodeRotated, RotationOptions, RotationPlan
 from tasks.cert_rotation.observe import observe_rotation
+from tasks.cert_rotation.policy.expiry import expiry_in_words
 from tasks.cert_rotation.policy.plan import plan_rotation
 from tasks.cert_rotation.proof import prove_rotation
 from tasks.cert_rotation.steps import approve_requests, renew_kubelets, rotate_all, rotate_node
@@ -16,6 +17,7 @@ from tasks.certificates.observe import read_certificate_rules
 from tasks.core.models.plan import Mode
 from tasks.core.models.profile import ClusterName
 from tasks.core.models.report import Report
+from tasks.run.end_states import ends_in_words
 from tasks.run.locks import locked
 from tasks.run.policy.records import mind_records
 from tasks.run.records import check_records, observe_records
@@ -23,6 +25,7 @@ from tasks.run.reports import progress
 from tasks.run.runbook import APPROVE_WITHIN, RUNBOOK, ApproveWithin, Run, runbook
 
 
+@ends_in_words
 @flow(name="cert_rotation", flow_run_name="rotate-{cluster}", **RUNBOOK)
 def cert_rotation(
     cluster: ClusterName,
@@ -30,15 +33,15 @@ def cert_rotation(
     options: RotationOptions = RotationOptions(),  # noqa: B008 - frozen
     approve_within: ApproveWithin = APPROVE_WITHIN,
 ) -> Report:
-    """Renews what ends soon, restarts exactly what reads it, proves each step, and puts the files of before back where one fails.
+    """Renews certificates that expire soon, restarts only what reads them, and proves each step. A failed step restores the previous files.
 
-    Works by SSH alone where everything has ended and there is no API any more; then all control planes are done at once.
+    It needs only SSH if every certificate has expired and no API server answers. It then renews all control plane nodes at once.
 
     Args:
         cluster: name of the cluster's profile
-        mode: plan shows what would be done; approve waits for a person's word on it, and then does it; apply does it at once
-        options: which certificates are renewed, how early, and whether the API may be away
-        approve_within: how long mode approve waits, for example 24h; then the run fails, and nothing was touched
+        mode: plan shows the plan and changes nothing; approve waits until someone approves the plan; apply acts without an approval
+        options: which certificates are renewed, how early, and whether the API may be unavailable meanwhile
+        approve_within: how long mode approve waits, for example 24h; then the run fails and nothing has been changed
     """
     with runbook(cluster, needs_etcd_client=False) as run:
         run.step(check_store, cluster)
@@ -49,7 +52,9 @@ def cert_rotation(
         wanted = mind_records(wanted, records, "cert_rotation", cluster, no_api=wanted.by_ssh_alone)
         plan = run.settle(wanted, mode, approve_within)
         if mode is Mode.PLAN or not plan.steps:
-            return run.finish(*summarize_rotation_plan(plan))
+            return run.finish(
+                *summarize_rotation_plan(plan, expiry_in_words(facts.inventory, options.renew_before, now=now))
+            )
         with locked(cluster, run.run_id, run.holder, plan.machines, without_api=True) as check:
             run.step(check_records, cluster, "cert_rotation", no_api=plan.by_ssh_alone)
             return run.finish(*_rotate(run, plan, options, cluster, check))
@@ -58,7 +63,7 @@ def cert_rotation(
 def _rotate(
     run: Run, plan: RotationPlan, options: RotationOptions, cluster: str, check: Callable[[], None]
 ) -> tuple[str, ...]:
-    """All acts of the plan, and what an operator reads first about them."""
+    """Does every act of the plan and returns the lines that an operator reads first."""
     done: list[NodeRotated] = []
     with progress(f"{cluster}-cert-rotation", "nodes renewed", len(plan.nodes)) as nodes:
         if plan.kubelets:

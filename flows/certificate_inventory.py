@@ -1,4 +1,4 @@
-"""Runbook: which certificates does the cluster have, and do they hold? Reads only."""
+"""Lists and checks every certificate of a cluster. It changes nothing."""
 
 from datetime import UTC, datetime
 
@@ -11,14 +11,16 @@ from tasks.certificates.steps import publish_certificates
 from tasks.certificates.summary import summarize_inventory
 from tasks.core.models.profile import ClusterName
 from tasks.core.models.report import Report
+from tasks.run.end_states import ends_in_words
 from tasks.run.runbook import RUNBOOK, runbook
 
 
+@ends_in_words
 @flow(name="certificate_inventory", flow_run_name="certificates-{cluster}", **RUNBOOK)
 def certificate_inventory(cluster: ClusterName) -> Report:
-    """Looks at every certificate and kubeconfig, on disk, on the wire and in the API; fails where one does not hold.
+    """Checks every certificate and kubeconfig, on disk, on the wire and in the API. The run is refused if one is not valid.
 
-    It fails, too, when one ends within the profile's certificates.warn_before, so that somebody is told in time.
+    It is also refused if one expires within the profile's certificates.warn_before, so that you know in time.
 
     Args:
         cluster: name of the cluster's profile

@@ -1,11 +1,11 @@
-"""Runbook: authorities and certificates from nothing, for a new control plane or an external etcd. Needs no API."""
+"""Issues CAs and certificates for a new control plane node or an external etcd. It needs no API."""
 
 from datetime import UTC, datetime
 
 from prefect import flow
 
 from tasks.backup.backups import check_store
-from tasks.certificate_issue.models import IssueRequest
+from tasks.certificate_issue.models import IssueRequest, completed
 from tasks.certificate_issue.observe import observe_issue
 from tasks.certificate_issue.policy.plan import plan_issue
 from tasks.certificate_issue.steps import issue_certificates, prove_issued
@@ -13,12 +13,14 @@ from tasks.certificate_issue.summary import summarize_issue, summarize_issue_pla
 from tasks.core.models.plan import Mode
 from tasks.core.models.profile import ClusterName
 from tasks.core.models.report import Report
+from tasks.run.end_states import ends_in_words
 from tasks.run.locks import locked
 from tasks.run.policy.records import mind_records
 from tasks.run.records import check_records, observe_records
 from tasks.run.runbook import APPROVE_WITHIN, RUNBOOK, ApproveWithin, runbook
 
 
+@ends_in_words
 @flow(name="certificate_issue", flow_run_name="issue-{cluster}", **RUNBOOK)
 def certificate_issue(
     cluster: ClusterName,
@@ -26,20 +28,21 @@ def certificate_issue(
     mode: Mode = Mode.APPROVE,
     approve_within: ApproveWithin = APPROVE_WITHIN,
 ) -> Report:
-    """Makes what kubeadm would make on these machines and is not there yet; an authority that is there stays, and signs.
+    """Makes the files that kubeadm would make on these machines and that are missing. A CA that exists stays and signs.
 
-    Nothing is restarted: what runs already reads new files when it starts anew.
+    It restarts nothing. A running process reads the new files at its next start.
 
     Args:
-        cluster: name of the cluster's profile, which has the machines among its nodes
-        request: which machines, and the names and addresses that their certificates are to have
-        mode: plan shows what would be made; approve waits for a person's word on it, and then does it; apply does it at once
-        approve_within: how long mode approve waits, for example 24h; then the run fails, and nothing was touched
+        cluster: name of the cluster's profile; the machines must be listed in its nodes
+        request: the machines, and the names and addresses that their certificates must contain
+        mode: plan shows the plan and changes nothing; approve waits until someone approves the plan; apply acts without an approval
+        approve_within: how long mode approve waits, for example 24h; then the run fails and nothing has been changed
     """
     with runbook(cluster) as run:
         run.step(check_store, cluster)
         facts = run.step(observe_issue, cluster, request)
         records = run.step(observe_records, cluster)
+        request = completed(request, facts)
         plan = plan_issue(facts, request, now=datetime.now(UTC))
         plan = mind_records(plan, records, "certificate_issue", cluster, nodes=request.machines)
         plan = run.settle(plan, mode, approve_within)

@@ -1,4 +1,4 @@
-"""Runbook: a snapshot of etcd into S3, verified, and old ones removed by rules."""
+"""Backs up etcd into S3, verifies the backup, and removes old backups by rules."""
 
 from typing import Annotated
 
@@ -23,9 +23,11 @@ from tasks.core.models.profile import ClusterName, RouteChoice
 from tasks.core.models.report import Report
 from tasks.core.models.retention import Retention
 from tasks.etcd.observe import observe_etcd
+from tasks.run.end_states import ends_in_words
 from tasks.run.runbook import RUNBOOK, runbook
 
 
+@ends_in_words
 @flow(name="etcd_backup_to_s3", flow_run_name="backup-{cluster}", **RUNBOOK)
 def etcd_backup_to_s3(
     cluster: ClusterName,
@@ -36,16 +38,16 @@ def etcd_backup_to_s3(
     allow_no_quorum: bool = False,
     pki: bool = False,
 ) -> Report:
-    """Takes a snapshot of one etcd member, streams it into S3, proves it, and removes backups that no rule wants.
+    """Takes a snapshot of one etcd member, streams it into S3, verifies it, and removes backups that no rule keeps.
 
     Args:
         cluster: name of the cluster's profile
-        retention: which backups to keep; empty for the profile's rules
+        retention: which backups to keep; if empty, the profile's rules
         drill: restore the backup into a scratch etcd on the worker and compare it with the live member
-        route: how to reach etcd; auto takes the direct way where it works, else the tunnel through SSH
-        member: whose snapshot to take, by name or hexadecimal id; auto chooses a healthy follower
+        route: how to reach etcd; auto connects directly if that works, and through SSH otherwise
+        member: the member to take the snapshot from, by name or hexadecimal id; auto chooses a healthy follower
         allow_no_quorum: accept the snapshot of a surviving member when etcd has lost its quorum
-        pki: keep the control plane's key material beside it, encrypted for the profile's recipients (backup.recipients)
+        pki: also back up the control plane's keys, encrypted for the profile's backup.recipients
     """
     with runbook(cluster) as run:
         if pki:

@@ -1,4 +1,4 @@
-"""Runbook: is etcd healthy? Reads only."""
+"""Checks the health of etcd. It changes nothing."""
 
 from prefect import flow
 
@@ -7,16 +7,18 @@ from tasks.core.models.report import Report
 from tasks.etcd.observe import observe_etcd
 from tasks.etcd.policy.health import plan_health
 from tasks.etcd.summary import summarize_health
+from tasks.run.end_states import ends_in_words
 from tasks.run.runbook import RUNBOOK, runbook
 
 
+@ends_in_words
 @flow(name="etcd_health", flow_run_name="health-{cluster}", **RUNBOOK)
 def etcd_health(cluster: ClusterName, route: RouteChoice = "auto") -> Report:
-    """Looks at every member; fails with what is wrong and the next step unless all of them are healthy.
+    """Checks every member. If one is unhealthy, the run is refused, with the reason and the next step.
 
     Args:
         cluster: name of the cluster's profile
-        route: how to reach etcd; auto takes the direct way where it works, else the tunnel through SSH
+        route: how to reach etcd; auto connects directly if that works, and through SSH otherwise
     """
     with runbook(cluster) as run:
         facts = run.step(observe_etcd, cluster, route)

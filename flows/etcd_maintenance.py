@@ -1,4 +1,4 @@
-"""Runbook: free pages of etcd's databases given back, and the alarm NOSPACE ended, one member at a time."""
+"""Defragments etcd and clears the NOSPACE alarm, one member at a time."""
 
 from prefect import flow
 
@@ -6,16 +6,18 @@ from tasks.core.models.plan import Mode
 from tasks.core.models.profile import ClusterName, RouteChoice
 from tasks.core.models.report import Report
 from tasks.etcd.models import Worth
-from tasks.etcd.observe import look_at_control_plane, observe_etcd
+from tasks.etcd.observe import check_control_plane, observe_etcd
 from tasks.etcd.policy.maintenance import plan_maintenance
 from tasks.etcd.steps import defragment_member, disarm_nospace
 from tasks.etcd.summary import summarize_maintenance, summarize_maintenance_plan
+from tasks.run.end_states import ends_in_words
 from tasks.run.locks import locked
 from tasks.run.policy.records import mind_records
 from tasks.run.records import check_records, observe_records
 from tasks.run.runbook import APPROVE_WITHIN, RUNBOOK, ApproveWithin, runbook
 
 
+@ends_in_words
 @flow(name="etcd_maintenance", flow_run_name="maintenance-{cluster}", **RUNBOOK)
 def etcd_maintenance(
     cluster: ClusterName,
@@ -25,21 +27,21 @@ def etcd_maintenance(
     allow_downtime: bool = False,
     approve_within: ApproveWithin = APPROVE_WITHIN,
 ) -> Report:
-    """Defragments members where it is worth their pause, the leader last and moved away first; ends the alarm NOSPACE.
+    """Defragments each member that has enough free space to gain; the leader is last, after leadership has moved. It clears the NOSPACE alarm.
 
-    Compaction stays with the API server, which does it every five minutes.
+    It does not compact: the API server does that every five minutes.
 
     Args:
         cluster: name of the cluster's profile
-        mode: plan shows what would be done; approve waits for a person's word on it, and then does it; apply does it at once
-        worth: how much a defragmentation has to free
-        route: how to reach etcd; auto takes the direct way where it works, else the tunnel through SSH
-        allow_downtime: defragment the only member of a cluster, which stops the API server meanwhile
-        approve_within: how long mode approve waits, for example 24h; then the run fails, and nothing was touched
+        mode: plan shows the plan and changes nothing; approve waits until someone approves the plan; apply acts without an approval
+        worth: how much space a defragmentation must free
+        route: how to reach etcd; auto connects directly if that works, and through SSH otherwise
+        allow_downtime: defragment the only member of a cluster; the API server does not answer meanwhile
+        approve_within: how long mode approve waits, for example 24h; then the run fails and nothing has been changed
     """
     with runbook(cluster) as run:
         facts = run.step(observe_etcd, cluster, route)
-        seen = run.step(look_at_control_plane, cluster)
+        seen = run.step(check_control_plane, cluster)
         records = run.step(observe_records, cluster)
         wanted = plan_maintenance(facts, worth, seen, allow_downtime=allow_downtime)
         wanted = mind_records(wanted, records, "etcd_maintenance", cluster, no_api=bool(wanted.nospace))

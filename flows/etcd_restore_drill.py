@@ -1,4 +1,4 @@
-"""Runbook: a backup proven restorable, from the bucket alone, and the newest one proven young enough."""
+"""Proves that a backup can be restored and that the newest backup is young enough."""
 
 from typing import Annotated
 
@@ -11,24 +11,26 @@ from tasks.backup.pki import read_pki_back
 from tasks.backup.summary import summarize_drill, summarize_freshness
 from tasks.core.models.profile import ClusterName
 from tasks.core.models.report import Report
+from tasks.run.end_states import ends_in_words
 from tasks.run.runbook import RUNBOOK, runbook
 
 
+@ends_in_words
 @flow(name="etcd_restore_drill", flow_run_name="drill-{cluster}", **RUNBOOK)
 def etcd_restore_drill(
     cluster: ClusterName,
     backup: Annotated[str, StringConstraints(min_length=1, max_length=100)] = "latest",
     restore: bool = True,
 ) -> Report:
-    """Restores a backup into a scratch etcd on the worker and compares it with what the live member said of itself.
+    """Restores a backup into a scratch etcd on the worker and compares it with what the live member reported.
 
-    It needs the bucket only, neither the cluster nor its nodes. It fails when the backup cannot be restored, and when
-    the newest good one is older than the profile's recovery point objective (backup.rpo).
+    It needs only the bucket, not the cluster. The run is refused if the backup cannot be restored, or if
+    the newest good backup is older than the profile's recovery point objective (backup.rpo).
 
     Args:
         cluster: name of the cluster's profile
         backup: id of the backup, or latest
-        restore: false checks only that the newest backup is younger than backup.rpo and whole, which takes seconds
+        restore: if false, checks only that the newest backup is complete and younger than backup.rpo; takes seconds
     """
     with runbook(cluster) as run:
         run.step(check_store, cluster)

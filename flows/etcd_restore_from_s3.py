@@ -1,4 +1,4 @@
-"""Runbook: the whole cluster brought back to the state of a backup."""
+"""Restores a whole cluster to the state of a backup."""
 
 from datetime import UTC, datetime
 from typing import Annotated
@@ -27,6 +27,7 @@ from tasks.restore.steps import (
     swap_data,
 )
 from tasks.restore.summary import rollback_command, summarize_restore, summarize_restore_plan, summarize_rollback
+from tasks.run.end_states import ends_in_words
 from tasks.run.locks import locked
 from tasks.run.policy.records import mind_records
 from tasks.run.records import observe_records
@@ -35,6 +36,7 @@ from tasks.run.runbook import RUNBOOK, Run, runbook
 Name = Annotated[str, StringConstraints(max_length=253)]
 
 
+@ends_in_words
 @flow(name="etcd_restore_from_s3", flow_run_name="restore-{cluster}", **RUNBOOK)
 def etcd_restore_from_s3(
     cluster: ClusterName,
@@ -47,18 +49,18 @@ def etcd_restore_from_s3(
     replace_healthy: bool = False,
     rollback: bool = False,
 ) -> Report:
-    """Replaces all that a cluster has by the state of a backup; works with the API and etcd down, and again after a crash.
+    """Replaces the whole state of a cluster with a backup. It works while the API and etcd are down, and resumes after a crash.
 
     Args:
         cluster: name of the cluster's profile
-        backup: id of the backup; latest is the newest one, or the one that a restore under way has begun with
-        mode: plan shows what would be done; apply does it
-        confirm: for apply, the name of the cluster once more
-        lost: nodes of the profile that are gone for good; the new cluster is made without them
-        from_cluster: the name of another cluster, if its backup is really meant
-        may_differ: what of the backup may be another cluster's; ca after a rotation of the CA, nodes if all machines were replaced
-        replace_healthy: replace also a cluster that works; all that was written to it since the backup is lost
-        rollback: put back the data from before the first attempt of a restore, as long as no API server has run on restored data
+        backup: id of the backup; latest is the newest one, or the one that an interrupted restore began with
+        mode: plan shows the plan and changes nothing; apply restores
+        confirm: the name of the cluster again, required for apply
+        lost: nodes of the profile that are gone for good; the restored cluster does not have them
+        from_cluster: the name of another cluster, to restore its backup into this one
+        may_differ: what may differ between backup and cluster: ca after a CA rotation, nodes if all nodes were replaced
+        replace_healthy: restore even if the cluster works; everything written since the backup is lost
+        rollback: put back the data from before the first attempt; possible until an API server has run on restored data
     """
     request = RestoreRequest(
         cluster=cluster,

@@ -1,4 +1,4 @@
-"""Runbook: updates of the operating system on every node, with a reboot where it is needed, one proof after the other."""
+"""Updates the operating system of every node and reboots where needed."""
 
 from datetime import UTC, datetime
 
@@ -15,6 +15,7 @@ from tasks.os_patch.observe import observe_patch, read_maintenance
 from tasks.os_patch.policy.plan import plan_patch
 from tasks.os_patch.steps import patch_node, patch_wave
 from tasks.os_patch.summary import summarize_patch, summarize_patch_plan
+from tasks.run.end_states import ends_in_words
 from tasks.run.locks import Check, locked
 from tasks.run.policy.records import mind_records
 from tasks.run.records import check_records, observe_records
@@ -22,6 +23,7 @@ from tasks.run.reports import progress
 from tasks.run.runbook import APPROVE_WITHIN, RUNBOOK, ApproveWithin, Run, runbook
 
 
+@ends_in_words
 @flow(name="node_os_patch", flow_run_name="patch-{cluster}", **RUNBOOK)
 def node_os_patch(
     cluster: ClusterName,
@@ -29,15 +31,15 @@ def node_os_patch(
     options: PatchOptions = PatchOptions(),  # noqa: B008 - frozen
     approve_within: ApproveWithin = APPROVE_WITHIN,
 ) -> Report:
-    """Patches control plane nodes one at a time and workers in waves, within the maintenance window, each with a proof.
+    """Patches control plane nodes one at a time and workers in waves, within the maintenance window. It proves each node.
 
-    Kubernetes' own packages, containerd and runc are never touched. Outside of a window the run ends as a skip.
+    It never touches Kubernetes' own packages, containerd and runc. Outside of a window it skips.
 
     Args:
         cluster: name of the cluster's profile
-        mode: plan shows what would be done; approve waits for a person's word on it, and then does it; apply does it at once
-        options: what is installed, when a node is rebooted, and how much at once
-        approve_within: how long mode approve waits, for example 24h; then the run fails, and nothing was touched
+        mode: plan shows the plan and changes nothing; approve waits until someone approves the plan; apply acts without an approval
+        options: what is installed, when a node is rebooted, and how many nodes at once
+        approve_within: how long mode approve waits, for example 24h; then the run fails and nothing has been changed
     """
     with runbook(cluster) as run:
         run.step(check_store, cluster)
@@ -56,7 +58,7 @@ def node_os_patch(
 
 
 def _patch(run: Run, plan: PatchPlan, options: PatchOptions, cluster: str, check: Check) -> tuple[str, ...]:
-    """All acts of the plan, and what an operator reads first about them."""
+    """Does every act of the plan and returns the lines that an operator reads first."""
     begun = tuple(node.name for node in plan.nodes if node.begun)
     orders = PatchOrders(options=options, run_id=run.run_id, until=plan.until, ours=begun)
     done: list[NodePatched] = []

@@ -1,4 +1,4 @@
-"""Runbook: one node rebooted in order: drained, rebooted, proven well, and back in service."""
+"""Drains and reboots one node, proves it healthy, and puts it back in service."""
 
 from datetime import UTC, datetime
 
@@ -8,7 +8,8 @@ from tasks.backup.backups import check_store
 from tasks.core.models.plan import Mode
 from tasks.core.models.profile import ClusterName
 from tasks.core.models.report import Report
-from tasks.node_service.models import Reason, RebootOptions, Request, Ticket
+from tasks.core.models.request import Reason, Ticket
+from tasks.node_service.models import RebootOptions, Request
 from tasks.node_service.policy.plan import options_of, plan_reboot
 from tasks.node_service.steps import note_reboot
 from tasks.node_service.summary import summarize_reboot, summarize_service
@@ -16,12 +17,14 @@ from tasks.nodes.models.nodes import NodeName
 from tasks.os_patch.models.plan import PatchOrders
 from tasks.os_patch.observe import observe_patch, read_maintenance
 from tasks.os_patch.steps import patch_node
+from tasks.run.end_states import ends_in_words
 from tasks.run.locks import locked
 from tasks.run.policy.records import mind_records
 from tasks.run.records import check_records, observe_records
 from tasks.run.runbook import APPROVE_WITHIN, RUNBOOK, ApproveWithin, runbook
 
 
+@ends_in_words
 @flow(name="node_reboot", flow_run_name="reboot-{cluster}-{node}", **RUNBOOK)
 def node_reboot(
     cluster: ClusterName,
@@ -32,16 +35,16 @@ def node_reboot(
     options: RebootOptions = RebootOptions(),  # noqa: B008 - frozen
     approve_within: ApproveWithin = APPROVE_WITHIN,
 ) -> Report:
-    """Drains one node, reboots it, proves it well and gives it back; at any time, whatever ails other workers.
+    """Drains one node, reboots it, proves it healthy and uncordons it. It runs at any time, even if other workers are unhealthy.
 
     Args:
         cluster: name of the cluster's profile
-        node: its name
-        reason: for its annotations and the report
-        ticket: of the incident or the change, for the same
-        mode: plan shows what would be done; approve waits for a person's word on it, and then does it; apply does it at once
-        options: what the drain may do, and how long the node may take to come back
-        approve_within: how long mode approve waits, for example 24h; then the run fails, and nothing was touched
+        node: name of the node
+        reason: why; kept in the node's annotations and in the report
+        ticket: id of the incident or the change, kept beside the reason
+        mode: plan shows the plan and changes nothing; approve waits until someone approves the plan; apply acts without an approval
+        options: what the drain may do, and how long the reboot may take
+        approve_within: how long mode approve waits, for example 24h; then the run fails and nothing has been changed
     """
     with runbook(cluster) as run:
         run.step(check_store, cluster)

@@ -1,4 +1,4 @@
-"""Runbook: one node back in service, once it is proven well."""
+"""Puts one node back in service once it is proven healthy."""
 
 from prefect import flow
 
@@ -6,17 +6,20 @@ from tasks.backup.backups import check_store
 from tasks.core.models.plan import Mode
 from tasks.core.models.profile import ClusterName
 from tasks.core.models.report import Report
+from tasks.core.models.request import Reason, Ticket
 from tasks.drain.models import DrainOptions
-from tasks.node_service.models import Reason, Request, Ticket
+from tasks.node_service.models import Request
 from tasks.node_service.observe import observe_node
 from tasks.node_service.policy.plan import plan_uncordon
 from tasks.node_service.steps import uncordon_node
 from tasks.node_service.summary import summarize_service, summarize_uncordon
 from tasks.nodes.models.nodes import NodeName
+from tasks.run.end_states import ends_in_words
 from tasks.run.locks import locked
 from tasks.run.runbook import APPROVE_WITHIN, RUNBOOK, ApproveWithin, runbook
 
 
+@ends_in_words
 @flow(name="node_uncordon", flow_run_name="uncordon-{cluster}-{node}", **RUNBOOK)
 def node_uncordon(
     cluster: ClusterName,
@@ -28,17 +31,17 @@ def node_uncordon(
     allow_unhealthy: bool = False,
     approve_within: ApproveWithin = APPROVE_WITHIN,
 ) -> Report:
-    """Proves one node well and uncordons it: what node_drain has taken out of service.
+    """Proves one node healthy and uncordons it. It undoes node_drain.
 
     Args:
         cluster: name of the cluster's profile
-        node: its name
-        reason: for the report
-        ticket: of the incident or the change, for the same
-        mode: plan shows what would be done; approve waits for a person's word on it, and then does it; apply does it at once
-        any_cordon: also a cordon of somebody else, or of a run of ours that has not ended
-        allow_unhealthy: also a node with something unhealthy that its plan names, for example a DaemonSet's pod that is not ready
-        approve_within: how long mode approve waits, for example 24h; then the run fails, and nothing was touched
+        node: name of the node
+        reason: why; kept in the report
+        ticket: id of the incident or the change, kept beside the reason
+        mode: plan shows the plan and changes nothing; approve waits until someone approves the plan; apply acts without an approval
+        any_cordon: also remove a cordon that somebody else set, or that an unfinished run set
+        allow_unhealthy: uncordon although the plan names something unhealthy, for example a DaemonSet pod that is not ready
+        approve_within: how long mode approve waits, for example 24h; then the run fails and nothing has been changed
     """
     with runbook(cluster) as run:
         run.step(check_store, cluster)

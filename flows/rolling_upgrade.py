@@ -1,4 +1,4 @@
-"""Runbook: a kubeadm cluster from one version of Kubernetes to another, without losing a request or quorum."""
+"""Upgrades a kubeadm cluster to another version of Kubernetes without losing a request or quorum."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -10,11 +10,11 @@ from pydantic import StringConstraints
 from flows.etcd_backup_to_s3 import etcd_backup_to_s3
 from tasks.backup.backups import check_store, recent_backup
 from tasks.backup.models.backups import Backup
-from tasks.backup.summary import restore_command
 from tasks.core.errors import Refused
 from tasks.core.models.plan import Mode
 from tasks.core.models.profile import ClusterName
 from tasks.core.models.report import Report
+from tasks.run.end_states import ends_in_words
 from tasks.run.locks import locked
 from tasks.run.policy.records import mind_records
 from tasks.run.records import check_records, observe_records
@@ -33,9 +33,10 @@ from tasks.upgrade.steps import (
     upgrade_control_plane_node,
     upgrade_wave,
 )
-from tasks.upgrade.summary import summarize_upgrade, summarize_upgrade_plan
+from tasks.upgrade.summary import summarize_upgrade, summarize_upgrade_plan, way_back
 
 
+@ends_in_words
 @flow(name="rolling_upgrade", flow_run_name="upgrade-{cluster}-{version}", **RUNBOOK)
 def rolling_upgrade(
     cluster: ClusterName,
@@ -44,14 +45,14 @@ def rolling_upgrade(
     options: UpgradeOptions = UpgradeOptions(),  # noqa: B008 - frozen
     approve_within: ApproveWithin = APPROVE_WITHIN,
 ) -> Report:
-    """Upgrades control plane nodes one at a time and workers in waves, each with a gate before and a proof after.
+    """Upgrades control plane nodes one at a time and workers in waves. A gate stands before each node and a proof after it.
 
     Args:
         cluster: name of the cluster's profile
-        version: to go to, for example 1.37.2
-        mode: plan shows what would be done; approve waits for a person's word on it, and then does it; apply does it at once
-        options: what may be done, and how much at once
-        approve_within: how long mode approve waits, for example 24h; then the run fails, and nothing was touched
+        version: the target version, for example 1.37.2
+        mode: plan shows the plan and changes nothing; approve waits until someone approves the plan; apply acts without an approval
+        options: what the upgrade may do, and how many nodes at once
+        approve_within: how long mode approve waits, for example 24h; then the run fails and nothing has been changed
     """
     with runbook(cluster) as run:
         run.step(check_store, cluster)
@@ -77,18 +78,20 @@ def rolling_upgrade(
 def _upgrade(
     run: Run, plan: UpgradePlan, options: UpgradeOptions, cluster: str, check: Callable[[], None]
 ) -> tuple[str, ...]:
-    """All acts of one plan, and what an operator reads first about them."""
+    """Does every act of one plan and returns the lines that an operator reads first."""
     backup = _back_up(run, cluster, options)
     staged = run.step(stage_upgrade, cluster, plan, options, run.run_id, check)
-    orders = Orders(staged=staged, options=options, run_id=run.run_id)
+    orders = Orders(staged=staged, options=options, run_id=run.run_id, patches=plan.patches)
     if options.etcd_image_tag:
         run.step(pin_etcd, cluster, options.etcd_image_tag, check)
     done: list[NodeUpgraded] = []
     failed: dict[str, str] = {}
     with progress(f"{cluster}-rolling-upgrade", f"nodes at v{plan.version}", len(plan.nodes)) as nodes:
         for node in plan.control_plane:
+            run.way_back(way_back(node, backup))
             done.append(run.step(upgrade_control_plane_node, cluster, node, orders, check))
             nodes.advance(1)
+        run.way_back("")
         run.step(prove_control_plane, cluster, plan, staged)
         for wave in plan.waves:
             came = run.step(upgrade_wave, cluster, wave, orders, check, len(failed))
@@ -101,14 +104,11 @@ def _upgrade(
 
 
 def _back_up(run: Run, cluster: str, options: UpgradeOptions) -> Backup:
-    """One that is verified and young enough is in the bucket, or is made now: what the cluster can be brought back to."""
+    """Finds a verified backup that is young enough, or makes one, in case that the upgrade damages etcd's data."""
     backup = run.step(recent_backup, cluster, options.backup_age)
     if backup is None:
         etcd_backup_to_s3(cluster)
         backup = run.step(recent_backup, cluster, options.backup_age)
     if backup is None:
-        raise Refused(
-            "the backup that was just made is not in the bucket", hint="look at the report of etcd_backup_to_s3"
-        )
-    run.way_back(restore_command(backup))
+        raise Refused("the backup that was just made is not in the bucket", hint=f"kube-runbooks reports {cluster}")
     return backup

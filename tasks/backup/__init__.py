@@ -1,1 +1,1 @@
-"""A backup of etcd: taken, verified, kept, proven by a drill."""
+"""Takes, verifies and keeps backups of etcd, and proves them by a drill."""

@@ -1,4 +1,4 @@
-"""Backups of etcd in the store: found, made by writing their manifest, kept by rules, and swept up after."""
+"""Finds backups of etcd in the store, completes them with a manifest, applies retention, and removes leftovers."""
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -18,8 +18,9 @@ from tasks.backup.policy.freshness import (
 )
 from tasks.backup.policy.retention import decide_retention
 from tasks.backup.store import BackupStore, backups_of
-from tasks.clients.objectstore import ObjectStore, StoredObject, UnfinishedUpload
+from tasks.clients.objectstore import ObjectStore, StoredObject, UnfinishedUpload, try_out
 from tasks.cluster import open_cluster
+from tasks.core.commands import run_command
 from tasks.core.errors import NotYet, Refused, RunbookError
 from tasks.core.logs import log_about
 from tasks.core.models.plan import Skip
@@ -27,22 +28,30 @@ from tasks.core.models.report import Report
 from tasks.core.models.retention import Kept, Removed, Retention, RetentionDecision, StoredBackup
 from tasks.core.retries import ACT, OBSERVE
 
+TRIALS = "trials"
+"""Names the folder of the bucket for trial objects, which show whether writing works."""
+
 F = TypeVar("F", UnfinishedUpload, StoredObject)
 
 
 @task(**OBSERVE, task_run_name="check-store-{cluster}")
 def check_store(cluster: str) -> None:
-    """Proves that the bucket is there, in its region, and open to us, before a byte is read from etcd."""
-    open_cluster(cluster).store.check()
+    """Proves that the bucket exists in its region and accepts what a backup writes.
+
+    This happens before a byte is read from etcd.
+    """
+    store = open_cluster(cluster).store
+    store.check()
+    try_out(store, f"{cluster}/{TRIALS}")
 
 
 @task(**ACT, task_run_name="sweep-leftovers-{cluster}")
 def sweep_leftovers(cluster: str, run_id: str) -> Swept:
     """Removes what an interrupted run left: this run's own at once, others' when they are older than the profile says.
 
-    Leftovers are unfinished uploads, and data without a manifest; neither was ever visible as a backup.
-    What the store does not let go, an object under Object Lock for example, is left, logged and returned with the reason:
-    it costs money, and it is no reason to make no backup.
+    Leftovers are unfinished uploads, and data without a manifest. Neither was ever visible as a backup. The store may
+    refuse to delete one, for example an object under Object Lock. It is then left, logged and returned with the reason.
+    It costs money, but it is no reason to make no backup.
     """
     handle = open_cluster(cluster)
     now, age = datetime.now(UTC), handle.profile.backup.stale_upload_age
@@ -66,7 +75,7 @@ def sweep_leftovers(cluster: str, run_id: str) -> Swept:
 def _swept(
     what: str, find: Callable[[], Sequence[F]], remove: Callable[[F], None]
 ) -> tuple[tuple[str, ...], list[Skip]]:
-    """Keys that were removed, and what was left with the reason."""
+    """Returns the keys that were removed, and what was left, with the reason."""
     removed, left = [], []
     try:
         found = find()
@@ -83,7 +92,10 @@ def _swept(
 
 
 def _delete_unlocked(store: ObjectStore, found: StoredObject) -> None:
-    """A locked object is left in sight: in a versioned bucket the store would hide it behind a delete marker."""
+    """Deletes an object unless it is locked.
+
+    A locked object stays visible. In a versioned bucket the store would hide it behind a delete marker.
+    """
     until = store.locked_until(found.key)
     if until and until > datetime.now(UTC):
         raise Refused(f"it is locked until {until.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}")
@@ -92,7 +104,10 @@ def _delete_unlocked(store: ObjectStore, found: StoredObject) -> None:
 
 @task(**OBSERVE, task_run_name="backup-of-this-run-{cluster}")
 def backup_of_this_run(cluster: str, run_id: str) -> Backup | None:
-    """What an earlier attempt of this run finished, manifest and all: then there is nothing to do again."""
+    """Returns the backup that an earlier attempt of this run finished, including its manifest; None if there is none.
+
+    If there is one, nothing has to be repeated.
+    """
     backups = backups_of(open_cluster(cluster))
     mine = [found for found in backups.known() if found.run == run_id]
     made = (backups.read(found) for found in reversed(mine))
@@ -103,7 +118,10 @@ def backup_of_this_run(cluster: str, run_id: str) -> Backup | None:
 def write_manifest(  # noqa: PLR0913 - one for each thing that was proven
     cluster: str, snapshot: Snapshot, proof: ReadBack, drill: Drill | None, pki: Pki | None, *, run_id: str
 ) -> Backup:
-    """Makes the verified snapshot a backup: the last object to be written, under a key that nobody else has."""
+    """Makes the verified snapshot a backup by writing its manifest.
+
+    The manifest is the last object to be written, under a key that nobody else has.
+    """
     manifest = Backup(
         id=str(snapshot.backup_id),
         cluster=cluster,
@@ -120,13 +138,16 @@ def write_manifest(  # noqa: PLR0913 - one for each thing that was proven
 
 @task(**OBSERVE, task_run_name="find-backup-{cluster}")
 def find_backup(cluster: str, backup: str = "latest") -> Backup:
-    """The manifest of a backup by id, or of the newest; `Refused` when there is none, or it is another cluster's."""
+    """Returns the manifest of a backup by id, or of the newest backup.
+
+    `Refused` when there is none, or it is another cluster's.
+    """
     return backups_of(open_cluster(cluster)).pick(backup)
 
 
 @task(**OBSERVE, task_run_name="recent-backup-{cluster}")
 def recent_backup(cluster: str, younger_than: timedelta) -> Backup | None:
-    """The newest verified backup of this cluster, if it is young enough to be the way back from a risky act."""
+    """Returns the newest verified backup of this cluster if it is recent enough to undo a risky action; else None."""
     backups = backups_of(open_cluster(cluster))
     newest = young_enough(backups.known(), now=datetime.now(UTC), younger_than=younger_than)
     return backups.read(newest) if newest else None
@@ -143,9 +164,12 @@ def prove_backup(cluster: str, backup: str, report: Report) -> BackupProof:
     if wrong := what_is_not_of_this_run(
         manifest, run_id=report.run_id, attempt=report.attempt, began=report.started_at
     ):
-        raise Refused(wrong.text, hint="no backup was made: start etcd_backup_to_s3 again")
+        raise Refused(wrong.text, hint=f"no backup was made: run `{run_command('etcd_backup_to_s3', cluster)}`")
     if wrong := backups.problem_of_data(manifest):
-        raise NotYet(wrong.text, hint="find out who deletes below store.prefix, then start etcd_backup_to_s3 again")
+        raise NotYet(
+            wrong.text,
+            hint=f"find out who deletes below store.prefix, then run `{run_command('etcd_backup_to_s3', cluster)}`",
+        )
     return BackupProof(
         backup=manifest.id,
         flow_run=manifest.flow_run,
@@ -156,9 +180,10 @@ def prove_backup(cluster: str, backup: str, report: Report) -> BackupProof:
 
 @task(**OBSERVE, task_run_name="check-freshness-{cluster}")
 def check_freshness(cluster: str) -> Freshness:
-    """The newest backup; `Refused` when it is older than the profile's recovery point objective, or not whole.
+    """Returns the newest backup and its age.
 
-    A backup from the future is not counted, and is named: nobody knows how old it is.
+    `Refused` when it is older than the profile's recovery point objective, or incomplete. A backup from the future does
+    not count, and the result names it: nobody knows how old it is.
     """
     handle, now = open_cluster(cluster), datetime.now(UTC)
     known, rpo = backups_of(handle).known(), handle.profile.backup.rpo
@@ -166,15 +191,21 @@ def check_freshness(cluster: str) -> Freshness:
     for skip in not_counted:
         log_about(cluster).warning("%s is not counted: %s", skip.subject, skip.reason)
     if wrong := what_is_too_old(newest.taken_at, now=now, rpo=rpo, not_counted=not_counted):
-        raise Refused(wrong.text, hint="run etcd_backup_to_s3 now, and find out why its schedule did not")
+        raise Refused(
+            wrong.text,
+            hint=f"run `{run_command('etcd_backup_to_s3', cluster)}` now, and find out why its schedule did not",
+        )
     if wrong := backups_of(handle).problem_of_data(backups_of(handle).read(newest)):
-        raise Refused(f"the newest backup, {newest}, is not whole: {wrong}", hint="run etcd_backup_to_s3 now")
+        raise Refused(
+            f"the newest backup, {newest}, is not whole: {wrong}",
+            hint=f"run `{run_command('etcd_backup_to_s3', cluster)}` now",
+        )
     return Freshness(newest=newest, age=max(now - newest.taken_at, timedelta(0)), rpo=rpo, not_counted=not_counted)
 
 
 @task(**ACT, task_run_name="apply-retention-{cluster}")
 def apply_retention(cluster: str, newest: str, rules: Retention | None = None) -> RetentionDecision:
-    """Removes the backups that no rule wants any more; `rules` default to the profile's.
+    """Removes the backups that no rule keeps; `rules` default to the profile's.
 
     Raises `NotYet` when `newest`, which was just written, is not in the listing: then the listing is not complete.
     """
@@ -194,7 +225,10 @@ def apply_retention(cluster: str, newest: str, rules: Retention | None = None) -
 
 
 def _decide(backups: BackupStore, known: list[BackupId], rules: Retention, time_zone: str) -> RetentionDecision:
-    """Decides, asks for the locks of what would go, and decides again: a locked backup stays and takes nobody's place."""
+    """Decides, queries the locks of the backups to remove, and decides again.
+
+    A locked backup stays, and takes no other backup's slot.
+    """
     now = datetime.now(UTC)
     stored = [StoredBackup(id=str(one), taken_at=one.taken_at, verified=True) for one in known]
     going = {removed.id for removed in decide_retention(stored, rules, now=now, time_zone=time_zone).removed}
@@ -203,7 +237,10 @@ def _decide(backups: BackupStore, known: list[BackupId], rules: Retention, time_
 
 
 def _with_lock(backups: BackupStore, stored: StoredBackup) -> StoredBackup:
-    """Until when it is locked; a store that does not tell is no reason to end the run, the backup stays."""
+    """Adds until when the backup is locked.
+
+    A store that does not report it is no reason to stop the run. The backup stays.
+    """
     try:
         until = backups.locked_until(BackupId.model_validate(stored.id))
     except RunbookError as error:
@@ -212,7 +249,10 @@ def _with_lock(backups: BackupStore, stored: StoredBackup) -> StoredBackup:
 
 
 def _remove(backups: BackupStore, removed: Removed) -> Kept | tuple[Skip, ...]:
-    """Deletes a backup; one that the store does not delete is kept, and said so. Returned is what is left of one that went."""
+    """Deletes a backup, and returns what is left of it.
+
+    If the store does not delete it, it is kept, and the result gives the reason.
+    """
     log = log_about(backups.cluster)
     try:
         left = backups.remove(BackupId.model_validate(removed.id))
@@ -227,6 +267,6 @@ def _remove(backups: BackupStore, removed: Removed) -> Kept | tuple[Skip, ...]:
 
 
 def place_of_backup(cluster: str, backup: str) -> str:
-    """Where a backup is, as `s3://bucket/folder/`."""
+    """Returns where a backup is, as `s3://bucket/folder/`."""
     store = backups_of(open_cluster(cluster))
     return store.store.uri(f"{store.prefix}{backup}/")

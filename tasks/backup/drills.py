@@ -1,4 +1,4 @@
-"""Restore drills: a backup is restored into a scratch etcd, and its key space compared with the live member's."""
+"""Runs restore drills: restores a backup into a scratch etcd, and compares its key space with the live member's."""
 
 import errno
 from collections.abc import Iterator
@@ -22,7 +22,10 @@ from tasks.core.settings import Settings
 
 @task(**OBSERVE, task_run_name="check-drill-tools")
 def check_drill_tools(plan: BackupPlan) -> None:
-    """Proves that this worker has etcd of the right minor and room for a drill, before anything is streamed."""
+    """Proves that this worker has etcd of the right minor version and space for a drill.
+
+    This happens before anything is streamed.
+    """
     settings = Settings()
     for status in (member.status for member in plan.sources if member.status):
         find_binaries(_minor(status.version), settings.bin)
@@ -33,7 +36,8 @@ def check_drill_tools(plan: BackupPlan) -> None:
 def restore_drill(cluster: str, snapshot: Snapshot) -> Drill:
     """Restores the stored snapshot into a scratch etcd on this worker, and proves that its key space is the live one's.
 
-    Equal are the hash of everything up to the snapshot's revision, at the same compaction, and the number of keys.
+    Two values must be equal: the number of keys, and the hash of everything up to the snapshot's revision. Both hashes
+    are taken at the same compaction.
     """
     settings, started = Settings(), datetime.now(UTC)
     binaries = find_binaries(_minor(snapshot.etcd_version), settings.bin)
@@ -62,7 +66,10 @@ def restore_drill(cluster: str, snapshot: Snapshot) -> Drill:
 
 
 def _hash_at(etcd: EtcdClient, live: KeySpaceHash) -> KeySpaceHash:
-    """The hash at the live one's revision and compaction: the live member may have been compacted further meanwhile."""
+    """Returns the hash at the live member's revision and compaction.
+
+    The live member may have compacted further in the meantime.
+    """
     restored = etcd.hash_kv(live.revision)
     if restored.compact_revision >= live.compact_revision:
         return restored
@@ -94,7 +101,7 @@ def _refuse_if_different(snapshot: Snapshot, drill: Drill) -> None:
 
 
 def _download(cluster: str, snapshot: Snapshot, path: Path) -> None:
-    """Writes the snapshot as etcd sent it; every byte is checked on the way."""
+    """Writes the snapshot as etcd sent it, and checks every byte on the way."""
     with _disk_in_our_words(path), path.open("wb") as file:
         for piece in snapshot_bytes(open_cluster(cluster).store, snapshot):
             file.write(piece)
@@ -113,5 +120,8 @@ def _disk_in_our_words(path: Path) -> Iterator[None]:
 
 
 def _minor(version: str) -> str:
-    """Of the server that took the snapshot; its storage version may still be the minor before after an upgrade."""
+    """Returns the minor version of the server that took the snapshot.
+
+    After an upgrade its storage version may still be the previous minor version.
+    """
     return ".".join(version.split(".")[:2])

@@ -1,4 +1,4 @@
-"""Snapshots by the node itself: no byte of them passes the worker, and no key of the store comes to the node."""
+"""Takes snapshots on the node itself: no byte passes through the worker, and no key of the store reaches the node."""
 
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -6,8 +6,7 @@ from pathlib import Path
 
 from tasks.backup.models.backups import BackupId, BackupPlan, Snapshot
 from tasks.backup.policy.snapshots import what_is_implausible
-from tasks.backup.probes.member import show_manifest
-from tasks.backup.scripts.etcd_tools import find_tools, no_tools
+from tasks.backup.scripts.etcd_tools import find_tools, no_tools, socket_of_containerd
 from tasks.backup.scripts.node_snapshot import (
     NodeSnapshot,
     input_of,
@@ -24,28 +23,29 @@ from tasks.backup.store import backups_of
 from tasks.clients.objectstore import UnfinishedUpload
 from tasks.clients.ssh import CALL, Job, NodeShell, SshNode, run_job, stop_job
 from tasks.cluster import Cluster
-from tasks.control_plane.probes.manifests import image_of
 from tasks.core.errors import NotYet, Refused, RunbookError
 from tasks.core.logs import log_about
 from tasks.core.models.etcd import KeySpaceHash, MemberStatus
+from tasks.core.models.kubeadm import ETCD
 from tasks.core.models.profile import Route
 
 LIMIT = timedelta(hours=2)
-"""For the job, and for the addresses it uploads to; 8 GB over 100 Mbit/s take a quarter of an hour."""
+"""Limits the job and the lifetime of its upload URLs; 8 GB at 100 Mbit/s take a quarter of an hour."""
 
 GENTLE = 10
-"""Its niceness: the node has an etcd to run."""
+"""This is the niceness of the job, because the node has to run etcd."""
 
 
 def snapshot_by_node(handle: Cluster, plan: BackupPlan, source: Source, run_id: str) -> Snapshot:
-    """The node takes a snapshot of its member, checks and compresses it, and uploads it by presigned addresses.
+    """Lets the node take a snapshot of its member, check and compress it, and upload it by presigned URLs.
 
-    Its temporary file goes with the job, however that ends. An attempt that was cut off is stopped before a new one.
+    Its temporary file is removed with the job, however that ends. An interrupted attempt is stopped before a new one
+    starts.
     """
     member, status, node = source.member, source.status, _node_of(handle, source.member.node)
-    _check(node, status.db_size)
+    check_node(node, status.db_size)
     stop_job(node, f"backup-{run_id}-*")
-    tools = etcd_tools(node, ".".join(status.version.split(".")[:2]))
+    tools = etcd_tools(handle, node.name, ".".join(status.version.split(".")[:2]))
     revision, taken_at = source.client.revision(), datetime.now(UTC).replace(microsecond=0)
     backup_id = BackupId(taken_at=taken_at, revision=revision, run=run_id)
     key = backups_of(handle).data_key(backup_id)
@@ -70,7 +70,7 @@ def snapshot_by_node(handle: Cluster, plan: BackupPlan, source: Source, run_id: 
         newest_revision=found.newest_revision,
         key_count=found.key_count,
         live_hash=_live_hash(found, revision),
-        origin=origin_of(source),
+        origin=origin_of(handle, source),
         plain=found.plain,
         stored=found.stored,
         taken_at=taken_at,
@@ -79,7 +79,7 @@ def snapshot_by_node(handle: Cluster, plan: BackupPlan, source: Source, run_id: 
 
 
 def _uploaded(handle: Cluster, source: Source, node: SshNode, job: Job, key: str) -> NodeSnapshot:
-    """What the job found and sent; the object appears only when all of it is plausible."""
+    """Returns what the job found and sent; the object appears only if all of it is plausible."""
     upload = handle.store.start_upload(key)
     try:
         urls = handle.store.part_urls(upload, parts_for(source.status.db_size), LIMIT)
@@ -94,7 +94,7 @@ def _uploaded(handle: Cluster, source: Source, node: SshNode, job: Job, key: str
 
 
 def read_back_by_node(handle: Cluster, snapshot: Snapshot) -> None:
-    """The node reads the stored object whole; `Refused` with both digests unless it is what was sent."""
+    """Lets the node read the whole stored object; `Refused` with both digests unless it is what was sent."""
     node = _node_of(handle, snapshot.node)
     name = f"read-{snapshot.backup_id.run}-{datetime.now(UTC):%Y%m%dt%H%M%Sz}"
     url = handle.store.url(snapshot.key, LIMIT)
@@ -108,21 +108,23 @@ def read_back_by_node(handle: Cluster, snapshot: Snapshot) -> None:
         )
 
 
-def etcd_tools(node: SshNode, minor: str) -> str:
-    """The folder on a node with etcdctl and etcdutl of a minor version; `Refused` when it has none."""
-    manifest = NodeShell(node).ask(show_manifest()).decode()
-    return find_etcd_tools(node, minor, image_of(manifest))
+def etcd_tools(handle: Cluster, name: str, minor: str) -> str:
+    """Returns the folder on a node with etcdctl and etcdutl of a minor version; `Refused` when it has none."""
+    member = handle.shape(name).pods.get(ETCD)
+    return find_etcd_tools(handle, name, minor, member.image if member else "")
 
 
-def find_etcd_tools(node: SshNode, minor: str, image: str) -> str:
-    """The same, where the member's image is known already."""
-    found = node.run(find_tools(minor, image), timeout=CALL, sudo=True, check=False)
+def find_etcd_tools(handle: Cluster, name: str, minor: str, image: str) -> str:
+    """Returns the same folder as `etcd_tools`, if the member's image is already known."""
+    node, runtime = handle.node(name), handle.shape(name).kubelet.runtime_endpoint
+    found = node.run(find_tools(minor, image, socket_of_containerd(runtime)), timeout=CALL, sudo=True, check=False)
     if found.status == 0:
         return found.stdout.decode().strip()
     raise no_tools(node.name, minor, image, found.status, found.stderr)
 
 
-def _check(node: SshNode, database_bytes: int) -> None:
+def check_node(node: SshNode, database_bytes: int) -> None:
+    """`Refused` unless it has the programs and the space for a snapshot of a database of that size."""
     found = NodeShell(node).ask(prepare_node())
     if wrong := what_is_missing(node.name, found, database_bytes):
         raise Refused("; ".join(wrong), hint="install or free it there, or use route tunnel or direct")
@@ -130,11 +132,14 @@ def _check(node: SshNode, database_bytes: int) -> None:
 
 def _check_size(found: NodeSnapshot, member: str, status: MemberStatus) -> None:
     if wrong := what_is_implausible(found.plain.size, status):
-        raise NotYet(f"{member}: {wrong}", hint="look at the member; the snapshot is taken again")
+        raise NotYet(f"{member}: {wrong}", hint="check the log of this member; the run takes the snapshot again")
 
 
 def _give_up(handle: Cluster, node: SshNode, job: str, upload: UnfinishedUpload) -> None:
-    """Nothing is left behind on the node or in the store, as far as they can be reached now; the rest is swept later."""
+    """Removes what the job left on the node and in the store, as far as they can be reached now.
+
+    A later sweep removes the rest.
+    """
     for leave in (partial(stop_job, node, job), partial(handle.store.abort, upload)):
         try:
             leave()
@@ -153,6 +158,6 @@ def _node_of(handle: Cluster, name: str | None) -> SshNode:
 
 
 def store_ca(handle: Cluster) -> bytes:
-    """For nodes that talk to the store; empty when their own CAs do."""
+    """Returns the CA for nodes that connect to the store; empty if the nodes' own CAs are enough."""
     path = handle.profile.store.ca
     return Path(path).read_bytes() if path else b""

@@ -1,4 +1,7 @@
-"""The control plane's key material: read over SSH into memory, encrypted there, and only then stored beside the snapshot."""
+"""Handles the control plane's key material.
+
+It is read over SSH into memory, encrypted there, and only then stored beside the snapshot.
+"""
 
 import hashlib
 from collections.abc import Sequence
@@ -9,15 +12,16 @@ from prefect import task
 
 from tasks.backup.archive import pack, seal
 from tasks.backup.models.backups import Backup, BackupId, Digest, Pki
-from tasks.backup.models.pki import API_SERVER, CLUSTER_CONFIGURATION, ETCD, SHARED, NodeFile, PkiIndex, PkiSource
+from tasks.backup.models.pki import CLUSTER_CONFIGURATION, NodeFile, PkiIndex, PkiSource
 from tasks.backup.policy.pki import NodeAnswer, choose_node, nodes_to_ask, what_is_wrong_with_seal
 from tasks.backup.probes.pki import (
     cluster_configuration,
-    files_at,
-    files_below,
+    describe,
     files_named_by,
     parse_cluster_configuration,
     parse_files,
+    places_of,
+    runs_etcd,
 )
 from tasks.backup.store import backups_of
 from tasks.clients.objectstore import ObjectStore
@@ -31,12 +35,12 @@ from tasks.core.redaction import remember_secrets_of
 from tasks.core.retries import ACT, OBSERVE
 
 ANSWER_LIMIT = timedelta(seconds=30)
-"""For each question to a node; kubectl's own limit is half of it."""
+"""Limits each query to a node; kubectl's own limit is half of it."""
 
 
 @task(**OBSERVE, task_run_name="check-pki-{cluster}")
 def check_pki(cluster: str) -> PkiSource:
-    """Proves that the profile has recipients and that a control plane node has its keys for us, before all else."""
+    """Proves before anything else that the profile has recipients, and that a control plane node has readable keys."""
     handle = open_cluster(cluster)
     return choose_node(_observe(handle))
 
@@ -45,7 +49,7 @@ def check_pki(cluster: str) -> PkiSource:
 def keep_pki(cluster: str, backup_id: BackupId) -> Pki:
     """Puts the key material beside the snapshot, encrypted for the profile's recipients, and reads it back.
 
-    The nodes are looked at again. Nothing of it is ever on the worker's disk, and no content leaves this module.
+    The nodes are observed again. Key material is never on the worker's disk, and no content leaves this module.
     """
     handle, read_at = open_cluster(cluster), datetime.now(UTC).replace(microsecond=0)
     recipients, key = handle.profile.backup.recipients, backups_of(handle).pki_key(backup_id)
@@ -71,7 +75,10 @@ def keep_pki(cluster: str, backup_id: BackupId) -> Pki:
 
 @task(**ACT, task_run_name="read-pki-back-{cluster}")
 def read_pki_back(cluster: str, backup: Backup) -> Digest | None:
-    """Proves that a backup's key material, if it has any, is stored as it was sent, for the recipients of then."""
+    """Proves that a backup's key material is stored as it was sent, for the recipients of that time.
+
+    None if the backup has no key material.
+    """
     if (kept := backup.pki) is None:
         return None
     _refuse_unless_kept(open_cluster(cluster).store, kept.key, kept.stored, kept.recipients)
@@ -79,7 +86,10 @@ def read_pki_back(cluster: str, backup: Backup) -> Digest | None:
 
 
 def _observe(handle: Cluster) -> list[NodeAnswer]:
-    """What the nodes that run etcd have of it; all others are asked only if none of those is a control plane node."""
+    """Returns what key material the nodes that run etcd have.
+
+    All other nodes are queried only if none of those is a control plane node.
+    """
     answers: list[NodeAnswer] = []
     for nodes in nodes_to_ask(handle.profile):
         if nodes and not any(answer.is_control_plane for answer in answers):
@@ -88,29 +98,31 @@ def _observe(handle: Cluster) -> list[NodeAnswer]:
 
 
 def _ask(handle: Cluster, name: str) -> NodeAnswer:
-    folder = handle.profile.kubeadm.folder
     try:
-        node = handle.node(name)
-        answer = NodeAnswer(name, folder, files=_described_by(node, files_below(folder, SHARED)))
-        if not answer.is_control_plane:
-            return answer
-        manifest = node.read_file(folder / API_SERVER, sudo=True).decode(errors="replace")
-        named = files_named_by(name, manifest, external_etcd=not answer.sum_of(ETCD))
-        known = {file.path for file in answer.files}
-        paths = [each.path for each in named if each.path not in known]
-        more = _described_by(node, files_at(paths)) if paths else ()
-        return NodeAnswer(name, folder, files=(*answer.files, *more), named=named)
+        shape = handle.shape(name)
+        if not shape.is_control_plane:
+            return NodeAnswer(name, problems=shape.problems)
+        places, named = places_of(shape), files_named_by(name, shape)
+        paths = dict.fromkeys([*places.values(), *(each.path for each in named)])
+        return NodeAnswer(
+            name,
+            places,
+            files=_described_by(handle.node(name), describe(paths, shape.kubelet.manifests)),
+            named=named,
+            is_control_plane=True,
+            has_etcd=runs_etcd(shape),
+        )
     except RunbookError as error:
-        return NodeAnswer(name, folder, failed=error)
+        return NodeAnswer(name, failed=error)
 
 
 def _described_by(node: SshNode, command: str) -> tuple[NodeFile, ...]:
     output = node.run(command, timeout=ANSWER_LIMIT, sudo=True, check=False)
-    return parse_files(node.name, output.stdout, output.stderr)
+    return parse_files(node.name, output.status, output.stdout, output.stderr)
 
 
 def _gather(handle: Cluster) -> tuple[PkiSource, tuple[NodeFile, ...], dict[str, bytes]]:
-    """From which node, which files, and what is in them by path."""
+    """Returns the node, the files, and their contents by path."""
     answers = _observe(handle)
     source = choose_node(answers)
     node = handle.node(source.node)
@@ -130,7 +142,7 @@ def _gather(handle: Cluster) -> tuple[PkiSource, tuple[NodeFile, ...], dict[str,
 
 
 def _read(node: SshNode, file: NodeFile) -> bytes:
-    """A file's content, which is masked in logs from now on if it is a key."""
+    """Reads a file's content; if it is a key, it is masked in logs from now on."""
     content = node.read_file(file.path, sudo=True)
     remember_secrets_of(content.decode(errors="replace"))
     if _digest(content).sha256 != file.sha256:
@@ -139,7 +151,7 @@ def _read(node: SshNode, file: NodeFile) -> bytes:
 
 
 def _cluster_configuration(handle: Cluster, node: SshNode) -> bytes:
-    """kubeadm's own configuration; CommandFailed when the API server, which has it, does not answer."""
+    """Returns kubeadm's own configuration; CommandFailed when the API server, which has it, does not answer."""
     output = node.run(
         cluster_configuration(handle.profile.kubeadm.folder), timeout=ANSWER_LIMIT, sudo=True, check=False
     )
@@ -147,7 +159,7 @@ def _cluster_configuration(handle: Cluster, node: SshNode) -> bytes:
 
 
 def _store(handle: Cluster, key: str, sealed: bytes, recipients: Sequence[str]) -> Digest:
-    """Stores it, over what an earlier try has left there, and reads it back."""
+    """Stores the encrypted key material over what an earlier attempt left there, and reads it back."""
     handle.store.upload(key, iter((sealed,)))
     sent = _digest(sealed)
     _refuse_unless_kept(handle.store, key, sent, recipients)
@@ -163,7 +175,7 @@ def _refuse_unless_kept(store: ObjectStore, key: str, sent: Digest, recipients: 
             hint="the store changed or lost bytes: do not trust its disks; this is not a backup",
         )
     if wrong := what_is_wrong_with_seal(stored, recipients):
-        raise Refused(f"{store.uri(key)}: {wrong}", hint="take a new backup with pki=true")
+        raise Refused(f"{store.uri(key)}: {wrong}", hint="take a new backup with --pki")
 
 
 def _digest(content: bytes) -> Digest:

@@ -1,4 +1,7 @@
-"""A scratch etcd for restore drills: on sockets in a private folder, gone with the worker however that ends."""
+"""Runs a scratch etcd for restore drills, on sockets in a private folder.
+
+It ends with the worker, however the worker ends.
+"""
 
 import os
 import re
@@ -19,18 +22,24 @@ from tasks.core.errors import NotYet, Refused
 
 MEMBER = "drill"
 CLIENT_SOCKET, PEER_SOCKET = "client:1", "peer:1"
-"""etcd wants host:port even of a unix socket; the file is called just that, in its working folder."""
+"""Name the sockets of the scratch etcd.
+
+etcd requires host:port even for a unix socket. The file in its working folder has exactly that name.
+"""
 
 RESTORE_LIMIT = timedelta(minutes=30)
 START_LIMIT = timedelta(minutes=5)
 LAST_LINES = 3
 SPACE_FACTOR = 2.2
-"""Times the database: the snapshot, the data directory restored from it, and a log."""
+"""Multiplies the size of the database to get the space for a drill.
+
+The space holds the snapshot, the data directory restored from it, and a log.
+"""
 
 
 @dataclass(frozen=True)
 class EtcdBinaries:
-    """etcd and etcdutl of one version."""
+    """Names the paths of etcd and etcdutl of one version."""
 
     etcd: Path
     etcdutl: Path
@@ -38,12 +47,15 @@ class EtcdBinaries:
 
     @property
     def minor(self) -> str:
-        """For example 3.6."""
+        """Returns the minor version, for example 3.6."""
         return ".".join(self.version.split(".")[:2])
 
 
 def find_binaries(minor: str, folder: Path | None) -> EtcdBinaries:
-    """etcd and etcdutl of a minor version, as a restore needs them: in `folder`, its `etcd-v*` folders, or on PATH."""
+    """Finds etcd and etcdutl of a minor version, as a restore needs them.
+
+    It searches `folder`, its `etcd-v*` folders, and PATH. `Refused` when there are none.
+    """
     found = list(_all_binaries(folder))
     for binaries in found:
         if binaries.minor == minor:
@@ -51,7 +63,8 @@ def find_binaries(minor: str, folder: Path | None) -> EtcdBinaries:
     have = ", ".join(f"{binaries.version} in {binaries.etcd.parent}" for binaries in found) or "none"
     raise Refused(
         f"a restore drill of etcd {minor} needs etcd and etcdutl {minor}; there are: {have}",
-        hint="put them on PATH or into $KUBE_RUNBOOKS_BIN/etcd-vX.Y.Z of the worker, or run with drill=false",
+        hint="put them on PATH or into $KUBE_RUNBOOKS_BIN/etcd-vX.Y.Z of the worker; without a restore: --no-drill of "
+        "etcd-backup, --no-restore of etcd-restore-drill",
     )
 
 
@@ -70,7 +83,10 @@ def _version(etcdutl: str) -> str:
 
 
 def require_space(parent: Path | None, *, database_bytes: int) -> Path:
-    """The folder for drills, `parent` or the system's temporary one; `Refused` when it has no room for one."""
+    """Returns the folder for drills: `parent`, or the system's temporary one.
+
+    `Refused` when it has no room for a drill.
+    """
     place = Path(parent or tempfile.gettempdir())
     needed = int(database_bytes * SPACE_FACTOR)
     try:
@@ -87,7 +103,7 @@ def require_space(parent: Path | None, *, database_bytes: int) -> Path:
 
 @contextmanager
 def scratch_folder(parent: Path | None, *, database_bytes: int) -> Iterator[Path]:
-    """A folder of mode 0700 with room for a drill, removed afterwards, also when the worker is killed."""
+    """Creates a folder of mode 0700 with space for a drill, and removes it afterwards, even if the worker is killed."""
     place = require_space(parent, database_bytes=database_bytes)
     try:
         folder = Path(tempfile.mkdtemp(prefix="kube-runbooks-drill-", dir=place))
@@ -113,7 +129,7 @@ def restore(binaries: EtcdBinaries, snapshot: Path) -> None:
 
 @contextmanager
 def scratch_etcd(binaries: EtcdBinaries, folder: Path) -> Iterator[EtcdClient]:
-    """Starts etcd on `folder/data`, without a network port, and gives a client once it answers."""
+    """Starts etcd on `folder/data` without a network port, and yields a client once it answers."""
     command = [
         *(str(binaries.etcd), "--data-dir", "data", "--name", MEMBER, "--unsafe-no-fsync"),
         *("--listen-client-urls", f"unix://{CLIENT_SOCKET}", "--advertise-client-urls", f"unix://{CLIENT_SOCKET}"),
@@ -132,7 +148,10 @@ def scratch_etcd(binaries: EtcdBinaries, folder: Path) -> Iterator[EtcdClient]:
 
 @contextmanager
 def _short_path(folder: Path) -> Iterator[str]:
-    """Another path of an open folder: the path of a socket may have 107 characters, a scratch folder's may have more."""
+    """Yields another path of an open folder.
+
+    The path of a socket may have 107 characters. The path of a scratch folder may be longer.
+    """
     descriptor = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         yield f"/proc/self/fd/{descriptor}"
@@ -155,7 +174,7 @@ def _wait_until_it_serves(client: EtcdClient, process: subprocess.Popen[bytes], 
 
 @contextmanager
 def _contained(command: Sequence[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A command in the log's folder, with a minimal environment; killed when the block or the worker ends."""
+    """Runs a command in the log's folder with a minimal environment, and kills it when the block or the worker ends."""
     with (
         log.open("wb") as output,
         _bound_to_us(["sh", "-c", scripts.until_stdin_ends(), "lifeline", *command], log.parent, output) as process,
@@ -167,7 +186,10 @@ def _contained(command: Sequence[str], log: Path) -> Iterator[subprocess.Popen[b
 def _bound_to_us(
     command: Sequence[str], folder: Path | None = None, output: IO[bytes] | None = None
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """In a session of its own, so that a signal to our group does not end the one that cleans up after us."""
+    """Runs a command in its own session.
+
+    A signal to the worker's process group does not end the process that cleans up after the worker.
+    """
     process = subprocess.Popen(
         command,
         cwd=folder,
@@ -186,7 +208,7 @@ def _bound_to_us(
 
 
 def _failed(what: str, log: Path, status: int | None) -> Refused:
-    """etcd's own last words; "no space left on device" is among them when the disk is full."""
+    """Returns the error with etcd's last log lines; they include "no space left on device" if the disk is full."""
     said = " / ".join(log.read_text(errors="replace").splitlines()[-LAST_LINES:])
     how = "did not get ready" if status is None else f"ended with exit status {status}"
     if "no space left" in said:

@@ -1,4 +1,4 @@
-"""A snapshot's way from a member into the store, and out again: hashed, compressed, checked, and never on a disk."""
+"""Moves a snapshot from a member into the store and out again: hashed, compressed, checked, and never on a disk."""
 
 import hashlib
 from collections.abc import Callable, Iterator
@@ -25,24 +25,28 @@ from tasks.core.retries import ACT
 from tasks.run.reports import Progress, progress
 
 ZSTD_LEVEL = 1
-"""Level 3 took 30 % more CPU for no smaller object on Kubernetes-like data."""
+"""Sets the compression level; level 3 took 30 % more CPU for no smaller object on Kubernetes-like data."""
 
 HASH_ATTEMPTS = 20
-"""Of pinning a revision before a compaction passes it. Kubernetes compacts every 5 minutes, so one is enough there;
-a cluster that compacts ten times a second needs two or three, each of a few milliseconds."""
+"""Limits the attempts to pin a revision before a compaction passes it.
+
+Kubernetes compacts every 5 minutes, so one attempt is enough there. A cluster that compacts ten times a second needs
+two or three, each of a few milliseconds.
+"""
 
 STREAM_PIECE = 2**18
-"""Bytes that are hashed and compressed at once: etcd's 32 KiB messages are put together to save calls."""
+"""This is the number of bytes to hash and compress at once; etcd's 32 KiB messages are joined to save calls."""
 
 
 @task(**ACT, task_run_name="take-snapshot-{cluster}")
 def take_snapshot(cluster: str, plan: BackupPlan, run_id: str, *, allow_no_quorum: bool = False) -> Snapshot:
-    """Streams a member's snapshot into the store, or has the node send it there, by the route `node`.
+    """Streams a member's snapshot into the store, or with the route `node` lets the node send it there.
 
     A stream needs no disk, and its memory does not grow with the database.
 
-    A stream that ends early, whose sha256 trailer is wrong, or whose size cannot be, leaves nothing behind: its upload
-    is aborted, or its object deleted. A second try takes the next member of the plan if the first is not fit any more.
+    A stream may end early, have a wrong sha256 trailer, or have an impossible size. It then leaves nothing behind: its
+    upload is aborted, or its object is deleted. A second attempt takes the next member of the plan if the first is no
+    longer fit.
     """
     handle = open_cluster(cluster)
     with first_fit_source(handle, plan, allow_no_quorum=allow_no_quorum) as source:
@@ -61,7 +65,9 @@ def _stream(handle: Cluster, plan: BackupPlan, source: Source, run_id: str) -> S
         try:
             live_hash = pinned.live_hash()
             if wrong := what_is_implausible(plain.size, status):
-                raise NotYet(f"{member.label}: {wrong}", hint="look at the member; the snapshot is taken again")
+                raise NotYet(
+                    f"{member.label}: {wrong}", hint="check the log of this member; the run takes the snapshot again"
+                )
         except RunbookError:
             _leave_nothing(handle, key)
             raise
@@ -83,7 +89,7 @@ def _stream(handle: Cluster, plan: BackupPlan, source: Source, run_id: str) -> S
         newest_revision=pinned.newest_revision,
         key_count=pinned.keys,
         live_hash=live_hash,
-        origin=origin_of(source),
+        origin=origin_of(handle, source),
         plain=plain,
         stored=stored,
         taken_at=taken_at,
@@ -92,7 +98,10 @@ def _stream(handle: Cluster, plan: BackupPlan, source: Source, run_id: str) -> S
 
 
 def _leave_nothing(handle: Cluster, key: str) -> None:
-    """Deletes what is no backup. A store that refuses must not hide why it is none, nor keep the next member from its try."""
+    """Deletes an object that is no backup.
+
+    If the store refuses, the original reason must stay visible, and the next member must still get its attempt.
+    """
     try:
         handle.store.delete(key)
     except RunbookError as error:
@@ -101,7 +110,7 @@ def _leave_nothing(handle: Cluster, key: str) -> None:
 
 @task(**ACT, task_run_name="read-back-{cluster}")
 def read_back(cluster: str, snapshot: Snapshot) -> ReadBack:
-    """Reads the stored object whole: its bytes are those that were sent, and hold the snapshot that etcd sent."""
+    """Reads the whole stored object, and proves that it has the bytes that were sent, with the snapshot from etcd."""
     handle, started = open_cluster(cluster), datetime.now(UTC)
     if snapshot.route is Route.NODE:
         read_back_by_node(handle, snapshot)
@@ -113,7 +122,7 @@ def read_back(cluster: str, snapshot: Snapshot) -> ReadBack:
 
 @dataclass(frozen=True)
 class _Pinned:
-    """An open snapshot, and a revision that is surely in it, with the live member's word on that revision."""
+    """Holds an open snapshot, a revision that it certainly contains, and the live member's hash at that revision."""
 
     stream: SnapshotStream
     revision: int
@@ -124,10 +133,11 @@ class _Pinned:
 
 @contextmanager
 def _pinned_snapshot(client: EtcdClient) -> Iterator[_Pinned]:
-    """Opens a snapshot between two looks at the revision, and has the member hash the earlier one while it streams.
+    """Opens a snapshot between two reads of the revision, and lets the member hash the earlier one while it streams.
 
-    etcd does not say of which revision a snapshot is. One read before is in it for sure, and the hash at it is asked
-    for as soon as the snapshot is open: later, a compaction may have passed it, and then there is no hash any more.
+    The member does not report the revision of a snapshot. A revision read before is certainly in it. The hash at that
+    revision is requested as soon as the snapshot is open. Later, a compaction may have passed it, and then there is no
+    hash any more.
     """
     for _ in range(HASH_ATTEMPTS):
         revision = client.revision()
@@ -141,12 +151,15 @@ def _pinned_snapshot(client: EtcdClient) -> Iterator[_Pinned]:
             return
     raise NotYet(
         f"{client.member}: compaction passed the snapshot's revision {HASH_ATTEMPTS} times in a row",
-        hint="find out who compacts without pause: Kubernetes does it every 5 minutes",
+        hint="find the client that compacts all the time (audit log of etcd): Kubernetes compacts every 5 minutes",
     )
 
 
 def _upload(handle: Cluster, key: str, stream: SnapshotStream, member: str) -> tuple[Digest, Digest]:
-    """Digests of the snapshot and of its compressed form; the object appears only if the trailer is right."""
+    """Uploads the snapshot, and returns the digests of the snapshot and of its compressed form.
+
+    The object appears only if the trailer is right.
+    """
     check, stored = SnapshotCheck(), _Counted()
     with progress(f"{handle.profile.name}-etcd-snapshot", f"snapshot of {member}", stream.announced_bytes) as bar:
         handle.store.upload(
@@ -156,7 +169,7 @@ def _upload(handle: Cluster, key: str, stream: SnapshotStream, member: str) -> t
 
 
 def _compressed(pieces: Iterator[bytes], check: SnapshotCheck, announced: int, bar: Progress) -> Iterator[bytes]:
-    """zstd frames of the pieces; at the end the check decides, before the upload can become an object."""
+    """Yields zstd frames of the pieces; at the end the check decides, before the upload can become an object."""
     compress = zstandard.ZstdCompressor(level=ZSTD_LEVEL, write_checksum=True).compressobj()
     for piece in pieces:
         check.update(piece)
@@ -180,7 +193,7 @@ def _in_pieces(chunks: Iterator[bytes]) -> Iterator[bytes]:
 
 
 class _Counted:
-    """Size and sha256 of what passes."""
+    """Counts the size and sha256 of the bytes that pass through."""
 
     def __init__(self) -> None:
         self._sha256 = hashlib.sha256()
@@ -197,7 +210,10 @@ class _Counted:
 
 
 def snapshot_bytes(store: ObjectStore, snapshot: Snapshot) -> Iterator[bytes]:
-    """The snapshot out of the store; at the end `Refused`, with both digests, unless every byte is the one that was sent."""
+    """Yields the snapshot from the store.
+
+    At the end it raises `Refused`, with both digests, unless every byte is the one that was sent.
+    """
     stored, check, harm = _Counted(), SnapshotCheck(), ""
     decompress = zstandard.ZstdDecompressor().decompressobj()
     for chunk in stored.of(store.read(snapshot.key)):

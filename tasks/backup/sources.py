@@ -1,4 +1,4 @@
-"""The member whose snapshot is taken: what the plan saw is looked at again right before the act."""
+"""Chooses the member whose snapshot is taken; it checks the plan's members again right before the action."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -17,7 +17,7 @@ from tasks.core.models.profile import Route
 
 @dataclass(frozen=True)
 class Source:
-    """A member that is fit now, its status of now, and an open client for it."""
+    """Holds a member that is fit now, its current status, and an open client for it."""
 
     member: Member
     status: MemberStatus
@@ -26,7 +26,7 @@ class Source:
 
 @contextmanager
 def first_fit_source(handle: Cluster, plan: BackupPlan, *, allow_no_quorum: bool) -> Iterator[Source]:
-    """The first member of the plan that is fit still; `NotYet` when none is, with the reasons."""
+    """Yields the first member of the plan that is still fit; `NotYet` when none is, with the reasons."""
     wrong: list[str] = []
     with ExitStack() as opened:
         for member in plan.sources:
@@ -42,21 +42,45 @@ def first_fit_source(handle: Cluster, plan: BackupPlan, *, allow_no_quorum: bool
                 yield Source(member, status, client)
                 return
             wrong.append(f"{member.label}: {'; '.join(reasons)}")
-    raise NotYet(f"no member of the plan is fit now: {'; '.join(wrong)}", hint="repair the members; it is tried again")
+    raise NotYet(
+        f"no member of the plan can be used now: {'; '.join(wrong)}", hint="repair the members; it is tried again"
+    )
 
 
-def origin_of(source: Source) -> Origin:
-    """Which cluster this is, so that a restore can compare; a backup does not fail for what of it cannot be read."""
-    client = source.client
+def origin_of(handle: Cluster, source: Source) -> Origin:
+    """Returns which cluster this is, so that a restore can compare.
+
+    It queries a control plane node only if etcd has no Node object below the default prefix. A backup does not fail if
+    the origin cannot be read. The result is empty in that case.
+    """
+    client, prefix = source.client, origin.PREFIX
     try:
-        return Origin(
-            members=tuple(sorted(one.name for one in client.members())),
-            nodes=origin.names_in(client.paths_below(origin.NODES)),
-            authorities=origin.authorities_in(client.value(origin.ROOT_CA)),
-        )
+        members = tuple(sorted(one.name for one in client.members()))
+        paths = client.paths_below(origin.nodes_below(prefix))
+        if not paths and (prefix := _prefix(handle)) != origin.PREFIX:
+            paths = client.paths_below(origin.nodes_below(prefix))
+        authorities = origin.authorities_in(client.value(origin.root_ca_below(prefix)))
+        return Origin(members=members, nodes=origin.names_in(paths), authorities=authorities)
     except RunbookError as error:
         log_about(source.member.label).warning("the backup will not say which cluster it is of: %s", error)
         return Origin()
+
+
+def _prefix(handle: Cluster) -> str:
+    """Returns the prefix of the API servers' keys, which is the same in all of a cluster.
+
+    If no control plane node can be queried, it returns the default.
+    """
+    if not handle.profile.nodes:
+        log_about(handle.profile.name).info("%s is taken as --etcd-prefix: the profile names no nodes", origin.PREFIX)
+        return origin.PREFIX
+    try:
+        first, *_ = handle.control_planes
+        return origin.prefix_of(handle.shape(first))
+    except (RunbookError, KeyError) as error:
+        told = error.problem if isinstance(error, RunbookError) else "that node has no manifest of an API server"
+        log_about(handle.profile.name).warning("--etcd-prefix is not known, %s is assumed: %s", origin.PREFIX, told)
+        return origin.PREFIX
 
 
 def _same_member(client: EtcdClient, plan: BackupPlan, member: Member) -> MemberStatus:

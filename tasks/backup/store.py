@@ -1,4 +1,4 @@
-"""Backups as they lie in the bucket: a folder each, data first, manifest last. No manifest, no backup."""
+"""Stores backups in the bucket: a folder each, data first, manifest last; without a manifest it is no backup."""
 
 import logging
 from collections.abc import Callable
@@ -21,7 +21,10 @@ MANIFEST, DATA, PKI = "manifest.json", "snapshot.db.zst", "pki.tar.age"
 
 
 class BackupStore:
-    """The etcd backups of one cluster: `<prefix>/<cluster>/etcd/<id>/{snapshot.db.zst,pki.tar.age,manifest.json}`."""
+    """Manages one cluster's etcd backups.
+
+    Their keys are `<prefix>/<cluster>/etcd/<id>/{snapshot.db.zst,pki.tar.age,manifest.json}`.
+    """
 
     def __init__(self, store: ObjectStore, cluster: str) -> None:
         self.store = store
@@ -29,25 +32,28 @@ class BackupStore:
         self.prefix = store.key(cluster, "etcd") + "/"
 
     def data_key(self, backup: BackupId) -> str:
-        """Where the compressed snapshot of a backup is, or will be."""
+        """Returns the key of a backup's compressed snapshot, which may not exist yet."""
         return f"{self.prefix}{backup}/{DATA}"
 
     def pki_key(self, backup: BackupId) -> str:
-        """Where the encrypted key material of a backup is, if it has any."""
+        """Returns the key of a backup's encrypted key material, if it has any."""
         return f"{self.prefix}{backup}/{PKI}"
 
     def manifest_key(self, backup: BackupId) -> str:
-        """Where the manifest of a backup is, or will be."""
+        """Returns the key of a backup's manifest, which may not exist yet."""
         return f"{self.prefix}{backup}/{MANIFEST}"
 
     def known(self) -> list[BackupId]:
-        """Every backup, that is every manifest, oldest first; an incomplete listing is an error."""
+        """Returns every backup that has a manifest, oldest first; an incomplete listing is an error."""
         names = [found.key.removeprefix(self.prefix).split("/") for found in self.store.objects(self.prefix)]
         ids = [BackupId.parse(name[0]) for name in names if name[1:] == [MANIFEST]]
         return sorted((found for found in ids if found), key=str)
 
     def read(self, backup: BackupId) -> Backup:
-        """The manifest of a backup; `Refused` when it is not there, not ours, or of another backup or cluster."""
+        """Reads the manifest of a backup.
+
+        `Refused` when it is not there, not a valid manifest, or of another backup or cluster.
+        """
         place = self.store.uri(self.manifest_key(backup))
         try:
             manifest = Backup.model_validate_json(self.store.get(self.manifest_key(backup)))
@@ -64,7 +70,10 @@ class BackupStore:
         return manifest
 
     def pick(self, asked: str) -> Backup:
-        """The manifest of the backup that `asked` names, or of the newest for `latest`; `Refused` when there is none."""
+        """Returns the manifest of the backup that `asked` names, or of the newest for `latest`.
+
+        `Refused` when there is none.
+        """
         known, now = self.known(), datetime.now(UTC)
         if asked == "latest":
             for skip in split_by_clock(known, now=now)[1]:
@@ -72,7 +81,7 @@ class BackupStore:
         return self.read(pick_backup(known, asked, now=now))
 
     def problem_of_data(self, backup: Backup) -> Problem | None:
-        """Why the data of a backup cannot be what its manifest says, by its sizes alone; none when it can."""
+        """Returns why the data of a backup cannot be what its manifest says, by its sizes alone; None if it can."""
         wanted = {backup.snapshot.key: backup.snapshot.stored.size}
         if backup.pki:
             wanted[backup.pki.key] = backup.pki.stored.size
@@ -95,21 +104,21 @@ class BackupStore:
         if (written.snapshot, written.pki) != (manifest.snapshot, manifest.pki):
             raise Refused(
                 f"{self.store.uri(self.manifest_key(backup))} is of another snapshot",
-                hint="look at what else writes there, then run the backup again",
+                hint="find what else writes there, then run the backup again",
             )
         return written
 
     def locked_until(self, backup: BackupId) -> datetime | None:
-        """Until when Object Lock keeps a backup: the latest of its objects."""
+        """Returns until when Object Lock keeps a backup: the latest lock of its objects; None if none is locked."""
         locks = [self.store.locked_until(one.key) for one in self.store.objects(f"{self.prefix}{backup}/")]
         return max((lock for lock in locks if lock), default=None)
 
     def remove(self, backup: BackupId) -> tuple[Skip, ...]:
-        """Deletes a backup, manifest first: cut off in the middle, it leaves data that is no backup and is swept.
+        """Deletes a backup, manifest first; an interrupted deletion leaves data that is no backup and is swept later.
 
-        What was written last goes first, so a store that forbids by age forbids the manifest, and nothing has changed.
-        If it forbids the data only, the manifest is put back. `Refused` means that the backup is whole. Data that stays
-        although it is no backup any more is returned, with the store's reason.
+        The object that was written last goes first. A store that forbids deletion by age therefore refuses the
+        manifest, and nothing has changed. If it refuses only the data, the manifest is put back. `Refused` means that
+        the backup is whole. Data that stays although it is no backup any more is returned, with the store's reason.
         """
         manifest, stored = self.manifest_key(backup), self._keys_of(backup)
         body = self.store.get(manifest) if manifest in stored else b""
@@ -125,7 +134,7 @@ class BackupStore:
         return ()
 
     def _put_back(self, manifest: str, body: bytes) -> bool:
-        """Is the manifest of a backup, whose data is all there, there again?"""
+        """Puts back the manifest of a backup whose data is complete; returns whether it is there again."""
         if body:
             with suppress(RunbookError):
                 self.store.put_new(manifest, body, "application/json")
@@ -136,12 +145,12 @@ class BackupStore:
         return {found.key for found in self.store.objects(f"{self.prefix}{backup}/")}
 
     def stale_uploads(self, is_stale: Callable[[BackupId, datetime], bool]) -> list[UnfinishedUpload]:
-        """Unfinished uploads of backups that are stale by id and age."""
+        """Returns unfinished uploads of backups that are stale by id and age."""
         found = self.store.unfinished_uploads(self.prefix)
         return [one for one in found if self._is_stale(one.key, one.started_at, is_stale)]
 
     def stale_data(self, is_stale: Callable[[BackupId, datetime], bool]) -> list[StoredObject]:
-        """Data without a manifest, of backups that are stale by id and age."""
+        """Returns data without a manifest, of backups that are stale by id and age."""
         objects = self.store.objects(self.prefix)
         complete = {one.key.rpartition("/")[0] for one in objects if one.key.endswith(f"/{MANIFEST}")}
         data = [one for one in objects if one.key.endswith((f"/{DATA}", f"/{PKI}"))]
@@ -154,5 +163,5 @@ class BackupStore:
 
 
 def backups_of(handle: Cluster, cluster: str = "") -> BackupStore:
-    """Those of this cluster; or of another one in the same bucket, below the same prefix."""
+    """Returns the backups of this cluster, or of another cluster in the same bucket, below the same prefix."""
     return BackupStore(handle.store, cluster or handle.profile.name)

@@ -1,1 +1,1 @@
-"""An authority replaced, in three stages."""
+"""Rotates a CA or the service-account key pair in three stages."""

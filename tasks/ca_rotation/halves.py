@@ -1,4 +1,7 @@
-"""The old and the new half of a rotation: found or made, laid down on every node, proven there, and put away at the end."""
+"""Handles the old and the new half of a rotation.
+
+It finds or makes them, writes them to every node, verifies them there, and puts them away at the end.
+"""
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -9,7 +12,6 @@ from tasks.ca_rotation.models import CaRotationOptions, CaRotationPlan, Prepared
 from tasks.ca_rotation.observe import look_at_trust
 from tasks.ca_rotation.probes.trust import halves_in
 from tasks.certificates.authority import SigningAuthority, new_key_pair
-from tasks.certificates.models.authorities import TRUST
 from tasks.certificates.models.kubeadm import COMMON_NAMES
 from tasks.cluster import Cluster
 from tasks.core.at_once import on_all
@@ -21,28 +23,40 @@ from tasks.run.locks import Check
 
 @dataclass(frozen=True)
 class BothHalves:
-    """As files have them, PEM. The new key is in memory, and goes to nodes by standard input."""
+    """Holds both halves as PEM, as their files contain them.
+
+    The new key stays in memory. It reaches nodes through standard input only.
+    """
 
     old: bytes
     new: bytes
     new_key: bytes = field(repr=False)
     made: bool
-    """The new one is of this run: no node has it yet."""
+    """True if this run made the new half, so that no node has it yet."""
 
 
 def find_or_make_halves(handle: Cluster, plan: CaRotationPlan, options: CaRotationOptions) -> BothHalves:
-    """As a control plane node has them laid down; in the first stage the new one is made where none has. Writes nothing."""
+    """Reads the halves from a control plane node that has them, and writes nothing.
+
+    In the first stage it makes the new half if no node has one.
+
+    Raises:
+        Refused: if no control plane node has the halves in a later stage.
+    """
     found = (look_at_trust(handle, name, plan.authority) for name in plan.machines)
     holder = next((one.node for one in found if one.old and one.new), "")
     if not holder and plan.stage is not Stage.TRUST_BOTH:
-        raise Refused("no control plane node has the halves of this rotation any more", hint="look at them")
+        raise Refused("no control plane node has the halves of this rotation any more", hint="check them")
     halves = _read_halves(handle, holder, plan.authority) if holder else _make_halves(handle, plan, options)
     remember_secret(halves.new_key.decode())
     return halves
 
 
 def lay_down_on_all(handle: Cluster, plan: CaRotationPlan, halves: BothHalves, check: Check) -> Prepared:
-    """On one node before it is on any other: whoever goes on after a crash finds one and the same."""
+    """Writes the halves to one control plane node before any other node.
+
+    A run that resumes after a crash then finds exactly one new half.
+    """
     check()
     first, *rest = plan.machines
     _lay_down(handle, plan.authority, halves, first, key=True)
@@ -53,12 +67,15 @@ def lay_down_on_all(handle: Cluster, plan: CaRotationPlan, halves: BothHalves, c
 
 
 def put_away_on_all(handle: Cluster, plan: CaRotationPlan, run_id: str, check: Check) -> dict[str, str]:
-    """Node to where its halves are now. Control planes last: what they have says what a rotation is about."""
+    """Puts the halves of all nodes away. It returns the folder where the halves of each node are now.
+
+    Control plane nodes come last, because their halves show what the rotation is about.
+    """
     check()
-    script = scripts.end(handle.profile.kubeadm.folder, plan.authority, run_id)
 
     def away(name: str) -> None:
-        handle.shell(name).run(script)
+        files = look_at_trust(handle, name, plan.authority).files
+        handle.shell(name).run(scripts.end(files, plan.authority, run_id))
 
     on_all(away, [name for name in plan.puts_away if name not in plan.machines])
     on_all(away, [name for name in plan.puts_away if name in plan.machines])
@@ -73,7 +90,11 @@ def _read_halves(handle: Cluster, holder: str, authority: Authority) -> BothHalv
 
 
 def _make_halves(handle: Cluster, plan: CaRotationPlan, options: CaRotationOptions) -> BothHalves:
-    """The old one is what the first control plane node trusts: one, or it is not known which."""
+    """Makes a new half. The old half is the one that the first control plane node trusts.
+
+    Raises:
+        Refused: if that node trusts several, because the old one is then unknown.
+    """
     old = _only_one_trusted(handle, plan.machines[0], plan.authority)
     if plan.authority is Authority.SERVICE_ACCOUNTS:
         key, public = new_key_pair()
@@ -84,31 +105,36 @@ def _make_halves(handle: Cluster, plan: CaRotationPlan, options: CaRotationOptio
 
 
 def _only_one_trusted(handle: Cluster, name: str, authority: Authority) -> bytes:
-    text = handle.node(name).read_file(handle.profile.kubeadm.folder / TRUST[authority], sudo=True)
+    path = look_at_trust(handle, name, authority).files.trust
+    text = handle.node(name).read_file(path, sudo=True)
     if len(halves_in(text)) != 1:
         raise Refused(
-            f"{name}: {TRUST[authority]} has several, and which is the old one is not laid down",
-            hint="end the rotation that was begun by hand first",
+            f"{name}: {path} has several certificates, and no record names the old one",
+            hint="finish the manual rotation first",
         )
     return text
 
 
 def _lay_down(handle: Cluster, authority: Authority, halves: BothHalves, name: str, *, key: bool) -> None:
-    """On one node; what is there already stays."""
+    """Writes the halves to one node. What is already there stays."""
     files = [("new.key", halves.new_key)] if key else []
     files += [("new.pem", halves.new), ("old.pem", halves.old)]
-    script = scripts.lay_down(handle.profile.kubeadm.folder, authority)
+    script = scripts.lay_down(look_at_trust(handle, name, authority).files, authority)
     handle.shell(name).run(script, stdin=scripts.halves(files))
 
 
 def _proven(handle: Cluster, plan: CaRotationPlan, halves: BothHalves) -> Prepared:
-    """Looked at again: every control plane node has both, each with its key."""
+    """Reads all control plane nodes again and returns both halves. Each node must have both, each with its key.
+
+    Raises:
+        Refused: if a node has other halves, or lacks a key.
+    """
     [old], [new] = halves_in(halves.old), halves_in(halves.new)
     for name in plan.machines:
         found = look_at_trust(handle, name, plan.authority)
-        if (found.old, found.new) != (old, new):
+        if (found.old, found.new, set(found.has_keys)) != (old, new, {"old", "new"}):
             raise Refused(
                 f"{name}: {folder_of(plan.authority)} has other halves than {plan.machines[0]}",
-                hint="look at it: a control plane node that joined meanwhile has not the old key",
+                hint="check it: a control plane node that joined meanwhile does not have the old key",
             )
     return Prepared(old=old, new=new, made=halves.made)

@@ -1,6 +1,6 @@
-"""The steps of a stage of a rotation: each looks at what is there, so that a run that was interrupted is run again.
+"""Provides the tasks of a stage. Each one checks the current state, so an interrupted run can start again.
 
-A stage brings each node to one state, whatever it finds there; what restarts, and the proof of it, is `cert_rotation`'s own part.
+A stage brings each node to one state, whatever the current one is. `cert_rotation` does the restarts and their proofs.
 """
 
 from datetime import UTC, datetime
@@ -31,7 +31,10 @@ from tasks.run.locks import Check
 
 @task(**ACT, task_run_name="lay-down-{plan.authority}")
 def lay_down_halves(cluster: str, plan: CaRotationPlan, options: CaRotationOptions, check: Check) -> Prepared:
-    """The new one, made once, beside the old one on every node; its key on control planes. Nobody trusts it for that."""
+    """Writes the new half beside the old one on every node. It makes the new half once.
+
+    Only control plane nodes get its key. Nothing trusts the new half yet.
+    """
     handle = open_cluster(cluster)
     halves = find_or_make_halves(handle, plan, options)
     return lay_down_on_all(handle, plan, halves, check)
@@ -41,25 +44,34 @@ def lay_down_halves(cluster: str, plan: CaRotationPlan, options: CaRotationOptio
 def bring_control_plane(
     cluster: str, node: NodeStage, plan: CaRotationPlan, orders: StageOrders, check: Check
 ) -> NodeStaged:
-    """Files of the stage, what has to be signed again, restarts with proofs, kubelet. A proof that fails puts the previous files back."""
+    """Brings a control plane node to the state of the stage: files, new signatures, restarts with proofs, and the kubelet.
+
+    If a proof fails, it restores the previous files.
+    """
     return bring_control_plane_node(StageOnNode(open_cluster(cluster), node, plan, check), orders)
 
 
 @task(**PATIENT, task_run_name="{plan.stage}-workers")
 def bring_workers(cluster: str, plan: CaRotationPlan, check: Check) -> WorkersStaged:
-    """Files and kubelets; one alone at first, then all others at once. Pods go on."""
+    """Brings all worker nodes to the state of the stage: files and kubelets.
+
+    The first node goes alone, then all others at once. Pods keep running.
+    """
     return WorkersStaged(nodes=bring_all_workers(open_cluster(cluster), plan, check))
 
 
 @task(**PATIENT, task_run_name="publish-{plan.authority}")
 def publish(cluster: str, plan: CaRotationPlan, check: Check) -> Published:
-    """What the API hands out: changed where nobody else does it, and waited for where the cluster does."""
+    """Publishes CAs through the API, and waits for what the cluster publishes itself.
+
+    The run changes only what no other component writes.
+    """
     return publish_trust(open_cluster(cluster), plan, check)
 
 
 @task(**PATIENT, task_run_name="prove-{plan.stage}")
 def prove_stage(cluster: str, plan: CaRotationPlan, orders: StageOrders) -> tuple[str, ...]:
-    """Looked at again from all sides, nothing is left to do on any node."""
+    """Verifies that no work is left on any node, after it reads all facts again."""
     handle = open_cluster(cluster)
 
     def look() -> tuple[str, ...]:
@@ -67,10 +79,10 @@ def prove_stage(cluster: str, plan: CaRotationPlan, orders: StageOrders) -> tupl
         rules, now = read_certificate_rules(cluster), datetime.now(UTC)
         return proven_nodes(facts, plan.stage, orders.options, rules, now=now)
 
-    return wait_for(look, READY_LIMIT)
+    return wait_for(look, READY_LIMIT, what=f"every node to be proven at {plan.stage}", about=cluster)
 
 
 @task(**ACT, task_run_name="put-away-{plan.authority}")
 def put_halves_away(cluster: str, plan: CaRotationPlan, run_id: str, check: Check) -> dict[str, str]:
-    """At the end of the last stage: node to where its halves are now."""
+    """Puts the halves away at the end of the last stage. It returns the folder where the halves of each node are now."""
     return put_away_on_all(open_cluster(cluster), plan, run_id, check)

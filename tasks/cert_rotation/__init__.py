@@ -1,1 +1,1 @@
-"""Leaf certificates renewed, and proven on the wire."""
+"""Renews leaf certificates and verifies what is served."""

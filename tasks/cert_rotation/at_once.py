@@ -1,4 +1,4 @@
-"""All control planes at once, where nothing works any more: there is no quorum to keep."""
+"""Rotates all control plane nodes at once, for a cluster where nothing works any more: there is no quorum to keep."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -12,9 +12,10 @@ from tasks.core.models.kubeadm import ORDER
 
 
 def rotate_together(works: Sequence[Work], forget_connections: Callable[[], None]) -> tuple[NodeRotated, ...]:
-    """Files first, then etcd on all, its proof, and so on in their order.
+    """Rotates all given control plane nodes together.
 
-    Connections of the worker to the API know the previous administrator: they are closed before it is asked.
+    It renews the files first. Then it restarts and proves etcd on all nodes, and continues with the other static pods in order.
+    The Prefect worker's open API connections use the previous administrator certificate, so they are closed before the API is asked.
     """
     on_all(begin, works)
     on_all(renew, works)

@@ -1,4 +1,7 @@
-"""A rotation on one node: the copy, kubeadm's renewal, each static pod that has to read it, and the proof of it."""
+"""Rotates the leaves of one node.
+
+It has the copy, kubeadm's renewal, the restart of each static pod that must read the new files, and the proof.
+"""
 
 from datetime import datetime
 
@@ -11,14 +14,17 @@ from tasks.cert_rotation.put_back import put_back, resume_putting_back
 from tasks.cert_rotation.work import Work
 from tasks.certificates.models.inventory import NodeCertificates
 from tasks.core.at_once import wait_for
-from tasks.core.errors import CommandFailed, NotYet, Refused
+from tasks.core.errors import CommandFailed, NotTrusted, NotYet, Refused
 from tasks.core.logs import log_about
 from tasks.core.models.folders import JOBS
 from tasks.core.models.kubeadm import KUBELET_CLIENT
 
 
 def rotate(work: Work) -> NodeRotated:
-    """Each step in its order, one static pod after the other. A proof that fails puts the previous files back."""
+    """Rotates one node step by step, one static pod after the other.
+
+    If a proof fails, it restores the previous files.
+    """
     if work.node.put_back:
         work.found = resumable(work, work.reach.look())
         resume_putting_back(work)
@@ -32,7 +38,7 @@ def rotate(work: Work) -> NodeRotated:
             restart(work, pod, gate=True)
             prove(work, pod)
         prove_users(work)
-    except (NotYet, CommandFailed) as error:
+    except (NotYet, CommandFailed, NotTrusted) as error:
         put_back(work, error)
     refresh_copies(work)
     end(work)
@@ -40,18 +46,30 @@ def rotate(work: Work) -> NodeRotated:
 
 
 def begin(work: Work) -> None:
-    """What an interrupted run wrote down there is resumed, unless it is void: its copy is that of the previous files."""
+    """Copies kubeadm's folder and writes the record before the first change.
+
+    It resumes the record of an interrupted run, whose copy has the previous files.
+
+    Raises:
+        Refused: if that record is void.
+    """
     work.check()
     node = work.reach.look()
     found = resumable(work, node)
     fresh = record_of(work.node, node, work.orders.run_id, work.reach.now(), work.orders.runbook)
     work.found = resumed(found, fresh) if found else fresh
     with work.part("copy of kubeadm's folder"):
-        work.reach.run(scripts.begin(work.reach.folder, work.record), stdin=work.node.configuration.encode())
+        work.reach.run(scripts.begin(work.reach.where, work.record), stdin=work.node.configuration.encode())
 
 
 def resumable(work: Work, node: NodeCertificates) -> RotationRecord | None:
-    """The record that is there, asked again at the last moment: days may lie between the plan and its approval."""
+    """Reads the record of an interrupted run again, and returns it if it can be resumed. The result is None if there is none.
+
+    It checks this at the last moment, because days may pass between the plan and its approval.
+
+    Raises:
+        Refused: if the record cannot be resumed.
+    """
     left = work.reach.left()
     problems = [left.unreadable] if left.unreadable else []
     if left.record and left.record.runbook != work.orders.runbook:
@@ -61,31 +79,31 @@ def resumable(work: Work, node: NodeCertificates) -> RotationRecord | None:
     if problems:
         raise Refused(
             f"{work.name}: the record of an interrupted run there cannot be resumed: {'; '.join(problems)}",
-            hint="run it with mode=plan: it says what to do",
+            hint="kube-runbooks run cert-rotation CLUSTER --mode=plan: the plan says what to do",
         )
     return left.record
 
 
 def renew(work: Work) -> None:
-    """By kubeadm, as a job; what is renewed already stays."""
+    """Renews the leaf certificates by a kubeadm job. What is already renewed stays as it is."""
     if not work.record.leaves:
         return
     work.check()
     job = scripts.job_of(work.record)
     with work.part("kubeadm certs renew"):
-        work.reach.job(job, scripts.renew(work.reach.folder, work.record), work.limits.renew)
+        work.reach.job(job, scripts.renew(work.reach.where, work.record), work.limits.renew)
     found = work.reach.look()
     old = [leaf for leaf in work.record.leaves if not _is_written_since(found, leaf, work.record.begun_at)]
     if old:
         raise CommandFailed(
-            f"{work.name}: kubeadm ended well and has not renewed {', '.join(old)}",
-            hint=f"look at {JOBS}/{job}/output there",
+            f"{work.name}: kubeadm succeeded and did not renew {', '.join(old)}",
+            hint=f"check {JOBS}/{job}/output there",
         )
 
 
 def prove_users(work: Work) -> None:
-    """Each kubeconfig that was renewed is somebody's whom the API knows."""
-    paths = [f"{work.reach.folder}/{leaf}" for leaf in work.record.leaves if leaf.endswith(".conf")]
+    """Verifies that the API recognises the user of each renewed kubeconfig."""
+    paths = [f"{work.reach.where.folder}/{leaf}" for leaf in work.record.leaves if leaf.endswith(".conf")]
     mine = [path for path in paths if path not in work.node.unproven]
     if not mine:
         return
@@ -98,30 +116,30 @@ def prove_users(work: Work) -> None:
         return users
 
     with work.part("who the API sees"):
-        work.users = wait_for(ask, work.limits.users)
+        work.users = wait_for(ask, work.limits.users, what="the API to accept each renewed kubeconfig", about=work.name)
 
 
 def refresh_copies(work: Work) -> None:
-    """Kubeconfigs that the profile names, with owner and mode kept."""
+    """Refreshes the kubeconfig copies that the profile names. Owner and mode are kept."""
     by_path = {one.path: one.copy_of for one in work.reach.look().kubeconfigs if one.copy_of}
     pairs = [(path, by_path[path]) for path in work.node.copies if path in by_path]
     if not pairs:
         return
     work.check()
     with work.part("copies of kubeconfigs"):
-        told = work.reach.run(scripts.refresh(work.reach.folder, work.record, pairs))
+        told = work.reach.run(scripts.refresh(work.reach.where, work.record, pairs))
         work.copies, work.copies_left = scripts.parse_refreshed(told)
     for path, why in work.copies_left.items():
         log_about(work.name).warning("%s is not refreshed: %s", path, why)
 
 
 def end(work: Work) -> None:
-    """Nothing is left to resume."""
+    """Closes the record on the node, so that nothing is left to resume."""
     work.reach.run(scripts.end(work.orders.run_id))
 
 
 def result(work: Work) -> NodeRotated:
-    """With the ends of what was renewed, as the node has it now."""
+    """Returns the result of the node, with the expiry of what was renewed, as the node has it now."""
     now = work.reach.look()
     names = (*(work.found.leaves if work.found else ()), *([KUBELET_CLIENT] if work.node.kubelet else []))
     ends = {name: one.not_after for name in names if (one := now.named(name)) and one.not_after}

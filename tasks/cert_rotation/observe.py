@@ -1,4 +1,7 @@
-"""What a rotation is planned by: all certificates, and all that speaks for or against disturbing control planes. Changes nothing."""
+"""Reads the facts that a rotation is planned from. It changes nothing.
+
+These are all certificates, and everything that decides whether control plane nodes may be disturbed.
+"""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -9,7 +12,7 @@ from prefect import task
 
 from tasks.cert_rotation.models.rotation import OnNode, ProofsNow, RotationFacts
 from tasks.cert_rotation.policy.configuration import of_certificates
-from tasks.cert_rotation.probes.proofs import READY, parse_proofs, prove_now
+from tasks.cert_rotation.probes.proofs import READY, health_of, parse_proofs, prove_now, unelected_of
 from tasks.cert_rotation.proof import take_pulse, who_is_worker
 from tasks.cert_rotation.reach import ask_what_is_left
 from tasks.cert_rotation.requests import CONFIGURATION, pending, who_is_who
@@ -26,25 +29,31 @@ from tasks.core.probes.kubeconfig import parse_kubeconfig
 from tasks.core.retries import OBSERVE
 from tasks.core.secrets import resolve_public, resolve_secret
 from tasks.etcd.observe import look_at_members
-from tasks.node_work.site_gates import what_gates_say
+from tasks.gates.observe import what_gates_say
 from tasks.nodes.observe import look_at_nodes
 from tasks.nodes.probes.api_facts import cluster_configuration
 
 PROOFS = timedelta(seconds=120)
-"""For all proofs of a node: each kubeconfig has 15 s, each port 5 s."""
+"""Limits all proofs of a node together. Each kubeconfig has 15 s, each port 5 s."""
 
 API_LIMIT = timedelta(seconds=30)
-"""For an API that is away for a moment: without one all control planes would be done at once."""
+"""Limits the wait for an API that is briefly unavailable.
+
+Without an API, all control plane nodes would be rotated at once.
+"""
 
 
 @task(**OBSERVE, task_run_name="observe-rotation-{cluster}")
 def observe_rotation(cluster: str, run_id: str) -> RotationFacts:
-    """All certificates, and all that speaks for or against disturbing control planes; works with the API and etcd down."""
+    """Reads all certificates, and what decides whether control plane nodes may be disturbed.
+
+    This works even if the API and etcd are down.
+    """
     return look_at_rotation(open_cluster(cluster), run_id)
 
 
 def look_at_rotation(handle: Cluster, run_id: str) -> RotationFacts:
-    """The same for whoever plans more than a renewal."""
+    """Reads the same facts as `observe_rotation`, for a runbook that plans more than a renewal."""
     names = [node.name for node in handle.profile.nodes]
     now = datetime.now(UTC)
     facts = RotationFacts(
@@ -55,29 +64,45 @@ def look_at_rotation(handle: Cluster, run_id: str) -> RotationFacts:
         own_ends=own_ends(handle),
     )
     found = on_all(partial(look_at_proofs, handle), facts.inventory.control_planes)
-    facts = facts.model_copy(update={"proofs": tuple(filter(None, found))})
+    facts = facts.model_copy(update={"proofs": tuple(found)})
     try:
-        wait_for(lambda: who_is_worker(handle.kube), API_LIMIT)
+        wait_for(
+            lambda: who_is_worker(handle.kube),
+            API_LIMIT,
+            what="the API to accept this worker",
+            about=handle.profile.name,
+        )
     except RunbookError as error:
         ready = on_all(partial(_says_ready, handle), [node.name for node in facts.inventory.control_planes])
         return facts.model_copy(update={"api_problem": error.problem, "serving": tuple(filter(None, ready))})
     return facts.model_copy(update=_by_api(handle))
 
 
-def look_at_proofs(handle: Cluster, node: NodeCertificates) -> ProofsNow | None:
-    """None where it cannot be asked: what is not known is asked for afterwards."""
+def look_at_proofs(handle: Cluster, node: NodeCertificates) -> ProofsNow:
+    """Runs the proofs of a control plane node before any change. If they cannot run, the result has the reason."""
     paths = [
-        f"{handle.profile.kubeadm.folder}/{leaf}" for leaf in LEAVES if leaf.endswith(".conf") and node.named(leaf)
+        f"{handle.profile.kubeadm.folder}/{leaf}" for leaf in LEAVES if leaf.endswith(".conf") and _is_there(node, leaf)
     ]
     try:
-        output = handle.node(node.name).run(prove_now(paths), timeout=PROOFS, sudo=True, check=False)
-        return parse_proofs(node.name, output.stdout, _api_ready(handle, node.name))
-    except RunbookError:
-        return None
+        shape = handle.shape(node.name)
+        health = health_of(shape)
+        output = handle.node(node.name).run(prove_now(paths, health), timeout=PROOFS, sudo=True, check=False)
+        seen = parse_proofs(node.name, output.stdout, _api_ready(handle, node.name), health)
+        return seen.model_copy(update={"unelected": unelected_of(shape)})
+    except RunbookError as error:
+        return ProofsNow(node=node.name, unasked=error.problem)
+
+
+def _is_there(node: NodeCertificates, leaf: str) -> bool:
+    one = node.named(leaf)
+    return one is not None and not one.problem
 
 
 def own_ends(handle: Cluster) -> dict[str, datetime]:
-    """Of certificates that the worker itself has; what is wrong with them otherwise is told when they are used."""
+    """Returns the expiry of the Prefect worker's own certificates, by field of the profile.
+
+    Any other problem with them is reported when they are used.
+    """
     profile, texts = handle.profile, {}
     if reference := profile.kubernetes.kubeconfig:
         config = parse_kubeconfig(resolve_secret(reference, "kubernetes.kubeconfig"), "kubernetes.kubeconfig")
@@ -91,18 +116,21 @@ def own_ends(handle: Cluster) -> dict[str, datetime]:
 def _what_is_left(handle: Cluster, name: str) -> OnNode:
     try:
         return ask_what_is_left(handle, name)
-    except RunbookError:  # it is told by its certificates, which are not known either
-        return OnNode(node=name)
+    except RunbookError as error:
+        return OnNode(node=name, unasked=error.problem)
 
 
 def _api_ready(handle: Cluster, name: str) -> str:
-    """What the node's own API server says to anybody, whatever certificates say."""
-    output = handle.node(name).run(ask_readyz(), timeout=CALL, sudo=True, check=False)
+    """Returns the readiness status that the node's own API server answers.
+
+    The API server answers this to anyone, whatever the state of the certificates.
+    """
+    output = handle.node(name).run(ask_readyz(handle.shape(name)), timeout=CALL, sudo=True, check=False)
     return output.stdout.decode(errors="replace").strip()
 
 
 def _says_ready(handle: Cluster, name: str) -> str:
-    """The node, where its own API server says so."""
+    """Returns the name of the node if its own API server reports ready, else an empty string."""
     return name if _api_ready(handle, name) == READY else ""
 
 
@@ -111,7 +139,7 @@ def _by_api(handle: Cluster) -> dict[str, Any]:
         lambda: of_certificates(cluster_configuration(handle.kube.find(CONFIGURATION))),
         lambda: _members(handle),
         lambda: look_at_nodes(handle.kube),
-        lambda: what_gates_say(handle),
+        lambda: what_gates_say(handle, handle.profile.gates),
         lambda: _requests(handle),
         lambda: take_pulse(handle.kube).leases,
     ]

@@ -1,4 +1,4 @@
-"""Static pods: started anew for the files that are there, and proven to serve with them."""
+"""Restarts static pods so that they read the current files, and proves that they serve with them."""
 
 import time
 from contextlib import suppress
@@ -12,18 +12,22 @@ from tasks.core.errors import NotYet
 from tasks.core.logs import log_about
 from tasks.core.models.findings import Problem
 from tasks.core.models.kubeadm import API_SERVER, AWAY_WITH, ETCD
-from tasks.restore.probes.recovery import LEADERS
+from tasks.restore.models import LEADERS
 
 
 def restart(work: Work, pod: str, *, gate: bool) -> None:
-    """By its manifest, out and back, unless it runs with the files that are there."""
+    """Restarts a static pod by moving its manifest out and back.
+
+    It does nothing if the pod already runs with the current files.
+    """
     with suppress(NotYet):  # one that an earlier attempt has just started is not started again
-        wait_for(lambda: _refuse_silent(work.reach.look(), pod), work.limits.awake)
+        awake = work.limits.awake
+        wait_for(lambda: _refuse_silent(work.reach.look(), pod), awake, what=f"{pod} to answer", about=work.name)
     found = work.reach.look()
     lacks = what_pod_lacks(found, pod) or why_silent(found, pod)
     if not lacks:
         return
-    log_about(work.name).info("%s is started anew: %s", pod, lacks)
+    log_about(work.name).info("%s is restarted: %s", pod, lacks)
     if gate and found.manifests.get(pod) == "active":  # what is away cannot be disturbed
         with work.part(f"gate of {pod}"):
             moved = work.reach.gate(pod, work.orders.check, allow_downtime=work.orders.allow_downtime)
@@ -32,7 +36,10 @@ def restart(work: Work, pod: str, *, gate: bool) -> None:
 
 
 def start_anew(work: Work, pod: str) -> None:
-    """What is useless without it goes away first, and stays away until its own turn."""
+    """Restarts a static pod.
+
+    Pods that are useless without it are parked first. They stay parked until their own turn.
+    """
     work.check()
     before = work.reach.look()
     with work.part(f"restart of {pod}"):
@@ -45,17 +52,19 @@ def start_anew(work: Work, pod: str) -> None:
 
 
 def prove(work: Work, pod: str) -> None:
-    """Another container, the file's serial on the wire, well, and it works for who uses it; twice, some seconds apart.
+    """Proves that a restarted static pod works. The checks run twice, some seconds apart.
 
-    A controller that is well may still be unable to lead, with a file that it reads only then: somebody has to lead afterwards.
+    The pod has a new container, serves the serial of its file, is healthy, and works for its clients.
+    A healthy controller may still be unable to lead, because it reads one file only then. So some instance must lead afterwards.
     """
     limit = work.limits.proof
     with work.part(f"proof of {pod}"):
-        wait_for(lambda: _refuse_unproven(work, pod), limit)
-        led = wait_for(lambda: _when_led(work, pod), limit)
+        serves = f"{pod} to serve with the files that are there"
+        wait_for(lambda: _refuse_unproven(work, pod), limit, what=serves, about=work.name)
+        led = wait_for(lambda: _when_led(work, pod), limit, what=f"the API to show the Lease of {pod}", about=work.name)
         time.sleep(work.limits.stays.total_seconds())
-        wait_for(lambda: _refuse_unproven(work, pod), limit)
-        wait_for(lambda: _refuse_leaderless(work, pod, led), limit)
+        wait_for(lambda: _refuse_unproven(work, pod), limit, what=serves, about=work.name)
+        wait_for(lambda: _refuse_leaderless(work, pod, led), limit, what=f"a {pod} to lead", about=work.name)
 
 
 def _refuse_silent(node: NodeCertificates, pod: str) -> None:
@@ -73,11 +82,14 @@ def _refuse_unproven(work: Work, pod: str) -> None:
         or _what_ails(work, pod)
     )
     if problem:
-        raise NotYet(f"{work.name}: {problem}", hint=f"look at the log of {pod} there")
+        raise NotYet(f"{work.name}: {problem}", hint=f"check the log of {pod} there")
 
 
 def _when_led(work: Work, pod: str) -> str:
-    """When the lease of its leader was renewed; empty where it has none, or there is no API to ask."""
+    """Returns when the controller's leader last renewed its Lease.
+
+    The result is empty if there is no Lease, no API to ask, or no leader before the run.
+    """
     if pod not in LEADERS or pod in work.node.unled or work.node.by_ssh_alone:
         return ""
     work.check()
@@ -87,17 +99,20 @@ def _when_led(work: Work, pod: str) -> str:
 def _refuse_leaderless(work: Work, pod: str, before: str) -> None:
     if before and _when_led(work, pod) == before:
         problem = f"{work.name}: no {pod} leads: its lease was renewed at {before} for the last time"
-        raise NotYet(problem, hint=f"look at the log of {pod} there")
+        raise NotYet(problem, hint=f"check the log of {pod} there")
 
 
 def _why_same_container(work: Work, node: NodeCertificates, pod: str) -> Problem | None:
     process, before = node.process(pod), work.containers.get(pod)
     same = process and before and process.container == before
-    return Problem(text=f"{pod}: its container is the one of before") if same else None
+    return Problem(text=f"{pod}: its container is still the previous one") if same else None
 
 
 def _what_ails(work: Work, pod: str) -> Problem | None:
-    """What the program says of itself; not asked where the plan has seen it fail already."""
+    """Returns the health problem that the program reports, or None.
+
+    The program is not asked if it already failed when the plan was made.
+    """
     if pod in work.node.unproven:
         return None
     if pod == ETCD:
@@ -106,5 +121,6 @@ def _what_ails(work: Work, pod: str) -> Problem | None:
         status = work.reach.api_ready()
         well = status == proofs.READY
         return None if well else Problem(text=f"its API server's /readyz answers {status or 'nothing'}")
-    said = work.reach.run(proofs.is_well(pod)).strip()
-    return None if said == "ok" else Problem(text=f"{pod} says of itself: {said[:100] or 'nothing'}")
+    address = work.reach.health.get(pod)
+    said = work.reach.run(proofs.is_well(address)).strip() if address else "ok"
+    return None if said == "ok" else Problem(text=f"{pod} reports: {said[:100] or 'nothing'}")

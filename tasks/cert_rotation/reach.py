@@ -1,11 +1,13 @@
-"""One control plane node as a rotation reaches it: what it asks there, and what it does there by means of others."""
+"""Gives a rotation access to one control plane node: what it reads there, and what it does through other parts."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
-from pathlib import PurePosixPath
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from tasks.cert_rotation.models.rotation import CERT_ROTATION, OnNode
+from tasks.cert_rotation.models.where import Where
 from tasks.cert_rotation.probes import records
+from tasks.cert_rotation.probes.proofs import Health, health_of
 from tasks.certificates.models.inventory import NodeCertificates
 from tasks.certificates.observe import look_at_node
 from tasks.cluster import Cluster
@@ -16,119 +18,148 @@ from tasks.core.models.findings import Problem
 from tasks.core.models.kubeadm import ETCD
 from tasks.etcd.observe import look_at_members
 from tasks.etcd.policy.quorum import what_ails
-from tasks.node_work.gates import gate_control_plane, lead_elsewhere, member_on
+from tasks.node_work.gates import gate_control_plane, lead_elsewhere
+from tasks.node_work.policy.gates import member_on
 from tasks.node_work.probes.controllers import renewal_of
 from tasks.nodes.observe import glance_at_machine
 from tasks.run.history import keep_evidence
 from tasks.run.locks import Check
 
-ANSWER_LIMIT = timedelta(minutes=1)
-"""For a node whose connection is lost."""
+R = TypeVar("R")
+
+ANSWER_LIMIT = timedelta(minutes=2)
+"""Limits the wait for a node whose connection is lost."""
 
 SYSTEM_LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases"
-"""Those of the leaders of controllers are among them."""
+"""This is the API path of the Leases in kube-system. They include those of the controllers' leaders."""
 
 
 class Shell(Protocol):
-    """Root's shell on one node."""
+    """Describes the root shell of one node."""
 
     @property
     def name(self) -> str:
-        """The node's."""
+        """Returns the name of the node."""
 
     def run(self, script: str, *, stdin: bytes = b"") -> str:
-        """What a script prints."""
+        """Runs a script and returns what it prints."""
 
 
 class Reach(Shell, Protocol):
-    """What a rotation asks of one node, and does to it."""
+    """Describes what a rotation reads on one node and does to it."""
 
     @property
-    def folder(self) -> PurePosixPath:
-        """kubeadm's."""
+    def where(self) -> Where:
+        """Returns the folders that a rotation changes on the node."""
+
+    @property
+    def health(self) -> Health:
+        """Returns the addresses at which the node's controllers report their health."""
 
     def now(self) -> datetime:
-        """By the node's own clock, in whole seconds, as times of files are."""
+        """Returns the time of the node's clock in whole seconds, like the times of files."""
 
     def look(self) -> NodeCertificates:
-        """Its certificates, and who has read them; `NotYet` where it does not answer."""
+        """Reads the certificates of the node, and which programs have read them.
+
+        Raises:
+            NotYet: if the node does not answer.
+        """
 
     def left(self) -> OnNode:
-        """What earlier runs have left there."""
+        """Returns what earlier runs have left on the node."""
 
     def job(self, name: str, script: str, limit: timedelta) -> None:
-        """A job by its name, or the one that is there already: waited for."""
+        """Runs a job and waits for it. It attaches to a job of the same name that already exists."""
 
     def gate(self, pod: str, check: Check, *, allow_downtime: bool) -> str:
-        """Waits until a static pod may be disturbed, or refuses; who leads etcd then, if that was moved."""
+        """Waits until a static pod may be disturbed, or refuses. It returns the new etcd leader if leadership was moved."""
 
     def park(self, pod: str) -> None:
-        """Takes the manifest of a static pod away, and waits until it is gone."""
+        """Takes the manifest of a static pod away, and waits until the pod is gone."""
 
     def unpark(self, pod: str) -> None:
-        """Gives the manifest back."""
+        """Returns the manifest of a static pod to its place."""
 
     def api_ready(self) -> str:
-        """What its API server answers to the question whether it is ready; empty where it answers nothing."""
+        """Returns the readiness status of the node's API server. The result is empty if it does not answer."""
 
     def what_ails_member(self) -> Problem | None:
-        """Why its member of etcd answers no linearizable read, to a client with a certificate of the same authority."""
+        """Returns why the node's etcd member answers no linearizable read, or None if it does.
+
+        The client that reads has a certificate of the same CA.
+        """
 
     def renewal_of(self, leader: str) -> str:
-        """When the leader of a controller renewed its lease; empty where there is none."""
+        """Returns when the leader of a controller renewed its Lease. The result is empty if there is no Lease."""
 
     def keep_diagnostics(self, name: str, text: str) -> str:
-        """Keeps what a node has to say for itself; where it is."""
+        """Saves the diagnostics of a node and returns where they are."""
 
 
 class ClusterReach:
-    """The same of a cluster's node. A connection that is lost for a moment is no proof that fails."""
+    """Implements `Reach` for a node of a cluster. A connection that is lost for a moment does not fail a proof."""
 
     def __init__(self, handle: Cluster, name: str, answer: timedelta = ANSWER_LIMIT) -> None:
         self._handle, self.name, self._answer = handle, name, answer
-        self.folder = handle.profile.kubeadm.folder
 
     def run(self, script: str, *, stdin: bytes = b"") -> str:
-        """Each of these scripts is safe to run again where the connection was lost, and its outcome with it."""
-        return wait_for(lambda: self._handle.shell(self.name).run(script, stdin=stdin), self._answer)
+        """Runs a script and returns what it prints.
+
+        Each of these scripts is safe to repeat if the connection, and with it the outcome, was lost.
+        """
+        return self._answered(lambda: self._handle.shell(self.name).run(script, stdin=stdin))
+
+    @property
+    def where(self) -> Where:
+        """Returns the folders that the node's kubelet and API server use."""
+        return Where.of_node(self._handle.shape(self.name), self._handle.profile.kubeadm.folder)
+
+    @property
+    def health(self) -> Health:
+        """Returns the health addresses from the controllers' manifests."""
+        return health_of(self._handle.shape(self.name))
 
     def now(self) -> datetime:
-        """By the node's own clock, in whole seconds, as times of files are."""
-        return wait_for(self._handle.shell(self.name).now, self._answer).replace(microsecond=0)
+        """Returns the time of the node's clock in whole seconds, like the times of files."""
+        return self._answered(self._handle.shell(self.name).now).replace(microsecond=0)
 
     def look(self) -> NodeCertificates:
-        """Its certificates, and who has read them."""
-        return wait_for(self._look, self._answer)
+        """Reads the certificates of the node, and which programs have read them."""
+        return self._answered(self._look)
 
     def left(self) -> OnNode:
-        """What earlier runs have left there."""
-        return wait_for(lambda: ask_what_is_left(self._handle, self.name), self._answer)
+        """Returns what earlier runs have left on the node."""
+        return self._answered(lambda: ask_what_is_left(self._handle, self.name))
 
     def job(self, name: str, script: str, limit: timedelta) -> None:
-        """A job by its name, or the one that is there already."""
+        """Runs a job on the node, or attaches to the one of the same name that already exists."""
         self._handle.shell(self.name).job(name, script, limit)
 
     def gate(self, pod: str, check: Check, *, allow_downtime: bool) -> str:
-        """Before etcd is disturbed, another member leads; afterwards the API is asked elsewhere."""
+        """Waits until a static pod may be disturbed. Before etcd is disturbed, another member becomes the leader.
+
+        Afterwards API requests go to the other control plane nodes. It returns the new leader if leadership was moved.
+        """
         facts = gate_control_plane(self._handle, self.name, check, allow_downtime=allow_downtime)
         moved = lead_elsewhere(self._handle, facts, self.name) if pod == ETCD else ""
         self._handle.kube.prefer(*(name for name in self._handle.control_planes if name != self.name))
         return moved
 
     def park(self, pod: str) -> None:
-        """Until it is gone."""
+        """Takes the manifest of a static pod away and waits until the pod is gone."""
         park(self._handle, [self.name], (pod,))
 
     def unpark(self, pod: str) -> None:
-        """Does not wait until it runs."""
-        wait_for(lambda: unpark(self._handle, [self.name], (pod,)), self._answer)
+        """Returns the manifest of a static pod to its place. It does not wait until the pod runs."""
+        self._answered(lambda: unpark(self._handle, [self.name], (pod,)))
 
     def api_ready(self) -> str:
-        """Asked on the node itself."""
+        """Reads the readiness status of the API server on the node itself."""
         return glance_at_machine(self._handle, self.name).api_ready
 
     def what_ails_member(self) -> Problem | None:
-        """By a look at all members."""
+        """Returns what is wrong with the node's etcd member, or None. It reads the state of all members."""
         try:
             member = member_on(look_at_members(self._handle, "auto"), self.name)
         except RunbookError as error:
@@ -137,20 +168,23 @@ class ClusterReach:
         return Problem(text=f"etcd: {ails}") if ails else None
 
     def renewal_of(self, leader: str) -> str:
-        """By the API."""
+        """Returns when the leader of a controller renewed its Lease, as the API has it."""
         return renewal_of(self._handle.kube.find(f"{SYSTEM_LEASES}/{leader}"))
 
     def keep_diagnostics(self, name: str, text: str) -> str:
-        """In the bucket."""
+        """Saves the diagnostics to the bucket and returns where they are."""
         return keep_evidence(self._handle.store, self._handle.profile.name, CERT_ROTATION, name, text)
+
+    def _answered(self, ask: Callable[[], R]) -> R:
+        return wait_for(ask, self._answer, what="the node to answer", about=self.name)
 
     def _look(self) -> NodeCertificates:
         node = look_at_node(self._handle, self.name)
         if node.unreached:
-            raise NotYet(node.unreached, hint="look at its sshd and its network")
+            raise NotYet(node.unreached, hint="check its sshd and its network")
         return node
 
 
 def ask_what_is_left(handle: Cluster, name: str) -> OnNode:
-    """What earlier runs have left on a node, asked once."""
+    """Asks once what earlier runs have left on a node."""
     return records.parse_left(name, handle.shell(name).ask(records.look_at_record()))

@@ -1,4 +1,4 @@
-"""Requests of kubelets for serving certificates: who is who, and which of them are approved."""
+"""Handles kubelets' requests for serving certificates: which nodes they belong to, and which are approved."""
 
 import socket
 from collections.abc import Callable, Sequence
@@ -34,7 +34,7 @@ WHY = "requestor, usages and subject are a kubelet's, and the names are those of
 
 
 def pending(kube: KubeClient) -> tuple[ServingRequest, ...]:
-    """Those that nobody has decided about."""
+    """Returns the undecided requests."""
     return parse_requests(kube.items(REQUESTS))
 
 
@@ -45,7 +45,10 @@ def approve(
     known: Identities,
     check: Check,
 ) -> Approved:
-    """Each is looked at again: one that does not pass every check stays as it is, with the reason."""
+    """Approves requests after it has read and checked each one again.
+
+    A request that does not pass every check stays as it is, with the reason.
+    """
     done, left = [], {}
     for found in wanted:
         check()
@@ -64,7 +67,7 @@ def approve(
 
 
 def addresses_of(host: str) -> tuple[str, ...]:
-    """That the worker finds for a name; none where it finds none."""
+    """Returns the addresses that the Prefect worker resolves for a name. The result is empty if it finds none."""
     try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except OSError:
@@ -73,7 +76,7 @@ def addresses_of(host: str) -> tuple[str, ...]:
 
 
 def who_is_who(handle: Cluster, resolve: Callable[[str], tuple[str, ...]] = addresses_of) -> Identities:
-    """By the profile, and by what the API has that no kubelet can write."""
+    """Returns the identities of all nodes, from the profile and from parts of the API that no kubelet can write."""
     configuration = cluster_configuration(handle.kube.find(CONFIGURATION))
     hosts = endpoints_of(configuration, _own_server(handle))
     return parse_identities(

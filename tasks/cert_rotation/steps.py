@@ -1,7 +1,7 @@
-"""Rotations of leaf certificates: each task looks at what is there, so that a run that died is run again.
+"""Provides the tasks of a leaf rotation. Each one checks the current state, so an interrupted run can start again.
 
-What a run wants of a node is written down there before its first act, beside a copy of kubeadm's folder. Files, processes and what
-is on the wire say how far it has come.
+A run writes on a node what it plans there before its first action, next to a copy of kubeadm's folder.
+Files, processes and served certificates show the progress.
 """
 
 from prefect import task
@@ -30,9 +30,12 @@ from tasks.run.locks import Check
 
 @task(**PATIENT, task_run_name="renew-kubelets-{cluster}")
 def renew_kubelets(cluster: str, plan: RotationPlan, run_id: str, check: Check) -> AllRotated:
-    """Client certificates of kubelets that could not renew theirs: a request by the node's own key, signed on a control plane node."""
+    """Renews the client certificates of kubelets that could not renew their own.
+
+    The node's own key signs the request. A control plane node signs the certificate.
+    """
     handle = open_cluster(cluster)
-    signers = signers_among(map(handle.shell, plan.machines), handle.profile.kubeadm.folder)
+    signers = signers_among((handle.shell(name), ClusterReach(handle, name).where.pki) for name in plan.machines)
 
     def renew(node: NodeRotation) -> NodeRotated:
         work = Work(ClusterReach(handle, node.name), node, Orders(run_id, check, allow_downtime=True))
@@ -44,7 +47,10 @@ def renew_kubelets(cluster: str, plan: RotationPlan, run_id: str, check: Check) 
 
 @task(**PATIENT, task_run_name="rotate-{node.name}")
 def rotate_node(cluster: str, node: NodeRotation, options: RotationOptions, run_id: str, check: Check) -> NodeRotated:
-    """Copy, renewal, and each static pod that needs it: gate, restart, proof. A proof that fails puts the previous files back."""
+    """Rotates one node: the copy, the renewal, and for each static pod that needs it the gate, the restart and the proof.
+
+    If a proof fails, it restores the previous files.
+    """
     return rotate_leaves(open_cluster(cluster), node, options, run_id, check)
 
 
@@ -57,14 +63,17 @@ def rotate_leaves(  # noqa: PLR0913 - by keyword, for another runbook
     *,
     runbook: str = CERT_ROTATION,
 ) -> NodeRotated:
-    """The same as a part of more work on the node."""
+    """Rotates the leaves of one node as `rotate_node` does, as a part of more work on the node."""
     orders = Orders(run_id, check, allow_downtime=options.allow_downtime, runbook=runbook)
     return rotate(Work(ClusterReach(handle, node.name), node, orders))
 
 
 @task(**PATIENT, task_run_name="rotate-all-{cluster}")
 def rotate_all(cluster: str, plan: RotationPlan, run_id: str, check: Check) -> AllRotated:
-    """All control planes at once, where nothing works any more: files first, then etcd on all, its proof, and so on in their order."""
+    """Rotates all control plane nodes at once, for a cluster where nothing works any more.
+
+    It renews the files first. Then it restarts and proves etcd on all nodes, and continues with the other static pods in order.
+    """
     handle = open_cluster(cluster)
     orders = Orders(run_id, check, allow_downtime=True)
     works = [Work(ClusterReach(handle, node.name), node, orders) for node in plan.control_plane]
@@ -73,7 +82,10 @@ def rotate_all(cluster: str, plan: RotationPlan, run_id: str, check: Check) -> A
 
 @task(**ACT, task_run_name="approve-requests-{cluster}")
 def approve_requests(cluster: str, plan: RotationPlan, check: Check) -> Approved:
-    """Requests of kubelets for serving certificates, each looked at again: the plan's, or all where there was no API to plan by."""
+    """Approves requests of kubelets for serving certificates after checking each one again.
+
+    These are the requests of the plan, or all requests if there was no API when the plan was made.
+    """
     handle = open_cluster(cluster)
     handle.kube.close()
     wanted = [one for one in pending(handle.kube) if plan.by_ssh_alone or one.name in plan.approve]

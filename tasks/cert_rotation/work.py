@@ -1,4 +1,4 @@
-"""What one run does on one node: its orders, and what it has done so far."""
+"""Holds the work of one run on one node: its orders, and its progress so far."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,70 +14,77 @@ from tasks.run.parts import NodeParts
 
 @dataclass(frozen=True)
 class Limits:
-    """How long a node may take for what comes by itself."""
+    """Limits how long a node may take for each thing that happens without an action of the run."""
 
     renew: timedelta = timedelta(minutes=10)
-    """For kubeadm."""
+    """It limits the time for kubeadm."""
     proof: timedelta = timedelta(minutes=5)
-    """For a static pod to run again and to say that it is well. etcd may need a minute of it, where its kubelet waits for its own API server."""
+    """It limits the time until a static pod runs again and reports that it is healthy.
+
+    etcd may need a minute of it if its kubelet waits for its own API server.
+    """
     awake: timedelta = timedelta(seconds=20)
-    """For one that is on its way up."""
+    """It limits the wait for a static pod that is starting."""
     stays: timedelta = timedelta(seconds=5)
-    """After which it has to be well still."""
+    """It is the time after which a static pod must still be healthy."""
     users: timedelta = timedelta(minutes=2)
-    """For an API that has just been started, and for a kubelet."""
+    """It limits the wait for an API that has just started, and for a kubelet."""
 
 
 @dataclass(frozen=True)
 class Orders:
-    """Which run it is, and what it may."""
+    """Describes which run this is, and what it may do."""
 
     run_id: str
     check: Check
-    """The lock is still this run's; raises when it is not."""
+    """It checks that the lock is still this run's, and raises an error if it is not."""
     allow_downtime: bool = False
     runbook: str = CERT_ROTATION
-    """That resumes what is left there when the run dies."""
+    """It names the runbook that resumes the remaining work if the run is interrupted."""
     limits: Limits = Limits()
 
 
 class Work:
-    """The state of the work on one node; what is done stands in functions beside it."""
+    """Holds the state of the work on one node. The actions are functions in other modules."""
 
     def __init__(self, reach: Reach, node: NodeRotation, orders: Orders) -> None:
         self.name, self.reach, self.node, self.orders = reach.name, reach, node, orders
         self.parts = NodeParts(reach.name)
         self.found: RotationRecord | None = None
-        """What is written down on the node, once that is known."""
+        """It holds the record on the node, once it is known."""
         self.containers: dict[str, str] = {}
-        """Static pod to its container before it was started anew."""
+        """It maps each static pod to its container before the restart."""
         self.restarted: list[str] = []
         self.leader_moved_to = ""
         self.copies: tuple[str, ...] = ()
-        """That were refreshed."""
+        """It lists the kubeconfig copies that were refreshed."""
         self.copies_left: dict[str, str] = {}
-        """Those that were not, and why."""
+        """It maps each kubeconfig copy that was not refreshed to the reason."""
         self.users: dict[str, str] = {}
-        """Kubeconfig to whom the API sees with it."""
+        """It maps each kubeconfig to the user that the API sees."""
 
     @property
     def record(self) -> RotationRecord:
-        """What is written down there."""
+        """Returns the record on the node.
+
+        Raises:
+            Refused: if there is none.
+        """
         if self.found is None:
             raise Refused(f"{self.name}: nothing is written down there", hint="run it again")
         return self.found
 
     @property
     def limits(self) -> Limits:
-        """Of the run."""
+        """Returns the limits of the run."""
         return self.orders.limits
 
     def check(self) -> None:
-        """Raises when the lock is not this run's any more."""
+        """Raises an error if this run no longer holds the lock."""
         self.orders.check()
 
     @contextmanager
     def part(self, what: str) -> Iterator[None]:
-        """A part of the work, with its time."""
+        """Measures the time of one part of the work."""
         with self.parts.part(what):
             yield

@@ -1,1 +1,1 @@
-"""Certificates made from nothing, for machines that are to become a cluster."""
+"""Issues certificates from nothing, for machines that are to become a cluster."""

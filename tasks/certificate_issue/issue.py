@@ -1,4 +1,7 @@
-"""Certificates on the machines of a request: keys are made there, requests go to the worker, and certificates come back."""
+"""Issues certificates on the machines of a request.
+
+Each machine makes its keys and sends requests to the Prefect worker, which returns the certificates.
+"""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -22,11 +25,15 @@ from tasks.core.logs import log_about
 from tasks.run.locks import Check
 
 KEYS_LIMIT = timedelta(seconds=120)
-"""For a machine that makes a dozen keys, and puts them in place."""
+"""Limits the time for a machine to make a dozen keys and put them in place."""
 
 
 def issue_on_all(handle: Cluster, plan: IssuePlan, request: IssueRequest, run_id: str, check: Check) -> IssuedAll:
-    """What the plan says and is not there yet."""
+    """Issues what the plan lists and what is still missing.
+
+    Raises:
+        Refused: if something has changed since the plan.
+    """
     left = plan_issue(look_at_request(handle, request), request, now=datetime.now(UTC))
     _refuse_what_is_new(plan, left)
     shared = read_or_make_shared(handle, left, request, datetime.now(UTC))
@@ -38,14 +45,19 @@ def issue_on_all(handle: Cluster, plan: IssuePlan, request: IssueRequest, run_id
 
 
 def prove_on_all(handle: Cluster, request: IssueRequest) -> tuple[str, ...]:
-    """The certificates that are as asked for; `NotYet` where something is left to do, `Refused` where openssl does not agree."""
+    """Returns the certificates that are as requested.
+
+    Raises:
+        NotYet: if work is left.
+        Refused: if openssl finds a certificate wrong.
+    """
     left = plan_issue(look_at_request(handle, request), request, now=datetime.now(UTC))
     if left.steps or left.refusals:
         told = "; ".join(f"{one.subject}: {one.act}, because {one.reason}" for one in left.steps)
-        raise NotYet(f"not everything is in place: {told}", hint="run it again: it goes on where it was")
+        raise NotYet(f"not everything is in place: {told}", hint="run it again: it resumes")
     if wrong := complaints_of_openssl(handle, request):
         told = "; ".join(f"{name}: {said}" for name, said in wrong.items())
-        raise Refused(f"openssl does not agree: {told}", hint="look at these certificates before anything uses them")
+        raise Refused(f"openssl rejects them: {told}", hint="do not use these certificates until that is corrected")
     return tuple(f"{name}: {leaf.path}" for name in request.machines for leaf in leaves_of(request, name))
 
 
@@ -58,13 +70,16 @@ def _refuse_what_is_new(approved: IssuePlan, now: IssuePlan) -> None:
 
 
 def _place_what_is_made(handle: Cluster, plan: IssuePlan, shared: SharedKeys, run_id: str) -> None:
-    """On one machine before it is on any other: whoever resumes after a crash finds one and the same."""
+    """Puts newly made shared keys on one machine before any other.
+
+    A run that resumes after a crash then finds exactly one.
+    """
     for work in first_to_have_what_is_made(plan):
         _put_in_place(handle, work.name, b"".join(files_for(work, shared)), run_id)
 
 
 def _issue_on(handle: Cluster, work: MachineWork, shared: SharedKeys, run_id: str) -> MachineIssued:
-    """All that a machine is to get."""
+    """Issues everything that one machine must get."""
     requests = _requests(handle, work)
     orders = b"".join([*files_for(work, shared), *certificates_for(work, requests, shared)])
     told = _put_in_place(handle, work.name, orders, run_id)

@@ -1,7 +1,7 @@
-"""What several machines have to have the same: CAs, and the key pair of service accounts.
+"""Handles what several machines must share: CAs, and the key pair of service accounts.
 
-It is read from the machine that has it, or made; it passes through the worker's memory, once, goes to machines by standard input,
-and is never on the worker's disk.
+The run reads them from the machine that has them, or makes them. They pass once through the Prefect worker's memory.
+They reach machines through standard input, and are never on the Prefect worker's disk.
 """
 
 from collections.abc import Iterator, Mapping
@@ -22,7 +22,7 @@ SA_KEY, SA_PUBLIC = "pki/sa.key", "pki/sa.pub"
 
 @dataclass(frozen=True)
 class KeyPair:
-    """Of service accounts, PEM; empty where no machine lacks it."""
+    """Holds the key pair of service accounts as PEM. It is empty if no machine lacks it."""
 
     private: bytes = field(default=b"", repr=False)
     public: bytes = b""
@@ -30,7 +30,7 @@ class KeyPair:
 
 @dataclass(frozen=True)
 class SharedKeys:
-    """In memory. `sign_at` and `validity` are those of all certificates that are signed by it."""
+    """Holds the shared keys in memory. `sign_at` and `validity` apply to all certificates that they sign."""
 
     authorities: Mapping[str, SigningAuthority]
     service_accounts: KeyPair
@@ -39,7 +39,7 @@ class SharedKeys:
 
 
 def read_or_make_shared(handle: Cluster, plan: IssuePlan, request: IssueRequest, now: datetime) -> SharedKeys:
-    """What the works of a plan need. Writes nothing anywhere."""
+    """Reads or makes the keys that a plan needs. It writes nothing anywhere."""
     needed = needed_authorities(plan)
     authorities = {
         name: _read(handle, name, source)
@@ -57,7 +57,7 @@ def read_or_make_shared(handle: Cluster, plan: IssuePlan, request: IssueRequest,
 
 
 def files_for(work: MachineWork, shared: SharedKeys) -> Iterator[bytes]:
-    """CAs and the key pair of service accounts, as far as the machine lacks them; a key before its certificate."""
+    """Yields the CAs and the service-account key pair that the machine lacks. Each key comes before its certificate."""
     for name in work.signs_with:
         path = f"{AUTHORITIES[name].removesuffix('.crt')}.key"
         yield scripts.whole_file(path, shared.authorities[name].key, scripts.PRIVATE)
@@ -69,7 +69,7 @@ def files_for(work: MachineWork, shared: SharedKeys) -> Iterator[bytes]:
 
 
 def certificates_for(work: MachineWork, requests: Mapping[str, bytes], shared: SharedKeys) -> Iterator[bytes]:
-    """Of its leaves."""
+    """Yields the signed certificates and kubeconfigs for the leaves of a machine."""
     for leaf in work.leaves:
         authority = shared.authorities[leaf.authority]
         certificate = authority.sign(leaf, requests[leaf.name], shared.sign_at, shared.validity)
@@ -80,7 +80,7 @@ def certificates_for(work: MachineWork, requests: Mapping[str, bytes], shared: S
 
 
 def origins_of(shared: SharedKeys, plan: IssuePlan) -> dict[str, str]:
-    """For the report: where each CA was found."""
+    """Returns where each CA was found, or until when a new one is valid. The report shows it."""
     return {
         name: plan.sources[name] or f"made, valid until {authority.not_after:%Y-%m-%d}"
         for name, authority in shared.authorities.items()

@@ -1,7 +1,7 @@
-"""Certificates from nothing: CAs in the worker's memory, keys of leaves on their machines, over SSH alone.
+"""Provides the tasks for certificates from nothing. They use only SSH.
 
-What has to be the same on several machines (the keys of CAs and of service accounts) passes through the worker's memory, once,
-and goes to machines by standard input. All other keys are made where they are used, and stay there.
+The keys that several machines share (those of CAs and of service accounts) pass once through the Prefect worker's memory.
+They reach machines through standard input. All other keys are made where they are used, and stay there.
 """
 
 from prefect import task
@@ -15,15 +15,18 @@ from tasks.run.locks import Check
 
 @task(**ACT, task_run_name="issue-{cluster}")
 def issue_certificates(cluster: str, plan: IssuePlan, request: IssueRequest, run_id: str, check: Check) -> IssuedAll:
-    """Makes what is missing, and puts it in place on all machines at once.
+    """Makes what is missing and puts it in place on all machines at once.
 
-    It looks again before: what an earlier try has put on one machine of a new CA is resumed, and nothing is done that
-    the plan had not.
+    It reads the machines again first. If an earlier attempt has put a new CA on one machine, it resumes with that CA.
+    It does nothing that is not in the plan.
     """
     return issue_on_all(open_cluster(cluster), plan, request, run_id, check)
 
 
 @task(**OBSERVE, task_run_name="prove-issued-{cluster}")
 def prove_issued(cluster: str, request: IssueRequest) -> tuple[str, ...]:
-    """Looked at again, nothing is left to do; and openssl of each machine finds every certificate good for what it is for."""
+    """Reads all machines again and verifies that no work is left.
+
+    The openssl of each machine must also find every certificate valid for its purpose.
+    """
     return prove_on_all(open_cluster(cluster), request)

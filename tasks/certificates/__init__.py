@@ -1,1 +1,1 @@
-"""Certificates of a cluster: where they are, who has read them, when they end."""
+"""Builds the inventory of a cluster's certificates: where they are, which programs have read them, when they expire."""

@@ -1,4 +1,7 @@
-"""An authority in memory: made, or read from PEM; it signs, and its key is shown nowhere."""
+"""Signs with a CA that is held in memory.
+
+The CA is newly made or read from PEM. Its key is shown nowhere.
+"""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -21,13 +24,13 @@ from tasks.certificates.models.kubeadm import Leaf
 from tasks.core.errors import Refused
 
 BACKDATED = timedelta(minutes=5)
-"""For clocks that are a little behind, as kubeadm does it."""
+"""Certificates become valid this much earlier, because some clocks are slow. kubeadm does the same."""
 
 Key = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
 
 class SigningAuthority:
-    """A certificate and its key."""
+    """Holds the certificate and the key of a CA and signs with them."""
 
     def __init__(self, certificate: x509.Certificate, key: Key) -> None:
         self._certificate = certificate
@@ -38,7 +41,7 @@ class SigningAuthority:
 
     @classmethod
     def made(cls, common_name: str, now: datetime, validity: timedelta) -> Self:
-        """A new one, as kubeadm makes it."""
+        """Makes a new self-signed CA, as kubeadm does."""
         key = _new_key()
         name = _name(common_name)
         builder = _builder(name, name, key.public_key(), now - BACKDATED, now + validity)
@@ -52,35 +55,40 @@ class SigningAuthority:
 
     @classmethod
     def read(cls, certificate: bytes, key: bytes) -> Self:
-        """From PEM; of several certificates the first one, which is the one that signs."""
+        """Reads a CA from PEM. If the file has several certificates, it uses the first one, which is the one that signs.
+
+        Raises:
+            Refused: if the key is neither RSA nor ECDSA.
+        """
         parsed = load_pem_private_key(key, password=None)
         if not isinstance(parsed, Key):
-            raise Refused("the authority's key is neither RSA nor ECDSA", hint="kubeadm makes and uses no other")
+            raise Refused("the CA's key is neither RSA nor ECDSA", hint="kubeadm makes and uses no other")
         return cls(x509.load_pem_x509_certificates(certificate)[0], parsed)
 
     @property
     def certificate(self) -> bytes:
-        """PEM."""
+        """Returns the CA certificate as PEM."""
         return self._certificate.public_bytes(Encoding.PEM)
 
     @property
     def key(self) -> bytes:
-        """PEM, as kubeadm writes it. For a machine's disk, and for nothing else."""
+        """Returns the CA key as PEM, as kubeadm writes it. Write it only to the disk of a node, and nowhere else."""
         return _private_pem(self._key)
 
     @property
     def not_after(self) -> datetime:
-        """When it ends, and all that it has signed."""
+        """Returns the time at which the CA expires. Nothing that it has signed is valid any longer."""
         return self._certificate.not_valid_after_utc
 
     def sign(self, leaf: Leaf, request: bytes, now: datetime, validity: timedelta) -> bytes:
-        """The certificate, PEM. Of the request (PEM) only the key is taken, once it has proven to be its owner's.
+        """Signs a certificate and returns it as PEM.
 
-        It does not outlive its authority.
+        Only the key of the request (PEM) is used, and only if the request is signed with that key.
+        The certificate never outlives the CA.
         """
         asked = x509.load_pem_x509_csr(request)
         if not asked.is_signature_valid:
-            raise Refused(f"{leaf.name}: the request is not signed with its own key", hint="look at openssl there")
+            raise Refused(f"{leaf.name}: the request is not signed with its own key", hint="check openssl there")
         public = asked.public_key()
         if not isinstance(public, rsa.RSAPublicKey | ec.EllipticCurvePublicKey):
             raise Refused(f"{leaf.name}: its key is neither RSA nor ECDSA", hint="kubeadm makes and uses no other")
@@ -107,7 +115,10 @@ class SigningAuthority:
             yield x509.SubjectAlternativeName(names), False
 
     def _key_identifier(self) -> x509.SubjectKeyIdentifier | None:
-        """kubeadm made CAs without one until v1.18; what they sign has none of its issuer then, as kubeadm's own has not."""
+        """Returns the subject key identifier of the CA, or None if it has none.
+
+        kubeadm made CAs without one until v1.18. What such a CA signs has no identifier of its issuer, as with kubeadm.
+        """
         try:
             return self._certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
         except x509.ExtensionNotFound:
@@ -115,13 +126,16 @@ class SigningAuthority:
 
 
 def new_key_pair() -> tuple[bytes, bytes]:
-    """Of service-account tokens: private and public, PEM, as kubeadm writes them."""
+    """Makes a key pair for service-account tokens.
+
+    It returns the private and the public key as PEM, as kubeadm writes them.
+    """
     key = _new_key()
     return _private_pem(key), key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 
 
 def public_half(key: bytes) -> bytes:
-    """Of a private key, both PEM."""
+    """Returns the public half of a private key. Both are PEM."""
     return (
         load_pem_private_key(key, password=None)
         .public_key()

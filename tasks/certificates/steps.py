@@ -1,4 +1,4 @@
-"""What an inventory is published as: a table for people, and a file for Prometheus."""
+"""Publishes an inventory as a table for people and as a file for Prometheus."""
 
 from collections.abc import Callable
 
@@ -16,14 +16,14 @@ METRICS = "certificates.prom"
 
 @task(**ACT, task_run_name="publish-certificates-{cluster}")
 def publish_certificates(cluster: str, inventory: Inventory) -> None:
-    """The table in the Prefect UI, and the text file for Prometheus in the bucket."""
+    """Publishes the table in the Prefect UI, and saves the text file for Prometheus to the bucket."""
     publish_inventory(open_cluster(cluster), inventory)
 
 
 def publish_inventory(
     handle: Cluster, inventory: Inventory, show: Callable[[str, Inventory], None] = show_certificates
 ) -> None:
-    """`show` publishes the table."""
+    """Publishes an inventory. `show` publishes the table."""
     cluster, store = handle.profile.name, handle.store
     show(cluster, inventory)
     key = store.key(cluster, "metrics", METRICS)

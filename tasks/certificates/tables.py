@@ -1,4 +1,4 @@
-"""Certificates, as the artifact shows them."""
+"""Shows the certificates as a table in the Prefect UI."""
 
 from prefect.artifacts import create_table_artifact
 
@@ -9,7 +9,7 @@ _WORD_FOR = {None: "", True: "yes", False: "NO"}
 
 
 def show_certificates(cluster: str, inventory: Inventory) -> None:
-    """Publishes the table of all certificates in the Prefect UI, what ends first on top."""
+    """Publishes the table of all certificates in the Prefect UI, sorted by expiry with the earliest first."""
     shown_if_possible(
         create_table_artifact,
         key=f"{cluster}-certificates",
@@ -19,7 +19,10 @@ def show_certificates(cluster: str, inventory: Inventory) -> None:
 
 
 def to_certificate_rows(inventory: Inventory) -> list[dict[str, object]]:
-    """Each certificate with where it is served; then what programs made in memory, and what could not be asked."""
+    """Returns a row for each certificate, with the ports that serve it.
+
+    Then follow certificates that programs made in memory, and what could not be queried.
+    """
     soonest = sorted(inventory.certificates, key=lambda one: (one.not_after is not None, one.not_after))
     rows = [_certificate_row(one, inventory) for one in soonest]
     for node in inventory.nodes:
@@ -36,6 +39,7 @@ def _certificate_row(one: Certificate, inventory: Inventory) -> dict[str, object
     return row | {
         "name": one.name,
         "kind": str(one.kind),
+        "owner": one.owner or "",
         "ends": f"{one.not_after:%Y-%m-%d %H:%M} UTC",
         "days left": one.days_left,
         "subject": one.subject,
@@ -50,7 +54,7 @@ def _certificate_row(one: Certificate, inventory: Inventory) -> dict[str, object
 
 
 def _on_the_wire(one: Certificate, inventory: Inventory) -> str:
-    """At which ports its file is served, and whether it is this one."""
+    """Returns the ports that serve the file of a certificate, and marks those that present another certificate."""
     ports = [
         (served.port, served.certificate.fingerprint == one.fingerprint)
         for node in inventory.nodes
@@ -65,4 +69,4 @@ def _state_of(served: Served) -> str:
     if one is None:
         return served.problem
     by = "signed by itself" if one.self_signed else f"signed by {one.issuer}"
-    return f"made in memory at its start, {by}; {one.subject}, serial {one.serial}, ends {one.not_after:%Y-%m-%d %H:%M} UTC"
+    return f"made in memory at its start, {by}; {one.subject}, serial {one.serial}, expires {one.not_after:%Y-%m-%d %H:%M} UTC"

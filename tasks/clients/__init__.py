@@ -1,1 +1,1 @@
-"""The only rooms with infrastructure in them: SSH, etcd, the object store."""
+"""Holds the only packages that reach infrastructure: SSH, etcd, the object store, Kubernetes and Prometheus."""

@@ -1,4 +1,4 @@
-"""etcd's v3 gRPC API over mTLS, in our own words: the only importer of grpc."""
+"""Wraps etcd's v3 gRPC API over mTLS in this project's own terms: the only module that imports grpc."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -12,14 +12,19 @@ import grpc
 import grpc.experimental
 
 from tasks.clients.etcd_api import rpc_pb2, rpc_pb2_grpc
-from tasks.core.errors import NotYet, Refused, RunbookError
+from tasks.clients.etcd_api.errors import NOT_LET_IN, Compacted, spoken
 from tasks.core.models.etcd import TRAILER_BYTES, KeySpaceHash, ListedMember, MemberStatus
 
+__all__ = ["Compacted", "Credentials", "EtcdClient", "SnapshotStream"]
+
 CALL_SECONDS = 10.0
-"""For a unary call; a healthy member answers in milliseconds, one under full load in a second or two."""
+"""Limits a unary call, in seconds.
+
+A healthy member answers in milliseconds, one under full load in a second or two.
+"""
 
 HASH_SECONDS = 300.0
-"""For HashKV, which reads the whole database: about 2 s per GB here, slower on a cold disk."""
+"""Limits HashKV, in seconds. It reads the whole database: about 2 s per GB here, slower on a cold disk."""
 
 CHANNEL_OPTIONS = (
     # A frozen peer sends no error: pings find it within 20 s. etcd accepts one each 5 s (grpc-keepalive-min-time).
@@ -45,22 +50,24 @@ CHANNEL_OPTIONS = (
 )
 
 DEFRAGMENT_SECONDS = 900.0
-"""For a member's defragmentation: about 10 s per GB here, minutes on a slow disk; the largest database is 8 GB."""
+"""Limits the defragmentation of a member, in seconds.
+
+It takes about 10 s per GB here, and minutes on a slow disk. The largest database is 8 GB.
+"""
 
 HEALTH_SECONDS = 5.0
-"""For the linearizable read; etcdctl's own limit. Without quorum it is waited for in full."""
+"""Limits the linearizable read, in seconds; etcdctl has the same limit.
+
+Without quorum the call waits for all of it.
+"""
 
 ALL_KEYS = b"\0"
-"""As key and as range_end: the whole key space."""
-
-
-class Compacted(NotYet):
-    """The revision asked for has been compacted away meanwhile."""
+"""This value, as key and as range_end, means the whole key space."""
 
 
 @dataclass(frozen=True)
 class Credentials:
-    """A client certificate for etcd, PEM, in memory only."""
+    """This is a client certificate for etcd, PEM, in memory only."""
 
     ca: bytes = field(repr=False)
     certificate: bytes = field(repr=False)
@@ -68,10 +75,10 @@ class Credentials:
 
 
 class SnapshotStream:
-    """A snapshot under way: its read transaction is open, its first message has come."""
+    """This is a snapshot in progress: its read transaction is open, and its first message has arrived."""
 
     def __init__(self, messages: Iterator[rpc_pb2.SnapshotResponse], member: str) -> None:
-        with _spoken(member, "Snapshot"):
+        with spoken(member, "Snapshot"):
             self._first = next(messages)
         self._messages = messages
         self._member = member
@@ -80,22 +87,26 @@ class SnapshotStream:
         self.announced_bytes = len(self._first.blob) + self._first.remaining_bytes + TRAILER_BYTES
 
     def chunks(self) -> Iterator[bytes]:
-        """The database, then its sha256 trailer, in messages of about 32 KiB."""
+        """Yields the database, then its sha256 trailer, in messages of about 32 KiB."""
         yield self._first.blob
-        with _spoken(self._member, "Snapshot"):
+        with spoken(self._member, "Snapshot"):
             for message in self._messages:
                 yield message.blob
 
 
 class EtcdClient:
-    """One member, by its own address or through a tunnel. Errors are `NotYet` (away, slow) or `Refused` (not let in)."""
+    """This is a client of one member, by its own address or through a tunnel.
+
+    Errors are `NotYet` (away, slow) or `Refused` (access denied).
+    """
 
     def __init__(
         self, target: str, credentials: Credentials | None, *, member: str, server_name: str | None = None
     ) -> None:
-        """`target` is `host:port` or `unix:PATH`; `server_name` is what its certificate is checked for, if not the host.
+        """Opens the client's channel to `target`: `host:port`, with an IPv6 address in brackets, or `unix:PATH`.
 
-        Without credentials the connection is plain: for a scratch etcd on a socket in a private folder only.
+        `server_name` is the name that the member's certificate must have, if it is not the host. Without credentials
+        the connection is plain, for a scratch etcd on a socket in a private folder only.
         """
         options = [*CHANNEL_OPTIONS, *([("grpc.ssl_target_name_override", server_name)] if server_name else [])]
         self.member = member
@@ -113,28 +124,31 @@ class EtcdClient:
         self.close()
 
     def close(self) -> None:
-        """Ends the connection and every call on it."""
+        """Closes the connection and every call on it."""
         self._channel.close()
 
     def status(self) -> tuple[str, str, MemberStatus]:
-        """The cluster's id, the member's id, and the member's status with its alarms and a linearizable read."""
-        with _spoken(self.member, "Status"):
+        """Returns the cluster's id, the member's id, and the member's status with its alarms and a linearizable read."""
+        with spoken(self.member, "Status"):
             raw = self._maintenance.Status(rpc_pb2.StatusRequest(), timeout=CALL_SECONDS)
         cluster_id, member_id = f"{raw.header.cluster_id:016x}", f"{raw.header.member_id:016x}"
         return cluster_id, member_id, _to_status(raw, healthy=self._serves_linearizable_reads())
 
     def revision(self) -> int:
-        """The member's own newest revision; a snapshot of it opened afterwards has all of it."""
-        with _spoken(self.member, "Status"):
+        """Returns the member's own newest revision; a snapshot that is opened afterwards contains all of it."""
+        with spoken(self.member, "Status"):
             return int(self._maintenance.Status(rpc_pb2.StatusRequest(), timeout=CALL_SECONDS).header.revision)
 
     def members(self) -> tuple[ListedMember, ...]:
-        """The cluster's members as this one knows them, which also works without quorum; none when it is a learner."""
-        with _spoken(self.member, "MemberList"):
+        """Returns the cluster's members as this one knows them; none if it is a learner.
+
+        It also works without quorum.
+        """
+        with spoken(self.member, "MemberList"):
             try:
                 raw = self._cluster.MemberList(rpc_pb2.MemberListRequest(linearizable=False), timeout=CALL_SECONDS)
-            except grpc.RpcError as error:
-                if "not supported for learner" in (error.details() or ""):
+            except grpc.RpcError:
+                if self._maintenance.Status(rpc_pb2.StatusRequest(), timeout=CALL_SECONDS).is_learner:
                     return ()
                 raise
         return tuple(
@@ -143,95 +157,125 @@ class EtcdClient:
         )
 
     def hash_kv(self, revision: int) -> KeySpaceHash:
-        """The hash of the key space at a revision; `Compacted` when it is gone. Reads the whole database."""
+        """Returns the hash of the key space at a revision. It reads the whole database.
+
+        It raises `Compacted` if the revision has been compacted.
+        """
         return self.hash_kv_later(revision)()
 
     def hash_kv_later(self, revision: int) -> Callable[[], KeySpaceHash]:
-        """Asks now, while something else goes on; the answer is waited for by calling what this returns."""
+        """Sends the request for `hash_kv` now and returns a function that waits for the answer.
+
+        So the caller can do something else in the meantime.
+        """
         call = self._maintenance.HashKV.future(rpc_pb2.HashKVRequest(revision=revision), timeout=HASH_SECONDS)
 
         def answer() -> KeySpaceHash:
-            with _spoken(self.member, "HashKV"):
+            with self._at_revision("HashKV", revision):
                 raw = call.result()
             return KeySpaceHash(hash=raw.hash, revision=revision, compact_revision=max(raw.compact_revision, 0))
 
         return answer
 
     def count(self, revision: int) -> int:
-        """Live keys at a revision; `Compacted` when it is gone."""
+        """Returns the number of live keys at a revision; raises `Compacted` if the revision has been compacted."""
         request = rpc_pb2.RangeRequest(
             key=ALL_KEYS, range_end=ALL_KEYS, revision=revision, serializable=True, count_only=True
         )
-        with _spoken(self.member, "Range"):
+        with self._at_revision("Range", revision):
             return int(self._kv.Range(request, timeout=CALL_SECONDS).count)
 
     def paths_below(self, prefix: str) -> tuple[str, ...]:
-        """Keys that begin with a prefix, as this member has them now."""
+        """Returns the keys that begin with a prefix, as this member has them now."""
         end = prefix[:-1] + chr(ord(prefix[-1]) + 1)
         request = rpc_pb2.RangeRequest(key=prefix.encode(), range_end=end.encode(), serializable=True, keys_only=True)
-        with _spoken(self.member, "Range"):
+        with spoken(self.member, "Range"):
             raw = self._kv.Range(request, timeout=CALL_SECONDS)
         return tuple(found.key.decode(errors="replace") for found in raw.kvs)
 
     def value(self, path: str) -> bytes:
-        """Of a key, as this member has it now; empty when there is none."""
-        with _spoken(self.member, "Range"):
+        """Returns the value of a key, as this member has it now; empty if the key does not exist."""
+        with spoken(self.member, "Range"):
             raw = self._kv.Range(rpc_pb2.RangeRequest(key=path.encode(), serializable=True), timeout=CALL_SECONDS)
         return raw.kvs[0].value if raw.kvs else b""
 
     def defragment(self) -> None:
-        """Rewrites the member's database without its free pages. The member serves nothing meanwhile.
+        """Rewrites the member's database without its free pages. The member serves nothing in the meantime.
 
-        It goes on to its end when nobody waits for it any more.
+        It finishes even if nobody waits for it any more.
         """
-        with _spoken(self.member, "Defragment"):
+        with spoken(self.member, "Defragment"):
             self._maintenance.Defragment(rpc_pb2.DefragmentRequest(), timeout=DEFRAGMENT_SECONDS)
 
     def move_leader(self, to: str) -> None:
-        """Of the leader: makes another member, by its hexadecimal id, the leader."""
-        with _spoken(self.member, "MoveLeader"):
+        """Makes another member, by its hexadecimal id, the leader. Only the leader accepts this call."""
+        with spoken(self.member, "MoveLeader"):
             self._maintenance.MoveLeader(rpc_pb2.MoveLeaderRequest(targetID=int(to, 16)), timeout=CALL_SECONDS)
 
     def disarm_nospace(self, member_id: str) -> None:
-        """Ends the alarm NOSPACE of a member, by its hexadecimal id: the cluster takes writes again."""
+        """Clears the alarm NOSPACE of a member, by its hexadecimal id: the cluster accepts writes again."""
         request = rpc_pb2.AlarmRequest(
             action=rpc_pb2.AlarmRequest.DEACTIVATE, member_id=int(member_id, 16), alarm=rpc_pb2.NOSPACE
         )
-        with _spoken(self.member, "Alarm"):
+        with spoken(self.member, "Alarm"):
             self._maintenance.Alarm(request, timeout=CALL_SECONDS)
 
     def compact(self, revision: int) -> None:
-        """Compacts the key space up to a revision, physically. Kubernetes does this itself: for a scratch etcd only."""
-        with _spoken(self.member, "Compact"):
+        """Compacts the key space up to a revision, physically.
+
+        Kubernetes compacts its etcd itself, so this is for a scratch etcd only.
+        """
+        with spoken(self.member, "Compact"):
             self._kv.Compact(rpc_pb2.CompactionRequest(revision=revision, physical=True), timeout=HASH_SECONDS)
 
     @contextmanager
     def snapshot(self) -> Iterator[SnapshotStream]:
-        """Opens a snapshot; it is of the moment of its first message. Leaving early ends the call on the member."""
+        """Opens a snapshot; it shows the moment of its first message. Leaving early ends the call on the member."""
         call = self._maintenance.Snapshot(rpc_pb2.SnapshotRequest())
         try:
             yield SnapshotStream(call, self.member)
         finally:
             call.cancel()
 
+    @contextmanager
+    def _at_revision(self, call: str, revision: int) -> Iterator[None]:
+        """Turns etcd's error for a compacted revision into `Compacted`.
+
+        etcd uses the same code for a compacted revision and for a future one. The member's newest revision tells them
+        apart.
+        """
+        with spoken(self.member, call):
+            try:
+                yield
+            except grpc.RpcError as error:
+                if error.code() is not grpc.StatusCode.OUT_OF_RANGE or self.revision() < revision:
+                    raise
+                raise Compacted(
+                    f"{self.member}: etcd {call}: revision {revision}: {error.details()}",
+                    hint="ask at a later revision",
+                ) from error
+
     def _serves_linearizable_reads(self) -> bool:
-        """As `etcdctl endpoint health` asks: a read that needs a quorum. A permission error is an answer too."""
+        """Checks with a read that needs a quorum, as `etcdctl endpoint health` does.
+
+        If the member answers that its user may not read, that is also an answer: it returns True.
+        """
         try:
-            with _spoken(self.member, "Range"):
-                self._read_with_quorum()
-        except NotYet:
-            return False
-        except Refused:
-            return True
+            self._read_with_quorum()
+        except grpc.RpcError as error:
+            return error.code() in NOT_LET_IN
         return True
 
     def _read_with_quorum(self) -> None:
-        """Again when it meets a change of the leader, which takes milliseconds."""
+        """Reads a key with a quorum, and reads it once more if the member is unavailable.
+
+        A change of the leader has this effect for some milliseconds. A member that does not answer is not asked twice.
+        """
         read = partial(self._kv.Range, rpc_pb2.RangeRequest(key=b"health"), timeout=HEALTH_SECONDS)
         try:
             read()
         except grpc.RpcError as error:
-            if "leader changed" not in (error.details() or ""):
+            if error.code() is not grpc.StatusCode.UNAVAILABLE:
                 raise
             read()
 
@@ -244,9 +288,7 @@ def _channel(target: str, credentials: Credentials | None, options: list[tuple[s
 
 
 def _to_status(raw: rpc_pb2.StatusResponse, *, healthy: bool) -> MemberStatus:
-    # Every member tells every member's alarms: `memberID:10276657743932975437 alarm:NOSPACE`.
-    own = [text for text in raw.errors if f"memberID:{raw.header.member_id} " in text]
-    alarms = tuple(sorted({name for name in ("NOSPACE", "CORRUPT") for text in own if f"alarm:{name}" in text}))
+    alarms = tuple(sorted({kind for text in raw.errors for kind in _alarms_in(text, raw.header.member_id)}))
     return MemberStatus(
         version=raw.version,
         storage_version=raw.storage_version,
@@ -263,37 +305,13 @@ def _to_status(raw: rpc_pb2.StatusResponse, *, healthy: bool) -> MemberStatus:
     )
 
 
-_NOT_LET_IN = {grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.UNAUTHENTICATED}
+def _alarms_in(text: str, member_id: int) -> tuple[str, ...]:
+    """Returns the alarms in a text that concern this member.
 
+    Every member reports the alarms of all members, with any number of spaces:
+    `memberID:10276657743932975437 alarm:NOSPACE`.
 
-@contextmanager
-def _spoken(member: str, call: str) -> Iterator[None]:
-    """Turns gRPC's errors into our two words, once and here; the member's name comes first."""
-    try:
-        yield
-    except grpc.RpcError as error:
-        raise _in_our_words(member, call, error) from error
-
-
-def _in_our_words(member: str, call: str, error: grpc.RpcError) -> RunbookError:
-    code, details = error.code(), error.details() or ""
-    said = f"{member}: etcd {call}: {code.name}: {details}"
-    if "required revision has been compacted" in details:
-        return Compacted(said, hint="ask at a later revision")
-    if "CERTIFICATE_VERIFY_FAILED" in details:
-        return Refused(
-            f"{member}: the server's certificate is not signed by the CA of the profile, has expired, or is for another name",
-            hint="check etcd.client.ca against the CA of the members, and the certificate with openssl s_client",
-        )
-    if code in _NOT_LET_IN or _REJECTION.search(details):
-        return Refused(said, hint="etcd does not accept the client certificate: check etcd.client and its CA")
-    return NotYet(said, hint="look at the member and at the way to it; the step is tried again")
-
-
-# In TLS 1.3 the member's alert comes after the client's handshake: gRPC says "Unwrap failed (TSI_DATA_CORRUPTED)" for
-# any alert, and only its log has its name. While connecting there is nothing else that it could be.
-_REJECTION = re.compile(
-    "certificate_required|unknown_ca|bad_certificate|certificate unknown|handshake_failure"
-    "|failed to connect.*unwrap failed",
-    re.IGNORECASE | re.DOTALL,
-)
+    An alarm of an unknown kind counts too. An alarm that names no member counts for every member.
+    """
+    whose = re.findall(r"memberID: *(\d+)", text)
+    return tuple(re.findall(r"alarm: *(\w+)", text)) if not whose or str(member_id) in whose else ()

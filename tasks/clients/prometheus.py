@@ -1,24 +1,25 @@
-"""Prometheus: one query, now. JSON over HTTP by urllib3, which the Kubernetes client brings."""
+"""Queries Prometheus for current values: JSON over HTTP by urllib3, which the Kubernetes client brings."""
 
 import json
 from urllib.parse import urlencode
 
 import urllib3
 
-from tasks.clients.tls import tls_context
-from tasks.core.errors import NotYet, Refused
+from tasks.clients.tls import tls_context, why_not_trusted
+from tasks.core.errors import NotTrusted, NotYet, Refused
 from tasks.core.models.outside import QueryAnswer, QueryKind, Scalar, Vector
 
 SECONDS = 15.0
-"""For one query."""
+"""Limits one query, in seconds."""
 
 
 def ask_prometheus(url: str, query: str) -> dict[str, float]:
-    """The values that a query gives now, by their labels; a scalar has none.
+    """Returns the current values of a query, by their labels; a scalar has none.
 
     Raises:
-        Refused: it does not understand the query, or the query gives neither a vector nor a scalar.
-        NotYet: it does not answer, or with what nobody understands.
+        Refused: Prometheus rejects the query, or the query gives neither a vector nor a scalar.
+        NotTrusted: its certificate is not trusted.
+        NotYet: it does not answer, or its answer could not be parsed.
     """
     where = f"{url.rstrip('/')}/api/v1/query?{urlencode({'query': query})}"
     try:
@@ -26,12 +27,15 @@ def ask_prometheus(url: str, query: str) -> dict[str, float]:
             answer = pools.request("GET", where)
             told = json.loads(answer.data)
     except (urllib3.exceptions.HTTPError, ValueError) as error:
-        raise NotYet(f"Prometheus at {url} does not answer: {error}", hint="look at it") from None
+        if reason := why_not_trusted(error):
+            hint = "add its CA to those that the worker's system trusts, or correct the url"
+            raise NotTrusted(f"Prometheus at {url}: its certificate: {reason}", hint=hint) from None
+        raise NotYet(f"Prometheus at {url} does not answer: {error}", hint="check it") from None
     return values_of(told, url)
 
 
 def values_of(told: object, url: str) -> dict[str, float]:
-    """The values in an answer of Prometheus; raises as `ask_prometheus`."""
+    """Returns the values in an answer of Prometheus; raises the same errors as `ask_prometheus`."""
     what = f"the answer of Prometheus at {url}"
     answer = QueryAnswer.read(told, what)
     if answer.status != "success":

@@ -1,4 +1,4 @@
-"""A cluster by name: its profile, and a handle with its clients, kept open for the life of the process."""
+"""Opens a cluster by name: its profile, and a handle whose clients stay open for the life of the process."""
 
 import atexit
 import threading
@@ -17,7 +17,10 @@ _opening = threading.Lock()
 
 
 def open_cluster(name: str) -> Cluster:
-    """The handle of a cluster. The profile is read each time; an unchanged one gives the same, open, handle."""
+    """Returns the handle of a cluster.
+
+    It reads the profile each time. If the profile is unchanged, it returns the same open handle.
+    """
     redaction.install()
     folder = Settings().clusters
     profile = read_profile(folder, name)
@@ -26,7 +29,7 @@ def open_cluster(name: str) -> Cluster:
 
 
 def close_clusters() -> None:
-    """Ends every connection of every cluster; also done when the process ends."""
+    """Closes every connection of every cluster; this also happens when the process exits."""
     with _opening:
         for cluster in _open.values():
             cluster.close()

@@ -1,4 +1,4 @@
-"""Client certificates for etcd: the worker's own, and those that nodes keep for their own members."""
+"""Provides client certificates for etcd: the worker's own, and those that nodes keep for their own members."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -14,7 +14,10 @@ from tasks.core.secrets import resolve_public, resolve_secret
 
 
 class EtcdCertificates:
-    """They are judged when they are read, on first use, and are in memory and nowhere else."""
+    """Holds the client certificates for etcd.
+
+    They are checked when they are read, on first use. They exist only in memory.
+    """
 
     def __init__(self, profile: ClusterProfile, node: Callable[[str], SshNode]) -> None:
         self.profile = profile
@@ -23,7 +26,7 @@ class EtcdCertificates:
 
     @cached_property
     def own(self) -> Credentials:
-        """The worker's own, of the profile."""
+        """Returns the worker's own client certificate, which the profile names."""
         files = self.profile.etcd.client
         if files is None:
             raise Refused(
@@ -35,7 +38,7 @@ class EtcdCertificates:
         return _checked(Credentials(ca, certificate, key), f"etcd.client.certificate: {files.certificate}")
 
     def of_node(self, node: str, paths: EtcdOnNode) -> Credentials:
-        """The node's own client certificate, read over SSH into memory."""
+        """Reads the node's own client certificate over SSH into memory."""
         if (node, paths) not in self._of_nodes:
             connection = self._node(node)
             parts = [connection.read_file(str(path), sudo=True) for path in (paths.ca, paths.certificate, paths.key)]

@@ -1,4 +1,4 @@
-"""SSH connections to the nodes of a cluster, opened on first use and kept."""
+"""Manages SSH connections to the nodes of a cluster, which are opened on first use and stay open."""
 
 import threading
 from functools import cached_property
@@ -13,7 +13,10 @@ from tasks.core.secrets import read_public_file, resolve_secret
 
 
 class Logins:
-    """How the worker logs in to the nodes of a profile. The key is resolved on first use, and is in memory and nowhere else."""
+    """Defines how the worker logs in to the nodes of a profile.
+
+    The key is resolved on first use. It exists only in memory.
+    """
 
     def __init__(self, profile: ClusterProfile) -> None:
         self.profile = profile
@@ -21,18 +24,18 @@ class Logins:
         self._nodes: dict[str, SshNode] = {}
 
     def node(self, name: str) -> SshNode:
-        """The connection to a node."""
+        """Returns the connection to a node."""
         with self._lock:
             if name not in self._nodes:
                 self._nodes[name] = self._connect(name)
             return self._nodes[name]
 
     def check(self) -> None:
-        """Resolves what needs no network: the key, and known_hosts."""
+        """Resolves what needs no network: the key and known_hosts."""
         _ = self._ssh_key, self._known_hosts
 
     def close(self) -> None:
-        """Ends all connections."""
+        """Closes all connections."""
         with self._lock:
             for node in self._nodes.values():
                 node.close()
@@ -52,7 +55,7 @@ class Logins:
 
     @cached_property
     def _gateway(self) -> SshNode | None:
-        """The bastion: one connection, shared by all nodes."""
+        """Returns the connection to the bastion, which all nodes share; None if the profile has no bastion."""
         ssh = self.profile.ssh
         if ssh is None or ssh.gateway is None:
             return None

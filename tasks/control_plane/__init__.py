@@ -1,1 +1,1 @@
-"""Static pods of a control plane node: what is there, taken away from kubelet, and given back."""
+"""Handles the static pods of a control plane node: lists them, takes them away from kubelet, and gives them back."""

@@ -1,4 +1,4 @@
-"""A control plane node: its static pods, its etcd member, and the restore that has begun there."""
+"""Models a control plane node: its static pods, its etcd member, and a restore that has begun there."""
 
 from enum import StrEnum
 from pathlib import PurePosixPath
@@ -11,11 +11,11 @@ from tasks.core.models.base import Model
 from tasks.core.models.profile import EtcdOnNode
 
 UNIT = "etcd.service"
-"""Of an etcd that is no static pod, as distributions and the documentation of kubeadm call it."""
+"""Names the systemd unit of an etcd that is no static pod, as distributions and the kubeadm documentation call it."""
 
 
 class Place(StrEnum):
-    """Where a static pod's manifest is."""
+    """States where the manifest of a static pod is."""
 
     ACTIVE = "active"
     PARKED = "parked"
@@ -23,23 +23,23 @@ class Place(StrEnum):
 
 
 class Phase(StrEnum):
-    """How far a restore has come on a node. Each begins where the one before is proven."""
+    """States how far a restore has progressed on a node; each phase begins after the previous one is proven."""
 
     PREPARED = "prepared"
-    """The new data directory lies beside the old one; nothing was disturbed."""
+    """The new data directory is beside the old one, and nothing was disturbed."""
     STOPPED = "stopped"
-    """API server, controllers and etcd are parked and gone."""
+    """The API server, the controllers and etcd are parked, and their processes are gone."""
     SWAPPED = "swapped"
-    """The new data directory is in its place, the old one is kept beside it."""
+    """The new data directory is in its place, and the old one is kept beside it."""
     SERVING = "serving"
-    """etcd has quorum on the restored data, and API servers were started on it: there is no way back by `rollback`."""
+    """etcd has quorum on the restored data and API servers were started on it, so `rollback` is no longer possible."""
 
 
 class RestoreRecord(Model):
-    """What a restore leaves on each node, so that any later run finds out what is left to do.
+    """Records a restore on each node, so that any later run can determine what is left to do.
 
-    An attempt whose members are not these any more is replaced by another one, whose record keeps the record of the first:
-    a chain, at whose end is the attempt that found the original data.
+    An attempt whose members have changed is replaced by another attempt. The new record keeps the record of the first
+    one. These records form a chain. At its end is the attempt that found the original data.
     """
 
     COVERED: ClassVar[Reasons] = {"id backup members phase replaces": "the attempt that this one replaces"}
@@ -54,26 +54,33 @@ class RestoreRecord(Model):
 
     @property
     def chain(self) -> tuple["RestoreRecord", ...]:
-        """This attempt, and those before it, the newest first."""
+        """Lists this attempt and the attempts before it, the newest first."""
         return (self, *(self.replaces.chain if self.replaces else ()))
 
     @property
     def served(self) -> "RestoreRecord | None":
-        """The newest attempt before this one on whose data API servers have run: the way back leads no further than there."""
+        """Returns the newest earlier attempt on whose data API servers have run.
+
+        `rollback` cannot go back further than that attempt. None if there is no such attempt.
+        """
         return next((one for one in self.chain[1:] if one.phase is Phase.SERVING), None)
 
     @property
     def attempts(self) -> tuple[str, ...]:
-        """The oldest first: what was there before the first of them is the original data, which `rollback` puts back."""
+        """Lists the ids of the attempts, the oldest first.
+
+        What existed before the first of them is the original data, which `rollback` puts back.
+        """
         chain = self.chain
         return tuple(one.id for one in reversed(chain[: chain.index(self.served)] if self.served else chain))
 
 
 class MemberOnNode(Model):
-    """An etcd member as its static pod or its systemd unit has it, and the disk it lies on."""
+    """Describes an etcd member as its static pod or systemd unit configures it, and the disk that holds its data."""
 
     COVERED: ClassVar[Reasons] = {
-        "name image unit version data_dir is_mount owner peer_url client_url peers on_node held_by": "the member that is replaced"
+        "name image unit version data_dir is_mount owner data_problem obstacles peer_url client_url peers on_node held_by": "the member that is "
+        "replaced"
     }
     LEFT_OUT: ClassVar[Reasons] = {"data_bytes free_bytes": FIGURES}
 
@@ -86,9 +93,11 @@ class MemberOnNode(Model):
     owner: str = Field(description="uid:gid")
     data_bytes: int
     free_bytes: int = Field(description="where the data directory is")
+    data_problem: str = Field(default="", description="why the three of them, or the mount point, are not known")
+    obstacles: tuple[str, ...] = Field(default=(), description="why a restore of ours cannot replace its data")
     peer_url: str
     client_url: str
-    peers: tuple[str, ...] = Field(default=(), description="members that it was told of when it joined")
+    peers: tuple[str, ...] = Field(default=(), description="members that it knew when it joined")
     on_node: EtcdOnNode
     held_by: str = Field(
         default="", description="a process, neither its static pod's nor its unit's, that has the database open"
@@ -96,24 +105,34 @@ class MemberOnNode(Model):
 
     @property
     def minor(self) -> str:
-        """Of the programs that restore its data, for example 3.6."""
+        """Returns the minor version of the programs that restore its data, for example 3.6."""
         return ".".join(self.version.split(".")[:2])
 
     def beside(self, name: str) -> PurePosixPath:
-        """A folder on the file system of the data directory, so that a move between the two is one rename."""
+        """Returns a folder on the file system of the data directory, so that a move between the two is one rename."""
         return self.data_dir / name if self.is_mount else PurePosixPath(f"{self.data_dir}.{name}")
 
 
 class ControlPlaneNode(Model):
-    """What was observed on one node."""
+    """Describes what was observed on one node."""
 
     name: str
     unreached: str = ""
     manifests: dict[str, Place] = Field(default={}, description="of each pod of the control plane that has one")
+    doubles: dict[str, str] = Field(
+        default={}, description="other files where its kubelet finds static pods, to the pod of the control plane in it"
+    )
     running: tuple[str, ...] = Field(
         default=(), description="of the control plane's programs: by their containers, or by etcd's unit"
     )
     unseen: str = Field(default="", description="why its processes could not be read; then nobody knows what runs")
+    kubelet_problem: str = Field(
+        default="", description="why its kubelet does not run; empty where it does, and on a machine without one"
+    )
+    kubelet_is_off: bool = Field(default=False, description="it does not run, and a restore does not start it")
+    electing: tuple[str, ...] = Field(
+        default=(), description="static pods that elect a leader by the Lease of their name in kube-system"
+    )
     missing: tuple[str, ...] = Field(default=(), description="programs that a restore needs and the node lacks")
     member: MemberOnNode | None = None
     not_understood: str = Field(default="", description="what in its etcd manifest or unit is not as expected")
@@ -125,8 +144,9 @@ class ControlPlaneNode(Model):
     )
     authorities: tuple[str, ...] = Field(default=(), description="sha256 of the certificates in them")
     work_free_bytes: int = 0
+    work_problem: str = Field(default="", description="why that is not known")
     record: RestoreRecord | None = Field(default=None, description="of a restore that has not ended")
-    ended: tuple[str, ...] = Field(default=(), description="ids of restores that came to their end here")
+    ended: tuple[str, ...] = Field(default=(), description="ids of restores that finished here")
     over: tuple[str, ...] = Field(
         default=(),
         description="ids of attempts that were rolled back or replaced: a record of one is of no restore any more",
@@ -136,10 +156,10 @@ class ControlPlaneNode(Model):
 
     @property
     def is_control_plane(self) -> bool:
-        """Runs, or has parked, an API server."""
+        """True if the node runs an API server, or has a parked one."""
         return self.manifests.get("kube-apiserver", Place.ABSENT) is not Place.ABSENT
 
     @property
     def has_etcd(self) -> bool:
-        """Runs, or has parked, a member of etcd."""
+        """True if the node runs a member of etcd, or has a parked one."""
         return bool(self.member or self.not_understood)

@@ -1,1 +1,1 @@
-"""What everything stands on: errors, logs, settings, secrets, profiles, and the values and questions that all slices share."""
+"""Provides the shared base: errors, logs, settings, secrets, profiles, and the models and probes of all slices."""

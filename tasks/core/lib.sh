@@ -1,7 +1,7 @@
 #!/bin/sh
-# Functions that scripts of several slices use.
+# Functions that scripts of several folders use.
 
-# Puts a file in another one's place, with its owner and mode.
+# Replaces a file with another one, and keeps its owner and mode.
 like() { # NEW OLD
   chown --reference="$2" "$1"
   chmod --reference="$2" "$1"

@@ -1,20 +1,22 @@
-"""Cluster profiles: found by name, read, and every problem in them told at once."""
+"""Finds cluster profiles by name, reads them, and reports all their problems together."""
 
-import difflib
 import re
 from pathlib import Path
 from typing import Any
 
 import yaml
 from pydantic import ValidationError
-from pydantic_core import ErrorDetails
 
 from tasks.core.errors import Refused
 from tasks.core.models.profile import NAME_PATTERN, ClusterProfile
+from tasks.core.wrong_fields import WrongField, wrong_fields
 
 
 class _Loader(yaml.SafeLoader):
-    """Only `true` and `false` are booleans, as in YAML 1.2: `on` is the name of a field. Pydantic knows `yes` and `no`."""
+    """This loader reads only `true` and `false` as booleans, as in YAML 1.2: `on` is the name of a field.
+
+    Pydantic accepts `yes` and `no`.
+    """
 
 
 _Loader.yaml_implicit_resolvers = {
@@ -24,15 +26,28 @@ _Loader.yaml_implicit_resolvers = {
 
 
 def read_profile(folder: Path, name: str) -> ClusterProfile:
-    """The profile of a cluster; `Refused` names each wrong field, its value (never a secret's) and the fix."""
-    path = folder / f"{name}.yaml"
+    """Returns the profile of a cluster; `Refused` names each wrong field, its value (never a secret) and the fix."""
+    profile = profile_or_wrong_fields(folder, name)
+    if isinstance(profile, ClusterProfile):
+        return profile
+    path, told = path_of(folder, name), [one.in_words for one in profile]
+    problem = told[0] if len(told) == 1 else "\n- ".join([f"{len(told)} problems:", *told])
+    raise Refused(f"{path}: {problem}", hint=f"edit {path}; docs/profile.md explains every field")
+
+
+def profile_or_wrong_fields(folder: Path, name: str) -> ClusterProfile | tuple[WrongField, ...]:
+    """Returns the profile of a cluster, or each of its wrong fields.
+
+    It raises `Refused` if there is no such profile, or if the file is no profile at all.
+    """
+    path = path_of(folder, name)
     if not re.fullmatch(NAME_PATTERN, name) or not path.is_file():
         known = ", ".join(known_clusters(folder)) or "none yet"
         raise Refused(
             f"cluster {name!r} is unknown",
             hint=f"known in {folder}: {known}; add {name}.yaml there, or correct the name",
         )
-    raw = _read_yaml(path)
+    raw = read_mapping(path, what="a profile", start="start with name:, etcd: and store:")
     if raw.get("name", name) != name:
         raise Refused(
             f"{path}: name: {raw['name']!r} is not the name of the file", hint=f"write name: {name}, or rename the file"
@@ -40,16 +55,21 @@ def read_profile(folder: Path, name: str) -> ClusterProfile:
     try:
         return ClusterProfile.model_validate({"name": name} | raw)
     except ValidationError as error:
-        problems = "; ".join(_told(problem) for problem in _first_hand(error.errors(include_url=False)))
-        raise Refused(f"{path}: {problems}", hint="correct the profile; docs/profile.md explains every field") from None
+        return wrong_fields(error, ClusterProfile)
+
+
+def path_of(folder: Path, name: str) -> Path:
+    """Returns the path of a cluster's profile."""
+    return folder / f"{name}.yaml"
 
 
 def known_clusters(folder: Path) -> list[str]:
-    """Names of the clusters that have a profile."""
+    """Returns the names of the clusters that have a profile."""
     return sorted(path.stem for path in folder.glob("*.yaml") if re.fullmatch(NAME_PATTERN, path.stem))
 
 
-def _read_yaml(path: Path) -> dict[str, Any]:
+def read_mapping(path: Path, *, what: str, start: str) -> dict[str, Any]:
+    """Returns the fields of a YAML file; `Refused` says why it has none, and how such a file starts."""
     try:
         raw = yaml.load(path.read_text(), _Loader)  # noqa: S506 - a SafeLoader
     except yaml.YAMLError as error:
@@ -61,69 +81,5 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError) as error:
         raise Refused(f"{path}: cannot be read: {error}", hint="make it readable for the worker's user") from error
     if not isinstance(raw, dict):
-        raise Refused(
-            f"{path}: a profile is a mapping of fields, this is {type(raw).__name__}",
-            hint="start with name:, etcd: and store:",
-        )
+        raise Refused(f"{path}: {what} is a mapping of fields, this is {type(raw).__name__}", hint=start)
     return raw
-
-
-def _first_hand(problems: list[ErrorDetails]) -> list[ErrorDetails]:
-    """Without "too short", which pydantic adds for a list when an item of it is wrong."""
-    places = [problem["loc"] for problem in problems]
-    return [
-        problem
-        for problem in problems
-        if problem["type"] != "too_short"
-        or not any(place[:-1][: len(problem["loc"])] == problem["loc"] for place in places if place != problem["loc"])
-    ]
-
-
-def _told(problem: ErrorDetails) -> str:
-    field = _field(problem)
-    message = problem["msg"].removeprefix("Value error, ")
-    if problem["type"] == "extra_forbidden":
-        return f"{field}: unknown field{_similar(problem)}"
-    if problem["type"] == "missing":
-        return f"{field}: is missing"
-    return f"{field}: {_shown(problem)}{message}" if field else message
-
-
-def _field(problem: ErrorDetails) -> str:
-    path = ""
-    for part in problem["loc"]:
-        path += f"[{part}]" if isinstance(part, int) else f".{part}"
-    return path.removeprefix(".")
-
-
-def _shown(problem: ErrorDetails) -> str:
-    """The value, unless it is or may hold a secret, or is too long to help."""
-    value = problem["input"]
-    field = next((part for part in reversed(problem["loc"]) if isinstance(part, str)), "")
-    may_be_secret = "secret" in problem["msg"] or re.search("key|secret|token|password|recipients", field)
-    if may_be_secret or isinstance(value, dict | list):
-        return ""
-    shown = f"{value!r}" if isinstance(value, str) else str(value)
-    return f"{shown}: " if len(shown) <= 80 else ""  # noqa: PLR2004 - a line's worth
-
-
-def _similar(problem: ErrorDetails) -> str:
-    """`; did you mean …?` from the fields that the model has at this place. Never the value: it may be a secret."""
-    model: Any = ClusterProfile
-    for part in problem["loc"][:-1]:
-        if isinstance(part, str):
-            model = _model_behind(model.model_fields[part].annotation)
-    names = [field.alias or name for name, field in model.model_fields.items()]
-    close = difflib.get_close_matches(str(problem["loc"][-1]), names, n=1)
-    return f"; did you mean {close[0]}?" if close else f"; known are {', '.join(names)}"
-
-
-def _model_behind(annotation: Any) -> Any:  # noqa: ANN401 - annotations are anything
-    """The model in `Model`, `Model | None` or `tuple[Model, ...]`."""
-    if hasattr(annotation, "model_fields"):
-        return annotation
-    return next(
-        _model_behind(part)
-        for part in annotation.__args__
-        if hasattr(part, "model_fields") or hasattr(part, "__args__")
-    )

@@ -1,4 +1,4 @@
-"""No secret in logs, artifacts or reports: known values and anything that looks like key material is masked."""
+"""Keeps secrets out of logs, artifacts and reports: it masks known values and anything that resembles key material."""
 
 import logging
 import re
@@ -28,21 +28,30 @@ _LOOKS_SECRET = tuple(
         r"(AGE-SECRET-KEY-[0-9A-Z]+)",
     )
 )
-"""Each begins with words that a search jumps to: one pattern for all of them takes 400 times as long."""
+"""Lists the patterns of key material. Each begins with fixed words to which a search jumps.
+
+One pattern for all of them takes 400 times as long.
+"""
 
 _known: dict[str, tuple[str, ...]] = {}
-"""Forms of secrets by their first characters, the longest first: a text is gone through once, however many there are."""
+"""Holds the forms of known secrets by their first characters, the longest first.
+
+So a text is scanned only once, however many secrets there are.
+"""
 _values: set[str] = set()
 _lock = threading.Lock()
 
 
 def remember_secret(text: str) -> None:
-    """From now on this value is masked wherever `redact` looks, in every form; of a kubeconfig or PEM file, what is secret in it."""
+    """Masks this value from now on wherever `redact` is used, in every form.
+
+    In a kubeconfig or a PEM file, it masks only the secret parts.
+    """
     _remember(secrets_in(text))
 
 
 def remember_secrets_of(file: str) -> None:
-    """The same for a file of the control plane that may have secrets among other things."""
+    """Masks the secrets in a file of the control plane that may contain other things too."""
     _remember(secrets_of_configuration(file))
 
 
@@ -57,7 +66,7 @@ def _remember(values: Iterable[str]) -> None:
 
 
 def redact(text: str) -> str:
-    """The text without key material."""
+    """Returns the text without key material."""
     shown: list[str] = []
     end = 0
     for begins, ends in sorted((*_what_looks_secret(text), *_what_is_known(text))):
@@ -68,7 +77,10 @@ def redact(text: str) -> str:
 
 
 def redact_json(value: JsonValue) -> JsonValue:
-    """The same of each text in a document, which stays one: a key that is cut off ends with its text, not with the document."""
+    """Returns the document with each text redacted, and keeps its structure.
+
+    A key that is cut off ends with its text, not with the document.
+    """
     match value:
         case str():
             return redact(value)
@@ -95,7 +107,7 @@ def _what_is_known(text: str) -> Iterator[tuple[int, int]]:
 
 
 def install() -> None:
-    """Makes every log record of this process pass through `redact`, tracebacks included; safe to call again."""
+    """Makes every log record of this process, tracebacks included, pass through `redact`. It is safe to call again."""
     make = logging.getLogRecordFactory()
     if getattr(make, "redacts", False):
         return

@@ -1,4 +1,7 @@
-"""The one retry layer: Prefect's. `NotYet` is tried again until its budget ends, anything else is not."""
+"""Holds the one retry layer, which is Prefect's.
+
+It retries only `NotYet`, until the attempts of the task are used up. It never retries a wait that `TimedOut`.
+"""
 
 from typing import Any, TypedDict
 
@@ -7,17 +10,17 @@ from prefect.cache_policies import NO_CACHE, CachePolicy
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.tasks import RetryConditionCallable
 
-from tasks.core.errors import NotYet
+from tasks.core.errors import NotYet, TimedOut
 
 
 def is_not_yet(task: Task[..., Any], task_run: TaskRun, state: State[Any]) -> bool:
-    """Prefect's question after a failed task: is it worth another try?"""
+    """Answers Prefect's question after a failed task: whether it is worth another attempt."""
     del task, task_run
-    return isinstance(state.data, NotYet)
+    return isinstance(state.data, NotYet) and not isinstance(state.data, TimedOut)
 
 
 class TaskOptions(TypedDict, total=False):
-    """Options of `@task` that tasks of a kind share."""
+    """These are the options of `@task` that tasks of one kind share."""
 
     retries: int
     retry_delay_seconds: list[float]
@@ -35,10 +38,16 @@ OBSERVE: TaskOptions = {
     "persist_result": False,
     "cache_policy": NO_CACHE,
 }
-"""Reading the world: never cached, a few quick tries (13 s)."""
+"""These options are for tasks that only read: never cached, a few quick retries (13 s)."""
 
 PATIENT: TaskOptions = OBSERVE | {"retries": 1, "retry_delay_seconds": [5]}
-"""Changing the world, and waiting for minutes in itself: one more try is for a connection that was lost."""
+"""These options are for tasks that make changes and wait for minutes themselves.
+
+Prefect retries them once, for a lost connection, and not for a wait that timed out.
+"""
 
 ACT: TaskOptions = OBSERVE | {"retries": 5, "retry_delay_seconds": [2, 5, 15, 30, 60]}
-"""Changing the world, safe to do twice: tries for about two minutes, so that a member or a store may restart."""
+"""These options are for tasks that make changes and are safe to run twice.
+
+They retry for about two minutes, so that a member or a store may restart.
+"""

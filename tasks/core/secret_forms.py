@@ -1,4 +1,4 @@
-"""What in a text is secret, and every form in which a secret may turn up in a log, a report or an error."""
+"""Finds the secrets in a text, and every form in which a secret may occur in a log, a report or an error."""
 
 import base64
 import binascii
@@ -13,10 +13,13 @@ from urllib.parse import quote, quote_plus
 import yaml
 
 SHORTEST = 6
-"""Characters; masking shorter values would mask ordinary words, and no real key is that short."""
+"""This is the minimum length of a masked value, in characters.
+
+Masking shorter values would mask ordinary words, and no real key is that short.
+"""
 
 SHORTEST_PART = 8
-"""For what is only a part of a text that was given as secret: a line, a field, a piece of another form."""
+"""This is the minimum length for a part of a secret text: a line, a field, a piece of another form."""
 
 _PRIVATE_KEY = re.compile(r"-----BEGIN ([A-Z0-9 ]*PRIVATE KEY)-----(.*?)-----END \1-----", re.DOTALL)
 _BODY_LINE = re.compile(r"^[ \t]*([A-Za-z0-9+/]+={0,2})[ \t]*\r?$", re.MULTILINE)
@@ -26,21 +29,25 @@ _PROVIDER_FIELDS = ("id-token", "refresh-token", "access-token", "client-secret"
 _SECRET_NAME = re.compile(r"token|secret|password|passwd|key", re.IGNORECASE)
 
 _ENCRYPTION_KEY = re.compile(r"""\bsecret["']?[ \t]*:[ \t]*["']?([^\s"',}]+)""")
-"""In an encryption provider configuration. Its other lines are ordinary words, and stay readable in logs."""
+"""Matches a key in an encryption provider configuration.
+
+Its other lines are ordinary words, and stay readable in logs.
+"""
 
 _SHELL_WORD = re.compile(r"([^A-Za-z0-9_@%+=:,./-])")
 
 _DASHES = len("LS0tLS0tLS0K")
-"""Characters of base64 that may stand for dashes and a line's end only."""
+"""This is a number of Base64 characters. A line that is not longer may stand for dashes and a line end only."""
 
 _WRAPS = (64, 76)
-"""Columns at which PEM and base64(1) break lines."""
+"""These are the columns at which PEM and base64(1) wrap lines."""
 
 
 def secrets_in(text: str) -> set[str]:
-    """The secret values of a text that is secret as a whole: a key, a token, a password, or a kubeconfig.
+    """Returns the secret values of a text that is secret as a whole: a key, a token, a password, or a kubeconfig.
 
-    Of a kubeconfig and of PEM files those are the credentials; their other words are everybody's, and stay readable.
+    In a kubeconfig and in PEM files, only the credentials are secret. The other words are public, and stay
+    readable.
     """
     if (found := _secret_parts(text)) is not None:
         return found
@@ -50,26 +57,26 @@ def secrets_in(text: str) -> set[str]:
 
 
 def _secret_parts(text: str) -> set[str] | None:
-    """The credentials of a kubeconfig, or the private keys of PEM text; None where it is neither."""
+    """Returns the credentials of a kubeconfig, or the private keys of PEM text; None if the text is neither."""
     if (users := _users_of(text)) is not None:
         return {value for user in users for value in _credentials(user) if len(value) >= SHORTEST_PART}
     return set(_of_private_keys(text)) or None
 
 
 def secrets_of_configuration(text: str) -> set[str]:
-    """Those of a file of the control plane, also the keys of an encryption configuration; mostly there are none."""
+    """Returns the secrets of a control plane file, including the keys of an encryption configuration; usually none."""
     keys = {value for value in _ENCRYPTION_KEY.findall(text) if len(value) >= SHORTEST_PART}
     return keys | (_secret_parts(text) or set())
 
 
 def forms_of(value: str) -> set[str]:
-    """A value as it is, quoted, escaped and encoded: in URLs, JSON, YAML, HTML, Python, the shell and base64."""
+    """Returns a value as it is, quoted, escaped and encoded: in URLs, JSON, YAML, HTML, Python, the shell and Base64."""
     forms = {value, *_escaped(value), *_in_base64(value.encode())}
     return {form for form in forms if len(form) >= (SHORTEST if form == value else SHORTEST_PART)}
 
 
 def _users_of(text: str) -> list[dict[str, Any]] | None:
-    """The users of a kubeconfig, JSON or YAML; None where the text is none."""
+    """Returns the users of a kubeconfig in JSON or YAML; None if the text is no kubeconfig."""
     if "users" not in text or "clusters" not in text:
         return None
     try:
@@ -107,7 +114,7 @@ def _decoded(value: str) -> str:
 
 
 def _of_private_keys(text: str) -> Iterator[str]:
-    """Each private key whole, its body in one line, and each line of it."""
+    """Yields each private key as a whole, its body as one line, and each line of it."""
     for found in _PRIVATE_KEY.finditer(text):
         lines = _BODY_LINE.findall(found[2])
         yield found[0]
@@ -138,7 +145,10 @@ def _escaped(value: str) -> Iterator[str]:
 
 
 def _in_base64(value: bytes) -> Iterator[str]:
-    """Its own encoding, whole and in lines; and what stays the same of it wherever it stands in something longer."""
+    """Yields the value's Base64 encoding, as a whole and in lines.
+
+    It also yields the part of the encoding that stays the same at any position in a longer value.
+    """
     for text in (value, value + b"\n"):
         encoded = base64.b64encode(text).decode()
         for wrap in _WRAPS:

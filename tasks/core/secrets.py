@@ -1,4 +1,4 @@
-"""Secret references of a profile, resolved at the last moment, in memory only."""
+"""Resolves a profile's secret references at the last moment, in memory only."""
 
 import os
 import stat
@@ -12,7 +12,7 @@ from tasks.core.redaction import remember_secret
 
 
 def resolve_secret(reference: str, field: str) -> str:
-    """The secret behind `file:PATH`, `env:NAME` or `prefect:BLOCK`; `Refused` names the profile's field and the fix."""
+    """Returns the secret of `file:PATH`, `env:NAME` or `prefect:BLOCK`; `Refused` names the profile's field and the fix."""
     if reference.startswith("file:"):
         _refuse_if_open_to_everyone(Path(reference.removeprefix("file:")), field)
     text = resolve_public(reference, field)
@@ -21,7 +21,10 @@ def resolve_secret(reference: str, field: str) -> str:
 
 
 def resolve_public(reference: str, field: str) -> str:
-    """The same for what is no secret, such as a certificate: its file may be readable by everyone, and logs may show it."""
+    """Returns the value of a reference that is no secret, such as a certificate; `Refused` names the field and the fix.
+
+    Its file may be readable by everyone, and logs may show the value.
+    """
     kind, _, place = reference.partition(":")
     text = {"file": _from_file, "env": _from_environment, "prefect": _from_block}[kind](place, field)
     if not text.strip():
@@ -30,7 +33,7 @@ def resolve_public(reference: str, field: str) -> str:
 
 
 def read_public_file(path: str, field: str) -> str:
-    """A file that the profile names by its path and that is no secret, such as known_hosts or a CA bundle."""
+    """Returns a file that the profile names by its path and that is no secret, such as known_hosts or a CA bundle."""
     return _from_file(path, field)
 
 

@@ -1,8 +1,11 @@
-"""Scripts for a shell on a node: `.sh` files beside the module that reads their answers, filled in here and nowhere else.
+"""Fills in shell scripts for a node.
 
-A file's head says what it is `Given`, what it `Prints`, and with which `Status` it ends. What it is given is named in capitals, and
-comes as quoted assignments in front of it; a line `. tasks/core/lib.sh` stands for that file. So each one is a whole script to
-shellcheck, and no value is ever a part of a script's text.
+They are `.sh` files next to the module that reads their output, and only this module fills them in.
+
+The head of a file says what it is `Given`, what it `Prints`, and with which `Status` it exits. Its inputs have
+names in capital letters, and become quoted assignments in front of the script. A line `. tasks/core/lib.sh`
+stands for the content of that file. So shellcheck sees each file as a whole script, and no value is ever part
+of a script's text.
 """
 
 import re
@@ -12,10 +15,13 @@ from functools import cache
 from pathlib import Path, PurePosixPath
 
 ROOT = Path(__file__).parents[2]
-"""Where sourced files are looked for: what `tasks` lies in."""
+"""This is the folder in which sourced files are found: the parent of `tasks`."""
 
 Value = str | int | PurePosixPath | Sequence[str]
-"""`True` is `yes`, `False` is empty; several words are one value with spaces between, so none of them may have any."""
+"""This is a value for a script: `True` is `yes`, and `False` is empty.
+
+Several words are one value with spaces between them, so none of them may contain a space.
+"""
 
 _SOURCE = re.compile(r"^\. (tasks/\S+\.sh)\n", re.MULTILINE)
 _GIVEN = re.compile(r"^#(?: Given:)?\s+([A-Z][A-Z0-9_]*)\s\s", re.MULTILINE)
@@ -23,31 +29,37 @@ _WORD = re.compile(r"[^\s*?\[\\'\"]+")
 
 
 def script(module: str, name: str, /, **given: Value) -> str:
-    """The text of `name`.sh beside a module, for `/bin/sh -c`, with what it is given.
+    """Returns the text of `name`.sh next to a module, for `/bin/sh -c`, with its inputs filled in.
 
     Args:
         module: its `__file__`
-        name: of the file, without `.sh`
-        given: for each name of the file's head, in small letters
+        name: the name of the file, without `.sh`
+        given: a value for each name in the file's head, in lower case
 
     Raises:
-        ValueError: it is given something else than its head says, or a list with a word that is none
+        ValueError: the inputs differ from the head, a list item is not one shell word, or a list input is one text
     """
     text, wanted = _read(Path(module).parent / f"{name}.sh")
     if {one.upper() for one in given} != wanted:
         raise ValueError(f"{name}.sh is given {sorted(given)}, and wants {sorted(wanted)}")
+    for key, value in given.items():
+        if isinstance(value, str | PurePosixPath) and _is_split(text, key.upper()):
+            raise ValueError(f"{name}.sh splits {key.upper()} at spaces: give it a list of words, or a path a line")
     lines = (f"{key.upper()}={_filled(value)}\n" for key, value in sorted(given.items()))
     return "".join(lines) + text
 
 
 def quoted(word: PurePosixPath | str) -> str:
-    """One word, whatever is in it."""
+    """Returns the text as one shell word, whatever it contains."""
     return shlex.quote(str(word))
 
 
 @cache
 def _read(path: Path) -> tuple[str, frozenset[str]]:
-    """Without the comments at its top, and with what it sources, once; and the names of what it is given."""
+    """Returns the script without the comments at its top, and the names of its inputs.
+
+    Each file that it sources is included once.
+    """
     text = path.read_text()
     body = re.sub(r"\A(?:#.*\n)+", "", text)
     head = text.removesuffix(body)
@@ -64,6 +76,12 @@ def _read(path: Path) -> tuple[str, frozenset[str]]:
         return more
 
     return _SOURCE.sub(instead, body).lstrip("\n"), frozenset(names)
+
+
+def _is_split(text: str, name: str) -> bool:
+    """Checks whether a script splits a value into a list of words. A script that sets IFS splits it into lines instead."""
+    takes_lines = re.search(r"^IFS='\n", text, re.MULTILINE)
+    return not takes_lines and re.search(rf'\bfor \w+ in [^\n;"]*\$\{{?{name}\b', text) is not None
 
 
 def _filled(value: Value) -> str:

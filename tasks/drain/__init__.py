@@ -1,1 +1,1 @@
-"""A node taken out of service, and given back."""
+"""Takes a node out of service and puts it back."""

@@ -1,9 +1,9 @@
-"""Cordons: whose each one is, and why, in annotations of the node."""
+"""Manages cordons. Annotations of the node record the owner and the reason of each cordon."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from tasks.clients.kube import KubeClient
 from tasks.core.at_once import wait_for
@@ -16,17 +16,19 @@ from tasks.nodes.probes.api_facts import parse_node
 
 JSON = dict[str, Any]
 
+R = TypeVar("R")
+
 NODES = "/api/v1/nodes"
 
 NOTES = (CORDONED_BY, REASON, FAILED, TICKET, UNHEALTHY)
-"""Annotations that a cordon of ours has."""
+"""Lists the annotations of a cordon that a run has made."""
 
 OF_A_RUN = (FAILED, UNHEALTHY)
-"""Those of them that a run leaves also where the cordon is somebody else's."""
+"""Lists the annotations that a run leaves on the node even if the cordon belongs to somebody else."""
 
 LONGEST_REASON = 1000
-CORDON_LIMIT = timedelta(seconds=30)
-"""For a change of the node that others change too, or whose API server restarts."""
+CORDON_LIMIT = timedelta(minutes=1)
+"""Limits a change of the node. Others may change it at the same time, or the API server may restart."""
 
 
 def cordon(  # noqa: PLR0913 - each is written down on the node, by name
@@ -38,14 +40,15 @@ def cordon(  # noqa: PLR0913 - each is written down on the node, by name
     ticket: str = "",
     unhealthy: Sequence[str] | None = None,
 ) -> bool:
-    """No new pods on it from now on. Was it cordoned before, by somebody else? Then that cordon is left as it is.
+    """Cordons a node so that it gets no new pods. Returns whether somebody else had cordoned it before.
 
-    A cordon of an earlier run of ours, also of one that failed, becomes this run's. Safe to do twice. A ticket ends in an
-    annotation of its own; so does what was `unhealthy` before, unless an earlier attempt has written that down.
+    The cordon of somebody else is left as it is. The cordon of an earlier run, even a failed one, becomes this run's.
+    The call is safe to repeat. A ticket is stored in an annotation of its own. So is what was `unhealthy` before,
+    unless an earlier attempt has recorded it.
 
     Raises:
         Refused: the API does not know the node.
-        NotYet: the API server does not answer for half a minute.
+        TimedOut: the API server does not answer for a minute.
     """
 
     def once() -> bool:
@@ -62,13 +65,16 @@ def cordon(  # noqa: PLR0913 - each is written down on the node, by name
         _change(kube, raw, notes | noted, {"unschedulable": True})
         return False
 
-    before = wait_for(once, CORDON_LIMIT)
+    before = answer_of_api(once, node)
     log_about(node).info("it was cordoned before, by somebody else" if before else f"cordoned: {reason}")
     return before
 
 
 def uncordon(kube: KubeClient, node: str) -> bool:
-    """Take our cordon away, with its annotations. Was there one? Somebody else's stays, also after a failure of ours."""
+    """Removes a run's cordon from the node, with its annotations. Returns whether there was one.
+
+    The cordon of somebody else stays, even after a run has failed.
+    """
 
     def once() -> bool:
         raw = kube.get(f"{NODES}/{node}")
@@ -80,25 +86,28 @@ def uncordon(kube: KubeClient, node: str) -> bool:
             _change(kube, raw, dict.fromkeys(OF_A_RUN), {})
         return ours
 
-    ours = wait_for(once, CORDON_LIMIT)
+    ours = answer_of_api(once, node)
     if ours:
         log_about(node).info("uncordoned")
     return ours
 
 
 def hand_over(kube: KubeClient, node: str, reason: str, ticket: str) -> None:
-    """A cordon of ours becomes that of the person who wanted it: no run takes it over or away, until `release` does."""
+    """Hands a run's cordon over to the person who requested it.
+
+    No run takes it over or removes it until `release` does.
+    """
 
     def once() -> None:
         notes = {CORDONED_BY: None, FAILED: None, UNHEALTHY: None, REASON: _shortened(reason), TICKET: ticket or None}
         _change(kube, kube.get(f"{NODES}/{node}"), notes, {"unschedulable": True})
 
-    wait_for(once, CORDON_LIMIT)
+    answer_of_api(once, node)
     log_about(node).info("it stays cordoned for %s", f"{ticket}: {reason}" if ticket else reason)
 
 
 def release(kube: KubeClient, node: str) -> bool:
-    """Takes any cordon away, with all that we have noted about it. Was there one?"""
+    """Removes any cordon, with all annotations about it. Returns whether the node was cordoned."""
 
     def once() -> bool:
         raw = kube.get(f"{NODES}/{node}")
@@ -107,36 +116,43 @@ def release(kube: KubeClient, node: str) -> bool:
             _change(kube, raw, dict.fromkeys(NOTES), {"unschedulable": None})
         return told.cordoned
 
-    cordoned = wait_for(once, CORDON_LIMIT)
+    cordoned = answer_of_api(once, node)
     if cordoned:
         log_about(node).info("uncordoned")
     return cordoned
 
 
 def annotate(kube: KubeClient, node: str, notes: dict[str, str | None]) -> None:
-    """Annotations of a node, set or taken away."""
-    wait_for(lambda: _change(kube, kube.get(f"{NODES}/{node}"), notes, {}), CORDON_LIMIT)
+    """Sets or removes annotations of a node."""
+    answer_of_api(lambda: _change(kube, kube.get(f"{NODES}/{node}"), notes, {}), node)
 
 
 def keep_cordoned(kube: KubeClient, node: str, reason: str) -> None:
-    """It stays out of service, with the reason in an annotation, until a later run takes its cordon over."""
+    """Records in an annotation why the node stays out of service, until a later run takes over its cordon."""
 
     def once() -> None:
         _change(kube, kube.get(f"{NODES}/{node}"), {FAILED: _shortened(reason)}, {})
 
-    wait_for(once, CORDON_LIMIT)
+    answer_of_api(once, node)
     log_about(node).warning("it stays cordoned: %s", reason)
 
 
 def was_uncordoned(raw: JSON) -> bool:
-    """By somebody else, with `kubectl uncordon`: the notes of our cordon are still there, and say nothing any more."""
+    """Checks whether somebody has uncordoned a node that a run had cordoned, with `kubectl uncordon`.
+
+    The annotations of the run's cordon are still there then, but have no meaning.
+    """
     told = parse_node(raw, None)
     return CORDONED_BY in told.annotations and not told.cordoned
 
 
 def is_cordon_of_others(kube: KubeClient, node: str) -> bool:
-    """Whether somebody else has cordoned it; `Refused` where it is not cordoned at all."""
-    told = wait_for(lambda: parse_node(kube.get(f"{NODES}/{node}"), None), CORDON_LIMIT)
+    """Checks whether somebody else has cordoned the node.
+
+    Raises:
+        Refused: the node is not cordoned at all.
+    """
+    told = answer_of_api(lambda: parse_node(kube.get(f"{NODES}/{node}"), None), node)
     if not told.cordoned:
         raise Refused(
             f"{node}: it is not cordoned: pods would come back", hint="somebody has uncordoned it: run it again"
@@ -144,16 +160,28 @@ def is_cordon_of_others(kube: KubeClient, node: str) -> bool:
     return CORDONED_BY not in told.annotations
 
 
-def take_cordon_back(kube: KubeClient, node: str) -> None:
-    """Before anything was evicted. A cordon that cannot be taken away is told, and hides no other error."""
+def take_cordon_back(kube: KubeClient, node: str) -> str:
+    """Removes the run's cordon after a drain that failed, and returns what became of it.
+
+    If the cordon cannot be removed, the text says so. The error does not hide the original one.
+    """
     try:
-        uncordon(kube, node)
+        return "the node is uncordoned again" if uncordon(kube, node) else "the cordon of somebody else stays"
     except RunbookError as error:
         log_about(node).warning("it is still cordoned: %s", error)
+        return f"the node is still cordoned: {error.problem}"
+
+
+def answer_of_api(ask: Callable[[], R], node: str) -> R:
+    """Returns what `ask` returns.
+
+    It asks again if the API server does not answer, or if others change the node meanwhile.
+    """
+    return wait_for(ask, CORDON_LIMIT, what="the API server to answer", about=node)
 
 
 def _change(kube: KubeClient, raw: JSON, annotations: Mapping[str, str | None], spec: JSON) -> None:
-    """Only if nobody has changed the node since it was read."""
+    """Changes the node, but only if nobody has changed it since it was read."""
     told = outside.Read.read(raw, name_of("node", raw)).metadata
     metadata = {"resourceVersion": told.resource_version, "annotations": dict(annotations)}
     kube.patch(f"{NODES}/{told.name}", {"metadata": metadata, "spec": spec})

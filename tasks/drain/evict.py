@@ -1,7 +1,8 @@
-"""A drain: as kubectl does it, with a forecast before, and one limit for the node.
+"""Drains a node as kubectl does, with a forecast first and one timeout for the node.
 
-A plain function: a task that takes a node out of service calls it, between its gate and its act. What a drain knows is in
-the cluster: an attempt that died is done again by another one, which finds the cordon, and the pods that are left.
+The drain is a plain function. A task that takes a node out of service calls it between its gate and its action.
+All state of a drain is in the cluster. If an attempt dies, the next one finds the cordon and the pods that are
+left.
 """
 
 import time
@@ -9,22 +10,29 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from tasks.clients.kube import KubeClient
-from tasks.core.at_once import LOOK_EVERY, on_all
+from tasks.core.at_once import on_all
 from tasks.core.errors import NotYet, Refused, RunbookError
 from tasks.core.logs import log_about
+from tasks.core.waits import LOOK_EVERY, Wait
+from tasks.core.words import counted, duration_in_words
 from tasks.drain.budgets import AwaitedBudgets
 from tasks.drain.cordon import JSON, NODES, is_cordon_of_others, take_cordon_back
 from tasks.drain.models import Drained, DrainForecast, DrainOptions, DrainProgress, Treatment, Waiting
-from tasks.drain.observe import PODS, forecast_before_eviction, refuse_own_node
+from tasks.drain.observe import PODS, forecast_before_eviction, refuse_own_node, with_behind
 from tasks.drain.pods import PodsOfNode, PodToGo
-from tasks.drain.policy.evictions import TWO_BUDGETS, Judged, Outcome, judge_eviction
+from tasks.drain.policy.evictions import Judged, Outcome, judge_eviction
 from tasks.drain.policy.forecast import forecast_drain
-from tasks.drain.progress import Tell, Teller, grouped
+from tasks.drain.policy.lookup import Lookup
+from tasks.drain.policy.operators import held_by_operators, in_vain
+from tasks.drain.progress import Listener, grouped, in_words
 from tasks.drain.volumes import Detaching
 from tasks.nodes.models.pods import DrainFacts, Pod
 from tasks.nodes.probes.api_facts import parse_node
 from tasks.nodes.probes.pods import parse_pod
 from tasks.run.locks import Check
+
+LOOK_AT_IT = "check the pod and its PodDisruptionBudget; then run it again"
+OVERLAP = "change the selectors of its PodDisruptionBudgets so that they do not overlap; then run it again"
 
 
 def drain(
@@ -33,18 +41,20 @@ def drain(
     options: DrainOptions,
     *,
     check: Check = lambda: None,
-    on_wait: Tell = lambda _: None,
+    on_wait: Listener = lambda _: None,
 ) -> Drained:
-    """Evict all pods of a cordoned node, and wait until they are gone and their volumes detached, the latter for a limit of its own.
+    """Evicts all pods of a cordoned node, and waits until they are gone and their volumes are detached.
 
-    `check` is called before each round of evictions: it raises when the run may not go on. `on_wait` is told each second what
-    is waited for. An API server that is away is endured until the limit.
+    The volumes have a timeout of their own. `check` is called before each round of evictions, and raises if the run may
+    not continue. `on_wait` receives every second what the drain waits for. The drain tolerates an unavailable API
+    server until the timeout.
 
     Raises:
-        Refused: the node is not cordoned. This worker runs on it, or a pod would never go: nothing was evicted, and our cordon
-            is taken away again. An eviction is hopeless, somebody interferes, or the limit is over: all that is left is
-            named, and the cordon stays once a pod was evicted.
-        NotYet: an API server that does not answer before the first eviction, or what `check` raises.
+        Refused: the node is not cordoned. Or this worker runs on it, or a pod would never go. Then nothing was evicted,
+            and the run's cordon is removed again. Or an eviction is hopeless, somebody interferes, or the timeout is
+            reached. Then the error names all that is left, and the cordon stays once a pod was evicted. It does not
+            stay if an operator did not let the remaining pods go. What is in service there is not kept half out of it.
+        NotYet: the API server does not answer before the first eviction, or `check` raises it.
     """
     started = time.monotonic()
     before = is_cordon_of_others(kube, node)
@@ -54,11 +64,14 @@ def drain(
         forecast, facts = forecast_before_eviction(kube, node, options)
         rounds = _Rounds(kube, forecast, facts, options, check=check, on_wait=on_wait)
         rounds.run()
-    except Refused:
-        if rounds is None or not rounds.keeps_cordon:
-            check()  # whoever has the lock now has the node
-            take_cordon_back(kube, node)
-        raise
+    except Refused as error:
+        if rounds is not None and rounds.keeps_cordon:
+            raise
+        check()  # whoever has the lock now has the node
+        back = take_cordon_back(kube, node)
+        if rounds is None or not rounds.was_asked_in_vain:
+            raise
+        raise Refused(f"{error.problem}; {back}", hint=error.hint) from error
     took = timedelta(seconds=round(time.monotonic() - started, 1))
     done = rounds.drained(cordoned_before=before, took=took)
     log_about(node).info("drained in %s: %d pods are gone, %d stay", took, len(done.evicted), len(done.left))
@@ -66,7 +79,7 @@ def drain(
 
 
 class _Rounds:
-    """Of one second: look at all pods of the node at once, evict those that are due, wait."""
+    """Runs the rounds of a drain, one a second. A round reads all pods of the node, evicts those that are due, and waits."""
 
     def __init__(  # noqa: PLR0913 - all that a drain is given
         self,
@@ -76,35 +89,38 @@ class _Rounds:
         options: DrainOptions,
         *,
         check: Check,
-        on_wait: Tell,
+        on_wait: Listener,
     ) -> None:
         now = datetime.now(UTC)
         self._kube, self._node, self._facts, self._options = kube, forecast.node, facts, options
-        self._check, self._teller = check, Teller(on_wait)
-        self._until = now + options.limit
-        self._end = time.monotonic() + options.limit.total_seconds()
+        self._check, self._on_wait = check, on_wait
+        self._until = now + options.timeout
+        self._end = time.monotonic() + options.timeout.total_seconds()
         self._pods = PodsOfNode(facts.pods, forecast, now)
         self._budgets = AwaitedBudgets(kube)
-        self._detaching = Detaching(kube, forecast.node, facts.volumes, options.detach_limit)
+        self._detaching = Detaching(kube, forecast.node, facts.volumes, options.detach_timeout)
         self._silent: Waiting | None = None
-        """An API server that does not answer."""
+        """It describes the wait for an API server that does not answer. None if the API server answers."""
         self.keeps_cordon = False
-        """Something was evicted, or the run may not go on."""
+        """True if a pod was evicted, or may have been, or if the run may not continue."""
+        self.was_asked_in_vain = False
+        """True if the timeout is reached and an operator has not let a pod go."""
 
     def run(self) -> None:
-        """Until nothing is left, or the limit is over."""
-        while not self._endured(self._is_done):
-            self._tell()
-            if time.monotonic() >= self._end:
-                raise self._over()
-            if due := self._due():
-                self._check_lock()
-                on_all(self._evict, due)
-                self._endured(self._count_budgets)
-            time.sleep(LOOK_EVERY.total_seconds())
+        """Repeats the rounds until nothing is left or the timeout is reached."""
+        with Wait("the drain to end", self._options.timeout, about=self._node) as wait:
+            while not self._endured(self._is_done):
+                self._tell(wait)
+                if wait.is_over:
+                    raise self._over()
+                if due := self._due():
+                    self._check_lock()
+                    on_all(self._evict, due)
+                    self._endured(self._count_budgets)
+                wait.pause()
 
     def drained(self, *, cordoned_before: bool, took: timedelta) -> Drained:
-        """What came of it."""
+        """Returns the result of the drain."""
         return Drained(
             node=self._node,
             cordoned_before=cordoned_before,
@@ -116,7 +132,7 @@ class _Rounds:
         )
 
     def _endured(self, look: Callable[[], bool]) -> bool:
-        """A server that is away is waited for like a pod."""
+        """Returns the result of `look`. An unavailable API server is waited for like a pod, and gives False."""
         try:
             found = look()
         except NotYet as error:
@@ -127,7 +143,7 @@ class _Rounds:
         return found
 
     def _is_done(self) -> bool:
-        """Looks at the pods of the node; when they are gone, at the volumes."""
+        """Reads the pods of the node. Once they are gone, it reads the volumes. Returns whether both are done."""
         self._look([parse_pod(raw) for raw in self._kube.items(PODS, fieldSelector=f"spec.nodeName={self._node}")])
         return not self._pods.to_go and self._detaching.is_over(self._pods.asked, self._pods.staying, self._end)
 
@@ -138,8 +154,13 @@ class _Rounds:
             self._take_latecomer(pod, now)
 
     def _take_latecomer(self, pod: Pod, now: datetime) -> None:
-        """The scheduler may have chosen the node just before the cordon; what tolerates a cordon comes again and again."""
+        """Decides about a pod that appeared on the node after the drain began.
+
+        The scheduler may have chosen the node just before the cordon. A pod that tolerates a cordon returns again and
+        again.
+        """
         facts = self._facts.model_copy(update={"pods": (pod,)})
+        facts = with_behind(self._kube, [self._node], facts, self._options)
         (verdict,) = forecast_drain(self._node, facts, self._options).verdicts
         if verdict.stays_on_cordoned:
             self._pods.let_be(pod, verdict)
@@ -157,7 +178,7 @@ class _Rounds:
             self._pods.let_go(pod, now)
 
     def _due(self) -> list[PodToGo]:
-        """Nothing while nobody answers: what is known then is old."""
+        """Returns the pods to evict now. It returns none while the API server does not answer: its facts are outdated."""
         now = time.monotonic()
         due = [one for one in self._pods.to_go if one.pod.stops_by is None and one.due <= now]
         return [] if self._silent else due
@@ -170,12 +191,14 @@ class _Rounds:
             raise
 
     def _evict(self, one: PodToGo) -> None:
-        """One request; what came of it is seen at the next look."""
+        """Sends one eviction request. The next round sees its effect."""
         judged = _ask(self._kube, one, self._options)
         one.tries = one.tries + 1 if judged.outcome is Outcome.AGAIN and not judged.by_budget else 0
         one.due = time.monotonic() + judged.after.total_seconds()
         if judged.outcome is Outcome.HOPELESS:
-            raise Refused(f"{self._node}: {one.pod.id} cannot be evicted: {judged.why}", hint=_hint(judged))
+            raise Refused(f"{self._node}: {one.pod.id} cannot be evicted: {judged.why}", hint=LOOK_AT_IT)
+        if judged.is_unclear and (budgets := self._budgets.more_than_one(one.pod)):
+            raise Refused(f"{self._node}: {one.pod.id} cannot be evicted: {budgets}: {judged.why}", hint=OVERLAP)
         if judged.may_be_going:
             self.keeps_cordon = True
         if judged.outcome is Outcome.AGAIN and not (judged.by_budget and one.by_budget):  # else its figures are there
@@ -189,18 +212,31 @@ class _Rounds:
         silent = [self._silent] if self._silent else []
         return (*silent, *(one.waiting for one in self._pods.to_go), *self._detaching.waiting)
 
-    def _tell(self) -> None:
+    def _tell(self, wait: Wait) -> None:
         gone, of = len(self._pods.gone), self._pods.all_to_go
-        self._teller.tell(DrainProgress(node=self._node, gone=gone, of=of, waiting=self._waiting(), until=self._until))
+        now = DrainProgress(node=self._node, gone=gone, of=of, waiting=self._waiting(), until=self._until)
+        self._on_wait(now)
+        wait.says(in_words(now))
 
     def _over(self) -> Refused:
-        """Not `NotYet`: the limit is the operator's, and a retry would multiply it."""
-        limit, remaining = self._options.limit.total_seconds(), len(self._pods.to_go)
-        return Refused(
-            f"{self._node}: not drained within {limit:.0f} s: {remaining} of {self._pods.all_to_go} pods are "
-            f"left: {'; '.join(grouped(self._waiting()))}",
-            hint="help what is named, or give the drain's options a longer limit; then run it again",
+        """Returns the error for a drain that reached its timeout.
+
+        It is not `NotYet`: the operator has set the timeout, and a retry would multiply it.
+        """
+        remaining, of = len(self._pods.to_go), counted(self._pods.all_to_go, "pod")
+        problem = (
+            f"{self._node}: not drained within {duration_in_words(self._options.timeout)}: {remaining} of {of} "
+            f"{'is' if remaining == 1 else 'are'} left: {'; '.join(grouped(self._waiting()))}"
         )
+        held = held_by_operators([one.pod for one in self._pods.to_go if one.was_refused], self._lookup())
+        if not held:
+            return Refused(problem, hint="unblock the pods listed, or raise --timeout; then run it again")
+        self.keeps_cordon, self.was_asked_in_vain = False, True
+        return Refused(f"{problem}; {'; '.join(one.text for one in held)}", hint=in_vain(held))
+
+    def _lookup(self) -> Lookup:
+        facts = self._facts.model_copy(update={"pods": tuple(one.pod for one in self._pods.to_go)})
+        return Lookup(with_behind(self._kube, [self._node], facts, self._options), self._options)
 
 
 def _ask(kube: KubeClient, one: PodToGo, options: DrainOptions) -> Judged:
@@ -223,9 +259,3 @@ def _eviction(pod: Pod, options: DrainOptions) -> JSON:
         "metadata": {"name": pod.name, "namespace": pod.namespace},
         "deleteOptions": delete,
     }
-
-
-def _hint(judged: Judged) -> str:
-    if TWO_BUDGETS in judged.why:
-        return "let the selectors of its budgets not overlap; then run it again"
-    return "look at the pod and its budget; then run it again"

@@ -1,4 +1,4 @@
-"""A drain: its rules, what it will do to each pod of a node, and what came of it."""
+"""Defines the values of a drain: its rules, what it will do to each pod of a node, and its result."""
 
 from datetime import timedelta
 from enum import StrEnum
@@ -10,67 +10,72 @@ from tasks.core.models.approval import CHOICE, Reasons
 from tasks.core.models.base import Duration, Model, UtcTime
 
 CORDONED_BY = "kube-runbooks.io/cordoned-by"
-"""The run whose cordon it is. A cordon without it is somebody else's."""
+"""Names the annotation that holds the run that owns the cordon. A cordon without it belongs to somebody else."""
 
 REASON = "kube-runbooks.io/cordon-reason"
 FAILED = "kube-runbooks.io/failed"
-"""Why a node was left cordoned."""
+"""Names the annotation that holds why a node was left cordoned."""
 
 TICKET = "kube-runbooks.io/ticket"
-"""Of the person or the incident that wanted a node out of service."""
+"""Names the annotation that holds the ticket of the person or the incident that wants the node out of service."""
 
 
 UNHEALTHY = "kube-runbooks.io/unhealthy-before"
-"""What the proof of a node found wrong before a run began with it (JSON, as `Symptom.of`): whoever goes on reads it there."""
+"""Names the annotation that holds what the proof of a node found wrong before a run began with it.
+
+It is JSON, with values of `Symptom.of`. A run that resumes the work reads it there.
+"""
 
 REBOOTED = "kube-runbooks.io/rebooted"
-"""When a person or an incident had a node rebooted last, and why."""
+"""Names the annotation that holds when and why a node was last rebooted for a person or an incident."""
 
 
 class DrainOptions(Model):
-    """As kubectl drain has them, with a limit for everything."""
+    """Holds the options of kubectl drain, with a timeout for everything."""
 
     COVERED: ClassVar[Reasons] = {
-        "delete_emptydir_data force grace_period limit detach_limit skip_deleting_after allow_pending": CHOICE
+        "delete_emptydir_data force grace_period timeout detach_timeout skip_wait_for_delete_timeout allow_pending": CHOICE
     }
 
     delete_emptydir_data: bool = Field(
-        default=False, description="evict pods with emptyDir volumes, whose content is lost"
+        default=False, description="evict pods with emptyDir volumes; their data is lost"
     )
-    force: bool = Field(default=False, description="evict pods that no controller brings back")
-    grace_period: Duration | None = Field(default=None, description="for each pod; empty for the pod's own")
-    limit: Duration = Field(
-        default=timedelta(minutes=15), gt=timedelta(0), description="for the whole node, for example 15m"
+    force: bool = Field(default=False, description="evict pods that no controller recreates")
+    grace_period: Duration | None = Field(default=None, description="grace period of each pod; if empty, the pod's own")
+    timeout: Duration = Field(
+        default=timedelta(minutes=15),
+        gt=timedelta(0),
+        description="longest duration of the drain of one node, for example 15m",
     )
-    detach_limit: Duration = Field(
+    detach_timeout: Duration = Field(
         default=timedelta(minutes=5),
         ge=timedelta(0),
-        description="how long the volumes of evicted pods may take to detach; then the drain reports them and continues",
+        description="how long volumes of evicted pods may take to detach; after that the drain reports them and continues",
     )
-    skip_deleting_after: Duration | None = Field(
+    skip_wait_for_delete_timeout: Duration | None = Field(
         default=None,
-        description="do not wait for pods that should have stopped so long ago and have not, for example 10m",
+        description="do not wait for pods whose deletion is overdue by this time, for example 10m",
     )
     allow_pending: bool = Field(
-        default=False, description="evict pods that can run on no other node: they are away until this one is back"
+        default=False, description="evict pods that can run on no other node; they stay pending until this node is back"
     )
 
 
 class Treatment(StrEnum):
-    """What a drain does to a pod."""
+    """Defines what a drain does to a pod."""
 
     EVICT = "evict"
-    """It goes, and its controller makes another one elsewhere."""
+    """It means that the pod goes, and that its controller creates another one elsewhere."""
     EVICT_FOR_GOOD = "evict for good"
-    """It goes, with data or without successor, because an option says so."""
+    """It means that the pod goes with its data, or without a successor, because an option allows it."""
     LEAVE = "leave"
-    """It stays: its DaemonSet or the kubelet would bring it back at once."""
+    """It means that the pod stays: its DaemonSet or the kubelet would recreate it at once."""
     BLOCKED = "blocked"
-    """It would never go: the drain would not end."""
+    """It means that the pod would never go, so the drain would never finish."""
 
 
 class Verdict(Model):
-    """What a drain does to one pod, and why."""
+    """Describes what a drain does to one pod, and why."""
 
     pod: str = Field(description="namespace/name")
     uid: str
@@ -87,36 +92,45 @@ class Verdict(Model):
 
     @property
     def stays_on_cordoned(self) -> bool:
-        """Evicted once, it may be here again right after a drain, as often as it is evicted: it is let be."""
+        """True if the pod may be on the node again right after a drain, so the drain leaves it there.
+
+        Such a pod returns as often as it is evicted.
+        """
         return self.treatment is Treatment.LEAVE or self.comes_again
 
 
 class DrainForecast(Model):
-    """All pods of a node, before the first cordon."""
+    """Holds the verdicts for all pods of a node, before the first cordon."""
 
     node: str
     verdicts: tuple[Verdict, ...] = ()
-    waits: tuple[str, ...] = Field(default=(), description="budgets that allow nothing now and may later, with figures")
+    waits: tuple[str, ...] = Field(
+        default=(), description="PodDisruptionBudgets that allow no disruption now and may later, with figures"
+    )
+    asks: tuple[str, ...] = Field(
+        default=(),
+        description="PodDisruptionBudgets that allow no disruption until their operator reacts to the eviction, with figures",
+    )
     cautions: tuple[str, ...] = Field(default=(), description="what may take long or hurt")
 
     @property
     def evicted(self) -> tuple[str, ...]:
-        """Pods that go."""
+        """Lists the pods that go."""
         return tuple(v.pod for v in self.verdicts if v.treatment in {Treatment.EVICT, Treatment.EVICT_FOR_GOOD})
 
     @property
     def blocked(self) -> tuple[Verdict, ...]:
-        """Pods for which the drain would never end."""
+        """Lists the pods for which the drain would never finish."""
         return tuple(v for v in self.verdicts if v.treatment is Treatment.BLOCKED)
 
     @property
     def in_the_way(self) -> tuple[str, ...]:
-        """Pods that must not be on a node that was drained."""
+        """Lists the pods that must not be on a drained node."""
         return tuple(v.pod for v in self.verdicts if not v.stays_on_cordoned)
 
 
 class Waiting(Model):
-    """What a drain waits for."""
+    """Describes one thing that a drain waits for."""
 
     what: str = Field(description="namespace/name of a pod, or a volume, or the API server")
     why: str
@@ -124,7 +138,7 @@ class Waiting(Model):
 
 
 class DrainProgress(Model):
-    """A drain under way."""
+    """Describes a drain in progress."""
 
     node: str
     gone: int = Field(description="pods that are gone")
@@ -134,20 +148,22 @@ class DrainProgress(Model):
 
 
 class Drained(Model):
-    """What came of a drain."""
+    """Describes the result of a drain."""
 
     node: str
     cordoned_before: bool = Field(description="somebody had cordoned it before the run: it stays cordoned")
     evicted: tuple[str, ...] = ()
     left: tuple[str, ...] = Field(default=(), description="pods that stay, with the reason")
-    waited_for: tuple[str, ...] = Field(default=(), description="budgets that were waited for, with their figures")
+    waited_for: tuple[str, ...] = Field(
+        default=(), description="PodDisruptionBudgets that the drain waited for, with figures"
+    )
     still_attached: tuple[str, ...] = Field(
         default=(), description="volumes of evicted pods that were not detached within their limit"
     )
     took: timedelta = timedelta()
 
     def after(self, first: "Drained") -> "Drained":
-        """What both did, where a node was drained again."""
+        """Returns the combined result of both drains if a node was drained again."""
         return self.model_copy(
             update={
                 "cordoned_before": first.cordoned_before,

@@ -1,4 +1,4 @@
-"""The pods of a node that is drained: those that have still to go, those that are gone, and those that stay."""
+"""Tracks the pods of a node during a drain: those that still have to go, those that are gone, and those that stay."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ CAME_AGAIN = "it tolerates a cordon, and was put on the node again"
 
 @dataclass
 class PodToGo:
-    """A pod that has still to go, with why it has not gone yet, and when it may be asked again."""
+    """Describes a pod that still has to go, why it is still there, and when its eviction may be requested again."""
 
     pod: Pod
     why: str
@@ -24,24 +24,29 @@ class PodToGo:
     by_budget: bool = False
 
     def waits(self, why: str, now: datetime, *, by_budget: bool = False) -> None:
-        """Since now, if it is another reason."""
+        """Records why the pod is still there. The time starts again if the reason is a new one."""
         if (self.why, self.by_budget) != (why, by_budget) and not (self.by_budget and by_budget):
             self.since = now
         self.why, self.by_budget = why, by_budget
 
     @property
+    def was_refused(self) -> bool:
+        """True if the eviction of the pod was requested and the pod is not being deleted."""
+        return self.pod.stops_by is None and (self.by_budget or self.tries > 0)
+
+    @property
     def waiting(self) -> Waiting:
-        """What people are told."""
+        """Returns what people see about this pod."""
         return Waiting(what=self.pod.id, why=self.why, since=self.since)
 
 
 class PodsOfNode:
-    """What each look at the pods of the node changes."""
+    """Holds what each reading of the node's pods changes."""
 
     def __init__(self, pods: Sequence[Pod], forecast: DrainForecast, now: datetime) -> None:
         going = set(forecast.evicted)
         self.asked = [pod for pod in pods if pod.id in going]
-        """All that went or have to go: their volumes are waited for."""
+        """It lists all pods that went or have to go. The drain waits for their volumes."""
         self.staying = [pod for pod in pods if pod.id not in going]
         self.why_they_stay = [verdict for verdict in forecast.verdicts if verdict.treatment is Treatment.LEAVE]
         self.gone: list[str] = []
@@ -50,16 +55,16 @@ class PodsOfNode:
 
     @property
     def to_go(self) -> tuple[PodToGo, ...]:
-        """Those that are still there."""
+        """Lists the pods that still have to go."""
         return tuple(self._to_go.values())
 
     @property
     def all_to_go(self) -> int:
-        """How many had to go, with those that are gone."""
+        """Returns how many pods had to go, including those that are gone."""
         return len(self.gone) + len(self._to_go)
 
     def see(self, pods: Iterable[Pod], options: DrainOptions, now: datetime) -> None:
-        """Who is gone, who is not waited for any longer, and who is on its way out."""
+        """Records which pods are gone, which are no longer waited for, and which are being deleted."""
         found = {pod.uid: pod for pod in pods}
         for uid, one in list(self._to_go.items()):
             if uid not in found:
@@ -75,11 +80,11 @@ class PodsOfNode:
                     one.waits(_on_its_way(one.pod), now)
 
     def unknown_of(self, pods: Iterable[Pod]) -> Iterator[Pod]:
-        """Those that came since the first look; each one until somebody has said what is done about it."""
+        """Returns the pods that came since the first reading. Each is returned until `let_be` or `let_go` decides about it."""
         return (pod for pod in pods if pod.uid not in self._known)
 
     def let_be(self, pod: Pod, verdict: Verdict) -> None:
-        """A pod that came stays; one that a drain would evict is told."""
+        """Records that a new pod stays. If a drain would evict it, the report lists it."""
         self._known.add(pod.uid)
         self.staying.append(pod)
         if verdict.treatment is not Treatment.LEAVE:
@@ -87,7 +92,7 @@ class PodsOfNode:
             self.why_they_stay.append(verdict.model_copy(update=update))
 
     def let_go(self, pod: Pod, now: datetime) -> None:
-        """A pod that came has to go, too."""
+        """Records that a new pod has to go, too."""
         self._known.add(pod.uid)
         self.asked.append(pod)
         self._to_go[pod.uid] = PodToGo(pod, "it came just before the cordon", now)

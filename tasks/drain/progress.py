@@ -1,39 +1,22 @@
-"""What a drain waits for, told: to a listener each time, to the log when it is news."""
+"""Describes in words what a drain waits for."""
 
-import time
 from collections.abc import Callable, Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import groupby
 
-from tasks.core.logs import log_about
+from tasks.core.words import counted
 from tasks.drain.models import DrainProgress, Waiting
 
-TELL_EVERY = timedelta(seconds=30)
-"""For the same news."""
-
-Tell = Callable[[DrainProgress], None]
+Listener = Callable[[DrainProgress], None]
 
 
-class Teller:
-    """Who is told, and what was told last."""
-
-    def __init__(self, listener: Tell) -> None:
-        self._listener = listener
-        self._told: tuple[str, ...] = ()
-        self._told_at = 0.0
-
-    def tell(self, progress: DrainProgress) -> None:
-        """To the listener each time; to the log when it is news, and each half minute."""
-        self._listener(progress)
-        told = grouped(progress.waiting)
-        if told != self._told or time.monotonic() >= self._told_at + TELL_EVERY.total_seconds():
-            self._told, self._told_at = told, time.monotonic()
-            for line in told:
-                log_about(progress.node).info("%d of %d pods are gone; %s", progress.gone, progress.of, line)
+def in_words(progress: DrainProgress) -> str:
+    """Describes what is missing now, with each reason once."""
+    return f"{progress.gone} of {counted(progress.of, 'pod')} gone; {'; '.join(grouped(progress.waiting))}"
 
 
 def grouped(waiting: Iterable[Waiting]) -> tuple[str, ...]:
-    """One line for each reason."""
+    """Returns one line for each reason."""
     ordered = sorted(waiting, key=lambda one: (one.why, one.since, one.what))
     groups = [(why, list(group)) for why, group in groupby(ordered, key=lambda one: one.why)]
     return tuple(
@@ -43,5 +26,5 @@ def grouped(waiting: Iterable[Waiting]) -> tuple[str, ...]:
 
 
 def clock(moment: datetime) -> str:
-    """`12:05:09`."""
+    """Formats a time, as in `12:05:09`."""
     return f"{moment:%H:%M:%S}"

@@ -1,4 +1,4 @@
-"""The volumes of evicted pods: waited for until they are detached, within a limit of their own."""
+"""Waits until the volumes of evicted pods are detached, within a timeout of their own."""
 
 import time
 from collections.abc import Iterable, Sequence
@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from tasks.clients.kube import KubeClient
 from tasks.core.logs import log_about
+from tasks.core.words import duration_in_words
 from tasks.drain.models import Waiting
 from tasks.nodes.models.pods import Attachment, Pod, Volume
 from tasks.nodes.probes.pods import parse_attachment
@@ -14,7 +15,7 @@ ATTACHMENTS = "/apis/storage.k8s.io/v1/volumeattachments"
 
 
 class Detaching:
-    """Those of one node. What is still attached when their limit is over is only told."""
+    """Tracks the volumes of one node. Those still attached at their timeout are only reported."""
 
     def __init__(self, kube: KubeClient, node: str, volumes: Iterable[Volume], limit: timedelta) -> None:
         self._kube, self._node, self._limit = kube, node, limit
@@ -25,13 +26,15 @@ class Detaching:
 
     @property
     def waiting(self) -> tuple[Waiting, ...]:
-        """What is attached, since the first look that saw it."""
+        """Lists what is attached, each with the time when it was first seen."""
         return tuple(self._attached.values())
 
     def is_over(self, evicted: Sequence[Pod], staying: Sequence[Pod], drain_ends: float) -> bool:
-        """Those of the pods that went, unless a pod that stays has them, too; `drain_ends` is by the clock that is monotonic.
+        """Checks whether the wait for the volumes of the evicted pods is over.
 
-        What else is attached (a volume of a DaemonSet's pod, an attachment that its driver has forgotten) is nobody's who went.
+        Volumes that a staying pod also uses do not count. `drain_ends` is a time of the monotonic clock. Other attached
+        volumes do not belong to an evicted pod. Examples are a volume of a DaemonSet's pod, or an attachment that its
+        driver has forgotten.
         """
         kept = {volume.name for volume in self._volumes_of(staying)}
         awaited = {one.name: one for one in self._volumes_of(evicted) if one.name not in kept}
@@ -44,7 +47,7 @@ class Detaching:
         self.still_attached = tuple(_not_detached(one, awaited[one.volume]) for one in here)
         for said in self.still_attached:
             log_about(self._node).warning(
-                "%s: not waited for any longer, after %.0f s", said, self._limit.total_seconds()
+                "%s: not waited for any longer, after %s", said, duration_in_words(self._limit)
             )
         return True
 

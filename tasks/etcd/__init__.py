@@ -1,1 +1,1 @@
-"""Members of etcd: how they are, and what keeps them well."""
+"""Observes the members of etcd and maintains them."""

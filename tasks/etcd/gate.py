@@ -1,4 +1,7 @@
-"""What has to hold right before a member is defragmented: looked at again each time, whatever the plan saw."""
+"""Checks what must hold right before a member is defragmented.
+
+It checks again each time, whatever the plan observed.
+"""
 
 from tasks.cluster import Cluster
 from tasks.core.errors import NotYet
@@ -13,7 +16,10 @@ from tasks.run.locks import Check
 def gate_member(
     handle: Cluster, route: RouteChoice, member: Member, check: Check, *, allow_downtime: bool
 ) -> EtcdFacts:
-    """Right before an act: the lock is ours; `NotYet` while the cluster cannot spare the member."""
+    """Checks right before an action that this run holds the lock.
+
+    `NotYet` while the cluster cannot spare the member. It returns the facts of that moment.
+    """
     facts = look_at_members(handle, route)
     if ails := what_ails(found_in(facts, member)):
         raise NotYet(f"{member.label}: {ails}", hint="it may still be defragmenting for an earlier attempt")

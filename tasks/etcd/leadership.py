@@ -1,4 +1,4 @@
-"""The leadership of etcd, moved away from a member before it is disturbed."""
+"""Moves the leadership of etcd away from a member before that member is disturbed."""
 
 from datetime import timedelta
 
@@ -11,11 +11,15 @@ from tasks.etcd.observe import look_at_members, route_to, status_of
 from tasks.etcd.policy.quorum import is_fit
 
 LEADER_LIMIT = timedelta(seconds=60)
-"""For another leader to be in office."""
+"""Limits how long etcd may take to have another leader."""
 
 
 def move_leadership_away(handle: Cluster, facts: EtcdFacts, member: Member, route: RouteChoice) -> str:
-    """To the follower that lags least; proven by the member itself. Empty when it does not lead, or nobody else could."""
+    """Moves the leadership to the follower that lags least, and returns its name.
+
+    The member itself proves the move. The result is empty if the member does not lead, or if no other member could
+    lead.
+    """
     others = [one for one in facts.members if one.id != member.id and not one.learner and is_fit(one)]
     if not status_of(facts, member).is_leader or not others:
         return ""
@@ -25,7 +29,7 @@ def move_leadership_away(handle: Cluster, facts: EtcdFacts, member: Member, rout
 
     def is_moved() -> None:
         if status_of(look_at_members(handle, route), member).is_leader:
-            raise NotYet(f"{member.label}: it still leads", hint="look at the members' logs")
+            raise NotYet(f"{member.label}: it still leads", hint="check the members' logs")
 
-    wait_for(is_moved, LEADER_LIMIT)
+    wait_for(is_moved, LEADER_LIMIT, what=f"{to.label} to lead etcd", about=member.label)
     return to.label

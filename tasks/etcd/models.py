@@ -1,4 +1,4 @@
-"""Maintenance of etcd: when a defragmentation is worth its pause, what will be done, what came of it."""
+"""Models the maintenance of etcd: when to defragment, what the plan does, and the results."""
 
 from datetime import timedelta
 from typing import ClassVar
@@ -14,7 +14,7 @@ MIB = 2**20
 
 
 class ControlPlaneSeen(Model):
-    """Control plane nodes as the API has them: which of them may be away any moment."""
+    """Lists the control plane nodes from the API, and which of them may go away at any moment."""
 
     names: tuple[str, ...] = ()
     out: dict[str, str] = Field(default={}, description="cordoned, or not Ready: by name, with the reason")
@@ -23,16 +23,23 @@ class ControlPlaneSeen(Model):
 
 
 class Worth(Model):
-    """A member that is defragmented serves nothing for seconds per GB: only when it frees this much."""
+    """Defines how much a defragmentation must free to be worth its pause.
+
+    A member that is being defragmented serves nothing for seconds per GB.
+    """
 
     COVERED: ClassVar[Reasons] = {"reclaimable_mib reclaimable_percent": CHOICE}
 
-    reclaimable_mib: int = Field(default=100, ge=0, le=8192, description="at least so many MiB of free pages, and ...")
-    reclaimable_percent: int = Field(default=50, ge=0, le=100, description="... at least so many percent of the file")
+    reclaimable_mib: int = Field(
+        default=100, ge=0, le=8192, description="defragment a member with at least this many MiB of free pages, and ..."
+    )
+    reclaimable_percent: int = Field(
+        default=50, ge=0, le=100, description="... at least this percentage of the database file"
+    )
 
 
 class MaintenancePlan(Plan):
-    """Members to defragment, in that order; and those whose alarm NOSPACE is to be ended."""
+    """Lists the members to defragment, in that order, and those whose NOSPACE alarm is to be cleared."""
 
     COVERED: ClassVar[Reasons] = {"defragment nospace": "the members, in their order"}
 
@@ -41,7 +48,7 @@ class MaintenancePlan(Plan):
 
 
 class Defragmented(Model):
-    """What came of a member's defragmentation."""
+    """Holds the result of a member's defragmentation."""
 
     member: str
     before: int = Field(description="bytes of the file")
@@ -51,6 +58,6 @@ class Defragmented(Model):
 
 
 class Disarmed(Model):
-    """Alarms that were ended, after the proof that there is space."""
+    """Lists the members whose alarms were cleared after the proof that there is space."""
 
     members: tuple[str, ...]

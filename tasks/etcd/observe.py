@@ -1,18 +1,18 @@
-"""etcd's members: observed all at once, by the routes that the profile allows."""
+"""Observes all members of etcd in parallel, by the routes that the profile allows."""
 
-from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 
 from prefect import task
 
 from tasks.cluster import Cluster, open_cluster
-from tasks.control_plane.probes.look import endpoints_at, look
 from tasks.core.at_once import on_all
 from tasks.core.errors import NotYet, Refused, RunbookError
 from tasks.core.logs import log_about
 from tasks.core.models.etcd import EtcdFacts, Member, MemberStatus
-from tasks.core.models.profile import EtcdEndpoint, EtcdOnNode, Route, RouteChoice
+from tasks.core.models.profile import EtcdEndpoint, Route, RouteChoice
 from tasks.core.retries import OBSERVE
+from tasks.etcd.find import find_members
 from tasks.etcd.models import ControlPlaneSeen
 from tasks.etcd.policy.members import Answer, assemble, in_words
 from tasks.etcd.policy.routes import choose_routes, is_possible, why_this_route
@@ -20,22 +20,24 @@ from tasks.etcd.tables import show_members
 from tasks.nodes.observe import look_at_nodes
 from tasks.nodes.policy.standing import nodes_that_may_be_away
 
-LOOK_LIMIT = timedelta(seconds=30)
-"""For a node to say which members it leads to: the others are waiting."""
-
 
 @task(**OBSERVE, task_run_name="look-at-control-plane-{cluster}")
-def look_at_control_plane(cluster: str) -> ControlPlaneSeen:
-    """Which of its nodes are cordoned or not Ready; where the API cannot be asked, that is the answer."""
+def check_control_plane(cluster: str) -> ControlPlaneSeen:
+    """Returns which control plane nodes are cordoned or not Ready.
+
+    If the API cannot be queried, the result is the reason.
+    """
     return control_plane_of(open_cluster(cluster))
 
 
 @task(**OBSERVE, task_run_name="observe-etcd-{cluster}")
 def observe_etcd(cluster: str, route: RouteChoice = "auto") -> EtcdFacts:
-    """Status of every member at once; a member that does not answer is a fact of it, with the reasons.
+    """Returns the status of every member, queried in parallel.
 
-    Raises `Refused` where no member lets us in and one says why it never will (certificate, host key, login), and
-    `NotYet` where none answers at all.
+    A member that does not answer becomes a fact with the reasons.
+
+    Raises `Refused` where no member accepts the connection and one refuses for good (certificate, host key, login), and
+    `NotYet` where no member answers at all.
     """
     facts = look_at_members(open_cluster(cluster), route)
     for member in facts.members:
@@ -45,18 +47,18 @@ def observe_etcd(cluster: str, route: RouteChoice = "auto") -> EtcdFacts:
 
 
 def look_at_members(handle: Cluster, route: RouteChoice) -> EtcdFacts:
-    """The same without telling anybody: a gate's look right before an act."""
+    """Observes the members as `observe_etcd` does, without log or artifact; a gate calls it right before an action."""
     routes = choose_routes(handle.profile, route)
-    endpoints = handle.profile.etcd.endpoints or _discover(handle)
-    answers = on_all(lambda endpoint: _ask(handle, endpoint, routes, route), endpoints)
+    found = find_members(handle, over_ssh=set(routes) != {Route.DIRECT})
+    answers = on_all(lambda endpoint: _ask(handle, endpoint, routes, route), found.endpoints)
     if not any(answer.status for answer in answers):
-        raise _nobody(answers)
-    cluster_id, members = assemble(answers)
+        raise _nobody(answers, found.not_asked)
+    cluster_id, members = assemble(answers, found.not_asked)
     return EtcdFacts(cluster_id=cluster_id, observed_at=datetime.now(UTC), members=members)
 
 
 def control_plane_of(handle: Cluster) -> ControlPlaneSeen:
-    """The same without telling anybody."""
+    """Returns the control plane nodes as `check_control_plane` does, without a task of its own."""
     profile = handle.profile
     if not profile.kubernetes.kubeconfig and not (profile.ssh and any(handle.who_is_control_plane().values())):
         return ControlPlaneSeen(no_way=True)
@@ -68,7 +70,7 @@ def control_plane_of(handle: Cluster) -> ControlPlaneSeen:
 
 
 def found_in(facts: EtcdFacts, member: Member) -> Member:
-    """The same member in facts of another moment."""
+    """Finds the same member in facts of another moment; `Refused` if the cluster no longer lists it."""
     for one in facts.members:
         if one.id == member.id:
             return one
@@ -76,41 +78,20 @@ def found_in(facts: EtcdFacts, member: Member) -> Member:
 
 
 def status_of(facts: EtcdFacts, member: Member) -> MemberStatus:
-    """What it said of itself; `NotYet` when it did not answer."""
+    """Returns the status that the member reported; `NotYet` if it did not answer."""
     found = found_in(facts, member)
     if found.status is None:
-        raise NotYet(f"{member.label}: {found.unreached}", hint="look at this member")
+        raise NotYet(f"{member.label}: {found.unreached}", hint="check this member")
     return found.status
 
 
 def route_to(facts: EtcdFacts, member: Member) -> Route:
-    """The route by which it answered."""
+    """Returns the route by which the member answered."""
     return found_in(facts, member).route or Route.DIRECT
 
 
-def _discover(handle: Cluster) -> tuple[EtcdEndpoint, ...]:
-    """What the nodes' own manifests and units say: stacked members, or else those that API servers are told of."""
-
-    def look_at(name: str) -> tuple[EtcdEndpoint, ...]:
-        try:
-            return endpoints_at(name, handle.node(name).run(look(), timeout=LOOK_LIMIT, sudo=True).stdout)
-        except NotYet as error:
-            log_about(name).warning("not asked for members of etcd: %s", error)
-            return ()
-
-    found = [one for each in on_all(look_at, [node.name for node in handle.profile.nodes]) for one in each]
-    own = [one for one in found if one.on_node and one.on_node.address == EtcdOnNode().address]
-    by_url = {one.url: one for one in reversed(own or found)}
-    if not by_url:
-        raise NotYet(
-            "no node leads to a member of etcd: none has its manifest, its unit, or an API server that names it",
-            hint="check nodes: of the profile, or name the members in etcd.endpoints",
-        )
-    return tuple(sorted(by_url.values(), key=lambda one: one.url))
-
-
 def _ask(handle: Cluster, endpoint: EtcdEndpoint, routes: Sequence[Route], asked: RouteChoice) -> Answer:
-    """The first route that works, or why none does."""
+    """Queries the endpoint by the first route that works, or returns why no route works."""
     failed: list[tuple[Route, RunbookError]] = []
     for route in routes:
         if not is_possible(endpoint, route):
@@ -133,10 +114,13 @@ def _ask(handle: Cluster, endpoint: EtcdEndpoint, routes: Sequence[Route], asked
     return Answer(endpoint, failed=tuple(failed))
 
 
-def _nobody(answers: Sequence[Answer]) -> RunbookError:
-    """No member answered: wrong for ever if one of them refuses us, else perhaps better in a moment."""
-    errors = [error for answer in answers for _, error in answer.failed]
-    told = "; ".join(answer.unreached for answer in answers)
+def _nobody(answers: Sequence[Answer], not_asked: Mapping[str, RunbookError]) -> RunbookError:
+    """Returns the error for the case that no member answered.
+
+    It is `Refused` if any of them refuses the connection, and otherwise `NotYet`, because it may work later.
+    """
+    errors = [*(error for answer in answers for _, error in answer.failed), *not_asked.values()]
+    told = "; ".join([answer.unreached for answer in answers] + [error.problem for error in not_asked.values()])
     hint = "; ".join(dict.fromkeys(error.hint for error in errors if error.hint))
     if any(isinstance(error, Refused) for error in errors):
         return Refused(f"no member of etcd lets us in: {told}", hint=hint)

@@ -1,4 +1,4 @@
-"""Proof that maintenance did its work: the member is back and smaller, and the alarms are gone."""
+"""Proves that maintenance worked: the member serves again and is smaller, and the alarms are cleared."""
 
 from datetime import timedelta
 
@@ -10,34 +10,34 @@ from tasks.core.models.profile import RouteChoice
 from tasks.etcd.observe import found_in, look_at_members, status_of
 from tasks.etcd.policy.quorum import what_ails
 
-BACK_LIMIT = timedelta(seconds=60)
-"""For a member that comes back to answer, and to catch up."""
+BACK_LIMIT = timedelta(minutes=3)
+"""Limits how long a restarted member may take to answer and to catch up."""
 
 
 def prove_member_is_back(handle: Cluster, route: RouteChoice, member: Member) -> MemberStatus:
-    """It serves linearizable reads again; what it says of itself then."""
+    """Waits until the member serves linearizable reads again, and returns its status at that moment."""
 
     def look() -> EtcdFacts:
         facts = look_at_members(handle, route)
         if ails := what_ails(found_in(facts, member)):
-            raise NotYet(f"{member.label}: {ails}", hint="look at its log")
+            raise NotYet(f"{member.label}: {ails}", hint="check its log")
         return facts
 
-    return status_of(wait_for(look, BACK_LIMIT), member)
+    return status_of(wait_for(look, BACK_LIMIT, what="the member to serve again", about=member.label), member)
 
 
 def prove_smaller(member: Member, before: MemberStatus, after: MemberStatus) -> None:
-    """At least it has not grown: somebody may have written meanwhile."""
+    """Checks that the database has at least not grown; other clients may have written meanwhile."""
     if after.db_size > before.db_size:
-        raise NotYet(f"{member.label}: {before.db_size} bytes before, {after.db_size} after", hint="look at its log")
+        raise NotYet(f"{member.label}: {before.db_size} bytes before, {after.db_size} after", hint="check its log")
 
 
 def prove_no_alarms(handle: Cluster, route: RouteChoice) -> None:
-    """None has raised one again."""
+    """Waits until no member has an alarm, which proves that none was raised again."""
 
     def look() -> None:
         armed = [one.label for one in look_at_members(handle, route).members if one.status and one.status.alarms]
         if armed:
             raise NotYet(f"alarms are still there: {', '.join(armed)}", hint="etcdctl alarm list")
 
-    wait_for(look, BACK_LIMIT)
+    wait_for(look, BACK_LIMIT, what="every alarm of etcd to clear", about=handle.profile.name)

@@ -1,4 +1,4 @@
-"""Maintenance of etcd's members, one at a time: gate, act, proof."""
+"""Maintains etcd's members one at a time: gate, action, proof."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -23,9 +23,10 @@ from tasks.run.locks import Check
 def defragment_member(  # noqa: PLR0913 - what a person has asked for, and the lock
     cluster: str, member: Member, worth: Worth, route: RouteChoice, check: Check, *, allow_downtime: bool
 ) -> Defragmented:
-    """Looks at all members again; moves the leadership away; defragments; proves that the member is back and smaller.
+    """Defragments a member and proves that it serves again and is smaller.
 
-    Nothing is done when it is not worth it any more: an earlier attempt has done it.
+    It first observes all members again and moves the leadership away. It does nothing if a defragmentation is no longer
+    worth it, because an earlier attempt already did it.
     """
     handle, started = open_cluster(cluster), datetime.now(UTC)
     facts = gate_member(handle, route, member, check, allow_downtime=allow_downtime)
@@ -53,7 +54,10 @@ def defragment_member(  # noqa: PLR0913 - what a person has asked for, and the l
 
 @task(**ACT, task_run_name="disarm-nospace-{cluster}")
 def disarm_nospace(cluster: str, route: RouteChoice, check: Check) -> Disarmed:
-    """Ends the alarm NOSPACE when every member has space, and proves that none has raised it again."""
+    """Clears the NOSPACE alarm if every member has space, and proves that no member raised it again.
+
+    It raises `Refused` if a member lacks space, or does not answer.
+    """
     handle = open_cluster(cluster)
     facts = look_at_members(handle, route)
     armed = [member for member in facts.members if member.status and "NOSPACE" in member.status.alarms]

@@ -1,4 +1,4 @@
-"""Members of etcd, as the artifact shows them."""
+"""Shows the members of etcd as an artifact."""
 
 from prefect.artifacts import create_table_artifact
 

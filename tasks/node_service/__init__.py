@@ -1,1 +1,1 @@
-"""One node drained, uncordoned or rebooted, because a person or an incident wants it."""
+"""Drains, uncordons or reboots one node at the request of a person or an incident."""

@@ -1,4 +1,7 @@
-"""One node out of service and back, or rebooted, for a person or an incident: the same parts as any other runbook's."""
+"""Takes one node out of service, puts it back, or reboots it for a person or an incident.
+
+These steps use the same parts as every other runbook.
+"""
 
 from datetime import UTC, datetime, timedelta
 
@@ -13,17 +16,21 @@ from tasks.drain.models import REBOOTED, Drained, DrainOptions
 from tasks.node_service.models import Request, Uncordoned
 from tasks.node_service.policy.plan import reason_of
 from tasks.node_work.models.health import Expected
+from tasks.node_work.proof import what_is_elsewhere
 from tasks.node_work.work import begin_node_work
 from tasks.nodes.probes.api_facts import parse_node
 from tasks.run.locks import Check
 
 SETTLE = timedelta(seconds=10)
-"""That a node has to look healthy without a break before it is in service again."""
+"""This is how long a node must stay healthy without a break before it is in service again."""
 
 
 @task(**PATIENT, task_run_name="drain-{request.node}")
 def drain_node(cluster: str, request: Request, options: DrainOptions, check: Check) -> Drained:
-    """Cordon and drain; then the cordon is the person's, and no run takes it away. Somebody else's stays as it is."""
+    """Cordons and drains the node, then hands the cordon over to the person who requested it.
+
+    No run removes that cordon. A cordon of somebody else stays as it is.
+    """
     kube = open_cluster(cluster).kube
     check()
     before = cordon(kube, request.node, request.run_id, request.in_words, ticket=request.ticket)
@@ -40,23 +47,26 @@ def drain_node(cluster: str, request: Request, options: DrainOptions, check: Che
 
 @task(**PATIENT, task_run_name="uncordon-{request.node}")
 def uncordon_node(cluster: str, request: Request, check: Check, *, allow_unhealthy: bool) -> Uncordoned:
-    """Proves the node well, takes its cordon away, and waits until the cluster is no worse than before.
+    """Verifies that the node is healthy, removes its cordon, and waits until the cluster is no worse than before.
 
-    With `allow_unhealthy` the node has to be no worse than it is now.
+    With `allow_unhealthy` the node must only be no worse than it is now. Problems that are unrelated to the node are
+    only reported.
     """
     handle = open_cluster(cluster)
     work = begin_node_work(handle, request.node, "node_uncordon", request.run_id, check)
     work.take_as_it_is() if allow_unhealthy else work.forgive_nothing()
-    raw = handle.kube.get(f"/api/v1/nodes/{request.node}")
-    reason = reason_of(parse_node(raw, None))
+    work.forgive(what_is_elsewhere(handle, request.node, work.before.services))
+    node = parse_node(handle.kube.get(f"/api/v1/nodes/{request.node}"), None)
+    reason = reason_of(node)
     pod = work.machine.static_pod("kube-apiserver")
     work.prove(
         Expected(
-            kubelet=work.machine.kubelet_in_use,
+            kubelet=work.machine.kubelet_in_use or node.kubelet,
             since=work.now(),
             control_plane=pod.version if pod else "",
             stable_for=SETTLE,
             promised=False,
+            of_node_alone=True,
         )
     )
     check()
@@ -67,7 +77,7 @@ def uncordon_node(cluster: str, request: Request, check: Check, *, allow_unhealt
 
 @task(**ACT, task_run_name="note-reboot-{request.node}")
 def note_reboot(cluster: str, request: Request, check: Check) -> None:
-    """In an annotation: when, for which ticket, and why."""
+    """Records in an annotation when the node is rebooted, for which ticket, and why."""
     check()
     when = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
     annotate(open_cluster(cluster).kube, request.node, {REBOOTED: f"{when} {request.in_words}"})

@@ -1,1 +1,1 @@
-"""Work on one node after the other, or in waves: gate, drain, act, proof, uncordon."""
+"""Works on one node after the other, or in waves: gate, drain, act, proof, uncordon."""

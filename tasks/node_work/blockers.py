@@ -1,4 +1,7 @@
-"""What forbids to disturb a node now: other nodes, rollouts, and alerts that fire. Looked at again before each act."""
+"""Finds the conditions that block disruption of a node now.
+
+They are other nodes, rollouts and firing alerts. They are checked again before each act.
+"""
 
 from collections.abc import Collection
 
@@ -10,13 +13,19 @@ from tasks.nodes.observe import look_at_nodes, look_at_workloads
 
 
 def what_blocks_now(handle: Cluster, ours: Collection[str], *, allow_cordoned: bool) -> tuple[str, ...]:
-    """Everything at once; `ours` are the nodes that this run has out of service or has given up."""
+    """Returns every condition that blocks disruption now.
+
+    `ours` names the nodes that this run has out of service or has given up.
+    """
     nodes, workloads = look_at_nodes(handle.kube), look_at_workloads(handle.kube)
     return what_blocks(nodes, workloads, alerts_that_fire(handle), ours, allow_cordoned=allow_cordoned)
 
 
 def alerts_that_fire(handle: Cluster) -> tuple[str, ...]:
-    """By the profile's query; a Prometheus that cannot be asked is as good as an alert."""
+    """Returns the alerts that fire, by the query of the profile.
+
+    A Prometheus that cannot be queried counts as an alert.
+    """
     rules = handle.profile.maintenance.alerts
     if rules is None:
         return ()

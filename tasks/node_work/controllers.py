@@ -1,16 +1,21 @@
-"""Schedulers and controller managers, looked at: their pods, and whether the one that leads renews its Lease."""
+"""Observes schedulers and controller managers: their pods, and whether the leader renews its Lease."""
 
 import time
 from collections.abc import Sequence
 
 from tasks.clients.kube import KubeClient
-from tasks.core.at_once import LOOK_EVERY, on_all
+from tasks.core.at_once import on_all
+from tasks.core.waits import LOOK_EVERY
 from tasks.node_work.models.controllers import Controllers, Instance, Leader
 from tasks.node_work.probes.controllers import holder_of, parse_instances, renewal_of, seconds_of
 
 
 def look_at_controllers(kube: KubeClient, nodes: Sequence[str]) -> Controllers:
-    """Those of these nodes. A leader is watched until it renews its Lease, or until that is over: no two clocks are compared."""
+    """Returns the schedulers and controller managers of these nodes, and their leaders.
+
+    A leader is watched until it renews its Lease or the Lease duration is over. So the clocks of two hosts are
+    never compared.
+    """
     found = [one for instances in on_all(lambda name: _instances(kube, name), nodes) for one in instances]
     leases = sorted({(one.component, one.lease) for one in found if one.lease})
     return Controllers(instances=tuple(found), leaders=tuple(on_all(lambda one: _watched(kube, *one), leases)))

@@ -1,4 +1,7 @@
-"""A node whose work ended by an error: as it was found where it is whole, else cordoned, with the reason and diagnostics."""
+"""Leaves a node whose work failed in a safe state.
+
+A whole node is left as it was found. Another one is cordoned, with the reason and diagnostics.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,7 +15,10 @@ from tasks.run.history import keep_evidence
 
 @dataclass(frozen=True)
 class PutBack:
-    """Of which node, and for which run. What cannot be done is said in the error's next step, and hides nothing."""
+    """This puts one node back for one run.
+
+    If a step fails, the next step of the error says so, and the original error stays visible.
+    """
 
     handle: Cluster
     name: str
@@ -21,7 +27,7 @@ class PutBack:
     ticket: str
 
     def as_found(self, failure: Problem | None) -> str:
-        """Whole, so also its cordon is as it was found: `failure` is why an earlier run has left it cordoned."""
+        """Leaves a whole node as it was found, also its cordon. `failure` is why an earlier run has left it cordoned."""
         try:
             if failure:
                 self._cordon(f"left by an earlier run of {self.runbook}")
@@ -33,7 +39,7 @@ class PutBack:
         return f"{self.name} is uncordoned again: nothing is half done there" if ours else ""
 
     def cordoned(self, error: RunbookError, unhealthy: Sequence[str], diagnostics: Callable[[], str]) -> str:
-        """Half done: it stays out of service, and what it says of itself is kept in the bucket."""
+        """Leaves a node with unfinished work cordoned, and saves its diagnostics to the bucket."""
         return f"{self._stays_cordoned(error, unhealthy)}; {self._kept(diagnostics)}"
 
     def _stays_cordoned(self, error: RunbookError, unhealthy: Sequence[str]) -> str:
@@ -52,5 +58,5 @@ class PutBack:
             store, cluster = self.handle.store, self.handle.profile.name
             place = keep_evidence(store, cluster, self.runbook, f"{self.run_id}-{self.name}", diagnostics())
         except RunbookError as second:
-            return f"what it says of itself could not be kept: {second.problem}"
-        return f"what it says of itself is in {place}"
+            return f"its diagnostics could not be saved: {second.problem}"
+        return f"diagnostics saved to {place}"

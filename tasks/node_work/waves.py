@@ -1,11 +1,12 @@
-"""Workers at once: an act on each of a wave, within the error budget of the run."""
+"""Acts on several workers at once, one wave after the other, within the max_failed of the run."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 from tasks.core.at_once import on_all
-from tasks.core.errors import CommandFailed, Refused, RunbookError
+from tasks.core.errors import CommandFailed, Refused, RunbookError, in_lines
 from tasks.core.logs import log_about
+from tasks.core.words import counted
 from tasks.node_work.policy.waves import may_go_on
 
 N = TypeVar("N")
@@ -15,10 +16,10 @@ R = TypeVar("R")
 def on_wave(
     wave: Sequence[N], act: Callable[[N], R], name_of: Callable[[N], str], *, failed_before: int, budget: int
 ) -> tuple[list[R], dict[str, str]]:
-    """An act on the workers of a wave at once: what came of it, and why it failed, by name.
+    """Acts on all workers of a wave at once.
 
-    Raises `CommandFailed` when more workers of the run failed than its error budget allows, and `Refused` where a rule said no
-    to each of them.
+    It returns the results, and the failures by worker name. Raises `CommandFailed` when more workers of the run
+    failed than `budget` allows. Raises `Refused` instead if a rule refused every failed worker of the wave.
     """
 
     def one(node: N) -> R | RunbookError:
@@ -36,9 +37,11 @@ def on_wave(
 
 
 def _over_budget(failed: Mapping[str, RunbookError], before: int, budget: int) -> RunbookError:
-    """Of the workers of a wave: more failed than may."""
-    told = "; ".join(error.problem for error in failed.values())
-    hints = "; ".join(dict.fromkeys(error.hint for error in failed.values() if error.hint))
-    more = f"{before + len(failed)} workers failed, the error budget is {budget}" if budget or before else ""
+    """Builds the error for a wave in which more workers failed than max_failed allows."""
+    more = f"{counted(before + len(failed), 'worker')} failed, --max-failed is {budget}" if budget or before else ""
     kind = Refused if all(isinstance(error, Refused) for error in failed.values()) else CommandFailed
-    return kind("; ".join(part for part in (more, told) if part), hint=hints)
+    if len(failed) == 1 and not more:
+        return next(iter(failed.values()))
+    told = [(error.problem, error.hint) for error in failed.values()]
+    problem, hint = in_lines([*told, (more, "")] if more else told)
+    return kind(problem, hint=hint)

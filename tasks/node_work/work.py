@@ -1,6 +1,8 @@
-"""Work on one node, from its gate to its proof: taken out of service and given back, or left cordoned with the reason.
+"""Works on one node, from its gate to its proof.
 
-What every runbook that disturbs nodes shares. `begin_node_work` looks at what is there; each part looks again first.
+The node is taken out of service and returned, or left cordoned with the reason. Every runbook that disturbs
+nodes shares this code. `begin_node_work` observes the current state, and each part checks again before it
+acts.
 """
 
 import json
@@ -18,7 +20,7 @@ from tasks.core.models.etcd import EtcdFacts
 from tasks.core.models.findings import Problem
 from tasks.drain.cordon import annotate, cordon, uncordon
 from tasks.drain.evict import drain
-from tasks.drain.models import CORDONED_BY, FAILED, UNHEALTHY, Drained, DrainOptions, DrainProgress
+from tasks.drain.models import CORDONED_BY, FAILED, UNHEALTHY, Drained, DrainOptions
 from tasks.node_work.gates import Also, gate_control_plane, gate_worker, missing_controllers
 from tasks.node_work.models.health import Before, Expected
 from tasks.node_work.policy.earlier import before_that_run, noted_unhealthy, why_left_cordoned
@@ -33,26 +35,26 @@ from tasks.run.parts import NodeParts
 
 @dataclass(frozen=True)
 class NodeFound:
-    """A node as its work begins."""
+    """This is the state of a node when its work begins."""
 
     machine: NodeFacts
     before: Before
-    """Afterwards it has to be no worse."""
+    """It holds the state of the cluster at the start, which must be no worse afterwards."""
     failure: Problem | None
-    """Why a run of ours has left it cordoned; `None` where none has."""
+    """It says why a run of ours has left the node cordoned. It is `None` if none has."""
     looked_since: float
-    """By the clock that is monotonic: the work began then."""
+    """It holds the start of the work, in seconds of the monotonic clock."""
 
 
 def begin_node_work(handle: Cluster, name: str, runbook: str, run_id: str, check: Check) -> "NodeWork":
-    """Looks at the machine, at the cluster, and at what an earlier run has written on the Node; changes nothing.
+    """Observes the node, the cluster, and what an earlier run wrote on the Node.
 
-    Raises `NotYet` where the machine is not reached.
+    It changes nothing. Raises `NotYet` if the node is not reached.
     """
     began = time.monotonic()
     machine = look_at_machine(handle, name)
     if machine.unreached:
-        raise NotYet(machine.unreached, hint="look at its sshd and its network")
+        raise NotYet(machine.unreached, hint="check its sshd and its network")
     before = look_before(handle, machine)
     node = parse_node(handle.kube.get(f"/api/v1/nodes/{name}"), None)
     found = NodeFound(machine, before_that_run(before, node), why_left_cordoned(node), looked_since=began)
@@ -60,7 +62,7 @@ def begin_node_work(handle: Cluster, name: str, runbook: str, run_id: str, check
 
 
 class NodeWork(NodeParts):
-    """What is under way on a node, with the time of each part."""
+    """This is the work in progress on a node, with the time of each part."""
 
     def __init__(  # noqa: PLR0913 - whose work it is, and what was found
         self, handle: Cluster, name: str, runbook: str, run_id: str, check: Check, *, found: NodeFound
@@ -76,18 +78,20 @@ class NodeWork(NodeParts):
         self._failure_found = found.failure
         self._shell = handle.shell(name)
         self.ticket = ""
-        """That the cordon is for; its annotation has it."""
+        """It names the ticket of the cordon, which the cordon's annotation also records."""
         self.drained: Drained | None = None
         self.unproven = False
-        """Something on the machine was changed, and is not proven yet: a failure leaves it cordoned."""
+        """True if something on the node was changed and is not proven yet. A failure then leaves the node cordoned."""
         self.noticed: tuple[str, ...] = ()
-        """What is wrong after the work, and no reason to fail."""
+        """It lists what is wrong after the work but is no reason to fail."""
         self.health_limit = HEALTH_LIMIT
-        """For a proof."""
-        self._waiting_for = ""
+        """It limits the wait for a proof."""
 
     def gate(self, *, allow_downtime: bool, also: Also = tuple) -> EtcdFacts:
-        """Before each act on a control plane node: another scheduler and controller manager go on, too."""
+        """Waits for the gate before each act on a control plane node.
+
+        Another scheduler and controller manager must also keep working.
+        """
 
         def others() -> Sequence[str]:
             return (*also(), *missing_controllers(self.handle, self.name, allow_downtime=allow_downtime))
@@ -96,14 +100,15 @@ class NodeWork(NodeParts):
             return gate_control_plane(self.handle, self.name, self.check, allow_downtime=allow_downtime, also=others)
 
     def gate_of_worker(self, also: Also = tuple) -> None:
-        """Before each act on a worker."""
+        """Waits for the gate before each act on a worker."""
         with self.part("gate"):
             gate_worker(self.handle, self.name, self.check, also=also)
 
     def job(self, what: str, script: str, limit: timedelta, *, touches: bool = True) -> JobResult:
-        """A remote job of this run. One of another run that does the same and still runs is attached to instead.
+        """Runs a remote job of this run.
 
-        One that `touches` nothing changes nothing of what runs.
+        If another run's job for the same work is still running, this run attaches to it instead. With
+        `touches=False`, the job changes nothing that is in use.
         """
         self.check()
         self.unproven = self.unproven or touches
@@ -114,66 +119,82 @@ class NodeWork(NodeParts):
         return self._shell.job(running, script, limit)
 
     def attach(self, name: str, limit: timedelta) -> JobResult:
-        """Waits for the end of a job that is under way, by its name."""
+        """Waits until a job that is under way has finished, by its name."""
         log_about(self.name).warning("job %s is under way there: attached", name)
         self.unproven = True
         return self._shell.job(name, "exit 1", limit)
 
     def run(self, script: str, *, stdin: bytes = b"", limit: timedelta = CALL) -> str:
-        """What a short script prints there, as root."""
+        """Runs a short script on the node as root, and returns what it prints."""
         return self._shell.run(script, stdin=stdin, limit=limit)
 
     def is_true(self, script: str) -> bool:
-        """Whether a short script ends with status 0 there."""
+        """Returns True if a short script exits with status 0 on the node."""
         return self._shell.is_true(script)
 
     def now(self) -> datetime:
-        """By the node's clock, which its heartbeats are told by."""
+        """Returns the time by the node's clock, which its heartbeats use."""
         return self._shell.now()
 
     def cordon_and_drain(self, reason: str, options: DrainOptions) -> None:
-        """A pod that cannot go refuses before anything is evicted, and takes our cordon away again."""
+        """Cordons and drains the node.
+
+        A pod that cannot be evicted makes the drain refuse before any eviction, and our cordon is removed again.
+        """
         self.check()
         with self.part("drain"):
             unhealthy = self.before.unhealthy
             cordon(self.handle.kube, self.name, self.run_id, reason, ticket=self.ticket, unhealthy=unhealthy)
-            drained = drain(self.handle.kube, self.name, options, check=self.check, on_wait=self._tell)
+            drained = drain(self.handle.kube, self.name, options, check=self.check)
         self._notice(drained.still_attached)
         self.drained = drained.after(self.drained) if self.drained else drained
 
     def note_before(self) -> None:
-        """Writes on the Node what is wrong now, before an act without a cordon: an attempt that goes on forgives no more."""
+        """Writes the current symptoms on the Node before an act without a cordon.
+
+        So an attempt that resumes does not forgive more.
+        """
         if noted_unhealthy(self._annotations) is None:
             annotate(self.handle.kube, self.name, {UNHEALTHY: json.dumps(self.before.unhealthy)})
 
     def forget_before(self) -> None:
-        """Takes that note away: the node is whole, and nothing is cordoned whose end would do it."""
+        """Removes the note of `note_before`.
+
+        The node is whole, and there is no cordon whose removal would also remove the note.
+        """
         annotate(self.handle.kube, self.name, {UNHEALTHY: None})
 
     def prove(self, expected: Expected) -> None:
-        """Until it is healthy, or no worse than before."""
+        """Waits until the node is healthy, or no worse than before."""
         with self.part("proof"):
             old = prove_node(self.handle, self.name, expected, self.before, check=self.check, limit=self.health_limit)
         self._notice(f"{one}, as before" for one in old)
         self.unproven = False
 
     def take_as_it_is(self) -> None:
-        """The proof forgives what is wrong now, whatever an earlier attempt found."""
+        """Makes the proof forgive what is wrong now, whatever an earlier attempt found."""
         self.before = look_before(self.handle, self.machine)
 
     def forgive_nothing(self) -> None:
-        """The proof is of a healthy node, not of one that is no worse than before."""
+        """Makes the proof require a healthy node, not one that is no worse than before."""
         self.before = self.before.model_copy(update={"unhealthy": ()})
 
+    def forgive(self, also: Sequence[str]) -> None:
+        """Makes the proof report these symptoms, given as `Symptom.of`, without waiting for them."""
+        self.before = self.before.model_copy(update={"unhealthy": (*self.before.unhealthy, *also)})
+
     def give_back(self) -> None:
-        """Uncordon, if the cordon is ours, and wait until the cluster is no worse than before."""
+        """Uncordons the node if the cordon is ours, and waits until the cluster is no worse than before."""
         self.check()
         self.unproven = True
         uncordon(self.handle.kube, self.name)
         self.prove_workloads()
 
     def prove_workloads(self) -> None:
-        """Until no workload that has to do with the node has fewer ready pods than before; others are reported."""
+        """Waits until no workload that concerns the node has fewer ready pods than before.
+
+        Other workloads are reported.
+        """
         with self.part("workloads"):
             others = prove_workloads(self.handle, self.name, self.before, check=self.check, limit=self.health_limit)
         self._notice(f"{one}; it has to do with other nodes" for one in others)
@@ -181,21 +202,21 @@ class NodeWork(NodeParts):
 
     @property
     def is_ours(self) -> bool:
-        """A run of ours has cordoned it, and has not given it back."""
+        """Returns True if a run of ours has cordoned the node and has not returned it."""
         return CORDONED_BY in self._annotations
 
     @property
     def has_failed(self) -> bool:
-        """A run of ours ended by an error here, and has told why; nobody has given the node back since."""
+        """Returns True if a run of ours failed on this node and recorded why. Nobody has returned the node since."""
         return FAILED in self._annotations
 
     @contextmanager
     def left_as_it_should_be(self, evidence: str) -> Iterator[None]:
-        """Around the work, for its end by an error: a node that is whole is as it was found, also its cordon.
+        """Wraps the work, and leaves the node in a safe state if the work fails.
 
-        It is whole before anything on the machine was changed, and between a proven act and the next one. Else it stays
-        cordoned, with the reason, and what it has to say is kept in the bucket. Where another run has the lock by now, the
-        node is left to it.
+        A whole node is left as it was found, also its cordon. It is whole before anything on it was changed, and
+        between a proven act and the next one. Otherwise it stays cordoned, with the reason, and its diagnostics are
+        saved to the bucket. If another run has the lock by now, the node is left to that run.
         """
         try:
             yield
@@ -217,9 +238,3 @@ class NodeWork(NodeParts):
         self.noticed = (*self.noticed, *news)
         for one in news:
             log_about(self.name).warning("noticed: %s", one)
-
-    def _tell(self, progress: DrainProgress) -> None:
-        waiting = "; ".join(f"{one.what}: {one.why}" for one in progress.waiting)
-        if waiting != self._waiting_for:
-            self._waiting_for = waiting
-            log_about(self.name).debug("%d of %d pods are gone; waiting for %s", progress.gone, progress.of, waiting)

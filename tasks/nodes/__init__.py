@@ -1,1 +1,1 @@
-"""Nodes, as they and the API describe them."""
+"""Describes nodes as they report themselves and as the API reports them."""

@@ -1,1 +1,1 @@
-"""Packages of the operating system, and reboots."""
+"""Patches the packages of the operating system, and reboots nodes."""

@@ -1,7 +1,7 @@
-"""The machine of a node that is patched: what it is asked, and what it is told to do.
+"""Queries and changes the node that is patched.
 
-What a run wants of a node is written down on the node itself before its first act: the packages, and the boot that a reboot
-has to end. Whoever comes next reads it there.
+A run records what it wants on the node itself, before its first act there. It records the packages, and the
+boot that a reboot must end. Every later run reads the record on the node.
 """
 
 import hashlib
@@ -25,11 +25,11 @@ from tasks.os_patch.reboot import reboot
 
 FETCH_LIMIT = timedelta(minutes=30)
 INSTALL_LIMIT = timedelta(hours=1)
-"""With up to ten minutes of waiting for another package manager."""
+"""Limits the installation. It includes up to ten minutes of waiting for another package manager."""
 
 
 class PatchMachine:
-    """A machine, and its node in the API, as a patch sees them."""
+    """This is a node and its Node object in the API, as a patch uses them."""
 
     def __init__(self, work: NodeWork, options: PatchOptions) -> None:
         self.work, self._options = work, options
@@ -37,57 +37,63 @@ class PatchMachine:
     # --- questions
 
     def look(self) -> PatchFacts:
-        """All of it, with what the package manager would do."""
+        """Returns all facts of the node, with what the package manager would do."""
         return look_at_patch(self.work.handle, self.work.name, self._options, refresh=False)
 
     def glance(self) -> PatchFacts:
-        """The part of it that does not ask the package manager."""
+        """Returns the facts that need no answer of the package manager."""
         return glance_at_patch(self.work.handle, self.work.name, self._options)
 
     def find_blockers(self, ours: Collection[str]) -> tuple[str, ...]:
-        """What other nodes, rollouts and alerts have against disturbing it now."""
+        """Returns which other nodes, rollouts and alerts block disruption of the node now."""
         return what_blocks_now(self.work.handle, ours, allow_cordoned=self._options.allow_cordoned)
 
     def find_newcomers(self) -> tuple[str, ...]:
-        """What is there again after its drain: pods, or its uncordon."""
+        """Returns what has returned since the drain: pods, or the fact that the node is uncordoned."""
         return tuple(what_came_back(self.work.handle.kube, self.work.name, self._options.drain))
 
     # --- acts
 
     def await_job(self) -> bool:
-        """Was an installation under way? Its end is waited for, whatever becomes of it: then it is known what is left."""
+        """Returns True if an installation was under way.
+
+        It waits until that has finished or failed, so that the rest is known.
+        """
         running = next((job for job in self.work.machine.jobs if job.startswith(PATCH_JOBS)), "")
         if running:
             with self.work.part("packages, begun before"):
                 try:
                     self.work.attach(running, INSTALL_LIMIT)
                 except CommandFailed as error:
-                    log_about(self.work.name).warning("it ended badly, what is left is looked at: %s", error.problem)
+                    log_about(self.work.name).warning("it failed; what is left is checked: %s", error.problem)
         return bool(running)
 
     def note_intent(self, intent: PatchIntent, *, fresh: bool = False, due: bool = False) -> None:
-        """Written down on the machine. A `fresh` one with the packages that are there; packages are `due` after it."""
+        """Records the intent on the node.
+
+        A `fresh` intent is recorded with the installed packages. With `due`, packages are installed after it.
+        """
         self.work.run(scripts.note_intent(fresh=fresh, due=due), stdin=intent.model_dump_json().encode())
 
     def note_end(self, run_id: str) -> None:
-        """Nobody resumes it after this."""
+        """Records the end of the run on the node. Nobody resumes the intent after this."""
         self.work.run(scripts.note_end(run_id))
 
     def fetch(self, manager: PackageManager, due: Sequence[Change]) -> None:
-        """Downloads them."""
+        """Downloads the packages that are due."""
         with self.work.part("download"):
             script = scripts.fetch(manager, self._options.scope, self._protect, due)
             self.work.job(_job("fetch", due), script, FETCH_LIMIT, touches=False)
 
     def install(self, manager: PackageManager, due: Sequence[Change], *, repair: bool) -> None:
-        """Installs them, as planned, and nothing else."""
+        """Installs the packages as planned, and nothing else."""
         with self.work.part("packages"):
             script = scripts.install(manager, self._options.scope, self._protect, due, repair=repair)
             self.work.job(_job("patch", due), script, INSTALL_LIMIT)
 
     def reboot(self, boot: str) -> Rebooted:
-        """Ends this boot, and waits until it is back with another one."""
-        return reboot(self.work, boot, self._options.come_back)
+        """Ends this boot, and waits until the node is back with another one."""
+        return reboot(self.work, boot, self._options.reboot_timeout)
 
     @property
     def _protect(self) -> tuple[str, ...]:
@@ -95,6 +101,6 @@ class PatchMachine:
 
 
 def _job(what: str, due: Sequence[Change]) -> str:
-    """The same packages are the same job."""
+    """Returns the name of a job. The same packages give the same name."""
     lines = "\n".join(sorted(f"{one.package} {one.after}" for one in due))
     return f"{what}-{hashlib.sha256(lines.encode()).hexdigest()[:8]}"

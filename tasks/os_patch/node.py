@@ -1,6 +1,7 @@
-"""The patch of one node: it is looked at, the course is decided, and then it is gone to its end. A run that died is run again.
+"""Patches one node: observes it, decides the course, and carries it out.
 
-`machine.py` has what a machine is asked and told; `policy/intent.py` decides; here is the order of all acts.
+A run that died can be started again. `machine.py` queries and changes the node, and `policy/intent.py`
+decides. This module holds the order of all acts.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -32,11 +33,14 @@ from tasks.os_patch.records import Deeds, keep, record_of
 from tasks.run.locks import Check
 
 EMPTY_TRIES = 2
-"""Drains of a node before its reboot is refused."""
+"""Limits how often a node is drained before its reboot is refused."""
 
 
 def patch_in_time(handle: Cluster, node: NodePatch, orders: PatchOrders, check: Check) -> WavePatched:
-    """Nothing begins that would not end in time, also if others took longer than they were expected to."""
+    """Patches a node if the work would finish in time, also if other nodes took longer than expected.
+
+    Otherwise the node waits for the next window.
+    """
     if late := why_too_late(node.needs, orders.until, now=datetime.now(UTC)):
         log_about(node.name).warning("it waits: %s", late)
         return WavePatched(waiting=(Waits(node=node.name, reason=late.text),))
@@ -47,7 +51,10 @@ def patch_in_time(handle: Cluster, node: NodePatch, orders: PatchOrders, check: 
 def patch_one(
     machine: PatchMachine, node: NodePatch, orders: PatchOrders, proof_limit: timedelta = PROOF_LIMIT
 ) -> NodePatched:
-    """From what is there to the proof; what came of it, as it is kept beside the other records of the node."""
+    """Patches a node from its first observation to its proof.
+
+    It returns the result as it is kept with the other records of the node.
+    """
     at = datetime.now(UTC).replace(microsecond=0)
     work = machine.work
     work.ticket = orders.ticket
@@ -67,7 +74,7 @@ def patch_one(
 
 
 def observe_course(machine: PatchMachine, node: NodePatch, orders: PatchOrders) -> Course:
-    """What is there once nothing is under way any more, and what is to be done about it."""
+    """Returns what must be done on the node, once no installation is under way any more."""
     attached = machine.await_job()
     facts = machine.look()
     if unknown := why_unknown(facts):
@@ -85,7 +92,7 @@ def observe_course(machine: PatchMachine, node: NodePatch, orders: PatchOrders) 
 
 
 class _Patching:
-    """The acts, each of which goes on from what the one before it has left."""
+    """This holds the acts of a patch. Each act continues from the state that the previous one left."""
 
     def __init__(
         self, machine: PatchMachine, node: NodePatch, orders: PatchOrders, course: Course, deeds: Deeds
@@ -95,18 +102,18 @@ class _Patching:
         self._facts, self._intent = course.facts, course.intent
 
     def take_over(self) -> None:
-        """What an earlier attempt has left is this run's from now on."""
+        """Takes over what an earlier attempt has left, so that it belongs to this run."""
         if self._intent is None:
             return
         self._work.unproven = True
         if self._course.mended:
             told = "; ".join(self._course.mended)
-            log_about(self._work.name).warning("its packages were changed since the failed run: %s", told)
+            log_about(self._work.name).warning("its packages changed after the failed run: %s", told)
         if self._course.is_taken_over:
             self._machine.note_intent(self._intent)
 
     def cordon_and_drain(self) -> None:
-        """Everything that may refuse it comes before the cordon."""
+        """Cordons and drains the node. Everything that may refuse the patch comes before the cordon."""
         if problem := why_another_plan(self._course, self._node, self._orders):
             raise Refused(problem.text, hint=problem.next_step)
         if self._course.due and not self._course.repair:
@@ -116,7 +123,7 @@ class _Patching:
         self._drain()
 
     def install(self) -> None:
-        """As planned, and nothing else."""
+        """Installs the packages as planned, and nothing else."""
         if not self._course.installs:
             return
         self._machine.install(self._facts.updates.manager, self._course.due, repair=self._course.repair)
@@ -124,7 +131,7 @@ class _Patching:
             raise CommandFailed(problem.text, hint=problem.next_step)
 
     def reboot_where_due(self) -> None:
-        """Once it is empty still, and may be disturbed still."""
+        """Reboots the node if a reboot is due. The node must still be empty, and its disruption still allowed."""
         self._facts = self._glance()
         reason = why_reboot(self._orders.options.reboot, self._facts, ())
         if not reason:
@@ -140,13 +147,13 @@ class _Patching:
         self._deeds.reboot = self._machine.reboot(self._facts.boot_of_patch)
 
     def prove(self, limit: timedelta) -> None:
-        """The machine first, then the node in the API, its pods, etcd and the Service path."""
+        """Proves the packages and the boot first, then the Node object, its pods, etcd and the Service path."""
         options = self._orders.options
         self._facts = prove_machine(self._machine, self._intent, options.reboot, limit)
-        prove_node(self._work, self._facts, options.settle, control_plane=self._node.control_plane)
+        prove_node(self._work, self._facts, options.stable_for, control_plane=self._node.control_plane)
 
     def record(self) -> NodePatched:
-        """Of the proof as it was looked at last."""
+        """Keeps the record of the node, with the facts that the proof saw last."""
         return keep(
             self._work.handle, record_of(self._work, self._orders.run_id, self._facts, self._intent, self._deeds)
         )
@@ -154,7 +161,7 @@ class _Patching:
     # --- what these are made of
 
     def _gate(self) -> None:
-        """Before the cordon, and once more before the reboot."""
+        """Waits for the gate before the cordon, and once more before the reboot."""
         if self._node.control_plane:
             facts = self._work.gate(allow_downtime=self._orders.options.allow_downtime, also=self._blockers)
             moved = lead_elsewhere(self._work.handle, facts, self._work.name)
@@ -168,7 +175,7 @@ class _Patching:
         return self._machine.find_blockers((self._work.name, *self._orders.ours))
 
     def _begin(self) -> None:
-        """Before the cordon: a cordon of ours without it is of another runbook."""
+        """Records the intent before the cordon. A cordon of ours without an intent belongs to another runbook."""
         is_fresh = self._intent is None
         self._deeds.whole = is_fresh
         if is_fresh or self._course.installs:
@@ -179,7 +186,10 @@ class _Patching:
         self._work.cordon_and_drain(self._orders.reason, self._orders.options.drain)
 
     def _empty_again(self) -> None:
-        """Nobody has uncordoned it since, and nothing that a drain would evict is there: or else it is drained once more."""
+        """Checks that nobody has uncordoned the node, and that no pod is there that a drain would evict.
+
+        Otherwise it drains the node once more.
+        """
         name = self._work.name
         for _ in range(EMPTY_TRIES):
             found = self._machine.find_newcomers()
@@ -194,15 +204,18 @@ class _Patching:
             )
 
     def _promise(self) -> None:
-        """Which kernel the reboot is to bring, as far as the boot loader says: whoever proves it reads it on the node."""
+        """Records which kernel the reboot must start, as far as the boot loader reports it.
+
+        The proof reads this record on the node.
+        """
         promised = self._facts.default_kernel
         if self._intent and promised != self._intent.promised_kernel:
             self._intent = self._intent.model_copy(update={"promised_kernel": promised})
             self._machine.note_intent(self._intent)
 
     def _glance(self) -> PatchFacts:
-        """As it is now; nothing is decided of a machine that does not say."""
+        """Returns the current facts of the node. Nothing is decided for a node that does not answer."""
         facts = as_of(self._machine.glance(), self._intent)
         if facts.unreached:
-            raise NotYet(facts.unreached, hint="look at its sshd and its network")
+            raise NotYet(facts.unreached, hint="check its sshd and its network")
         return facts

@@ -1,4 +1,4 @@
-"""A node is after its patch as it was promised: the machine, and then the node in the API."""
+"""Proves that a node is as promised after its patch: the packages and the boot first, then the Node object."""
 
 from datetime import timedelta
 
@@ -14,14 +14,14 @@ from tasks.os_patch.policy.proof import what_patch_lacks
 from tasks.os_patch.policy.reboots import is_rebooted
 
 PROOF_LIMIT = timedelta(minutes=5)
-"""For systemd to have started everything, and for a unit that is started again and again to settle."""
+"""Limits the wait until systemd has started everything, and until a unit that restarts repeatedly is stable."""
 
 
 def prove_machine(machine: PatchMachine, intent: PatchIntent | None, rule: RebootRule, limit: timedelta) -> PatchFacts:
-    """What it says once it is as promised. Where nothing was wanted of it, it is as it was.
+    """Returns what the node reports once it is as promised. Without an intent, any state is accepted.
 
     Raises:
-        CommandFailed: it is not so within the limit.
+        CommandFailed: the node is not as promised within the limit.
     """
     work = machine.work
 
@@ -34,23 +34,23 @@ def prove_machine(machine: PatchMachine, intent: PatchIntent | None, rule: Reboo
 
     with work.part("machine"):
         try:
-            return wait_for(look, limit)
+            return wait_for(look, limit, what="the node to be as expected after its patch", about=work.name)
         except NotYet as error:
             raise CommandFailed(
-                f"{work.name}: not as it was promised {limit.total_seconds() / 60:.0f} min after its patch: {error.problem}",
-                hint="look at it (`systemctl --failed`, `dpkg --audit`, its boot loader); then run it again: it is proven and uncordoned",
+                f"{work.name}: not as expected after its patch: {error.problem}",
+                hint="check `systemctl --failed`, `dpkg --audit` and its boot loader; then run it again: it proves and uncordons the node",
             ) from error
 
 
-def prove_node(work: NodeWork, facts: PatchFacts, settle: timedelta, *, control_plane: bool) -> None:
-    """In the API, with its pods, etcd and the Service path."""
+def prove_node(work: NodeWork, facts: PatchFacts, stable_for: timedelta, *, control_plane: bool) -> None:
+    """Proves the Node object in the API, with its pods, etcd and the Service path."""
     version = work.machine.static_pod("kube-apiserver") if control_plane else None
     work.prove(
         Expected(
             kubelet=work.machine.kubelet,
             since=work.now(),
             control_plane=version.version if version else "",
-            stable_for=settle,
+            stable_for=stable_for,
             boot_id=facts.boot_of_patch if is_rebooted(facts) else "",
             promised=False,
         )

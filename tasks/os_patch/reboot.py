@@ -1,99 +1,86 @@
-"""An orderly reboot of a machine, once, and waiting until it is back with another boot.
+"""Reboots a node in an orderly way, once, and waits until it is back with another boot.
 
-Which boot has to end is known from before: written down on the machine, not remembered. So the order can be given as often
-as it takes, by whichever attempt: a machine with another boot never takes it.
+The boot that must end is known: it is recorded on the node, not in memory. So any attempt can give the
+order as often as needed, because a node with another boot never accepts it.
 """
 
 import shlex
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from tasks.clients.ssh import CALL
 from tasks.cluster import Cluster
 from tasks.core.errors import CommandFailed, NotYet, RunbookError
-from tasks.core.logs import log_about
+from tasks.core.waits import CLOCK, Clock, Wait
+from tasks.core.words import duration_in_words
 from tasks.node_work.work import NodeWork
 from tasks.os_patch import scripts
 from tasks.os_patch.models.outcome import Rebooted
 from tasks.run.history import keep_evidence
 
 ORDER_LIMIT = timedelta(seconds=20)
-"""For each order to reboot: short, for a machine that goes down may not answer any more."""
+"""Limits each order to reboot. It is short, because a node that goes down may no longer answer."""
 
 LOOK_EVERY = timedelta(seconds=2)
-TELL_EVERY = timedelta(seconds=60)
 CONSOLE_LINES = 5
-"""Of a console that an error quotes; all of it is kept in the bucket."""
+"""Limits the console lines that an error quotes. The whole console output is kept in the bucket."""
 
-CLOCK = "%Y-%m-%d %H:%M:%S UTC"
-
-
-@dataclass(frozen=True)
-class Clock:
-    """How time goes by here: it never goes back."""
-
-    seconds: Callable[[], float] = time.monotonic
-    sleep: Callable[[float], None] = time.sleep
+MOMENT = "%Y-%m-%d %H:%M:%S UTC"
 
 
 class _Watch:
-    """What was last seen of a machine that reboots."""
+    """This holds the last observation of a node that reboots."""
 
-    def __init__(self, name: str, boot: str, clock: Clock) -> None:
-        self.name, self.boot, self._clock = name, boot, clock
+    def __init__(self, name: str, boot: str, wait: Wait) -> None:
+        self.name, self.boot, self._wait = name, boot, wait
         self.asked_at = self.seen_at = datetime.now(UTC)
         self.why = ""
-        """It is not back: why it does not let us in, or what holds the reboot up."""
+        """It says why the node is not back: why it refuses the login, or what delays the reboot."""
         self.silent = False
-        self._told_at = 0.0
 
     def saw(self, why: str, *, silent: bool) -> None:
-        """One look at it."""
+        """Records one observation of the node."""
         if not silent:
             self.seen_at = datetime.now(UTC)
-        if (
-            silent != self.silent
-            or why != self.why
-            or self._clock.seconds() - self._told_at > TELL_EVERY.total_seconds()
-        ):
-            self._told_at = self._clock.seconds()
-            log_about(self.name).info("waiting: %s", why or "it is on its way down")
         self.silent, self.why = silent, why
+        self._wait.says(why or "it is on its way down")
 
     @property
     def in_words(self) -> str:
-        """For the error, and for the annotation of the node."""
+        """Returns the observation as text, for the error and for the annotation of the node."""
         since = (
             f"; since then: {self.why}"
             if self.silent
             else f"; it has not gone down: {self.why or 'no reason is known'}"
         )
-        return f"last seen at {self.seen_at:{CLOCK}} with boot {self.boot}{since}"
+        return f"last seen at {self.seen_at:{MOMENT}} with boot {self.boot}{since}"
 
 
-def reboot(work: NodeWork, boot: str, limit: timedelta, clock: Clock = Clock()) -> Rebooted:
-    """Until the machine lets us in with another boot than this one; at once when it has one already.
+def reboot(work: NodeWork, boot: str, limit: timedelta, clock: Clock = CLOCK) -> Rebooted:
+    """Reboots the node and waits until it lets us log in with another boot.
+
+    It returns at once if the node already has another boot.
 
     Raises:
-        CommandFailed: it is not back within the limit: with when and how it was last seen, and its console.
+        CommandFailed: the node is not back within the limit. The error says when and how it was last seen, and quotes
+            its console.
         Refused: another run has the lock now.
     """
     work.check()
     work.unproven = True
-    began = clock.seconds()
-    watch = _Watch(work.name, boot, clock)
-    with work.part("reboot"):
+    with work.part("reboot"), Wait("the node to be back from its reboot", limit, about=work.name, clock=clock) as wait:
+        watch = _Watch(work.name, boot, wait)
         while not (_is_ours(work, watch) and (after := _ask(work.handle, watch))):
-            if clock.seconds() - began >= limit.total_seconds():
+            if wait.is_over:
                 raise _not_back(work, watch, limit)
-            clock.sleep(LOOK_EVERY.total_seconds())
-    return Rebooted(before=boot, after=after, away=timedelta(seconds=round(clock.seconds() - began, 1)))
+            wait.pause(LOOK_EVERY)
+    return Rebooted(before=boot, after=after, away=timedelta(seconds=round(wait.waited.total_seconds(), 1)))
 
 
 def _is_ours(work: NodeWork, watch: _Watch) -> bool:
-    """The lock is known to be: on the only control plane node it is this very machine that has to say so."""
+    """Returns True if this run is known to hold the lock.
+
+    On the only control plane node, this very node must answer.
+    """
     try:
         work.check()
     except NotYet as error:
@@ -103,30 +90,39 @@ def _is_ours(work: NodeWork, watch: _Watch) -> bool:
 
 
 def _ask(handle: Cluster, watch: _Watch) -> str:
-    """Gives the order where it is due; the machine's boot once it is another one. A machine that boots may refuse a login."""
+    """Gives the order to reboot if it is due.
+
+    It returns the boot of the node once it is another one, else an empty string. A node that boots may refuse a
+    login.
+    """
     try:
-        told = handle.shell(watch.name).ask(scripts.reboot_once(watch.boot), limit=ORDER_LIMIT)
+        order = _order(handle, watch, "")
+        if order.boot == watch.boot and order.judged:
+            order = _order(handle, watch, order.judged)
     except RunbookError as error:
         watch.saw(error.problem, silent=True)
         return ""
-    boot, why = scripts.parse_reboot(told)
-    if boot and boot != watch.boot:
-        return boot
-    watch.saw(why, silent=False)
+    if order.boot and order.boot != watch.boot:
+        return order.boot
+    watch.saw(order.delayed, silent=False)
     return ""
 
 
+def _order(handle: Cluster, watch: _Watch, judged: str) -> scripts.Order:
+    script = scripts.reboot_once(watch.boot, judged)
+    return scripts.parse_reboot(handle.shell(watch.name).ask(script, limit=ORDER_LIMIT))
+
+
 def _not_back(work: NodeWork, watch: _Watch, limit: timedelta) -> CommandFailed:
-    minutes = f"{limit.total_seconds() / 60:.0f} min"
     return CommandFailed(
-        f"{work.name}: it is not back {minutes} after the order to reboot at {watch.asked_at:{CLOCK}}: {watch.in_words}"
+        f"{work.name}: it is not back {duration_in_words(limit)} after the order to reboot at {watch.asked_at:{MOMENT}}: {watch.in_words}"
         f"{_console_of(work)}",
-        hint=f"look at the console of {work.name}; once it is back, run it again: it is recognised, proven and uncordoned",
+        hint=f"check the console of {work.name}; once it is back, run it again: the run recognises it, proves it and uncordons it",
     )
 
 
 def _console_of(work: NodeWork) -> str:
-    """What the profile's command says; empty where there is none."""
+    """Returns the output of the profile's console command. It is empty if the profile has none."""
     rules = work.handle.profile.maintenance.console
     if rules is None:
         return ""

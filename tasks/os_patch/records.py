@@ -1,4 +1,4 @@
-"""What was done to each node, kept in the store: the next run compares with it."""
+"""Keeps a record of what was done to each node in the store. The next run compares with it."""
 
 import json
 from collections.abc import Sequence
@@ -21,13 +21,13 @@ from tasks.run.reports import read_kept
 
 @dataclass
 class Deeds:
-    """What a run has done on a node so far, that nobody sees there afterwards."""
+    """This holds what a run has done on a node so far and what cannot be seen there afterwards."""
 
     at: datetime
     held: tuple[str, ...]
-    """Packages on hold before it."""
+    """It lists the packages that were on hold before the run."""
     whole: bool = False
-    """From its gate on: no earlier attempt had begun."""
+    """True if the run did everything from the gate on, and no earlier attempt had begun."""
     leader_moved_to: str = ""
     reboot_reason: str = ""
     reboot: Rebooted | None = None
@@ -35,7 +35,7 @@ class Deeds:
 
 
 def record_of(work: NodeWork, run_id: str, facts: PatchFacts, intent: PatchIntent | None, deeds: Deeds) -> NodePatched:
-    """With the proof, as it was looked at last."""
+    """Returns the record of a node, with the facts that the proof saw last."""
     drained = work.drained
     return NodePatched(
         node=work.name,
@@ -68,7 +68,10 @@ def record_of(work: NodeWork, run_id: str, facts: PatchFacts, intent: PatchInten
 
 
 def keep(handle: Cluster, record: NodePatched) -> NodePatched:
-    """With where it is. A node is well, whatever becomes of its record: the report has it, too."""
+    """Keeps the record, and returns it with its place.
+
+    A failure to keep it does not fail the node, because the report has it too.
+    """
     try:
         return record.model_copy(update={"record": keep_record(handle.store, handle.profile.name, record)})
     except RunbookError as error:
@@ -77,7 +80,7 @@ def keep(handle: Cluster, record: NodePatched) -> NodePatched:
 
 
 def keep_record(store: ObjectStore, cluster: str, record: NodePatched) -> str:
-    """What became of a node, with the proof of it, among the records of that node; returns where it is."""
+    """Keeps the result of a node, with its proof, among the records of that node. It returns the place."""
     key = f"{_records(store, cluster, record.node)}{record.at:%Y%m%dT%H%M%SZ}-{record.run_id}.json"
     body = redact_json(record.model_copy(update={"record": store.uri(key)}).model_dump(mode="json"))
     store.put(key, json.dumps(body, indent=2, ensure_ascii=False).encode(), "application/json")
@@ -85,7 +88,10 @@ def keep_record(store: ObjectStore, cluster: str, record: NodePatched) -> str:
 
 
 def read_records(store: ObjectStore, cluster: str, nodes: Sequence[str]) -> dict[str, Earlier]:
-    """Of each node that has one, how long its last patch took that was done in one attempt."""
+    """Returns how long the last patch of each node took.
+
+    Nodes without a patch that was done in one attempt are left out.
+    """
     found = dict(zip(nodes, on_all(lambda node: _last_record(store, cluster, node), nodes), strict=True))
     return {node: Earlier(took=one.took, rebooted=one.rebooted) for node, one in found.items() if one}
 

@@ -1,4 +1,7 @@
-"""Patches of nodes: each task looks at what is there, so that a run that died is run again, and no machine boots twice."""
+"""Patches nodes.
+
+Each task checks the current state, so a run that died can be started again and no node reboots twice.
+"""
 
 from prefect import task
 
@@ -13,7 +16,10 @@ from tasks.run.locks import Check
 
 @task(**PATIENT, task_run_name="patch-{node.name}")
 def patch_node(cluster: str, node: NodePatch, orders: PatchOrders, check: Check) -> WavePatched:
-    """One alone, as control plane nodes always are: quorum is counted before each act, and its failure ends the run."""
+    """Patches one node alone, as it is always done for control plane nodes.
+
+    Quorum is counted before each act, and a failure ends the run.
+    """
     return patch_in_time(open_cluster(cluster), node, orders, check)
 
 
@@ -21,7 +27,10 @@ def patch_node(cluster: str, node: NodePatch, orders: PatchOrders, check: Check)
 def patch_wave(
     cluster: str, wave: tuple[NodePatch, ...], orders: PatchOrders, check: Check, failed_before: int
 ) -> WavePatched:
-    """Workers at once. Those that fail stay cordoned; more of them than the error budget stop the run."""
+    """Patches several workers at once.
+
+    Workers that fail stay cordoned. More failures than max_failed stop the run.
+    """
     handle = open_cluster(cluster)
     mine = orders.model_copy(update={"ours": (*orders.ours, *(node.name for node in wave))})
 
@@ -30,7 +39,7 @@ def patch_wave(
         lambda node: patch_in_time(handle, node, mine, check),
         lambda node: node.name,
         failed_before=failed_before,
-        budget=orders.options.waves.error_budget,
+        budget=orders.options.waves.max_failed,
     )
     return WavePatched(
         nodes=tuple(node for end in good for node in end.nodes),

@@ -1,33 +1,42 @@
-"""What people read first of a patch."""
+"""Summarizes a patch: the lines that people read first."""
 
 from collections.abc import Mapping, Sequence
 
+from tasks.core.commands import TO_DO_IT
+from tasks.core.words import counted, duration_in_words
 from tasks.os_patch.models.outcome import NodePatched, Waits
 from tasks.os_patch.models.plan import PatchPlan
 from tasks.run.parts import times_of_parts, what_was_noticed
 
 
 def summarize_patch_plan(plan: PatchPlan) -> tuple[str, ...]:
-    """For the report of a run that did nothing: outside of a window, with no time left, or with nothing to do."""
+    """Returns the summary of a run that did nothing: outside a window, without time left, or without work."""
     if plan.closed:
         return (f"skipped: {plan.closed}",)
     if not plan.nodes:
         told = f"skipped: no time is left for {', '.join(plan.waiting)}" if plan.waiting else "nothing to do"
         return (told, *(f"{skip.subject}: {skip.reason}" for skip in plan.skips))
     return (
-        f"nothing was done: {len(plan.nodes)} nodes are in the plan",
+        f"nothing was done: the plan has {counted(len(plan.nodes), 'node')}",
         *(f"{skip.subject}: {skip.reason}" for skip in plan.skips),
-        "to do it: the same parameters with mode=apply, or mode=approve to be asked first",
+        TO_DO_IT,
     )
 
 
 def summarize_patch(
     plan: PatchPlan, done: Sequence[NodePatched], waiting: Sequence[Waits], failed: Mapping[str, str]
 ) -> tuple[str, ...]:
-    """For the report of a patch: what each node took and was proven to be, who waits for the next window, what is left."""
+    """Returns the summary of a patch.
+
+    It says what each node took and what was proven, which nodes wait for the next window, and what is left.
+    """
     rebooted, packages = sum(one.rebooted for one in done), sum(len(one.changes) for one in done)
-    counts = [f"{len(done)} nodes done", f"{packages} packages changed", f"{rebooted} reboots"]
-    counts += [f"{len(failed)} nodes failed"] if failed else []
+    counts = [
+        f"{counted(len(done), 'node')} done",
+        f"{counted(packages, 'package')} changed",
+        counted(rebooted, "reboot"),
+    ]
+    counts += [f"{counted(len(failed), 'node')} failed"] if failed else []
     return (
         ", ".join(counts),
         *(line_of(one) for one in done),
@@ -42,18 +51,18 @@ def summarize_patch(
 
 
 def line_of(one: NodePatched) -> str:
-    """What was done to a node, with the time of each part."""
-    away = f", away for {one.away.total_seconds():.0f} s" if one.away else ""
+    """Returns what was done to a node, with the time of each part."""
+    away = f", away for {duration_in_words(one.away)}" if one.away else ""
     reboot = (
         f", rebooted ({one.reboot_reason}){away}" if one.rebooted and one.reboot_reason else ", rebooted" * one.rebooted
     )
     again = "; somebody had uncordoned it meanwhile, it was drained again" if one.drained_again else ""
     moved = f"; {one.leader_moved_to} leads etcd since" if one.leader_moved_to else ""
-    return f"{times_of_parts(one)}, {len(one.changes)} packages{reboot}, {len(one.evicted)} pods evicted{moved}{again}"
+    return f"{times_of_parts(one)}, {counted(len(one.changes), 'package')}{reboot}, {counted(len(one.evicted), 'pod')} evicted{moved}{again}"
 
 
 def proofs_of(done: Sequence[NodePatched]) -> tuple[str, ...]:
-    """What was proven of all of them, and of each, and where its record is."""
+    """Returns what was proven for all nodes and for each one, and where its record is."""
     if not done:
         return ()
     names = ", ".join(one.node for one in done)

@@ -1,1 +1,1 @@
-"""A restore of etcd on its nodes."""
+"""Restores etcd on its nodes."""

@@ -1,4 +1,4 @@
-"""A restore: what is on each control plane, what will be done there, and how far it has come."""
+"""Models a restore: what each control plane node has, what will be done there, and how far it has progressed."""
 
 from collections.abc import Sequence
 from pathlib import PurePosixPath
@@ -9,17 +9,21 @@ from pydantic import Field
 from tasks.control_plane.models import ControlPlaneNode, MemberOnNode, Phase, RestoreRecord
 from tasks.core.models.approval import Reasons
 from tasks.core.models.base import Model, UtcTime
+from tasks.core.models.kubeadm import CONTROLLER_MANAGER, SCHEDULER
 from tasks.core.models.plan import Mode, Plan, PlanOrApply
 
 Difference = Literal["ca", "nodes"]
-"""What of a backup may be another cluster's, if the operator says so: its CA, or all of its nodes."""
+"""Names what of a backup may belong to another cluster if the operator allows it: its CA, or all of its nodes."""
+
+LEADERS = (CONTROLLER_MANAGER, SCHEDULER)
+"""Lists the programs that elect a leader by a Lease of their own name in kube-system."""
 
 OBJECT = "kube-runbooks-restore"
-"""The ConfigMap in kube-system that a restore writes."""
+"""Names the ConfigMap in kube-system that a restore writes."""
 
 
 class RestoreRequest(Model):
-    """What the operator asks for."""
+    """Defines what the operator asks for."""
 
     cluster: str
     mode: PlanOrApply = Mode.APPLY
@@ -31,52 +35,72 @@ class RestoreRequest(Model):
 
     @property
     def is_confirmed(self) -> bool:
-        """The name of the cluster was said once more; a plan does nothing that has to be confirmed."""
+        """True if the operator repeated the name of the cluster; a mere plan needs no confirmation."""
         return self.mode is Mode.PLAN or self.confirm == self.cluster
 
 
 def restored_folder(member: MemberOnNode, restore_id: str) -> PurePosixPath:
-    """Where the restored data of an attempt waits."""
+    """Returns the folder where the restored data of an attempt waits."""
     return member.beside(f"restore-{restore_id}")
 
 
 def kept_folder(member: MemberOnNode, restore_id: str) -> PurePosixPath:
-    """Where the data from before a restore stays: of several attempts, of the first one. Nothing of ours ever deletes it."""
+    """Returns the folder with the data from before a restore.
+
+    Among several attempts, the first one has it. No runbook ever deletes that data.
+    """
     return member.beside(f"before-{restore_id}")
 
 
 def aside_folder(member: MemberOnNode, restore_id: str) -> PurePosixPath:
-    """Where an attempt keeps what the attempt before it had restored, while the original data is kept already."""
+    """Returns the folder where an attempt keeps what the previous attempt had restored.
+
+    It is used when the original data is already kept.
+    """
     return member.beside(f"attempt-{restore_id}")
 
 
 class ControlPlaneFacts(Model):
-    """All nodes of the profile at one moment."""
+    """Holds the facts of all nodes of the profile at one moment."""
 
     observed_at: UtcTime
     nodes: tuple[ControlPlaneNode, ...]
     live_revision: int | None = Field(default=None, description="of the cluster as it is, when a member still says it")
     live_ids: tuple[str, ...] = Field(default=(), description="the ids of etcd's cluster that running members tell")
     in_quorum: tuple[str, ...] = Field(default=(), description="nodes whose member answered a read that needs a quorum")
+    administrator_problem: str = Field(
+        default="", description="why the API will not let us in afterwards, as far as files tell"
+    )
+    not_asked: tuple[str, ...] = Field(
+        default=(), description="why members and API servers that run do not say whether the cluster works"
+    )
     api_answers: tuple[str, ...] = Field(default=(), description="nodes whose API server serves requests")
 
+    not_ready: dict[str, str] = Field(default={}, description="nodes that the API says are not Ready, with its words")
+
     def without(self, lost: Sequence[str]) -> tuple[ControlPlaneNode, ...]:
-        """Nodes that were reached and that nobody names as lost."""
+        """Returns the nodes that were reached and are not named as lost."""
         return tuple(node for node in self.nodes if not node.unreached and node.name not in lost)
 
     @property
     def serves(self) -> bool:
-        """The cluster works: etcd has quorum, and an API server answers."""
+        """True if the cluster works: etcd has quorum, and an API server answers."""
         return bool(self.in_quorum and self.api_answers)
 
     @property
     def over(self) -> set[str]:
-        """Ids of attempts that are nobody's any more, also where a node that was away still has their record."""
+        """Returns the ids of attempts that were rolled back or replaced.
+
+        A node that was away may still have the record of such an attempt.
+        """
         return {one for node in self.nodes for one in node.over}
 
     @property
     def under_way(self) -> RestoreRecord | None:
-        """The restore that has not ended: of a chain of attempts the newest, as the node where it came furthest has it."""
+        """Returns the record of the restore that has not finished; None if there is none.
+
+        In a chain of attempts it is the newest, as recorded on the node where it progressed furthest.
+        """
         order = [None, *Phase]
         records = [node.record for node in self.nodes if node.record and node.record.id not in self.over]
         replaced = {one.id for record in records for one in record.chain[1:]}
@@ -85,7 +109,7 @@ class ControlPlaneFacts(Model):
 
 
 class RestoreTarget(Model):
-    """One member of the new cluster."""
+    """Describes one member of the new cluster."""
 
     COVERED: ClassVar[Reasons] = {"node member tools": "the member that is replaced"}
 
@@ -95,15 +119,19 @@ class RestoreTarget(Model):
 
     @classmethod
     def on(cls, nodes: Sequence[ControlPlaneNode]) -> tuple[Self, ...]:
-        """Those of these nodes."""
+        """Returns the targets on these nodes: those that have a member."""
         return tuple(cls(node=node.name, member=node.member, tools=node.tools) for node in nodes if node.member)
 
 
 class RestorePlan(Plan):
-    """The restore: an id that its traces on the nodes carry, members, and the nodes whose control plane stops."""
+    """Describes the restore.
+
+    It has an id that its traces on the nodes carry, members, and the nodes whose control plane stops.
+    """
 
     COVERED: ClassVar[Reasons] = {
-        "id backup targets control_planes nodes replaces ended serving": "what is replaced, by what, where"
+        "id backup targets control_planes nodes unwell leaders replaces ended serving": "what is replaced, by what, where, and "
+        "what has to work again"
     }
 
     id: str = ""
@@ -111,6 +139,10 @@ class RestorePlan(Plan):
     targets: tuple[RestoreTarget, ...] = ()
     control_planes: tuple[str, ...] = ()
     nodes: tuple[str, ...] = Field(default=(), description="all that were reached; their kubelets are restarted")
+    unwell: tuple[str, ...] = Field(
+        default=(), description="nodes that were not well before: nobody waits for them in the end"
+    )
+    leaders: tuple[str, ...] = Field(default=(), description="whose Leases have to be renewed in the end")
     replaces: RestoreRecord | None = Field(
         default=None, description="the attempt before this one, which had other members"
     )
@@ -121,17 +153,17 @@ class RestorePlan(Plan):
 
     @property
     def machines(self) -> tuple[str, ...]:
-        """Nodes with a part of the control plane: API server, or etcd, or both."""
+        """Lists the nodes with a part of the control plane: API server, or etcd, or both."""
         return tuple(dict.fromkeys([*self.control_planes, *(target.node for target in self.targets)]))
 
     @property
     def initial_cluster(self) -> str:
-        """As `etcdutl snapshot restore` wants it."""
+        """Returns the members in the format of `etcdutl snapshot restore`."""
         return ",".join(f"{target.member.name}={target.member.peer_url}" for target in self.targets)
 
     @property
     def record(self) -> RestoreRecord:
-        """For the nodes."""
+        """Returns the record for the nodes."""
         return RestoreRecord(
             id=self.id,
             backup=self.backup,
@@ -141,20 +173,17 @@ class RestorePlan(Plan):
 
 
 class Write(Model):
-    """What came of the object that a restore writes, in kubectl's words; `None` is what it did not say."""
+    """Holds the results for the object that a restore writes."""
 
-    read: str | None = Field(default=None, description="its id and its revision")
-    watched: str | None = Field(default=None, description="events of a watch from before the write")
-    old: str | None = Field(default=None, description="what a watch from before the restore is told")
-
-    @property
-    def revision(self) -> str:
-        """Of the object as it was read."""
-        return (self.read or "").partition(" ")[2]
+    id: str = Field(default="", description="of the restore, as it is read back")
+    revision: str = Field(default="", description="of the object as it is read back")
+    watched: tuple[str, ...] = Field(default=(), description="ids in the events of a watch from before the write")
+    old_is_gone: bool = Field(description="a watch from before the restore gets the answer that its revision is gone")
+    old: str = Field(default="", description="what it gets, for people")
 
 
 class Kept(Model):
-    """Where a node keeps the data that a restore has replaced; nothing of ours removes it."""
+    """Names where a node keeps the data that a restore has replaced; no runbook removes it."""
 
     original: str = Field(
         default="", description="the folder with the data from before the first attempt; empty: it had none"
@@ -163,13 +192,13 @@ class Kept(Model):
 
 
 class Ended(Model):
-    """A restore that came to its end, and what it has left."""
+    """Describes a restore that finished, and what it left."""
 
     kept: dict[str, Kept] = Field(description="by node")
 
 
 class RolledBack(Model):
-    """A restore that was taken back."""
+    """Describes a restore that was rolled back."""
 
     nodes: tuple[str, ...]
     had_no_data: tuple[str, ...] = Field(
@@ -181,13 +210,13 @@ class RolledBack(Model):
 
 
 class Stopped(Model):
-    """The control plane is off: proven by its processes."""
+    """States that the control plane is off, as its processes prove."""
 
     nodes: tuple[str, ...]
 
 
 class Restored(Model):
-    """What etcd said after the restore, before any API server ran on it."""
+    """Holds what etcd reported after the restore, before any API server ran on it."""
 
     cluster_id: str
     members: tuple[str, ...]
@@ -198,7 +227,7 @@ class Restored(Model):
 
 
 class Recovered(Model):
-    """The proof that the cluster works again."""
+    """Proves that the cluster works again."""
 
     nodes_ready: tuple[str, ...]
     nodes_not_ready: dict[str, str] = Field(
@@ -207,4 +236,4 @@ class Recovered(Model):
     not_in_backup: tuple[str, ...] = Field(description="nodes that joined after the backup was taken")
     leases_renewed: tuple[str, ...]
     written: str = Field(description="the object that was written, read back and seen by a watch")
-    old_watch: str = Field(description="what a watch from before the restore is told")
+    old_watch: str = Field(description="what a watch from before the restore gets")

@@ -1,4 +1,4 @@
-"""The proofs of a restore: etcd before any API server runs on it, each API server, and the cluster as a whole."""
+"""Proves a restore: etcd before any API server runs on it, each API server, and the cluster as a whole."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -6,7 +6,7 @@ from functools import partial
 from typing import NamedTuple
 
 from tasks.backup.models.backups import Backup
-from tasks.clients.ssh import CALL
+from tasks.clients.kube import KubeClient
 from tasks.cluster import Cluster
 from tasks.control_plane.probes.look import look, parse
 from tasks.control_plane.probes.readyz import ask_readyz
@@ -14,18 +14,18 @@ from tasks.core.at_once import on_all, wait_for
 from tasks.core.errors import NotYet, Refused
 from tasks.core.models.etcd import ListedMember, MemberStatus
 from tasks.core.models.profile import EtcdEndpoint, Route
-from tasks.restore import scripts
+from tasks.restore.api import api_of, take_pulse, write_and_watch
 from tasks.restore.models import OBJECT, Recovered, Restored, RestorePlan, RestoreTarget, Write
 from tasks.restore.policy.acts import REVISION_BUMP
 from tasks.restore.policy.proof import problem_of_write
 from tasks.restore.probes import recovery
 
 START_LIMIT = timedelta(minutes=5)
-"""For etcd, API servers and controllers to come up, and for nodes to say that they live."""
+"""Limits how long etcd, API servers and controllers may take to start, and nodes to renew their Leases."""
 
 
 class _Answer(NamedTuple):
-    """What a member says of itself and of its cluster."""
+    """Holds what a member reports on itself and on its cluster."""
 
     member: str
     cluster_id: str
@@ -34,8 +34,15 @@ class _Answer(NamedTuple):
 
 
 def prove_etcd(handle: Cluster, plan: RestorePlan, backup: Backup) -> Restored:
-    """Quorum, one cluster of exactly these members, equal hashes, no alarm. `NotYet` where that may come by itself."""
-    back = "name another backup: that begins again" if plan.serving else "put the old state back with rollback=true"
+    """Proves quorum, one cluster of exactly these members, equal hashes, and no alarm.
+
+    It raises `NotYet` if that may still become true without help.
+    """
+    back = (
+        "name another one with --backup: that begins again"
+        if plan.serving
+        else "put the old state back with --rollback"
+    )
     answers = on_all(partial(_ask_member, handle), plan.targets)
     if len(ids := {answer.cluster_id for answer in answers}) > 1:
         raise Refused(f"the members are of {len(ids)} clusters", hint=back)
@@ -57,37 +64,48 @@ def prove_etcd(handle: Cluster, plan: RestorePlan, backup: Backup) -> Restored:
 
 
 def await_ready(handle: Cluster, plan: RestorePlan, pods: tuple[str, ...]) -> None:
-    """Until these static pods run on every control plane node, and its API server says that it is ready."""
+    """Waits until these static pods run on every control plane node that has them.
+
+    It also waits until the API server of each node reports that it is ready.
+    """
 
     def is_ready(name: str) -> None:
         shell = handle.shell(name)
-        facts = parse(name, shell.ask(look()))
-        if missing := [pod for pod in pods if pod not in facts.running]:
-            raise NotYet(
-                f"{name}: not running: {', '.join(missing)}", hint=f"look at `journalctl -u kubelet` on {name}"
-            )
-        if (status := shell.run(ask_readyz()).strip()) != "200":
-            raise NotYet(f"{name}: /readyz answers {status}", hint=f"look at the API server's log on {name}")
+        shape = handle.shape(name)
+        facts = parse(name, shell.ask(look(shape.kubelet.manifests, shape.parked))).node
+        if missing := [pod for pod in pods if pod in facts.manifests and pod not in facts.running]:
+            raise NotYet(f"{name}: not running: {', '.join(missing)}", hint=f"check `journalctl -u kubelet` on {name}")
+        if (status := shell.run(ask_readyz(shape)).strip()) != "200":
+            raise NotYet(f"{name}: /readyz answers {status}", hint=f"check the API server's log on {name}")
 
-    wait_for(lambda: on_all(is_ready, plan.control_planes), START_LIMIT)
+    what = f"{', '.join(pods)} on every control plane node"
+    wait_for(lambda: on_all(is_ready, plan.control_planes), START_LIMIT, what=what, about=handle.profile.name)
 
 
 def prove_cluster(handle: Cluster, plan: RestorePlan, backup: Backup) -> Recovered:
-    """Leases of all nodes and of both leaders are renewed, nodes Ready, a write and a watch work, old watches end."""
-    before = wait_for(lambda: _take_pulse(handle, plan), START_LIMIT)
-    expected = tuple(name for name in plan.nodes if name in before.ready)
-    now = wait_for(lambda: _is_alive(handle, plan, before, expected), START_LIMIT)
-    written = wait_for(lambda: _write(handle, plan, backup), START_LIMIT)
+    """Proves that the cluster works.
+
+    All nodes that were healthy before and all leaders renew their Leases, and these nodes are Ready. A write and a
+    watch work, and old watches end.
+    """
+    name = handle.profile.name
+    with api_of(handle, plan.control_planes) as kube:
+        before = wait_for(lambda: take_pulse(kube), START_LIMIT, what="the API to answer", about=name)
+        expected = tuple(one for one in plan.nodes if one in before.ready and one not in plan.unwell)
+        what = "every node and every leader to renew its Lease"
+        now = wait_for(lambda: _is_alive(kube, before, expected, plan.leaders), START_LIMIT, what=what, about=name)
+        what = "the API to write, read and watch an object"
+        written = wait_for(lambda: _write(kube, plan, backup), START_LIMIT, what=what, about=name)
     # For most of a minute the API calls a node Ready that is off: the backup says so.
-    silent = recovery.what_is_not_alive(before, now, tuple(now.ready))
+    silent = recovery.what_is_not_alive(before, now, tuple(now.ready), plan.leaders)
     only_etcd = {target.node for target in plan.targets if target.node not in plan.control_planes}
     return Recovered(
         nodes_ready=tuple(name for name in now.ready if name not in silent),
         nodes_not_ready={name: silent[name] for name in now.ready if name in silent},
         not_in_backup=tuple(name for name in plan.nodes if name not in before.ready and name not in only_etcd),
-        leases_renewed=(*expected, *recovery.LEADERS),
+        leases_renewed=(*expected, *plan.leaders),
         written=f"configmap kube-system/{OBJECT} at revision {written.revision}",
-        old_watch=(written.old or "")[:200],
+        old_watch=written.old[:200],
     )
 
 
@@ -98,17 +116,17 @@ def _ask_member(handle: Cluster, target: RestoreTarget) -> _Answer:
 
 
 def _await_quorum(answers: Sequence[_Answer]) -> None:
-    """`NotYet` until each member is healthy and lists all of them and nobody else."""
+    """Raises `NotYet` until each member is healthy, has no alarm, and lists exactly the expected members."""
     names = {answer.member for answer in answers}
     for name, _, status, listed in answers:
         if not status.healthy or status.alarms:
-            raise NotYet(f"{name}: no quorum yet, or an alarm: {', '.join(status.alarms)}", hint="look at its log")
+            raise NotYet(f"{name}: no quorum yet, or an alarm: {', '.join(status.alarms)}", hint="check its log")
         if {member.name for member in listed} != names:
-            raise NotYet(f"{name} lists {', '.join(member.name for member in listed)}", hint="look at its log")
+            raise NotYet(f"{name} lists {', '.join(member.name for member in listed)}", hint="check its log")
 
 
 def _hash_at(handle: Cluster, revision: int, target: RestoreTarget) -> tuple[int, int]:
-    """And the number of keys."""
+    """Returns the hash of a member's key space at a revision, and the number of keys."""
     with handle.etcd(_endpoint_of(target), Route.TUNNEL, name=target.member.name) as client:
         return client.hash_kv(revision).hash, client.count(revision)
 
@@ -117,33 +135,24 @@ def _endpoint_of(target: RestoreTarget) -> EtcdEndpoint:
     return EtcdEndpoint(url=target.member.client_url, node=target.node, on_node=target.member.on_node)
 
 
-def _take_pulse(handle: Cluster, plan: RestorePlan) -> recovery.Pulse:
-    return recovery.parse_pulse(_kubectl(handle, plan, recovery.take_pulse()))
-
-
-def _is_alive(handle: Cluster, plan: RestorePlan, before: recovery.Pulse, expected: tuple[str, ...]) -> recovery.Pulse:
-    """`NotYet` until each of these nodes and both leaders have renewed their leases, and the nodes are Ready."""
-    now = _take_pulse(handle, plan)
-    if wrong := recovery.what_is_not_alive(before, now, expected):
+def _is_alive(
+    kube: KubeClient, before: recovery.Pulse, expected: tuple[str, ...], leaders: tuple[str, ...]
+) -> recovery.Pulse:
+    """Raises `NotYet` until these nodes and leaders have renewed their Leases, and the nodes are Ready."""
+    now = take_pulse(kube)
+    if wrong := recovery.what_is_not_alive(before, now, expected, leaders):
         told = "; ".join(f"{name} {problem}" for name, problem in wrong.items())
-        raise NotYet(told, hint="look at kubelet and containerd there; a node that joined after the backup joins again")
+        raise NotYet(
+            told,
+            hint="check kubelet and the container runtime there; a node that joined after the backup must join again",
+        )
     return now
 
 
-def _write(handle: Cluster, plan: RestorePlan, backup: Backup) -> Write:
-    """`NotYet` until it is read and watched as it has to be."""
+def _write(kube: KubeClient, plan: RestorePlan, backup: Backup) -> Write:
+    """Writes the object; `NotYet` until it is read and watched as expected."""
     data = {"id": plan.id, "backup": backup.id, "at": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"}
-    script = scripts.write_and_watch(data, backup.snapshot.newest_revision)
-    written = scripts.parse_write(_kubectl(handle, plan, script))
+    written = write_and_watch(kube, data, backup.snapshot.newest_revision)
     if problem := problem_of_write(written, plan.id):
-        raise NotYet(problem.text, hint="look at the API servers' logs")
+        raise NotYet(problem.text, hint="check the API servers' logs")
     return written
-
-
-def _kubectl(handle: Cluster, plan: RestorePlan, script: str) -> bytes:
-    """On the first control plane node. `NotYet` when it fails: an API server that has just started does not know everything yet."""
-    name = plan.control_planes[0]
-    output = handle.node(name).run(script, timeout=CALL, sudo=True, check=False)
-    if output.status != 0:
-        raise NotYet(f"{name}: kubectl: {output.complaint}", hint="look at the API server there")
-    return output.stdout

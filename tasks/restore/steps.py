@@ -1,4 +1,4 @@
-"""The restore of a whole cluster: each task looks at what is there, so that a run that died is run again."""
+"""Restores a whole cluster: each task checks the current state, so that an interrupted run can be run again."""
 
 from datetime import timedelta
 
@@ -14,6 +14,7 @@ from tasks.control_plane.park import park, unpark
 from tasks.control_plane.probes.look import CONTROLLER_PODS, PODS
 from tasks.control_plane.scripts import restart_kubelet
 from tasks.core.at_once import on_all, wait_for
+from tasks.core.errors import RunbookError
 from tasks.core.logs import log_about
 from tasks.core.models.kubeadm import API_SERVER, ETCD
 from tasks.core.retries import ACT, PATIENT
@@ -25,12 +26,12 @@ from tasks.restore.scripts import KeptFolders, parse_kept
 from tasks.run.locks import Check
 
 FETCH_LIMIT = timedelta(hours=2)
-"""For the job that fetches and restores, and for the address it reads from."""
+"""Limits the job that fetches and restores, and the lifetime of the URL that it reads from."""
 
 
 @task(**ACT, task_run_name="prepare-data-{cluster}")
 def prepare_data(cluster: str, plan: RestorePlan, backup: Backup, check: Check) -> None:
-    """Each member's node fetches the snapshot, checks it and restores it beside its data; nothing is stopped yet."""
+    """Lets each member's node fetch the snapshot, check it and restore it beside its data; nothing is stopped yet."""
     handle = open_cluster(cluster)
     check()
 
@@ -46,7 +47,7 @@ def prepare_data(cluster: str, plan: RestorePlan, backup: Backup, check: Check) 
 
 @task(**PATIENT, task_run_name="stop-control-plane-{cluster}")
 def stop_control_plane(cluster: str, plan: RestorePlan, check: Check) -> Stopped:
-    """API servers and controllers first, on all; when they are gone, etcd. Proven by their processes."""
+    """Stops API servers and controllers on all nodes first, and then etcd; the processes prove that they stopped."""
     handle = open_cluster(cluster)
     check()
     park(handle, plan.control_planes, (API_SERVER, *CONTROLLER_PODS))
@@ -58,7 +59,7 @@ def stop_control_plane(cluster: str, plan: RestorePlan, check: Check) -> Stopped
 
 @task(**ACT, task_run_name="swap-data-{cluster}")
 def swap_data(cluster: str, plan: RestorePlan, check: Check) -> None:
-    """The restored data takes the place of the old, which is kept."""
+    """Puts the restored data in the place of the old data, which is kept."""
     handle = open_cluster(cluster)
     check()
     on_all(lambda target: handle.shell(target.node).run(scripts.swap(plan, target)), plan.targets)
@@ -66,11 +67,16 @@ def swap_data(cluster: str, plan: RestorePlan, check: Check) -> None:
 
 @task(**PATIENT, task_run_name="start-etcd-{cluster}")
 def start_etcd(cluster: str, plan: RestorePlan, backup: Backup, check: Check) -> Restored:
-    """etcd on all at once, and its proof: quorum, one cluster of exactly these members, equal hashes, no alarm."""
+    """Starts etcd on all nodes in parallel, and proves that it serves the restored data.
+
+    The proof has quorum, one cluster of exactly these members, equal hashes, and no alarm.
+    """
     handle = open_cluster(cluster)
     check()
     unpark(handle, [target.node for target in plan.targets], (ETCD,))
-    proven = wait_for(lambda: prove_etcd(handle, plan, backup), START_LIMIT)
+    proven = wait_for(
+        lambda: prove_etcd(handle, plan, backup), START_LIMIT, what="etcd to serve the restored data", about=cluster
+    )
     # From here on API servers may write to it.
     check()
     on_all(lambda name: handle.shell(name).run(scripts.mark(Phase.SERVING, plan.record)), plan.machines)
@@ -80,7 +86,7 @@ def start_etcd(cluster: str, plan: RestorePlan, backup: Backup, check: Check) ->
 
 @task(**PATIENT, task_run_name="start-api-servers-{cluster}")
 def start_api_servers(cluster: str, plan: RestorePlan, check: Check) -> None:
-    """Until each says on its own node that it is ready."""
+    """Starts the API servers, and waits until each reports ready on its own node."""
     check()
     handle = open_cluster(cluster)
     unpark(handle, plan.control_planes, (API_SERVER,))
@@ -89,7 +95,7 @@ def start_api_servers(cluster: str, plan: RestorePlan, check: Check) -> None:
 
 @task(**PATIENT, task_run_name="start-controllers-{cluster}")
 def start_controllers(cluster: str, plan: RestorePlan, check: Check) -> None:
-    """Controller managers and schedulers, which find API servers that are ready."""
+    """Starts controller managers and schedulers, which find API servers that are ready."""
     check()
     handle = open_cluster(cluster)
     unpark(handle, plan.control_planes, CONTROLLER_PODS)
@@ -98,21 +104,37 @@ def start_controllers(cluster: str, plan: RestorePlan, check: Check) -> None:
 
 @task(**ACT, task_run_name="restart-kubelets-{cluster}")
 def restart_kubelets(cluster: str, plan: RestorePlan, check: Check) -> None:
-    """On all nodes: they must not go on with what they remember."""
+    """Restarts kubelet on all nodes, so that no kubelet continues with what it remembers.
+
+    A node that was unhealthy before stops nothing.
+    """
     check()
     handle = open_cluster(cluster)
-    on_all(lambda name: handle.shell(name).run(restart_kubelet()), plan.nodes)
+
+    def restart(name: str) -> None:
+        try:
+            handle.shell(name).run(restart_kubelet())
+        except RunbookError as error:
+            if name not in plan.unwell:
+                raise
+            log_about(name).warning("its kubelet did not run before, and does not start: %s", error)
+
+    on_all(restart, plan.nodes)
 
 
 @task(**PATIENT, task_run_name="prove-recovery-{cluster}")
 def prove_recovery(cluster: str, plan: RestorePlan, backup: Backup) -> Recovered:
-    """Leases of all nodes and of both leaders are renewed, nodes Ready, a write and a watch work, old watches end."""
+    """Proves that the cluster works.
+
+    All nodes that were healthy before and all leaders renew their Leases, and these nodes are Ready. A write and a
+    watch work, and old watches end.
+    """
     return prove_cluster(open_cluster(cluster), plan, backup)
 
 
 @task(**ACT, task_run_name="end-restore-{cluster}")
 def end_restore(cluster: str, plan: RestorePlan, check: Check) -> Ended:
-    """The traces that a later run would go on from are put away; what is kept is named."""
+    """Removes the traces from which a later run would resume, and reports the folders that are kept."""
     check()
     handle = open_cluster(cluster)
     members = {target.node: target.member for target in plan.targets}
@@ -127,7 +149,7 @@ def end_restore(cluster: str, plan: RestorePlan, check: Check) -> Ended:
 
 @task(**ACT, task_run_name="roll-back-{cluster}")
 def roll_back(cluster: str, plan: RestorePlan, check: Check) -> RolledBack:
-    """The control plane stops, its original data and its manifests are put back, and it starts as it was."""
+    """Stops the control plane, puts its original data and manifests back, and starts it again."""
     handle = open_cluster(cluster)
     check()
     park(handle, plan.control_planes, (API_SERVER, *CONTROLLER_PODS))

@@ -1,28 +1,30 @@
-"""What people read first of a restore."""
+"""Writes what people read first about a restore."""
 
-import json
-import shlex
 from collections.abc import Sequence
 
+from tasks.core.commands import AGAIN, CLUSTER, run_command
 from tasks.restore.models import Ended, Recovered, Restored, RestorePlan, RestoreRequest, RolledBack
 
 
 def summarize_restore_plan(plan: RestorePlan) -> tuple[str, ...]:
-    """For the report of a plan that nobody has confirmed yet."""
+    """Returns the summary for the report of a plan that nobody has confirmed yet."""
     return (
         f"nothing was done: this is the plan of a restore of backup {plan.backup} on {', '.join(plan.nodes)}",
-        "to do it: the same parameters with mode=apply and confirm=<name of the cluster>",
+        f"to do it: {AGAIN} --mode=apply --confirm={CLUSTER}",
     )
 
 
 def summarize_restore(plan: RestorePlan, etcd: Restored, proof: Recovered, ended: Ended) -> tuple[str, ...]:
-    """For the report of a restore: what was proven, what is left to do, and where the old data is."""
+    """Returns the summary for the report of a restore.
+
+    It says what was proven, what is left to do, and where the old data is.
+    """
     return (
         f"the cluster has the state of backup {plan.backup}",
         f"proven: etcd {etcd.cluster_id} of {', '.join(etcd.members)}, leader {etcd.leader}, has quorum and equal hashes "
         f"({etcd.hash}) at revision {etcd.revision}, with {etcd.key_count} keys",
         f"proven: leases renewed after the restart: {', '.join(proof.leases_renewed)}",
-        f"proven: written, read back and seen by a watch: {proof.written}; a watch from before is told: {proof.old_watch}",
+        f"proven: written, read back and seen by a watch: {proof.written}; a watch from before the restore gets: {proof.old_watch}",
         f"Ready: {', '.join(proof.nodes_ready)}",
         *(f"NOT Ready: {name} {why}" for name, why in proof.nodes_not_ready.items()),
         *(f"{name} joined after the backup: it is unknown to it, join it again" for name in proof.not_in_backup),
@@ -38,21 +40,21 @@ def summarize_restore(plan: RestorePlan, etcd: Restored, proof: Recovered, ended
 
 
 def summarize_rollback(plan: RestorePlan, done: RolledBack) -> tuple[str, ...]:
-    """For the report of a rollback."""
+    """Returns the summary for the report of a rollback."""
     return (
         f"data and manifests from before the restore of backup {plan.backup} are back on {', '.join(done.nodes)}",
         *(f"{name} had no data before: the restored data stays there" for name in done.had_no_data),
         *(_of_attempts(name, folders) for name, folders in done.of_attempts.items()),
         *(f"{skip.subject} was left out: {skip.reason}" for skip in plan.skips),
-        "not proven: whether the cluster works, which may have been why it was to be restored; run etcd_health",
+        "not proven: whether the cluster works, which may have been the reason for the restore; run `kube-runbooks run etcd-health CLUSTER`",
     )
 
 
 def rollback_command(request: RestoreRequest) -> str:
-    """What puts the state from before back, as long as no API server has run on the restored data."""
-    parameters = f"-p cluster={request.cluster} -p mode=apply -p confirm={request.cluster} -p rollback=true"
-    parameters += f" -p lost={shlex.quote(json.dumps(request.lost))}" if request.lost else ""
-    return f"prefect deployment run etcd_restore_from_s3/etcd-restore {parameters}"
+    """Returns the command that puts the previous state back, as long as no API server has run on the restored data."""
+    lost = (f"--lost={name}" for name in request.lost)
+    confirmed = ("--mode=apply", f"--confirm={request.cluster}")
+    return run_command("etcd_restore_from_s3", request.cluster, "--rollback", *lost, *confirmed)
 
 
 def _of_attempts(name: str, folders: Sequence[str]) -> str:

@@ -1,1 +1,1 @@
-"""The life of a run: plan, approval, lock, report."""
+"""Manages the life of a run: plan, approval, lock, report."""

@@ -1,7 +1,9 @@
-"""The Lease `kube-system/kube-runbooks` as a place of the lock, written as client-go's leader election does it.
+"""Uses a Lease as a place of a lock, in the format of client-go's leader election.
 
-Each change is a PUT with the version that was read: of two, one is told that the other was faster. Who may take it is decided
-in `tasks/run/policy/lock.py`.
+The lock of the cluster has the Lease `kube-system/kube-runbooks`. The lock of an object has a Lease in its namespace.
+
+Each change is a PUT with the version that was read. If two processes write, one of them learns that the other was
+faster. `tasks/run/policy/lock.py` decides who may take the Lease.
 """
 
 from datetime import UTC, datetime
@@ -12,7 +14,14 @@ from tasks.core.models import outside
 from tasks.run.models.lock import Holder, LockRecord, Owner, micro_time
 
 NAMESPACE, NAME = "kube-system", "kube-runbooks"
-COLLECTION = f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases"
+
+
+def collection_of(namespace: str) -> str:
+    """Returns the path of the Leases of a namespace."""
+    return f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases"
+
+
+COLLECTION = collection_of(NAMESPACE)
 PLACE = f"{COLLECTION}/{NAME}"
 ANNOTATION = "kube-runbooks.io/"
 
@@ -20,52 +29,65 @@ JSON = dict[str, Any]
 
 
 class LeasePlace:
-    """The Lease as one process of one run sees it. Every method asks the API once and says what the Lease says then.
+    """Represents the Lease for one process of one run.
 
-    Every method raises `NotYet` where no API server answers or another process was faster, and `Refused` where the API forbids it.
+    Every method queries the API once and returns the content of the Lease at that moment. Every method raises `NotYet`
+    if no API server answers or another process was faster, and `Refused` if the API forbids it.
     """
 
-    def __init__(self, kube: KubeClient, owner: Owner, holder: Holder, seconds: float) -> None:
+    def __init__(  # noqa: PLR0913 - what a Lease is made of
+        self,
+        kube: KubeClient,
+        owner: Owner,
+        holder: Holder,
+        seconds: float,
+        *,
+        namespace: str = NAMESPACE,
+        name: str = NAME,
+    ) -> None:
+        self._namespace, self._name = namespace, name
+        self._collection = collection_of(namespace)
+        self._place = f"{self._collection}/{name}"
         self._kube = kube
         self._owner = owner
         self._holder = holder
         self._seconds = seconds
 
     def look(self) -> LockRecord:
-        """Changes nothing."""
-        return parse_lease(self._kube.find(PLACE))
+        """Reads the Lease without any change."""
+        return parse_lease(self._kube.find(self._place))
 
     def take(self, found: LockRecord) -> LockRecord:
-        """Writes our record, if the Lease still says what was found."""
-        lease = self._kube.find(PLACE)
+        """Writes this process's record if the Lease still has the content that was found."""
+        lease = self._kube.find(self._place)
         if parse_lease(lease) != found:
             return parse_lease(lease)
         return self._write(lease, taken=True)
 
     def renew(self) -> LockRecord:
-        """Renews it, if it is this process's."""
-        lease = self._kube.find(PLACE)
+        """Renews the Lease if this process holds it."""
+        lease = self._kube.find(self._place)
         found = parse_lease(lease)
         return self._write(lease, taken=False) if found.is_of(self._owner) else found
 
     def give_back(self) -> LockRecord:
-        """Frees it, if it is this process's."""
-        lease = self._kube.find(PLACE)
+        """Frees the Lease if this process holds it."""
+        lease = self._kube.find(self._place)
         if lease is None or not parse_lease(lease).is_of(self._owner):
             return parse_lease(lease)
-        return parse_lease(self._kube.replace(PLACE, _freed(lease)))
+        return parse_lease(self._kube.replace(self._place, _freed(lease)))
 
     def close(self) -> None:
-        """Ends its connections."""
+        """Closes the connections of the Lease's client."""
         self._kube.close()
 
     def _write(self, lease: JSON | None, *, taken: bool) -> LockRecord:
         if lease is None:
-            return parse_lease(self._kube.create(COLLECTION, self._written({}, taken=True)))
-        return parse_lease(self._kube.replace(PLACE, self._written(lease, taken=taken)))
+            return parse_lease(self._kube.create(self._collection, self._written({}, taken=True)))
+        return parse_lease(self._kube.replace(self._place, self._written(lease, taken=taken)))
 
     def _written(self, lease: JSON, *, taken: bool) -> JSON:
-        """With the version that was read in its metadata, if any was."""
+        """Builds the Lease to write; its metadata has the version that was read, if there was one."""
         metadata, spec, now = lease.get("metadata") or {}, lease.get("spec") or {}, micro_time(datetime.now(UTC))
         before = parse_lease(lease)
         own = {
@@ -78,7 +100,7 @@ class LeasePlace:
         return {
             "apiVersion": "coordination.k8s.io/v1",
             "kind": "Lease",
-            "metadata": metadata | {"name": NAME, "namespace": NAMESPACE, "annotations": annotations},
+            "metadata": metadata | {"name": self._name, "namespace": self._namespace, "annotations": annotations},
             "spec": spec
             | {
                 "holderIdentity": self._owner.run_id,
@@ -91,7 +113,7 @@ class LeasePlace:
 
 
 def parse_lease(lease: JSON | None) -> LockRecord:
-    """What it says; free when there is none."""
+    """Parses the content of a Lease; the record is free if there is no Lease."""
     told = outside.HeldLease.read(lease or {}, f"the Lease {NAMESPACE}/{NAME}")
     spec, annotations = told.spec, told.metadata.annotations
     return LockRecord(

@@ -1,4 +1,4 @@
-"""A thread for each place of a lock, and what they know together."""
+"""Runs a thread for each place of a lock, and keeps their shared state."""
 
 import threading
 import time
@@ -7,7 +7,7 @@ from contextvars import copy_context
 
 from tasks.core.errors import NotYet, RunbookError
 from tasks.core.logs import log_about
-from tasks.run.lock_places import LEASE_NAME, PlacePort
+from tasks.run.lock_places import LEASE, PlacePort
 from tasks.run.models.lock import Call, LockRecord, Place, Question, Standing, Terms
 from tasks.run.policy import lock as policy
 from tasks.run.this_process import boot_clock, is_gone
@@ -16,34 +16,37 @@ GIVE_BACK_TRIES = 5
 
 
 class Board:
-    """What this process knows of all places: written by their keepers, judged by whoever wants to act."""
+    """Holds what this process knows of all places.
+
+    Their keepers write it. Whoever wants to act evaluates it.
+    """
 
     def __init__(self, cluster: str, terms: Terms, machine: str, names: list[str]) -> None:
-        self.log = log_about(cluster)
+        self.cluster, self.log = cluster, log_about(cluster)
         self.terms = terms
         self.keeping = False
-        """The lock is taken, so it is renewed, and can be lost."""
+        """True if the lock is taken, so that it is renewed and can be lost."""
         self.lost = ""
         self._machine = machine
-        self._places = {name: Place(name=name, is_lease=name == LEASE_NAME) for name in names}
+        self._places = {name: Place(name=name, is_lease=name.startswith(LEASE)) for name in names}
         self._changed = threading.Condition()
 
     def of(self, name: str) -> Place:
-        """One place, as it was last seen."""
+        """Returns one place as it was last observed."""
         return self._places[name]
 
     def may_take(self) -> Standing:
-        """Whether to begin with taking."""
+        """Decides whether this process may start to take the lock."""
         with self._changed:
             return policy.may_take(list(self._places.values()), self.terms)
 
     def is_taken(self) -> Standing:
-        """Whether enough is held to begin."""
+        """Decides whether this process holds enough places to begin."""
         with self._changed:
             return policy.is_taken(list(self._places.values()), self.terms, boot_clock())
 
     def may_act(self) -> Standing:
-        """Whether enough is held, now. What was lost once is lost for good."""
+        """Decides whether this process holds enough places now; a lock that was lost once stays lost."""
         with self._changed:
             standing = policy.may_act(list(self._places.values()), self.terms, boot_clock())
             if self.keeping:
@@ -51,24 +54,24 @@ class Board:
             return Standing(lost=self.lost) if self.lost else standing
 
     def wait(self) -> None:
-        """For news, and not for long: time alone changes what is held."""
+        """Waits for a change, but only briefly, because time alone changes what is held."""
         with self._changed:
             self._changed.wait(min(1.0, self.terms.seconds / 10))
 
     def put(self, name: str, place: Place) -> None:
-        """What is known of it from now on."""
+        """Stores the new state of a place and wakes those who wait for a change."""
         with self._changed:
             self._places[name] = place
             self._changed.notify_all()
 
     def saw(self, name: str, found: LockRecord, asked: float) -> None:
-        """A place was looked at."""
+        """Records the result of a read of a place."""
         call = Call(asked=asked, answered=boot_clock())
         gone = is_gone(self._machine, found)
         self.put(name, policy.seen(self._places[name], found, self.terms, call, is_gone=gone))
 
     def wrote(self, name: str, found: LockRecord, asked: float) -> None:
-        """A place was taken or renewed, or somebody else was faster."""
+        """Records the result of a write: this process took or renewed the place, or another one was faster."""
         gone = is_gone(self._machine, found)
         with self._changed:
             now = boot_clock()
@@ -82,40 +85,40 @@ class Board:
 
 
 class Keeper:
-    """The thread of one place. One that hangs holds up no other."""
+    """Runs the thread of one place, so that a place that hangs delays no other."""
 
     def __init__(self, name: str, port: PlacePort, board: Board) -> None:
         self.name = name
         self.port = port
         self._board = board
         self._attempted = False
-        """Our record may be there, even where nobody answered that it is."""
+        """True if the record of this process may be at the place, even if no answer confirmed it."""
         self._one_at_a_time = threading.Lock()
         self._wake = threading.Event()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=copy_context().run, args=(self._keep,), name=f"lock {name}", daemon=True)
 
     def start(self) -> None:
-        """From now on the place is asked, and renewed once it is ours."""
+        """Starts to query the place, and to renew it once this process holds it."""
         self._thread.start()
 
     def wake(self) -> None:
-        """Asks it now."""
+        """Queries the place now."""
         self._wake.set()
 
     def end(self) -> None:
-        """After the question that is under way the place is given back."""
+        """Ends the thread; it gives the place back after the query in progress."""
         self._ended.set()
         self._wake.set()
 
     def ends_within(self, seconds: float) -> bool:
-        """Whether it has given the place back, or does so in this time."""
+        """Checks whether the keeper has given the place back, or does so within this time."""
         if self._thread.is_alive():
             self._thread.join(seconds)
         return not self._thread.is_alive()
 
     def take(self) -> bool:
-        """Takes the place if it may be taken; whether nobody else was faster."""
+        """Takes the place if it is free to take; returns False if another process was faster."""
         with self._one_at_a_time:
             place, terms = self._board.of(self.name), self._board.terms
             if place.found is None or not policy.is_free_to_take(place, terms):
@@ -138,7 +141,7 @@ class Keeper:
         self._board.wrote(self.name, told, asked)
 
     def put_back(self) -> None:
-        """Gives the place back if it was taken, or may have been, and begins again with looking."""
+        """Gives the place back if it was taken or may have been taken, and starts again with a read."""
         with self._one_at_a_time:
             if self._attempted:
                 with suppress(RunbookError):
@@ -203,5 +206,8 @@ class Keeper:
 
 
 def _problem_of(error: Exception) -> str:
-    """Of an answer, or of one that nobody expected: a thread that died of it would renew nothing more."""
+    """Returns the problem of an error, expected or not.
+
+    A thread that dies of an unexpected error would renew nothing more.
+    """
     return error.problem if isinstance(error, RunbookError) else f"{type(error).__name__}: {error}"

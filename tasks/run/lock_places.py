@@ -1,4 +1,7 @@
-"""The places of a cluster's lock, each asked in the same words: the Lease, and a file on each control plane node."""
+"""Defines the places of a cluster's lock: the Lease, and a file on each control plane node.
+
+All places have the same methods.
+"""
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -12,33 +15,39 @@ from tasks.run.leases import LeasePlace
 from tasks.run.models.lock import Holder, LockRecord, Owner, Terms, micro_time
 from tasks.run.probes import lock as probe
 
-LEASE_NAME = "the Lease kube-system/kube-runbooks"
+LEASE = "the Lease "
+"""Begins the name of each place that is a Lease."""
+
+LEASE_NAME = f"{LEASE}kube-system/kube-runbooks"
 
 ANSWER_LIMIT = timedelta(seconds=5)
-"""For one question to one place: three renewals fit into the life of a lock with room."""
+"""Limits one query to one place, so that three renewals easily fit into the lifetime of a lock."""
 
 
 class PlacePort(Protocol):
-    """How a place is asked. Each call says what the place says then, or raises a `RunbookError`."""
+    """Defines the methods of a place.
+
+    Each call returns the content of the place at that moment, or raises a `RunbookError`.
+    """
 
     def look(self) -> LockRecord:
-        """Changes nothing."""
+        """Reads the place without any change."""
 
     def take(self, found: LockRecord) -> LockRecord:
-        """Writes our record, if the place still says what was found."""
+        """Writes this process's record if the place still has the content that was found."""
 
     def renew(self) -> LockRecord:
-        """Renews our record, if it is there."""
+        """Renews this process's record if it is there."""
 
     def give_back(self) -> LockRecord:
-        """Removes our record, if it is there."""
+        """Removes this process's record if it is there."""
 
     def close(self) -> None:
-        """Ends connections that it alone has."""
+        """Closes the connections that only this place uses."""
 
 
 class NodePlace:
-    """The lock file of a node."""
+    """Represents the lock file of a node."""
 
     def __init__(self, connect: Callable[[], SshNode], owner: Owner, holder: Holder, seconds: float) -> None:
         self._connect = connect
@@ -52,23 +61,23 @@ class NodePlace:
         )
 
     def look(self) -> LockRecord:
-        """Changes nothing."""
+        """Reads the lock file without any change."""
         return self._ask(probe.look_at_lock())
 
     def take(self, found: LockRecord) -> LockRecord:
-        """Writes our record, if the file still says what was found."""
+        """Writes this process's record if the file still has the content that was found."""
         return self._ask(scripts.take_lock(), f"{probe.expected(found)}\n{probe.record_on_node(self._own)}")
 
     def renew(self) -> LockRecord:
-        """Touches our record, if it is there."""
+        """Touches the file if it has this process's record."""
         return self._ask(scripts.renew_lock(), probe.record_on_node(self._own))
 
     def give_back(self) -> LockRecord:
-        """Removes our record, if it is there."""
+        """Removes the file if it has this process's record."""
         return self._ask(scripts.return_lock(), probe.record_on_node(self._own))
 
     def close(self) -> None:
-        """Nothing: the connection is the cluster's."""
+        """Does nothing, because the connection belongs to the cluster."""
 
     def _ask(self, script: str, stdin: str = "") -> LockRecord:
         return probe.parse_lock(
@@ -77,7 +86,10 @@ class NodePlace:
 
 
 def open_places(handle: Cluster, terms: Terms, holder: Holder, lost: Sequence[str]) -> dict[str, PlacePort]:
-    """By name, in the order in which they are taken: nodes first, and the Lease last. None where the profile names neither."""
+    """Returns the places by name, in the order in which they are taken: nodes first, and the Lease last.
+
+    It returns no place if the profile has neither a kubeconfig nor nodes to lock.
+    """
     names = sorted({*terms.voters, *terms.machines} - set(lost))
     places: dict[str, PlacePort] = {
         name: NodePlace(partial(handle.node, name), terms.owner, holder, terms.seconds) for name in names

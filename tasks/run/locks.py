@@ -1,7 +1,7 @@
-"""One run at a time: the lock of a cluster, held at the Lease and on its control plane nodes (docs/operations.md).
+"""Allows one run at a time by a lock at the Lease and on the control plane nodes (docs/operations.md).
 
-Each place has a thread of its own that asks it and renews it (`lock_keepers`). What the answers mean is decided in
-`tasks/run/policy/lock.py`.
+Each place has its own thread that queries and renews it (`lock_keepers`). `tasks/run/policy/lock.py` decides what the
+answers mean.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from tasks.cluster import Cluster, open_cluster
-from tasks.core.errors import NotYet, Refused
+from tasks.core.errors import Refused, TimedOut
+from tasks.core.waits import Clock, Wait
 from tasks.run.lock_keepers import Board, Keeper
 from tasks.run.lock_places import open_places
 from tasks.run.models.lock import Holder, Standing, Terms
@@ -18,24 +19,24 @@ from tasks.run.this_process import boot_clock, owner_of, this_machine
 from tasks.run.voters import find_voters
 
 Check = Callable[[], None]
-"""Right before an act: raises where the lock is not certainly this run's."""
+"""This is the check right before an action: it raises if the lock is not certainly this run's."""
 
 LEASE = timedelta(seconds=30)
-"""Without a renewal, after which a run is dead; it renews three times as often."""
+"""This is the time without a renewal after which a run counts as dead; a run renews three times as often."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """How long a run waits for its lock."""
+    """Limits how long a run waits for its lock."""
 
     take: timedelta = timedelta(minutes=2)
-    """For places to answer, and for a holder to be seen alive or dead."""
+    """Limits the wait for places to answer, and for a holder to prove alive or dead."""
 
     check: timedelta = timedelta(minutes=3)
-    """For a run that does not know whether the lock is still its own."""
+    """Limits the wait of a run that does not know whether it still holds the lock."""
 
     give_back: timedelta = timedelta(seconds=20)
-    """For all places together, at the end."""
+    """Limits the time to give back all places together, at the end."""
 
 
 @contextmanager
@@ -50,24 +51,24 @@ def locked(  # noqa: PLR0913 - what the lock is made of, each with a name at the
     duration: timedelta = LEASE,
     limits: Limits = Limits(),
 ) -> Iterator[Check]:
-    """Holds the lock of the cluster; gives the check that belongs right before each act.
+    """Holds the lock of the cluster and yields the check that belongs right before each action.
 
-    The check raises `Refused` once another process has had the lock, for good. While nothing can say whether the lock is still
-    ours it waits for some minutes, and then raises `NotYet`.
+    The check raises `Refused` for good once another process has had the lock. If nothing can tell whether this run
+    still holds the lock, the check waits for some minutes. Then it raises `TimedOut`.
 
     Args:
         cluster: name of its profile
-        run_id: of the flow run
-        holder: what others are told about it
-        nodes: machines that have to be locked beside the control plane nodes
-        lost: nodes that are gone for good: they are not counted
-        without_api: the run may begin where the API gives no Lease; it takes the Lease as soon as there is one
-        duration: without a renewal, after which a holder is dead
-        limits: how long it waits
+        run_id: id of the flow run
+        holder: what others see about this run
+        nodes: nodes that must be locked besides the control plane nodes
+        lost: nodes that are gone for good and do not count
+        without_api: the run may begin if the API gives no Lease; it takes the Lease as soon as there is one
+        duration: time without a renewal after which a holder is dead
+        limits: how long the run waits
 
     Raises:
         Refused: another process has the lock and lives, which takes at most `duration` to see.
-        NotYet: too few places answer, or a holder that may be dead was not seen silent for long enough.
+        TimedOut: too few places answer, or a holder that may be dead was not silent for long enough.
     """
     handle, machine = open_cluster(cluster), this_machine()
     terms = Terms(
@@ -83,7 +84,7 @@ def locked(  # noqa: PLR0913 - what the lock is made of, each with a name at the
 
 @contextmanager
 def held(handle: Cluster, terms: Terms, holder: Holder, lost: Sequence[str], limits: Limits) -> Iterator[Check]:
-    """The same, where it is known what the lock is made of."""
+    """Holds the lock as `locked` does, if its terms are already known."""
     ports = open_places(handle, terms, holder, lost)
     board = Board(handle.profile.name, terms, this_machine(), list(ports))
     if not ports:
@@ -97,34 +98,40 @@ def held(handle: Cluster, terms: Terms, holder: Holder, lost: Sequence[str], lim
 
 
 class Lock:
-    """The lock of one run in this process."""
+    """Represents the lock of one run in this process."""
 
-    def __init__(self, board: Board, keepers: Sequence[Keeper], limits: Limits) -> None:
+    def __init__(
+        self, board: Board, keepers: Sequence[Keeper], limits: Limits, of: str = "the lock of the cluster"
+    ) -> None:
+        """Stores the places; `of` says in a sentence whose lock it is."""
+        self._of = of
         self._board = board
         self._keepers = keepers
         self._limits = limits
 
     def take(self) -> None:
-        """Looks at all places until they say that they may be taken, and takes them in the order of their names."""
+        """Queries all places until they may be taken, and takes them in the order of their names, the Lease last."""
         for keeper in self._keepers:
             keeper.start()
-        began, told = boot_clock(), ""
-        end = began + max(self._board.terms.seconds * 4, self._limits.take.total_seconds())
-        while (standing := self._try_to_take()) != Standing():
-            if standing.lost:
-                raise _taken(standing)
-            if boot_clock() >= end:
-                raise NotYet(standing.waits, hint="if that is over, run it again")
-            if standing.waits != told and boot_clock() - began > 1:
-                told = standing.waits
-                self._board.log.info("waiting for the lock, for up to %.0f s: %s", end - boot_clock(), told)
-            self._board.wait()
+        limit = max(timedelta(seconds=self._board.terms.seconds * 4), self._limits.take)
+        with self._wait(self._of, limit) as wait:
+            while (standing := self._try_to_take()) != Standing():
+                if standing.lost:
+                    raise _taken(standing)
+                if wait.is_over:
+                    raise TimedOut(standing.waits, hint="if that is over, run it again")
+                wait.says(standing.waits)
+                self._board.wait()
         self._board.keeping = True
 
-    def _try_to_take(self) -> Standing:
-        """Nodes first and the Lease last, one after the other: of two that come at once, one is told at the first place.
+    def _wait(self, what: str, limit: timedelta) -> Wait:
+        return Wait(what, limit, about=self._board.cluster, clock=Clock(seconds=boot_clock))
 
-        All are put back where another owner was faster somewhere, or too few answer.
+    def _try_to_take(self) -> Standing:
+        """Tries once to take the lock: nodes first and the Lease last, one after the other.
+
+        If two runs start together, one of them already fails at the first place. All places are given back if another
+        owner was faster at any of them, or if too few answer.
         """
         if (standing := self._board.may_take()) != Standing():
             return standing
@@ -138,31 +145,36 @@ class Lock:
         return standing
 
     def check(self) -> None:
-        """Right before an act: returns while the lock is certainly ours; asks all places where that is not known."""
-        end, told = boot_clock() + self._limits.check.total_seconds(), ""
-        while True:
-            standing = self._board.may_act()
-            if standing.lost:
-                raise Refused(
-                    f"this run has lost the lock of the cluster: {standing.lost}",
-                    hint="let that one end; this run has stopped where it was",
-                )
-            if not standing.waits:
-                return
-            if boot_clock() >= end:
-                raise NotYet(
-                    f"it is not known whether this run still has the lock of the cluster: {standing.waits}",
-                    hint="bring the API or SSH back; this run has stopped where it was, and goes on when it is run again",
-                )
-            if standing.waits != told:
-                told = standing.waits
-                self._board.log.warning("waiting, before the next act, for up to %.0f s: %s", end - boot_clock(), told)
-            for keeper in self._keepers:
-                keeper.wake()
-            self._board.wait()
+        """Checks the lock right before an action.
+
+        It returns if this run certainly holds the lock. If that is not known, it queries all places.
+        """
+        with self._wait("the lock to be certainly ours, before the next act", self._limits.check) as wait:
+            while (standing := self._certain()).waits:
+                if wait.is_over:
+                    raise TimedOut(
+                        f"it is not known whether this run still has {self._of}: {standing.waits}",
+                        hint="make the API or SSH work again; this run has stopped, and resumes when you run it again",
+                    )
+                wait.says(standing.waits)
+                for keeper in self._keepers:
+                    keeper.wake()
+                self._board.wait()
+
+    def _certain(self) -> Standing:
+        standing = self._board.may_act()
+        if standing.lost:
+            raise Refused(
+                f"this run has lost {self._of}: {standing.lost}",
+                hint="wait until that run ends; this run has stopped",
+            )
+        return standing
 
     def give_back(self) -> None:
-        """Every place at once, as far as it is still ours; one that hangs is left to its time."""
+        """Gives back every place in parallel if this run still holds it.
+
+        A place that hangs stays taken until its lifetime is over.
+        """
         for keeper in self._keepers:
             keeper.end()
         end = boot_clock() + self._limits.give_back.total_seconds()
@@ -178,8 +190,8 @@ class Lock:
 
 def _taken(standing: Standing) -> Refused:
     if not standing.run_id:
-        return Refused(standing.lost, hint="let that one end; then run this again")
+        return Refused(standing.lost, hint="wait until that run ends, then run this again")
     return Refused(
         f"{standing.lost}, and renews it",
-        hint=f"let it end, or cancel flow run {standing.run_id}; then run this again",
+        hint=f"wait until it ends, or cancel flow run {standing.run_id}; then run this again",
     )

@@ -1,4 +1,4 @@
-"""The parts of the work on a node, with the time that each took."""
+"""Measures the parts of the work on a node, with the time that each took."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -8,38 +8,39 @@ from typing import Protocol
 
 from tasks.core.logs import log_about
 from tasks.core.models.report import Took
+from tasks.core.words import duration_in_words
 
 
 class Noticing(Protocol):
-    """What was done to a node, with what was seen of it."""
+    """Describes what was done to a node, with what was noticed on it."""
 
     @property
     def node(self) -> str:
-        """Its name."""
+        """Returns the name of the node."""
 
     @property
     def noticed(self) -> tuple[str, ...]:
-        """What is not well, and was no reason to fail."""
+        """Lists what is unhealthy but was no reason to fail."""
 
 
 class Timed(Protocol):
-    """What was done to a node, with how long it took."""
+    """Describes what was done to a node, with how long it took."""
 
     @property
     def node(self) -> str:
-        """Its name."""
+        """Returns the name of the node."""
 
     @property
     def took(self) -> timedelta:
-        """All of it."""
+        """Returns the time of the whole work on the node."""
 
     @property
     def parts(self) -> tuple[Took, ...]:
-        """One after the other."""
+        """Lists the parts of the work, one after the other."""
 
 
 class NodeParts:
-    """From when the work begins."""
+    """Measures the parts of the work on a node; the clock starts when the object is created."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -48,25 +49,25 @@ class NodeParts:
 
     @property
     def took(self) -> timedelta:
-        """Since the work began."""
+        """Returns the time since the work began."""
         return timedelta(seconds=round(time.monotonic() - self._began, 1))
 
     @contextmanager
     def part(self, what: str) -> Iterator[None]:
-        """A part of the work, with its time."""
+        """Measures one part of the work, and adds it to the parts when it finishes."""
         began = time.monotonic()
         yield
         took = timedelta(seconds=round(time.monotonic() - began, 1))
         self.parts.append(Took(what=what, took=took))
-        log_about(self.name).info("%s: done in %.1f s", what, took.total_seconds())
+        log_about(self.name).info("%s: done in %s", what, duration_in_words(took))
 
 
 def what_was_noticed(done: Sequence[Noticing]) -> tuple[str, ...]:
-    """What is not well, and was no reason to fail."""
+    """Returns a line for each thing that is unhealthy but was no reason to fail."""
     return tuple(f"{one.node}: noticed, not a failure: {said}" for one in done for said in one.noticed)
 
 
 def times_of_parts(one: Timed) -> str:
-    """`cp1: 126 s (gate 1 s, drain 3 s)`."""
-    parts = ", ".join(f"{part.what} {part.took.total_seconds():.0f} s" for part in one.parts)
-    return f"{one.node}: {one.took.total_seconds():.0f} s ({parts})"
+    """Formats the times of a node, for example `cp1: 2 min 6 s (gate 1 s, drain 3 s)`."""
+    parts = ", ".join(f"{part.what} {duration_in_words(part.took)}" for part in one.parts)
+    return f"{one.node}: {duration_in_words(one.took)} ({parts})"

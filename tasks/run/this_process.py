@@ -1,4 +1,7 @@
-"""This process, as an owner of a lock: its name, its clock, and which other processes of its machine are gone for certain."""
+"""Represents this process as an owner of a lock.
+
+It knows its name, its clock, and which other processes of its host are certainly gone.
+"""
 
 import os
 import socket
@@ -10,12 +13,15 @@ from tasks.run.models.lock import LockRecord, Owner, machine_of, pid_on, process
 
 
 def owner_of(run_id: str, machine: str) -> Owner:
-    """This process as an owner; each call makes another one."""
+    """Returns this process as an owner; each call makes another one."""
     return Owner(run_id=run_id, process=process_named(os.getpid(), socket.gethostname(), machine, uuid4().hex[:8]))
 
 
 def this_machine() -> str:
-    """Empty where it cannot be told: then no process is ever known to be gone."""
+    """Returns the id of this host; empty if it cannot be determined.
+
+    Without it no process is ever known to be gone.
+    """
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         namespace = str(Path("/proc/self/ns/pid").readlink())
@@ -27,15 +33,16 @@ def this_machine() -> str:
 
 
 def is_gone(machine: str, found: LockRecord) -> bool:
-    """Whether the process that wrote a record was one of this machine, and does not exist any more."""
+    """Checks whether the process that wrote a record ran on this host and no longer exists."""
     pid = pid_on(machine, found.process)
     return pid > 0 and not _exists(pid)
 
 
 def _exists(pid: int) -> bool:
-    """Also one that is stopped, somebody else's, or dead and not reaped, and another one with its number: only what is certain counts.
+    """Checks whether a process with this id exists.
 
-    It asks the kernel: /proc may hide the processes of other users.
+    That includes a stopped process, another user's process, a dead one that is not reaped, and a new one with the same
+    id. Only certain results count. It asks the kernel, because /proc may hide the processes of other users.
     """
     try:
         os.kill(pid, 0)
@@ -47,5 +54,5 @@ def _exists(pid: int) -> bool:
 
 
 def boot_clock() -> float:
-    """Seconds that go on while the machine sleeps."""
+    """Returns the seconds of a clock that continues while the host sleeps."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)

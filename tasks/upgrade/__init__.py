@@ -1,1 +1,1 @@
-"""An upgrade of Kubernetes."""
+"""Upgrades Kubernetes."""

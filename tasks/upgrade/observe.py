@@ -1,48 +1,53 @@
-"""What an upgrade knows of a cluster before it acts: machines, the API, etcd and manifests, at one moment."""
+"""Observes a cluster before an upgrade acts: nodes, the API, etcd and manifests, at one moment."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tasks.clients.kube import KubeClient
 from tasks.cluster import Cluster
 from tasks.core.at_once import on_all, wait_for
-from tasks.core.errors import NotYet, Refused
+from tasks.core.errors import NotYet
 from tasks.core.logs import log_about
 from tasks.core.models import outside
 from tasks.drain.observe import observe_forecasts
 from tasks.etcd.observe import look_at_members
+from tasks.gates.observe import what_gates_say
 from tasks.node_work.controllers import look_at_controllers
 from tasks.node_work.proof import look_at_symptoms
-from tasks.node_work.site_gates import what_gates_say
 from tasks.nodes.models.workloads import Webhook
 from tasks.nodes.observe import glance_at_machine, look_at_machines, look_at_nodes, look_at_workloads
 from tasks.nodes.policy.versions import KubernetesVersion
 from tasks.nodes.probes import api_facts
 from tasks.run.history import read_history
 from tasks.run.models.records import UPGRADE_JOBS
-from tasks.upgrade.models.manifests import NodeManifests
+from tasks.upgrade import kubeadm_writes
+from tasks.upgrade.kubeadm_writes import CONFIGURATION, look_at_addons, look_at_manifests
 from tasks.upgrade.models.upgrade import ApiFacts, ClusterFacts, UpgradeOptions
 from tasks.upgrade.policy.plan import next_minor
 from tasks.upgrade.policy.scope import RUNBOOK
-from tasks.upgrade.probes import manifests
+from tasks.upgrade.secret import read_a_secret
 
 ADMISSION = "/apis/admissionregistration.k8s.io/v1"
-SYSTEM = "/api/v1/namespaces/kube-system"
-CONFIGURATION = f"{SYSTEM}/configmaps/kubeadm-config"
-
-RENDER_LIMIT = timedelta(seconds=90)
-"""For a look at the manifests of a node, and for kubeadm to render its own."""
+SYSTEM = kubeadm_writes.SYSTEM
+"""This is the API path of kube-system."""
 
 KUBEADM_LIMIT = timedelta(minutes=30)
-"""kubeadm waits for five minutes for each of the four static pods, and for the images of none: they are there."""
+"""Limits a run of kubeadm.
+
+It waits for five minutes for each of the four static pods. It does not wait for images, because they are on
+the node.
+"""
 
 BACK_LIMIT = timedelta(minutes=3)
-"""For the only API server to be back after that."""
+"""Limits the wait until the only API server answers after that."""
 
 
 def observe_cluster(handle: Cluster, target: str, options: UpgradeOptions) -> ClusterFacts:
-    """Everything at once: machines with their repositories, the API with the forecast of each drain, etcd, earlier runs."""
+    """Observes everything in parallel.
+
+    That is nodes with their repositories, the API with a forecast of each drain, etcd, and earlier runs.
+    """
     minor = minor_to_ask(handle, target, chain=options.chain)
     looks: list[Callable[[], Any]] = [
         lambda: look_at_machines(handle, minor),
@@ -50,11 +55,15 @@ def observe_cluster(handle: Cluster, target: str, options: UpgradeOptions) -> Cl
         lambda: observe_forecasts(handle.kube, [node.name for node in handle.profile.nodes], options.drain),
         lambda: look_at_members(handle, "auto"),
         lambda: read_history(handle.store, handle.profile.name, RUNBOOK),
-        lambda: what_gates_say(handle),
+        lambda: what_gates_say(handle, handle.profile.gates),
         lambda: look_at_controllers(handle.kube, handle.control_planes),
-        lambda: look_at_manifests(handle, handle.control_planes),
+        lambda: look_at_manifests(handle, [node.name for node in handle.profile.nodes], target),
+        lambda: look_at_addons(handle, min(handle.control_planes), target),
+        lambda: on_all(lambda name: read_a_secret(handle, name), handle.control_planes),
     ]
-    machines, api, forecasts, etcd, history, gates, controllers, found = on_all(lambda look: look(), looks)
+    machines, api, forecasts, etcd, history, gates, controllers, found, addons, secrets = on_all(
+        lambda look: look(), looks
+    )
     return ClusterFacts(
         observed_at=datetime.now(UTC),
         target=target if target.startswith(f"{minor}.") else f"{minor}.0",
@@ -63,6 +72,8 @@ def observe_cluster(handle: Cluster, target: str, options: UpgradeOptions) -> Cl
         etcd=etcd,
         controllers=controllers,
         manifests=found,
+        addons=addons,
+        secrets=tuple(secrets),
         symptoms=look_at_symptoms(handle, machines),
         history=history,
         gates=gates,
@@ -70,23 +81,26 @@ def observe_cluster(handle: Cluster, target: str, options: UpgradeOptions) -> Cl
 
 
 def configuration_of(handle: Cluster) -> dict[str, Any]:
-    """ClusterConfiguration of kubeadm-config; empty when there is none."""
+    """Returns the ClusterConfiguration of kubeadm-config. It is empty when there is none."""
     return api_facts.cluster_configuration(handle.kube.find(CONFIGURATION))
 
 
 def configured_version(handle: Cluster) -> str:
-    """The version in it, with its v; empty when it says none."""
+    """Returns the version in the ClusterConfiguration, with its v. It is empty when there is none."""
     return str(configuration_of(handle).get("kubernetesVersion", ""))
 
 
 def minor_to_ask(handle: Cluster, target: str, *, chain: bool) -> str:
-    """Whose repository is asked: the target's, or that of the first step of a chain."""
+    """Returns the minor version whose repository is queried.
+
+    It is the target's, or that of the first step of a chain.
+    """
     configured = KubernetesVersion.observed(configured_version(handle))
     return next_minor(configured.bare if configured else target, target, chain=chain)
 
 
 def look_at_api(kube: KubeClient) -> ApiFacts:
-    """All that an upgrade asks the API, but the drains."""
+    """Returns everything that an upgrade asks the API, except the drains."""
     kubeadm_config = kube.find(CONFIGURATION)
     kubeadm = outside.ClusterConfiguration.read(api_facts.cluster_configuration(kubeadm_config), "kubeadm-config")
     kubelet = kube.find(f"{SYSTEM}/configmaps/kubelet-config")
@@ -117,42 +131,24 @@ def _webhooks(kube: KubeClient) -> tuple[Webhook, ...]:
     return api_facts.parse_webhooks(hooks, api_facts.nodes_of_services(slices))
 
 
-def look_at_manifests(handle: Cluster, names: Sequence[str]) -> tuple[NodeManifests, ...]:
-    """Static pods of all these nodes at once, with what kubeadm would write in their place; a node that does not answer is a fact."""
-    configuration = configuration_of(handle)
-    return tuple(on_all(lambda name: _look_at_manifests(handle, name, configuration), names))
-
-
-def _look_at_manifests(handle: Cluster, name: str, configuration: Mapping[str, Any]) -> NodeManifests:
-    shell = handle.shell(name)
-    try:
-        looked = shell.ask(manifests.look(), limit=RENDER_LIMIT)
-        try:
-            given = manifests.configuration_for(name, looked, configuration)
-        except ValueError as error:
-            return manifests.compared(name, looked, b"", problem=str(error))
-        rendered = shell.ask(manifests.render(), stdin=given.encode(), limit=RENDER_LIMIT)
-    except (NotYet, Refused) as error:
-        return NodeManifests(node=name, problem=str(error))
-    return manifests.compared(name, looked, rendered)
-
-
 def await_the_only_control_plane(handle: Cluster) -> None:
-    """Where a run died while kubeadm was at work on the only control plane node, its end is waited for.
+    """Waits until an earlier kubeadm job on the only control plane node has finished.
 
-    The API comes and goes meanwhile: neither a plan nor a lock can be had of it. Of several one answers always.
+    The run that started it may have died. Meanwhile the API is not always there, so neither a plan nor a lock
+    is possible. With several control plane nodes, one of them always answers.
     """
     if len(handle.control_planes) == 1 and (at_work := _jobs_at_work(handle)):
         log_about(handle.profile.name).info(
             "a job of an earlier run is under way, its end is waited for: %s", ", ".join(at_work)
         )
-        wait_for(lambda: _refuse_jobs(handle), KUBEADM_LIMIT)
-        wait_for(lambda: configuration_of(handle), BACK_LIMIT)
+        name = handle.profile.name
+        wait_for(lambda: _refuse_jobs(handle), KUBEADM_LIMIT, what="kubeadm of an earlier run to end", about=name)
+        wait_for(lambda: configuration_of(handle), BACK_LIMIT, what="the only API server to answer", about=name)
 
 
 def _refuse_jobs(handle: Cluster) -> None:
     if at_work := _jobs_at_work(handle):
-        raise NotYet(f"still under way: {', '.join(at_work)}", hint="look at its output on the node")
+        raise NotYet(f"still under way: {', '.join(at_work)}", hint="check its output on the node")
 
 
 def _jobs_at_work(handle: Cluster) -> list[str]:

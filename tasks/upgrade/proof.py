@@ -1,4 +1,4 @@
-"""Proof of an upgrade: kubeadm's addons and the way to Services, and at the end every node and every member."""
+"""Proves an upgrade: kubeadm's addons and the path to Services, and at the end every node and every etcd member."""
 
 from tasks.cluster import Cluster
 from tasks.core.at_once import on_all
@@ -14,9 +14,10 @@ from tasks.upgrade.policy.scope import ADDONS
 
 
 def prove_addons(handle: Cluster, plan: UpgradePlan, staged: Staged) -> tuple[str, ...]:
-    """kubeadm-config has the target, CoreDNS and kube-proxy are rolled out, and Services answer from every node: their images.
+    """Proves the addons, and returns their images.
 
-    `NotYet` with the first thing that is not so.
+    kubeadm-config must have the target, and CoreDNS and kube-proxy must be rolled out. Services must answer
+    from every node. Otherwise it raises `NotYet` with the first problem.
     """
     configured = configured_version(handle)
     addons = [one for one in look_at_workloads(handle.kube) if one.name in ADDONS]
@@ -26,11 +27,14 @@ def prove_addons(handle: Cluster, plan: UpgradePlan, staged: Staged) -> tuple[st
 
 
 def prove_nodes(handle: Cluster, plan: UpgradePlan, failed: tuple[str, ...], addons: tuple[str, ...]) -> Upgraded:
-    """Every node of the plan has its kubelet; etcd's members with their versions."""
+    """Proves that every node of the plan has its kubelet.
+
+    It returns the nodes and etcd's members with their versions.
+    """
     nodes = {node.name: node.kubelet for node in look_at_nodes(handle.kube)}
     old = [one.name for one in plan.nodes if nodes.get(one.name) != plan.version and one.name not in failed]
     if old:
-        raise NotYet(f"not of v{plan.version}: {', '.join(old)}", hint="run it again: it goes on where it was")
+        raise NotYet(f"not of v{plan.version}: {', '.join(old)}", hint="run it again: it resumes")
     members = look_at_members(handle, "auto").members
     names = [node.name for node in handle.profile.nodes]
     return Upgraded(
@@ -43,7 +47,7 @@ def prove_nodes(handle: Cluster, plan: UpgradePlan, failed: tuple[str, ...], add
 
 
 def _failing_services(handle: Cluster) -> dict[str, dict[str, str]]:
-    """Of each node of the profile that the API has: Service to what is wrong with the way to it."""
+    """Returns the failing Services and their problems, for each node of the profile that the API has."""
     services = find_services(handle.kube)
     names = [node.name for node in handle.profile.nodes if handle.kube.find(f"/api/v1/nodes/{node.name}")]
     found = on_all(lambda name: services_that_fail(handle, name, services), names)

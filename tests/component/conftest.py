@@ -10,7 +10,10 @@ from tasks.backup import backups, drills, pki, snapshots
 from tasks.etcd import observe as etcd
 from tasks.etcd import steps as maintenance
 from tests.servers.etcd import EtcdCluster
+from tests.servers.hollow import HollowNodes
+from tests.servers.kubernetes import ControlPlane
 from tests.servers.seaweedfs import S3Server
+from tests.servers.shop import Shop
 from tests.servers.site import Site
 
 KEYS = 3000
@@ -70,3 +73,21 @@ def new_site(
 def site(new_site: Callable[[EtcdCluster], Site], etcd3: EtcdCluster) -> Site:
     """A site of the three shared members."""
     return new_site(etcd3)
+
+
+@pytest.fixture(scope="module")
+def two_workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    """A control plane, and two workers whose pods run or fail as they are told."""
+    with (
+        ControlPlane(tmp_path_factory.mktemp("kubernetes")) as control_plane,
+        HollowNodes(control_plane, ("w1", "w2"), ("cp1",)),
+    ):
+        yield control_plane
+
+
+@pytest.fixture
+def shop(two_workers: ControlPlane, request: pytest.FixtureRequest) -> Iterator[Shop]:
+    """A namespace for one test."""
+    made = Shop(two_workers, f"shop-{abs(hash(request.node.nodeid)) % 10**8}")
+    yield made
+    made.remove()

@@ -168,7 +168,9 @@ def test_a_member_name_that_matches_two_asks_for_the_id(new_site: NewSite, tmp_p
 
 def test_a_backup_that_does_not_exist_shows_the_newest(site: Site) -> None:
     """And one that cannot be an id is told the same."""
-    with pytest.raises(Refused, match="the bucket has no backup of this cluster -> run etcd_backup_to_s3"):
+    with pytest.raises(
+        Refused, match=f"the bucket has no backup of this cluster -> run `kube-runbooks run etcd-backup {site.name}`"
+    ):
         etcd_restore_drill(site.name)
     etcd_backup_to_s3(site.name)
     [known] = site.manifests()

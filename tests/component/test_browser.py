@@ -6,7 +6,7 @@ import pytest
 
 from tests.servers.browser import Operator, chromium
 from tests.servers.etcd import EtcdCluster
-from tests.servers.etcd_pages import fragment, sizes
+from tests.servers.etcd_pages import fragment, made_smaller, sizes
 from tests.servers.runbooks import MAINTENANCE, RUN_LIMIT, Runbooks
 from tests.servers.seaweedfs import S3Server
 
@@ -32,8 +32,12 @@ def test_a_plan_is_read_and_approved_in_the_browser(
         operator.start(MAINTENANCE, "by-hand", fields, mode="approve")
         run = operator.wait_for_question(f"maintenance-{name}")
         form = operator.read_plan("m3")
-        assert sizes(etcd) == before
+        assert made_smaller(etcd, before) == []
         operator.approve(form, "Ada", "read in a browser")
         operator.read_report(run, f"{name}-etcd-maintenance-report", "was approved by Ada: read in a browser")
         after = sizes(etcd)
         assert all(after[one] < before[one] for one in before)
+        operator.start(MAINTENANCE, "with a wrong name", fields | {"cluster": "prdo"}, mode="apply")
+        unstored = "the report could not be stored: for the same reason"
+        operator.read_refusal("maintenance-prdo", "cluster 'prdo' is unknown", unstored)
+        assert page.get_by_text(unstored).count() == 1

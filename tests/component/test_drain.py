@@ -14,9 +14,10 @@ import pytest
 
 from tasks.clients.kube import KubeClient, KubeServer, KubeUser
 from tasks.core.errors import Refused
+from tasks.core.models.plan import Plan
 from tasks.drain.cordon import cordon, hand_over, keep_cordoned, release, uncordon
 from tasks.drain.evict import drain
-from tasks.drain.models import CORDONED_BY, FAILED, TICKET, Drained, DrainOptions, DrainProgress
+from tasks.drain.models import CORDONED_BY, FAILED, TICKET, Drained, DrainForecast, DrainOptions, DrainProgress
 from tasks.drain.observe import observe_forecasts, what_came_back, where_i_run
 from tasks.node_service.models import Request, ServiceFacts
 from tasks.node_service.policy.plan import plan_drain
@@ -24,6 +25,7 @@ from tasks.nodes.models.nodes import NodeFacts
 from tasks.nodes.probes.api_facts import parse_node
 from tests.servers.hollow import HollowNodes
 from tests.servers.kubernetes import ControlPlane, Resource, path_of
+from tests.servers.operators import Database, Storage
 from tests.servers.pki import KeyPair
 from tests.servers.processes import wait_until
 from tests.servers.proxies import S3Proxy
@@ -43,7 +45,7 @@ SPREAD = {
 """By itself the scheduler may put both of two pods on one node; a cordoned node does not count."""
 UNREADY = {"hollow/ready": "false"}
 ANY_APP = {"matchExpressions": [{"key": "app", "operator": "Exists"}]}
-QUICK = DrainOptions(limit=timedelta(seconds=100))
+QUICK = DrainOptions(timeout=timedelta(seconds=100))
 
 
 class Shop:
@@ -330,7 +332,7 @@ def test_a_budget_that_is_relaxed_ends_the_wait(cluster: ControlPlane, kube: Kub
     shop.run("deployments", "sick", 1, annotations=UNREADY)
     budget = shop.budget("web", minAvailable=3, selector=ANY_APP)
     (forecast,) = observe_forecasts(kube, ["w1"], QUICK)
-    figures = f"budget {shop.name}/web (minAvailable 3) needs 3 healthy pods, has 3 of 4, and allows 0 disruptions"
+    figures = f"PodDisruptionBudget {shop.name}/web (minAvailable 3) needs 3 healthy pods, has 3 of 4, and allows 0 disruptions"
     here = len(shop.running("web", "w1"))
     assert here
     assert not forecast.blocked
@@ -339,7 +341,7 @@ def test_a_budget_that_is_relaxed_ends_the_wait(cluster: ControlPlane, kube: Kub
     done = _drained(kube, watcher=watcher)
     assert len([one for one in done.evicted if "/web-" in one]) == here
     assert figures in watcher.waited
-    assert [one.startswith(f"budget {shop.name}/web (minAvailable ") for one in done.waited_for] == [True]
+    assert [one.startswith(f"PodDisruptionBudget {shop.name}/web (minAvailable ") for one in done.waited_for] == [True]
     assert re.search(r" disruptions: from \d\d:\d\d:\d\d to \d\d:\d\d:\d\d$", done.waited_for[0])
 
 
@@ -372,18 +374,83 @@ def test_a_budget_that_never_allows_is_told_before_anything_is_evicted(
     assert _is_cordoned(cluster)
 
 
-def test_two_budgets_are_found_before_and_by_the_servers_own_words(
+@pytest.mark.parametrize(("asked_by", "denies"), [("cordon", False), ("eviction", False), ("eviction", True)])
+def test_a_database_lets_its_primary_go_once_it_is_asked(
+    kube: KubeClient, shop: Shop, asked_by: str, *, denies: bool
+) -> None:
+    """By the cordon, or by an eviction that its budget or its webhook forbids: `kubectl drain` takes a second for it."""
+    with Database(shop.cluster, shop.name, ["w1", "w2"], asked_by=asked_by, denies=denies) as database:
+        (forecast,) = observe_forecasts(kube, ["w1"], QUICK)
+        assert forecast.blocked == ()
+        figures = f"PodDisruptionBudget {shop.name}/pg (minAvailable 1) needs 1 healthy pods, has 1 of 1, and allows 0 disruptions"
+        assert [one.startswith(f"{figures}: pg-") for one in forecast.asks] == [True]
+        assert "the operator of Database pg (operators.example.com/v1)" in forecast.asks[0]
+        (caution,) = _plan_of(shop.cluster, forecast).cautions
+        assert caution.problem == forecast.asks[0]
+        reason = "is moved first" if denies else figures
+        if asked_by == "eviction":
+            database.may_move.clear()
+        watcher = Watcher(reason, database.may_move.set)
+        done = _drained(kube, watcher=watcher)
+        assert len(done.evicted) == 1
+        wait_until(lambda: database.primary == "w2", LIMIT, "the other one is the primary")
+        if asked_by == "eviction":
+            assert any(reason in why for why in watcher.waited)
+
+
+def test_a_storage_lets_a_node_go_once_its_replica_was_rebuilt(kube: KubeClient, shop: Shop) -> None:
+    """Its budget is taken away then; the figures of it are in the report."""
+    with Storage(shop.cluster, shop.name, ["w1", "w2"]) as storage:
+        assert "the operator of Storage engine-w1" in observe_forecasts(kube, ["w1"], QUICK)[0].asks[0]
+        done = _drained(kube)
+        assert done.evicted == (f"{shop.name}/engine-w1",)
+        assert (storage.replicas("w1"), storage.replicas("w2")) == ([], ["pvc-1"])
+        assert [
+            f"PodDisruptionBudget {shop.name}/engine-w1 (minAvailable 1) needs 1" in one for one in done.waited_for
+        ] == [True]
+
+
+def test_a_node_whose_operator_never_lets_go_is_uncordoned_again(
     cluster: ControlPlane, kube: KubeClient, shop: Shop
 ) -> None:
+    """With the budget, its figures, since when, and where to look; others that were evicted are in service elsewhere."""
+    shop.run("deployments", "web", 2)
+    with Database(cluster, shop.name, ["w1", "w2"], asked_by=""):
+        with pytest.raises(Refused, match="w1: not drained within 12 s: 1 of 2 pods is left: ") as refused:
+            _drained(kube, DrainOptions(timeout=timedelta(seconds=12)))
+        told = refused.value.problem
+        figures = f"PodDisruptionBudget {shop.name}/pg (minAvailable 1) needs 1 healthy pods, has 1 of 1, and allows 0 disruptions"
+        assert f"{shop.name}/pg-0: {figures}, waited for since " in told
+        operator = "the operator of Database pg (operators.example.com/v1)"
+        assert told.endswith(f"{operator} has not let {shop.name}/pg-0 go; the node is uncordoned again")
+        assert f"`kubectl -n {shop.name} describe database.operators.example.com pg`" in refused.value.hint
+        assert (_is_cordoned(cluster), _notes(cluster)) == (False, {})
+        assert not shop.running("web", "w1")
+        cluster.kubectl("cordon", "w1")
+        with pytest.raises(Refused, match="the cordon of somebody else stays"):
+            _drained(kube, DrainOptions(timeout=timedelta(seconds=3)))
+        assert _is_cordoned(cluster)
+
+
+def _plan_of(cluster: ControlPlane, forecast: DrainForecast) -> Plan:
+    seen = ServiceFacts(
+        observed_at=NOW, machine=NodeFacts(name="w1"), kube=parse_node(_node(cluster), None), forecast=forecast
+    )
+    plan = plan_drain(seen, Request(node="w1", reason="a fan", run_id=RUN))
+    assert plan.refusals == ()
+    return plan
+
+
+def test_two_budgets_are_found_before_and_in_mid_drain(cluster: ControlPlane, kube: KubeClient, shop: Shop) -> None:
     """The server answers 500, not 201 with a failure in it; a budget that comes in mid-drain ends the wait."""
     shop.run("deployments", "web", 3)
     shop.run("deployments", "sick", 1, annotations=UNREADY)
     shop.budget("web", minAvailable=3, selector=ANY_APP)
     overlapping = {"minAvailable": 0, "selector": {"matchLabels": {"app": "web"}}}
     second = {"metadata": {"name": "second"}, "spec": overlapping}
-    with pytest.raises(Refused, match="more than one PodDisruptionBudget") as refused:
+    with pytest.raises(Refused, match="2 PodDisruptionBudgets protect it") as refused:
         _drained(kube, watcher=Watcher("needs", lambda: cluster.api.create(shop.budgets, second)))
-    assert "let the selectors of its budgets not overlap" in refused.value.hint
+    assert "change the selectors of its PodDisruptionBudgets" in refused.value.hint
     victim = shop.running("web", "w1")[0]["metadata"]["name"]
     body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": victim, "namespace": shop.name}}
     answer = kube.send("POST", f"{shop.pods}/{victim}/eviction", body)
@@ -393,7 +460,7 @@ def test_two_budgets_are_found_before_and_by_the_servers_own_words(
         == "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support."
     )
     (forecast,) = observe_forecasts(kube, ["w1"], QUICK)
-    assert f"2 budgets protect it ({shop.name}/second, {shop.name}/web)" in forecast.blocked[0].reason
+    assert f"2 PodDisruptionBudgets protect it ({shop.name}/second, {shop.name}/web)" in forecast.blocked[0].reason
 
 
 def test_an_empty_selector_protects_all_pods_and_none_protects_nothing(
@@ -406,7 +473,9 @@ def test_an_empty_selector_protects_all_pods_and_none_protects_nothing(
     statuses = {name: cluster.api.get(f"{shop.budgets}/{name}")["status"]["expectedPods"] for name in ("all", "none")}
     assert statuses == {"all": 2, "none": 0}
     (forecast,) = observe_forecasts(kube, ["w1"], QUICK)
-    assert [f"budget {shop.name}/all (minAvailable 2) needs 2" in one.reason for one in forecast.blocked] == [True]
+    assert [
+        f"PodDisruptionBudget {shop.name}/all (minAvailable 2) needs 2" in one.reason for one in forecast.blocked
+    ] == [True]
     victim = shop.running("web", "w1")[0]["metadata"]["name"]
     body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": victim, "namespace": shop.name}}
     answer = kube.send("POST", f"{shop.pods}/{victim}/eviction", body)
@@ -464,19 +533,22 @@ def test_at_the_limit_all_that_is_left_is_named(cluster: ControlPlane, kube: Kub
         selector={"matchExpressions": [{"key": "app", "operator": "In", "values": ["web", "sick"]}]},
     )
     shop.pod("held", "w1", metadata={"finalizers": ["example.com/hold"]})
-    options = DrainOptions(limit=timedelta(seconds=12), force=True)
+    options = DrainOptions(timeout=timedelta(seconds=12), force=True)
     (forecast,) = observe_forecasts(kube, ["w1"], options)
     assert any("stays until somebody removes its finalizers example.com/hold" in one for one in forecast.cautions)
     with pytest.raises(Refused, match="w1: not drained within 12 s: ") as refused:
         _drained(kube, options)
     told = refused.value.problem
-    assert f"budget {shop.name}/web (minAvailable 2) needs 2 healthy pods, has 2 of 3, and allows 0 disruptions" in told
+    assert (
+        f"PodDisruptionBudget {shop.name}/web (minAvailable 2) needs 2 healthy pods, has 2 of 3, and allows 0 disruptions"
+        in told
+    )
     assert f"{shop.name}/held: it has until" in told
     assert "held by its finalizers example.com/hold" in told
     assert "waited for since" in told
     assert _is_cordoned(cluster)
     assert not shop.running("free", "w1")
-    given_up = options.model_copy(update={"skip_deleting_after": timedelta(seconds=1)})
+    given_up = options.model_copy(update={"skip_wait_for_delete_timeout": timedelta(seconds=1)})
     cluster.api.delete(f"{shop.budgets}/web")
     assert any(one.startswith(f"{shop.name}/held: it should have stopped by") for one in _drained(kube, given_up).left)
 
@@ -491,8 +563,11 @@ def test_what_would_be_lost_is_kept_until_it_is_allowed(cluster: ControlPlane, k
     assert told["bare"].reason == "no controller brings it back"
     assert "force" in told["bare"].next_step
     assert told["cache"].reason == "the content of its emptyDir cache would be lost"
-    assert "delete_emptydir_data" in told["cache"].next_step
-    assert "cp1 has not the labels that it wants; w2 has not the labels that it wants" in told["pinned"].reason
+    assert "delete-emptydir-data" in told["cache"].next_step
+    assert (
+        "cp1 does not match its node selector or affinity; w2 does not match its node selector or affinity"
+        in told["pinned"].reason
+    )
     with pytest.raises(Refused, match="3 of 3 pods would never go"):
         _drained(kube)
     assert len(shop.running("cache", "w1")) == 1
@@ -575,7 +650,7 @@ def test_a_volume_that_is_never_detached_is_told_and_gone_on_with(
     volume = _with_claim(shop)
     attach(volume)
     watcher = Watcher()
-    done = _drained(kube, PENDING.model_copy(update={"detach_limit": timedelta(seconds=2)}), watcher)
+    done = _drained(kube, PENDING.model_copy(update={"detach_timeout": timedelta(seconds=2)}), watcher)
     assert done.still_attached == (
         f"volume {volume} (claim {shop.name}/data) is still attached to w1 by csi.example.com "
         f"(VolumeAttachment attached-{volume})",
@@ -603,7 +678,7 @@ def test_volumes_of_those_who_stay_are_nobodys_to_wait_for(
     wait_until(lambda: len(shop.running("agent")) == 1, LIMIT, "it runs with its volume")
     attach(volume)
     watcher = Watcher()
-    done = _drained(kube, QUICK.model_copy(update={"limit": timedelta(seconds=30)}), watcher)
+    done = _drained(kube, QUICK.model_copy(update={"timeout": timedelta(seconds=30)}), watcher)
     assert (len(done.evicted), len(done.left), done.still_attached) == (1, 1, ())
     assert not [why for why in watcher.waited if "attached" in why]
 
@@ -710,6 +785,9 @@ def test_a_worker_on_the_node_refuses(
     assert not _is_cordoned(cluster)
     assert len(shop.running("worker", "w1")) == 1
     monkeypatch.setenv("HOSTNAME", "w2")
+    assert where_i_run(kube) == "w2"
+    address = _node(cluster, "w2")["status"]["addresses"][0]["address"]
+    monkeypatch.setenv("HOSTNAME", address)  # of a machine that has another name than its node
     assert where_i_run(kube) == "w2"
     monkeypatch.setenv("HOSTNAME", "elsewhere")
     assert where_i_run(kube) == ""

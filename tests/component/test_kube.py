@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tasks.clients.kube import KubeClient, KubeServer, KubeUser
-from tasks.core.errors import NotYet, Refused
+from tasks.core.errors import NotTrusted, NotYet, Refused
 from tests.servers.kubernetes import ControlPlane
 from tests.servers.pki import KeyPair
 from tests.servers.processes import free_port
@@ -88,7 +88,7 @@ def test_a_server_of_another_ca_is_not_trusted(cluster: ControlPlane, tmp_path: 
     """Nothing is sent to it."""
     other = cluster.etcd.ca.read_bytes()
     client = KubeClient([server("here", cluster.url)], lambda: KubeUser(other, token="secret"))
-    with pytest.raises(NotYet, match="certificate verify failed"):
+    with pytest.raises(NotTrusted, match="its certificate: "):
         client.get(CONFIG_MAPS)
     client.close()
     del tmp_path
@@ -119,3 +119,16 @@ def test_a_server_that_starts_forbids_nothing_for_good(cluster: ControlPlane, ku
         end.set()
         thread.join()
     assert set(told) == {"fine", "away"}
+
+
+def test_heads_of_a_list_have_no_data(kube: KubeClient) -> None:
+    """Of a Secret, its name and labels; the groups of the API have their resources."""
+    secrets = "/api/v1/namespaces/default/secrets"
+    kube.create(secrets, {"metadata": {"name": "s", "labels": {"a": "b"}}, "stringData": {"password": "hunter2"}})
+    [found] = kube.heads(secrets)
+    assert (found["metadata"]["name"], found["metadata"]["labels"]) == ("s", {"a": "b"})
+    assert "data" not in found
+    assert "aHVudGVyMg" not in str(found)
+    kube.delete(f"{secrets}/s")
+    core, *_ = kube.groups("/api")
+    assert "pods" in {one["resource"] for version in core["versions"] for one in version["resources"]}

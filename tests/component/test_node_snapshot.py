@@ -25,7 +25,8 @@ from tasks.backup.scripts.node_snapshot import (
 )
 from tasks.cluster import open_cluster
 from tasks.core.models.folders import BACKUPS
-from tasks.core.models.profile import EtcdOnNode, Route
+from tasks.core.models.profile import EtcdEndpoint, EtcdOnNode, Route
+from tests.facts.control_plane import ON_NODE
 from tests.servers.etcd import EtcdCluster
 from tests.servers.site import Site
 
@@ -44,9 +45,8 @@ def ran(root: Path, script: str, stdin: bytes = b"") -> subprocess.CompletedProc
 def on(etcd: EtcdCluster) -> EtcdOnNode:
     """Where its member listens."""
     member, client = etcd.members[0], etcd.client
-    return EtcdOnNode.model_validate(
-        {"port": member.port, "ca": str(etcd.ca), "certificate": str(client.certificate), "key": str(client.key)}
-    )
+    files = {"ca": str(etcd.ca), "certificate": str(client.certificate), "key": str(client.key)}
+    return EtcdOnNode.model_validate({"address": "127.0.0.1", "port": member.port, "server_name": "localhost", **files})
 
 
 def test_a_node_sends_its_snapshot_and_reads_it_back(
@@ -58,7 +58,7 @@ def test_a_node_sends_its_snapshot_and_reads_it_back(
     assert what_is_missing("cp1", ran(tmp_path, prepare_node()).stdout, 1) == []
     upload = store.start_upload("it")
     handle = open_cluster(site.name)
-    with handle.etcd(handle.profile.etcd.endpoints[0], Route.DIRECT) as client:
+    with handle.etcd(EtcdEndpoint(url=etcd1.members[0].url), Route.DIRECT) as client:
         revision = client.revision()
     script = take_snapshot("x", str(etcd1.binaries), on(etcd1), revision)
     done = ran(tmp_path, script, input_of(store.part_urls(upload, 2, LIMIT), b""))
@@ -108,9 +108,9 @@ def test_a_store_is_known_by_the_ca_of_the_first_line(etcd1: EtcdCluster, tmp_pa
 def test_what_is_no_snapshot_is_not_sent(tmp_path: Path, size: int) -> None:
     """By its length, or by its trailer: an etcdctl that writes zeros."""
     etcdctl = tmp_path / "etcdctl"
-    etcdctl.write_text(f'#!/bin/sh\n[ "$9 ${{10}}" != "snapshot save" ] || head -c {size} /dev/zero > "${{11}}"\n')
+    etcdctl.write_text(f'#!/bin/sh\n[ "${{10}} ${{11}}" != "snapshot save" ] || head -c {size} /dev/zero > "${{12}}"\n')
     etcdctl.chmod(0o755)
     ran(tmp_path, prepare_node())
-    done = ran(tmp_path, take_snapshot("x", str(tmp_path), EtcdOnNode(), 7), input_of(["http://127.0.0.1:1/"], b""))
+    done = ran(tmp_path, take_snapshot("x", str(tmp_path), ON_NODE, 7), input_of(["http://127.0.0.1:1/"], b""))
     assert done.returncode == 1
     assert (b"no whole pages and a trailer" if size == PAGE else b"its trailer says 0000") in done.stdout

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
+from pathlib import PurePosixPath
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -14,15 +15,24 @@ from tasks.cluster import Cluster
 from tasks.core.errors import NotYet
 from tasks.drain.models import CORDONED_BY, UNHEALTHY, DrainOptions
 from tasks.node_work.models.health import Expected
+from tasks.node_work.policy.health import ELSEWHERE
+from tasks.node_work.proof import what_is_elsewhere
 from tasks.node_work.work import NodeWork, begin_node_work
+from tests.facts.shapes import CONFIG, shape_of
 from tests.servers.hollow import READY, HollowNodes
 from tests.servers.kubernetes import ControlPlane, Resource
 from tests.servers.processes import wait_until
 
 LIMIT = 60.0
-QUICK = DrainOptions(limit=timedelta(seconds=60))
+QUICK = DrainOptions(timeout=timedelta(seconds=60))
 SPACE = "/api/v1/namespaces/n"
 APPS = "/apis/apps/v1/namespaces/n"
+
+API, DNS = "198.19.0.1", "10.96.0.10"
+"""The Service of the API, and what w1's kubelet tells its pods of DNS: there is no Service kube-dns."""
+
+ANSWER = "1234850000010001000000000a"
+NXDOMAIN = ANSWER.replace("8500", "8503")
 
 
 class Machine:
@@ -32,15 +42,18 @@ class Machine:
         self.name = "w1"
         self.down: set[str] = set()
         self.api_service = "200"
+        self.dns = ANSWER
 
     def connect(self) -> None:
         """It lets us in."""
 
     def run(self, command: str, **_: object) -> Any:  # noqa: ANN401 - as fabric's result
         """One command."""
-        units = ("kubelet", "containerd", "crio", "docker")
-        lines = [f"active {unit} {'no' if unit in self.down else 'yes'}" for unit in units]
-        told = [f"api {self.api_service}"] if "readyz" in command and "active" not in command else lines
+        told = [f"active kubelet {'no' if 'kubelet' in self.down else 'yes'}"]
+        if "QUERIES" in command:
+            told = [f"api {API} {self.api_service}", f"dns {DNS} 1234 {self.dns}"]
+        elif "SOCKET" in command:
+            told = [] if "runtime" in self.down else ["listens /run/containerd/containerd.sock"]
         return SimpleNamespace(stdout="\n".join([*told, "boot b1"]).encode(), complaint="", status=0)
 
 
@@ -78,8 +91,13 @@ def handle(cluster: ControlPlane, machine: Machine) -> Iterator[Cluster]:
     keys = cluster.admin
     known = KubeUser(cluster.ca.read_bytes(), keys.certificate.read_bytes(), keys.key.read_bytes())
     kube = KubeClient([KubeServer("cp1", lambda: nullcontext(cluster.url))], lambda: known)
-    profile = SimpleNamespace(name="prod", gates=())
-    handle = SimpleNamespace(kube=kube, profile=profile, node=lambda _: machine)
+    nodes = tuple(SimpleNamespace(name=name) for name in ("w1", "w2"))
+    kubeadm = SimpleNamespace(folder=PurePosixPath("/etc/kubernetes"))
+    profile = SimpleNamespace(name="prod", gates=(), nodes=nodes, kubeadm=kubeadm)
+    other = Machine()
+    machines = {"w1": machine, "w2": other}
+    handle = SimpleNamespace(kube=kube, profile=profile, node=machines.__getitem__, other=other)
+    handle.shape = lambda name: shape_of(name, pods={}, config=CONFIG.replace("cluster.local", "k8s.example"))
     handle.shell = lambda _: NodeShell(cast("SshNode", machine))
     yield cast("Cluster", handle)
     kube.close()
@@ -144,7 +162,7 @@ def test_a_daemon_set_that_was_broken_before_leaves_no_node_cordoned(
     assert UNHEALTHY not in annotations(cluster)
     assert work.noticed == (
         f"pod n/{pod['metadata']['name']} is not ready, as before",
-        "the Service `kubernetes` answers 000, as before",
+        f"the Service `kubernetes` ({API}) answers 000, as before",
     )
 
 
@@ -157,11 +175,46 @@ def test_what_broke_since_a_run_began_is_told_also_to_the_run_that_goes_on(
     machine.api_service = "503"
     again = begin(handle, "run-2")
     again.cordon_and_drain("patch", QUICK)
-    with pytest.raises(NotYet, match=r"0:00:00: the Service `kubernetes` answers 503 ->"):
+    with pytest.raises(NotYet, match=r"w1: unhealthy: the Service `kubernetes` \(198.19.0.1\) answers 503 ->"):
         again.prove(expected(cluster))
     machine.api_service, machine.down = "200", {"kubelet"}
-    with pytest.raises(NotYet, match=r"0:00:00: kubelet does not run ->"):
+    with pytest.raises(NotYet, match=r"w1: unhealthy: kubelet does not run ->"):
         again.prove(expected(cluster))
+
+
+def test_a_dns_that_fails_before_the_act_is_no_reason_to_fail_after_it(
+    cluster: ControlPlane, handle: Cluster, machine: Machine
+) -> None:
+    """Of another domain, or that is not the cluster's: it is named with what it answers. A runtime that goes is news."""
+    machine.dns = NXDOMAIN
+    work = begin(handle)
+    name = "clusterDNS at 10.96.0.10"
+    assert work.before.unhealthy == (f"Service {name}",)
+    work.prove(expected(cluster))
+    problem = "does not resolve kubernetes.default.svc.k8s.example: it answers NXDOMAIN, as before"
+    assert work.noticed == (f"the clusterDNS of its kubelet (10.96.0.10) {problem}",)
+    machine.down = {"runtime"}
+    with pytest.raises(NotYet, match="no container runtime listens at unix:///run/containerd/containerd.sock"):
+        work.prove(expected(cluster))
+
+
+def test_what_fails_on_another_node_too_keeps_no_node_cordoned(
+    cluster: ControlPlane, handle: Cluster, machine: Machine
+) -> None:
+    """For a node that is only given back; what fails on this one alone is its own."""
+    work = begin(handle)
+    alone = expected(cluster).model_copy(update={"of_node_alone": True})
+    machine.api_service = machine.dns = "503"
+    handle.other.dns = "503"  # type: ignore[attr-defined]
+    found = what_is_elsewhere(handle, "w1", work.before.services)
+    assert found == (*ELSEWHERE, "Service clusterDNS at 10.96.0.10")
+    work.forgive(found)
+    with pytest.raises(NotYet, match=r"w1: unhealthy: the Service `kubernetes` \(198.19.0.1\) answers 503 ->"):
+        work.prove(alone)
+    machine.api_service = "200"
+    work.prove(alone)
+    (told,) = work.noticed
+    assert told.endswith("no answer, as before")
 
 
 def test_an_act_without_a_cordon_writes_down_what_was_wrong_before(
@@ -174,7 +227,7 @@ def test_an_act_without_a_cordon_writes_down_what_was_wrong_before(
     again = begin(handle, "run-2")
     again.note_before()
     assert list(again.before.unhealthy) == ["Service kubernetes"]
-    with pytest.raises(NotYet, match=r"0:00:00: pod n/net-\w+ is not ready ->"):
+    with pytest.raises(NotYet, match=r"w1: unhealthy: pod n/net-\w+ is not ready ->"):
         again.prove(expected(cluster))
     assert UNHEALTHY in annotations(cluster)
     assert CORDONED_BY not in annotations(cluster)
@@ -230,7 +283,9 @@ def test_a_workload_elsewhere_that_fails_meanwhile_leaves_no_node_cordoned(
     ill = {"spec": {"template": {"metadata": {"annotations": {READY: "false"}}}}}
     _fail(cluster, "far", ill)
     work.give_back()
-    assert work.noticed == ("Deployment n/far: 0 of 1 pods are ready, before it were 1; it has to do with other nodes",)
+    assert work.noticed == (
+        "Deployment n/far: 0 of 1 pods are ready, before the change: 1; it has to do with other nodes",
+    )
     assert not cluster.api.get("/api/v1/nodes/w1")["spec"].get("unschedulable")
 
 
@@ -241,7 +296,7 @@ def test_a_workload_that_fails_on_the_node_is_told(cluster: ControlPlane, handle
     work = begin(handle)
     assert work.before.here == ("Deployment n/near",)
     _fail(cluster, "near", {"spec": {"template": {"metadata": {"annotations": {READY: "false"}}}}})
-    with pytest.raises(NotYet, match="Deployment n/near: 0 of 1 pods are ready, before it were 1 ->"):
+    with pytest.raises(NotYet, match="Deployment n/near: 0 of 1 pods are ready, before the change: 1 ->"):
         work.prove_workloads()
 
 

@@ -66,8 +66,14 @@ def logins(control_plane: ControlPlane) -> int:
 
 
 def paths_on_nodes(archive: dict[str, bytes]) -> dict[str, bytes]:
-    """Without the index."""
-    return {f"/{name}": content for name, content in archive.items() if name != "index.json"}
+    """Without the index. Manifests are where links lead: below the root of the first node."""
+    return {as_shown(f"/{name}"): content for name, content in archive.items() if name != "index.json"}
+
+
+def as_shown(path: str) -> str:
+    """Below the folder that the profile names."""
+    _, found, rest = path.partition("/cp1/etc/kubernetes")
+    return f"{FOLDER}{rest}" if found else path
 
 
 def test_each_recipient_can_read_every_file_of_the_node_byte_for_byte(site: Site, control_plane: ControlPlane) -> None:
@@ -83,7 +89,7 @@ def test_each_recipient_can_read_every_file_of_the_node_byte_for_byte(site: Site
         assert paths_on_nodes(archive) == there
     index = json.loads(archive["index.json"])
     assert (index["cluster"], index["node"]) == (site.name, "cp1")
-    assert {file["path"]: file["sha256"] for file in index["files"]} == {
+    assert {as_shown(file["path"]): file["sha256"] for file in index["files"]} == {
         path: hashlib.sha256(content).hexdigest() for path, content in there.items()
     }
     assert {file["mode"] for file in index["files"] if file["path"].endswith("ca.key")} == {"600"}
@@ -104,13 +110,14 @@ def test_manifest_and_report_say_what_was_kept_for_whom_and_what_was_not(site: S
     [caution] = kept["cautions"]
     assert caution["subject"] == "cp1"
     assert caution["problem"].startswith("kubeadm's configuration is not in the backup: cp1: kubectl ended with status")
-    assert "key material of cp1: 13 files, encrypted for 1 recipients" in report.summary
-    assert any(line.startswith("look at cp1: kubeadm's configuration is not") for line in report.summary)
+    assert "key material of cp1: 13 files, encrypted for 1 recipient" in report.summary
+    assert any(line.startswith("check cp1: kubeadm's configuration is not") for line in report.summary)
     assert [step.step for step in report.done if "pki" in step.step] == ["check pki", "keep pki"]
 
 
 def test_without_pki_nothing_of_it_is_read_or_kept(site: Site, control_plane: ControlPlane) -> None:
-    """The nodes are not even logged in to."""
+    """The nodes are not even logged in to, as etcd shows whose it is."""
+    site.etcd.put("/registry/minions/cp1", "node")
     etcd_backup_to_s3(site.name)
     assert site.manifests()[0]["pki"] is None
     assert keys(site) == []
@@ -127,7 +134,7 @@ def test_a_control_plane_that_does_not_agree_on_its_keys_is_told_with_the_node(
     told = {caution["subject"]: caution["problem"] for caution in site.manifests()[0]["pki"]["cautions"]}
     assert told["cp2"].startswith(f"has another {FOLDER}/pki/ca.key than cp1: ")
     assert told["cp3"].startswith(f"has another encryption provider configuration ({FOLDER}/encryption/config.yaml) ")
-    assert any(line.startswith("look at cp2: has another") for line in report.summary)
+    assert any(line.startswith("check cp2: has another") for line in report.summary)
     assert paths_on_nodes(unsealed(site)) == control_plane.files("cp1")
 
 
@@ -155,10 +162,24 @@ def test_external_authorities_and_an_external_etcd_are_facts_and_no_failures(
     etcd_backup_to_s3(site.name, pki=True)
     absent = {skip["subject"]: skip["reason"] for skip in site.manifests()[0]["pki"]["absent"]}
     assert absent == {
-        f"{FOLDER}/pki/ca.key": "the authority is external: its key is kept somewhere else, back it up there",
-        f"{FOLDER}/pki/etcd/ca.key": "etcd is external, and so is its authority",
+        f"{FOLDER}/pki/ca.key": "the CA is external: its key is elsewhere, back it up there",
+        "pki/etcd/ca.crt": "etcd is external, and so is its CA",
+        "pki/etcd/ca.key": "etcd is external, and so is its CA",
     }
     assert paths_on_nodes(unsealed(site)) == control_plane.files("cp1")
+
+
+def test_key_material_is_taken_from_where_the_manifests_say(site: Site, control_plane: ControlPlane) -> None:
+    """kubeadm's `certificatesDir` is another folder there, and a link leads to it."""
+    for node in control_plane.names:
+        control_plane.file(node, "pki").rename(control_plane.file(node, "ssl"))
+        control_plane.file(node, "keys").symlink_to("ssl")
+        for manifest in control_plane.file(node, "manifests").iterdir():
+            manifest.write_text(manifest.read_text().replace(f"{FOLDER}/pki", f"{FOLDER}/keys"))
+    etcd_backup_to_s3(site.name, pki=True)
+    [kept] = site.manifests()
+    assert f"{FOLDER}/keys/ca.key" in kept["pki"]["paths"]
+    assert (kept["pki"]["absent"], len(kept["pki"]["paths"])) == ([], 13)
 
 
 def test_an_etcd_on_machines_of_its_own_leads_to_the_other_nodes_of_the_profile(
@@ -188,13 +209,13 @@ def test_a_profile_without_recipients_or_ssh_is_refused_before_anything_is_conne
 ) -> None:
     """With the fields that are missing."""
     site.write(backup={"recipients": []})
-    refused(site, "pki=true needs backup.recipients .for whom it is encrypted. -> add it to the profile")
+    refused(site, "--pki needs backup.recipients .for whom it is encrypted. -> add it to the profile")
     assert logins(control_plane) == 0
     for endpoint in site.profile["etcd"]["endpoints"]:
         endpoint["node"] = None
     site.profile |= {"ssh": None, "nodes": []}
     site.write()
-    refused(site, "pki=true needs backup.recipients .* and ssh .how to log in. and nodes .where to read it.")
+    refused(site, "--pki needs backup.recipients .* and ssh .how to log in. and nodes .where to read it.")
 
 
 def test_an_encryption_provider_configuration_that_is_named_and_not_there_is_refused(

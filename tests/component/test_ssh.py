@@ -2,6 +2,8 @@
 
 import base64
 import hashlib
+import hmac
+import logging
 import os
 import pickle
 import shlex
@@ -13,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from datetime import timedelta
 from pathlib import Path
 from typing import Self
@@ -21,9 +24,10 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from tasks.clients.ssh import Output, SshLimits, SshNode, SshTarget, command
+from tasks.clients.ssh import Output, SshLimits, SshNode, SshTarget, login
 from tasks.core.errors import CommandFailed, NotYet, Refused
 from tests.servers.processes import free_port
+from tests.servers.proxies import TcpProxy
 from tests.servers.sshd import Sshd
 
 QUICK = SshLimits(
@@ -145,7 +149,7 @@ class TestHostKeys:
         with pytest.raises(Refused) as caught:
             SshNode(target(sshd, known_hosts=known_hosts)).connect()
         expected, offered = fingerprint(gateway.host_key), fingerprint(sshd.host_key)
-        assert f"has ssh-ed25519 {expected}, it offers ssh-ed25519 {offered}" in caught.value.problem
+        assert f"has ssh-ed25519 {expected} (line 1), it offers ssh-ed25519 {offered}" in caught.value.problem
         assert f"ssh-keygen -R '[127.0.0.1]:{sshd.port}' -f {known_hosts}" in caught.value.hint
 
     @pytest.mark.parametrize("fault", ["unknown", "changed"])
@@ -176,12 +180,73 @@ class TestHostKeys:
         with pytest.raises(Refused, match="known_hosts file /nowhere/known_hosts cannot be read: No such file"):
             SshNode(target(sshd, known_hosts="/nowhere/known_hosts")).connect()
 
-    def test_a_line_that_revokes_is_not_overlooked(self, sshd: Sshd, tmp_path: Path) -> None:
-        """A @revoked line, which paramiko does not know, stops the connection instead of being skipped."""
-        known_hosts = written(tmp_path, f"{sshd.known_hosts.read_text()}@revoked * {sshd.host_key}\n")
-        with pytest.raises(Refused, match="@revoked") as caught:
+    def test_an_old_and_a_new_key_are_both_trusted(self, sshd: Sshd, gateway: Sshd, tmp_path: Path) -> None:
+        """As between two steps of a change of keys, in either order; `ssh` connects, too."""
+        known = [f"[127.0.0.1]:{sshd.port} {server.host_key}\n" for server in (gateway, sshd)]
+        for text in ("".join(known), "".join(reversed(known))):
+            with SshNode(target(sshd, known_hosts=written(tmp_path, text))) as node:
+                assert node.run("echo here", timeout=A_MINUTE).stdout == b"here\n"
+
+    @pytest.mark.parametrize("names", ["*", "[127.0.0.?]:*", "127.0.0.1", "127.*,!127.0.0.2"])
+    def test_a_pattern_trusts_as_in_ssh(self, sshd: Sshd, names: str, tmp_path: Path) -> None:
+        """Wildcards, and an address without a port."""
+        with SshNode(target(sshd, known_hosts=written(tmp_path, f"{names} {sshd.host_key}\n"))) as node:
+            node.connect()
+
+    def test_a_hashed_name_is_known(self, sshd: Sshd, tmp_path: Path) -> None:
+        """As `HashKnownHosts yes` writes it."""
+        salt = os.urandom(20)
+        digest = hmac.digest(salt, f"[127.0.0.1]:{sshd.port}".encode(), "sha1")
+        name = "|1|" + "|".join(base64.b64encode(part).decode() for part in (salt, digest))
+        with SshNode(target(sshd, known_hosts=written(tmp_path, f"{name} {sshd.host_key}\n"))) as node:
+            node.connect()
+
+    def test_the_kind_of_key_that_is_known_is_asked_for(self, tmp_path: Path) -> None:
+        """A host with keys of three kinds shows the one that the file has, RSA with SHA-2."""
+        lines, options = [], []
+        for kind, key in (
+            ("rsa", rsa.generate_private_key(65537, 2048)),
+            ("ecdsa", ec.generate_private_key(ec.SECP256R1())),
+        ):
+            path = tmp_path / kind
+            path.touch(mode=0o600)
+            path.write_bytes(key.private_bytes(PEM, OPENSSH, serialization.NoEncryption()))
+            options.append(f"HostKey {path}")
+            public = key.public_key().public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH)
+            lines.append(f"127.0.0.1 {public.decode()}\n")
+        with Sshd(tmp_path / "sshd", *options) as many:
+            for line in lines:
+                with SshNode(target(many, known_hosts=written(tmp_path, line))) as node:
+                    node.connect()
+
+    def test_a_revoked_key_is_refused_by_its_line(self, sshd: Sshd, gateway: Sshd, tmp_path: Path) -> None:
+        """Also where another line trusts it; a line that revokes another key, or another host's, is in nobody's way."""
+        known = f"@revoked * {gateway.host_key}\n@revoked cp9 {sshd.host_key}\n{sshd.known_hosts.read_text()}"
+        with SshNode(target(sshd, known_hosts=written(tmp_path, known))) as node:
+            node.connect()
+        known_hosts = written(tmp_path, f"{known}@revoked 127.0.0.* {sshd.host_key}\n")
+        with pytest.raises(Refused, match=f"{known_hosts} line 4 revokes the key that .* offers, ssh-ed25519 SHA256:"):
             SshNode(target(sshd, known_hosts=known_hosts)).connect()
-        assert "not supported" in caught.value.hint
+
+    def test_a_ca_is_no_key(self, sshd: Sshd, tmp_path: Path) -> None:
+        """It is named as what does not count here; beside the host's key it is in nobody's way."""
+        authority = f"@cert-authority * {sshd.host_key}\n"
+        with pytest.raises(
+            Refused, match="@cert-authority of line 1 does not count: certificates of hosts are not supported"
+        ):
+            SshNode(target(sshd, known_hosts=written(tmp_path, authority))).connect()
+        with SshNode(target(sshd, known_hosts=written(tmp_path, authority + sshd.known_hosts.read_text()))) as node:
+            node.connect()
+
+    def test_a_line_that_cannot_be_read_is_named(self, sshd: Sshd, tmp_path: Path) -> None:
+        """One of this host refuses; one of others is told where no line has the host."""
+        known = sshd.known_hosts.read_text()
+        with SshNode(target(sshd, known_hosts=written(tmp_path, f"# x\ncp9 ssh-ed25519 AAAA\n{known}"))) as node:
+            node.connect()
+        with pytest.raises(Refused, match=r"has a line for \[127.0.0.1\]:\d+ that cannot be read: line 2"):
+            SshNode(target(sshd, known_hosts=written(tmp_path, f"{known}{known.strip()[:-9]}\n"))).connect()
+        with pytest.raises(Refused, match="has no key for .*; what cannot be read there: line 1"):
+            SshNode(target(sshd, known_hosts=written(tmp_path, "cp9\n"))).connect()
 
 
 def written(folder: Path, known_hosts: str) -> Path:
@@ -365,7 +430,7 @@ class TestRun:
             lines = node.run("env", timeout=A_MINUTE).stdout.decode().splitlines()
         environment = dict(line.split("=", 1) for line in lines)
         assert environment.keys() <= {"PATH", "LC_ALL", "HOME", "USER", "LOGNAME", "PWD", "OLDPWD", "SHLVL", "_"}
-        assert (environment["PATH"], environment["LC_ALL"]) == (command.PATH, "C")
+        assert (environment["PATH"], environment["LC_ALL"]) == (login.PATH, "C")
 
     def test_a_time_limit_ends_the_remote_process(self, sshd: Sshd, node: SshNode) -> None:
         """After the limit the command and its children are gone from the node."""
@@ -472,6 +537,19 @@ class TestLoss:
             call.result()
         assert hasty.run("echo again", timeout=A_MINUTE).stdout == b"again\n"
 
+    def test_a_cut_between_two_commands(self, sshd: Sshd, tmp_path: Path) -> None:
+        """Where the loss shows only as the next command opens its session, nothing was started: it is opened again, once."""
+        with TcpProxy("127.0.0.1", sshd.port) as proxy:
+            known = written(tmp_path, f"[127.0.0.1]:{proxy.port} {sshd.host_key}\n")
+            with SshNode(target(sshd, port=proxy.port, known_hosts=known)) as node:
+                assert node.run("echo one", timeout=A_MINUTE).stdout == b"one\n"
+                proxy.cut_after(0)
+                assert node.run("echo two", timeout=A_MINUTE).stdout == b"two\n"
+                proxy.cut()
+                proxy.refuse()
+                with pytest.raises(NotYet, match="^cp1: "):
+                    node.run("echo three", timeout=A_MINUTE)
+
     def test_a_silent_gateway(self, sshd: Sshd, victim: Sshd, background: ThreadPoolExecutor, tmp_path: Path) -> None:
         """Whichever watchdog barks first, the wait ends within the limit."""
         with through(target(victim, "bastion"), target(sshd), QUICK) as node:
@@ -515,7 +593,7 @@ def without_rights(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         as_nobody = "setpriv --reuid 65534 --regid 65534 --clear-groups"
         wrapper.write_text(f'#!/bin/sh\nexec {as_nobody} {shutil.which(program)} "$@"\n')
         wrapper.chmod(0o755)
-    monkeypatch.setattr(command, "PATH", f"{tmp_path}/bin:{command.PATH}")
+    monkeypatch.setattr(login, "PATH", f"{tmp_path}/bin:{login.PATH}")
 
 
 class TestSudo:
@@ -532,7 +610,8 @@ class TestSudo:
 
     def test_no_sudo_is_refused(self, sshd: Sshd, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         """A node without sudo is told apart from a command that is not there."""
-        monkeypatch.setattr(command, "PATH", str(tmp_path))
+        (tmp_path / "base64").symlink_to(shutil.which("base64") or "")
+        monkeypatch.setattr(login, "PATH", str(tmp_path))
         with SshNode(target(sshd, sudo=True)) as node, pytest.raises(Refused, match="cp1: has no sudo"):
             node.run("id", timeout=A_MINUTE, sudo=True)
 
@@ -562,7 +641,7 @@ class TestReadFile:
 
     def test_a_missing_file_is_refused(self, node: SshNode) -> None:
         """Node and path are named."""
-        with pytest.raises(Refused, match=r"^cp1: cannot read /nowhere: /nowhere: No such file or directory$"):
+        with pytest.raises(Refused, match=r"^cp1: cannot read /nowhere: /nowhere: No such file or directory"):
             node.read_file("/nowhere")
 
     @pytest.mark.usefixtures("without_rights")
@@ -710,6 +789,31 @@ class TestTunnel:
             with connected(path) as client:
                 expect_the_end(client)
             assert "nothing was started" in tunnel.trouble
+
+    def test_a_loss_is_in_the_log_of_the_run_that_opened_the_tunnel(
+        self, victim: Sshd, hasty: SshNode, echo: EchoServer
+    ) -> None:
+        """Prefect knows the run by the context of the thread that logs; without one it warns, and drops the line."""
+        lines: list[tuple[str, str]] = []
+        run: ContextVar[str] = ContextVar("run", default="none")
+
+        class Kept(logging.Handler):
+            def emit(self, record: logging.LogRecord) -> None:
+                lines.append((run.get(), record.getMessage()))
+
+        kept = Kept()
+        logging.getLogger("kube_runbooks.ssh").addHandler(kept)
+        run.set("this run")
+        try:
+            with hasty.tunnel("127.0.0.1", echo.port) as path, connected(path) as client:
+                client.sendall(b"x")
+                assert client.recv(1) == b"x"
+                victim.cut()
+                expect_the_end(client)
+        finally:
+            logging.getLogger("kube_runbooks.ssh").removeHandler(kept)
+        assert ("this run", f"cp1: tunnel to 127.0.0.1:{echo.port}: the connection was lost") in lines
+        assert {who for who, _ in lines} == {"this run"}
 
     def test_a_silent_peer(self, victim: Sshd, hasty: SshNode, echo: EchoServer) -> None:
         """The watchdog ends connections that wait for a frozen node."""

@@ -1,10 +1,11 @@
 """CAs as kubeadm made them until v1.18: without key identifiers, which Python refuses from 3.13 on unless it is told otherwise."""
 
 import http.server
+import socket
 import ssl
 import threading
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.httpsession import create_urllib3_context
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -23,7 +25,7 @@ from tasks.certificates.models.kubeadm import Leaf
 from tasks.clients.kube import KubeClient, KubeServer, KubeUser
 from tasks.clients.prometheus import ask_prometheus
 from tasks.clients.tls import tls_context
-from tasks.core.errors import NotYet
+from tasks.core.errors import NotTrusted, NotYet
 
 LEAF = Leaf(
     name="apiserver", authority="ca", path="pki/apiserver.crt", common_name="x", server=True, addresses=("127.0.0.1",)
@@ -109,9 +111,39 @@ def test_the_api_of_an_old_cluster_is_reached(old: Old) -> None:
     client.close()
     _, other = old_authority()
     stranger = KubeClient([KubeServer("old", lambda: nullcontext(old.url))], lambda: KubeUser(other, token="secret"))
-    with pytest.raises(NotYet, match="certificate verify failed"):
+    with pytest.raises(NotTrusted, match="no API server is trusted: old: its certificate: [a-z]") as caught:
         stranger.get("/version")
+    assert "cert-rotation" in caught.value.hint
     stranger.close()
+
+
+def test_a_certificate_that_is_not_trusted_is_refused_and_a_handshake_that_breaks_is_not(old: Old) -> None:
+    """By Prometheus, and by an API of two servers only where neither is trusted: the other one may come back."""
+    with pytest.raises(NotTrusted, match=f"^Prometheus at {old.url}: its certificate: "):
+        ask_prometheus(old.url, "up")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        broken = f"https://127.0.0.1:{silent.getsockname()[1]}"
+        threading.Thread(target=hang_up, args=[silent], daemon=True).start()
+        with pytest.raises(NotYet, match="does not answer"):
+            ask_prometheus(broken, "up")
+        _, other = old_authority()
+        servers = [KubeServer(name, lambda url=url: nullcontext(url)) for name, url in (("a", old.url), ("b", broken))]  # type: ignore[misc]
+        client = KubeClient(servers, lambda: KubeUser(other, token="secret"))
+        with pytest.raises(NotYet, match="no API server answers: a: its certificate: [a-z -]+; b: "):
+            client.get("/version")
+        client.close()
+
+
+def hang_up(server: socket.socket) -> None:
+    """Closes each connection in the middle of its handshake."""
+    with suppress(OSError):
+        while True:
+            server.accept()[0].close()
+
+
+def test_the_stores_tls_is_as_openssl_has_it() -> None:
+    """botocore makes its own contexts."""
+    assert not create_urllib3_context().verify_flags & ssl.VERIFY_X509_STRICT
 
 
 @pytest.mark.usefixtures("strict")

@@ -52,3 +52,11 @@ def test_a_script_is_filled_in_from_the_wheel(installed: Path, tmp_path: Path) -
     """In any folder, and from the files that were installed: what it sources is found there, too."""
     printed = run([sys.executable, "-P", "-c", FILL_IN], tmp_path, PYTHONPATH=str(installed))
     assert printed.split("\0") == [str(installed), look_at_lock(), take_lock()]
+
+
+def test_the_wheel_has_the_deployments(installed: Path, tmp_path: Path) -> None:
+    """`kube-runbooks deploy` reads them from there: prefect.yaml is said once."""
+    ask = "from kube_runbooks.definitions import PROJECT, pool_of_project; print(PROJECT, pool_of_project())"
+    printed = run([sys.executable, "-P", "-c", ask], tmp_path, PYTHONPATH=str(installed))
+    assert printed.split() == [str(installed / "kube_runbooks" / "prefect.yaml"), "runbooks"]
+    assert (installed / "kube_runbooks" / "prefect.yaml").read_bytes() == (ROOT / "prefect.yaml").read_bytes()

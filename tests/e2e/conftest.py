@@ -2,21 +2,19 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Self
 
 import pytest
 
 from tasks.cluster import close_clusters
-from tests.e2e.site import LabSite
+from tests.e2e.site import TOLD, LabSite
+from tests.lab.clusters import ETCD, FIRST, SHAPES
 from tests.lab.host import what_is_missing
 from tests.lab.lab import Lab
 from tests.lab.shape import Shape
 from tests.servers.binaries import KUBERNETES_VERSION
 from tests.servers.prefect_server import PrefectServer
-
-ETCD = "3.6.16"
-"""Not kubeadm's own 3.6.8: from that one no upgrade leads to the next minor."""
 
 HA = Shape(name="e2e-ha", network=100, control_planes=3, workers=2, etcd=ETCD, leaf_hours=90 * 24)
 SMALL = Shape(name="e2e-small", network=101, control_planes=1, workers=1, etcd=ETCD)
@@ -31,6 +29,7 @@ LABS = {
     "external": ("fresh_external",),
     "patch": ("patchable",),
     "chain": ("chained",),
+    "odd": ("odd", "other_odd"),
     "ha": ("whole_ha", "used_ha", "fresh_ha", "upgradable_ha"),
 }
 """Fixtures by the lab that they use, in an order that thaws it as seldom as can be. Two labs run beside each other."""
@@ -59,6 +58,20 @@ def pytest_sessionstart() -> None:
     """What tests print is seen: xdist shows only the standard errors of its processes."""
     if "PYTEST_XDIST_WORKER" in os.environ:
         sys.stdout = sys.stderr
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A test that fails shows what its last runs reported: the comparison of two outcomes does not say why."""
+    report = yield
+    if report.failed and TOLD:
+        report.sections.append((f"the last reports before the end of {item.name}", "\n".join(TOLD)))
+    return report
+
+
+def pytest_runtest_setup() -> None:
+    """Each test has reports of its own."""
+    TOLD.clear()
 
 
 class Labs:
@@ -211,4 +224,22 @@ def chained(labs: Labs, new_site: Callable[[Lab], LabSite]) -> LabSite:
     lab = labs.fresh(CHAIN)
     for version in (KUBERNETES_VERSION, TARGET):
         lab.offer(version)
+    return new_site(lab)
+
+
+@pytest.fixture(params=FIRST, ids=lambda shape: shape.name)
+def odd(request: pytest.FixtureRequest, labs: Labs, new_site: Callable[[Lab], LabSite]) -> LabSite:
+    """One control plane, one worker, as odd as can be, and the next minor to go to; fresh."""
+    return _odd(request, labs, new_site)
+
+
+@pytest.fixture(params=[shape for shape in SHAPES if shape not in FIRST], ids=lambda shape: shape.name)
+def other_odd(request: pytest.FixtureRequest, labs: Labs, new_site: Callable[[Lab], LabSite]) -> LabSite:
+    """The same of each of the other shapes."""
+    return _odd(request, labs, new_site)
+
+
+def _odd(request: pytest.FixtureRequest, labs: Labs, new_site: Callable[[Lab], LabSite]) -> LabSite:
+    lab = labs.fresh(request.param)
+    lab.offer(TARGET)
     return new_site(lab)

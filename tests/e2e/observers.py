@@ -138,6 +138,19 @@ def observed(lab: Lab, address: str, *, clients: Sequence[str] = ("w1",)) -> Ite
             thread.join(timeout=60)
 
 
+@contextmanager
+def asking(lab: Lab, address: str, client: str) -> Iterator[Count]:
+    """Only the service is asked, from one machine, while the block runs."""
+    seen, end = Seen(), threading.Event()
+    thread = threading.Thread(target=_ask_service, args=(lab, [client], address, seen, end), daemon=True)
+    thread.start()
+    try:
+        yield seen.service
+    finally:
+        end.set()
+        thread.join(timeout=60)
+
+
 def _repeat(act: Callable[[], None], end: threading.Event) -> None:
     while not end.wait(0.1):
         with suppress(httpx.HTTPError, OSError):

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -67,6 +68,14 @@ class LabSite:
         """The lab's profile, with parts of it replaced; None removes one."""
         profile = {name: part for name, part in (self.lab.profile | changes).items() if part is not None}
         (self._clusters / f"{self.name}.yaml").write_text(yaml.safe_dump(profile))
+
+    def write_policy(self, policy: Mapping[str, object] | None) -> None:
+        """The access policy of the cluster; None removes it."""
+        path = self._clusters / self.name / "access.yaml"
+        path.parent.mkdir(exist_ok=True)
+        path.unlink(missing_ok=True)
+        if policy is not None:
+            path.write_text(yaml.safe_dump(policy))
 
     def empty_bucket(self) -> None:
         """As a new site has it."""
@@ -178,9 +187,13 @@ def meanwhile(*acts: Callable[[], object]) -> Iterator[None]:
     thread.join()
 
 
+TOLD: deque[str] = deque(maxlen=2)
+"""The last reports, as text: a test that fails shows them."""
+
+
 def _print(report: dict[str, Any]) -> None:
-    print(f"\n{report['runbook']}: {report['outcome']} {report['problem']} {report['next_step']}")
-    for step in report["done"]:
-        print(f"  {step['took']:>14}  {step['step']}")
-    for line in report["summary"]:
-        print(f"  {line}")
+    lines = [f"\n{report['runbook']}: {report['outcome']} {report['problem']} {report['next_step']}"]
+    lines += [f"  {step['took']:>14}  {step['step']}" for step in report["done"]]
+    lines += [f"  {line}" for line in report["summary"]]
+    TOLD.append("\n".join(lines))
+    print(TOLD[-1])

@@ -16,13 +16,15 @@ from tasks.clients.ssh import Job, run_job
 from tasks.cluster import open_cluster
 from tasks.core.errors import NotYet
 from tasks.core.models.folders import BACKUPS
-from tasks.core.models.profile import EtcdOnNode
 from tests.e2e.site import LabSite
+from tests.facts.control_plane import ON_NODE
 
 pytestmark = pytest.mark.timeout(600)
 
 
-@pytest.mark.parametrize("route", ["direct", "tunnel", "node"])
+@pytest.mark.parametrize(
+    "route", ["node", *(pytest.param(one, marks=pytest.mark.full) for one in ("direct", "tunnel"))]
+)
 def test_a_backup_by_each_route_is_proven_by_a_drill(small: LabSite, route: str) -> None:
     """Restored with etcd's own programs, its key space is the live member's."""
     report = small.run("etcd_backup_to_s3", route=route, drill=True)
@@ -33,6 +35,7 @@ def test_a_backup_by_each_route_is_proven_by_a_drill(small: LabSite, route: str)
     assert drill["restored_hash"] == drill["live_hash"] == snapshot["live_hash"]
 
 
+@pytest.mark.full
 def test_members_are_found_where_the_profile_does_not_name_them(small: LabSite) -> None:
     """On the nodes, in the manifests."""
     small.write_profile(etcd=None)
@@ -72,8 +75,9 @@ def test_a_node_without_space_is_refused(small: LabSite) -> None:
 
 def test_a_snapshot_that_no_store_takes_leaves_nothing_on_the_node(small: LabSite) -> None:
     """The job says which part failed, and that it may be tried again; its files are gone."""
-    node = open_cluster(small.name).node("cp1")
-    script = take_snapshot("no-store", etcd_tools(node, "3.6"), EtcdOnNode(), revision=0)
+    handle = open_cluster(small.name)
+    node = handle.node("cp1")
+    script = take_snapshot("no-store", etcd_tools(handle, "cp1", "3.6"), ON_NODE, revision=0)
     node.run(prepare_node(), timeout=timedelta(minutes=1), sudo=True)
     nobody = input_of(["http://127.0.0.1:1/refuses"], b"")
     with pytest.raises(NotYet, match="part 1 was not taken in 5 tries"):
@@ -81,6 +85,7 @@ def test_a_snapshot_that_no_store_takes_leaves_nothing_on_the_node(small: LabSit
     assert small.lab["cp1"].run(f"ls {BACKUPS}").split() == []
 
 
+@pytest.mark.full
 def test_key_material_is_for_its_recipients_only(small: LabSite, tmp_path: Path) -> None:
     """The archive has what kubeadm's own control plane cannot be rebuilt without; a cluster is known by its CA."""
     refused = small.run("etcd_backup_to_s3", pki=True)

@@ -17,6 +17,7 @@ PKI = "/etc/kubernetes/pki"
 MADE = f"find /etc/kubernetes -maxdepth 3 '(' -path '{PKI}/*' -o -name '*.conf' ')' -type f ! -name 'kubelet.conf' | sort | xargs sha256sum"
 
 
+@pytest.mark.full
 def test_a_new_cluster_with_an_external_etcd_is_started_on_what_it_made(fresh_external: LabSite) -> None:
     """All machines lose all that they had, members too; another name of the endpoint comes in afterwards, by itself."""
     lab = fresh_external.lab

@@ -48,6 +48,7 @@ KUBELET = "/var/lib/kubelet/pki/kubelet-client-current.pem"
 PODS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
 
 
+@pytest.mark.full
 def test_all_leaves_are_renewed_while_a_client_writes_and_no_request_is_lost(whole_ha: LabSite, labs: Labs) -> None:
     """Through the load balancer, on three control planes; `make bench-certificates` has the same by hand beside it."""
     lab = whole_ha.lab
@@ -129,9 +130,8 @@ def test_one_certificate_restarts_one_pod_and_copies_follow(used_small: LabSite,
     assert changed == {f"{PKI}/front-proxy-client.crt", "/etc/kubernetes/admin.conf"}
     assert runs["etcd"] == ran["etcd"]
     assert runs["kube-apiserver"] != ran["kube-apiserver"]
-    assert any(
-        line.endswith("on the wire: kube-apiserver") for line in report["summary"]
-    )  # others follow their only API
+    # Others follow their only API.
+    assert any(line.endswith("the file's serial is served: kube-apiserver") for line in report["summary"])
     for place in ("/root/.kube/config", "/home/lab-user/.kube/config"):
         assert machine.read(place) == machine.read("/etc/kubernetes/admin.conf")
         machine.run(f"kubectl --kubeconfig {place} get nodes")
@@ -152,7 +152,7 @@ def test_a_broken_manifest_puts_the_files_of_before_back(used_small: LabSite, la
     with meanwhile(lambda: machine.run(breaks, limit=600)):
         report = used_small.run("cert_rotation", limit=1800, **ONLY)
     assert report["outcome"] == "failed"
-    assert "its files of before are back, and proven" in report["problem"]
+    assert "its previous files are restored and proven" in report["problem"]
     assert "kube-apiserver" in report["problem"]
     assert serials(machine) == before
     assert machine.read("/etc/kubernetes/manifests/kube-apiserver.yaml") == manifest
@@ -299,7 +299,7 @@ def bring_back_expired(site: LabSite, fault: str = "true") -> None:
     with pytest.raises(LabError):
         lab.kubectl("get", "nodes")
     plan = site.run("cert_rotation", mode="plan")
-    assert "all control planes are done at once, by SSH alone" in json.dumps(plan["plan"]["cautions"])
+    assert "all control plane nodes are renewed at once, over SSH alone" in json.dumps(plan["plan"]["cautions"])
     began = time.monotonic()
     report = site.run("cert_rotation", mode="apply", limit=1800)
     print(f"\neverything expired, brought back in {time.monotonic() - began:.0f} s")

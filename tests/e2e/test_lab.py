@@ -37,6 +37,7 @@ time.sleep(1000)
 """
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_nothing_is_left_of_a_lab_whose_process_was_killed_beside_another_one(
     small: LabSite, how: signal.Signals, tmp_path: Path
@@ -68,6 +69,7 @@ def test_nothing_is_left_of_a_lab_whose_process_was_killed_beside_another_one(
     small.lab.wait_until_ready()
 
 
+@pytest.mark.full
 def test_a_cut_is_between_two_machines_only_and_heals(small: LabSite) -> None:
     """Also towards the load balancer."""
     lab = small.lab
@@ -85,6 +87,7 @@ def test_a_cut_is_between_two_machines_only_and_heals(small: LabSite) -> None:
     other.run(f"{reach} && {balancer}")
 
 
+@pytest.mark.full
 def test_mirrors_answer_500_or_hang_and_are_mended(small: LabSite) -> None:
     """As a registry or a package repository does on a bad day."""
     lab, machine = small.lab, small.lab["w1"]
@@ -99,6 +102,7 @@ def test_mirrors_answer_500_or_hang_and_are_mended(small: LabSite) -> None:
         assert machine.run(ask + place) == "200"
 
 
+@pytest.mark.full
 def test_a_machine_hangs_loses_its_sshd_and_has_a_full_and_a_slow_disk(small: LabSite) -> None:
     """And each of it ends."""
     lab, machine = small.lab, small.lab["w1"]
@@ -121,6 +125,7 @@ def test_a_machine_hangs_loses_its_sshd_and_has_a_full_and_a_slow_disk(small: La
     machine.run(write)
 
 
+@pytest.mark.full
 def test_a_power_cut_is_another_boot_and_a_thaw_another_cluster_state(small: LabSite) -> None:
     """A machine that returns is Ready again; what was written to a frozen state's copy is gone."""
     machine, before = small.lab["w1"], small.lab["w1"].boot_id

@@ -20,7 +20,7 @@ from tests.servers.processes import wait_until
 pytestmark = pytest.mark.timeout(1800)
 
 ALL = ("lab-tool", "lab-slow", "lab-conf", "lab-lib", "lab-core")
-QUICK: dict[str, Any] = {"scope": "all", "settle": "3s", "allow_downtime": True}
+QUICK: dict[str, Any] = {"scope": "all", "stable_for": "3s", "allow_downtime": True}
 """Options for a small cluster."""
 
 WORKER: dict[str, Any] = QUICK | {"nodes": ["w1"]}
@@ -96,6 +96,7 @@ def test_every_node_is_patched_and_rebooted_and_no_request_is_lost(whole_ha: Lab
     labs.brought_back()
 
 
+@pytest.mark.full
 def test_nothing_to_do_a_reboot_only_and_security_only(small_site: LabSite, labs: Labs) -> None:
     """A node that has nothing to do is a skip with that reason; its boot stays."""
     lab = small_site.lab
@@ -130,7 +131,7 @@ def test_a_window_decides_when_and_for_how_many(small_site: LabSite, labs: Labs)
     closed = patch(small_site, QUICK)
     assert closed["outcome"] == "skipped"
     assert "next" in closed["summary"][0]
-    small_site.write_profile(maintenance={"windows": [window(-60, 12)], "node_takes": "7m", "margin_percent": 0})
+    small_site.write_profile(maintenance={"windows": [window(-60, 12)], "expected_duration": "7m", "margin_percent": 0})
     some = patch(small_site, QUICK)
     assert some["outcome"] == "completed"
     assert lab["cp1"].boot_id != boots["cp1"]
@@ -178,7 +179,7 @@ def test_a_power_cut_in_the_middle_of_dpkg_is_found_and_repaired_when_asked(smal
     broken = patch(small_site, WORKER)
     assert broken["outcome"] == "refused"
     assert "lab-slow" in broken["problem"]
-    assert "options.repair=true" in broken["next_step"]
+    assert "--repair" in broken["next_step"]
     repaired = patch(small_site, WORKER | {"repair": True})
     assert repaired["outcome"] == "completed"
     assert installed(worker) == dict.fromkeys((*ALL, "lab-image"), NEW)
@@ -213,7 +214,7 @@ def test_a_node_that_does_not_come_back_is_told_and_recognised_when_it_does(smal
     before = worker.boot_id
     worker.run("touch /run/reboot-required")
     with meanwhile(lambda: wait_until(lambda: boot_of(worker) != before, 300.0, "it goes down"), worker.freeze):
-        report = patch(small_site, WORKER | {"come_back": "40s"})
+        report = patch(small_site, WORKER | {"reboot_timeout": "40s"})
     assert report["outcome"] == "failed"
     assert "it is not back" in report["problem"]
     assert "last seen at" in report["problem"]
@@ -272,7 +273,7 @@ def test_a_gate_that_closes_in_the_middle_stops_the_reboot_and_a_lock_is_told(sm
     assert worker.boot_id == before
     assert small_site.is_cordoned("w1")
     lab["cp1"].run("rm /root/maintenance")
-    process = small_site.start("node_os_patch", mode="apply", options=WORKER | {"settle": "45s"})
+    process = small_site.start("node_os_patch", mode="apply", options=WORKER | {"stable_for": "45s"})
     small_site.wait(lambda: small_site.lock_holder, 300, "it has the lock")
     second = patch(small_site, WORKER)
     process.wait(300)
@@ -283,6 +284,7 @@ def test_a_gate_that_closes_in_the_middle_stops_the_reboot_and_a_lock_is_told(sm
     labs.brought_back()
 
 
+@pytest.mark.full
 def test_one_node_for_a_reason_drained_uncordoned_and_rebooted(small_site: LabSite, labs: Labs) -> None:
     """As incident tooling asks for it: reason and ticket are on the node, and in the report."""
     worker = small_site.lab["w1"]

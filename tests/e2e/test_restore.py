@@ -100,10 +100,11 @@ def test_deleted_namespaces_and_three_broken_databases_are_back_with_one_run(
         assert any(kept[0].removesuffix("/member") in line for line in report["summary"])
     proof = evidence(report, "prove recovery")
     assert set(proof["nodes_ready"]) == {node.name for node in lab.nodes}
-    assert '"code":410' in proof["old_watch"]
+    assert proof["old_watch"].startswith("410 ")
     labs.brought_back()
 
 
+@pytest.mark.full
 def test_two_lost_control_planes_are_left_out_and_the_report_says_how_to_join_new_ones(backed_up: LabSite) -> None:
     """The one that is left becomes a cluster of one member; nothing is done before they are named as lost."""
     lab = backed_up.lab
@@ -112,7 +113,7 @@ def test_two_lost_control_planes_are_left_out_and_the_report_says_how_to_join_ne
     refused = restore(backed_up)
     assert refused["outcome"] == "refused"
     assert "cp2: not reached" in refused["problem"]
-    assert "lost=['cp2']" in refused["next_step"]
+    assert "--lost=cp2" in refused["next_step"]
     report = restore(backed_up, lost=["cp2", "cp3"])
     assert report["outcome"] == "completed"
     assert evidence(report, "start etcd")["members"] == ["cp1"]
@@ -160,6 +161,7 @@ def test_one_lost_control_plane_joins_again_as_the_report_says(backed_up: LabSit
     assert set(healthy.split(", ")) == {"cp1", "cp2", "cp3"}
 
 
+@pytest.mark.full
 def test_a_snapshot_that_changed_in_the_store_stops_nothing(fresh_small: LabSite) -> None:
     """Each node checks it. When it is whole again the same restore goes on, and what an attempt has left is in nobody's way."""
     fill_and_back_up(fresh_small)
@@ -212,7 +214,7 @@ def test_killed_at_a_boundary_and_run_again(backed_up_again: LabSite, labs: Labs
 def test_a_restore_that_was_cut_off_is_rolled_back(backed_up_again: LabSite, labs: Labs) -> None:
     """As long as no API server has run on the restored data, all of the original state is there again, also after two attempts."""
     died = restore(backed_up_again, die="after swap data")
-    assert "-p rollback=true" in died["way_back"]
+    assert "--rollback" in died["way_back"]
     again = restore(backed_up_again, die="after swap data", lost=["cp3"])
     assert again["outcome"] == "running"
     refused = restore(backed_up_again, rollback=True, confirm="another")
@@ -236,12 +238,12 @@ def test_what_is_wrong_is_refused_before_anything_is_touched(backed_up_again: La
     lab, name = backed_up_again.lab, backed_up_again.name
     with another_manifest(lab["cp3"]):
         odd = restore(backed_up_again)
-    assert "cp3: its etcd manifest has not the flags that kubeadm gives" in odd["problem"]
+    assert "cp3: its etcd manifest has its log outside of its data directory" in odd["problem"]
     before = processes(lab)
     works = restore(backed_up_again, replace_healthy=False)
     assert works["outcome"] == "refused"
     assert "it works: etcd has quorum on cp1, cp2, cp3" in works["problem"]
-    assert "replace_healthy=true" in works["next_step"]
+    assert "--replace-healthy" in works["next_step"]
     plan = backed_up_again.run("etcd_restore_from_s3", replace_healthy=True)
     assert plan["outcome"] == "completed"
     assert "not compared" not in str(plan["plan"]["cautions"])
@@ -292,6 +294,7 @@ def fill_and_back_up(site: LabSite, route: str = "tunnel") -> None:
     kubectl("create", "configmap", "-n", "later", "told", "--from-literal=value=later")
 
 
+@pytest.mark.full
 def test_an_external_etcd_behind_a_bastion_is_restored(fresh_external: LabSite) -> None:
     """A systemd unit on a machine without a kubelet, which sends its own backup; its data directory is destroyed."""
     fresh_external.write_profile(etcd=None)

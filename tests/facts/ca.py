@@ -5,6 +5,7 @@ from typing import Any
 
 from tasks.ca_rotation.models import (
     ApiTrust,
+    CaFiles,
     CaRotationFacts,
     CaRotationOptions,
     CaRotationPlan,
@@ -14,11 +15,11 @@ from tasks.ca_rotation.models import (
 )
 from tasks.ca_rotation.policy.plan import plan_ca_rotation
 from tasks.cert_rotation.models.rotation import RotationFacts
-from tasks.certificates.models.authorities import FILES, FLAGS, SIGNING_FLAG, State, signing_file
+from tasks.certificates.models.authorities import FILES, TRUST, State, is_single
 from tasks.certificates.models.inventory import Certificate, Inventory, Kind, Kubeconfig, NodeCertificates, Process
 from tasks.certificates.models.kubeadm import LEAVES
 from tasks.core.models.etcd import EtcdFacts
-from tasks.core.models.kubeadm import CONTROLLER_MANAGER, Authority
+from tasks.core.models.kubeadm import Authority
 from tasks.core.models.profile import CertificateRules
 from tasks.nodes.models.nodes import KubeNode
 from tests.facts.certificates import FOLDER, NOW, STARTED, control_plane, worker
@@ -55,11 +56,15 @@ def trust(name: str, authority: Authority, state: State, **changes: Any) -> Trus
         "old": None if state is State.ONLY_OLD else OLD,
         "new": None if state is State.ONLY_OLD else NEW,
     }
+    path = f"{FOLDER}/{TRUST[authority]}"
+    values["files"] = CaFiles(trust=path)
     if has_key:
-        files = {flag: f"{FOLDER}/{file}" for flag, file in FLAGS[authority].items()}
-        signing = {f"{CONTROLLER_MANAGER} --{SIGNING_FLAG}": f"{FOLDER}/{signing_file(authority, state)}"}
-        values["signing"] = (BY_NAME[FILES[state].signs],) if authority is Authority.CLUSTER else ()
-        values["flags"] = files | (signing if authority is Authority.CLUSTER else {})
+        signing = f"{FOLDER}/pki/ca-signing.crt" if authority is Authority.CLUSTER else ""
+        values["files"] = CaFiles(trust=path, key=f"{path.rpartition('.')[0]}.key", signing=signing)
+        values["has_keys"] = ("old", "new") if values["old"] else ()
+    if has_key and authority is Authority.CLUSTER:
+        values["signing"] = (BY_NAME[FILES[state].signs],)
+        values["signs_by"] = path if is_single(authority, state) else signing
     return TrustOnNode(**values | changes)
 
 
@@ -121,7 +126,7 @@ def facts(
         "run_id": "0a1b2c3d-4711",
         "inventory": Inventory(observed_at=NOW, nodes=tuple(machines.values())),
         "etcd": EtcdFacts(cluster_id="c", observed_at=NOW, members=members),
-        "nodes": tuple(KubeNode(name=name, ready=True, kubelet="1.37.2") for name in MACHINES),
+        "nodes": tuple(KubeNode(name=name, ready=True, kubelet="1.37.2", heartbeat=NOW) for name in MACHINES),
         "configuration": {"kubernetesVersion": "v1.37.2"},
     }
     return CaRotationFacts(

@@ -1,6 +1,7 @@
 """A cluster whose nodes are folders and a shell, and whose API has the few objects that a stage of a rotation reads or changes."""
 
 import shutil
+from base64 import b64encode
 from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -21,21 +22,25 @@ from tasks.ca_rotation.policy.trust import halves_of, state_of
 from tasks.ca_rotation.probes import api as ca_api
 from tasks.cert_rotation.models.rotation import NodeRotated, NodeRotation
 from tasks.certificates.models.authorities import State
-from tasks.certificates.probes.certificates import look
 from tasks.clients.ssh import Output
 from tasks.cluster import Cluster
 from tasks.core.errors import CommandFailed
 from tasks.core.models.folders import CA_ROTATIONS
 from tasks.core.models.kubeadm import KUBELET_PKI, Authority
+from tasks.core.models.shape import NodeShape
+from tasks.core.probes.node_shape import parse, places_at_first
 from tasks.nodes.observe import LEASES
-from tests.facts.ca_nodes import CONTROLLERS
+from tests.facts.ca_nodes import FLAGS, kubelet_config, manifest
 from tests.facts.folder_node import FolderNode
 from tests.facts.profiles import profile_of
 from tests.facts.published import cluster_info, root
+from tests.facts.scripts import told_by
+from tests.facts.shapes import printed
 
 FOLDER = PurePosixPath("/etc/kubernetes")
 ORDERS = StageOrders(options=CaRotationOptions(), run_id="0a1b2c3d-4711")
 CLUSTER = Authority.CLUSTER
+KUBELET_CONFIG = "/var/lib/kubelet/config.yaml"
 NODES = ("cp1", "cp2", "w1", "w2")
 
 
@@ -43,22 +48,21 @@ class Machine(FolderNode):
     """Of its certificates it tells a kubelet that was just started, and one kubeconfig."""
 
     def __init__(self, name: str, root: Path) -> None:
-        moved = {path: root / path[1:] for path in (CA_ROTATIONS, str(FOLDER), KUBELET_PKI)}
+        moved = {path: root / path[1:] for path in (CA_ROTATIONS, str(FOLDER), KUBELET_PKI, KUBELET_CONFIG)}
         super().__init__(name, moved, "systemctl() { :; }\n")
         self.here(CA_ROTATIONS).mkdir(parents=True)
+        self.here(KUBELET_CONFIG).parent.mkdir(parents=True, exist_ok=True)
 
     def run(self, command: str, **given: Any) -> Output:  # noqa: ANN401 - of SshNode.run
         """By the shell, but for what is told of certificates."""
-        return said(self._certificates()) if command == look(FOLDER) else super().run(command, **given)
-
-    @staticmethod
-    def _certificates() -> bytes:
-        started = datetime.now(UTC) + timedelta(seconds=5)
-        return (
-            f"kubeconfig {FOLDER}/kubelet.conf 0 600 0:0 - https://192.0.2.11:6443\n"
-            "no_kubeconfig /none admin.conf\n"
-            f"process kubelet {started.timestamp():.2f}\n"
-        ).encode()
+        asked = told_by(command, "certificates")[0]
+        if asked == "look":
+            started = datetime.now(UTC) + timedelta(seconds=5)
+            return said(f"process kubelet {started.timestamp():.2f}\n".encode())
+        if asked == "look_closer":
+            path = f"{FOLDER}/kubelet.conf"
+            return said(f"kubeconfig {path} {path} 0 600 0:0 {b64encode(b'kind: Config').decode()}\n".encode())
+        return super().run(command, **given)
 
 
 def said(stdout: bytes) -> Output:
@@ -86,8 +90,11 @@ class Api:
     get = find
 
     def items(self, path: str, **_: str) -> Any:  # noqa: ANN401 - JSON
-        """A list."""
-        return self.objects.get(path, [])
+        """A list; or why there is none."""
+        found = self.objects.get(path, [])
+        if isinstance(found, Exception):
+            raise found
+        return found
 
     def replace(self, path: str, body: Any) -> None:  # noqa: ANN401 - JSON
         """What is there from now on, unless somebody puts back what was there."""
@@ -100,6 +107,7 @@ class Api:
             CLUSTER_INFO: cluster_info(bundle),
             EXTENSION: {"data": {ca_api.CLIENTS: bundle, ca_api.FRONT_PROXIES: bundle}},
             "/api/v1/configmaps": [root("default", roots, "2026-11-25T12:00:00Z")],
+            "/api/v1/namespaces": [{"metadata": {"name": "default"}}],
         }
 
 
@@ -114,11 +122,13 @@ class World(Cluster):
             if name.startswith("cp"):
                 shutil.copytree(kubeadms_files, here)
                 (here / "manifests").mkdir()
-                (here / "manifests/kube-controller-manager.yaml").write_text(CONTROLLERS.replace("FOLDER", str(FOLDER)))
+                for pod in FLAGS:
+                    (here / f"manifests/{pod}.yaml").write_text(manifest(pod, str(FOLDER / "pki")))
             else:
                 (here / "pki").mkdir(parents=True)
                 shutil.copy(kubeadms_files / "pki/ca.crt", here / "pki/ca.crt")
                 shutil.copy(kubeadms_files / "kubelet.conf", here / "kubelet.conf")
+            machine.here(KUBELET_CONFIG).write_text(kubelet_config(str(FOLDER / "pki")))
         self.api = Api()
         self.__dict__["kube"] = self.api
         self.renewed: list[tuple[str, tuple[str, ...]]] = []
@@ -127,6 +137,11 @@ class World(Cluster):
     def node(self, name: str) -> Machine:
         """A folder and a shell."""
         return self.machines[name]
+
+    def shape(self, name: str, *, again: bool = False) -> NodeShape:
+        """As kubeadm lays it down; its static pods are looked at where they are."""
+        del again
+        return parse(name, printed(), places_at_first(FOLDER))
 
     def renew(self, _: object, node: NodeRotation, *__: object, runbook: str) -> NodeRotated:
         """As a renewal of leaves: one that breaks has put its own files back."""

@@ -5,32 +5,55 @@ import shutil
 import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import yaml
 
-from tasks.ca_rotation.models import Half, TrustOnNode
+from tasks.ca_rotation.models import CaFiles, Half, TrustOnNode
 from tasks.ca_rotation.policy.trust import state_of
+from tasks.ca_rotation.probes import places, texts
+from tasks.ca_rotation.probes.places import Places, files_of
 from tasks.ca_rotation.probes.trust import halves_in, look, parse
-from tasks.ca_rotation.scripts import halves, lay_down, make
+from tasks.ca_rotation.scripts import edit, halves, lay_down, make
 from tasks.certificates.authority import SigningAuthority, new_key_pair
-from tasks.certificates.models.authorities import TRUST, State
+from tasks.certificates.models.authorities import State
 from tasks.core.models.folders import CA_ROTATIONS
 from tasks.core.models.kubeadm import PARKED, Authority
 from tests.servers.kubeadm_pki import KubeadmPki
 
 NOW = datetime.now(UTC)
-CONTROLLERS = """\
-apiVersion: v1
-kind: Pod
-spec:
-  containers:
-  - command:
-    - kube-controller-manager
-    - --client-ca-file=FOLDER/pki/ca.crt
-    - --cluster-signing-cert-file=FOLDER/pki/ca.crt
-    - --cluster-signing-key-file=FOLDER/pki/ca.key
-    - --root-ca-file=FOLDER/pki/ca.crt
-"""
+FLAGS = {
+    "etcd": {"trusted-ca-file": "etcd/ca.crt", "peer-trusted-ca-file": "etcd/ca.crt"},
+    "kube-apiserver": {
+        "client-ca-file": "ca.crt",
+        "etcd-cafile": "etcd/ca.crt",
+        "requestheader-client-ca-file": "front-proxy-ca.crt",
+        "service-account-key-file": "sa.pub",
+        "service-account-signing-key-file": "sa.key",
+    },
+    "kube-controller-manager": {
+        "client-ca-file": "ca.crt",
+        "cluster-signing-cert-file": "ca.crt",
+        "cluster-signing-key-file": "ca.key",
+        "requestheader-client-ca-file": "front-proxy-ca.crt",
+        "root-ca-file": "ca.crt",
+        "service-account-private-key-file": "sa.key",
+    },
+}
+"""That name files of kubeadm's pki folder."""
+
+
+def manifest(pod: str, pki: str) -> str:
+    """As kubeadm writes it."""
+    container = {"name": pod, "command": [pod, *(f"--{flag}={pki}/{file}" for flag, file in FLAGS[pod].items())]}
+    return yaml.safe_dump({"apiVersion": "v1", "kind": "Pod", "spec": {"containers": [container]}})
+
+
+def kubelet_config(pki: str) -> str:
+    """As kubeadm writes it."""
+    return f"kind: KubeletConfiguration\nauthentication:\n  x509:\n    clientCAFile: {pki}/ca.crt\n"
+
+
 CONFIGS = ("admin.conf", "controller-manager.conf", "scheduler.conf", "kubelet.conf")
 
 
@@ -41,9 +64,11 @@ class Node:
         shutil.copytree(kubeadms_files, folder / "kubernetes")
         self.kubeadm = KubeadmPki(folder / "kubernetes", controlPlaneEndpoint="api.example.org:6443")
         self.root = self.kubeadm.folder
-        (self.root / "manifests").mkdir()
-        (self.root / "manifests/kube-controller-manager.yaml").write_text(CONTROLLERS.replace("FOLDER", str(self.root)))
-        self.folder = PurePosixPath(self.root)
+        self.folder, self.pki = PurePosixPath(self.root), self.root / "pki"
+        self.manifests, self.kubelet = self.root / "manifests", self.root / "kubelet.yaml"
+        self.overrides: tuple[dict[str, Any], ...] = ()
+        self.manifests.mkdir()
+        self.tell(str(self.pki))
         self.halves: dict[Authority, tuple[Half, Half]] = {}
 
     def sh(self, script: str, stdin: bytes = b"", *, commands: int | None = None) -> subprocess.CompletedProcess[bytes]:
@@ -59,30 +84,64 @@ class Node:
         )
         return subprocess.run(["bash", "-c", text], input=stdin, capture_output=True, check=False)
 
+    def tell(self, pki: str) -> None:
+        """Has its programs read their files there."""
+        for pod in FLAGS:
+            (self.manifests / f"{pod}.yaml").write_text(manifest(pod, pki))
+        self.kubelet.write_text(kubelet_config(pki))
+
+    def places(self) -> Places:
+        """Where it is told to have its CAs."""
+        done = self.sh(places.look(str(self.manifests), PARKED, str(self.kubelet)))
+        assert done.returncode == 0, done.stderr
+        return places.parse(done.stdout, str(self.kubelet), self.overrides)
+
+    def files(self, authority: Authority) -> CaFiles:
+        """Of one CA."""
+        return files_of(authority, self.places())
+
     def begin(self, authority: Authority) -> None:
         """Lays a new one down beside the old one."""
-        old = (self.root / TRUST[authority]).read_bytes()
+        old = Path(self.files(authority).trust).read_bytes()
         if authority is Authority.SERVICE_ACCOUNTS:
             key, pem = new_key_pair()
         else:
             made = SigningAuthority.made({"ca": "kubernetes"}.get(authority, authority), NOW, timedelta(days=3650))
             key, pem = made.key, made.certificate
-        done = self.sh(lay_down(self.folder, authority), halves([("new.key", key), ("new.pem", pem), ("old.pem", old)]))
+        done = self.sh(
+            lay_down(self.files(authority), authority), halves([("new.key", key), ("new.pem", pem), ("old.pem", old)])
+        )
         assert done.returncode == 0, done.stderr
         [before], [after] = halves_in(old), halves_in(pem)
         self.halves[authority] = (before, after)
 
     def make(self, authority: Authority, state: State, *, commands: int | None = None) -> list[str]:
         """What it changed."""
-        paths = [str(self.root / name) for name in CONFIGS]
-        script = make(self.folder, authority, state, control_plane=True, kubeconfigs=paths)
-        done = self.sh(script, commands=commands)
+        script = make(self.files(authority), authority, state, control_plane=True)
+        done = self.sh(script, self.edits(authority, state), commands=commands)
         assert done.returncode == (-9 if commands else 0), done.stderr
         return [line.partition(" ")[2] for line in done.stdout.decode().splitlines()]
 
+    def edits(self, authority: Authority, state: State, *, control_plane: bool = True) -> bytes:
+        """For `make`."""
+        if authority is not Authority.CLUSTER:
+            return b""
+        told = self.sh(texts.look(authority, [str(self.root / name) for name in (*CONFIGS, "none.conf")]))
+        assert told.returncode == 0, told.stderr
+        manifests = texts.manifest_edits(self.places(), state) if control_plane else ()
+        staged = f"{self.root.parent}/parked/made"
+        return b"".join(
+            [
+                *(edit(one.path, one.sum, one.made, staged) for one in manifests),
+                *(edit(one.path, one.sum, one.made) for one in texts.kubeconfig_edits(texts.parse(told.stdout), state)),
+            ]
+        )
+
     def look(self, authority: Authority) -> TrustOnNode:
         """As it is."""
-        return parse("cp1", self.sh(look(self.folder, authority)).stdout)
+        done = self.sh(look(self.files(authority), authority))
+        assert done.returncode == 0, done.stderr
+        return parse("cp1", authority, self.places(), done.stdout)
 
     def state(self, authority: Authority) -> State:
         """Where it stands."""

@@ -14,8 +14,13 @@ from tasks.certificates.models.inventory import (
     Served,
 )
 from tasks.certificates.models.kubeadm import AUTHORITIES, LEAVES
+from tasks.certificates.models.places import Places
+from tasks.certificates.probes.answer import decoded
 from tasks.certificates.probes.certificates import parse
 from tasks.core.models.kubeadm import ORDER
+from tasks.core.models.profile import KubeconfigCopy
+from tasks.core.probes.printed import Printed
+from tests.facts.shapes import shape_of
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 MADE = NOW - timedelta(days=300)
@@ -23,6 +28,10 @@ STARTED = NOW - timedelta(days=10)
 FOLDER = "/etc/kubernetes"
 RECORDED = Path(__file__).parents[1] / "unit" / "data" / "certificates"
 """What nodes have printed."""
+
+PLACES = Places(folder=PurePosixPath(FOLDER), shape=shape_of(pods={}))
+COPIES = tuple(KubeconfigCopy(path=PurePosixPath(f"{FOLDER}/copies/{name}")) for name in ("config", "none"))
+"""That the profile of a recorded node had."""
 
 ASKED = datetime(2026, 11, 25, 2, tzinfo=UTC)
 """When they were."""
@@ -110,4 +119,7 @@ def inventory(*nodes: NodeCertificates, **changes: Any) -> Inventory:  # noqa: A
 
 def recorded(name: str) -> NodeCertificates:
     """A node that was asked."""
-    return parse("cp1", (RECORDED / f"{name}.txt").read_bytes(), PurePosixPath(FOLDER), now=ASKED)
+    told = (RECORDED / f"{name}.txt").read_bytes()
+    config = decoded(Printed.of(told).one("kubelet_config")).decode()
+    places = PLACES.model_copy(update={"shape": shape_of(pods={}, config=config)})
+    return parse("cp1", told, places, COPIES, now=ASKED)

@@ -9,7 +9,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from tasks.certificate_issue import scripts
-from tasks.certificate_issue.probes.verify import verify
+from tasks.certificate_issue.probes.verify import certificates_inside, judged, look_at_kubeconfigs, verify
 from tasks.certificates.authority import SigningAuthority, public_half
 from tasks.certificates.models.kubeadm import Leaf
 from tests.servers.kubeadm_pki import certificate_text, user_of
@@ -66,7 +66,9 @@ class Machine:
 
     def verify(self, leaves: tuple[Leaf, ...]) -> str:
         """What openssl complains of."""
-        return self.sh(verify(self.folder, leaves)).stdout.decode()
+        told = self.sh(look_at_kubeconfigs(self.folder, leaves))
+        assert told.returncode == 0, told.stderr
+        return self.sh(verify(self.folder), judged(leaves, certificates_inside(told.stdout))).stdout.decode()
 
     def strangers(self, leaves: tuple[Leaf, ...]) -> list[str]:
         """Certificates whose key is another one's."""

@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 TOOLS = [
+    "awk",
     "base64",
     "basename",
     "bash",
@@ -28,6 +29,7 @@ TOOLS = [
     "mkdir",
     "mktemp",
     "mv",
+    "readlink",
     "rm",
     "sed",
     "seq",
@@ -54,6 +56,7 @@ class NodeFolder:
     def __init__(self, folder: Path) -> None:
         self.root = folder / "root"
         self._bin, self._log, self._end = folder / "bin", folder / "calls", folder / "end"
+        self.variables = {"PATH": str(self._bin), "LC_ALL": "C"}
         for made in (self.root / "etc", self.root / "var/lib", self.root / "var/log", self._bin):
             made.mkdir(parents=True)
         for tool in TOOLS:
@@ -79,6 +82,7 @@ case "$(cat {self._end})" in
 esac
 """
         file = self._bin / name
+        file.unlink(missing_ok=True)  # it may be a link to the machine's own
         file.write_text(head + body + "\n")
         file.chmod(file.stat().st_mode | stat.S_IXUSR)
 
@@ -87,13 +91,12 @@ esac
         self._log.write_text("")
         self._end.write_text(f"cut {cut}" if cut else f"fail {fail}")
         text = OF_NODE.sub(lambda found: f"{self.root}{found[0]}", script)
-        variables = {"PATH": str(self._bin), "LC_ALL": "C"}
         return subprocess.run(
             ["sh", "-c", text],
             input=stdin.decode(),
             capture_output=True,
             check=False,
-            env=variables,
+            env=self.variables,
             text=True,
             start_new_session=True,
         )

@@ -1,10 +1,17 @@
 """A machine in a folder: scripts of a patch run in a real shell there, with small package managers of our own."""
 
+import json
 import os
 import subprocess
 from pathlib import Path
 
 from tasks.core.models.folders import PATCHES
+
+
+def inhibitors(*found: tuple[str, str, str, str, int, int]) -> str:
+    """What logind says, as `busctl --json=short` prints it: what, who, why, mode, uid and pid of each."""
+    return json.dumps({"type": "a(ssssuu)", "data": [found]})
+
 
 _DPKG = """#!/bin/sh
 case "$*" in
@@ -23,7 +30,7 @@ case $format in
   *Architecture*) sed 's/^\\([^ ]*\\) \\(.*\\)/ii  \\1 all \\2/' ROOT/installed ;;
   *Version*)
     for name in "$@"; do
-      sed -n "s/^\\($name .*\\)/\\1 ii /p" ROOT/installed
+      sed -n "s/^\\($name .*\\)/package \\1 ii /p" ROOT/installed
     done
     ;;
   *) sed 's/^/iF |/' ROOT/broken ;;
@@ -45,6 +52,9 @@ case "$*" in
     done
     ;;
   *upgrade*)
+    for word; do
+      case "$word" in DPkg::Pre-Invoke::=*) sh -c "${word#*::=}" ;; esac
+    done
     while read -r name version; do
       sed -i "/^$name /d" ROOT/installed
       echo "$name $version" >> ROOT/installed
@@ -64,7 +74,24 @@ cat "ROOT/NAME-says" 2> /dev/null
 """
 _GUARDED = ("mv", "rm", "sync", "mkdir", "tee", "sort", "comm")
 _TOOLS = (
-    *("awk", "base64", "cat", "comm", "cut", "dirname", "find", "grep", "head", "id", "mkdir", "mv", "rm", "sed", "sh"),
+    *(
+        "awk",
+        "base64",
+        "cat",
+        "comm",
+        "cp",
+        "cut",
+        "dirname",
+        "find",
+        "grep",
+        "head",
+        "id",
+        "mkdir",
+        "mv",
+        "rm",
+        "sed",
+        "sh",
+    ),
     *("sort", "stat", "sync", "tail", "tee", "timeout", "tr", "true", "uname", "uptime"),
 )
 
@@ -86,12 +113,15 @@ class ShellMachine:
             for name, text in (("dpkg", _DPKG), ("dpkg-query", _DPKG_QUERY), ("apt-get", _APT_GET)):
                 self._program(name, text)
             self._program("apt-mark", _OTHERS)
+            self._program("apt-config", _OTHERS)
         else:
             self._program(manager, _OTHERS)
             self._program("rpm", _OTHERS)
-        for name in ("systemctl", "systemd-run", "systemd-inhibit", "timedatectl", "journalctl"):
+        for name in ("systemctl", "systemd-run", "busctl", "timedatectl", "journalctl"):
             self._program(name, _OTHERS)
+        self.write("busctl-says", inhibitors())
         (root / "var/lib/dpkg/updates").mkdir(parents=True)
+        (root / "var/lib/apt/lists").mkdir(parents=True)
         (root / "boot").mkdir()
 
     def write(self, name: str, text: str) -> None:
@@ -120,7 +150,7 @@ class ShellMachine:
         for program in _GUARDED:
             guard += f'{program}() {{ n; command {program} "$@"; }}\n'
         text = script.replace(PATCHES, str(self.patches))
-        for folder in ("/var/lib/dpkg", "/boot/", "/etc/apt/", "/run/"):
+        for folder in ("/var/lib/apt/", "/var/lib/dpkg", "/boot/", "/etc/apt/", "/run/"):
             text = text.replace(folder, f"{self.root}{folder}")
         environment = {"PATH": str(self._bin), "LC_ALL": "C"}
         return subprocess.run(
@@ -132,7 +162,12 @@ class ShellMachine:
         path = self._bin / program
         path.write_text(path.read_text().replace("#!/bin/sh\n", f"#!/bin/sh\n{line}\n"))
 
+    def insert_program(self, name: str) -> None:
+        """One that says NAME-says and ends with NAME-ends."""
+        self._program(name, _OTHERS)
+
     def _program(self, name: str, text: str) -> None:
         path = self._bin / name
+        path.unlink(missing_ok=True)  # it may be a link to the machine's own
         path.write_text(text.replace("ROOT", str(self.root)).replace("NAME", name))
         path.chmod(0o755)

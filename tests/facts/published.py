@@ -31,7 +31,7 @@ def root(namespace: str, text: str, written: str) -> dict[str, Any]:
     """kube-root-ca.crt, as the controller manager has written it."""
     fields = [{"manager": "kube-controller-manager", "time": written}, {"manager": "nobody"}]
     metadata = {
-        "name": "r",
+        "name": "kube-root-ca.crt",
         "namespace": namespace,
         "creationTimestamp": "2026-01-01T00:00:00Z",
         "managedFields": fields,

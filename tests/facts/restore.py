@@ -6,13 +6,14 @@ from typing import Any
 
 from tasks.backup.models.backups import Backup
 from tasks.control_plane.models import ControlPlaneNode, MemberOnNode, Phase, Place, RestoreRecord
-from tasks.core.models.profile import EtcdOnNode
 from tasks.restore.models import ControlPlaneFacts, RestorePlan, RestoreRequest
 from tasks.restore.policy.plan import plan_restore
+from tests.facts.control_plane import ON_NODE
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 MIB = 2**20
-ALL_PODS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
+LEADERS = ("kube-controller-manager", "kube-scheduler")
+ALL_PODS = ("etcd", "kube-apiserver", *LEADERS)
 DIGEST: dict[str, Any] = {"size": 10 * MIB, "sha256": "5" * 64}
 BACKUP_ID = "20261123T100000Z-4711-0a1b2c3d"
 ORIGIN = {"members": ["cp1", "cp2"], "nodes": ["cp1", "cp2", "w1"], "authorities": ["aa" * 32]}
@@ -65,7 +66,7 @@ def member(name: str, **changes: object) -> MemberOnNode:
         "free_bytes": 1000 * MIB,
         "peer_url": f"https://{name}:2380",
         "client_url": f"https://{name}:2379",
-        "on_node": EtcdOnNode(),
+        "on_node": ON_NODE,
     }
     return MemberOnNode.model_validate(usual | changes)
 
@@ -76,6 +77,7 @@ def node(name: str, **changes: object) -> ControlPlaneNode:
         "name": name,
         "manifests": dict.fromkeys(ALL_PODS, Place.ACTIVE),
         "running": ALL_PODS,
+        "electing": LEADERS,
         "member": member(name),
         "authorities": ("aa" * 32,),
         "work_free_bytes": 1000 * MIB,

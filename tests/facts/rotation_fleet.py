@@ -4,8 +4,10 @@ from datetime import datetime, timedelta
 from pathlib import PurePosixPath
 
 from tasks.cert_rotation.models.rotation import NodeRotation, OnNode
+from tasks.cert_rotation.models.where import Where
+from tasks.cert_rotation.probes.proofs import HEALTH
 from tasks.cert_rotation.work import Orders, Work
-from tasks.certificates.models.inventory import NodeCertificates, Process
+from tasks.certificates.models.inventory import Kubeconfig, NodeCertificates, Process
 from tasks.core.models.findings import Problem
 from tasks.run.locks import Check
 from tests.facts.certificates import NOW, changed, control_plane, worker
@@ -26,6 +28,11 @@ class Fleet:
         """One of them."""
         return FleetNode(self, name)
 
+    def kubeconfig(self, name: str, **config: str) -> None:
+        """The kubelet's of a node is another one."""
+        path = "/etc/kubernetes/kubelet.conf"
+        self.disk[name] = self.disk[name].model_copy(update={"kubeconfigs": (Kubeconfig(path=path, **config),)})
+
     def work(self, node: NodeRotation) -> Work:
         """Of a run that brings everything back."""
         return Work(self.node(node.name), node, Orders("run-1", lambda: None, allow_downtime=True, limits=AT_ONCE))
@@ -34,7 +41,8 @@ class Fleet:
 class FleetNode:
     """How one of them is reached."""
 
-    folder = PurePosixPath("/etc/kubernetes")
+    where = Where.of_kubeadm(PurePosixPath("/etc/kubernetes"))
+    health = HEALTH
 
     def __init__(self, fleet: Fleet, name: str) -> None:
         self.fleet, self.name = fleet, name
@@ -51,13 +59,16 @@ class FleetNode:
             return "certificate"
         elif stdin == b"certificate":
             self.fleet.done.append(f"{self.name} installs")
+        elif stdin == b"pointed":
+            self.fleet.done.append(f"{self.name} points")
+            self.fleet.kubeconfig(self.name, names_file="/var/lib/kubelet/pki/kubelet-client-current.pem")
         elif not name:
             return "request"
         return ""
 
     def is_true(self, script: str) -> bool:
         """All but the first one have the CA's key."""
-        assert told_by(script, "cert_rotation") == ("has_ca_key", {"FOLDER": f"{self.folder}"})
+        assert told_by(script, "cert_rotation") == ("has_ca_key", {"PKI": f"{self.where.pki}"})
         return self.name != "cp1"
 
     def now(self) -> datetime:

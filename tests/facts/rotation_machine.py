@@ -5,12 +5,14 @@ configuration names, by the authority there, and status 0 also where it does not
 """
 
 import base64
+import shlex
 import subprocess
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
 from tasks.cert_rotation import scripts
 from tasks.cert_rotation.models.rotation import RotationRecord
+from tasks.cert_rotation.models.where import Where
 from tasks.certificates.probes.x509 import certificates_in
 from tasks.core.shell import ROOT
 
@@ -49,6 +51,8 @@ class Machine:
 
     def __init__(self, root: Path) -> None:
         self.root, self.folder, self.work = root, root / "kubernetes", root / "work"
+        self.where = Where.of_kubeadm(PurePosixPath(self.folder))
+        self.parked = Path(self.where.parked)
         (self.folder / "pki" / "etcd").mkdir(parents=True)
         (self.folder / "manifests").mkdir()
         (self.folder / "tmp").mkdir()
@@ -79,7 +83,6 @@ class Machine:
         for program in ("mv", "cp", "rm", "kubeadm", "mkdir", "sync", "touch"):
             guard += f'{program}() {{ n; command {program} "$@"; }}\n'
         text = script.replace("/var/lib/kube-runbooks/certificates", str(self.work))
-        text = text.replace("/etc/kubernetes/kube-runbooks-parked", str(self.root / "parked"))
         text = text.replace("/var/lib/kube-runbooks/jobs", str(self.root / "jobs"))
         environment = {"PATH": f"{self.bin}:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
         return subprocess.run(
@@ -88,19 +91,23 @@ class Machine:
 
     def begin(self, record: RotationRecord = RECORD) -> None:
         """A configuration that names what is filled in."""
-        configuration = b"kubernetesVersion: '@VERSION@'\ncertificatesDir: '@FOLDER@'\n"
-        done = self.shell(scripts.begin(PurePosixPath(self.folder), record), configuration)
+        configuration = f"certificatesDir: '{self.work}/stage/pki'\n".encode()
+        done = self.shell(scripts.begin(self.where, record), configuration)
         assert done.returncode == 0, done.stderr
 
     def renew(self, *, commands: int = 0) -> subprocess.CompletedProcess[bytes]:
         """The job."""
-        return self.shell(scripts.renew(PurePosixPath(self.folder), RECORD), commands=commands)
+        return self.shell(scripts.renew(self.where, RECORD), commands=commands)
+
+    def file(self, name: str) -> Path:
+        """Where one is that is named as in `/etc/kubernetes`."""
+        return Path(self.where.pki, name.removeprefix("pki/")) if name.startswith("pki/") else self.folder / name
 
     def serials(self) -> dict[str, int]:
         """Of the leaves, as they are."""
         found = {}
         for leaf in LEAVES:
-            text = (self.folder / scripts.files_of(leaf)[0]).read_bytes()
+            text = self.file(scripts.files_of(leaf)[0]).read_bytes()
             if leaf.endswith(".conf"):
                 text = base64.b64decode(text.partition(b"client-certificate-data: ")[2].split()[0])
             found[leaf] = certificates_in(text)[0].serial_number
@@ -109,9 +116,7 @@ class Machine:
     def is_whole(self) -> bool:
         """Each key belongs to its certificate."""
         lines = [
-            f"fits {self.folder}/{files[0]} {self.folder}/{files[1]}"
-            if len(files) > 1
-            else f"fits_inside {self.folder}/{files[0]}"
+            shlex.join(["fits" if len(files) > 1 else "fits_inside", *(str(self.file(name)) for name in files)])
             for files in map(scripts.files_of, LEAVES)
         ]
         return self.shell(PAIRS.read_text() + "\n".join(["set -e", *lines])).returncode == 0

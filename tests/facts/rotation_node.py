@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from pathlib import PurePosixPath
 
 from tasks.cert_rotation.models.rotation import NodeRotated, NodeRotation, OnNode, RotationRecord
+from tasks.cert_rotation.models.where import Where
 from tasks.cert_rotation.node import rotate
 from tasks.cert_rotation.probes.proofs import HEALTH
 from tasks.cert_rotation.work import Limits, Orders, Work
@@ -38,7 +39,8 @@ class World:
     """A control plane node, and what was done to it. Its clock goes on by a minute with each thing."""
 
     name = "cp1"
-    folder = PurePosixPath("/etc/kubernetes")
+    where = Where.of_kubeadm(PurePosixPath("/etc/kubernetes"))
+    health = HEALTH
 
     def __init__(self) -> None:
         self.clock = NOW
@@ -209,7 +211,7 @@ class World:
 
     def do_is_well(self, given: Mapping[str, str], _: bytes) -> str:
         """A controller of itself."""
-        pod = next(pod for pod, port in HEALTH.items() if str(port) == given["PORT"])
+        pod = next(pod for pod, port in HEALTH.items() if port.text == given["ADDRESS"])
         return "" if self.ails(pod) else "ok"
 
     def do_diagnostics(self, *_: object) -> str:

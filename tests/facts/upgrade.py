@@ -9,7 +9,7 @@ from tasks.drain.models import DrainForecast, Treatment, Verdict
 from tasks.node_work.models.controllers import COMPONENTS, Controllers, Instance
 from tasks.nodes.models.nodes import KubeNode, NodeFacts, PackageManager, Packages, StaticPod
 from tasks.nodes.models.workloads import Workload
-from tasks.upgrade.models.manifests import NodeManifests, PodShape, StaticManifest
+from tasks.upgrade.models.manifests import NodeManifests, PodShape, SecretRead, StaticManifest
 from tasks.upgrade.models.upgrade import ApiFacts, ClusterFacts
 from tests.facts import etcd as etcd_facts
 
@@ -133,7 +133,25 @@ def manifests(node: str, *changed: StaticManifest, **changes: object) -> NodeMan
     """All of a node; the `changed` ones instead of those of kubeadm."""
     good = {name: manifest(name) for name in ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")}
     good |= {one.component: one for one in changed}
-    return NodeManifests.model_validate({"node": node, "manifests": tuple(good.values())} | changes)
+    kubelet = good.pop("kubelet", None) or kubelet_of()
+    folder = "/etc/kubernetes/manifests"
+    told: dict[str, Any] = {
+        "node": node,
+        "manifests": tuple(good.values()) if node.startswith("cp") else (),
+        "kubelet": kubelet,
+        "written_to": folder,
+        "read_from": folder,
+        "configured_by": "/var/lib/kubelet/config.yaml",
+    }
+    return NodeManifests.model_validate(told | changes)
+
+
+def kubelet_of(found: Mapping[str, str] | None = None, **rendered: str) -> StaticManifest:
+    """A kubelet's configuration, as kubeadm writes it unless it is told otherwise."""
+    same = {"cgroupDriver": "systemd"}
+    return StaticManifest(
+        component="kubelet", found=PodShape(settings=found or same), rendered=PodShape(settings=rendered or same)
+    )
 
 
 def cluster(
@@ -161,7 +179,8 @@ def cluster(
         "nodes": tuple(machine(name, **told.get(name, {})) for name in names),
         "api": ApiFacts.model_validate(good | dict(api or {})),
         "controllers": controllers(*(name for name in names if name.startswith("cp"))),
-        "manifests": tuple(manifests(name) for name in names if name.startswith("cp")),
+        "manifests": tuple(manifests(name) for name in names),
+        "secrets": tuple(SecretRead(node=name, secret="shop/key") for name in names if name.startswith("cp")),
         "etcd": EtcdFacts(cluster_id="c1", observed_at=NOW, members=members() if etcd is None else etcd),
     }
     return ClusterFacts.model_validate(facts | changes)

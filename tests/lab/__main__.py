@@ -4,10 +4,12 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import fields
+from typing import Any
 
 from tests.lab.host import LabError
 from tests.lab.lab import Lab, known
-from tests.lab.shape import Shape
+from tests.lab.shape import ODDITIES, Shape
 from tests.servers.binaries import KUBERNETES_VERSION, NoBinariesError
 
 
@@ -27,16 +29,8 @@ def _up(options: argparse.Namespace) -> None:
     if options.range != f"198.18.{network[2:3] and network[2]}.0/24":
         message = f"range: {options.range} is not possible: give 198.18.N.0/24, N from 0 to 127"
         raise ValueError(message)
-    shape = Shape(
-        name=options.name,
-        network=int(network[2]),
-        control_planes=options.control_planes,
-        workers=options.workers,
-        kubernetes=options.kubernetes,
-        etcd=options.etcd,
-        external_etcd=options.external_etcd,
-        bastion=options.bastion,
-    )
+    given = {field.name: getattr(options, field.name) for field in fields(Shape) if hasattr(options, field.name)}
+    shape = Shape(**given | {"network": int(network[2])})
     lab = Lab(shape)
     lab.up(lasting=True)
     clusters = lab.write_profile()
@@ -101,6 +95,11 @@ def _options() -> argparse.ArgumentParser:
         "--external-etcd", type=int, default=0, metavar="N", help="machines with an etcd outside of the cluster"
     )
     up.add_argument("--bastion", action="store_true", help="a bastion in front of the machines")
+    odd = up.add_argument_group("a cluster as others have it; what fits together can be given together")
+    for field, help_ in ODDITIES.items():
+        plain = isinstance(getattr(Shape, field), bool)
+        kind: dict[str, Any] = {"action": "store_true"} if plain else {"type": type(getattr(Shape, field))}
+        odd.add_argument(f"--{field.replace('_', '-')}", default=getattr(Shape, field), help=help_, **kind)
     command("down", _down, "end a lab, and remove what is left of it").add_argument("--all", action="store_true")
     ssh = command("ssh", _ssh, "log in to a machine")
     ssh.add_argument("node")

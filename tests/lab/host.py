@@ -18,6 +18,8 @@ PACKAGES = {
     "unshare": "util-linux",
     "nsenter": "util-linux",
     "ssh": "openssh-client",
+    "gpg": "gpg",
+    "gpg-agent": "gpg-agent",
 }
 """Program to Debian package."""
 

@@ -7,17 +7,17 @@ from pathlib import Path
 
 import yaml
 
-from tests.lab import images, packages
+from tests.lab import images, odd, packages
 from tests.lab.machine import Machine
 from tests.lab.services import LOAD_BALANCER
-from tests.lab.services import PACKAGES as PACKAGES_PORT
-from tests.lab.shape import PODS, SERVICES, Role, Shape
+from tests.lab.shape import ALL_PODS, ALL_SERVICES, Place, Role, Shape, subnets
 from tests.servers.binaries import ETCD_VERSION, binaries
 from tests.servers.pki import Authority, KeyPair
 
 TOKEN, CERTIFICATE_KEY = "abcdef.0123456789abcdef", "0123456789abcdef" * 4
 LIMIT = 600.0
-INIT_FILE = "/root/kubeadm.yaml"
+INIT_FILE, JOIN_FILE = "/root/kubeadm.yaml", "/root/join.yaml"
+API_VERSION = "kubeadm.k8s.io/v1beta4"
 IGNORED = "SystemVerification"
 """kubeadm's check that a lab cannot pass: it looks for the kernel's configuration, and for cgroup v2."""
 
@@ -34,10 +34,7 @@ def put_etcd(machine: Machine) -> None:
 
 def install_packages(machine: Machine) -> None:
     """kubeadm, kubelet and kubectl by apt, and held, as the documentation says."""
-    version, gateway = machine.shape.kubernetes, machine.shape.gateway
-    source = f"deb [trusted=yes] http://{gateway}:{PACKAGES_PORT}/{packages.place_of(version)}/ /"
-    names = " ".join(packages.PROGRAMS)
-    machine.write("/etc/apt/sources.list.d/kubernetes.list", f"{source}\n", mode="644")
+    version, names = machine.shape.kubernetes, " ".join(packages.PROGRAMS)
     install = " ".join(f"{name}={version}-*" for name in packages.PROGRAMS)
     machine.run(
         "export DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1; apt-get update -qq; "
@@ -53,24 +50,37 @@ def init(machine: Machine, external: Authority | None) -> None:
         client = external.issue("apiserver-etcd-client", server=False)
         machine.write("/etc/kubernetes/pki/apiserver-etcd-client.crt", client.certificate.read_text(), mode="644")
         machine.write("/etc/kubernetes/pki/apiserver-etcd-client.key", client.key.read_text())
-    machine.write(INIT_FILE, configuration(machine.shape, machine.address))
+    machine.write(INIT_FILE, configuration(machine.shape, machine.place))
     machine.run(f"kubeadm init --config {INIT_FILE} --upload-certs > /var/log/kubeadm-init.log 2>&1", limit=LIMIT)
 
 
 def join(machine: Machine, ca_hash: str) -> None:
     """Another control plane, or a worker."""
-    command = (
-        f"kubeadm join {machine.shape.gateway}:{LOAD_BALANCER} --token {TOKEN} --ignore-preflight-errors={IGNORED}"
-    )
-    command += f" --discovery-token-ca-cert-hash sha256:{ca_hash}"
-    if machine.place.role is Role.CONTROL_PLANE:
-        command += f" --control-plane --certificate-key {CERTIFICATE_KEY}"
-    machine.run(f"{command} > /var/log/kubeadm-join.log 2>&1", limit=LIMIT)
+    shape, place = machine.shape, machine.place
+    endpoint = {"advertiseAddress": place.address}
+    plane = {"controlPlane": {"localAPIEndpoint": endpoint, "certificateKey": CERTIFICATE_KEY}}
+    document = {
+        "apiVersion": API_VERSION,
+        "kind": "JoinConfiguration",
+        "discovery": {
+            "bootstrapToken": {
+                "token": TOKEN,
+                "apiServerEndpoint": f"{shape.balancer}:{LOAD_BALANCER}",
+                "caCertHashes": [f"sha256:{ca_hash}"],
+            }
+        },
+        "caCertPath": f"{shape.pki}/ca.crt",
+        "nodeRegistration": odd.registration(shape, place) | {"ignorePreflightErrors": [IGNORED]},
+        **(plane if place.role is Role.CONTROL_PLANE else {}),
+        **odd.patches(shape),
+    }
+    machine.write(JOIN_FILE, yaml.safe_dump(document))
+    machine.run(f"kubeadm join --config {JOIN_FILE} > /var/log/kubeadm-join.log 2>&1", limit=LIMIT)
 
 
 def ca_hash(machine: Machine) -> str:
     """Of the cluster's CA, as `kubeadm join` wants it."""
-    public = "openssl x509 -pubkey -in /etc/kubernetes/pki/ca.crt | openssl pkey -pubin -outform der"
+    public = f"openssl x509 -pubkey -in {machine.shape.pki}/ca.crt | openssl pkey -pubin -outform der"
     return machine.run(f"{public} | sha256sum | cut -d' ' -f1").strip()
 
 
@@ -90,31 +100,39 @@ def client_of_members(machine: Machine, authority: Authority | None, folder: Pat
         return authority.ca.read_text(), authority.issue("kube-runbooks", server=False)
     pair = KeyPair(folder / "client.crt", folder / "client.key")
     pair.key.touch(mode=0o600)
-    pair.key.write_text(machine.read("/etc/kubernetes/pki/etcd/healthcheck-client.key"))
-    pair.certificate.write_text(machine.read("/etc/kubernetes/pki/etcd/healthcheck-client.crt"))
-    return machine.read("/etc/kubernetes/pki/etcd/ca.crt"), pair
+    pki = machine.shape.pki
+    pair.key.write_text(machine.read(f"{pki}/etcd/healthcheck-client.key"))
+    pair.certificate.write_text(machine.read(f"{pki}/etcd/healthcheck-client.crt"))
+    return machine.read(f"{pki}/etcd/ca.crt"), pair
 
 
-def configuration(shape: Shape, address: str) -> str:
+def configuration(shape: Shape, place: Place) -> str:
     """What `kubeadm init` is given."""
     validity = {"certificateValidityPeriod": f"{shape.leaf_hours}h0m0s"} if shape.leaf_hours else {}
     documents = [
         {
-            "apiVersion": "kubeadm.k8s.io/v1beta4",
+            "apiVersion": API_VERSION,
             "kind": "InitConfiguration",
-            "localAPIEndpoint": {"advertiseAddress": address},
-            "nodeRegistration": {"ignorePreflightErrors": [IGNORED]},
+            "localAPIEndpoint": {"advertiseAddress": place.address},
+            "nodeRegistration": odd.registration(shape, place) | {"ignorePreflightErrors": [IGNORED]},
+            **odd.patches(shape),
             "bootstrapTokens": [{"token": TOKEN, "ttl": "0s"}],
             "certificateKey": CERTIFICATE_KEY,
         },
         {
-            "apiVersion": "kubeadm.k8s.io/v1beta4",
+            "apiVersion": API_VERSION,
             "kind": "ClusterConfiguration",
             "kubernetesVersion": f"v{shape.kubernetes}",
             "clusterName": shape.name,
-            "controlPlaneEndpoint": f"{shape.gateway}:{LOAD_BALANCER}",
-            "networking": {"podSubnet": PODS, "serviceSubnet": SERVICES},
-            "etcd": _etcd(shape),
+            "controlPlaneEndpoint": f"{shape.balancer}:{LOAD_BALANCER}",
+            "networking": {
+                "podSubnet": subnets(ALL_PODS, shape.families),
+                "serviceSubnet": subnets(ALL_SERVICES, shape.families),
+                **({"dnsDomain": shape.dns_domain} if shape.dns_domain else {}),
+            },
+            "certificatesDir": shape.pki,
+            "apiServer": odd.api_server(shape, place),
+            "etcd": _etcd(shape, place),
             **validity,
         },
         {
@@ -127,6 +145,7 @@ def configuration(shape: Shape, address: str) -> str:
             "syncFrequency": "5s",
             "imageGCHighThresholdPercent": 100,
             "evictionHard": {"memory.available": "100Mi", "nodefs.available": "1%", "imagefs.available": "1%"},
+            **odd.healthz_for_init(shape),
         },
         {
             "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
@@ -138,7 +157,7 @@ def configuration(shape: Shape, address: str) -> str:
     return yaml.safe_dump_all(documents)
 
 
-def _etcd(shape: Shape) -> dict[str, object]:
+def _etcd(shape: Shape, place: Place) -> dict[str, object]:
     if members := shape.of_role(Role.ETCD):
         files = {
             "caFile": "/etc/kubernetes/pki/etcd/ca.crt",
@@ -146,7 +165,8 @@ def _etcd(shape: Shape) -> dict[str, object]:
             "keyFile": "/etc/kubernetes/pki/apiserver-etcd-client.key",
         }
         return {"external": {"endpoints": [f"https://{member.address}:2379" for member in members], **files}}
-    return {"local": {"imageTag": images.etcd_image(shape.etcd).rpartition(":")[2]} if shape.etcd else {}}
+    image = {"imageTag": images.etcd_image(shape.etcd).rpartition(":")[2]} if shape.etcd else {}
+    return {"local": image | odd.etcd(shape, place)}
 
 
 def _start_etcd(machine: Machine, authority: Authority, peers: str) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from itertools import product
 from pathlib import Path
 from typing import Any, Self
 
@@ -18,18 +19,20 @@ import yaml
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from tests.lab import images, kubeadm, packages
+from tests.lab import edits, images, kubeadm, packages, sources
 from tests.lab.base import base
 from tests.lab.cache import DIGEST_LENGTH, HERE, LABS, digest_of, remove_tree
 from tests.lab.host import LabError, make_room, what_is_missing
 from tests.lab.machine import BRIDGE, Machine, copy
 from tests.lab.namespaces import Namespaces, finish
+from tests.lab.odd import PATCHES
 from tests.lab.services import Services
-from tests.lab.shape import BUCKET, SERVICES, Role, Shape
+from tests.lab.shape import ALL_SERVICES, BUCKET, SERVICES, SERVICES6, Family, Role, Shape
 from tests.servers.binaries import binaries
 from tests.servers.pki import Authority
 from tests.servers.processes import wait_until
 
+LONG_AGO = "2000-01-01T00:00:00Z"
 READY_LIMIT = 240.0
 TABLE = "lab"
 """Of nftables, on the bridge: what does not get through."""
@@ -140,13 +143,17 @@ class Lab:
         """Is there a frozen state of this shape, made by this very code?"""
         return self._frozen.exists()
 
-    def wait_until_ready(self, since: datetime | None = None) -> None:
-        """Every node Ready by a heartbeat after `since`, every API server ready, every pod of kube-system running."""
+    def wait_until_ready(self, since: datetime | None = None, *, booted: bool = False) -> None:
+        """Every node Ready by a heartbeat after `since`, every API server ready, every pod of kube-system running.
+
+        Of machines that have just `booted`, no pod counts whose containers run since before: the API still says of
+        them what it said when the machines stopped.
+        """
         problem = "nothing was asked yet"
 
         def is_ready() -> bool:
             nonlocal problem
-            problem = self._what_is_not_ready(since or datetime.now(UTC) - timedelta(seconds=40))
+            problem = self._what_is_not_ready(since or datetime.now(UTC) - timedelta(seconds=40), booted=booted)
             return not problem
 
         try:
@@ -205,7 +212,7 @@ class Lab:
             ],
             "ssh": ssh,
             "etcd": {
-                "endpoints": [{"url": f"https://{each.address}:2379", "node": each.name} for each in members],
+                "endpoints": [{"url": f"https://{each.url_host}:2379", "node": each.name} for each in members],
                 "on_node": on_node,
                 "client": {
                     "ca": f"file:{client / 'ca.crt'}",
@@ -219,7 +226,7 @@ class Lab:
                 "access_key": f"file:{self.folder / 'access-key'}",
                 "secret_key": f"file:{self.folder / 'secret-key'}",
             },
-            "upgrade": {"ignore_preflight_errors": [kubeadm.IGNORED]},
+            "upgrade": {"ignore_preflight_errors": [kubeadm.IGNORED]} | ({"patches": PATCHES} if shape.patches else {}),
         }
 
     # --- faults
@@ -235,10 +242,10 @@ class Lab:
 
     def separate(self, one: str, other: str) -> None:
         """As `cut`, until `heal`."""
-        ends = [self._address(one), self._address(other)]
+        ends = [self._addresses(one), self._addresses(other)]
         for source, target in (ends, ends[::-1]):
-            for chain in ("cuts-forward", "cuts-local", "cuts-out"):
-                rule = ["ip", "saddr", source, "ip", "daddr", target, "drop"]
+            for chain, family in product(("cuts-forward", "cuts-local", "cuts-out"), source):
+                rule = [family, "saddr", source[family], family, "daddr", target[family], "drop"]
                 self.namespaces.run("nft", "add", "rule", "bridge", TABLE, chain, *rule)
 
     def heal(self) -> None:
@@ -272,11 +279,12 @@ class Lab:
         began = time.monotonic()
         with self._timed("images and packages"):
             images.load(self._images, self.services.registry)
-            packages.publish(self.shape.kubernetes)
+            packages.publish(self.shape.kubernetes, signed=self.shape.legacy_apt_key)
         _write_key(self.folder)
         self._boot()
         self._write_known_hosts()
         with self._timed("packages"):
+            _all_at_once(sources.write, self.nodes)
             _all_at_once(kubeadm.install_packages, self.nodes)
         first, *others = self.control_planes
         authority = self._external_etcd()
@@ -291,6 +299,9 @@ class Lab:
             _all_at_once(lambda machine: kubeadm.join(machine, digest), self.of_role(Role.WORKER))
         with self._timed("ready"):
             self.wait_until_ready()
+        if edited := edits.edit(self.shape, self.nodes, self.kubectl):
+            with self._timed(edited):
+                self.wait_until_ready(datetime.now(UTC))
         self.times["all of a new cluster"] = time.monotonic() - began
 
     def _boot(self) -> None:
@@ -307,7 +318,7 @@ class Lab:
         for machine in self.machines.values():
             machine.start()
         _all_at_once(Machine.wait_until_up, self.machines.values())
-        self.wait_until_ready(began)
+        self.wait_until_ready(began, booted=True)
 
     @property
     def _images(self) -> Sequence[str]:
@@ -316,26 +327,30 @@ class Lab:
 
     @property
     def _frozen(self) -> Path:
-        sources = [HERE / name for name in ("machine.py", "machine.sh", "kubeadm.py", "images.py", "packages.py")]
-        return LABS / "frozen" / f"{self.shape.name}-{digest_of(*sources, also=self.shape.to_json() + base().name)}"
+        made_by = [HERE / name for name in ("machine.py", "machine.sh", "kubeadm.py", "images.py", "packages.py")]
+        made_by += [HERE / name for name in ("odd.py", "edits.py", "sources.py", "sudo_rs.py", "updates.py")]
+        return LABS / "frozen" / f"{self.shape.name}-{digest_of(*made_by, also=self.shape.to_json() + base().name)}"
 
     def _connect_network(self) -> None:
         """A bridge for the machines, and a cable from it to this machine."""
         run, cable = self.namespaces.run, self.shape.cable
         run("ip", "link", "set", "lo", "up")
         run("ip", "link", "add", BRIDGE, "type", "bridge")
-        run("ip", "address", "add", f"{self.shape.gateway}/24", "dev", BRIDGE)
+        for address in self.shape.gateways.values():
+            run("ip", "address", "add", *_on_link(address), "dev", BRIDGE)
         run("ip", "link", "set", BRIDGE, "up")
         # A router, so that it can refuse (see the firewall) and reach pods with that answer.
-        run("sysctl", "--quiet", "--write", "net.ipv4.ip_forward=1")
-        run("ip", "route", "add", SERVICES, "dev", BRIDGE)
-        for place in self.shape.machines:
-            run("ip", "route", "add", place.pods, "via", place.address)
+        run("sysctl", "--quiet", "--write", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
+        for family in self.shape.families:
+            run("ip", "route", "add", ALL_SERVICES[family], "dev", BRIDGE)
+            for place in self.shape.machines:
+                run("ip", "route", "add", place.pods[family], "via", place.addresses[family])
         with suppress(LabError):
             finish(["ip", "link", "delete", cable])
         pid = str(self.namespaces.pid)
         finish(["ip", "link", "add", cable, "type", "veth", "peer", "name", "host", "netns", pid])
-        finish(["ip", "address", "add", f"{self.shape.host}/24", "dev", cable])
+        for address in self.shape.hosts.values():
+            finish(["ip", "address", "add", *_on_link(address), "dev", cable])
         finish(["ip", "link", "set", cable, "up"])
         run("ip", "link", "set", "host", "master", BRIDGE, "up")
         self.namespaces.run("nft", "-f", "-", text=self._firewall())
@@ -353,7 +368,8 @@ class Lab:
         return f"""
             table inet {TABLE} {{
               chain forward {{ type filter hook forward priority 0;
-                ip daddr {SERVICES} meta l4proto tcp reject with tcp reset; }}
+                ip daddr {SERVICES} meta l4proto tcp reject with tcp reset;
+                ip6 daddr {SERVICES6} meta l4proto tcp reject with tcp reset; }}
             }}
             table bridge {TABLE} {{
               chain cuts-forward {{ }}
@@ -386,7 +402,7 @@ class Lab:
         """Packages and images of another version, for an upgrade."""
         with self._timed(f"offer {kubernetes}"):
             images.load(images.names_for(kubernetes), self.services.registry)
-            packages.publish(kubernetes)
+            packages.publish(kubernetes, signed=self.shape.legacy_apt_key)
 
     def write_profile(self) -> Path:
         """The profile and what it refers to, in files; returns the folder for KUBE_RUNBOOKS_CLUSTERS."""
@@ -401,16 +417,16 @@ class Lab:
         lines = []
         for machine in self.machines.values():
             key = (machine.folder / "upper/etc/ssh/ssh_host_ed25519_key.pub").read_text().strip()
-            lines.append(f"{machine.address},{machine.name} {key}\n")
+            lines.append(f"{','.join(machine.place.addresses.values())},{machine.name} {key}\n")
         (self.folder / "known_hosts").write_text("".join(lines))
 
-    def _what_is_not_ready(self, since: datetime) -> str:
+    def _what_is_not_ready(self, since: datetime, *, booted: bool) -> str:
         try:
             for machine in self.control_planes:
                 self._ask_for_readiness(machine)
             leases = {
-                lease["metadata"]["name"]: lease["spec"]["renewTime"]
-                for lease in self.get("leases", "-n=kube-node-lease")
+                lease["metadata"]["name"]: lease["spec"].get("renewTime", LONG_AGO)
+                for lease in [*self.get("leases", "-n=kube-node-lease"), *self.get("leases", "-n=kube-system")]
             }
             nodes = {node["metadata"]["name"]: _is_ready(node) for node in self.get("nodes")}
             pods = self.get("pods", "--namespace=kube-system")
@@ -419,13 +435,20 @@ class Lab:
         for machine in self.nodes:
             if not nodes.get(machine.name):
                 return f"node {machine.name} is not Ready"
-            if datetime.fromisoformat(leases.get(machine.name, "2000-01-01T00:00:00Z")) < since:
+            if datetime.fromisoformat(leases.get(machine.name, LONG_AGO)) < since:
                 return f"node {machine.name} has sent no heartbeat since {since}"
-        waiting = [pod["metadata"]["name"] for pod in pods if not _is_ready(pod)]
+        for leader in ("kube-controller-manager", "kube-scheduler"):
+            if booted and datetime.fromisoformat(leases.get(leader, LONG_AGO)) < since:
+                return f"nobody leads the {leader}"
+        waiting = [
+            pod["metadata"]["name"]
+            for pod in pods
+            if not _is_ready(pod) or (booted and _runs_since(pod) < since.replace(microsecond=0))
+        ]
         return f"pods are not ready: {', '.join(waiting)}" if waiting else ""
 
     def _ask_for_readiness(self, machine: Machine) -> None:
-        server = f"--server=https://{machine.address}:6443"
+        server = f"--server=https://{machine.place.url_host}:6443"
         if self.shape.bastion:
             machine.run(f"kubectl --kubeconfig=/etc/kubernetes/admin.conf {server} get --raw=/readyz", limit=20.0)
         else:
@@ -440,8 +463,9 @@ class Lab:
             environment = dict(os.environ)
         return finish(command, text=text, limit=limit, env=environment)
 
-    def _address(self, name: str) -> str:
-        return {"gateway": self.shape.gateway, "host": self.shape.host}.get(name) or self.machines[name].address
+    def _addresses(self, name: str) -> dict[Family, str]:
+        given = {"gateway": self.shape.gateways, "host": self.shape.hosts}
+        return given.get(name) or self.machines[name].place.addresses
 
     @contextmanager
     def _timed(self, what: str) -> Iterator[None]:
@@ -459,6 +483,11 @@ def known() -> list[str]:
     return sorted(path.parent.name for path in (LABS / "labs").glob("*/shape.json"))
 
 
+def _on_link(address: str) -> list[str]:
+    """An address with its network, ready at once: no other machine is asked whether it has it."""
+    return [f"{address}/64", "nodad"] if ":" in address else [f"{address}/24"]
+
+
 def _all_at_once(act: Callable[[Machine], object], machines: Iterable[Machine]) -> None:
     with ThreadPoolExecutor(max_workers=16) as pool:
         list(pool.map(act, machines))
@@ -470,6 +499,13 @@ def _is_ready(thing: dict[str, Any]) -> bool:
         return True
     conditions = thing.get("status", {}).get("conditions", [])
     return any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)
+
+
+def _runs_since(pod: dict[str, Any]) -> datetime:
+    """When the container began that has run longest. A pod that is ready without one has done its work."""
+    states = [one["state"] for one in pod["status"].get("containerStatuses", [])]
+    began = [datetime.fromisoformat(state["running"]["startedAt"]) for state in states if "running" in state]
+    return min(began, default=datetime.max.replace(tzinfo=UTC))
 
 
 def _write_key(folder: Path) -> None:

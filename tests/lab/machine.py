@@ -1,5 +1,6 @@
 """One machine of a lab: a Debian with systemd, sshd and containerd of its own, and every way to lose it."""
 
+import json
 import os
 import shlex
 import shutil
@@ -11,12 +12,13 @@ from pathlib import Path
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from tests.lab import odd
 from tests.lab.base import base
 from tests.lab.cache import HERE, remove_tree
 from tests.lab.control_groups import ControlGroups
 from tests.lab.host import LabError
 from tests.lab.namespaces import Namespaces, environment_of, finish
-from tests.lab.shape import PODS, Place, Shape
+from tests.lab.shape import ALL_PODS, Family, Place, Shape
 from tests.servers.processes import wait_until
 
 BRIDGE = "lab0"
@@ -64,8 +66,10 @@ class Machine:
             file.write_text(text)
         (self.folder / "upper/etc/ssh/ssh_host_ed25519_key").chmod(0o600)
         owner = (base() / "home/ops").stat()
-        for path in ("home/ops", "home/ops/.ssh", "home/ops/.ssh/authorized_keys"):
-            os.chown(self.folder / "upper" / path, owner.st_uid, owner.st_gid)
+        odd.put(self.shape, self.folder / "upper", base())
+        home = self.folder / "upper/home/ops"
+        for own in (home, *home.rglob("*")):
+            os.chown(own, owner.st_uid, owner.st_gid)
 
     def start(self) -> None:
         """Power on; does not wait."""
@@ -87,7 +91,7 @@ class Machine:
         self._namespaces.start(command, self.console, env={MARK: str(self.folder)})
 
     def wait_until_up(self) -> None:
-        """Until sshd and containerd run."""
+        """Until its network, sshd and containerd run: all of them, and so all that systemd does before (it empties /tmp)."""
         self._wait(self._is_up, START_LIMIT, "is up")
 
     def stop(self) -> None:
@@ -234,7 +238,7 @@ class Machine:
         private, public = _host_key()
         place, shape = self.place, self.shape
         return {
-            "etc/hostname": f"{place.name}\n",
+            "etc/hostname": f"{odd.hostname(shape, place.name)}\n",
             "etc/machine-id": f"{os.urandom(16).hex()}\n",
             "etc/ssh/ssh_host_ed25519_key": private,
             "etc/ssh/ssh_host_ed25519_key.pub": public,
@@ -243,19 +247,21 @@ class Machine:
                 for address, name in (
                     ("127.0.0.1", "localhost"),
                     (shape.gateway, "lab-gateway"),
-                    *((each.address, each.name) for each in shape.machines),
+                    *((each.address, f"{each.name} {odd.hostname(shape, each.name)}") for each in shape.machines),
                 )
             ),
             "etc/resolv.conf": f"nameserver {shape.gateway}\n",
             "etc/lab/network": _network(place, shape),
-            "etc/cni/net.d/10-lab.conflist": _CNI.replace("PODS", place.pods),
+            "etc/cni/net.d/10-lab.conflist": _cni(place),
             "etc/containerd/certs.d/registry.k8s.io/hosts.toml": _MIRROR.replace("GATEWAY", shape.gateway),
             "home/ops/.ssh/authorized_keys": (self._lab / "id_ed25519.pub").read_text(),
+            **odd.files(shape, place),
         }
 
     def _is_up(self) -> bool:
         with suppress(LabError):
-            self.run("systemctl is-active --quiet lab-network ssh containerd", limit=10.0)
+            # With several names systemctl's status says whether any of them is active.
+            self.run("for unit in lab-network ssh containerd; do systemctl is-active --quiet $unit; done", limit=10.0)
             return True
         return False
 
@@ -281,18 +287,32 @@ def copy(source: Path, target: Path, *, shared: str = "") -> None:
 
 def _network(place: Place, shape: Shape) -> str:
     """Addresses, and a route to the pods of every other machine."""
-    routes = [f"ip route replace {each.pods} via {each.address}" for each in shape.machines if each != place]
+    routes = [
+        f"ip route replace {each.pods[family]} via {each.addresses[family]}"
+        for each in shape.machines
+        for family in shape.families
+        if each != place
+    ]
+    on_link = {Family.V4: "/24 dev host0", Family.V6: "/64 dev host0 nodad"}
     lines = [
         "ip link set lo up",
-        f"ip addr replace {place.address}/24 dev host0",
+        *(f"ip addr replace {address}{on_link[family]}" for family, address in place.addresses.items()),
         "ip link set host0 up",
-        f"ip route replace default via {shape.gateway}",
+        *(f"ip route replace default via {gateway}" for gateway in shape.gateways.values()),
         *routes,
-        f"ip route replace unreachable {PODS} metric 999",
+        *(f"ip route replace unreachable {ALL_PODS[family]} metric 999" for family in shape.families),
         "echo 1 > /proc/sys/net/ipv4/ip_forward",
-        "echo 1 > /proc/sys/net/bridge/bridge-nf-call-iptables || true",
+        "for each in all default; do echo 1 > /proc/sys/net/ipv6/conf/$each/forwarding; done",
+        "for each in iptables ip6tables; do echo 1 > /proc/sys/net/bridge/bridge-nf-call-$each || true; done",
     ]
     return "\n".join([*lines, ""])
+
+
+def _cni(place: Place) -> str:
+    nowhere = {Family.V4: "0.0.0.0/0", Family.V6: "::/0"}
+    ranges = [[{"subnet": pods}] for pods in place.pods.values()]
+    routes = [{"dst": nowhere[family]} for family in place.pods]
+    return _CNI.replace("RANGES", json.dumps(ranges)).replace("ROUTES", json.dumps(routes))
 
 
 def _host_key() -> tuple[str, str]:
@@ -327,6 +347,6 @@ _MIRROR = 'server = "http://GATEWAY:5000"\n[host."http://GATEWAY:5000"]\n  capab
 _CNI = """\
 {"cniVersion": "1.0.0", "name": "lab", "plugins": [
   {"type": "bridge", "bridge": "cni0", "isGateway": true, "ipMasq": false, "hairpinMode": true,
-   "ipam": {"type": "host-local", "ranges": [[{"subnet": "PODS"}]], "routes": [{"dst": "0.0.0.0/0"}]}},
+   "ipam": {"type": "host-local", "ranges": RANGES, "routes": ROUTES}},
   {"type": "portmap", "capabilities": {"portMappings": true}}]}
 """

@@ -5,12 +5,14 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from tests.lab.cache import LABS, only_one
+from tests.lab.cache import LABS, made_once, only_one
 from tests.lab.namespaces import finish
 from tests.servers.binaries import binaries
 
 PROGRAMS = ("kubeadm", "kubelet", "kubectl")
 REVISION = "1.1"
+SIGNED = "signed"
+"""Folder of the repository in which all is signed."""
 
 KUBELET_UNIT = """\
 [Unit]
@@ -54,17 +56,46 @@ def place_of(kubernetes: str) -> str:
     return f"core:/stable:/v{'.'.join(kubernetes.split('.')[:2])}/deb"
 
 
-def publish(kubernetes: str) -> None:
-    """Makes the packages of a version, unless the repository has them."""
+def publish(kubernetes: str, *, signed: bool = False) -> None:
+    """Makes the packages of a version, unless the repository has them; `signed`, once more below SIGNED."""
     folder = repository() / place_of(kubernetes)
     with only_one("packages"):
         missing = [program for program in PROGRAMS if not (folder / _file(program, kubernetes)).exists()]
-        if not missing:
-            return
-        folder.mkdir(parents=True, exist_ok=True)
-        for program in missing:
-            _build(program, kubernetes, folder)
-        write_index(folder)
+        if missing:
+            folder.mkdir(parents=True, exist_ok=True)
+            for program in missing:
+                _build(program, kubernetes, folder)
+            write_index(folder)
+        if signed:
+            _sign(folder, repository() / SIGNED / place_of(kubernetes))
+
+
+def public_key() -> Path:
+    """Of SIGNED, as apt's keyrings have it."""
+    return made_once(LABS / "packages-key", _make_key) / "public.gpg"
+
+
+def _make_key(folder: Path) -> None:
+    folder.mkdir(mode=0o700)
+    _gpg(folder, "--passphrase", "", "--quick-generate-key", "lab@lab.invalid", "rsa2048", "sign", "never")
+    _gpg(folder, "--output", folder / "public.gpg", "--export")
+
+
+def _sign(folder: Path, into: Path) -> None:
+    """The same packages and index, and a signature."""
+    into.mkdir(parents=True, exist_ok=True)
+    for file in folder.iterdir():
+        (into / file.name).unlink(missing_ok=True)
+        shutil.copyfile(file, into / file.name) if file.suffix != ".deb" else (into / file.name).hardlink_to(file)
+    _gpg(public_key().parent, "--yes", "--output", into / "InRelease", "--clearsign", into / "Release")
+
+
+def _gpg(home: Path, *arguments: str | Path) -> None:
+    """Its agent, which would stay, ends with it."""
+    try:
+        finish(["gpg", "--homedir", home, "--batch", "--quiet", *arguments])
+    finally:
+        finish(["gpgconf", "--homedir", home, "--kill", "all"])
 
 
 def write_index(folder: Path, **release: str) -> None:

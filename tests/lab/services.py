@@ -12,7 +12,7 @@ import httpx
 from tests.lab import images, packages
 from tests.lab.host import LabError
 from tests.lab.namespaces import Namespaces
-from tests.lab.shape import Role, Shape
+from tests.lab.shape import Role, Shape, in_url
 from tests.servers.binaries import ROOT
 
 LOAD_BALANCER, REGISTRY, PACKAGES = 6443, 5000, 8080
@@ -155,11 +155,11 @@ listen {name}
 
 def _balancer(shape: Shape) -> str:
     """A server is out as soon as its /readyz fails, and its connections end then."""
-    servers = [f"  server {place.name} {place.address}:6443" for place in shape.of_role(Role.CONTROL_PLANE)]
+    servers = [f"  server {place.name} {place.url_host}:6443" for place in shape.of_role(Role.CONTROL_PLANE)]
     head = [
         "listen api",
         "  mode tcp",
-        f"  bind {shape.gateway}:{LOAD_BALANCER}",
+        *(f"  bind {in_url(address)}:{LOAD_BALANCER}" for address in shape.gateways.values()),
         "  option httpchk GET /readyz",
         "  default-server check check-ssl verify none inter 1s fall 2 rise 1 on-marked-down shutdown-sessions",
     ]

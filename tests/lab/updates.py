@@ -82,9 +82,14 @@ def install_old(machines: Sequence[Machine], names: Iterable[str]) -> None:
         )
 
 
+def published() -> Path:
+    """The folder with all archives, below that of the packages."""
+    return made_once(packages.repository() / f"updates-{digest_of(Path(__file__), HERE / 'packages.py')}", _make)
+
+
 def offer(machines: Sequence[Machine], archives: Iterable[Archive]) -> None:
     """From now on a machine has updates from these archives, and knows of them."""
-    folder = made_once(packages.repository() / f"updates-{digest_of(Path(__file__), HERE / 'packages.py')}", _make)
+    folder = published()
     for machine in machines:
         place = f"http://{machine.shape.gateway}:{PACKAGES}/{folder.name}"
         machine.write(SOURCES, "".join(f"deb [trusted=yes] {place}/{one}/ /\n" for one in archives), mode="644")

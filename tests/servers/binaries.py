@@ -25,6 +25,7 @@ from tests.servers.suites import SUITES, NotHereError, Suite
 
 KUBERNETES_VERSION = "1.36.3"
 ETCD_VERSION = "3.6.16"
+VERSITYGW_VERSION = "1.8.0"
 """What tests run against unless they ask for another; 3.6.8 and 3.7.0 are the ones that kubeadm installs."""
 
 ROOT = Path(__file__).parents[2]
@@ -182,7 +183,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Gets what the arguments name, or else what the component tests need; 1 if something cannot be had."""
     parser = argparse.ArgumentParser(prog="python -m tests.servers.binaries", description=main.__doc__)
     parser.add_argument("wanted", nargs="*", type=_wanted, metavar="SUITE=X.Y.Z", help=", ".join(SUITES))
-    wanted = parser.parse_args(arguments).wanted or [("etcd", ETCD_VERSION), ("kube", KUBERNETES_VERSION)]
+    wanted = parser.parse_args(arguments).wanted or [
+        ("etcd", ETCD_VERSION),
+        ("kube", KUBERNETES_VERSION),
+        ("versitygw", VERSITYGW_VERSION),
+    ]
     for name, version in wanted:
         began = time.monotonic()
         try:

@@ -60,24 +60,20 @@ class Operator:
 
     def wait_for_question(self, run_name: str) -> str:
         """Until the run asks; its page is shown. The run's id."""
-        wanted = {"flow_runs": {"name": {"any_": [run_name]}, "state": {"name": {"any_": ["Suspended"]}}}}
-        wait_until(
-            lambda: self._server.api("POST", "/flow_runs/filter", wanted), self._limit, "the run asks", every=0.3
-        )
-        [run] = self._server.api("POST", "/flow_runs/filter", wanted)
-        self.page.goto(f"{self._ui}/runs/flow-run/{run['id']}")
-        self.page.get_by_text("Suspended").first.wait_for()
+        run_id = self._open(run_name, "Suspended")
         self._picture("waiting")
-        return str(run["id"])
+        return run_id
 
-    def read_plan(self, cell: str) -> Locator:
-        """The form that asks, with the plan in it, once a cell of its table says so."""
+    def read_plan(self, node: str) -> Locator:
+        """The form that asks, with the plan in it, once its list has this node."""
         self.page.get_by_role("main").get_by_role("button", name="Open menu").first.click()
         self.page.get_by_role("menuitem", name="Resume").click()
         form = self.page.get_by_role("dialog")
         form.get_by_text("approve this plan?").wait_for()
-        form.get_by_role("cell", name=cell, exact=True).first.wait_for()
+        form.get_by_role("listitem").filter(has=self.page.get_by_text(node, exact=True)).first.wait_for()
         self._picture("plan")
+        cut_off = "form => [...form.querySelectorAll('li')].filter(one => one.scrollWidth > one.clientWidth + 1).length"
+        assert form.evaluate(cut_off) == 0
         return form
 
     def approve(self, form: Locator, who: str, reason: str) -> None:
@@ -91,16 +87,7 @@ class Operator:
 
     def watch(self, run_id: str, text: str) -> None:
         """Until the text stands among the artifacts of the run, which is under way; a page of them does not renew itself."""
-
-        def is_there() -> bool:
-            self.page.goto(f"{self._ui}/runs/flow-run/{run_id}?tab=Artifacts")
-            try:
-                self.page.get_by_text(text).first.wait_for(timeout=5000)
-            except PlaywrightTimeoutError:
-                return False
-            return True
-
-        wait_until(is_there, self._limit, f"{text} stands among the artifacts")
+        self._read(f"{run_id}?tab=Artifacts", text)
         self._picture("progress")
 
     def read_report(self, run_id: str, artifact: str, text: str) -> None:
@@ -114,6 +101,38 @@ class Operator:
         page.get_by_role("link", name=re.compile("^[0-9a-f]{8}$")).first.click()
         page.get_by_text(text).first.wait_for()
         self._picture("report", full_page=True)
+
+    def read_refusal(self, run_name: str, *texts: str) -> None:
+        """Once a rule has stopped the run: the page has the sentences, and no traceback."""
+        self._read(self._open(run_name, "Refused"), *texts)
+        assert not self.page.get_by_text("Traceback").count()
+        self._picture("refusal", full_page=True)
+
+    def _open(self, run_name: str, state: str) -> str:
+        """The page of a run, once it is in a state; the run's id."""
+        wanted = {"flow_runs": {"name": {"any_": [run_name]}, "state": {"name": {"any_": [state]}}}}
+        wait_until(lambda: self._server.api("POST", "/flow_runs/filter", wanted), self._limit, state, every=0.3)
+        [run] = self._server.api("POST", "/flow_runs/filter", wanted)
+        self.page.goto(f"{self._ui}/runs/flow-run/{run['id']}")
+        self.page.get_by_role("main").get_by_text(state, exact=True).first.wait_for()
+        return str(run["id"])
+
+    def _read(self, page_of_run: str, *texts: str) -> None:
+        """Until a page of a run has the texts. It is loaded again and again.
+
+        A page renews neither its artifacts nor the log of a run that has ended, and a run's last lines come after its end.
+        """
+
+        def is_there() -> bool:
+            self.page.goto(f"{self._ui}/runs/flow-run/{page_of_run}")
+            try:
+                for text in texts:
+                    self.page.get_by_text(text).first.wait_for(timeout=5000)
+            except PlaywrightTimeoutError:
+                return False
+            return True
+
+        wait_until(is_there, self._limit, f"{texts} can be read")
 
     def _picture(self, name: str, *, full_page: bool = False) -> None:
         self._taken += 1

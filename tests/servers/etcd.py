@@ -15,7 +15,7 @@ from typing import Self
 from tests.servers import etcd_load
 from tests.servers.binaries import ETCD_VERSION, ROOT, etcd_binaries
 from tests.servers.etcd_load import Access, Written
-from tests.servers.pki import Authority
+from tests.servers.pki import LOOPBACK, Authority
 from tests.servers.processes import Process, free_port, wait_until
 
 START_LIMIT = 30.0
@@ -41,17 +41,17 @@ class EtcdMember:
     @property
     def url(self) -> str:
         """Where clients find it."""
-        return f"https://127.0.0.1:{self.port}"
+        return f"https://{self._cluster.host_in_url}:{self.port}"
 
     @property
     def peer_url(self) -> str:
         """Where the other members find it."""
-        return f"https://127.0.0.1:{self.peer_port}"
+        return f"https://{self._cluster.host_in_url}:{self.peer_port}"
 
     @property
     def target(self) -> str:
         """Host and port, as gRPC names a server."""
-        return f"127.0.0.1:{self.port}"
+        return f"{self._cluster.host_in_url}:{self.port}"
 
     @property
     def running(self) -> Process:
@@ -101,7 +101,7 @@ class EtcdMember:
         return self._is_fine("/livez")
 
     def _is_fine(self, path: str) -> bool:
-        connection = HTTPSConnection("127.0.0.1", self.port, context=self._cluster.tls, timeout=2)
+        connection = HTTPSConnection(self._cluster.host, self.port, context=self._cluster.tls, timeout=2)
         try:
             connection.request("GET", path)
             return connection.getresponse().status == HTTPStatus.OK
@@ -132,7 +132,7 @@ class EtcdMember:
 class EtcdCluster:
     """A context manager: every member is healthy when the block begins, and all are gone when it ends."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - a test says what it needs, by name
         self,
         folder: Path,
         members: Sequence[str] = ("m1",),
@@ -140,15 +140,18 @@ class EtcdCluster:
         version: str = ETCD_VERSION,
         flags: Sequence[str] = (),
         fsync: bool = False,
+        host: str = "127.0.0.1",
     ) -> None:
-        """`flags` are more flags of the server, for example `--quota-backend-bytes=16777216`."""
+        """`flags` are more flags of the server, for example `--quota-backend-bytes=16777216`; `host` is all that it listens at."""
+        self.host = host
+        self.host_in_url = f"[{host}]" if ":" in host else host
         self.folder = folder
         self.version = version
         self.flags = [*flags, *([] if fsync else ["--unsafe-no-fsync"])]
         self.binaries = etcd_binaries(version)
         self.authority = Authority(folder / "pki", "etcd-ca")
         self.ca = self.authority.ca
-        self.server = self.authority.server("server")
+        self.server = self.authority.issue("server", dns=("localhost",), ips=dict.fromkeys((*LOOPBACK, host)))
         self.client = self.authority.issue("client", server=False)
         self.members = [EtcdMember(self, name, name) for name in members]
 

@@ -1,6 +1,7 @@
 """Pages of etcd's databases: made free, and counted."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from tests.servers.etcd import EtcdCluster
@@ -26,6 +27,11 @@ def statuses(cluster: EtcdCluster) -> dict[str, dict[str, Any]]:
 def sizes(cluster: EtcdCluster) -> dict[str, int]:
     """Bytes of each member's file."""
     return {name: int(status["dbSize"]) for name, status in statuses(cluster).items()}
+
+
+def made_smaller(cluster: EtcdCluster, before: Mapping[str, int]) -> list[str]:
+    """The members whose file has fewer bytes than before: they were defragmented. A file may grow by itself."""
+    return [name for name, size in sizes(cluster).items() if size < before[name]]
 
 
 def free_of(cluster: EtcdCluster) -> list[int]:

@@ -5,6 +5,11 @@ needs to stop. No container runs. A pod says by annotations how it behaves:
 
 - `hollow/ready: "false"`: it runs, but never becomes ready.
 - `hollow/stops-after: "3"`: it takes 3 s to stop, or its grace period if that is shorter; by default it stops at once.
+- `hollow/waits: "ErrImagePull: not found"`: its containers never run, for this reason and with this message, as the kubelet has them. For
+  `CrashLoopBackOff` they have ended twice, with the exit code 3. `hollow/waits-init` is the same for its init containers.
+
+The tag of an image says the same for a release: `web:crash`, `web:missing`, `web:never` and `web:unready`. The readiness probe of
+the last one fails: an event has its answer.
 """
 
 import threading
@@ -22,6 +27,18 @@ from tests.servers.kubernetes import Api, ApiError, ControlPlane, Resource, path
 from tests.servers.processes import wait_until
 
 READY, STOPS_AFTER = "hollow/ready", "hollow/stops-after"
+WAITS, WAITS_INIT = "hollow/waits", "hollow/waits-init"
+
+TAGS = {
+    "crash": "CrashLoopBackOff: back-off 10s restarting failed container",
+    "missing": "ErrImagePull: failed to resolve reference: not found",
+    "never": "ErrImageNeverPull: Container image is not present with pull policy of Never",
+}
+"""What becomes of a container whose image has this tag."""
+
+UNREADY = "unready"
+PROBE = "Readiness probe failed: HTTP probe failed with statuscode: 503"
+"""What the kubelet says of a container that never gets ready."""
 
 LOOK_SECONDS = 0.2
 RENEW_SECONDS = 2.0
@@ -187,8 +204,28 @@ class HollowNodes:
             self._let_go(pod)
             return
         phase = pod["status"]["phase"]
+        if stuck := _stuck(pod):
+            if any(pod["status"].get(part) != stuck[part] for part in stuck):
+                self._api.patch(f"{path_of(pod)}/status", {"status": stuck}, "strategic")
+            return
         if phase == "Pending" or (phase == "Running" and is_ready(pod["status"]) != _gets_ready(pod)):
             self._api.patch(f"{path_of(pod)}/status", {"status": self._running(pod, node)}, "strategic")
+            if phase == "Pending" and UNREADY in _tags(pod):
+                self._probe_fails(pod)
+
+    def _probe_fails(self, pod: Resource) -> None:
+        metadata = pod["metadata"]
+        about = {"kind": "Pod", **{name: metadata[name] for name in ("namespace", "name", "uid")}}
+        event = {
+            "metadata": {"name": f"{metadata['name']}.{metadata['uid']}"},
+            "involvedObject": about | {"fieldPath": f"spec.containers{{{pod['spec']['containers'][0]['name']}}}"},
+            "reason": "Unhealthy",
+            "message": PROBE,
+            "type": "Warning",
+            "count": 1,
+            "lastTimestamp": _now(),
+        }
+        self._api.create(f"/api/v1/namespaces/{metadata['namespace']}/events", event)
 
     def _let_go(self, pod: Resource) -> None:
         """When it has stopped, it is deleted for good; only this very pod, not one of the same name."""
@@ -239,8 +276,42 @@ def is_ready(status: Resource) -> bool:
     return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
 
 
+def _stuck(pod: Resource) -> Resource:
+    """The status of a pod whose containers never run; empty for any other."""
+    notes, spec = pod["metadata"].get("annotations", {}), pod["spec"]
+    parts = {"containerStatuses": (WAITS, "containers"), "initContainerStatuses": (WAITS_INIT, "initContainers")}
+    tags = _tags(pod)
+    words = {WAITS: next(iter(TAGS[tag] for tag in tags if tag in TAGS), ""), **notes}
+    words = {note: said for note, said in words.items() if said}
+    found = {part: _waiting(words[note], spec.get(kind, [])) for part, (note, kind) in parts.items() if note in words}
+    return {"phase": "Pending", **found} if found else {}
+
+
+def _waiting(words: str, containers: list[Resource]) -> list[Resource]:
+    reason, _, message = words.partition(": ")
+    crashed = reason == "CrashLoopBackOff"
+    last = {"terminated": {"exitCode": 3, "reason": "Error", "startedAt": None, "finishedAt": None}} if crashed else {}
+    return [
+        {
+            "name": container["name"],
+            "image": container["image"],
+            "imageID": "",
+            "ready": False,
+            "started": False,
+            "restartCount": 1 if crashed else 0,
+            "state": {"waiting": {"reason": reason, "message": message}},
+            "lastState": last,
+        }
+        for container in containers
+    ]
+
+
 def _gets_ready(pod: Resource) -> bool:
-    return bool(pod["metadata"].get("annotations", {}).get(READY) != "false")
+    return bool(pod["metadata"].get("annotations", {}).get(READY) != "false") and UNREADY not in _tags(pod)
+
+
+def _tags(pod: Resource) -> set[str]:
+    return {container["image"].rpartition(":")[2] for container in pod["spec"]["containers"]}
 
 
 def _endured(act: Callable[..., Result], *arguments: object) -> Result | None:

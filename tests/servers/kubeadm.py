@@ -10,6 +10,7 @@ from typing import Self
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from tests.facts.ca_nodes import manifest
 from tests.servers.pki import Authority
 from tests.servers.site import Site
 from tests.servers.sshd import Sshd
@@ -82,10 +83,11 @@ class ControlPlane:
             path = folder / "pki" / name
             Authority(path.parent, path.name).write_key()
         _write_service_account_keys(folder / "pki")
-        manifest = (RECORDED / "kube-apiserver.yaml").read_text().replace("/etc/kubernetes", FOLDER)
-        (folder / "manifests/kube-apiserver.yaml").write_text(manifest)
-        for name in ("etcd", "kube-controller-manager", "kube-scheduler"):
-            (folder / f"manifests/{name}.yaml").write_text("apiVersion: v1\nkind: Pod\n")
+        api_server = (RECORDED / "kube-apiserver.yaml").read_text().replace("/etc/kubernetes", FOLDER)
+        (folder / "manifests/kube-apiserver.yaml").write_text(api_server)
+        for name in ("etcd", "kube-controller-manager"):
+            (folder / f"manifests/{name}.yaml").write_text(manifest(name, f"{FOLDER}/pki"))
+        (folder / "manifests/kube-scheduler.yaml").write_text("apiVersion: v1\nkind: Pod\n")
         (folder / "encryption/config.yaml").write_text(_encryption_configuration())
 
 

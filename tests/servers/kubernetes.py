@@ -119,10 +119,11 @@ class ControlPlane:
         version: str = KUBERNETES_VERSION,
         etcd: EtcdCluster | None = None,
         controllers_flags: Sequence[str] = (),
+        apiserver_flags: Sequence[str] = (),
     ) -> None:
         """On an `etcd` that runs already, or else with a member of its own.
 
-        `controllers_flags` are more flags of the controller manager, for example `--node-monitor-grace-period=10s`.
+        `apiserver_flags` are more flags of the API server; `controllers_flags` are more flags of the controller manager, for example `--node-monitor-grace-period=10s`.
         """
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
@@ -137,7 +138,7 @@ class ControlPlane:
         self._accounts = self.authority.issue("service-accounts")
         self.admin = self.user("kubernetes-admin", "system:masters")
         self.api = Api(self.url, self.ca, self.admin)
-        self.apiserver = self._process("kube-apiserver", self._apiserver_flags())
+        self.apiserver = self._process("kube-apiserver", [*self._apiserver_flags(), *apiserver_flags])
         self._controllers_port, self._scheduler_port = free_port(), free_port()
         self.controllers = self._process("kube-controller-manager", [*self._controllers_flags(), *controllers_flags])
         self.scheduler = self._process("kube-scheduler", self._component_flags("kube-scheduler", self._scheduler_port))
@@ -211,8 +212,11 @@ class ControlPlane:
             }
         )
 
-    def kubectl(self, *arguments: str, text: str | None = None, limit: float = 60.0) -> str:
-        """What kubectl prints for the administrator, given `text` as its input; RuntimeError with its standard error."""
+    def kubectl(self, *arguments: str, text: str | None = None, limit: float = 60.0, both: bool = False) -> str:
+        """What kubectl prints for the administrator, given `text` as its input; RuntimeError with its standard error.
+
+        With `both`, its standard error follows also if it succeeds.
+        """
         command: list[str | Path] = [self.binaries / "kubectl", f"--kubeconfig={self._config(self.admin)}", *arguments]
         environment = {"HOME": str(self.folder), "PATH": os.defpath}
         done = subprocess.run(
@@ -220,7 +224,7 @@ class ControlPlane:
         )
         if done.returncode:
             raise RuntimeError(f"kubectl {arguments[0]} failed with {done.returncode}: {done.stderr.strip()}")
-        return done.stdout
+        return done.stdout + done.stderr if both else done.stdout
 
     def _process(self, program: str, flags: Iterable[str]) -> Process:
         return Process([self.binaries / program, *flags], folder=self.folder, name=program, cwd=self.folder)

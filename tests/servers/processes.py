@@ -24,6 +24,12 @@ PORTS = range(12_000, 32_000)
 TAIL_CHARACTERS = 3000
 """How much of a log an error shows."""
 
+PATIENCE = 150.0
+"""The shortest limit of a wait, in seconds."""
+
+PAUSE = 1.0
+"""The longest time between two questions of a wait, in seconds."""
+
 
 class Process:
     """A child in a session of its own: it runs when the block begins, and nothing of it is left when the block ends.
@@ -165,12 +171,21 @@ class Process:
 def wait_until(
     question: Callable[[], object], limit: float, what: str, *, log: Path | None = None, every: float = 0.05
 ) -> None:
-    """Ask until the answer is true; TimeoutError with `what` and the tail of the log after `limit` seconds."""
+    """Ask until the answer is true; TimeoutError with `what` and the tail of the log after `limit` seconds.
+
+    A limit only ends a test that hangs: the shorter ones last for `PATIENCE`, because a busy machine is no failure.
+    Between two questions it sleeps for twice as long as the last one took, at most for `PAUSE`: one that starts a
+    process would otherwise take the processor from what it waits for.
+    """
+    limit = max(limit, PATIENCE)
     deadline = time.monotonic() + limit
+    asked = time.monotonic()
     while not question():
-        if time.monotonic() > deadline:
+        now = time.monotonic()
+        if now > deadline:
             raise TimeoutError(f"not within {limit:g} s: {what}\n{tail(log) if log else ''}")
-        time.sleep(every)
+        time.sleep(max(every, min(2 * (now - asked), PAUSE)))
+        asked = time.monotonic()
 
 
 def tail(log: Path) -> str:

@@ -311,6 +311,7 @@ class Rule:
     query: re.Pattern[str]
     times: int | None
     skip: int
+    when: Callable[[Request], bool] = lambda _: True
     hits: int = 0
     """Requests that it was applied to."""
     _seen: int = 0
@@ -320,9 +321,16 @@ class Rule:
     _bytes_per_second: int | None = None
     _flip_offset: int | None = None
 
-    def answer(self, status: int, code: str = "", headers: Mapping[str, str] | None = None) -> Self:
-        """Answer with this error of S3 instead of asking the server."""
-        body = f'<?xml version="1.0" encoding="UTF-8"?><Error><Code>{code}</Code></Error>' if code else ""
+    def answer(
+        self,
+        status: int,
+        code: str = "",
+        headers: Mapping[str, str] | None = None,
+        details: Mapping[str, str] | None = None,
+    ) -> Self:
+        """Answer with this error of S3 instead of asking the server; `details` are elements beside its code."""
+        elements = "".join(f"<{name}>{text}</{name}>" for name, text in {"Code": code, **(details or {})}.items())
+        body = f'<?xml version="1.0" encoding="UTF-8"?><Error>{elements}</Error>' if code else ""
         self._answer = _response(status, {"Content-Type": "application/xml", **(headers or {})}, body.encode())
         return self
 
@@ -358,7 +366,7 @@ class Rule:
 
     def applies_to(self, request: Request) -> bool:
         """Count the request if it matches: is it one of those that are meant?"""
-        if not _matches(request, self.method, self.path, self.query):
+        if not _matches(request, self.method, self.path, self.query) or not self.when(request):
             return False
         self._seen += 1
         if self._seen <= self.skip or (self.times is not None and self.hits >= self.times):
@@ -436,14 +444,21 @@ class S3Proxy(Proxy):
         """What the client under test is given."""
         return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}"
 
-    def on(
-        self, *, method: str | None = None, path: str = "", query: str = "", times: int | None = None, skip: int = 0
+    def on(  # noqa: PLR0913 - each says which requests are meant
+        self,
+        *,
+        method: str | None = None,
+        path: str = "",
+        query: str = "",
+        times: int | None = None,
+        skip: int = 0,
+        when: Callable[[Request], bool] = lambda _: True,
     ) -> Rule:
         """A rule for requests that match; expressions are searched for, `path` in the decoded path.
 
         It leaves the first `skip` of them alone, and applies to `times` of them, or to all the rest.
         """
-        rule = Rule(method, re.compile(path), re.compile(query), times, skip)
+        rule = Rule(method, re.compile(path), re.compile(query), times, skip, when)
         self._rules.append(rule)
         return rule
 

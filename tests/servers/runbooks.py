@@ -20,16 +20,23 @@ from tests.servers.site import Site
 RUN_LIMIT = 200.0
 """Seconds until a run has to be in a state: a worker takes 6 to 10 for a backup, but SQLite may stand still for 60."""
 
-ENDED = {"Completed", "Failed", "Crashed", "Cancelled"}
+ENDED = {"Completed", "Skipped", "Refused", "Failed", "Crashed", "Cancelled"}
 BACKUP, DRILL = "etcd_backup_to_s3/etcd-backup", "etcd_restore_drill/etcd-restore-drill"
 RESTORE, MAINTENANCE = "etcd_restore_from_s3/etcd-restore", "etcd_maintenance/etcd-maintenance"
 HEALTH, UPGRADE = "etcd_health/etcd-health", "rolling_upgrade/rolling-upgrade"
 PATCH = "node_os_patch/node-os-patch"
+ROLLOUT = "workload_rollout/workload-rollout"
 INVENTORY = "certificate_inventory/certificate-inventory"
+AUDIT = "access_audit/access-audit"
+USER_ACCESS = "user_access/user-access"
 PROJECT: dict[str, Any] = yaml.safe_load((ROOT / "prefect.yaml").read_text())
 DEPLOYMENTS = tuple(f"{one['entrypoint'].rpartition('.')[2]}/{one['name']}" for one in PROJECT["deployments"])
-EXCLUSIVE = {name for name, one in zip(DEPLOYMENTS, PROJECT["deployments"], strict=True) if "concurrency_limit" in one}
-"""Of which Prefect starts one run at a time; of the others that is the lock's affair."""
+LIMITS = {
+    name: one["concurrency_limit"]["limit"]
+    for name, one in zip(DEPLOYMENTS, PROJECT["deployments"], strict=True)
+    if "concurrency_limit" in one
+}
+"""How many runs Prefect lets go on at a time; of the others that is the lock's affair."""
 
 QUICKLY = {"PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "5"}
 
@@ -54,7 +61,8 @@ class Runbooks:
         try:
             self.server.start()
             self.worker = self.server.worker("runbooks", env=self.example.environment)
-            self.deploy()
+            self.deployed = self.deploy(self._deployments)
+            """What the API had right after the first `prefect deploy`."""
         except BaseException:
             self.server.stop()
             raise
@@ -63,11 +71,11 @@ class Runbooks:
     def __exit__(self, *_: object) -> None:
         self.server.stop()
 
-    def deploy(self) -> dict[str, dict[str, Any]]:
-        """What the API has after `prefect deploy`; then the schedules sleep, for :17 comes in every hour."""
-        named = [f"--name={name.partition('/')[2]}" for name in self._deployments]
-        self.server.cli("--no-prompt", "deploy", *(["--all"] if self._deployments == DEPLOYMENTS else named))
-        deployed = {name: self.deployment(name) for name in self._deployments}
+    def deploy(self, names: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """What the API has after `prefect deploy` of these; then the schedules sleep, for :17 comes in every hour."""
+        named = [f"--name={name.partition('/')[2]}" for name in names]
+        self.server.cli("--no-prompt", "deploy", *(["--all"] if names == DEPLOYMENTS else named))
+        deployed = {name: self.deployment(name) for name in names}
         for deployment in deployed.values():
             for schedule in deployment["schedules"]:
                 path = f"/deployments/{deployment['id']}/schedules/{schedule['id']}"

@@ -25,6 +25,9 @@ START_LIMIT = 60.0
 
 REGION = "us-east-1"
 
+DOMAIN = "s3.test"
+"""Whose subdomains are buckets, where a request names one."""
+
 ROOMY = {"master.volumeSizeLimitMB": 2048, "volume.max": 200}
 """Every bucket takes volumes: with few of them the third bucket already fails with 500."""
 
@@ -186,6 +189,7 @@ class S3Server:
         yield f"-dir={data}"
         yield "-s3"
         yield f"-s3.port={self.port}"
+        yield f"-s3.domainName={DOMAIN}"
         yield f"-s3.port.grpc={self._port_with_socket('s3-grpc')}"
         yield f"-master.port={self._master_port}"
         yield f"-master.port.grpc={self._port_with_socket('master-grpc')}"

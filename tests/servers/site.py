@@ -65,6 +65,7 @@ class Site:
         for endpoint, node in zip(self.profile["etcd"]["endpoints"], nodes, strict=True):
             endpoint["node"] = node
         on_node = {
+            "address": "127.0.0.1",
             "port": self.etcd.members[0].port,
             "ca": str(self.etcd.ca),
             "certificate": str(self.etcd.client.certificate),

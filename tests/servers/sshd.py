@@ -9,7 +9,7 @@ import shutil
 import signal
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Self
@@ -29,7 +29,7 @@ HELPERS = {"SshdSessionPath": "sshd-session", "SshdAuthPath": "sshd-auth"}
 
 CONFIG = """\
 Port {port}
-ListenAddress 127.0.0.1
+ListenAddress {address}
 HostKey {folder}/host_key
 AuthorizedKeysFile {folder}/authorized_keys
 PidFile none
@@ -53,11 +53,16 @@ SYSTEM_FOLDERS = "/usr/local/sbin:/usr/sbin:/sbin"
 class Sshd:
     """A context manager: it answers when the block begins, and nothing of it is left when the block ends."""
 
-    def __init__(self, folder: Path, *options: str) -> None:
-        """`folder` keeps keys, configuration and log, and is made if missing; `options` are lines of sshd_config."""
+    def __init__(self, folder: Path, *options: str, address: str = "127.0.0.1", prefix: Sequence[str] = ()) -> None:
+        """`folder` keeps keys, configuration and log, and is made if missing; `options` are lines of sshd_config.
+
+        `prefix` is a command that runs sshd, which is its last arguments.
+        """
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.options = options
+        self.address = address
+        self._prefix = prefix
         self.port = free_port()
         self.user = getpass.getuser()
         self.known_hosts = folder / "known_hosts"
@@ -89,7 +94,7 @@ class Sshd:
 
     def trust(self) -> None:
         """Write the present host key to known_hosts."""
-        self.known_hosts.write_text(f"[127.0.0.1]:{self.port} {self.host_key}\n")
+        self.known_hosts.write_text(f"[{self.address}]:{self.port} {self.host_key}\n")
 
     def start(self) -> None:
         """Start, and wait until it answers; RuntimeError with its log if it does not."""
@@ -97,9 +102,14 @@ class Sshd:
         if os.geteuid() == 0:
             _prepare_for_root()
         config = self.folder / "sshd_config"
-        lines = [*self.options, CONFIG.format(port=self.port, folder=self.folder), extra]  # the first one counts
+        lines = [
+            *self.options,
+            CONFIG.format(port=self.port, address=self.address, folder=self.folder),
+            extra,
+        ]  # the first one counts
         config.write_text("\n".join(lines))
-        self._process = Process([program, "-D", "-e", "-f", config], folder=self.folder, name="sshd", env=environment)
+        command: list[str | Path] = [*self._prefix, program, "-D", "-e", "-f", config]
+        self._process = Process(command, folder=self.folder, name="sshd", env=environment)
         self._process.start()
         self._process.wait_until(self._answers, START_LIMIT, f"sshd answers on port {self.port}")
 
@@ -129,7 +139,7 @@ class Sshd:
                     os.kill(pid, signal.SIGKILL)
 
     def _answers(self) -> bool:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1) as peer:
+        with contextlib.suppress(OSError), socket.create_connection((self.address, self.port), timeout=1) as peer:
             return peer.recv(4) == b"SSH-"
         return False
 

@@ -47,6 +47,7 @@ class Suite:
 _ETCD = "https://github.com/etcd-io/etcd/releases/download/v{version}"
 _KUBERNETES = "https://dl.k8s.io/v{version}/bin/linux/{machine}"
 _COREDNS = "https://github.com/coredns/coredns/releases/download/v{version}"
+_VERSITYGW = "https://github.com/versity/versitygw/releases/download/v{version}"
 
 SUITES = {
     "etcd": Suite(
@@ -88,5 +89,13 @@ SUITES = {
         modules=("github.com/coredns/coredns",),
         packages={"coredns": "github.com/coredns/coredns"},
         version=("coredns", "--version"),
+    ),
+    "versitygw": Suite(
+        programs=("versitygw",),
+        release=f"{_VERSITYGW}/versitygw_v{{version}}_Linux_{{machine}}.tar.gz",  # which calls machines by other names: Go builds it
+        sums=f"{_VERSITYGW}/checksums.txt",
+        modules=("github.com/versity/versitygw",),
+        packages={"versitygw": "github.com/versity/versitygw/cmd/versitygw"},
+        version=("versitygw", "--version"),
     ),
 }

@@ -21,20 +21,27 @@ from tasks.cert_rotation.probes import serving_requests
 from tasks.clients.kube import Answer, KubeClient, KubeServer, KubeUser
 from tasks.clients.prometheus import values_of
 from tasks.control_plane.probes import look as control_plane
-from tasks.control_plane.probes import manifests as static_pods
 from tasks.core.errors import NotYet, Refused, RunbookError
 from tasks.core.models.outside import name_of
+from tasks.core.probes import static_pods
 from tasks.core.probes.kubeconfig import parse_kubeconfig
 from tasks.drain.policy.evictions import judge_eviction
-from tasks.node_work.policy.gates import what_condition_says
+from tasks.gates.policy import what_condition_says
 from tasks.node_work.probes import controllers
 from tasks.node_work.proof import find_services
+from tasks.nodes.policy.references import references_of
 from tasks.nodes.probes import api_facts
+from tasks.nodes.probes.owners import notes_of
 from tasks.nodes.probes.pods import parse_attachment, parse_budget, parse_pod, parse_volume
-from tasks.restore.probes.recovery import parse_pulse
+from tasks.restore.probes.recovery import pulse_of
 from tasks.run.leases import parse_lease
 from tasks.run.reports import find_report
 from tasks.upgrade.probes.manifests import shape_of
+from tasks.workloads.models.names import Kind, Ref
+from tasks.workloads.policy.templates import differences as template_differences
+from tasks.workloads.policy.templates import images_of
+from tasks.workloads.probes import parsing as rollouts
+from tasks.workloads.probes import targets as rollout_targets
 
 REMOVED = object()
 OTHERS: tuple[object, ...] = (REMOVED, None, 0, -1, 1.5, True, "", "x", [], [None], ["x"], {}, {"a": None}, {"name": 7})
@@ -244,6 +251,82 @@ def listed(told: Any) -> object:  # noqa: ANN401 - anything, that is the point
     return client(lambda: Answer(200, told if isinstance(told, dict) else {"text": str(told)})).items("/api/v1/pods")
 
 
+OWNED: dict[str, Any] = {
+    **META,
+    "uid": "u",
+    "labels": {"pod-template-hash": "h", "controller-revision-hash": "h"},
+    "annotations": {"deployment.kubernetes.io/revision": "2"},
+    "creationTimestamp": "2026-12-01T12:00:00Z",
+    "ownerReferences": [{"apiVersion": "apps/v1", "kind": "X", "name": "x", "uid": "u", "controller": True}],
+    "managedFields": [{"manager": "m", "time": "2026-12-01T12:00:00Z", "fieldsV1": {"f:spec": {"f:template": {}}}}],
+}
+ROLLED: dict[str, Any] = {
+    "metadata": OWNED,
+    "spec": {
+        "replicas": 2,
+        "selector": {"matchLabels": {"a": "b"}, "matchExpressions": [{"key": "k", "operator": "In", "values": ["v"]}]},
+        "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "25%", "maxUnavailable": 1}},
+        "volumeClaimTemplates": [{"metadata": {"name": "data"}}],
+        "template": {
+            "metadata": {"labels": {"a": "b"}},
+            "spec": {
+                "containers": [
+                    {
+                        "name": "c",
+                        "image": "i",
+                        "env": [{"name": "n", "valueFrom": {"configMapKeyRef": {"name": "m"}}}],
+                        "envFrom": [{"secretRef": {"name": "s"}}],
+                    }
+                ],
+                "volumes": [{"name": "v", "projected": {"sources": [{"configMap": {"name": "m"}}]}}],
+                "imagePullSecrets": [{"name": "p"}],
+            },
+        },
+    },
+    "status": {"observedGeneration": 2, "conditions": [{"type": "ReplicaFailure", "status": "True", "message": "m"}]},
+}
+CONTROLLER_REVISION = {"metadata": OWNED, "revision": 3, "data": {"spec": {"template": ROLLED["spec"]["template"]}}}
+ROLLED_POD = {
+    "metadata": OWNED,
+    "spec": {"containers": [{"name": "c", "image": "i"}]},
+    "status": {
+        "phase": "Running",
+        "conditions": [{"type": "PodScheduled", "status": "False", "message": "m"}],
+        "containerStatuses": [
+            {
+                "name": "c",
+                "restartCount": 2,
+                "state": {"waiting": {"reason": "r", "message": "m"}},
+                "lastState": {"terminated": {"exitCode": 3, "reason": "Error"}},
+            }
+        ],
+    },
+}
+EVENT = {
+    "metadata": {"name": "e", "namespace": "n"},
+    "involvedObject": {"uid": "u", "fieldPath": "spec.containers{c}"},
+    "reason": "r",
+    "lastTimestamp": "2026-12-01T12:00:00Z",
+    "series": {"count": 2, "lastObservedTime": "2026-12-01T12:00:00Z"},
+}
+SCALER = {"metadata": {"name": "h"}, "spec": {"scaleTargetRef": {"kind": "Deployment", "name": "cp1"}}}
+WEB = Ref(namespace="n", kind=Kind.DEPLOYMENT, name="cp1")
+AGENT = Ref(namespace="n", kind=Kind.DAEMON_SET, name="cp1")
+
+
+def template(told: Any) -> object:  # noqa: ANN401 - anything, that is the point
+    """All that is read from the template of a workload."""
+    found = rollout_targets.template_of(told)
+    return (
+        rollout_targets.containers_of(found),
+        rollout_targets.labels_of(found),
+        rollout_targets.trial_pod(told),
+        references_of(found),
+        images_of(found),
+        template_differences(found, {}),
+    )
+
+
 PARSERS: dict[str, tuple[object, Callable[[Any], object]]] = {
     "node": (NODE, lambda told: api_facts.parse_nodes([told], [LEASE])),
     "lease": (LEASE, lambda told: api_facts.parse_nodes([NODE], [told])),
@@ -268,7 +351,8 @@ PARSERS: dict[str, tuple[object, Callable[[Any], object]]] = {
     "eviction": (EVICTED, lambda told: judge_eviction(201, told, None, 0)),
     "lock": (HELD, parse_lease),
     "leader": (HELD, lambda told: (controllers.holder_of(told), controllers.seconds_of(told))),
-    "pulse": ({"items": [HELD, {"kind": "Node", **NODE}]}, lambda told: parse_pulse(json.dumps(told).encode())),
+    "pulse": (NODE, lambda told: pulse_of([told], [])),
+    "pulse of a lease": (HELD, lambda told: pulse_of([], [told])),
     "instance": (WHOLE_POD, lambda told: controllers.parse_instances("w1", [told])),
     "request": (REQUEST, lambda told: serving_requests.parse_requests([told])),
     "service": (KUBE_SERVICE, lambda told: serving_requests.parse_identities({}, [NODE], [told], KUBEADM, {})),
@@ -280,6 +364,17 @@ PARSERS: dict[str, tuple[object, Callable[[Any], object]]] = {
     "given pod": (WHOLE_POD, lambda told: list(ca_api.pods_before([told], {"n": datetime.now(UTC)}))),
     "token": (TOKEN, lambda told: list(ca_api.tokens_of_others([told], HALF))),
     "manifest": (MANIFEST, manifest),
+    "rolled deployment": (ROLLED, lambda told: rollouts.parse_workload(WEB, told, [ROLLED], [ROLLED_POD], [EVENT])),
+    "rolled daemon set": (ROLLED, lambda told: rollouts.parse_workload(AGENT, told, [CONTROLLER_REVISION], [], [])),
+    "replica set": (ROLLED, lambda told: rollouts.parse_workload(WEB, ROLLED, [told], [ROLLED_POD], [])),
+    "revision": (CONTROLLER_REVISION, lambda told: rollouts.parse_history(Kind.DAEMON_SET, ROLLED, [told])),
+    "revision of a deployment": (ROLLED, lambda told: rollouts.parse_history(Kind.DEPLOYMENT, ROLLED, [told])),
+    "pod of a rollout": (ROLLED_POD, lambda told: rollouts.parse_workload(WEB, ROLLED, [ROLLED], [told], [EVENT])),
+    "event": (EVENT, lambda told: rollouts.parse_events([told])),
+    "template": (ROLLED, template),
+    "owner": (ROLLED, lambda told: (notes_of(told), rollouts.parse_writers(told))),
+    "mark": (ROLLED, rollout_targets.parse_mark),
+    "scaler": (SCALER, lambda told: rollout_targets.scaler_of(WEB, [told])),
     "kubeconfig": (KUBECONFIG, lambda told: parse_kubeconfig(json.dumps(told), "kubernetes.kubeconfig")),
 }
 
@@ -352,12 +447,12 @@ def test_a_sentence_names_the_object_and_the_fields() -> None:
     """The first few of them, and what to look at."""
     wrong = {"metadata": {"name": "w1"}, "status": {"addresses": [{}] * 5}}
     with pytest.raises(
-        NotYet, match="node w1 is not understood: status.addresses.0.address: Field required; "
+        NotYet, match="node w1 could not be parsed: status.addresses.0.address: Field required; "
     ) as caught:
         api_facts.parse_node(wrong, None)
     assert caught.value.problem.endswith("; and 2 more")
     assert "check what answers there" in caught.value.hint
-    with pytest.raises(NotYet, match="pod n/p is not understood: status: "):
+    with pytest.raises(NotYet, match="pod n/p could not be parsed: status: "):
         api_facts.not_ready([{"metadata": {"namespace": "n", "name": "p"}, "status": "Running"}])
     with pytest.raises(NotYet, match="ConfigMap kube-system/kubeadm-config: ClusterConfiguration is not YAML: "):
         api_facts.cluster_configuration(
@@ -366,7 +461,7 @@ def test_a_sentence_names_the_object_and_the_fields() -> None:
                 "data": {"ClusterConfiguration": "a: ["},
             }
         )
-    with pytest.raises(NotYet, match="the answer to GET /api/v1/pods is not understood: items: "):
+    with pytest.raises(NotYet, match="the answer to GET /api/v1/pods could not be parsed: items: "):
         listed({"items": "many"})
     assert name_of("pod", 7) == name_of("pod", {"metadata": []}) == "pod (without a name)"
 
@@ -400,7 +495,7 @@ def test_values_of_prometheus_are_numbers_whatever_they_are() -> None:
     assert found["a=+Inf"] == math.inf
     assert math.isnan(found["a=NaN"])
     assert found["a=1e3"] == 1000
-    with pytest.raises(NotYet, match="the answer of Prometheus at http://p is not understood: result.0.value: Field"):
+    with pytest.raises(NotYet, match="the answer of Prometheus at http://p could not be parsed: result.0.value: Field"):
         values_of(
             {"status": "success", "data": {"resultType": "vector", "result": [{"histogram": [1, {}]}]}}, "http://p"
         )
@@ -442,4 +537,4 @@ def test_a_report_of_another_version_is_passed_over_with_a_warning(caplog: pytes
     """It neither ends a run nor a hook."""
     store: Any = Kept()
     assert find_report(store, "k", "x", "run") is None
-    assert "s3://b/k/reports/x/20261124T120000Z-run.json is passed over: it is not understood" in caplog.text
+    assert "s3://b/k/reports/x/20261124T120000Z-run.json is passed over: it could not be parsed" in caplog.text

@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 import yaml
 from prefect.cli.deploy import _models
+from prefect.events.schemas.automations import AutomationCore
 from pydantic import BaseModel
 
-PROJECT = yaml.safe_load((Path(__file__).parents[2] / "prefect.yaml").read_text())
+ROOT = Path(__file__).parents[2]
+PROJECT = yaml.safe_load((ROOT / "prefect.yaml").read_text())
 DEPLOYMENTS = PROJECT["deployments"]
 
 
@@ -46,5 +48,18 @@ def test_a_deployment_names_a_flow_and_parameters_that_exist(deployment: dict[st
         assert set(schedule.get("parameters", {})) <= known
         assert schedule["timezone"]
     assert deployment["work_pool"]["name"] == "runbooks"
+    assert flow.retries == 0  # a failed state that a flow returns is not tried again, and the run would wait for that
+    assert "RunbookError" in inspect.getclosurevars(flow.fn).globals, "decorate it with @ends_in_words"
     if "locked(" not in inspect.getsource(flow.fn):  # else what excludes its runs is the cluster's lock
         assert deployment["concurrency_limit"]["collision_strategy"] == "CANCEL_NEW"
+
+
+@pytest.mark.parametrize(
+    "file", sorted((ROOT / "deployments/automations").glob("*.yaml")), ids=lambda file: str(file.name)
+)
+def test_an_automation_that_knows_failures_knows_refusals(file: Path) -> None:
+    """The name of an event is the name of a state: a list of names misses runs that end as Refused or Skipped."""
+    for automation in yaml.safe_load(file.read_text())["automations"]:
+        AutomationCore.model_validate(automation)
+        expected = set(automation["trigger"].get("expect", []))
+        assert ("prefect.flow-run.Failed" in expected) <= ("prefect.flow-run.Refused" in expected)

@@ -13,6 +13,9 @@ from hypothesis import strategies as st
 from prefect import Flow
 
 import flows
+from tasks.access_apply.models import Act, ApplyOptions
+from tasks.access_apply.policy.expected import tell_cells
+from tasks.access_apply.policy.plan import plan_apply
 from tasks.ca_rotation.models import CaRotationOptions, Stage
 from tasks.ca_rotation.policy.plan import plan_ca_rotation
 from tasks.cert_rotation.models.rotation import ProofsNow, RotationOptions
@@ -20,7 +23,7 @@ from tasks.cert_rotation.policy.plan import plan_rotation
 from tasks.certificate_issue.models import IssueFacts
 from tasks.certificate_issue.policy.plan import plan_issue
 from tasks.certificates.models.authorities import State
-from tasks.core.models.plan import Plan
+from tasks.core.models.plan import Mode, Plan
 from tasks.core.models.profile import CertificateRules, MaintenanceRules, UpgradeRules
 from tasks.drain.models import DrainForecast, Treatment, Verdict
 from tasks.etcd.models import Worth
@@ -31,6 +34,8 @@ from tasks.node_work.models.controllers import COMPONENTS, Controllers, Instance
 from tasks.node_work.models.health import Symptom
 from tasks.os_patch.models.options import PatchOptions
 from tasks.os_patch.policy.plan import plan_patch
+from tasks.registry_credentials.models import CredentialOptions
+from tasks.registry_credentials.policy.plan import plan_credentials
 from tasks.restore.models import ControlPlaneFacts, RestoreRequest
 from tasks.restore.policy.plan import plan_restore
 from tasks.run.models.records import OpenRecord, OpenRecords, RecordKind
@@ -38,15 +43,26 @@ from tasks.run.policy.approval import covered, digest_of
 from tasks.run.policy.records import mind_records
 from tasks.upgrade.models.upgrade import UpgradeOptions
 from tasks.upgrade.policy.plan import plan_upgrade
+from tasks.user_access.models.grant import GrantOptions
+from tasks.user_access.policy.plan import plan_grant
+from tasks.user_access.policy.revoke import plan_revoke
+from tasks.workloads.models.changes import RolloutOptions
+from tasks.workloads.models.rollback import RollbackOptions
+from tasks.workloads.policy.plan import plan_rollout
+from tasks.workloads.policy.rollback import plan_rollback
+from tests.facts import access_apply as access_facts
 from tests.facts import ca as ca_facts
 from tests.facts import certificates as certificate_facts
 from tests.facts import etcd as etcd_facts
 from tests.facts import issue as issue_facts
 from tests.facts import node_service as service_facts
 from tests.facts import patch as patch_facts
+from tests.facts import pulls as pull_facts
 from tests.facts import restore as restore_facts
 from tests.facts import rotation as rotation_facts
 from tests.facts import upgrade as upgrade_facts
+from tests.facts import user_access as user_facts
+from tests.facts import workloads as workload_facts
 
 minutes = st.integers(0, 90).map(lambda number: timedelta(minutes=number))
 locks = st.one_of(st.just(""), st.integers().map(lambda number: f"apt-get (process {number})"))
@@ -73,9 +89,9 @@ def forecasts(draw: st.DrawFn, names: tuple[str, ...]) -> tuple[DrainForecast, .
             treatment=Treatment.EVICT_FOR_GOOD,
             owner="db/pg-*",
             reason=f"{draw(st.integers())}",
-            loss="away until this node is back",
+            loss="it does not run until this node is back",
         )
-        wait = f"budget shop/web (minAvailable 2) needs 2 healthy pods, has {draw(st.integers(0, 2))}: web-1 would wait"
+        wait = f"PodDisruptionBudget shop/web (minAvailable 2) needs 2 healthy pods, has {draw(st.integers(0, 2))}: web-1 would wait"
         other = f"budget db/pg (maxUnavailable 1) needs 1 healthy pods, has {draw(st.integers(0, 2))}: pg-0 would wait"
         waits = draw(st.sampled_from([(wait,), (wait, other), (other, wait)]))
         made.append(DrainForecast(node=name, verdicts=(*pods, job, lost), waits=waits))
@@ -198,7 +214,7 @@ def situations(draw: st.DrawFn) -> Any:  # noqa: ANN401 - ClusterPatchFacts
 def patches(draw: st.DrawFn) -> Plan:
     """In a window that is open all day; one worker waits for the next one."""
     facts = draw(situations()).model_copy(update={"workloads": ()})
-    rules = patch_facts.rules(("00:00", "00:00"), node_takes="20m")
+    rules = patch_facts.rules(("00:00", "00:00"), expected_duration="20m")
     now = upgrade_facts.NOW + draw(minutes)
     return plan_patch(facts, PatchOptions(), rules, now=now)
 
@@ -303,9 +319,69 @@ def restores(draw: st.DrawFn) -> Plan:
     return plan_restore(facts, restore_facts.backup(), request, restore_id="r", now=now)
 
 
+@st.composite
+def rollouts(draw: st.DrawFn) -> Plan:
+    """Of a workload whose pods come and go."""
+    missing = f"{draw(st.integers(0, 2))} of 3 new pods are available"
+    facts = workload_facts.rollout_facts(workload_facts.target(problem=missing))
+    return plan_rollout(facts, workload_facts.request(), RolloutOptions())
+
+
+@st.composite
+def rollbacks(draw: st.DrawFn) -> Plan:
+    """As above."""
+    missing = f"{draw(st.integers(0, 2))} of 3 new pods are available"
+    one = workload_facts.back_target(found=workload_facts.target(problem=missing))
+    return plan_rollback(workload_facts.rollback_facts(one), workload_facts.rollback_request(), RollbackOptions())
+
+
+@st.composite
+def grants(draw: st.DrawFn) -> Plan:
+    """What interrupted runs left comes and goes."""
+    left = tuple(user_facts.held(f"left{number}") for number in range(draw(st.integers(0, 2))))
+    requests = tuple(f"csr-{draw(st.integers())}" for _ in range(draw(st.integers(0, 2))))
+    same = user_facts.objects(same=draw(st.integers(1, 9)))
+    facts = user_facts.facts(
+        held=(user_facts.held(), *left), entries=(user_facts.entry(),), requests=requests, objects=same
+    )
+    now = user_facts.NOW + draw(minutes)
+    return plan_grant(facts, GrantOptions(), mode=Mode.APPROVE, run_id="r", now=now)
+
+
+@st.composite
+def revocations(draw: st.DrawFn) -> Plan:
+    """The same."""
+    requests = tuple(f"csr-{draw(st.integers())}" for _ in range(draw(st.integers(0, 2))))
+    entries = (user_facts.certificate_entry(),)
+    facts = user_facts.revocation(held=(user_facts.held(),), entries=entries, requests=requests)
+    return plan_revoke(facts, user_facts.NOW + draw(minutes))
+
+
+@st.composite
+def accesses(draw: st.DrawFn) -> Plan:
+    """Of a policy of which a part is given already, in another order each time."""
+    cells = access_facts.failing(draw(st.integers(1, 9)))
+    found = access_facts.comparison(
+        access_facts.change(Act.CREATE), same=draw(st.integers(1, 99)), cautions=tuple(tell_cells(cells, ()))
+    )
+    return plan_apply(found, ApplyOptions())
+
+
+@st.composite
+def registry_credentials(draw: st.DrawFn) -> Plan:
+    """Of an old Secret that pods still name."""
+    pods = tuple(pull_facts.namer("Pod", f"web-{draw(st.integers())}", pull_facts.OLD_NAME) for _ in range(2))
+    there = pull_facts.found(pull_facts.secret(pull_facts.OLD_NAME, pull_facts.BEFORE), namers=pods)
+    said = pull_facts.old().model_copy(update={"said": f"after {draw(st.integers())} ms"})
+    return plan_credentials(pull_facts.facts(there, pull_facts.answer(), said), CredentialOptions())
+
+
 RUNBOOKS = (
+    "access_apply",
     *("rolling_upgrade", "node_os_patch", "node_reboot", "node_drain", "node_uncordon", "cert_rotation", "ca_rotation"),
-    *("certificate_issue", "etcd_maintenance", "etcd_restore_from_s3"),
+    *("certificate_issue", "etcd_maintenance", "etcd_restore_from_s3", "workload_rollout", "workload_rollback"),
+    *("user_access", "user_revoke"),
+    "registry_credentials",
 )
 
 
@@ -320,6 +396,7 @@ def test_every_runbook_that_is_approved_is_looked_at_twice() -> None:
 @pytest.mark.parametrize(
     ("plans", "told"),
     [
+        (accesses(), "the objects of the policy correct them"),
         (upgrades(), "heartbeat"),
         (patches(), "minAvailable 2"),
         (reboots(), "is being rolled out"),
@@ -330,6 +407,11 @@ def test_every_runbook_that_is_approved_is_looked_at_twice() -> None:
         (issues(), "nothing that it signs lasts longer"),
         (maintenances(), "of its quota"),
         (restores(), "is at revision"),
+        (rollouts(), "is not finished before the change"),
+        (rollbacks(), "is not finished now"),
+        (grants(), ""),
+        (revocations(), "cannot be taken back"),
+        (registry_credentials(), "pods keep the Secrets"),
     ],
     ids=RUNBOOKS,
 )

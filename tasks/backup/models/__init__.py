@@ -1,1 +1,1 @@
-"""Values."""
+"""Contains the values of a backup."""

@@ -1,4 +1,4 @@
-"""A backup: a snapshot that was verified, and its manifest, which is written last. No manifest, no backup."""
+"""Models a backup: a verified snapshot, and its manifest, which is written last; without a manifest it is no backup."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -18,10 +18,12 @@ _ID = re.compile(rf"(\d{{8}}T\d{{6}}Z)-(\d+)-({_RUN}|[0-9a-f]{{8}})")
 
 
 class BackupId(Model):
-    """The id of a backup is `<time>-<revision>-<run>`: it sorts by time, and two runs in one second never share a key.
+    """Identifies a backup by `<time>-<revision>-<run>`.
 
-    The run is the flow run's whole id. Prefect's scheduler gives all runs of a batch ids that begin with the same 8 to 12
-    digits, so a shortened id names more than one run.
+    The id sorts by time, and two runs in one second never share a key.
+
+    The run is the flow run's whole id. Prefect's scheduler gives all runs of a batch ids that begin with the same 8 to
+    12 digits. A shortened id would name more than one run.
     """
 
     taken_at: UtcTime
@@ -51,7 +53,7 @@ class BackupId(Model):
 
     @classmethod
     def parse(cls, text: str) -> Self | None:
-        """The parts of an id, or None when `text` is none."""
+        """Parses an id into its parts; None if `text` is not an id."""
         try:
             return cls.model_validate(text)
         except ValidationError:
@@ -59,7 +61,7 @@ class BackupId(Model):
 
 
 class BackupPlan(Plan):
-    """Whose snapshot is taken, by which route: the members that may be asked, the best first."""
+    """Plans whose snapshot is taken and by which route: the members that may be queried, the best first."""
 
     COVERED: ClassVar[Reasons] = {"cluster_id sources": "whose snapshot is taken"}
 
@@ -68,14 +70,14 @@ class BackupPlan(Plan):
 
 
 class Digest(Model):
-    """Size and sha256 of some bytes."""
+    """Holds the size and sha256 of some bytes."""
 
     size: int
     sha256: str
 
 
 class Origin(Model):
-    """Which cluster a snapshot is of, as its own content says; a part that could not be read is empty."""
+    """Describes which cluster a snapshot belongs to, by its own content; a part that could not be read is empty."""
 
     members: tuple[str, ...] = Field(default=(), description="names of etcd's members")
     nodes: tuple[str, ...] = Field(default=(), description="names of the Node objects")
@@ -85,7 +87,7 @@ class Origin(Model):
 
 
 class Snapshot(Model):
-    """A snapshot that was streamed into the store, and what was learnt on the way."""
+    """Describes a snapshot that was sent to the store, and what was observed on the way."""
 
     backup_id: BackupId
     key: str = Field(description="object key of the compressed snapshot")
@@ -108,7 +110,10 @@ class Snapshot(Model):
 
 
 class ReadBack(Model):
-    """The stored object was read whole and is what was sent; decompressed it is the snapshot that etcd sent."""
+    """Proves that the whole stored object was read and is what was sent.
+
+    Decompressed, it is the snapshot that etcd sent.
+    """
 
     stored: Digest
     plain: Digest
@@ -116,7 +121,7 @@ class ReadBack(Model):
 
 
 class Drill(Model):
-    """The backup was restored into a scratch etcd, and its key space is the live member's."""
+    """Proves that the backup was restored into a scratch etcd, and that its key space is the live member's."""
 
     backup_id: BackupId
     revision: int = Field(description="at which both hashes were taken")
@@ -129,7 +134,10 @@ class Drill(Model):
 
 
 class Pki(Model):
-    """The control plane's key material beside the snapshot: a tar, encrypted before it left the worker's memory."""
+    """Describes the control plane's key material beside the snapshot.
+
+    It is a tar that was encrypted before it left the worker's memory.
+    """
 
     key: str = Field(description="object key of the encrypted tar")
     stored: Digest = Field(description="the object in the store, read back")
@@ -143,7 +151,7 @@ class Pki(Model):
 
 
 class Swept(Model):
-    """Leftovers of interrupted runs that were removed, by object key, and those that the store did not let go."""
+    """Lists the removed leftovers of interrupted runs by object key, and those that the store did not delete."""
 
     uploads: tuple[str, ...]
     objects: tuple[str, ...]
@@ -151,7 +159,10 @@ class Swept(Model):
 
 
 class BackupProof(Model):
-    """A backup is the work of one run: read from the store again after its manifest was written."""
+    """Proves that a backup is the work of one run.
+
+    It is read from the store again after the backup's manifest was written.
+    """
 
     backup: str
     flow_run: str = Field(description="whole id of the flow run, as the manifest has it")
@@ -160,7 +171,7 @@ class BackupProof(Model):
 
 
 class Freshness(Model):
-    """The newest good backup, and how old it is."""
+    """Names the newest good backup, and how old it is."""
 
     newest: BackupId
     age: timedelta
@@ -169,7 +180,7 @@ class Freshness(Model):
 
 
 class Backup(Model):
-    """The manifest: what was backed up, where it is and what was proven of it."""
+    """Represents the manifest: what was backed up, where it is, and what was proven about it."""
 
     format: Literal[1] = 1
     id: str

@@ -1,4 +1,7 @@
-"""The key material of a control plane as a node has it: what kubeadm made, and what its API server was told to use."""
+"""Models the key material of the control plane as a node has it.
+
+It covers what kubeadm made, and what the node's API server is configured with.
+"""
 
 from pydantic import Field
 
@@ -15,23 +18,20 @@ SHARED = (
     "pki/etcd/ca.crt",
     "pki/etcd/ca.key",
 )
-"""Below kubeadm's folder, the same on every control plane node: all the rest can be made anew from these."""
+"""Lists the files that are the same on every control plane node, by kubeadm's names.
 
-API_SERVER = "manifests/kube-apiserver.yaml"
-"""Who has it is a control plane node."""
-
-ETCD = "manifests/etcd.yaml"
-"""Who has it runs a member; in a cluster with an external etcd nobody does."""
+All other files can be made again from these.
+"""
 
 ENCRYPTION = "encryption-provider-config"
-"""The API server's flag that names the keys of the Secrets in etcd."""
+"""Names the API server's flag for the file with the keys of the Secrets in etcd."""
 
 CLUSTER_CONFIGURATION = "kubeadm-config.yaml"
-"""In the archive: what `kubeadm init --config` takes."""
+"""Names the file in the archive that `kubeadm init --config` takes."""
 
 
 class NodeFile(Model):
-    """A file on a node."""
+    """Describes a file on a node."""
 
     path: str
     sha256: str
@@ -40,14 +40,14 @@ class NodeFile(Model):
 
 
 class NamedFile(Model):
-    """A file that the API server's manifest names, where the node has it."""
+    """Describes a file that the API server's manifest names, with its path on the node."""
 
     flag: str = Field(description="for example encryption-provider-config")
     path: str
 
 
 class PkiSource(Model):
-    """Which node the key material is read from, what is not there to be read, and what a person should look at."""
+    """Names the node that the key material is read from, the files that are absent, and what a person should check."""
 
     node: str
     absent: tuple[Skip, ...] = ()
@@ -55,7 +55,7 @@ class PkiSource(Model):
 
 
 class PkiIndex(Model):
-    """`index.json`, first in the archive: what was where, and how a rebuilt node has to have it."""
+    """Represents `index.json`, the first file in the archive: what was where, and how a rebuilt node must have it."""
 
     cluster: str
     node: str

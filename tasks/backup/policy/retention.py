@@ -1,4 +1,7 @@
-"""Which backups stay and which go, with every reason: restic's keep rules, and what no rule may take away."""
+"""Decides which backups stay and which are removed, with every reason.
+
+It follows restic's keep rules, and protects what no rule may remove.
+"""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -8,15 +11,16 @@ from zoneinfo import ZoneInfo
 
 from tasks.core.errors import Refused
 from tasks.core.models.retention import Kept, Removed, Retention, RetentionDecision, StoredBackup
+from tasks.core.words import duration_as_typed
 
 SHOWN = 5
-"""Ids that an error lists."""
+"""Limits how many ids an error lists."""
 
 
 def decide_retention(
     backups: Sequence[StoredBackup], rules: Retention, *, now: datetime, time_zone: str, complete: bool = True
 ) -> RetentionDecision:
-    """Keeps what any of `rules` wants, and whatever the rules say: the newest, locked, foreign and future backups.
+    """Keeps what any of `rules` wants, and always the newest, locked, foreign and future backups.
 
     Hours, days, weeks (ISO), months and years are those of the wall clock in `time_zone` (IANA). Only a verified backup
     with a time up to `now` fills a slot of a rule. Among equal times the greater id is the newer one. `Refused` when
@@ -41,14 +45,14 @@ def decide_retention(
 
 @dataclass
 class _Verdict:
-    """What the rules say of one backup, collected rule by rule."""
+    """Collects what each rule decides on one backup."""
 
     whatever_the_rules_say: list[str]
     wanted: list[str] = field(default_factory=list)
     full: list[str] = field(default_factory=list)
-    """Rules whose slots newer backups fill."""
+    """It lists the rules whose slots newer backups fill."""
     beaten: list[str] = field(default_factory=list)
-    """Periods that a newer backup stands for."""
+    """It lists the periods that a newer backup represents."""
     too_old: str = ""
 
     @property
@@ -94,7 +98,10 @@ def _zone(name: str) -> ZoneInfo:
 
 
 def _protections(backup: StoredBackup, now: datetime) -> list[str]:
-    """Why no rule may remove it; such a backup takes no slot unless it wins one as any other would."""
+    """Returns why no rule may remove the backup.
+
+    Such a backup takes no slot unless it wins one as any other would.
+    """
     protections = []
     if backup.locked_until and backup.locked_until > now:
         protections.append(f"locked until {_in_utc(backup.locked_until)}")
@@ -112,7 +119,10 @@ def _in_utc(moment: datetime) -> str:
 
 
 def _hour(local: datetime) -> str:
-    """The hour with its UTC offset: the one that the end of daylight saving repeats is two hours."""
+    """Returns the name of the hour with its UTC offset.
+
+    The hour that the end of daylight saving time repeats is two hours.
+    """
     text = local.isoformat(sep=" ", timespec="hours")
     hour_ends = len("2026-11-23 14")
     return f"hour {text[:hour_ends]}:00{text[hour_ends:]}"
@@ -142,7 +152,7 @@ _PERIODS: dict[str, Callable[[datetime], str]] = {
     "monthly": _month,
     "yearly": _year,
 }
-"""By rule, the name of the period that a local time is in; one name, one slot."""
+"""Maps each rule to the function that names the period of a local time; one name is one slot."""
 
 
 def _apply_last(eligible: Sequence[StoredBackup], count: int, verdicts: dict[str, _Verdict]) -> None:
@@ -172,16 +182,16 @@ def _local(backup: StoredBackup, zone: ZoneInfo) -> datetime:
     except OverflowError:
         raise Refused(
             f"backup {backup.id} has an impossible time, {_in_utc(backup.taken_at)}: nothing is removed",
-            hint="look at what wrote it, and move it out of the backups' prefix",
+            hint="find what wrote it, and move it out of the backups' prefix",
         ) from None
 
 
 def _fill_slots(newest_first: Sequence[tuple[_Verdict, str]], rule: str, count: int) -> None:
     """Gives each of the last `count` periods that have a backup to the newest backup in it.
 
-    As in restic, the oldest backup stays while not all periods have one: a young cluster keeps its whole history,
-    and has a backup from its first days when its first month or year is over. Periods are remembered, not compared
-    with the one before: where clocks go back over midnight, one day's backups are not in one row.
+    As in restic, the oldest backup stays while not all periods have one. A young cluster keeps its whole history. It
+    still has a backup from its first days when its first month or year is over. Periods are remembered, not compared
+    with the previous one: if clocks go back over midnight, the backups of one day are not in one row.
     """
     taken: set[str] = set()
     for number, (verdict, period) in enumerate(newest_first, 1):
@@ -200,7 +210,7 @@ def _apply_within(
     eligible: Sequence[StoredBackup], within: timedelta, now: datetime, verdicts: dict[str, _Verdict]
 ) -> None:
     if within > timedelta(0):
-        length = str(within).replace(",", "")
+        length = duration_as_typed(within)
         for backup in eligible:
             if now - backup.taken_at < within:
                 verdicts[backup.id].wanted.append(f"within {length}")

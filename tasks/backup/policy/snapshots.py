@@ -1,4 +1,4 @@
-"""Whether a stream of bytes is a whole, unharmed etcd snapshot: the database, then the sha256 of it."""
+"""Checks whether a stream of bytes is a whole, undamaged etcd snapshot: the database, then its sha256."""
 
 import hashlib
 
@@ -8,13 +8,16 @@ from tasks.core.models.etcd import TRAILER_BYTES, MemberStatus
 from tasks.core.models.findings import Problem
 
 PAGE_BYTES = 512
-"""etcd's own sanity check: a database is a multiple of 512 bytes, so a snapshot is 32 bytes more than one."""
+"""This is the unit of etcd's own sanity check in bytes.
+
+A database is a multiple of 512 bytes, so a snapshot is 32 bytes more than a multiple.
+"""
 
 
 class SnapshotCheck:
-    """Recomputes etcd's sha256 trailer over a stream of any chunk sizes, holding back only 32 bytes.
+    """Recomputes etcd's sha256 trailer over a stream of any chunk sizes, and holds back only 32 bytes.
 
-    `etcdutl snapshot status` does not do this: it calls a snapshot with a flipped bit good.
+    `etcdutl snapshot status` does not do this: it accepts a snapshot with a flipped bit.
     """
 
     def __init__(self) -> None:
@@ -35,7 +38,10 @@ class SnapshotCheck:
             self._tail = held[-TRAILER_BYTES:]
 
     def finish(self, *, announced: int | None = None) -> Digest:
-        """The digest of the whole snapshot, once it is proven to be one; `NotYet` with the numbers when it is not."""
+        """Returns the digest of the whole snapshot once it is proven to be one.
+
+        `NotYet` with the numbers when it is not.
+        """
         if announced is not None and self._size != announced:
             raise NotYet(
                 f"the snapshot is cut short: {self._size} bytes came of {announced} that etcd announced",
@@ -57,11 +63,11 @@ class SnapshotCheck:
 
 
 def what_is_implausible(size: int, before: MemberStatus) -> Problem | None:
-    """Why a snapshot of `size` bytes cannot be of a member with this status; none when it can.
+    """Returns why a snapshot of `size` bytes cannot come from a member with this status; None if it can.
 
     A snapshot has the pages up to the high-water mark: at least those in use, at most the file. Between status and
-    snapshot a defragmentation may shrink the file, a compaction may free pages, and writes may grow both, hence
-    a factor of two on either side, and 64 MiB for small databases.
+    snapshot a defragmentation may shrink the file, a compaction may free pages, and writes may grow both. Hence the
+    factor of two on either side, and 64 MiB for small databases.
     """
     at_least, at_most = before.db_size_in_use // 2, before.db_size * 2 + 64 * 2**20
     if at_least <= size <= at_most:

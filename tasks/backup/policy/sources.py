@@ -1,4 +1,4 @@
-"""Which member's snapshot is taken, and why not each of the others'."""
+"""Decides which member's snapshot is taken, and why each of the others is skipped."""
 
 from collections.abc import Sequence
 
@@ -8,11 +8,11 @@ from tasks.core.models.plan import Caution, Refusal, Skip, Step, figure
 
 
 def choose_source(facts: EtcdFacts, *, asked: str = "auto", allow_no_quorum: bool = False) -> BackupPlan:
-    """Orders the members that may be asked, the best first: followers before the leader, then by lag and name.
+    """Orders the members that may be queried, the best first: followers before the leader, then by lag and name.
 
     `asked` is a member's name or hexadecimal id, or `auto`. A snapshot needs no quorum: with `allow_no_quorum` a member
-    that cannot serve linearizable reads is acceptable too. With no eligible member the plan refuses, and says what is
-    wrong with each.
+    that cannot serve linearizable reads is acceptable too. With no eligible member the plan refuses, and gives the
+    reason for each.
     """
     if isinstance(named := _members_asked_for(facts.members, asked), Refusal):
         return BackupPlan(refusals=(named,))
@@ -35,14 +35,14 @@ def choose_source(facts: EtcdFacts, *, asked: str = "auto", allow_no_quorum: boo
 
 
 def what_is_wrong(member: Member, *, allow_no_quorum: bool) -> list[str]:
-    """Every reason why this member's snapshot should not be taken; none when it may."""
+    """Returns every reason why this member's snapshot should not be taken; none if it may be taken."""
     status = member.status
     if status is None:
         return [member.unreached or "it did not answer"]
     return [
         reason
         for holds, reason in (
-            (member.learner, "it is a learner: its data may be behind without a sign of it"),
+            (member.learner, "it is a learner: its data may be behind, and nothing shows it"),
             (bool(status.alarms), f"it has the alarm {' and '.join(status.alarms)}"),
             (bool(_own_errors(status)), f"it reports: {'; '.join(_own_errors(status))}"),
             (
@@ -56,7 +56,7 @@ def what_is_wrong(member: Member, *, allow_no_quorum: bool) -> list[str]:
 
 
 def _own_errors(status: MemberStatus) -> list[str]:
-    """Status repeats alarms and a missing leader among its errors; those have rules of their own."""
+    """Returns the errors in a status without alarms and a missing leader, which have rules of their own."""
     return [text for text in status.errors if "alarm:" not in text and "no leader" not in text]
 
 
@@ -84,7 +84,10 @@ def _members_asked_for(members: Sequence[Member], asked: str) -> Sequence[Member
 
 
 def _preference(member: Member) -> tuple[bool, int, str]:
-    """A long read transaction pins free pages and adds I/O: keep it off the leader."""
+    """Returns the sort key of a member, with the leader last.
+
+    A long read transaction pins free pages and adds I/O, so it should not run on the leader.
+    """
     status = member.status
     return (status is not None and status.is_leader, status.raft_lag if status else 0, member.label)
 
@@ -119,7 +122,7 @@ def _why_not(member: Member, best: Member, *, asked: str) -> str:
 def _refusals(named: Sequence[Member], wrong: dict[int, list[str]], *, allow_no_quorum: bool) -> tuple[Refusal, ...]:
     lost = any(member.status and not member.status.healthy and not member.learner for member in named)
     hint = (
-        "repair the members; a snapshot needs no quorum: allow_no_quorum=true takes a surviving member's"
+        "repair the members; a snapshot needs no quorum: --allow-no-quorum takes a surviving member's"
         if lost and not allow_no_quorum
         else "repair the member, or check etcd.endpoints, certificates and routes of the profile"
     )
@@ -137,7 +140,9 @@ def _cautions_of(member: Member) -> list[Caution]:
     if status is None:
         return [
             Caution(
-                subject=member.label, problem=f"not reached: {member.unreached}", next_step="look at this member first"
+                subject=member.label,
+                problem=f"not reached: {member.unreached}",
+                next_step="check the log of this member first",
             )
         ]
     cautions = []

@@ -1,8 +1,8 @@
 #!/bin/sh
-# The certificates in some files, and nothing else of them. Changes nothing.
+# Prints the certificates in some files, and nothing else. Changes nothing.
 #
-# Given:   FILES  a path a line
-# Prints:  them, in base64; nothing of a file that is not there
+# Given:   FILES  paths, one a line
+# Prints:  the certificates in base64; a missing file is skipped
 # Status:  0
 
 set -f

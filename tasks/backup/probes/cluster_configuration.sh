@@ -1,5 +1,5 @@
 #!/bin/sh
-# The ConfigMap in which kubeadm keeps its configuration. Changes nothing.
+# Prints the ConfigMap in which kubeadm keeps its configuration. Changes nothing.
 #
 # Given:   CONFIG  a kubeconfig of the node
 # Prints:  YAML

@@ -1,29 +1,38 @@
-"""A snapshot taken and uploaded by the node itself: what the node does, and what its output says."""
+"""Takes and uploads a snapshot on the node itself: the scripts for the node, and the parsers of their output."""
 
 import base64
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 
 from pydantic import Field, ValidationError
 
 from tasks.backup.models.backups import Digest
-from tasks.core.errors import CommandFailed
+from tasks.core.errors import CommandFailed, NotYet
+from tasks.core.models import outside
 from tasks.core.models.base import Model
 from tasks.core.models.folders import BACKUPS
 from tasks.core.models.profile import EtcdOnNode
+from tasks.core.models.shape import Address
 from tasks.core.shell import script
 
 PART_BYTES = 64 * 2**20
-"""Of the upload: 10,000 parts are 640 GB, and a part that fails costs a second."""
+"""This is the size of an upload part: 10,000 parts are 640 GB, and a failed part costs a second."""
 
 SPACE_FACTOR = 2.2
-"""Times the database: the snapshot, and its compressed form when it does not compress."""
+"""Multiplies the size of the database to get the space on the node.
+
+The space holds the snapshot, and its compressed form in case it does not compress.
+"""
+
+SAVE_LIMIT = 3600
+"""Limits the seconds that etcdctl may write: 8 GB at 3 MB/s."""
 
 NEEDED_PROGRAMS = ("curl", "zstd", "sha256sum", "od")
 PART_TRIES = 5
 
 
 class NodeSnapshot(Model):
-    """What the job found and did."""
+    """Holds what the job found and did."""
 
     hash: int
     compact_revision: int
@@ -36,22 +45,22 @@ class NodeSnapshot(Model):
 
 
 def parts_for(database_bytes: int) -> int:
-    """How many parts an upload of it may have: zstd makes no snapshot larger by more than a part."""
+    """Returns how many parts an upload may have; zstd makes no snapshot larger by more than a part."""
     return database_bytes // PART_BYTES + 2
 
 
 def space_needed(database_bytes: int) -> int:
-    """Bytes on the node's disk while the job runs."""
+    """Returns the bytes needed on the node's disk while the job runs."""
     return int(database_bytes * SPACE_FACTOR)
 
 
 def prepare_node() -> str:
-    """Makes the folder where the snapshot will be; prints its free bytes, then each needed program that is missing."""
+    """Creates the folder for the snapshot; prints its free bytes, then each needed program that is missing."""
     return script(__file__, "prepare_node", root=BACKUPS, programs=NEEDED_PROGRAMS)
 
 
 def what_is_missing(node: str, stdout: bytes, database_bytes: int) -> list[str]:
-    """Each reason why the node cannot take and upload a snapshot; none when it can."""
+    """Returns each reason why the node cannot take and upload a snapshot; none if it can."""
     free, *programs = stdout.decode().split()
     needed = space_needed(database_bytes)
     wrong = [f"{node} has no {program}" for program in programs]
@@ -61,46 +70,55 @@ def what_is_missing(node: str, stdout: bytes, database_bytes: int) -> list[str]:
 
 
 def take_snapshot(name: str, tools: str, on_node: EtcdOnNode, revision: int) -> str:
-    """The job. Its standard input: one presigned URL a line, for each part; none of it is ever on a disk or in argv."""
+    """Returns the job that takes the snapshot.
+
+    Its standard input has one presigned URL a line, for each part. None of it is ever on a disk or in argv.
+    """
     return script(
         __file__,
         "take_snapshot",
         root=BACKUPS,
         work=f"{BACKUPS}/{name}",
         etcdctl=f"{tools}/etcdctl",
-        server=f"https://{on_node.address}:{on_node.port}",
+        server=f"https://{Address(host=on_node.address, port=on_node.port).text}",
         cacert=on_node.ca,
         cert=on_node.certificate,
         key=on_node.key,
         revision=revision,
+        limit=f"{SAVE_LIMIT}s",
         part_bytes=PART_BYTES,
         part_tries=PART_TRIES,
     )
 
 
 def send_file(name: str, file: str) -> str:
-    """The job that sends a file in parts, to the addresses of its standard input; for `parse_etags`."""
+    """Returns the job that sends a file in parts to the URLs in its standard input; `parse_etags` reads its output."""
     work = f"{BACKUPS}/{name}"
     return script(__file__, "send_file", work=work, file=file, part_bytes=PART_BYTES, part_tries=PART_TRIES)
 
 
 def parse_etags(output: str) -> tuple[str, ...]:
-    """Of the parts that were sent, in order."""
+    """Returns the ETags of the parts that were sent, in order."""
     found = (line.split(" ", 2)[1:] for line in output.splitlines() if line.startswith("etag "))
     return tuple(etag.strip() for _, etag in sorted((int(number), etag) for number, etag in found))
 
 
 def parse_snapshot(node: str, output: str) -> NodeSnapshot:
-    """From the lines `name value` of the job's output; CommandFailed when some are missing."""
+    """Parses the lines `name value` of the job's output.
+
+    CommandFailed when some are missing, or etcdctl's JSON cannot be parsed.
+    """
     values = {name: value.strip() for name, _, value in (line.partition(" ") for line in output.splitlines())}
     try:
+        hashed = outside.EtcdHash.read(_first(values, "hashkv"), "etcdctl endpoint hashkv").hash_kv
+        status = outside.EtcdStatus.read(_first(values, "status"), "etcdctl endpoint status").status
         return NodeSnapshot.model_validate(
             {
-                "hash": values.get("hash"),
-                "compact_revision": values.get("compact_revision"),
-                "key_count": values.get("key_count"),
-                "newest_revision": values.get("newest_revision"),
-                "storage_version": values.get("storage_version", ""),
+                "hash": hashed.hash,
+                "compact_revision": max(hashed.compact_revision, 0),
+                "key_count": _count(values),
+                "newest_revision": status.header.revision,
+                "storage_version": status.storage_version,
                 "plain": {"size": values.get("plain_size"), "sha256": values.get("plain_sha256")},
                 "stored": {"size": values.get("stored_size"), "sha256": values.get("stored_sha256")},
                 "etags": parse_etags(output),
@@ -109,15 +127,50 @@ def parse_snapshot(node: str, output: str) -> NodeSnapshot:
     except ValidationError as error:
         fields = ", ".join(".".join(map(str, wrong["loc"])) for wrong in error.errors())
         raise CommandFailed(f"{node}: the snapshot job did not say: {fields}") from None
+    except (KeyError, ValueError) as error:
+        raise CommandFailed(f"{node}: the snapshot job did not say: {error}") from None
+    except NotYet as error:
+        raise CommandFailed(f"{node}: the snapshot job: {error.problem}") from None
+
+
+def _json(values: Mapping[str, str], name: str) -> object:
+    """Parses the JSON that etcdctl printed.
+
+    It raises KeyError or ValueError with the name if there is no output, or if it is not JSON.
+    """
+    try:
+        return json.loads(base64.b64decode(values[name]))
+    except ValueError:
+        message = f"{name}, which is no JSON"
+        raise ValueError(message) from None
+
+
+def _count(values: Mapping[str, str]) -> int:
+    """Parses the count from `--write-out=fields`, a line `"Count" : 7`; etcdctl reports a count in no other format."""
+    lines = base64.b64decode(values["counted"]).decode(errors="replace").splitlines()
+    found = [value for name, _, value in (line.partition(" : ") for line in lines) if name == '"Count"']
+    if len(found) != 1 or not found[0].isdigit():
+        message = "counted, which names no count"
+        raise ValueError(message)
+    return int(found[0])
+
+
+def _first(values: Mapping[str, str], name: str) -> object:
+    """Returns the only answer of a list with one answer for each endpoint, because there is one endpoint."""
+    found = _json(values, name)
+    return found[0] if isinstance(found, list) and len(found) == 1 else found
 
 
 def read_back(name: str) -> str:
-    """The job that reads the object behind the presigned URL of its standard input, and says what it is."""
+    """Returns the job that reads the object behind the presigned URL in its standard input, and reports its digests."""
     return script(__file__, "read_back", work=f"{BACKUPS}/{name}")
 
 
 def parse_read_back(node: str, output: str) -> tuple[Digest, Digest]:
-    """Of the object as stored, and of the snapshot in it."""
+    """Parses the digests of the stored object and of the snapshot in it.
+
+    CommandFailed when one is missing.
+    """
     values = dict(line.split(" ", 1) for line in output.splitlines() if " " in line)
     try:
         stored, plain = (
@@ -129,6 +182,6 @@ def parse_read_back(node: str, output: str) -> tuple[Digest, Digest]:
 
 
 def input_of(urls: Sequence[str], ca: bytes) -> bytes:
-    """Standard input for either job: the store's CA, then a URL a line."""
+    """Returns the standard input for either job: the store's CA, then a URL a line."""
     first = base64.b64encode(ca).decode() if ca else "-"
     return "".join(f"{line}\n" for line in (first, *urls)).encode()

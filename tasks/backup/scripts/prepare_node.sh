@@ -1,9 +1,9 @@
 #!/bin/sh
-# Makes the folder where snapshots wait for their upload, and looks whether one can be taken.
+# Makes the folder where snapshots wait for their upload, and checks whether one can be taken.
 #
 # Given:   ROOT      the folder
 #          PROGRAMS  that the job needs
-# Prints:  the free bytes in the folder, then each program that is missing, a line each
+# Prints:  the free bytes in the folder, then the missing programs, one a line
 # Status:  0
 
 mkdir -p "$ROOT"

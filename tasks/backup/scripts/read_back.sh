@@ -1,8 +1,8 @@
 #!/bin/sh
-# Reads a stored snapshot whole, and says what it is. Standard input: the store's CA in base64 or `-`, then its address.
+# Reads a whole stored snapshot, and prints its sizes and sums. Standard input: the store's CA in base64 or `-`, then its address.
 #
 # Prints:  sizes and sums of what is stored and of the snapshot in it, as lines `name value`
-# Status:  75 where the store gives it not, which may be tried again
+# Status:  75 if the store does not return it, which may succeed later
 
 . tasks/backup/scripts/store.lib.sh
 

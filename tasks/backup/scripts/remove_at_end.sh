@@ -1,5 +1,5 @@
 #!/bin/sh
-# Removes a folder, its argument, when standard input ends: with the worker, too. The cluster's secrets are in it.
+# Removes a folder, its argument, when standard input ends, also if the worker dies. The folder holds the cluster's secrets.
 #
 # Prints:  nothing
 # Status:  0

@@ -4,13 +4,31 @@
 # Given:  PART_BYTES  of each part but the last one
 #         PART_TRIES  for each part
 
-# One try at a part of a file. Prints the ETag that the store gives it, or nothing.
+part() { # FILE NUMBER LENGTH
+  tail -c +$((($2 - 1) * PART_BYTES + 1)) "$1" | head -c "$3"
+}
+
+# Prints the MD5 sum of standard input in base64, for Content-MD5: under Object Lock S3 requires a sum of each part, and every store
+# knows this one. Prints nothing if the machine cannot compute it (FIPS).
+md5_in_base64() {
+  hex=$(md5sum) || return 0
+  hex=${hex%% *}
+  while [ -n "$hex" ]; do
+    rest=${hex#??}
+    printf '%b' "\\0$(printf %03o "0x${hex%"$rest"}")"
+    hex=$rest
+  done | base64
+}
+
+# Tries once to send a part of a file. Prints the ETag from the store, or nothing.
 try_to_put() { # FILE NUMBER LENGTH URL
+  sum=$(part "$1" "$2" "$3" | md5_in_base64)
   printf 'url = "%s"\n' "$4" | {
     exec 3<&0
-    tail -c +$((($2 - 1) * PART_BYTES + 1)) "$1" | head -c "$3" | curl --config /dev/fd/3 --upload-file - \
+    part "$1" "$2" "$3" | curl --config /dev/fd/3 --upload-file - \
       --silent --show-error --fail --connect-timeout 10 --speed-limit 1024 --speed-time 60 ${ca:+--cacert "$ca"} \
-      --header "Content-Length: $3" --header "Transfer-Encoding:" --header "Expect:" --dump-header - --output body
+      --header "Content-Length: $3" --header "Transfer-Encoding:" --header "Expect:" \
+      ${sum:+--header "Content-MD5: $sum"} --dump-header - --output body
   } | tr -d '\r' | sed -n 's/^[Ee][Tt][Aa][Gg]: *//p'
 }
 
@@ -29,7 +47,7 @@ put() { # FILE NUMBER LENGTH URL
   echo "etag $2 $etag"
 }
 
-# Sends the whole file, to an address a line of standard input.
+# Sends the whole file. Standard input has one address a line, one for each part.
 send() { # FILE
   left=$(stat -c %s "$1")
   number=1

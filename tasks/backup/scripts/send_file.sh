@@ -1,9 +1,9 @@
 #!/bin/sh
-# Sends a file of the node to the store in parts. Standard input: as of take_snapshot.sh.
+# Sends a file of the node to the store in parts. Standard input: as for take_snapshot.sh.
 #
-# Given:   FILE  which one
+# Given:   FILE  the file
 # Prints:  `etag NUMBER ETAG` for each part
-# Status:  75 where the store does not take a part, which may be tried again
+# Status:  75 if the store does not accept a part, which may succeed later
 
 . tasks/backup/scripts/store.lib.sh
 . tasks/backup/scripts/send.lib.sh

@@ -1,10 +1,10 @@
 #!/bin/sh
-# What jobs that talk to the store have in common: a folder that goes with the job, and the addresses from standard input.
-# An address is as good as a key: it is never on a disk, and never an argument of a program.
+# Functions of jobs that use the store: a folder that is removed with the job, and the addresses from standard input.
+# An address gives access like a key, so it is never on a disk and never an argument of a program.
 #
 # Given:  WORK  the folder
 
-# From now on the job works in a new, empty folder, which goes however the job ends.
+# From here on the job works in a new, empty folder, which is removed however the job ends.
 begin_work() {
   trap 'rm -rf "$WORK"' EXIT
   trap 'exit 143' TERM INT HUP
@@ -13,7 +13,7 @@ begin_work() {
   cd "$WORK" || exit
 }
 
-# The first line of standard input: the CA of the store in base64, or `-`. Sets `ca` to its file, or to nothing.
+# The first line of standard input: the CA of the store in base64, or `-`. Sets `ca` to its file, or leaves it empty.
 read_ca() {
   ca=
   read -r line
@@ -23,7 +23,7 @@ read_ca() {
   fi
 }
 
-# The next line of standard input is an address: what is there becomes the file `stored`. Status 75: try again later.
+# Downloads the address on the next line of standard input into the file `stored`. Status 75: try again later.
 fetch() {
   read -r url
   printf 'url = "%s"\n' "$url" | curl --config - --silent --show-error --fail --connect-timeout 10 --retry 3 \

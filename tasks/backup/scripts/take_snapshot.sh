@@ -1,16 +1,17 @@
 #!/bin/sh
-# Takes a snapshot of this node's member, checks it, compresses it and sends it to the store: no byte of it passes the worker.
-# Standard input: the store's CA in base64 or `-`, then an address a line, for each part.
+# Takes a snapshot of this node's member, checks it, compresses it and sends it to the store. No byte of it passes through the worker.
+# Standard input: the store's CA in base64 or `-`, then one address a line, for each part.
 #
-# Given:   ROOT      the folder of all such jobs: what one that died has left there goes after a day
+# Given:   ROOT      the folder of all such jobs; what an interrupted job left there is removed after a day
 #          ETCDCTL   of the member's minor version
 #          SERVER    URL of the member
-#          CACERT    by which it is known
-#          CERT      of a client
-#          KEY       of that client
-#          REVISION  that is in the snapshot for sure
-# Prints:  lines `name value`: what the snapshot is, what is stored, and `etag NUMBER ETAG` for each part
-# Status:  75 where the store does not take a part, which may be tried again; 1 where the snapshot is none
+#          CACERT    the CA of the member's certificate
+#          CERT      the certificate of a client
+#          KEY       the key of that client
+#          REVISION  a revision that is certainly in the snapshot
+#          LIMIT     of the saving, for example 3600s; without a limit it waits forever for a missing member
+# Prints:  lines `name value`: etcdctl's answers in base64 (hashkv, counted, status), what is stored, and `etag NUMBER ETAG` for each part
+# Status:  75 if the store does not accept a part, which may succeed later; 1 if the snapshot is not valid
 
 . tasks/backup/scripts/store.lib.sh
 . tasks/backup/scripts/send.lib.sh
@@ -19,18 +20,17 @@ etcdctl() {
   "$ETCDCTL" --cacert "$CACERT" --cert "$CERT" --key "$KEY" --endpoints "$SERVER" "$@"
 }
 
-# The first value of a name in etcdctl's JSON.
-field() { # NAME
-  sed -n "s/.*\"$1\":\"\{0,1\}\([^,\"}]*\).*/\1/p" | head -n 1
+encoded() {
+  base64 -w0
 }
 
 sum_of_stdin() {
   sha256sum | cut -d' ' -f1
 }
 
-# Into snapshot.db. The hash at a revision that is in it for sure is asked meanwhile: later a compaction may have passed it.
+# Saves to snapshot.db. Meanwhile it asks for the hash at a revision that is certainly in it: later a compaction may have passed that.
 save() {
-  etcdctl snapshot save snapshot.db > save.log 2>&1 &
+  etcdctl --command-timeout="$LIMIT" snapshot save snapshot.db > save.log 2>&1 &
   saving=$!
   hashed=$(etcdctl --command-timeout=300s endpoint hashkv --rev="$REVISION" --write-out=json)
   counted=$(etcdctl --command-timeout=60s get "" --prefix --count-only --rev="$REVISION" --consistency=s --write-out=fields)
@@ -38,16 +38,13 @@ save() {
     cat save.log
     exit 1
   fi
-  compacted=$(echo "$hashed" | field compact_revision)
   status=$(etcdctl endpoint status --write-out=json)
-  echo "hash $(echo "$hashed" | field hash)"
-  echo "compact_revision ${compacted:-0}"
-  echo "key_count $(echo "$counted" | sed -n 's/^"Count" : //p')"
-  echo "newest_revision $(echo "$status" | field revision)"
-  echo "storage_version $(echo "$status" | field storageVersion)"
+  echo "hashkv $(printf '%s' "$hashed" | encoded)"
+  echo "counted $(printf '%s' "$counted" | encoded)"
+  echo "status $(printf '%s' "$status" | encoded)"
 }
 
-# A snapshot is whole pages and the sha256 of them.
+# A snapshot consists of whole pages and their sha256.
 check() {
   size=$(stat -c %s snapshot.db)
   if [ $((size % 512)) -ne 32 ]; then
@@ -64,7 +61,7 @@ check() {
   echo "plain_sha256 $(sum_of_stdin < snapshot.db)"
 }
 
-# Into snapshot.db.zst.
+# Compresses into snapshot.db.zst.
 compress() {
   zstd -q -1 --rm --check snapshot.db
   echo "stored_size $(stat -c %s snapshot.db.zst)"

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Runs a command, its arguments, until it ends or standard input does: the kernel closes that when the worker dies, even by SIGKILL.
+# Runs a command, its arguments, until it or standard input ends. The kernel closes standard input when the worker dies, even by SIGKILL.
 #
 # Prints:  what the command prints
 # Status:  that of the command

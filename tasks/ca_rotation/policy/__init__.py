@@ -1,1 +1,1 @@
-"""Decisions: pure functions of facts."""
+"""Decides about a CA rotation, in pure functions of facts."""

@@ -1,4 +1,4 @@
-"""The plan of a stage: what is left on each node and why, and what has to be proven before it may begin."""
+"""Plans a stage: the remaining work on each node with the reason, and what must be proven before it may begin."""
 
 from datetime import datetime
 
@@ -19,7 +19,10 @@ def plan_ca_rotation(
     *,
     now: datetime,
 ) -> CaRotationPlan:
-    """Control planes one at a time, the leader of etcd last, then workers. A node that is done is a skip."""
+    """Plans a stage: control plane nodes one at a time, the etcd leader last, then worker nodes.
+
+    A finished node is a skip.
+    """
     situation = StageSituation(facts, stage, options, rules, now)
     left = {node.name: reasons_to_act_on(node, situation) for node in situation.nodes}
     away = [node.name for node in situation.nodes if is_to_be_put_away(node, situation)]
@@ -37,11 +40,8 @@ def plan_ca_rotation(
                 for name, why in left.items()
                 if why
             ),
-            *(Step(subject="API", act="hand out what nodes believe", reason=why) for why in publishes),
-            *(
-                Step(subject=name, act="put the halves away", reason="nobody needs the old one any more")
-                for name in away
-            ),
+            *(Step(subject="API", act="publish what nodes trust", reason=why) for why in publishes),
+            *(Step(subject=name, act="put the halves away", reason="the old one is no longer needed") for name in away),
         ),
         skips=tuple(Skip(subject=name, reason=f"it is {AFTER[stage]}") for name, why in left.items() if not why),
         refusals=tuple(one for one in findings if isinstance(one, Refusal)),

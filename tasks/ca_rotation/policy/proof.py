@@ -1,4 +1,4 @@
-"""The proof of a stage: planned again, it has nothing left to do on any node."""
+"""Proves a stage: a new plan has no work left on any node."""
 
 from datetime import datetime
 
@@ -11,9 +11,13 @@ from tasks.core.models.profile import CertificateRules
 def proven_nodes(
     facts: CaRotationFacts, stage: Stage, options: CaRotationOptions, rules: CertificateRules, *, now: datetime
 ) -> tuple[str, ...]:
-    """Each node with the state that it is in; `NotYet` with what is left on others."""
+    """Returns each node with its state.
+
+    Raises:
+        NotYet: if work is left on a node, with that work.
+    """
     again = plan_ca_rotation(facts, stage, options, rules, now=now)
     if again.nodes:
         told = "; ".join(f"{one.subject}: {one.reason}" for one in again.steps[: len(again.nodes)])
-        raise NotYet(f"the stage has not come to its end: {told}", hint="run it again: it goes on where it was")
+        raise NotYet(f"the stage is not finished: {told}", hint="run it again: it resumes")
     return tuple(f"{skip.subject}: {skip.reason}" for skip in again.skips)

@@ -1,6 +1,6 @@
-"""The nodes of a stage as they stand: who is there, what each trusts, who signs, and where the stage is to bring them."""
+"""Describes the nodes of a stage: which are there, what each trusts, which half signs, and the target state."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -17,7 +17,7 @@ from tasks.core.models.profile import CertificateRules
 
 @dataclass(frozen=True)
 class StageSituation:
-    """All that the rules of a stage look at."""
+    """Holds everything that the rules of a stage check."""
 
     facts: CaRotationFacts
     stage: Stage
@@ -27,25 +27,25 @@ class StageSituation:
 
     @property
     def authority(self) -> Authority:
-        """That is rotated."""
+        """Returns the CA or key that is rotated."""
         return self.facts.authority
 
     # --- who is there
 
     @cached_property
     def renewal(self) -> RotationScene:
-        """The same nodes as a renewal of leaves sees them; none of which it would renew by itself."""
+        """Returns the same nodes as a leaf rotation sees them. That rotation would renew no leaf by itself."""
         options = RotationOptions(only=("kubelet-client",), allow_downtime=self.options.allow_downtime)
         return RotationScene(self.facts.rotation, options, self.rules, self.now)
 
     @cached_property
     def control_planes(self) -> tuple[NodeCertificates, ...]:
-        """In the order in which they are done."""
+        """Returns the control plane nodes in the order of the rotation."""
         return tuple(state.node for state in self.renewal.control_planes)
 
     @cached_property
     def nodes(self) -> tuple[NodeCertificates, ...]:
-        """All that the stage is about: of the cluster's CA also workers."""
+        """Returns all nodes of the stage. A rotation of the cluster CA includes worker nodes."""
         workers = (state.node for state in self.renewal.workers)
         return (*self.control_planes, *(workers if self.authority is Authority.CLUSTER else ()))
 
@@ -53,33 +53,33 @@ class StageSituation:
 
     @cached_property
     def trust(self) -> dict[str, TrustOnNode]:
-        """By node."""
+        """Returns what each node trusts, by node name."""
         return {one.node: one for one in self.facts.nodes}
 
     @cached_property
     def halves(self) -> tuple[Half | None, Half | None]:
-        """The old and the new one."""
+        """Returns the old and the new half."""
         return halves_of(self.trust[node.name] for node in self.control_planes if node.name in self.trust)
 
     @property
     def old(self) -> Half | None:
-        """None where nothing is understood."""
+        """Returns the old half, or None if it is not known."""
         return self.halves[0]
 
     @property
     def new(self) -> Half | None:
-        """None before a rotation has begun."""
+        """Returns the new half, or None before a rotation has begun."""
         return self.halves[1]
 
     def state(self, node: NodeCertificates) -> State:
-        """Where it stands now."""
+        """Returns the current state of a node."""
         found = self.trust.get(node.name)
         if found is None or found.unreached or self.old is None:
             return State.FOREIGN
         return state_of(found, self.old, self.new)
 
     def signed_by_halves(self, node: NodeCertificates) -> Iterator[Certificate]:
-        """Certificates of the node that the old or the new one has signed."""
+        """Yields the certificates of the node that the old or the new half has signed."""
         halves = {half.id for half in self.halves if half}
         for one in node.certificates:
             if one.signer in halves and not one.place and one.kind is not Kind.TRUST and one.name:
@@ -89,28 +89,37 @@ class StageSituation:
 
     @property
     def target(self) -> State:
-        """Of each node at the end of the stage."""
+        """Returns the state of each node at the end of the stage."""
         return AFTER[self.stage]
 
     @property
     def before(self) -> State | None:
-        """Of each node at its beginning; none where nothing has to be so."""
+        """Returns the state that each node must have when the stage begins. The result is None if no state is required."""
         stage = BEFORE[self.stage]
         return AFTER[stage] if stage else None
 
     @cached_property
     def wanted(self) -> tuple[str, ...]:
-        """What everybody is to trust, in its order; an empty id before there is a new one."""
+        """Returns the ids that everything must trust, in order. The id of the new half is empty before it exists."""
         ids = {half: one.id if one else "" for half, one in zip(("old", "new"), self.halves, strict=True)}
         return tuple(ids[half] for half in FILES[self.target].trusted)
 
     @cached_property
     def signer(self) -> str:
-        """The id of the one that signs at the end of the stage."""
+        """Returns the id of the half that signs at the end of the stage."""
         half = self.new if FILES[self.target].signs == NEW else self.old
         return half.id if half else ""
 
 
 def trusted_by(node: NodeCertificates, path: str) -> tuple[str, ...]:
-    """What a kubeconfig of the node trusts."""
+    """Returns the fingerprints of the CAs that a kubeconfig of the node trusts."""
     return tuple(one.fingerprint for one in node.certificates if one.path == path and one.kind is Kind.TRUST)
+
+
+def trusts_exactly(wanted: Iterable[str], node: NodeCertificates, path: str, situation: StageSituation) -> bool:
+    """Checks whether a kubeconfig trusts exactly these halves.
+
+    A person's copy may have other clusters, whose CAs are not part of the rotation.
+    """
+    ours = {half.id for half in situation.halves if half} & set(trusted_by(node, path))
+    return ours == set(wanted)

@@ -1,1 +1,1 @@
-"""Questions to nodes and to the API, and pure readers of the answers."""
+"""Asks the nodes and the API, and parses the answers with pure functions."""

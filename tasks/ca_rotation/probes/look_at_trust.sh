@@ -1,59 +1,55 @@
 #!/bin/sh
-# What this node trusts and signs with of one CA, and what a rotation of it has laid down. Prints no key, and changes nothing.
+# Prints what this node trusts and signs with for one CA, and the halves of its rotation. Prints no key, and changes nothing.
 #
-# Given:  FOLDER        kubeadm's
-#         TRUST         the file with what is trusted, below FOLDER
-#         KEY           the file of the key that signs, below FOLDER
-#         SIGNING_FILE  that the controller manager signs with while there are two, below FOLDER
-#         HALVES        where a rotation lays down the old and the new one
-#         FLAGS         names of flags, without dashes
-#         PODS          static pods of a control plane node
-#         PARKED        where manifests are that are away from kubelet
+# Given:  TRUST    the file with the trusted CAs; empty if there is none
+#         KEY      the file of the signing key; empty if there is none
+#         SIGNING  the file that the controller manager signs with while there are two; empty if there is none
+#         HALVES   the folder with the old and the new half
 #
-# Prints:  `trusted TIME FILE`, `signs TIME PUBLIC_KEY`, `signing FILE`, `half NAME CERTIFICATE PUBLIC_KEY`, `flag POD NAME VALUE`;
-#          times in seconds since 1970, the rest by base64
-# Status:  0; what is not there is not told
+# Prints:  `trusted TIME FILE`, `signs TIME PUBLIC_KEY`, `signing FILE`, `half NAME CERTIFICATE PUBLIC_KEY`; times in seconds since
+#          1970, the rest in base64; `-` for what is empty or cannot be read as a key
+# Status:  not 0 if a file is there and cannot be read; a missing file is not printed
 
-set -u
+set -eu
 
+# FILE
 encoded() {
-  base64 -w0
+  text=$(base64 -w0 < "$1")
+  echo "${text:--}"
 }
 
-# Standard input: a private key. Its public half.
+# FILE with a private key: prints its public half.
 public() {
-  openssl pkey -pubout -outform DER 2> /dev/null | encoded
+  text=$(openssl pkey -in "$1" -pubout -outform DER 2> /dev/null < /dev/null | base64 -w0)
+  echo "${text:--}"
 }
 
 tell_files() {
-  [ ! -e "$TRUST" ] || echo "trusted $(stat -L -c %Y "$TRUST") $(encoded < "$TRUST")"
-  [ ! -e "$KEY" ] || echo "signs $(stat -L -c %Y "$KEY") $(public < "$KEY")"
-  [ ! -f "$SIGNING_FILE" ] || echo "signing $(encoded < "$SIGNING_FILE")"
+  if [ -e "$TRUST" ]; then
+    text=$(encoded "$TRUST")
+    echo "trusted $(stat -L -c %Y "$TRUST") $text"
+  fi
+  if [ -e "$KEY" ]; then
+    text=$(public "$KEY")
+    echo "signs $(stat -L -c %Y "$KEY") $text"
+  fi
+  if [ -e "$SIGNING" ]; then
+    text=$(encoded "$SIGNING")
+    echo "signing $text"
+  fi
 }
 
 tell_halves() {
   for half in old new; do
     file=$HALVES/$half
     if [ -e "$file.pem" ]; then
-      echo "half $half $(encoded < "$file.pem") $(public 2> /dev/null < "$file.key")"
+      key=
+      [ ! -e "$file.key" ] || key=$(public "$file.key")
+      text=$(encoded "$file.pem")
+      echo "half $half $text $key"
     fi
   done
 }
 
-# Of each static pod's manifest, wherever it is.
-tell_flags() {
-  names=$(echo "$FLAGS" | sed 's/ /\\|/g')
-  for pod in $PODS; do
-    for file in "manifests/$pod.yaml" "$PARKED/$pod.yaml"; do
-      if [ -e "$file" ]; then
-        sed -n "s/^ *- --\($names\)=/flag $pod --\1 /p" "$file"
-        break
-      fi
-    done
-  done
-}
-
-cd "$FOLDER" || exit 0
 tell_files
 tell_halves
-tell_flags

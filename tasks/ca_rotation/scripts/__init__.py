@@ -1,84 +1,78 @@
-"""Acts of a rotation of a CA on a node: the new one is laid down beside the old one, and files are made of both.
+"""Provides the scripts of a CA rotation on a node. They write the new half beside the old one and make files of both.
 
-Halves lie in a folder of their own, for root alone. What a node trusts and signs with is made of them, whatever it has now: each
-script can be run again at any point, and puts each file in its place in one move.
+Halves are in a folder of their own, only for root. The files that a node trusts and signs with are made of them.
+Each script works from any current state, so it can run again at any point. It replaces each file in one move.
 """
 
 import base64
 from collections.abc import Iterable, Sequence
-from pathlib import PurePosixPath
 
-from tasks.ca_rotation.models import ended_folder, folder_of
-from tasks.certificates.models.authorities import (
-    FILES,
-    SIGNING_FILE,
-    SIGNING_FLAG,
-    TRUST,
-    State,
-    is_single,
-    key_file,
-    signing_file,
-)
+from tasks.ca_rotation.models import CaFiles, ended_folder, folder_of
+from tasks.certificates.models.authorities import FILES, State, is_single
 from tasks.core.models.folders import CA_ROTATIONS
-from tasks.core.models.kubeadm import CONTROLLER_MANAGER, PARKED, Authority
+from tasks.core.models.kubeadm import Authority
+from tasks.core.probes.yaml_edit import Edit
 from tasks.core.shell import script
 
 RESTART_KUBELET = "systemctl restart kubelet"
-"""It reads what it trusts when it starts; pods go on."""
+"""This command restarts the kubelet, which reads the trusted CAs when it starts. Pods keep running."""
 
 
-def lay_down(folder: PurePosixPath, authority: Authority) -> str:
-    """Lays down what `halves` has on standard input, and the old key, which the node has, if it signs at all.
+def lay_down(files: CaFiles, authority: Authority) -> str:
+    """Returns the script that writes the halves on its standard input, and the old key if the node signs.
 
-    What is there already stays: a second new one is an error.
+    What is already there stays. A second new half is an error.
     """
-    return script(
-        __file__,
-        "lay_down",
-        folder=folder,
-        key=key_file(authority),
-        rotations=CA_ROTATIONS,
-        halves=folder_of(authority),
-    )
+    return script(__file__, "lay_down", key=files.key, rotations=CA_ROTATIONS, halves=folder_of(authority))
 
 
 def halves(files: Iterable[tuple[str, bytes]]) -> bytes:
-    """For `lay_down`: names and contents, a key before its certificate. May have keys in it: it goes by standard input."""
+    """Returns the standard input for `lay_down`: names and contents, each key before its certificate.
+
+    It may contain keys, so it goes through standard input.
+    """
     return b"".join(name.encode() + b" " + base64.b64encode(content) + b"\n" for name, content in files)
 
 
-def make(
-    folder: PurePosixPath, authority: Authority, state: State, *, control_plane: bool, kubeconfigs: Sequence[str]
-) -> str:
-    """Makes the files of a state of the halves; prints `changed` for each that was another one."""
+def make(files: CaFiles, authority: Authority, state: State, *, control_plane: bool) -> str:
+    """Returns the script that makes the files of a state from the halves, and applies the edits on its standard input.
+
+    It prints `changed` for each file that was different.
+    """
     trusted, signs = FILES[state]
-    told_what_to_sign_with = authority is Authority.CLUSTER and control_plane
-    needs_signing_file = told_what_to_sign_with and not is_single(authority, state)
+    needs_signing_file = control_plane and not is_single(authority, state)
     return script(
         __file__,
         "make",
-        folder=folder,
         halves=folder_of(authority),
-        trust=TRUST[authority],
+        trust=files.trust,
         trusted=trusted,
         signs=signs if control_plane else "",
-        key=key_file(authority),
-        signing_file=SIGNING_FILE if needs_signing_file else "",
-        signing_flag=SIGNING_FLAG,
-        sign_with=signing_file(authority, state) if told_what_to_sign_with else "",
-        kubeconfigs="\n".join(kubeconfigs) if authority is Authority.CLUSTER else "",
-        controllers=CONTROLLER_MANAGER,
-        parked=PARKED,
+        key=files.key,
+        signing=files.signing if needs_signing_file else "",
     )
 
 
-def end(folder: PurePosixPath, authority: Authority, run_id: str) -> str:
-    """The rotation is over there: its halves stay, under the name of the run that ended it, for a person to destroy."""
+def edit(path: str, told_sum: str, made: Sequence[Edit], staged: str = "") -> bytes:
+    """Returns a line for `make` with the edits of one file.
+
+    `staged` names the file that is written first, on the same file system. If it is empty, that file is beside the edited one.
+    """
+    pieces = (f"{one.start}:{one.end}:{base64.b64encode(one.text).decode()}" for one in made)
+    place = base64.b64encode(staged.encode()).decode() or "-"
+    words = (base64.b64encode(path.encode()).decode(), place, told_sum, *pieces)
+    return f"edit {' '.join(words)}\n".encode()
+
+
+def end(files: CaFiles, authority: Authority, run_id: str) -> str:
+    """Returns the script that closes the rotation on a node.
+
+    The halves stay under the name of the run that finished it, until a person destroys them.
+    """
     return script(
         __file__,
         "end",
-        folder=folder,
-        signing_file=SIGNING_FILE if authority is Authority.CLUSTER else "",
+        signing=files.signing,
         halves=folder_of(authority),
         ended=ended_folder(authority, run_id),
     )

@@ -1,14 +1,13 @@
 #!/bin/sh
-# Ends a rotation on this node: its halves stay, under another name, for a person to destroy.
+# Finishes a rotation on this node. Its halves stay under another name, until a person destroys them.
 #
-# Given:  FOLDER        kubeadm's
-#         SIGNING_FILE  that nobody signs with any more, below FOLDER; empty: there is none
-#         HALVES        where the old and the new one are laid down
-#         ENDED         where they are from now on
+# Given:  SIGNING  the file that is no longer used for signing; empty if there is none
+#         HALVES   the folder with the old and the new half
+#         ENDED    the new name of that folder
 #
 # Prints:  nothing
-# Status:  0, also where it has ended already
+# Status:  0, also if it has finished already
 
 set -eu
-[ -z "$SIGNING_FILE" ] || rm -f "$FOLDER/$SIGNING_FILE"
+[ -z "$SIGNING" ] || rm -f "$SIGNING"
 [ ! -d "$HALVES" ] || mv -T "$HALVES" "$ENDED"

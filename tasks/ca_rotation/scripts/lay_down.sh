@@ -1,14 +1,13 @@
 #!/bin/sh
-# Lays down halves of a rotation, for root alone: a line each on standard input, `NAME BASE64`. The old key, which a node that
-# signs has, is laid down beside them. What is there already stays: another one is an error.
+# Stores halves of a rotation, readable by root only. Standard input has a line for each: `NAME BASE64`. On a node that signs, the
+# old key is stored beside them. An existing half stays; a different one of the same name is an error.
 #
-# Given:  FOLDER     kubeadm's
-#         KEY        the file of the key that signs, below FOLDER
-#         ROTATIONS  where halves of all rotations are
-#         HALVES     those of this one
+# Given:  KEY        the file of the signing key; empty on a node that signs nothing
+#         ROTATIONS  the folder of all rotations
+#         HALVES     the folder of this one
 #
 # Prints:  nothing
-# Status:  another one than 0 where another half of that name is there already
+# Status:  not 0 if another half of that name is there already
 
 set -eu
 umask 077
@@ -34,7 +33,6 @@ keep_the_first() {
 
 mkdir -p "$ROTATIONS" "$HALVES"
 chmod 700 "$ROTATIONS" "$HALVES"
-cd "$FOLDER"
 while read -r name text; do
   printf '%s' "$text" | base64 -d > "$HALVES/$name.new"
   keep_the_first "$HALVES/$name"

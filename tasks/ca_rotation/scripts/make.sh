@@ -1,41 +1,43 @@
 #!/bin/sh
-# Makes the files of a state of the halves, whatever this node has now. Each is put in its place in one move.
+# Writes the files of a state of the rotation, whatever this node has now. Each is replaced in one move; a link stays a link.
+# Changes within files come on standard input, one a line, in order:
+#   edit PATH MADE SUM START:END:TEXT...   paths and texts in base64; TEXT replaces the bytes from START to END; MADE is the place
+#                                          where that is written first, `-` for beside it
 #
-# Given:  FOLDER        kubeadm's
-#         HALVES        where the old and the new one are laid down
-#         TRUST         the file with what is trusted, below FOLDER
-#         TRUSTED       halves that are to be in it, in their order
-#         SIGNS         the half that is to sign; empty on a node that signs nothing
-#         KEY           the file of its key, below FOLDER
-#         SIGNING_FILE  to have the certificate of SIGNS alone, below FOLDER; empty: it is not made
-#         SIGNING_FLAG  by which the controller manager is told what to sign with
-#         SIGN_WITH     the file that it is to sign with, below FOLDER; empty: its manifest stays
-#         KUBECONFIGS   that are to trust the same, a line each
-#         CONTROLLERS   the controller manager's static pod
-#         PARKED        where manifests are that are away from kubelet
+# Given:  HALVES   the folder with the old and the new half
+#         TRUST    the file with the trusted CAs
+#         TRUSTED  the halves that it must have, in order
+#         SIGNS    the half that signs; empty on a node that signs nothing
+#         KEY      the file of its key
+#         SIGNING  the file with only the certificate of SIGNS; empty: no such file
 #
-# Prints:  `changed FILE` for each that was another one
-# Status:  0; another one where a half is not there, or a file cannot be written
+# Prints:  `changed FILE` for each file that was different
+# Status:  0; not 0 if a half is not there, a file cannot be written, or its sum is not SUM
 
 . tasks/core/lib.sh
 
 set -eu
 umask 077
 
-# FILE HALF...: made of the halves' files, with the owner and the mode that it has.
-put() {
-  file=$1
-  shift
-  cat "$@" > "$HALVES/made"
-  if cmp -s "$HALVES/made" "$file"; then
-    rm -f "$HALVES/made"
+# MADE FILE: replaces FILE, and keeps its owner and mode.
+place() {
+  if cmp -s "$1" "$2"; then
+    rm -f "$1"
     return
   fi
+  sync "$1"
+  like "$1" "$2"
+  echo "changed $2"
+}
+
+# FILE HALF...: writes FILE from the halves' files.
+put() {
+  file=$(readlink -f "$1")
+  shift
+  cat "$@" > "$HALVES/made"
   cp "$HALVES/made" "$file.kube-runbooks"
   rm -f "$HALVES/made"
-  sync "$file.kube-runbooks"
-  like "$file.kube-runbooks" "$file"
-  echo "changed $file"
+  place "$file.kube-runbooks" "$file"
 }
 
 put_trusted() {
@@ -46,49 +48,47 @@ put_trusted() {
   put "$TRUST" "$@"
 }
 
-# While there are two, the controller manager signs with a file of one: it would not start with two.
+# While there are two CAs, the controller manager signs with a file of one: it does not start with two.
 put_signing_file() {
-  [ -e "$SIGNING_FILE" ] || cp -p "$TRUST" "$SIGNING_FILE"
-  put "$SIGNING_FILE" "$HALVES/$SIGNS.pem"
+  [ -e "$SIGNING" ] || cp -p "$TRUST" "$SIGNING"
+  put "$SIGNING" "$HALVES/$SIGNS.pem"
 }
 
-# FILE: kubelet restarts the controller manager when its manifest is another one.
-sign_with() {
-  manifest=manifests/$CONTROLLERS.yaml
-  [ -e "$manifest" ] || manifest=$PARKED/$CONTROLLERS.yaml # a run died while it was away
-  # shellcheck disable=SC2174 # the folders above it are kubeadm's
-  mkdir -p -m 700 "$PARKED"
-  sed "s|--${SIGNING_FLAG}=.*|--${SIGNING_FLAG}=$1|" "$manifest" > "$PARKED/made"
-  if cmp -s "$PARKED/made" "$manifest"; then
-    rm -f "$PARKED/made"
-    return
+decoded() {
+  printf '%s' "$1" | base64 -d
+}
+
+# PATH MADE SUM PIECE...
+edit() {
+  file=$(readlink -f "$(decoded "$1")")
+  made=$file.kube-runbooks
+  [ "$2" = - ] || made=$(decoded "$2")
+  sum=$(sha256sum < "$file")
+  if [ "${sum%% *}" != "$3" ]; then
+    echo "$file was changed meanwhile: run it again" >&2
+    exit 1
   fi
-  sync "$PARKED/made"
-  like "$PARKED/made" "$manifest"
-  echo "changed $manifest"
+  shift 3
+  # shellcheck disable=SC2174 # the folders above it are there
+  mkdir -p -m 700 "$(dirname "$made")"
+  at=0
+  : > "$made"
+  for piece in "$@"; do
+    start=${piece%%:*}
+    rest=${piece#*:}
+    tail -c +$((at + 1)) "$file" | head -c $((start - at)) >> "$made"
+    decoded "${rest#*:}" >> "$made"
+    at=${rest%%:*}
+  done
+  tail -c +$((at + 1)) "$file" >> "$made"
+  place "$made" "$file"
 }
 
-# KUBECONFIG
-trust_in() {
-  [ -e "$1" ] || return 0
-  believe "$1" "$TRUST" "$1.kube-runbooks"
-  if cmp -s "$1.kube-runbooks" "$1"; then
-    rm -f "$1.kube-runbooks"
-    return
-  fi
-  sync "$1.kube-runbooks"
-  like "$1.kube-runbooks" "$1"
-  echo "changed $1"
-}
-
-cd "$FOLDER"
 put_trusted
 [ -z "$SIGNS" ] || put "$KEY" "$HALVES/$SIGNS.key"
-[ -z "$SIGNING_FILE" ] || put_signing_file
-[ -z "$SIGN_WITH" ] || sign_with "$FOLDER/$SIGN_WITH"
-while read -r path; do
-  [ -z "$path" ] || trust_in "$path"
-done << PATHS
-$KUBECONFIGS
-PATHS
+[ -z "$SIGNING" ] || put_signing_file
+while read -r _ path made sum pieces; do
+  # shellcheck disable=SC2086 # pieces are words
+  edit "$path" "$made" "$sum" $pieces
+done
 sync

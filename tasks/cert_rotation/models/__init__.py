@@ -1,1 +1,1 @@
-"""Values."""
+"""Holds the models of a rotation."""

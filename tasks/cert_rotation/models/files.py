@@ -1,14 +1,14 @@
-"""Where a rotation keeps what it needs on a node."""
+"""Names the files that a rotation keeps on a node."""
 
 from tasks.core.models.folders import ROTATIONS
 
 RECORD = f"{ROTATIONS}/record.json"
 
 PUT_BACK = f"{ROTATIONS}/put-back"
-"""A mark: the previous files are back, since its time."""
+"""This file marks that the previous files are restored. Its time says when."""
 
 STAGE = f"{ROTATIONS}/stage"
-"""New pairs, until they are whole."""
+"""This folder holds new pairs of key and certificate until they are complete."""
 
 CONFIGURATION = f"{ROTATIONS}/kubeadm.yaml"
-"""For kubeadm."""
+"""This is the configuration file for kubeadm."""

@@ -1,4 +1,4 @@
-"""A rotation of leaf certificates: what was observed, what is renewed on which node, and how far it has come there."""
+"""Holds the models of a leaf rotation: what was observed, what is renewed on each node, and the progress there."""
 
 from datetime import timedelta
 from enum import StrEnum
@@ -31,41 +31,44 @@ LeafName = Literal[
     "scheduler.conf",
     "kubelet-client",
 ]
-"""kubeadm's names, and the client certificate of kubelets."""
+"""Names a certificate as kubeadm does, or the client certificate of a kubelet."""
 
 
 class RotationOptions(Model):
-    """What an operator may choose."""
+    """Describes the options that an operator may choose."""
 
     COVERED: ClassVar[Reasons] = {"only renew_before allow_downtime": CHOICE}
 
     only: tuple[LeafName, ...] = Field(
-        default=(), description="names of certificates, as kubeadm has them; empty for all that are due"
+        default=(), description="names of certificates, as kubeadm calls them; if empty, all that are due"
     )
     renew_before: Duration = Field(
         default=timedelta(days=30),
         gt=timedelta(0),
-        description="a certificate that ends within it is renewed, for example 30d",
+        description="renew certificates that expire within this time, for example 30d",
     )
     allow_downtime: bool = Field(
-        default=False, description="restart the only control plane of a cluster, whose API is away for a minute or two"
+        default=False, description="restart the only control plane node; the API does not answer for a minute or two"
     )
 
 
 class Phase(StrEnum):
-    """How far a rotation has come on a node."""
+    """Describes the progress of a rotation on a node."""
 
     RENEWING = "renewing"
-    """The copy is there; files and static pods are those of before, or new."""
+    """The copy exists. Files and static pods are the previous ones or new ones."""
     PUTTING_BACK = "putting back"
-    """A proof has failed: the files of the copy are put back, and what had read the new ones is started anew."""
+    """A proof has failed. The run restores the copied files and restarts the static pods that read the new ones."""
 
 
 CERT_ROTATION = "cert_rotation"
 
 
 class TakenFrom(Model):
-    """What a node had when a copy of its files was taken; runs of ours change no more of it than they write down."""
+    """Describes the state of a node at the time its files were copied.
+
+    A run changes nothing of it beyond what its record lists.
+    """
 
     kubeadm: str = ""
     manifests: dict[str, str] = Field(
@@ -75,13 +78,13 @@ class TakenFrom(Model):
 
 
 class RotationRecord(Model):
-    """What a run writes down on a node before it changes anything there."""
+    """Describes the record that a run writes on a node before it changes anything there."""
 
     run_id: str = Field(pattern=r"^[0-9A-Za-z-]{1,80}$")
     phase: Phase = Phase.RENEWING
-    begun_at: UtcTime = Field(description="by the node's clock: what runs since then has been started anew by it")
+    begun_at: UtcTime = Field(description="by the node's clock: what started since then was restarted by the run")
     leaves: tuple[str, ...] = ()
-    anew: tuple[str, ...] = Field(default=(), description="of those, the ones that are made anew, for other names")
+    anew: tuple[str, ...] = Field(default=(), description="leaves that are reissued with other names")
     restarts: tuple[str, ...] = ()
     reason: str = Field(default="", description="why the files are put back")
     runbook: str = Field(default=CERT_ROTATION, description="that resumes it: cert_rotation, or ca_rotation")
@@ -91,26 +94,30 @@ class RotationRecord(Model):
 
     @property
     def copy_file(self) -> str:
-        """The copy of kubeadm's folder as it was."""
+        """Returns the path of the copy of kubeadm's previous folder."""
         return f"{ROTATIONS}/{self.run_id}.tar"
 
 
 def how_to_set_aside(record: RotationRecord | None) -> str:
-    """What a person runs on a node where a record is void: the next run begins with a copy of what is there now."""
+    """Returns the command that sets a void record aside on a node.
+
+    A person runs it. The next run then begins with a copy of the node's current files.
+    """
     return f"sudo mv {RECORD} {ROTATIONS}/{record.run_id if record else 'unreadable'}.void"
 
 
 class OnNode(Model):
-    """What earlier runs have left on a node."""
+    """Describes what earlier runs have left on a node."""
 
     node: str
     record: RotationRecord | None = Field(default=None, description="of a rotation that has not ended")
     ended: tuple[str, ...] = Field(default=(), description="ids of the runs that finished here")
     unreadable: str = Field(default="", description="why the record that is there cannot be understood")
+    unasked: str = Field(default="", description="why nothing of all that is known")
 
 
 class ServingRequest(Model):
-    """A kubelet's request for a serving certificate that waits for somebody to approve it."""
+    """Describes a kubelet's request for a serving certificate that waits for approval."""
 
     name: str = Field(description="of the CertificateSigningRequest")
     signer: str
@@ -125,17 +132,21 @@ class ServingRequest(Model):
 
 
 class ProofsNow(Model):
-    """What the proofs of a control plane node say before anything is changed there."""
+    """Describes the results of a control plane node's proofs before any change there."""
 
     node: str
+    unasked: str = Field(default="", description="why nothing else is known")
     curl: bool = Field(default=True, description="is there: health is asked by it")
     kubectl: bool = Field(default=True, description="is there: who the API sees with a kubeconfig is asked by it")
-    ails: dict[str, str] = Field(default={}, description="static pod to what it says of itself, where that is not well")
+    ails: dict[str, str] = Field(default={}, description="static pod to what it reports, if it is unhealthy")
     nobody: dict[str, str] = Field(default={}, description="kubeconfig to why the API sees nobody with it")
+    unelected: dict[str, str] = Field(
+        default={}, description="controller to why its instance there elects no leader by the Lease of its own name"
+    )
 
 
 class RotationFacts(Model):
-    """All that a rotation is planned from."""
+    """Holds all facts that the plan of a rotation needs."""
 
     observed_at: UtcTime
     run_id: str
@@ -162,9 +173,11 @@ class RotationFacts(Model):
 
 
 class NodeRotation(Model):
-    """What is done on one node."""
+    """Describes what a rotation does on one node."""
 
-    COVERED: ClassVar[Reasons] = {"name leaves anew restarts copies kubelet begun put_back by_ssh_alone": WORK_ON_NODE}
+    COVERED: ClassVar[Reasons] = {
+        "name leaves anew restarts copies kubelet points begun put_back by_ssh_alone": WORK_ON_NODE
+    }
     LEFT_OUT: ClassVar[Reasons] = {
         "kubelet_hours": "it follows from the CA's end, by the hour",
         "unproven unled": CAUTION,
@@ -173,26 +186,29 @@ class NodeRotation(Model):
 
     name: str
     leaves: tuple[str, ...] = Field(default=(), description="that kubeadm renews, by its names")
-    anew: tuple[str, ...] = Field(default=(), description="of those, the ones that are made anew, for other names")
+    anew: tuple[str, ...] = Field(default=(), description="leaves that are reissued with other names")
     restarts: tuple[str, ...] = Field(default=(), description="static pods, in their order")
     copies: tuple[str, ...] = Field(default=(), description="kubeconfigs that are refreshed")
-    kubelet: bool = Field(default=False, description="the kubelet's client certificate is signed anew")
+    kubelet: bool = Field(default=False, description="the kubelet gets a new client certificate")
+    points: bool = Field(
+        default=False, description="the kubelet's kubeconfig gets the name of the file with its client certificate"
+    )
     kubelet_hours: int = Field(default=0, description="that it is signed for")
     configuration: str = Field(default="", description="for kubeadm, with how long a certificate is good")
     begun: bool = False
-    put_back: bool = Field(default=False, description="an earlier run has begun to put the files of before back")
+    put_back: bool = Field(default=False, description="an earlier run has begun to restore the previous files")
     unproven: tuple[str, ...] = Field(
         default=(), description="static pods and kubeconfigs whose proof failed before: it is not asked for afterwards"
     )
     unled: tuple[str, ...] = Field(default=(), description="controllers of which none led before, as far as leases say")
     by_ssh_alone: bool = Field(
         default=False,
-        description="no API answers, for what has ended: it cannot be asked, and the files of before are good for nothing",
+        description="no API answers because certificates have expired: the API cannot be asked, and the previous files are of no use",
     )
 
 
 class RotationPlan(Plan):
-    """Control planes in their order, then kubelets, then what waits for an approval."""
+    """Describes a rotation plan: control plane nodes in order, then kubelets, then requests that wait for approval."""
 
     COVERED: ClassVar[Reasons] = {
         "control_plane kubelets": "what is renewed where, in which order",
@@ -213,12 +229,12 @@ class RotationPlan(Plan):
 
     @property
     def nodes(self) -> tuple[NodeRotation, ...]:
-        """All that are touched."""
+        """Returns all nodes that the rotation changes."""
         return (*self.control_plane, *self.kubelets)
 
 
 class NodeRotated(Model):
-    """What became of one node."""
+    """Describes the result of one node."""
 
     node: str
     renewed: dict[str, UtcTime] = Field(default={}, description="name to its new end")
@@ -227,26 +243,26 @@ class NodeRotated(Model):
     copies_left: dict[str, str] = Field(default={}, description="kubeconfig to why it was not refreshed")
     users: dict[str, str] = Field(default={}, description="kubeconfig to whom the API sees with it")
     leader_moved_to: str = ""
-    copy_file: str = Field(default="", description="the folder of before, on the node")
+    copy_file: str = Field(default="", description="folder with the previous files, on the node")
     parts: tuple[Took, ...] = ()
     took: timedelta
 
 
 class AllRotated(Model):
-    """What became of several nodes that were done at once."""
+    """Describes the results of nodes that were rotated at the same time."""
 
     nodes: tuple[NodeRotated, ...]
 
 
 class Approved(Model):
-    """Requests of kubelets: those that were approved, and why others were not."""
+    """Lists the approved requests of kubelets, and why the others were not approved."""
 
     approved: tuple[str, ...] = ()
     left: dict[str, str] = Field(default={}, description="request to why it was not approved")
 
 
 class RotationProof(Model):
-    """What holds at the end."""
+    """Describes what was verified at the end of the run."""
 
     leases_renewed: tuple[str, ...] = ()
     not_ready: tuple[str, ...] = ()

@@ -1,4 +1,7 @@
-"""Who is who in a cluster, from sources that a node cannot write alone: what its kubelet may serve as is judged by it."""
+"""Holds the identities of nodes, from sources that a node cannot write alone.
+
+They decide which names a node's kubelet may serve.
+"""
 
 from pydantic import Field
 
@@ -6,7 +9,7 @@ from tasks.core.models.base import Model
 
 
 class NodeIdentity(Model):
-    """One node of the profile or of the API. Names are `DNS:x` and `IP:x`."""
+    """Describes one node of the profile or the API. Names have the form `DNS:x` or `IP:x`."""
 
     name: str
     address: str = Field(default="", description="the profile's, where no other node has the same one; else empty")
@@ -18,7 +21,7 @@ class NodeIdentity(Model):
 
 
 class Identities(Model):
-    """All nodes, and all names that are somebody else's than a node's."""
+    """Lists all nodes, and all names that do not belong to a node."""
 
     nodes: tuple[NodeIdentity, ...] = ()
     reserved: dict[str, str] = Field(
@@ -31,5 +34,5 @@ class Identities(Model):
     pods: dict[str, str] = Field(default={}, description="pod network to its node")
 
     def node(self, name: str) -> NodeIdentity | None:
-        """The node of that name."""
+        """Returns the node with this name, or None."""
         return next((one for one in self.nodes if one.name == name), None)

@@ -1,1 +1,1 @@
-"""Decisions: pure functions of facts."""
+"""Decides about a rotation, in pure functions of facts."""

@@ -1,4 +1,4 @@
-"""Proofs before anything is changed: what fails already would fail afterwards, and prove nothing."""
+"""Evaluates the proofs before any change. What already fails would also fail afterwards, and would prove nothing."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
@@ -12,14 +12,17 @@ from tasks.core.models.kubeadm import API_SERVER, CONTROLLER_MANAGER, SCHEDULER
 from tasks.core.models.plan import figure
 
 LEADS = timedelta(minutes=2)
-"""After which nobody leads: a lease is renewed each two seconds, those of nodes each ten."""
+"""A controller has no leader if its Lease is older than this.
+
+Controllers renew their Leases every two seconds, nodes every ten.
+"""
 
 KUBECONFIG_OF = {CONTROLLER_MANAGER: "controller-manager.conf", SCHEDULER: "scheduler.conf"}
-"""By which a controller renews its lease."""
+"""Maps each controller to the kubeconfig that it uses to renew its Lease."""
 
 
 def ails(scene: RotationScene, state: RotationState, pods: Iterable[str]) -> dict[str, str]:
-    """Of these static pods, those that are not well for a reason that this run does not remove."""
+    """Returns the unhealthy static pods among these, if this run does not remove the cause."""
     if scene.facts.api_problem or state.begun or scene.explains_failure(state.node, LEAVES):
         return {}
     found = scene.proofs_on(state.name).ails
@@ -31,7 +34,7 @@ def ails(scene: RotationScene, state: RotationState, pods: Iterable[str]) -> dic
 
 
 def nobody(scene: RotationScene, state: RotationState, leaves: Iterable[str]) -> dict[str, str]:
-    """Kubeconfigs of these leaves with which the API sees nobody, though their certificates are good."""
+    """Returns the kubeconfigs of these leaves that the API rejects although their certificates are good."""
     if scene.facts.api_problem or state.begun:
         return {}
     found = scene.proofs_on(state.name).nobody
@@ -40,7 +43,29 @@ def nobody(scene: RotationScene, state: RotationState, leaves: Iterable[str]) ->
 
 
 def unled(scene: RotationScene) -> tuple[str, ...]:
-    """Controllers of which none has renewed its lease lately, by the clock of the others; not where a certificate explains it."""
+    """Returns the controllers for which no instance has renewed the Lease recently, or elects a leader by it at all.
+
+    The newest Lease is the reference time. Controllers whose certificate explains it are left out.
+    """
+    silent = (*unelected(scene), *_stale(scene))
+    return tuple(leader for leader in KUBECONFIG_OF if leader in silent)
+
+
+def unelected(scene: RotationScene) -> dict[str, str]:
+    """Maps the controllers of which no node elects a leader by the Lease of their own name to the reason on each node.
+
+    The manifests say so, whatever the state of the run. Such a Lease is never renewed.
+    """
+    names = sorted(state.name for state in scene.control_planes)
+    told = {name: scene.proofs_on(name).unelected for name in names}
+    return {
+        leader: "; ".join(f"{name}: {why[leader]}" for name, why in told.items())
+        for leader in KUBECONFIG_OF
+        if told and all(leader in why for why in told.values())
+    }
+
+
+def _stale(scene: RotationScene) -> tuple[str, ...]:
     times = {name: moment for name, text in scene.facts.leases.items() if (moment := _moment(text))}
     if not times or any(state.begun for state in scene.control_planes):
         return ()
@@ -55,7 +80,10 @@ def unled(scene: RotationScene) -> tuple[str, ...]:
 
 
 def unproven(scene: RotationScene, state: RotationState, pods: Iterable[str], leaves: Iterable[str]) -> tuple[str, ...]:
-    """Static pods and kubeconfigs of a node whose proof fails already; an API server that does is a refusal."""
+    """Returns the static pods and kubeconfigs of a node whose proof already fails.
+
+    An API server that fails is not in the list; the rules refuse it.
+    """
     failing = (pod for pod in ails(scene, state, pods) if pod != API_SERVER)
     return (*failing, *nobody(scene, state, leaves))
 
@@ -63,38 +91,50 @@ def unproven(scene: RotationScene, state: RotationState, pods: Iterable[str], le
 def of_proofs(
     scene: RotationScene, state: RotationState, pods: Iterable[str], leaves: Sequence[str]
 ) -> Iterator[Finding]:
-    """What a proof would say if it was asked now: what fails already would fail afterwards, and prove nothing."""
+    """Yields the findings of the proofs before any change. What already fails would prove nothing afterwards."""
     seen = scene.proofs_on(state.name)
+    if seen.unasked and (pods or leaves):
+        problem = f"what its proofs say before any change is not known: {seen.unasked}"
+        yield refused(state.name, problem, "run it again when the node answers")
+        return
     if not seen.curl and pods:
         yield refused(state.name, "it has no curl: nothing could be proven", "install curl there")
         return
     for pod, said in ails(scene, state, pods).items():
-        problem = f"{pod} is not well before anything is changed: it says {said}"
+        problem = f"{pod} is unhealthy before any change: it reports {said}"
         if pod == API_SERVER:
             step = "`kubectl get --raw '/readyz?verbose'` at that API server says why; repair it first"
             yield refused(state.name, problem, step)
         else:
-            step = f"its health is not part of the proof; look at the log of {pod} there"
-            yield cautioned(state.name, problem, step, lasting=f"{pod} is not well before anything is changed")
+            step = f"its health is not part of the proof; check the log of {pod} there"
+            yield cautioned(state.name, problem, step, lasting=f"{pod} is unhealthy before any change")
     if not seen.kubectl and any(leaf.endswith(".conf") for leaf in leaves):
         yield cautioned(state.name, "it has no kubectl: who the API sees with a new kubeconfig is not asked")
     for path, why in nobody(scene, state, leaves).items():
-        step = "it is not asked afterwards either; look at its server: field"
+        step = "the proof does not ask it either; check its `server:` field"
         told = f"the API sees nobody with it, and it has not expired{figure(f': {why}')}"
         yield cautioned(f"{state.name}: {path}", told, step)
 
 
 def of_leaders(scene: RotationScene) -> Iterator[Finding]:
-    """A proof that wants a lease to be renewed needs one that is."""
+    """Yields a caution for each controller without a renewed Lease. The proof needs a Lease that is renewed."""
+    never = unelected(scene)
+    for leader, why in never.items():
+        problem = f"no control plane node elects its leader by the Lease kube-system/{leader}: {why}"
+        yield cautioned(leader, problem, "that one leads is not part of the proof; check its log afterwards")
     for leader in unled(scene):
+        if leader in never:
+            continue
         step = f"`kubectl -n kube-system get lease {leader}`; that one leads is not part of the proof"
         yield cautioned(leader, "none has renewed its lease in the last two minutes", step)
 
 
 def not_ready(scene: RotationScene) -> Iterator[tuple[str, str]]:
-    """Nodes of the run that are not Ready, though their kubelet's certificate is good."""
+    """Yields the nodes of this run that are not Ready although their kubelet's certificate is good."""
     touched = {
-        state.name for state in scene.control_planes if state.is_touched and not state.kubelet and not state.begun
+        state.name
+        for state in scene.control_planes
+        if state.is_touched and not state.has_kubelet_step and not state.begun
     }
     ended = {one.node for one in scene.expired}
     yield from (
@@ -103,7 +143,7 @@ def not_ready(scene: RotationScene) -> Iterator[tuple[str, str]]:
 
 
 def of_all_proofs(scene: RotationScene) -> Iterator[Finding]:
-    """Of every control plane node, of leaders, and of nodes."""
+    """Yields the findings for every control plane node, the controllers' leaders and the nodes."""
     for state in scene.control_planes:
         yield from of_proofs(scene, state, tuple(state.restarts), tuple(state.due))
     if any(state.restarts for state in scene.control_planes):
@@ -111,7 +151,7 @@ def of_all_proofs(scene: RotationScene) -> Iterator[Finding]:
     for name, message in not_ready(scene):
         yield cautioned(
             name,
-            f"it is not Ready before anything is changed{figure(f': {message}')}",
+            f"it is not Ready before any change{figure(f': {message}')}",
             "that it is, is not part of the proof",
         )
 

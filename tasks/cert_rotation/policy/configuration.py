@@ -1,32 +1,35 @@
-"""The configuration that kubeadm renews by, and how long the new leaves are made for."""
+"""Builds the configuration that kubeadm renews with, and decides how long new leaf certificates are valid."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-import yaml
-
+from tasks.cert_rotation.models.files import STAGE
 from tasks.cert_rotation.policy.san_changes import name_changes, with_names
 from tasks.certificates.models.inventory import NodeCertificates
 from tasks.certificates.models.kubeadm import KUBEADM_HOURS, LEAVES
+from tasks.core.kubeadm_yaml import dump_all
 from tasks.core.models.base import Model
 
 MARGIN = timedelta(hours=1)
-"""Before the end of its authority that a leaf ends, which kubeadm itself does not look at."""
+"""A leaf certificate expires this long before its CA. kubeadm itself does not check this."""
 
 _NEEDED = ("networking", "controlPlaneEndpoint", "clusterName", "encryptionAlgorithm", "certificateValidityPeriod")
 
 
 class Lifetime(Model):
-    """That new leaves of a node are made for."""
+    """Describes the lifetime of new leaf certificates on a node."""
 
     hours: int = 0
     stuck: bool = False
-    """An authority ends before a new leaf would be worth anything."""
+    """True if a CA expires too soon for a new leaf certificate to be of use."""
 
 
 def of_certificates(configuration: Mapping[str, Any]) -> dict[str, Any]:
-    """The parts of kubeadm's configuration that certificates come from; others may be in words of another version."""
+    """Returns the parts of kubeadm's configuration that certificates come from.
+
+    The other parts may be in the format of another version.
+    """
     kept = {name: configuration[name] for name in _NEEDED if name in configuration}
     if names := (configuration.get("apiServer") or {}).get("certSANs"):
         kept["apiServer"] = {"certSANs": names}
@@ -39,7 +42,10 @@ def of_certificates(configuration: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def for_kubeadm(node: NodeCertificates, configuration: Mapping[str, Any], hours: int) -> str:
-    """For kubeadm on that node. Its version is filled in there, as `@VERSION@`, and the folder of its work, as `@FOLDER@`."""
+    """Returns the configuration for kubeadm on this node, for the node's own kubeadm version.
+
+    kubeadm writes the new files to a folder of this project.
+    """
     kept = {leaf: change.kept for leaf, change in name_changes(node, configuration).items()}
     documents: list[dict[str, Any]] = [
         {
@@ -52,18 +58,21 @@ def for_kubeadm(node: NodeCertificates, configuration: Mapping[str, Any], hours:
             **with_names(of_certificates(configuration), kept),
             "apiVersion": "kubeadm.k8s.io/v1beta4",
             "kind": "ClusterConfiguration",
-            "kubernetesVersion": "@VERSION@",
-            "certificatesDir": "@FOLDER@",
+            "kubernetesVersion": node.kubeadm,
+            "certificatesDir": f"{STAGE}/pki",
             "certificateValidityPeriod": f"{hours}h0m0s",
         },
     ]
-    return yaml.safe_dump_all(documents)
+    return dump_all(documents)
 
 
 def lifetime_of(
     node: NodeCertificates, leaves: Sequence[str], configuration: Mapping[str, Any], now: datetime
 ) -> Lifetime:
-    """As the configuration has it, else as the leaf of now was made; never beyond the end of an authority."""
+    """Returns the lifetime of new leaves: that of the configuration, or else that of the current leaf.
+
+    It never goes beyond the expiry of a CA.
+    """
     found = [one for leaf in leaves if (one := node.named(leaf))]
     wanted = _hours_in(str(configuration.get("certificateValidityPeriod", "")))
     if not wanted and not configuration:
@@ -76,7 +85,10 @@ def lifetime_of(
 
 
 def left_of_authority(node: NodeCertificates, authority: str, now: datetime) -> timedelta:
-    """Until it ends; of a bundle, until its first one does, by which kubeadm signs."""
+    """Returns the time until a CA expires. In a bundle, this is its first certificate, with which kubeadm signs.
+
+    It is zero if the CA is unknown.
+    """
     one = node.named(authority)
     return (one.left(now) if one else None) or timedelta()
 
@@ -86,6 +98,6 @@ def _hours(length: timedelta) -> int:
 
 
 def _hours_in(text: str) -> int:
-    """Go's `8760h0m0s`; none for anything else."""
+    """Parses the hours of a Go duration such as `8760h0m0s`. It returns 0 for anything else."""
     hours = text.partition("h")[0]
     return int(hours) if hours.isdigit() else 0

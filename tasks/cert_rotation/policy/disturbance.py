@@ -1,4 +1,4 @@
-"""Rules of a rotation: whether control planes may be disturbed, one at a time or all at once."""
+"""Checks whether control plane nodes may be disturbed, one at a time or all at once."""
 
 from collections.abc import Iterator
 
@@ -10,22 +10,25 @@ from tasks.core.models.plan import figure
 from tasks.etcd.policy.quorum import unhealthy_members, why_quorum_needs
 from tasks.nodes.policy.standing import nodes_that_may_be_away
 
-BY_SSH = "all control planes are done at once, by SSH alone: there is no quorum to keep"
+BY_SSH = "all control plane nodes are renewed at once, over SSH alone: there is no quorum to keep"
 
 
 def without_api(scene: RotationScene) -> Iterator[Finding]:
-    """All at once: only where an expired certificate or an interrupted run explains that there is no API."""
+    """Yields the findings for a run without an API, on all control plane nodes at once.
+
+    This is allowed only if an expired certificate or an interrupted run explains the missing API.
+    """
     problem = scene.facts.api_problem
     begun = [state.name for state in scene.control_planes if state.begun]
     if not scene.expired and not begun:
         yield refused(
             "API",
-            f"it cannot be used, and no certificate has ended that would explain it: {problem}",
-            "look at it first",
+            f"it cannot be used, and no expired certificate explains it: {problem}",
+            "repair it first",
         )
         return
     ended = listed([one.label for one in scene.expired])
-    why = f"these have ended: {ended}" if ended else f"a run has died on {listed(begun)}"
+    why = f"expired: {ended}" if ended else f"a run was interrupted on {listed(begun)}"
     yield cautioned("API", f"it cannot be used: {figure(problem)}; {why}", BY_SSH)
     disturbed = [state.name for state in scene.control_planes if state.restarts]
     if scene.serving and disturbed:
@@ -33,10 +36,10 @@ def without_api(scene: RotationScene) -> Iterator[Finding]:
             "API",
             f"the API servers of {listed(list(scene.serving))} serve, and do not let the worker in: {problem}; all at once "
             f"would be restarted on {listed(disturbed)}",
-            "renew what restarts nothing, then all else: options.only=[admin.conf], or look at kubernetes.kubeconfig",
+            "renew admin.conf first with --only=admin.conf, or check kubernetes.kubeconfig of the profile",
         )
     elif scene.options.only and scene.expired and not scene.serving:
-        yield refused("options.only", "there is no API: all that has ended has to be renewed", "leave it out")
+        yield refused("--only", "no API answers: everything that has expired must be renewed", "leave it out")
     yield cautioned(
         "kubeadm-config",
         "it cannot be read: names of certificates stay as they are, and new ones live as long as the old ones did",
@@ -45,20 +48,18 @@ def without_api(scene: RotationScene) -> Iterator[Finding]:
 
 
 def of_cluster(scene: RotationScene) -> Iterator[Finding]:
-    """Nobody may be missing when one of them is away."""
+    """Yields the findings for a run one node at a time. No other node may be missing while one is away."""
     for said in scene.facts.gates:
         yield refused("gates", said, "wait until it lets the run go on, or change gates: of the profile")
     disturbed = [state for state in scene.control_planes if state.restarts]
     if len(scene.control_planes) == 1 and any({ETCD, API_SERVER} & set(state.restarts) for state in disturbed):
-        problem = "the only control plane node: the API is away for a minute or two"
+        problem = "the only control plane node: the API does not answer for a minute or two"
         if scene.options.allow_downtime:
-            yield cautioned(disturbed[0].name, problem, "options.allow_downtime says that this is fine")
+            yield cautioned(disturbed[0].name, problem, "--allow-downtime allows it")
         else:
-            yield refused(disturbed[0].name, problem, "say options.allow_downtime=true at a time when that is fine")
+            yield refused(disturbed[0].name, problem, "add --allow-downtime during an acceptable window")
     if scene.facts.etcd_problem and disturbed:
-        step = (
-            "renew its client certificate first, for which nothing is restarted: options.only=[etcd-healthcheck-client]"
-        )
+        step = "renew its client certificate first, for which nothing is restarted: --only=etcd-healthcheck-client"
         yield refused("etcd", f"its members are not known: {scene.facts.etcd_problem}", step)
     yield from _of_etcd(scene, disturbed)
 
@@ -68,7 +69,7 @@ def _of_etcd(scene: RotationScene, disturbed: list[RotationState]) -> Iterator[F
     begun = {state.member.id for state in scene.control_planes if state.begun and state.member}
     ill = unhealthy_members(members, besides=begun)
     for one, ails in ill if disturbed else ():
-        yield refused(one.label, ails.text, "repair it first: while another one restarts it is needed")
+        yield refused(one.label, ails.text, "repair it first: quorum needs it while another member restarts")
     out = nodes_that_may_be_away(scene.facts.nodes, ours=())
     if ill or sum(not one.learner for one in members) == 1:
         return

@@ -1,4 +1,4 @@
-"""The plan of a rotation: which leaves, why now, what is started anew for them, and which rules say no."""
+"""Plans a rotation: which leaves and why now, what is restarted for them, and which rules refuse."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -7,6 +7,7 @@ from tasks.cert_rotation.models.rotation import NodeRotation, RotationFacts, Rot
 from tasks.cert_rotation.policy.before import not_ready, of_all_proofs, unled, unproven
 from tasks.cert_rotation.policy.configuration import MARGIN, left_of_authority
 from tasks.cert_rotation.policy.disturbance import of_cluster, without_api
+from tasks.cert_rotation.policy.others import of_others, skips_of_others
 from tasks.cert_rotation.policy.rules import (
     of_authorities,
     of_input,
@@ -18,6 +19,7 @@ from tasks.cert_rotation.policy.rules import (
 from tasks.cert_rotation.policy.scope import RotationScene
 from tasks.cert_rotation.policy.serving_requests import what_forbids_approval
 from tasks.cert_rotation.policy.state import RotationState
+from tasks.cert_rotation.policy.unknown import of_unknown
 from tasks.core.models.findings import Finding, cautioned, softened
 from tasks.core.models.plan import Caution, Refusal, Skip, Step, figure, without_figures
 from tasks.core.models.profile import CertificateRules
@@ -26,13 +28,15 @@ from tasks.core.models.profile import CertificateRules
 def plan_rotation(
     facts: RotationFacts, options: RotationOptions, rules: CertificateRules, *, now: datetime
 ) -> RotationPlan:
-    """Control planes one at a time, the leader of etcd last; kubelets whose certificate nobody renews; requests that may be approved.
+    """Plans a rotation.
 
-    Where certificates have ended and there is no API any more, all control planes are done at once.
+    Control plane nodes follow one at a time, the etcd leader last. Then come kubelets whose certificate nothing renews.
+    Requests that may be approved come last.
+    If certificates have expired and there is no API, all control plane nodes are rotated at once.
     """
     scene = RotationScene(facts, options, rules, now)
     touched = [state for state in scene.control_planes if state.is_touched]
-    kubelets = [state for state in scene.states if state.kubelet]
+    kubelets = [state for state in scene.states if state.has_kubelet_step]
     may_be = {one.name: what_forbids_approval(one, facts.inventory.nodes, facts.identities) for one in facts.requests}
     approve = tuple(name for name, problems in may_be.items() if not problems)
     findings = [*_rules(scene), *_requests(facts, may_be)]
@@ -41,10 +45,15 @@ def plan_rotation(
     unreadable = any(state.left.unreadable for state in scene.control_planes)
     if not touched and not kubelets and not unreadable:  # whatever would speak against it stops nobody
         cautions, refusals = [*cautions, *map(softened, refusals)], ()
+    unknown = [*of_unknown(scene), *of_others(scene)]
+    refusals = (*refusals, *(one for one in unknown if isinstance(one, Refusal)))
+    cautions += [one for one in unknown if isinstance(one, Caution)]
     return RotationPlan(
         steps=tuple(step for state in (*touched, *_others(kubelets, touched)) for step in _steps(state))
         + _approvals(facts, approve),
-        skips=tuple(skip for state in scene.control_planes for skip in _skips(state)),
+        skips=tuple(
+            skip for state in scene.control_planes for skip in (*_skips(state), *skips_of_others(scene, state))
+        ),
         cautions=tuple(cautions),
         refusals=refusals,
         control_plane=tuple(_work(scene, state) for state in touched),
@@ -80,6 +89,7 @@ def _work(scene: RotationScene, state: RotationState) -> NodeRotation:
         restarts=tuple(state.restarts),
         copies=tuple(state.copies),
         kubelet=bool(state.kubelet),
+        points=bool(state.pointed),
         kubelet_hours=_kubelet_hours(scene),
         configuration=scene.configuration(state) if state.due or state.begun else "",
         begun=state.begun,
@@ -91,7 +101,10 @@ def _work(scene: RotationScene, state: RotationState) -> NodeRotation:
 
 
 def _kubelet_hours(scene: RotationScene) -> int:
-    """As the controller manager signs by default, and not beyond the authority's end."""
+    """Returns the validity of a new kubelet certificate in hours.
+
+    It is the controller manager's default, and never beyond the expiry of the CA.
+    """
     lefts = [left_of_authority(state.node, "ca", scene.now) for state in scene.control_planes]
     most = min(lefts, default=timedelta()) - MARGIN
     return max(min(timedelta(days=365), most) // timedelta(hours=1), 0)
@@ -99,11 +112,11 @@ def _kubelet_hours(scene: RotationScene) -> int:
 
 def _steps(state: RotationState) -> Iterator[Step]:
     if state.puts_back and state.left.record:
-        yield Step(subject=state.name, act="put the files of before back", reason=state.left.record.reason)
+        yield Step(subject=state.name, act="restore the previous files", reason=state.left.record.reason)
         return
     for leaf, reason in state.due.items():
         change = state.anew.get(leaf)
-        act = f"make {leaf} anew ({change.in_words})" if change else f"renew {leaf}"
+        act = f"reissue {leaf} ({change.in_words})" if change else f"renew {leaf}"
         yield Step(subject=state.name, act=act, reason=reason)
     for pod, reason in state.restarts.items():
         yield Step(subject=state.name, act=f"restart {pod}", reason=reason)
@@ -113,6 +126,9 @@ def _steps(state: RotationState) -> Iterator[Step]:
         yield Step(
             subject=state.name, act="sign the kubelet's client certificate, restart kubelet", reason=state.kubelet
         )
+    if state.pointed:
+        act = f"point {state.node.kubelet.kubeconfig} at {state.node.kubelet.pki}/kubelet-client-current.pem, restart kubelet"
+        yield Step(subject=state.name, act=act, reason=state.pointed)
 
 
 def _approvals(facts: RotationFacts, approve: tuple[str, ...]) -> tuple[Step, ...]:
@@ -127,14 +143,17 @@ def _approvals(facts: RotationFacts, approve: tuple[str, ...]) -> tuple[Step, ..
         Step(
             subject=user,
             act="approve its request for a serving certificate",
-            reason=f"its kubelet asks to serve as {', '.join(names)}, and these are its own{_by_name(requests)}",
+            reason=f"its kubelet asks to serve as {', '.join(names)}; all requested names belong to this node{_by_name(requests)}",
         )
         for (user, names), requests in sorted(asked.items())
     )
 
 
 def _by_name(requests: list[str]) -> str:
-    """A kubelet that waits asks again under another name every quarter of an hour."""
+    """Returns the names of requests as a figure, which the digest of a plan ignores.
+
+    A waiting kubelet asks again with a new request name every quarter of an hour.
+    """
     return figure(f" ({', '.join(requests)})")
 
 

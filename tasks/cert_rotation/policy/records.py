@@ -1,4 +1,7 @@
-"""Whether what an interrupted rotation wrote down on a node is still true: else its copy is of another cluster than this one."""
+"""Checks whether the record of an interrupted rotation still applies to its node.
+
+If not, its copy belongs to another state of the cluster.
+"""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -12,7 +15,7 @@ UNKNOWN = "it does not say what its copy was taken from (an earlier version of t
 
 
 def taken_from(node: NodeCertificates) -> TakenFrom:
-    """What a copy of the node's files is of, at this moment."""
+    """Returns the current state of the node from which a copy of its files is taken."""
     found = {name: node.named(name) for name in (*LEAVES, *AUTHORITIES)}
     return TakenFrom(
         kubeadm=node.kubeadm,
@@ -22,7 +25,7 @@ def taken_from(node: NodeCertificates) -> TakenFrom:
 
 
 def record_of(work: NodeRotation, node: NodeCertificates, run_id: str, now: datetime, runbook: str) -> RotationRecord:
-    """What is written down on a node before the first act there."""
+    """Returns the record that a run writes on a node before its first action there."""
     return RotationRecord(
         run_id=run_id,
         begun_at=now,
@@ -35,7 +38,10 @@ def record_of(work: NodeRotation, node: NodeCertificates, run_id: str, now: date
 
 
 def resumed(found: RotationRecord, fresh: RotationRecord) -> RotationRecord:
-    """What the interrupted run wanted, and what is wanted now, in the order of kubeadm's names and of the pods."""
+    """Returns the record that joins the work of the interrupted run with the work wanted now.
+
+    The order is that of kubeadm's names and of the static pods.
+    """
     leaves = {*found.leaves, *fresh.leaves}
     anew = {*found.anew, *fresh.anew}
     restarts = {*found.restarts, *fresh.restarts}
@@ -50,7 +56,10 @@ def resumed(found: RotationRecord, fresh: RotationRecord) -> RotationRecord:
 
 
 def what_has_changed(record: RotationRecord, node: NodeCertificates) -> tuple[str, ...]:
-    """What somebody else has changed since the record was begun: its copy must not be put back any more, and its work is not what is left."""
+    """Returns what someone else has changed since the record was begun.
+
+    After such a change the copy must not be restored, and the record does not describe the remaining work.
+    """
     if record.taken_from is None:
         return (UNKNOWN,)
     return tuple(_changes(record, record.taken_from, taken_from(node)))
@@ -59,7 +68,10 @@ def what_has_changed(record: RotationRecord, node: NodeCertificates) -> tuple[st
 def what_ended_since(
     record: RotationRecord, node: NodeCertificates, *, now: datetime, renew_before: timedelta
 ) -> tuple[str, ...]:
-    """Leaves that were renewed since, so that the run would leave them alone, and that are due again: the record is that old."""
+    """Returns leaves that the interrupted run renewed and that are due again.
+
+    The resumed run would leave them alone, so a record this old is void.
+    """
     before = record.taken_from.certificates if record.taken_from else {}
     renewed = [
         one

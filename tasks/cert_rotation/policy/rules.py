@@ -1,4 +1,4 @@
-"""Rules of a rotation: what its input, its nodes and their certificates have to be."""
+"""Checks the input of a rotation, its nodes and their certificates."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -12,6 +12,7 @@ from tasks.cert_rotation.policy.state import RotationState
 from tasks.certificates.models.inventory import Certificate, Kind
 from tasks.certificates.models.kubeadm import LEAVES
 from tasks.certificates.policy.inventory import in_words
+from tasks.certificates.policy.pairs import of_split_pairs
 from tasks.core.models.findings import Finding, cautioned, listed, refused
 from tasks.core.models.plan import figure
 
@@ -20,12 +21,15 @@ _VERSION = re.compile(r"v?(\d+)\.(\d+)")
 
 
 def of_kubeadm(state: RotationState, leaves: Sequence[str]) -> Iterator[Finding]:
-    """It renews, by a configuration in words that versions before v1.31 do not read."""
+    """Yields a refusal if kubeadm cannot renew on this node.
+
+    Versions before v1.31 do not read the configuration format that it gets.
+    """
     found = _VERSION.match(state.node.kubeadm)
     if not leaves:
         return
     if not found:
-        problem = f"kubeadm says no version: {state.node.kubeadm or 'it is not there'}"
+        problem = f"kubeadm reports no version: {state.node.kubeadm or 'it is not there'}"
         yield refused(state.name, problem, "install kubeadm there, of the version of the cluster")
     elif (int(found[1]), int(found[2])) < OLDEST_KUBEADM:
         problem = f"kubeadm is {state.node.kubeadm}, and does not read kubeadm.k8s.io/v1beta4, which begins with v1.31"
@@ -35,7 +39,7 @@ def of_kubeadm(state: RotationState, leaves: Sequence[str]) -> Iterator[Finding]
 
 
 def of_record(state: RotationState) -> Iterator[Finding]:
-    """A record of an interrupted run that cannot be resumed: of another time, or not understood."""
+    """Yields a refusal for the record of an interrupted run that is void or unreadable."""
     step = (
         f"compare that node with the others; then `{how_to_set_aside(state.left.record)}` there, and run this again: it begins "
         "with what is there now"
@@ -53,11 +57,9 @@ def of_record(state: RotationState) -> Iterator[Finding]:
 
 
 def of_input(scene: RotationScene) -> Iterator[Finding]:
-    """The profile, the options, and the worker's own certificates."""
+    """Yields the findings about the profile, the options and the Prefect worker's own certificates."""
     if not scene.control_planes:
         yield refused("nodes", "no node of the profile is a control plane node that answers", "correct nodes:")
-    if unreached := [f"{one.name}: {one.unreached}" for one in scene.facts.inventory.nodes if one.unreached]:
-        yield refused("nodes", f"not reached: {listed(unreached)}", "bring them back, or take them out of the profile")
     shorter = [
         one
         for state in scene.control_planes
@@ -66,7 +68,7 @@ def of_input(scene: RotationScene) -> Iterator[Finding]:
     ]
     if shorter:
         yield cautioned(
-            "options.renew_before",
+            "--renew-before",
             f"{listed([one.label for one in shorter])}: made for no longer than that, so every run renews them",
             "give a shorter time",
         )
@@ -80,28 +82,29 @@ def of_input(scene: RotationScene) -> Iterator[Finding]:
 
 
 def of_machines(scene: RotationScene) -> Iterator[Finding]:
-    """What a control plane node has to have, and what an interrupted run has left there."""
+    """Yields the findings about what a control plane node needs, and what an interrupted run left there."""
     for state in scene.control_planes:
         if state.is_touched and not state.node.openssl:
             yield refused(state.name, "it has no openssl: nothing could be proven", "install openssl there")
         yield from of_kubeadm(state, tuple(state.due))
-        for one in state.node.certificates:
-            if one.name in LEAVES and one.problem:
-                yield refused(one.label, one.problem, "kubeadm renews what it can read: put it back from a backup")
+        yield from of_split_pairs(state.node, state.due)
         yield from of_record(state)
         if state.void:
             continue
         if state.puts_back and state.left.record:
             yield cautioned(
                 state.name,
-                f"an earlier run failed there, and died while it put the files back: {state.left.record.reason}",
+                f"an earlier run failed on this node, and was interrupted while it restored the files: {state.left.record.reason}",
             )
         elif state.begun and state.left.record:
-            yield cautioned(state.name, f"run {state.left.record.run_id} died there", "it is gone on with")
+            yield cautioned(state.name, f"run {state.left.record.run_id} died there", "this run resumes it")
 
 
 def of_names(scene: RotationScene) -> Iterator[Finding]:
-    """Names that kubeadm's configuration has and no certificate can get, or that certificates have and it does not know."""
+    """Yields cautions about names in certificates.
+
+    kubeadm's configuration may contain a name that no certificate can get. A certificate may have one that the configuration lacks.
+    """
     for state in scene.control_planes:
         for leaf, change in name_changes(state.node, scene.facts.configuration).items():
             label = f"{state.name}: {leaf}"
@@ -120,16 +123,19 @@ def of_names(scene: RotationScene) -> Iterator[Finding]:
 
 
 def of_kubelets(scene: RotationScene) -> Iterator[Finding]:
-    """Whether a kubelet's certificate can be signed anew."""
+    """Yields refusals for kubelets whose certificate cannot be signed again."""
     for state in scene.states:
-        config = next((one for one in state.node.kubeconfigs if one.path.endswith("/kubelet.conf")), None)
-        if state.kubelet and (config is None or not config.names_file):
-            yield refused(
-                state.name,
-                "its kubelet.conf has the certificate in it, not the name of its file",
-                "join the node again",
+        config = state.node.kubelet_kubeconfig
+        if state.has_kubelet_step and (config is None or not (config.names_file or config.pointed)):
+            why = (
+                config.problem if config and config.problem else "it is not there, or has more than a certificate in it"
             )
-        if state.kubelet and not state.node.openssl:
+            yield refused(
+                f"{state.name}: {state.node.kubelet.kubeconfig or 'kubelet.conf'}",
+                f"{why}: a new certificate would not be used",
+                "join the node again: `kubeadm reset`, then `kubeadm join`",
+            )
+        if state.has_kubelet_step and not state.node.openssl:
             yield refused(
                 state.name, "it has no openssl: its kubelet's request cannot be made", "install openssl there"
             )
@@ -143,12 +149,15 @@ def _signers(scene: RotationScene) -> list[str]:
     return [
         state.name
         for state in scene.control_planes
-        if not any(path.endswith("/pki/ca.crt") for path in state.node.external)
+        if not any(state.node.is_authority(path, "ca") for path in state.node.external)
     ]
 
 
 def of_workers(scene: RotationScene) -> Iterator[Finding]:
-    """Keys are not carried from node to node, so a copy of a kubeconfig that its node does not have stays as it is."""
+    """Yields cautions for expiring kubeconfig copies on worker nodes.
+
+    Keys are never carried between nodes. A copy whose source is on another node therefore stays as it is.
+    """
     for state in scene.workers:
         for one in state.node.certificates:
             left = one.left(scene.now)
@@ -160,7 +169,10 @@ def of_workers(scene: RotationScene) -> Iterator[Finding]:
 
 
 def of_authorities(scene: RotationScene) -> Iterator[Finding]:
-    """kubeadm signs leaves that live longer than their authority: that is ours to see to."""
+    """Yields the findings about CAs that expire too soon.
+
+    kubeadm signs leaves that outlive their CA, so this project checks it.
+    """
     for state in scene.control_planes:
         ends = {name: state.node.named(name) for name in dict.fromkeys(LEAVES[leaf].authority for leaf in state.due)}
         for one in filter(None, ends.values()):
@@ -170,9 +182,11 @@ def of_authorities(scene: RotationScene) -> Iterator[Finding]:
 def _of_authority(scene: RotationScene, state: RotationState, one: Certificate) -> Iterator[Finding]:
     left = one.left(scene.now) or timedelta()
     told = f"{one.name} {figure(in_words(left))}"
-    step = "rotate this authority (docs/ca-rotation.md)"
+    step = "rotate this CA (docs/ca-rotation.md)"
     if state.lifetime.stuck and left - MARGIN <= timedelta(hours=state.lifetime.hours):
-        yield refused(one.label, f"{told}: what it signs now would end no later than what is there", step)
+        yield refused(
+            one.label, f"{told}: a certificate that it signs now would expire no later than the existing one", step
+        )
     elif left - MARGIN < timedelta(hours=state.lifetime.hours + 1):
         yield cautioned(
             one.label, f"{told}: what it signs is made for {figure(state.lifetime.hours)} h, to end before it", step

@@ -1,4 +1,4 @@
-"""Which names a certificate would have if kubeadm made it now, beside those that it has."""
+"""Compares the names that kubeadm would now give a certificate with those that it has."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,24 +13,27 @@ Configuration = Mapping[str, Any]
 
 
 class NameChange(Model):
-    """The difference between the names of one certificate and those that kubeadm's configuration gives it."""
+    """Describes the difference between the names of a certificate and those of kubeadm's configuration."""
 
     added: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
-    """Not of the configuration: somebody gave it these by hand, or an earlier configuration did. kubeadm's renewal keeps them."""
+    """It lists names that the configuration lacks.
+
+    A person or an earlier configuration added them. kubeadm's renewal keeps them.
+    """
     lost: tuple[str, ...] = ()
-    """The same, but of a kind that kubeadm's configuration cannot have: a new certificate would be without them."""
+    """It lists names that the configuration lacks and cannot express. A new certificate would not have them."""
     impossible: tuple[str, ...] = ()
-    """Names of the configuration that kubeadm does not accept."""
+    """It lists names of the configuration that kubeadm does not accept."""
 
     @property
     def is_due(self) -> bool:
-        """A new certificate has more names, and all that the old one has."""
+        """True if a new certificate would have more names and lose none."""
         return bool(self.added) and not self.lost
 
     @property
     def in_words(self) -> str:
-        """`+DNS:api.new, keeps IP:10.0.0.9`; empty where nothing comes."""
+        """Returns the change as text, for example `+DNS:api.new, keeps IP:10.0.0.9`. The result is empty if no name is added."""
         if not self.is_due:
             return ""
         kept = f", keeps {', '.join(self.kept)}" if self.kept else ""
@@ -38,18 +41,21 @@ class NameChange(Model):
 
 
 def name_changes(node: NodeCertificates, configuration: Configuration) -> dict[str, NameChange]:
-    """Of each leaf of the node that can be read."""
+    """Returns the name change of each readable leaf on the node."""
     found = {leaf: node.named(leaf) for leaf in LEAVES}
     return {leaf: change_of(one, leaf, node, configuration) for leaf, one in found.items() if one and not one.problem}
 
 
 def change_of(one: Certificate, leaf: str, node: NodeCertificates, configuration: Configuration) -> NameChange:
-    """Of one leaf of the node."""
+    """Returns the name change of one leaf on the node."""
     return name_change(leaf, one.names, configuration, node.name, node.advertises)
 
 
 def name_change(leaf: str, has: Sequence[str], configuration: Configuration, node: str, address: str) -> NameChange:
-    """The difference on a node that advertises that address; none for a certificate whose names the configuration has no say in, or without one."""
+    """Returns the name change of a certificate on a node that advertises this address.
+
+    The result is empty if the configuration does not set the names of this certificate, or if there is no configuration or address.
+    """
     if leaf not in NAMED_BY_CONFIGURATION or not configuration or not address:
         return NameChange()
     wanted, found = names_by_kubeadm(leaf, configuration, node, address), set(normals(has))
@@ -63,7 +69,7 @@ def name_change(leaf: str, has: Sequence[str], configuration: Configuration, nod
 
 
 def names_by_kubeadm(leaf: str, configuration: Configuration, node: str, address: str) -> set[str]:
-    """Those that kubeadm gives it on that node, which advertises that address."""
+    """Returns the names that kubeadm gives a certificate on a node that advertises this address."""
     networking = configuration.get("networking") or {}
     sources = NameSources(
         node=node,
@@ -77,7 +83,10 @@ def names_by_kubeadm(leaf: str, configuration: Configuration, node: str, address
 
 
 def with_names(configuration: Configuration, kept: Mapping[str, Sequence[str]]) -> dict[str, Any]:
-    """The same configuration, by which kubeadm also gives each leaf the names that are kept; in the one form, without impossible ones."""
+    """Returns the configuration with the kept names of each leaf added, so that kubeadm issues them too.
+
+    All names have one normal form. Names that kubeadm does not accept are left out.
+    """
     made = dict(configuration)
     for leaf in NAMED_BY_CONFIGURATION:
         names = normals([*map(named, _more(leaf, configuration)), *kept.get(leaf, ())])
@@ -93,7 +102,7 @@ _FIELD = {"etcd-server": "serverCertSANs", "etcd-peer": "peerCertSANs"}
 
 
 def _more(leaf: str, configuration: Configuration) -> tuple[str, ...]:
-    """Names that the configuration gives beside kubeadm's own."""
+    """Returns the names that the configuration adds to kubeadm's own."""
     if leaf == API_SERVER:
         found = (configuration.get("apiServer") or {}).get("certSANs")
     else:

@@ -1,4 +1,4 @@
-"""All nodes as a rotation sees them."""
+"""Combines all nodes of a cluster for the rules of a rotation."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,28 +17,28 @@ _WITHOUT_WHICH = (
 
 @dataclass(frozen=True)
 class RotationScene(RotationView):
-    """All that the rules of a rotation look at."""
+    """Holds everything that the rules of a rotation check."""
 
     @cached_property
     def control_planes(self) -> tuple[RotationState, ...]:
-        """In the order in which they are done."""
+        """Returns the control plane nodes in the order of the rotation."""
         states = [control_plane_state(self, node) for node in self.facts.inventory.control_planes]
         return tuple(sorted(states, key=lambda state: state.order))
 
     @cached_property
     def workers(self) -> tuple[RotationState, ...]:
-        """That answered, with a kubelet of their own."""
+        """Returns the worker nodes that answered. Only their kubelet is part of a rotation."""
         nodes = [one for one in self.facts.inventory.nodes if not one.is_control_plane and not one.unreached]
         return tuple(worker_state(self, node) for node in nodes)
 
     @property
     def states(self) -> tuple[RotationState, ...]:
-        """All of both."""
+        """Returns the control plane nodes and then the worker nodes."""
         return (*self.control_planes, *self.workers)
 
     @cached_property
     def expired(self) -> tuple[Certificate, ...]:
-        """Leaves that have ended on control planes, and without which there is no API, or no way in."""
+        """Returns expired leaves on control plane nodes without which there is no API, or no access to it."""
         return tuple(
             one
             for node in self.facts.inventory.control_planes
@@ -48,10 +48,10 @@ class RotationScene(RotationView):
 
     @property
     def serving(self) -> tuple[str, ...]:
-        """Control planes whose API server goes on for its clients, though it does not let the worker in."""
+        """Returns the control plane nodes that still serve their clients, although they do not let the Prefect worker in."""
         ended = {one.node for one in self.expired if one.name == "apiserver"}
         return tuple(name for name in self.facts.serving if name not in ended)
 
     def configuration(self, state: RotationState) -> str:
-        """For kubeadm on that node."""
+        """Returns the configuration for kubeadm on this node."""
         return for_kubeadm(state.node, self.facts.configuration, state.lifetime.hours)

@@ -1,7 +1,8 @@
-"""Whether a kubelet's request for a serving certificate may be approved: no check believes the request, or its node alone.
+"""Decides whether a kubelet's request for a serving certificate may be approved. No check trusts the request or its node alone.
 
-Who has a node, has its kubelet, its status in the API and what it says over SSH. Its names therefore come from the profile and from
-the name of its Node; an address that it reports counts only where nobody else has it.
+Anyone who controls a node controls its kubelet, its status in the API, and its answers over SSH.
+Therefore its names come from the profile and from the name of its Node.
+An address that it reports counts only if no other node has it.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,17 +20,20 @@ USAGES = (
     frozenset({"digital signature", "server auth"}),
     frozenset({"digital signature", "key encipherment", "server auth"}),
 )
-"""The sets that the signer accepts (`ValidateKubeletServingCSR`): with any other one an approved request fails for good."""
+"""Lists the usage sets that the signer accepts (`ValidateKubeletServingCSR`).
+
+An approved request with any other set fails permanently.
+"""
 
 KEYS = ("EC secp256r1", "EC secp384r1", "EC secp521r1", "Ed25519")
 RSA_BITS = 2048
-"""The shortest key of RSA."""
+"""This is the minimum size of an RSA key in bits."""
 
 
 def what_forbids_approval(
     request: ServingRequest, nodes: Sequence[NodeCertificates], known: Identities
 ) -> tuple[str, ...]:
-    """Every check that it does not pass; none when it may be approved."""
+    """Returns every check that the request fails. The result is empty if it may be approved."""
     if request.problem:
         return (request.problem,)
     by_user = {f"{USER}{node.name}": node for node in nodes}
@@ -72,7 +76,7 @@ def _of_this_node(
 
 
 def _whose(name: str, own: NodeIdentity, nodes: Sequence[NodeCertificates], known: Identities) -> str:
-    """Why a name is not this node's; empty when it is."""
+    """Returns why a name does not belong to this node. The result is empty if it does."""
     if name in {normal(f"DNS:{own.name}"), own.address and named(own.address)}:
         return ""  # the operator's word, in the profile
     taken = _taken(name, own, nodes, known)
@@ -84,7 +88,7 @@ def _whose(name: str, own: NodeIdentity, nodes: Sequence[NodeCertificates], know
 
 
 def _taken(name: str, own: NodeIdentity, nodes: Sequence[NodeCertificates], known: Identities) -> str:
-    """Somebody else's; empty when it is nobody's."""
+    """Returns who else a name belongs to. The result is empty if it belongs to no one else."""
     if name in known.reserved:
         return known.reserved[name]
     if name in known.api_names and not own.control_plane:
@@ -104,7 +108,7 @@ def _in_a_network(name: str, own: NodeIdentity, known: Identities) -> str:
         return ""
     address = ip_address(text)
     if address.is_loopback or address.is_link_local or address.is_unspecified or address.is_multicast:
-        return "an address that every machine has"
+        return "an address that every node has"
     if any(address in ip_network(network, strict=False) for network in known.services):
         return "in the network of Services"
     others = (node for network, node in known.pods.items() if address in ip_network(network, strict=False))
@@ -112,7 +116,10 @@ def _in_a_network(name: str, own: NodeIdentity, known: Identities) -> str:
 
 
 def _may_be_reported(name: str, own: NodeIdentity, nodes: Sequence[NodeCertificates]) -> bool:
-    """An address that the machine really has; a name that is its own name with a domain."""
+    """Checks whether a node may report this name.
+
+    It must be an address that the node really has, or the node's own name with a domain.
+    """
     kind, _, text = name.partition(":")
     if kind == "DNS":
         return text.partition(".")[0] == own.name.lower().partition(".")[0]

@@ -1,4 +1,4 @@
-"""Whether a static pod has what is on disk: before it is started anew, and as the proof that it was."""
+"""Checks whether a static pod uses the files on disk, before its restart and as the proof of it."""
 
 from datetime import datetime
 
@@ -8,7 +8,7 @@ from tasks.core.models.findings import Problem
 
 
 def what_pod_lacks(node: NodeCertificates, pod: str) -> Problem | None:
-    """Why it does not run with the files that are there."""
+    """Returns why a static pod does not run with the current files, or None if it does."""
     if node.manifests.get(pod) != "active":
         return Problem(text=f"the manifest of {pod} is not in its place")
     process = node.process(pod)
@@ -27,7 +27,10 @@ def what_pod_lacks(node: NodeCertificates, pod: str) -> Problem | None:
 
 
 def why_silent(node: NodeCertificates, pod: str) -> Problem | None:
-    """Why it may be starting, or not start at all: it does not run, or presents no certificate where it has to."""
+    """Returns why a static pod may still be starting or may not start. The result is None if it answers.
+
+    Such a pod does not run, or presents no certificate at a port where it must.
+    """
     if node.process(pod) is None:
         return Problem(text=f"{pod} does not run")
     silent = [f"{one.port}" for one in node.served if one.name == pod and one.certificate is None]
@@ -35,12 +38,15 @@ def why_silent(node: NodeCertificates, pod: str) -> Problem | None:
 
 
 def runs_as_before(node: NodeCertificates, pod: str, begun: datetime) -> bool:
-    """A rotation has not touched it yet."""
+    """Checks whether the rotation has not restarted this static pod yet."""
     process = node.process(pod)
     return process is not None and node.manifests.get(pod) == "active" and process.started_at < begun
 
 
 def has_to_start_again(node: NodeCertificates, pod: str, put_back: datetime) -> bool:
-    """It was started before the previous files were back, and may have read the discarded ones; or it does not run."""
+    """Checks whether a static pod must restart after the previous files were restored.
+
+    It started before that and may have read the discarded files, or it does not run.
+    """
     process = node.process(pod)
     return process is None or node.manifests.get(pod) != "active" or process.started_at <= put_back

@@ -1,8 +1,8 @@
 #!/bin/sh
-# What a node has to say for itself when a proof has failed there. Changes nothing.
+# Prints the diagnostics of a node on which a proof has failed. Changes nothing.
 #
 # Given:  PODS  static pods
-# Prints:  processes, and the ends of the logs of the static pods and of kubelet
+# Prints:  processes, and the ends of the logs of the static pods and the kubelet
 # Status:  0
 
 echo "== processes"

@@ -1,8 +1,8 @@
 #!/bin/sh
-# Whether a control plane node has the key of the cluster's CA. Changes nothing.
+# Checks whether a control plane node has the key of the cluster's CA. Changes nothing.
 #
-# Given:  FOLDER  kubeadm's
+# Given:  PKI  kubeadm's folder with certificates
 # Prints:  nothing
-# Status:  0 where the key is there, 1 where it is not
+# Status:  0 if it has the key, 1 if not
 
-test -e "$FOLDER/pki/ca.key"
+test -e "$PKI/ca.key"

@@ -1,10 +1,10 @@
 #!/bin/sh
-# Whether a program says that it is well. Changes nothing.
+# Asks a program whether it is healthy. Changes nothing.
 #
-# Given:  PORT  where it says so on loopback
-# Prints:  `ok`, or what it says instead
+# Given:  ADDRESS  the address that it answers at, with the port
+# Prints:  `ok`, or its other answer
 # Status:  0
 
 . tasks/cert_rotation/probes/health.lib.sh
 
-health "$PORT"
+health "$ADDRESS"

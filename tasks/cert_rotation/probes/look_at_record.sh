@@ -1,5 +1,5 @@
 #!/bin/sh
-# What rotations have left on a node. Changes nothing.
+# Prints what rotations have left on a node. Changes nothing.
 #
 # Given:  WORK    the folder of rotations
 #         RECORD  the file

@@ -1,8 +1,8 @@
 #!/bin/sh
-# Asks what the proofs of a node ask, before anything is changed. Changes nothing.
+# Asks the questions of the proofs of a node before any change. Changes nothing.
 #
-# Given:  PORTS  a line for each program that says on loopback whether it is well: its static pod and its port
-# Prints:  `has` and each program that proofs need; `health POD` and what it says; `who` and `nobody` as `who_with.sh`
+# Given:  ADDRESSES  a line for each program that reports its health: its static pod, and the address with the port
+# Prints:  `has` and each program that proofs need; `health POD` and its answer; `who` and `nobody` as in `who_with.sh`
 # Status:  0
 
 . tasks/cert_rotation/probes/health.lib.sh
@@ -11,9 +11,9 @@
 for program in curl kubectl; do
   ! command -v "$program" > /dev/null || echo "has $program"
 done
-while read -r pod port <&4; do
-  echo "health $pod $(health "$port")"
+while read -r pod address <&4; do
+  [ -z "$pod" ] || echo "health $pod $(health "$address")"
 done 4<< END
-$PORTS
+$ADDRESSES
 END
 ask_who

@@ -1,4 +1,4 @@
-"""What rotations have left on a node, read."""
+"""Reads what rotations have left on a node."""
 
 import base64
 from datetime import UTC, datetime
@@ -11,12 +11,12 @@ from tasks.core.shell import script
 
 
 def look_at_record() -> str:
-    """Prints the record and the runs that ended there, for `parse_left`."""
+    """Returns the script that prints the record and the runs that finished on the node. `parse_left` reads its output."""
     return script(__file__, "look_at_record", work=ROTATIONS, record=RECORD)
 
 
 def parse_left(node: str, stdout: bytes) -> OnNode:
-    """What `look_at_record` printed."""
+    """Parses the output of `look_at_record`."""
     told = Printed.of(stdout)
     record, unreadable = _record(told.one("record"))
     return OnNode(
@@ -28,18 +28,21 @@ def parse_left(node: str, stdout: bytes) -> OnNode:
 
 
 def when_put_back() -> str:
-    """Prints when the previous files were put back, for `parse_time`."""
+    """Returns the script that prints when the previous files were restored. `parse_time` reads its output."""
     return script(__file__, "when_put_back", put_back=PUT_BACK)
 
 
 def parse_time(text: str) -> datetime | None:
-    """None where nothing was printed."""
+    """Parses a time. It returns None if nothing was printed."""
     return datetime.fromtimestamp(int(text), UTC) if text.strip() else None
 
 
 def _record(text: str) -> tuple[RotationRecord | None, str]:
-    """And why it is not understood: as good as none is no answer, for then its node would be taken for whole."""
+    """Returns the record, or the reason why it cannot be understood.
+
+    An unreadable record is not the same as none: its node would then count as complete.
+    """
     try:
         return (RotationRecord.model_validate_json(base64.b64decode(text)) if text else None), ""
     except ValueError:
-        return None, f"{RECORD} is there and cannot be understood"
+        return None, f"{RECORD} exists and could not be parsed"

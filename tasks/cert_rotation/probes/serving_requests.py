@@ -1,4 +1,4 @@
-"""CertificateSigningRequests of kubelets, as the API has them."""
+"""Parses the CertificateSigningRequests of kubelets, as the API has them."""
 
 import base64
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -26,29 +26,35 @@ NOT_READ = (
     x509.DuplicateExtension,
     x509.UnsupportedGeneralNameType,
 )
-"""What a request raises that is none, or that another one than a kubelet has made; some of it only where a part is asked for."""
+"""Lists the errors that an invalid request raises, or one that no kubelet has made.
+
+Some of them are raised only when a part of the request is read.
+"""
 
 _SUBJECT = (NameOID.COMMON_NAME, NameOID.ORGANIZATION_NAME)
 
 CONTROL_PLANE = "node-role.kubernetes.io/control-plane"
-"""A label that the admission plugin NodeRestriction does not let kubelets set."""
+"""This is a label that the admission plugin NodeRestriction does not let kubelets set."""
 
 OWN_NAMES = ("kubernetes", "kubernetes.default", "localhost")
 
 
 def parse_requests(items: Iterable[JSON]) -> tuple[ServingRequest, ...]:
-    """Those of kubelets for serving certificates that nobody has decided about."""
+    """Returns the undecided requests for kubelet serving certificates."""
     return tuple(parse_request(item) for item in items if _read(item).spec.signer_name == SIGNER and is_pending(item))
 
 
 def is_pending(item: JSON) -> bool:
-    """Neither approved, denied nor failed, and nothing is signed."""
+    """Checks whether a request is neither approved, denied nor failed, and has no certificate."""
     status = _read(item).status
     return not status.conditions and not status.certificate
 
 
 def parse_request(item: JSON) -> ServingRequest:
-    """Who asks is what the API server has written there; what is asked for is in the request, which has to be signed by its key."""
+    """Parses a request for a serving certificate.
+
+    The API server wrote who asks. The request itself says what is asked for, and must be signed with its own key.
+    """
     found = _read(item)
     spec = found.spec
     told = ServingRequest(
@@ -83,7 +89,7 @@ def _with_request(told: ServingRequest, request: x509.CertificateSigningRequest)
 
 
 def approved(item: JSON, *, now: str, reason: str) -> dict[str, Any]:
-    """The same with the condition Approved, for a PUT to `approval`."""
+    """Returns the request with the condition Approved, for a PUT to `approval`."""
     condition = {
         "type": "Approved",
         "status": "True",
@@ -105,9 +111,9 @@ def parse_identities(
     configuration: JSON,
     endpoints: Mapping[str, Sequence[str]],
 ) -> Identities:
-    """Of the profile's machines (name to address), the API's nodes and Services, and kubeadm's configuration.
+    """Builds identities from the profile's nodes (name to address), the API's nodes and Services, and kubeadm's configuration.
 
-    `endpoints` are the hosts that the API is asked at, with the addresses that they resolve to.
+    `endpoints` maps the hosts of the API to the addresses that they resolve to.
     """
     told = (outside.Node.read(item, name_of("node", item)) for item in nodes)
     by_name = {node.metadata.name: node for node in told}
@@ -132,13 +138,19 @@ def parse_identities(
 
 
 def endpoints_of(configuration: JSON, server: str) -> tuple[str, ...]:
-    """Hosts of the control plane as a whole: of kubeadm's configuration, and of the URL in the worker's own kubeconfig."""
+    """Returns the hosts of the control plane as a whole.
+
+    They come from kubeadm's configuration and from the URL in the Prefect worker's own kubeconfig.
+    """
     found = (_kubeadm(configuration).control_plane_endpoint, server.removeprefix("https://").partition("/")[0])
     return tuple(dict.fromkeys(host_of(endpoint) for endpoint in found if endpoint))
 
 
 def _identity(name: str, machines: Mapping[str, str], node: outside.Node | None) -> NodeIdentity:
-    """An address that several machines of the profile have, with different ports, is none's: it is a gateway's."""
+    """Returns the identity of one node.
+
+    An address that several nodes of the profile share, with different ports, is a gateway's and belongs to none of them.
+    """
     address = machines.get(name, "")
     return NodeIdentity(
         name=name,

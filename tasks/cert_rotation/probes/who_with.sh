@@ -1,7 +1,7 @@
 #!/bin/sh
-# Asks the API who it is that has each of some kubeconfigs. Changes nothing.
+# Asks the API which user it sees with each kubeconfig. Changes nothing.
 #
-# Prints:  `who FILE` and the user, or `nobody FILE` and why; nothing where there is no kubectl
+# Prints:  `who FILE` and the user, or `nobody FILE` and why; nothing if there is no kubectl
 # Status:  0
 
 . tasks/cert_rotation/probes/who.lib.sh

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Ends a rotation on a node: its record stays under the name of the run that ended it, and the newest copies stay.
+# Finishes a rotation on a node. Its record stays under the name of this run, and the newest copies stay.
 #
 # Given:  WORK           the folder of rotations
 #         RECORD         the file
@@ -7,9 +7,9 @@
 #         STAGE          the folder for new pairs
 #         CONFIGURATION  for kubeadm
 #         PUT_BACK       the mark that the previous files are back
-#         FIRST_GONE     1 for the newest copy, and so on: from this one on they are removed
+#         FIRST_GONE     copies from this number on are removed; 1 is the newest
 # Prints:  nothing
-# Status:  another one than 0 where a file cannot be written
+# Status:  not 0 if a file cannot be written
 
 set -eu
 rm -rf "$STAGE" "$CONFIGURATION" "$PUT_BACK"

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Forgets a rotation whose previous files are back: nothing was done there, and nobody resumes it or attaches to its job.
+# Removes the record of a rotation whose previous files are restored. No run resumes it or attaches to its job.
 #
 # Given:  RECORD         the file
 #         COPY           the archive of kubeadm's folder
@@ -9,7 +9,7 @@
 #         CONFIGURATION  for kubeadm
 #         PUT_BACK       the mark that the previous files are back
 # Prints:  nothing
-# Status:  another one than 0 where a file cannot be written
+# Status:  not 0 if a file cannot be written
 
 set -eu
 rm -rf "$STAGE" "$CONFIGURATION" "$JOB"

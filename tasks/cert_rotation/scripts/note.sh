@@ -1,8 +1,8 @@
 #!/bin/sh
-# Writes into the record that a rotation has come to another phase.
+# Records that a rotation has reached another phase.
 #
 # Prints:  nothing
-# Status:  another one than 0 where the file cannot be written
+# Status:  not 0 if the file cannot be written
 
 . tasks/cert_rotation/scripts/record.lib.sh
 

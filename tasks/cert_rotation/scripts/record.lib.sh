@@ -1,8 +1,8 @@
 #!/bin/sh
-# The record of a rotation, on the node's disk.
+# Writes the record of a rotation to the node's disk.
 #
 # Given:  RECORD       the file
-#         RECORD_TEXT  what is to be in it
+#         RECORD_TEXT  its content
 
 # Writes the whole record, or leaves the one that is there.
 write_record() {

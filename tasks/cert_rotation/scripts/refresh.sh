@@ -1,19 +1,20 @@
 #!/bin/sh
-# Gives copies of kubeconfigs the new certificate and key, and nothing else. In a file with several users only the one with the
-# previous certificate is meant. The new file takes the old one's place, its owner and its mode in one move.
+# Writes the new certificate and key into copies of kubeconfigs, and changes nothing else. In a file with several users it changes
+# only the user with the previous certificate. The new file takes the old one's place, its owner and its mode in one move.
 #
 # Given:  COPIES  a line for each: the kubeconfig below kubeadm's folder, and the file that is a copy of it
-# Prints:  `fresh FILE`, or `left FILE` and why
-# Status:  another one than 0 where a file cannot be written
+# Prints:  `fresh FILE`, or `left FILE` and why; the file with %20 for a space
+# Status:  not 0 if a file cannot be written
 
 . tasks/core/lib.sh
+. tasks/core/words.lib.sh
 . tasks/cert_rotation/scripts/pairs.lib.sh
 
 # Prints a kubeconfig with the certificate and the key of the new one.
 with_new_user() { # USERS OLD NEW KUBECONFIG
   awk -v users="$1" '
     function is(what) { return $1 == what || ($1 == "-" && $2 == what) }
-    function last() { return $(NF) }
+    function last(word) { word = $(NF); gsub(/["\047]/, "", word); return word }
     function field() { return substr($0, 1, index($0, ":")) }
     FNR == 1 { file++ }
     file == 1 && is("client-certificate-data:") { old_certificate = last() }
@@ -28,24 +29,36 @@ with_new_user() { # USERS OLD NEW KUBECONFIG
 }
 
 refresh() { # SOURCE FILE
+  shown=$(as_word "$2")
   [ -e "$2" ] || {
-    echo "left $2 it is not there"
+    echo "left $shown it is not there"
     return
   }
-  from_copy "$1" > "$work/old" 2> /dev/null || cp "$FOLDER/$1" "$work/old"
-  users=$(grep -c '^ *\(- \)\{0,1\}client-certificate-data:' "$2" || true)
-  new=$(mktemp "$2.XXXXXX")
-  with_new_user "$users" "$work/old" "$FOLDER/$1" "$2" > "$new"
-  value client-certificate-data "$FOLDER/$1" > "$work/wanted"
+  in_archive=$(in_copy "$1") || exit
+  if [ -n "$in_archive" ]; then
+    from_copy "$1" > "$work/before"
+  else
+    cp "$(at "$1")" "$work/before"
+  fi
+  if ! plain "$work/before" > "$work/old" || ! plain "$(at "$1")" > "$work/new" || ! plain "$2" > "$work/copy"; then
+    echo "left $shown it could not be parsed: write it as kubeadm does, each key with its value on one line"
+    return
+  fi
+  users=$(grep -c '^ *\(- \)\{0,1\}client-certificate-data:' "$work/copy" || true)
+  file=$(readlink -f -- "$2")
+  new=$(mktemp "$file.XXXXXX")
+  with_new_user "$users" "$work/old" "$work/new" "$work/copy" > "$new"
+  value client-certificate-data "$work/new" > "$work/wanted"
   if ! grep -qFf "$work/wanted" "$new"; then
     rm -f "$new"
-    echo "left $2 it has several users, and none with the certificate of before"
-  elif cmp -s "$new" "$2"; then
+    [ "$users" -gt 1 ] && why="it has several users, and none with the certificate of before" || why="no certificate is in it"
+    echo "left $shown $why"
+  elif cmp -s "$new" "$file"; then
     rm -f "$new"
-    echo "fresh $2"
+    echo "fresh $shown"
   else
-    like "$new" "$2"
-    echo "fresh $2"
+    like "$new" "$file"
+    echo "fresh $shown"
   fi
 }
 
@@ -53,8 +66,8 @@ set -eu
 umask 077
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-while read -r source file <&3; do
-  refresh "$source" "$file"
+while IFS= read -r line <&3; do
+  [ -z "$line" ] || refresh "${line%% *}" "${line#* }"
 done 3<< END
 $COPIES
 END

@@ -1,1 +1,1 @@
-"""Decisions: pure functions of facts."""
+"""Decides about certificates from nothing, in pure functions of facts."""

@@ -1,4 +1,4 @@
-"""Which certificates kubeadm has on which machine, with which subject, usages and names."""
+"""Lists the certificates that kubeadm has on each machine, with their subjects, usages and names."""
 
 from collections.abc import Iterator
 from ipaddress import ip_network
@@ -6,37 +6,41 @@ from typing import Any
 
 from pydantic import Field
 
-from tasks.certificate_issue.models import IssueRequest, Machine
+from tasks.certificate_issue.models import API_PORT, SERVICE_SUBNET, IssueRequest, Machine
 from tasks.certificates.models.kubeadm import LEAVES, Leaf
 from tasks.core.models.base import Model
 from tasks.core.models.names import host_of, named, texts
+from tasks.core.models.shape import Address, ClusterShape
 from tasks.nodes.policy.versions import KubernetesVersion
 
 ADMINISTRATORS = "kubeadm:cluster-admins"
-"""The group that kubeadm binds to cluster-admin since v1.29, and that can be unbound again."""
+"""This is the group that kubeadm binds to cluster-admin since v1.29. The binding can be removed."""
 
 MASTERS = "system:masters"
-"""The group that no binding can be taken away from: for the day on which bindings are broken."""
+"""This is the group whose rights no binding can remove. It is for the day on which bindings are broken."""
 
 API_SERVER = "apiserver"
-"""The name of the leaf."""
+"""This is the name of the API server's leaf certificate."""
 
 LOOPBACK = ("127.0.0.1", "::1")
 
 
 class NameSources(Model):
-    """What kubeadm takes the names of a leaf from."""
+    """Holds the values from which kubeadm takes the names of a leaf."""
 
     node: str
     address: str = Field(description="that the node's API server advertises")
     endpoint: str = Field(default="", description="host of the control plane as a whole, a name or an address")
-    service_subnet: str = Field(default="10.96.0.0/12", description="one, or two with a comma between")
+    service_subnet: str = Field(default=SERVICE_SUBNET, description="one, or two with a comma between")
     dns_domain: str = "cluster.local"
     more: tuple[str, ...] = Field(default=(), description="certSANs of the configuration")
 
 
 def names_of(leaf: str, sources: NameSources) -> tuple[str, ...]:
-    """The names that kubeadm gives the API server's certificate, or one of etcd's, as `DNS:x` and `IP:x` in their one form."""
+    """Returns the names that kubeadm gives the API server's certificate, or one of etcd's.
+
+    They have the form `DNS:x` and `IP:x`, each in its one normal form.
+    """
     if leaf == API_SERVER:
         service = "kubernetes.default.svc"
         names = [sources.node, "kubernetes", "kubernetes.default", service, f"{service}.{sources.dns_domain}"]
@@ -47,7 +51,7 @@ def names_of(leaf: str, sources: NameSources) -> tuple[str, ...]:
 
 
 def leaves_of(request: IssueRequest, name: str) -> tuple[Leaf, ...]:
-    """All that a machine of the request has to have, in kubeadm's order."""
+    """Returns all leaves that a machine of the request must have, in kubeadm's order."""
     control_plane = next((one for one in request.control_planes if one.name == name), None)
     member = next((one for one in request.etcd if one.name == name), None)
     if not request.etcd:
@@ -84,15 +88,15 @@ def _server_of_api(request: IssueRequest, machine: Machine) -> Leaf:
         node=machine.name,
         address=str(machine.address),
         endpoint=host_of(request.endpoint),
-        service_subnet=request.service_subnet,
-        dns_domain=request.dns_domain,
+        service_subnet=request.service_subnet or SERVICE_SUBNET,
+        dns_domain=request.dns_domain or ClusterShape().dns_domain,
         more=request.names,
     )
     return _leaf(API_SERVER, common_name="kube-apiserver", server=True, **_split(names_of(API_SERVER, sources)))
 
 
 def _of_member(machine: Machine) -> Iterator[Leaf]:
-    """Of etcd, whose members are clients of each other, and of themselves by their gateway."""
+    """Yields the leaves of an etcd member. Members are clients of each other, and of themselves through their gateway."""
     sources = NameSources(node=machine.name, address=str(machine.address))
     for name in ("etcd-server", "etcd-peer"):
         yield _leaf(name, common_name=machine.name, server=True, client=True, **_split(names_of(name, sources)))
@@ -104,9 +108,11 @@ def _of_member(machine: Machine) -> Iterator[Leaf]:
 
 
 def _kubeconfigs(request: IssueRequest, machine: Machine) -> Iterator[Leaf]:
-    """People ask the endpoint; what runs on the machine asks its own API server. `super-admin.conf` is on the first one alone."""
-    address = f"[{machine.address}]" if machine.address.version == 6 else machine.address  # noqa: PLR2004 - of IP
-    own = f"https://{address}:{request.port}"
+    """Yields the kubeconfigs of a machine of the control plane. Only the first one gets `super-admin.conf`.
+
+    People use the endpoint of the control plane. Programs on the machine use its own API server.
+    """
+    own = f"https://{Address(host=str(machine.address), port=request.port or API_PORT).text}"
     yield _kubeconfig("admin.conf", "kubernetes-admin", request.url, ADMINISTRATORS)
     if machine == request.control_planes[0]:
         yield _kubeconfig("super-admin.conf", "kubernetes-super-admin", request.url, MASTERS)
@@ -126,13 +132,16 @@ def _kubeconfig(name: str, user: str, asks: str, *groups: str) -> Leaf:
 
 
 def _leaf(name: str, **properties: Any) -> Leaf:  # noqa: ANN401 - fields of Leaf
-    """kubelet.conf is kubeadm's too, but not among those that it renews."""
+    """Returns a leaf with kubeadm's file and CA. kubelet.conf is also kubeadm's, but kubeadm does not renew it."""
     made = LEAVES.get(name)
     return Leaf(name=name, authority=made.authority if made else "ca", path=made.file if made else name, **properties)
 
 
 def _is_before_its_own_binding(request: IssueRequest) -> bool:
-    """v1.36 has begun to bind the API servers' user to what it may do on kubelets, and made it no administrator any more."""
+    """Checks whether the version is older than v1.36.
+
+    Since v1.36 the user of the API servers has its own binding for kubelets and is no longer an administrator.
+    """
     return KubernetesVersion.parse(request.version) < KubernetesVersion(1, 36, 0)
 
 
@@ -141,5 +150,5 @@ def _split(names: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
 
 
 def _first_address(subnets: str) -> str:
-    """That the Service `kubernetes` has: of the first subnet alone, also where there are two families of addresses."""
+    """Returns the address of the Service `kubernetes`: the first one of the first subnet, also with two address families."""
     return str(ip_network(subnets.partition(",")[0].strip(), strict=False)[1])

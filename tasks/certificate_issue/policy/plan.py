@@ -1,19 +1,26 @@
-"""What is to be made on which machine: what is there stays, a CA above all, and what is in the way is refused."""
+"""Plans certificates from nothing: what is made on which machine.
+
+What exists stays, above all a CA. What is in the way is a refusal.
+"""
 
 from collections.abc import Iterator
 from datetime import datetime
 
 from tasks.certificate_issue.models import IssueFacts, IssuePlan, IssueRequest, MachineWork
-from tasks.certificate_issue.policy.rules import findings_of
+from tasks.certificate_issue.policy.rules import findings_of, of_folders
 from tasks.certificate_issue.policy.situation import SERVICE_ACCOUNTS, IssueSituation
 from tasks.core.models.plan import Caution, Refusal, Skip, Step
 
 
 def plan_issue(facts: IssueFacts, request: IssueRequest, *, now: datetime) -> IssuePlan:
-    """The whole of it; all refusals at once."""
+    """Plans the whole request, with all refusals at once.
+
+    Nothing is planned if the machines' certificates were read from the wrong folder.
+    """
     situation = IssueSituation(facts, request, now)
     findings = list(findings_of(situation))
-    works = tuple(situation.work_on(name) for name in request.machines)
+    readable = () if any(of_folders(situation)) else request.machines
+    works = tuple(situation.work_on(name) for name in readable)
     return IssuePlan(
         machines=tuple(work for work in works if _is_any(work)),
         sources={name: situation.source_of(name) for name in situation.wanted_authorities},
@@ -29,7 +36,7 @@ def plan_issue(facts: IssueFacts, request: IssueRequest, *, now: datetime) -> Is
 
 
 def needed_authorities(plan: IssuePlan) -> set[str]:
-    """CAs that somebody is to have, or that sign something."""
+    """Returns the CAs that a machine must get, or that sign something."""
     return {
         name
         for work in plan.machines
@@ -38,7 +45,7 @@ def needed_authorities(plan: IssuePlan) -> set[str]:
 
 
 def first_to_have_what_is_made(plan: IssuePlan) -> Iterator[MachineWork]:
-    """For each key that is made, and that several machines are to have: the first of them."""
+    """Yields the first machine for each new key that several machines must get."""
     begun: set[str] = set()
     for work in plan.machines:
         shared = (*work.signs_with, *((SERVICE_ACCOUNTS,) if work.service_accounts else ()))
@@ -62,7 +69,7 @@ def _steps_on(work: MachineWork, situation: IssueSituation) -> Iterator[Step]:
 
 def _origin_of(authority: str, situation: IssueSituation) -> str:
     source = situation.source_of(authority)
-    return f"the one of {source}, whose key is there" if source else "there is none on any of the machines: made"
+    return f"the one of {source}, whose key is there" if source else "no machine has one: made"
 
 
 def _is_any(work: MachineWork) -> bool:

@@ -1,39 +1,32 @@
 #!/bin/sh
-# Has openssl judge certificates: each signed by its CA, and good for what it is for. Changes nothing.
+# Verifies certificates with openssl: the CA has signed them, and they are valid for their purpose. Changes nothing. Standard input:
+#   PATH CA PURPOSE FILE      the certificate is in a file
+#   PATH CA PURPOSE - BASE64  it is here, since it is in a kubeconfig
 #
-# Given:  FOLDER   kubeadm's
-#         JUDGED   a line each: `PATH CA PURPOSE`, paths below FOLDER, the purpose as openssl calls it
+# Given:  FOLDER  kubeadm's folder; paths are below it
 #
-# Prints:  what is wrong, and nothing else
-# Status:  0; another one where there is no such folder
+# Prints:  only what is wrong
+# Status:  0; not 0 if there is no such folder
 
 set -u
 
-# PATH: a kubelet that has joined names a file in its kubeconfig.
+# FILE BASE64
 pem() {
-  case "$1" in
-    *.conf) pem_of_kubeconfig "$1" ;;
-    *) cat "$1" ;;
-  esac
-}
-
-pem_of_kubeconfig() {
-  named=$(sed -n 's/^ *client-certificate: //p' "$1")
-  if [ -n "$named" ]; then
-    cat "$named"
+  if [ "$1" = - ]; then
+    printf '%s' "$2" | base64 -d
   else
-    sed -n 's/^ *client-certificate-data: //p' "$1" | base64 -d
+    cat -- "$1"
   fi
 }
 
-# PATH CA PURPOSE
+# PATH CA PURPOSE FILE BASE64
 judge() {
-  if ! said=$(pem "$1" | openssl verify -CAfile "$2" -purpose "$3" 2>&1); then
+  if ! said=$({ pem "$4" "$5" | openssl verify -CAfile "$2" -purpose "$3"; } 2>&1); then
     echo "$1 ($3): $said" | tr '\n' ' '
   fi
 }
 
 cd "$FOLDER" || exit
-echo "$JUDGED" | while read -r path ca purpose; do
-  [ -z "$path" ] || judge "$path" "$ca" "$purpose"
+while read -r path ca purpose file text; do
+  judge "$path" "$ca" "$purpose" "$file" "$text"
 done

@@ -1,15 +1,15 @@
 #!/bin/sh
-# Makes a private key for each certificate, where none waits from before, and a request by it. Keys stay here.
+# Makes a private key for each certificate, unless one waits from before, and a request for it. Keys stay on this machine.
 #
 # Given:  LEAVES  names of the certificates
-#         BITS    of an RSA key
+#         BITS    the size of an RSA key
 #
 # Prints:  `request NAME BASE64` for each
-# Status:  0; another one where openssl makes no key
+# Status:  0; not 0 if openssl makes no key
 
 . tasks/certificate_issue/scripts/work.lib.sh
 
-# NAME: the subject means nothing, whom a certificate is for is decided where it is signed.
+# NAME: the subject has no meaning; the signer decides whom the certificate is for.
 ask() {
   key=$WORK/$1.key
   if [ ! -s "$key" ]; then

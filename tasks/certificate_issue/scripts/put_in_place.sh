@@ -1,16 +1,16 @@
 #!/bin/sh
-# Puts files and certificates in place, each in one move. A line each on standard input:
+# Puts files and certificates in place, each in one move. Standard input has a line for each:
 #   file MODE PATH BASE64         a whole file
 #   certificate NAME PATH BASE64  whose key waits here
 #   kubeconfig NAME PATH BASE64   without its key, which waits here and is appended
-# What is there and is another one is copied first, unless this run has copied something older already.
+# A different existing file is copied first, unless this run has copied an older one already.
 #
 # Given:  KEPT     the folder of these copies
 #         PUBLIC   mode of a certificate
 #         PRIVATE  mode of a key, or of a file with one
 #
-# Prints:  `written PATH` for each that was another one, and `kept FOLDER` where there is a copy
-# Status:  0; another one where a file cannot be written
+# Prints:  `written PATH` for each file that was different, and `kept FOLDER` if there is a copy
+# Status:  0; not 0 if a file cannot be written
 
 . tasks/certificate_issue/scripts/work.lib.sh
 
@@ -50,7 +50,7 @@ place_file() {
   place "$WORK/file.new" "$2" "$1"
 }
 
-# NAME PATH BASE64: the key goes first. A certificate that waits here was never put in its place.
+# NAME PATH BASE64: the key comes first. A certificate that waits here was never put in place.
 place_certificate() {
   decoded "$3" > "$WORK/$1.new"
   sync "$WORK/$1.new"

@@ -1,10 +1,10 @@
 #!/bin/sh
-# Where a machine works on its certificates.
+# Sets up the folder where a machine works on its certificates.
 #
 # Given:  FOLDER  kubeadm's
 #         WORK    below FOLDER, where a new key waits for its certificate
 
-# Until the script ends, paths are those below kubeadm's folder.
+# Until the script ends, paths are below kubeadm's folder.
 begin() {
   set -eu
   umask 077

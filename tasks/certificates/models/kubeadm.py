@@ -1,4 +1,4 @@
-"""Certificates that kubeadm makes: what they are called, where they are, who signs them, and who has read them."""
+"""Lists the certificates that kubeadm makes: their names, files and CAs, and the static pods that read them."""
 
 from typing import ClassVar
 
@@ -11,7 +11,7 @@ from tasks.core.models.kubeadm import API_SERVER, CONTROLLER_MANAGER, ETCD, SCHE
 
 
 class Leaf(Model):
-    """A certificate that an authority signs, as it has to be."""
+    """Describes a certificate that a CA signs, as it must be."""
 
     COVERED: ClassVar[Reasons] = {
         "name authority path common_name organizations server client dns addresses asks": "what the certificate says, and where it lies"
@@ -30,38 +30,38 @@ class Leaf(Model):
 
     @property
     def subject(self) -> str:
-        """As in RFC 4514, the last part first."""
+        """Returns the subject as in RFC 4514, with the last part first."""
         return ",".join([f"CN={self.common_name}", *(f"O={group}" for group in reversed(self.organizations))])
 
     @property
     def names(self) -> tuple[str, ...]:
-        """SANs, as an inventory has them."""
+        """Returns the SANs in the format of an inventory."""
         return (*(f"DNS:{name}" for name in self.dns), *(f"IP:{address}" for address in self.addresses))
 
 
 ETCD_CA = "etcd-ca"
 
 COMMON_NAMES = {"ca": "kubernetes"}
-"""Of authorities that are not called as kubeadm calls them."""
+"""Maps CAs to their common names, where these differ from kubeadm's own name for the CA."""
 
 KUBEADM_HOURS = 8760
-"""That kubeadm makes a leaf for, unless its configuration says something else."""
+"""This is the validity of kubeadm's leaf certificates in hours, unless kubeadm's configuration sets another one."""
 
 
 class Made(Model):
-    """One of kubeadm's certificates."""
+    """Describes one of the certificates that kubeadm makes."""
 
     name: str
     file: str
-    """Below kubeadm's folder."""
+    """It names the file, relative to kubeadm's folder."""
     authority: str
     kind: Kind
     pods: tuple[str, ...] = ()
-    """That read it when they start, and have to be started anew for another one."""
+    """It lists the static pods that read the file at start, and must restart to use a new one."""
 
 
 AUTHORITIES = {"ca": "pki/ca.crt", "etcd-ca": "pki/etcd/ca.crt", "front-proxy-ca": "pki/front-proxy-ca.crt"}
-"""Name to file below kubeadm's folder; its key is beside it."""
+"""Maps the name of each CA to its file, relative to kubeadm's folder. The key of the CA is in the same folder."""
 
 LEAVES = {
     one.name: one
@@ -108,10 +108,13 @@ LEAVES = {
         Made(name="scheduler.conf", file="scheduler.conf", authority="ca", kind=Kind.KUBECONFIG, pods=(SCHEDULER,)),
     )
 }
-"""What `kubeadm certs renew` knows, by its name for it."""
+"""Lists the certificates that `kubeadm certs renew` knows, by its name for them."""
 
 NAMED_BY_CONFIGURATION = ("apiserver", "etcd-server", "etcd-peer")
-"""Whose names are in kubeadm's configuration; phases of `kubeadm init phase certs` are called so, too."""
+"""Names the certificates whose SANs come from kubeadm's configuration.
+
+Phases of `kubeadm init phase certs` have the same names.
+"""
 
 READERS = {
     "ca": (API_SERVER, CONTROLLER_MANAGER),
@@ -119,4 +122,4 @@ READERS = {
     "front-proxy-ca": (API_SERVER, CONTROLLER_MANAGER),
     "sa": (API_SERVER, CONTROLLER_MANAGER),
 }
-"""Static pods that read an authority's file, or the keys of service accounts, when they start."""
+"""Lists the static pods that read a CA file, or the service-account keys, when they start."""

@@ -1,1 +1,1 @@
-"""Decisions: pure functions of facts."""
+"""Decides about certificates, in pure functions of facts."""

@@ -1,4 +1,4 @@
-"""An inventory as a Prometheus text file."""
+"""Converts an inventory to a Prometheus text file."""
 
 from collections.abc import Iterator, Mapping
 
@@ -13,19 +13,22 @@ UNREACHED = "kube_runbooks_certificates_node_unreached"
 
 
 def to_prometheus(inventory: Inventory, cluster: str) -> str:
-    """For node_exporter's textfile collector or a Pushgateway: when each ends, and whether it is what is served."""
-    lines = [*_head(OBSERVED, "when the certificates were looked at, Unix time")]
-    lines.append(_line(OBSERVED, {"cluster": cluster}, inventory.observed_at.timestamp()))
-    lines += _head(ENDS, "when a certificate ends, Unix time")
+    """Returns the inventory as text for node_exporter's textfile collector or a Pushgateway.
+
+    It has when each certificate expires, and whether a port serves the certificate of its file.
+    """
+    lines = [*head(OBSERVED, "when the certificates were checked, Unix time")]
+    lines.append(line(OBSERVED, {"cluster": cluster}, inventory.observed_at.timestamp()))
+    lines += head(ENDS, "when a certificate expires, Unix time")
     for one in inventory.certificates:
         if one.not_after:
             labels = {"node": one.node, "path": one.path, "place": str(one.place), "name": one.name, "kind": one.kind}
-            lines.append(_line(ENDS, {"cluster": cluster} | labels, one.not_after.timestamp()))
-    lines += _head(ON_WIRE, "1 where a port presents the certificate of its file")
+            lines.append(line(ENDS, {"cluster": cluster} | labels, one.not_after.timestamp()))
+    lines += head(ON_WIRE, "1 where a port presents the certificate of its file")
     lines += _on_wire(inventory, cluster)
-    lines += _head(UNREACHED, "1 for a node that did not answer")
+    lines += head(UNREACHED, "1 for a node that did not answer")
     lines += [
-        _line(UNREACHED, {"cluster": cluster, "node": node.name}, bool(node.unreached)) for node in inventory.nodes
+        line(UNREACHED, {"cluster": cluster, "node": node.name}, bool(node.unreached)) for node in inventory.nodes
     ]
     return "\n".join([*lines, ""])
 
@@ -36,13 +39,15 @@ def _on_wire(inventory: Inventory, cluster: str) -> Iterator[str]:
         for served in node.served:
             if served.certificate and served.path in on_disk:
                 labels = {"cluster": cluster, "node": node.name, "port": str(served.port), "program": served.name}
-                yield _line(ON_WIRE, labels, served.certificate.fingerprint == on_disk[served.path])
+                yield line(ON_WIRE, labels, served.certificate.fingerprint == on_disk[served.path])
 
 
-def _head(name: str, help_text: str) -> list[str]:
+def head(name: str, help_text: str) -> list[str]:
+    """Returns the lines that begin a gauge."""
     return [f"# HELP {name} {help_text}", f"# TYPE {name} gauge"]
 
 
-def _line(name: str, labels: Mapping[str, str], value: float) -> str:
+def line(name: str, labels: Mapping[str, str], value: float) -> str:
+    """Returns one sample of a gauge."""
     told = ",".join(f'{label}="{text.translate(_ESCAPED)}"' for label, text in labels.items())
     return f"{name}{{{told}}} {int(value)}"

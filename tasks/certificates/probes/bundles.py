@@ -1,4 +1,4 @@
-"""`caBundle`s of the API: where they are, and what is in them."""
+"""Reads `caBundle` fields of the API: where they are, and which certificates they contain."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
@@ -9,14 +9,17 @@ from tasks.certificates.probes.x509 import described
 
 
 def parse_bundles(objects: Mapping[str, bytes], *, now: datetime) -> tuple[Certificate, ...]:
-    """`caBundle`s by the object and field that they are in."""
+    """Parses the certificates of each `caBundle`, by the object and the field that contain it."""
     return tuple(
         one for path, text in objects.items() for one, _ in described(text, path=path, kind=Kind.TRUST, now=now)
     )
 
 
 def bundles_in(item: Mapping[str, object], kind: str) -> Iterator[tuple[str, bytes]]:
-    """Of a webhook configuration, an APIService or a CustomResourceDefinition: place and text of each `caBundle`."""
+    """Yields the place and the text of each `caBundle` in one object.
+
+    The object is a webhook configuration, an APIService or a CustomResourceDefinition.
+    """
     metadata = item.get("metadata")
     name = str(metadata.get("name", "")) if isinstance(metadata, Mapping) else ""
     yield from ((f"{kind}/{name} {place}".strip(), text) for place, text in _bundles(item, ""))

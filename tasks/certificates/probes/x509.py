@@ -1,4 +1,4 @@
-"""Certificates as our own words: from PEM or DER, with the signature checked against the authorities that are at hand."""
+"""Converts certificates from PEM or DER to models, and checks their signatures against known CAs."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,24 +10,30 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.hashes import SHA256, Hash
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from tasks.certificates.models.inventory import Certificate, Kind
+from tasks.certificates.models.inventory import CLIENT, SERVER, Certificate, Kind
 
 _PEM = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 
 
 def certificates_in(text: bytes) -> tuple[x509.Certificate, ...]:
-    """Those of a PEM file, in their order; ValueError for one that is damaged. Whatever else is in it is left out."""
+    """Returns the certificates of a PEM file in order. Other content is ignored.
+
+    Raises:
+        ValueError: if a certificate is damaged.
+    """
     return tuple(x509.load_pem_x509_certificate(block) for block in _PEM.findall(text))
 
 
 def describe(found: x509.Certificate, *, path: str, kind: Kind, now: datetime) -> Certificate:
-    """What it says of itself."""
+    """Converts a certificate to a model with the facts that it contains."""
     return Certificate(
         path=path,
         kind=kind,
         subject=found.subject.rfc4514_string(),
         names=names_of(found.extensions),
+        usages=usages_of(found.extensions),
         issuer=found.issuer.rfc4514_string(),
         serial=f"{found.serial_number:X}",
         not_before=found.not_valid_before_utc,
@@ -41,12 +47,12 @@ def describe(found: x509.Certificate, *, path: str, kind: Kind, now: datetime) -
 
 
 def is_signed_by(found: x509.Certificate, authorities: Sequence[x509.Certificate]) -> bool:
-    """By name and by signature, by one of them."""
+    """Checks whether one of these CAs signed the certificate, by name and by signature."""
     return bool(signer_of(found, authorities))
 
 
 def signer_of(found: x509.Certificate, authorities: Sequence[x509.Certificate]) -> str:
-    """The fingerprint of the one of them that has signed it; empty when none has."""
+    """Returns the fingerprint of the CA that signed the certificate, or an empty string if none of these did."""
     for authority in authorities:
         try:
             found.verify_directly_issued_by(authority)
@@ -57,27 +63,39 @@ def signer_of(found: x509.Certificate, authorities: Sequence[x509.Certificate]) 
 
 
 def fingerprint_of(found: x509.Certificate) -> str:
-    """sha256, hexadecimal."""
+    """Returns the sha256 fingerprint of a certificate in hexadecimal."""
     return found.fingerprint(SHA256()).hex()
 
 
 def pem_of(found: x509.Certificate) -> str:
-    """As a file has it."""
+    """Returns the certificate as PEM text."""
     return found.public_bytes(Encoding.PEM).decode()
 
 
 def public_key_of(found: x509.Certificate) -> str:
-    """sha256 of its public key (SubjectPublicKeyInfo)."""
+    """Returns the sha256 of the certificate's public key (SubjectPublicKeyInfo)."""
     return sum_of(_spki(found.public_key()))
 
 
 def names_of(extensions: x509.Extensions) -> tuple[str, ...]:
-    """Subject alternative names, each with its kind."""
+    """Returns the subject alternative names, each with its kind."""
     try:
         found = extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:
         return ()
     return tuple(_name(one) for one in found)
+
+
+def usages_of(extensions: x509.Extensions) -> tuple[str, ...]:
+    """Returns the extended key usages. The result is empty if the certificate names none."""
+    try:
+        found = extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    except x509.ExtensionNotFound:
+        return ()
+    return tuple(_USAGES.get(one, one.dotted_string) for one in found)
+
+
+_USAGES = {ExtendedKeyUsageOID.SERVER_AUTH: SERVER, ExtendedKeyUsageOID.CLIENT_AUTH: CLIENT}
 
 
 def _name(one: x509.GeneralName) -> str:
@@ -96,7 +114,7 @@ _KINDS: Mapping[type[x509.GeneralName], str] = {
 
 
 def sum_of(data: bytes) -> str:
-    """sha256, hexadecimal."""
+    """Returns the sha256 of data in hexadecimal."""
     digest = Hash(SHA256())
     digest.update(data)
     return digest.finalize().hex()
@@ -105,7 +123,10 @@ def sum_of(data: bytes) -> str:
 def described(
     text: bytes, *, path: str, kind: Kind, now: datetime
 ) -> Iterator[tuple[Certificate, x509.Certificate | None]]:
-    """Each certificate of a file with what it is; one without any, or with a damaged one, is an entry that says so."""
+    """Yields each certificate of a file with its model.
+
+    A file without a certificate, or with a damaged one, yields one entry with the problem.
+    """
     try:
         found = certificates_in(text)
     except ValueError:
@@ -122,7 +143,7 @@ def _spki(key: PublicKeyTypes) -> bytes:
 
 
 def key_type_of(key: PublicKeyTypes) -> str:
-    """For example RSA 2048, EC secp256r1, Ed25519."""
+    """Returns the type of a key, for example RSA 2048, EC secp256r1, Ed25519."""
     if isinstance(key, rsa.RSAPublicKey):
         return f"RSA {key.key_size}"
     if isinstance(key, ec.EllipticCurvePublicKey):

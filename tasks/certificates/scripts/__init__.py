@@ -1,4 +1,4 @@
-"""Acts on a node: its kubelet's own client certificate is asked for, signed and put in place. No key leaves its node."""
+"""Provides the scripts that request, sign and install a kubelet's client certificate. No key leaves its node."""
 
 from pathlib import PurePosixPath
 
@@ -6,16 +6,33 @@ from tasks.core.models.kubeadm import KUBELET_PKI
 from tasks.core.shell import script
 
 
-def ask_for_kubelet(name: str) -> str:
-    """Prints a request for the client certificate of this node's kubelet, by the key that it has."""
-    return script(__file__, "ask_for_kubelet", name=name, kubelet_pki=KUBELET_PKI)
+def ask_for_kubelet(name: str, pki: str = KUBELET_PKI) -> str:
+    """Returns the script that prints a request for the client certificate of this node's kubelet.
+
+    It uses the kubelet's key, or makes a new one.
+    """
+    return script(__file__, "ask_for_kubelet", name=name, kubelet_pki=pki)
 
 
-def sign_for_kubelet(folder: PurePosixPath, name: str, hours: int) -> str:
-    """On a control plane node; its standard input: the request, which has to be for that very node. Prints the certificate."""
-    return script(__file__, "sign_for_kubelet", folder=folder, name=name, hours=hours)
+def sign_for_kubelet(ca: PurePosixPath, key: PurePosixPath, name: str, hours: int) -> str:
+    """Returns the script that signs the request on a control plane node and prints the certificate.
+
+    The request comes on standard input and must be for this very node name.
+    """
+    return script(__file__, "sign_for_kubelet", ca=ca, key=key, name=name, hours=hours)
 
 
-def install_for_kubelet() -> str:
-    """Its standard input: the certificate. It is put in place as kubelet does it, and kubelet is restarted."""
-    return script(__file__, "install_for_kubelet", kubelet_pki=KUBELET_PKI)
+def install_for_kubelet(pki: str = KUBELET_PKI) -> str:
+    """Returns the script that installs the certificate as the kubelet does it, and restarts the kubelet.
+
+    The certificate comes on standard input.
+    """
+    return script(__file__, "install_for_kubelet", kubelet_pki=pki)
+
+
+def point_kubelet(kubeconfig: str, pki: str = KUBELET_PKI) -> str:
+    """Returns the script that replaces the kubelet's kubeconfig and restarts the kubelet.
+
+    The kubeconfig comes on standard input. It names the file of its certificate.
+    """
+    return script(__file__, "point_kubelet", kubeconfig=kubeconfig, kubelet_pki=pki)

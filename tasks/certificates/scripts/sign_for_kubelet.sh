@@ -1,12 +1,13 @@
 #!/bin/sh
 # Signs the request on standard input by the cluster's CA. It has to be for the client certificate of that very node.
 #
-# Given:  FOLDER  kubeadm's, with the CA and its key
-#         NAME    of the node that asks
-#         HOURS   that the certificate is valid for
+# Given:  CA     the file of the cluster's CA, of which the first one signs
+#         KEY    the file of its key
+#         NAME   of the node that asks
+#         HOURS  that the certificate is valid for
 #
 # Prints:  the certificate, as PEM
-# Status:  another one than 0 where the request is for anybody else, or openssl does not sign; nothing is left behind
+# Status:  not 0 if the request is for anybody else, or openssl does not sign; nothing is left behind
 
 set -eu
 umask 077
@@ -54,7 +55,7 @@ sign() {
   now=$(date +%s)
   valid_hours=$HOURS
   openssl ca -batch -notext -preserveDN -config "$work/ca/config" -extfile "$work/extensions" \
-    -cert "$FOLDER/pki/ca.crt" -keyfile "$FOLDER/pki/ca.key" \
+    -cert "$CA" -keyfile "$KEY" \
     -startdate "$(date_of $((now - 300)))" -enddate "$(date_of $((now + valid_hours * 3600)))" \
     -in "$work/request" -out "$work/certificate" 2> "$work/said"
 }

@@ -1,1 +1,1 @@
-"""etcd's v3 API: rpc.proto is ours to edit, the rest is generated from it by `make proto`."""
+"""Holds etcd's v3 API: rpc.proto is maintained here, and `make proto` generates the rest from it."""

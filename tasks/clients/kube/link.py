@@ -1,4 +1,7 @@
-"""Connections to one API server, by TCP or through a unix socket; keys are handed to TLS through memory and are never on a disk."""
+"""Connects to one API server, by TCP or through a unix socket.
+
+TLS receives keys through memory, and they are never on a disk.
+"""
 
 import json
 import os
@@ -17,17 +20,23 @@ import urllib3
 from kubernetes.client import ApiClient, Configuration
 from urllib3.connection import HTTPSConnection
 
-from tasks.clients.kube.answer import JSON, Answer, parsed
+from tasks.clients.kube.answer import JSON, Answer, parse_warnings, parsed
 from tasks.clients.tls import tls_context
 from tasks.core.errors import NotYet
 
+KEPT = 16
+"""Limits how many connections to a server are kept open."""
+
+AT_ONCE = 12
+"""Is how many requests a caller with many of them sends at once: fewer than the connections that are kept."""
+
 REQUEST_LIMIT = timedelta(seconds=20)
-"""For one request to one server."""
+"""Limits one request to one server."""
 
 
 @dataclass(frozen=True)
 class KubeUser:
-    """Whom the API sees, and by which CA its servers are known. Never printed."""
+    """This is the user that the API recognises, and the CA that its servers must have. It is never printed."""
 
     ca: bytes = field(repr=False)
     certificate: bytes = field(default=b"", repr=False)
@@ -37,16 +46,19 @@ class KubeUser:
 
 @dataclass(frozen=True)
 class KubeServer:
-    """One API server, or the load balancer before several: `open` gives `https://HOST:PORT`, or the path of a socket."""
+    """This is one API server, or the load balancer in front of several.
+
+    `open` gives `https://HOST:PORT`, or the path of a socket.
+    """
 
     name: str
     open: Callable[[], AbstractContextManager[str | Path]] = field(repr=False)
     server_name: str = ""
-    """That its certificate has to be for; empty for the host of its address."""
+    """It holds the name that the server's certificate must have; if empty, the host of its address."""
 
 
 class Link:
-    """Connections to one server."""
+    """This holds the connections to one server."""
 
     def __init__(self, server: KubeServer, user: KubeUser, limit: timedelta) -> None:
         self.server = server
@@ -61,14 +73,21 @@ class Link:
         self._token = user.token
 
     def close(self) -> None:
-        """Ends them."""
+        """Closes the connections."""
         self._api.rest_client.pool_manager.clear()
         with suppress(OSError, NotYet):
             self._opened.__exit__(None, None, None)
 
-    def request(self, method: str, where: str, body: JSON | None, content_type: str) -> Answer:
-        """What the server says, whatever it is; an error of urllib3 where it says nothing."""
-        headers = {"Accept": "application/json", "Content-Type": content_type}
+    def request(
+        self,
+        method: str,
+        where: str,
+        body: JSON | list[JSON] | None,
+        content_type: str,
+        accept: str = "application/json",
+    ) -> Answer:
+        """Returns the server's answer, whatever its status; raises an error of urllib3 if there is none."""
+        headers = {"Accept": accept, "Content-Type": content_type}
         if self._token:
             headers["Authorization"] = f"Bearer {self._token}"
         pools: urllib3.PoolManager = self._api.rest_client.pool_manager
@@ -85,10 +104,14 @@ class Link:
             answer.status,
             parsed(answer.data),
             timedelta(seconds=int(wait)) if re.fullmatch("[0-9]{1,6}", wait) else None,
+            parse_warnings(answer.headers.getlist("Warning")),
         )
 
     def is_not_serving(self, answer: Answer) -> bool:
-        """A server that has just started forbids everything for a moment: it has not read yet who may do what."""
+        """Checks whether a 403 comes from a server that is not ready.
+
+        A server that has just started forbids everything for a moment, because it has not read the access rules yet.
+        """
         if answer.status != HTTPStatus.FORBIDDEN:
             return False
         try:
@@ -98,7 +121,7 @@ class Link:
 
 
 def _pools(place: str, server_name: str, user: KubeUser) -> urllib3.PoolManager:
-    arguments: dict[str, Any] = {"ssl_context": _tls(user), "maxsize": 16, "retries": False}
+    arguments: dict[str, Any] = {"ssl_context": _tls(user), "maxsize": KEPT, "retries": False}
     if server_name:
         arguments |= {"server_hostname": server_name, "assert_hostname": server_name}
     pools = urllib3.PoolManager(**arguments)
@@ -110,7 +133,7 @@ def _pools(place: str, server_name: str, user: KubeUser) -> urllib3.PoolManager:
 
 
 class _UnixConnection(HTTPSConnection):
-    """TLS over a unix socket."""
+    """This is a TLS connection over a unix socket."""
 
     socket_path = ""
 
@@ -135,7 +158,7 @@ def _tls(user: KubeUser) -> ssl.SSLContext:
 
 @contextmanager
 def _in_memory(secret: bytes) -> Iterator[str]:
-    """A path that leads to memory of this process: the ssl module reads keys from files only."""
+    """Yields a path that leads to memory of this process, because the ssl module reads keys from files only."""
     descriptor = os.memfd_create("kube-runbooks")
     try:
         os.write(descriptor, secret)

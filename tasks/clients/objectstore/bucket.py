@@ -1,43 +1,41 @@
-"""One bucket, in our own words."""
+"""Wraps one bucket in this project's own terms."""
 
 import io
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
-from typing import IO, TYPE_CHECKING, Any, cast
+from typing import IO, Any, cast
 
-import boto3
 from boto3.s3.transfer import TransferConfig
-from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from tasks.clients.objectstore.connection import UPLOADS_AT_ONCE, connect
 from tasks.clients.objectstore.failures import MISSING, code_of, in_our_words, other_region, place_of
 from tasks.clients.objectstore.values import StoredObject, StoreKeys, UnfinishedUpload
 from tasks.core.errors import Refused
 from tasks.core.models.profile import Store
 
-if TYPE_CHECKING:
-    from mypy_boto3_s3.client import S3Client
-
-
 PART_BYTES = 8 * 2**20
-"""Of a multipart upload: 10,000 parts make 78 GiB, ten times the largest etcd that is advised."""
+"""This is the size of one part of a multipart upload, in bytes.
 
-UPLOADS_AT_ONCE = 3
-"""Parts under way; each is in memory, and more than three gained nothing on one stream."""
+10,000 parts make 78 GiB, ten times the largest etcd database that is recommended.
+"""
 
 READ_BYTES = 2**20
 
 FOREVER = datetime(9999, 12, 31, tzinfo=UTC)
-"""Until when an object under a legal hold is locked: until somebody lifts it."""
+"""This is the end of the lock of an object under a legal hold, which lasts until somebody lifts it."""
 
 
 class ObjectStore:
-    """One bucket and prefix. Errors are `NotYet` (away, slow, throttling) or `Refused` (wrong, forbidden, full)."""
+    """This is one bucket and prefix.
+
+    Errors are `NotYet` (away, slow, throttling) or `Refused` (wrong, forbidden, full).
+    """
 
     def __init__(self, store: Store, keys: StoreKeys | None) -> None:
         self.store = store
-        self._client = _client(store, keys)
+        self._client = connect(store, keys)
         self._checked = False
         self._transfer = TransferConfig(
             multipart_threshold=PART_BYTES, multipart_chunksize=PART_BYTES, max_concurrency=UPLOADS_AT_ONCE
@@ -47,19 +45,22 @@ class ObjectStore:
 
     @property
     def place(self) -> str:
-        """Where this is, for people: bucket, and endpoint if it is not AWS."""
+        """Returns the place for people: the bucket, and the endpoint if it is not AWS."""
         return place_of(self.store)
 
     def key(self, *parts: str) -> str:
-        """An object key below the prefix of the profile."""
+        """Returns an object key below the prefix of the profile."""
         return "/".join(part for part in (self.store.prefix, *parts) if part)
 
     def uri(self, key: str) -> str:
-        """`s3://bucket/key`, as reports name an object."""
+        """Returns `s3://bucket/key`, which is how reports name an object."""
         return f"s3://{self.store.bucket}/{key}"
 
     def check(self) -> None:
-        """Proves that the bucket is there, in the region of the profile, and open to us; `Refused` with the fix if not."""
+        """Proves that the bucket exists, is in the region of the profile, and is accessible.
+
+        It raises `Refused` with the fix if not.
+        """
         region = self._region()
         if region != self.store.region:
             raise Refused(
@@ -69,12 +70,18 @@ class ObjectStore:
         self._checked = True
 
     def check_once(self) -> None:
-        """As `check`, until that has passed: before a first write, for SeaweedFS makes a bucket that is missing."""
+        """Runs `check` unless it has already passed.
+
+        It belongs before a first write, because SeaweedFS creates a missing bucket.
+        """
         if not self._checked:
             self.check()
 
     def _region(self) -> str:
-        """Where the bucket is; a store that does not tell is believed to be where the profile says."""
+        """Returns the bucket's region.
+
+        If the store does not report one, it is assumed to be the region of the profile.
+        """
         with in_our_words(self.store, "HeadBucket"):
             try:
                 return self._client.head_bucket(Bucket=self.store.bucket).get("BucketRegion") or self.store.region
@@ -87,7 +94,10 @@ class ObjectStore:
         return self.store.region
 
     def upload(self, key: str, chunks: Iterator[bytes]) -> None:
-        """Stores a stream of unknown length without a disk; aborted, and invisible, when `chunks` or the store fails."""
+        """Stores a stream of unknown length without a disk.
+
+        If `chunks` or the store fails, the upload is aborted and stays invisible.
+        """
         with in_our_words(self.store, "upload"):
             self._client.upload_fileobj(
                 cast("IO[bytes]", _Readable(chunks)),
@@ -97,21 +107,38 @@ class ObjectStore:
                 Config=self._transfer,
             )
 
-    def start_upload(self, key: str) -> UnfinishedUpload:
-        """Begins a multipart upload whose parts somebody else sends, by the addresses of `part_urls`."""
+    def start_upload(self, key: str, *, lock: timedelta | None = None) -> UnfinishedUpload:
+        """Begins a multipart upload.
+
+        Somebody else sends the parts to the URLs of `part_urls`; `lock` is as in `put_new`.
+        """
         with in_our_words(self.store, "CreateMultipartUpload"):
-            answer = self._client.create_multipart_upload(Bucket=self.store.bucket, Key=key, **self._protection())
+            answer = self._client.create_multipart_upload(Bucket=self.store.bucket, Key=key, **self._protection(lock))
             return UnfinishedUpload(key=key, upload_id=answer["UploadId"], started_at=datetime.now(UTC))
 
+    def send_part(self, upload: UnfinishedUpload, number: int, body: bytes) -> str:
+        """Sends one part, and returns its ETag."""
+        with in_our_words(self.store, "UploadPart"):
+            return self._client.upload_part(
+                Bucket=self.store.bucket,
+                Key=upload.key,
+                UploadId=upload.upload_id,
+                PartNumber=number,
+                Body=io.BytesIO(body),
+            )["ETag"]
+
     def part_urls(self, upload: UnfinishedUpload, parts: int, lifetime: timedelta) -> list[str]:
-        """A presigned address for each part. Whoever has one may send that part until it expires: keep them secret."""
+        """Returns a presigned URL for each part.
+
+        Anyone with a URL may send that part until it expires: keep them secret.
+        """
         place = {"Bucket": self.store.bucket, "Key": upload.key, "UploadId": upload.upload_id}
         return [
             self._presigned("upload_part", {**place, "PartNumber": number}, lifetime) for number in range(1, parts + 1)
         ]
 
     def complete(self, upload: UnfinishedUpload, etags: Sequence[str]) -> None:
-        """Makes the parts an object; it appears only now."""
+        """Makes the parts an object, which appears only now."""
         parts = [{"PartNumber": number, "ETag": etag} for number, etag in enumerate(etags, 1)]
         with in_our_words(self.store, "CompleteMultipartUpload"):
             self._client.complete_multipart_upload(
@@ -122,7 +149,7 @@ class ObjectStore:
             )
 
     def url(self, key: str, lifetime: timedelta) -> str:
-        """A presigned address to read an object by; as secret as the object until it expires."""
+        """Returns a presigned URL to read an object; it is as secret as the object until it expires."""
         return self._presigned("get_object", {"Bucket": self.store.bucket, "Key": key}, lifetime)
 
     def _presigned(self, call: str, parameters: dict[str, Any], lifetime: timedelta) -> str:
@@ -132,14 +159,18 @@ class ObjectStore:
             )
 
     def put(self, key: str, body: bytes, content_type: str) -> None:
-        """Stores a small object, over an older one if there is one."""
+        """Stores a small object, and replaces an older one if there is one."""
         with in_our_words(self.store, "PutObject"):
             self._client.put_object(Bucket=self.store.bucket, Key=key, Body=body, ContentType=content_type)
 
-    def put_new(self, key: str, body: bytes, content_type: str) -> None:
-        """Stores a small object under a key that has none; `Refused` when it has one, where the store can tell."""
+    def put_new(self, key: str, body: bytes, content_type: str, *, lock: timedelta | None = None) -> None:
+        """Stores a small object under a new key; raises `Refused` if the key exists and the store can detect it.
+
+        Object Lock keeps the object as long as the profile says. If the profile locks at all, `lock` replaces that
+        time.
+        """
         arguments: dict[str, Any] = {"Bucket": self.store.bucket, "Key": key, "Body": body, "ContentType": content_type}
-        arguments |= self._protection()
+        arguments |= self._protection(lock)
         with in_our_words(self.store, "PutObject"):
             try:
                 self._client.put_object(**arguments, IfNoneMatch="*")
@@ -149,20 +180,20 @@ class ObjectStore:
                 self._client.put_object(**arguments)
 
     def get(self, key: str) -> bytes:
-        """A small object, whole; `Refused` when there is none."""
+        """Returns a small object as a whole; raises `Refused` if it does not exist."""
         with in_our_words(self.store, "GetObject"):
             answer = self._client.get_object(Bucket=self.store.bucket, Key=key, ChecksumMode="ENABLED")
             return answer["Body"].read()
 
     def read(self, key: str) -> Iterator[bytes]:
-        """An object in pieces of at most 1 MiB; a connection that ends early is `NotYet`, never a short object."""
+        """Yields an object in pieces of at most 1 MiB; a connection that ends early is `NotYet`, never a short object."""
         with in_our_words(self.store, "GetObject"):
             answer = self._client.get_object(Bucket=self.store.bucket, Key=key)
             with closing(answer["Body"]) as body:
                 yield from iter(lambda: body.read(READ_BYTES), b"")
 
     def objects(self, prefix: str) -> list[StoredObject]:
-        """Every object below a prefix; an incomplete listing is an error, never a shorter list."""
+        """Returns every object below a prefix; an incomplete listing is an error, never a shorter list."""
         with in_our_words(self.store, "ListObjectsV2"):
             pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self.store.bucket, Prefix=prefix)
             return [
@@ -172,12 +203,15 @@ class ObjectStore:
             ]
 
     def size(self, key: str) -> int | None:
-        """Of an object, in bytes; None when there is none."""
+        """Returns the size of an object in bytes; None if it does not exist."""
         with in_our_words(self.store, "HeadObject"):
             return self._head(key).get("ContentLength")
 
     def locked_until(self, key: str) -> datetime | None:
-        """Until when Object Lock keeps an object (a legal hold: for ever), or None."""
+        """Returns the time until which Object Lock keeps an object; None if it is not locked.
+
+        A legal hold lasts for ever.
+        """
         with in_our_words(self.store, "HeadObject"):
             answer = self._head(key)
         if answer.get("ObjectLockLegalHoldStatus") == "ON":
@@ -186,7 +220,7 @@ class ObjectStore:
         return until
 
     def delete(self, key: str) -> None:
-        """Deletes an object; one that is not there is fine.
+        """Deletes an object; a missing object is no error.
 
         In a versioned bucket this adds a delete marker, and the version stays until the bucket's lifecycle rule expires
         it. So a wrong rule, a wrong clock or stolen keys can be undone, and the keys need no s3:DeleteObjectVersion.
@@ -196,7 +230,7 @@ class ObjectStore:
                 self._client.delete_object(Bucket=self.store.bucket, Key=key)
 
     def _head(self, key: str) -> dict[str, Any]:
-        """What the store knows of an object; empty when there is none."""
+        """Returns the store's metadata of an object; empty if the object does not exist."""
         try:
             return dict(self._client.head_object(Bucket=self.store.bucket, Key=key))
         except ClientError as error:
@@ -205,7 +239,7 @@ class ObjectStore:
             raise
 
     def unfinished_uploads(self, prefix: str) -> list[UnfinishedUpload]:
-        """Multipart uploads below a prefix that nobody completed or aborted."""
+        """Returns the multipart uploads below a prefix that nobody completed or aborted."""
         with in_our_words(self.store, "ListMultipartUploads"):
             pages = self._client.get_paginator("list_multipart_uploads").paginate(
                 Bucket=self.store.bucket, Prefix=prefix
@@ -218,7 +252,7 @@ class ObjectStore:
             ]
 
     def abort(self, upload: UnfinishedUpload) -> None:
-        """Ends an unfinished upload and frees its parts; one that is gone already is fine."""
+        """Aborts an unfinished upload and frees its parts; one that no longer exists is no error."""
         with in_our_words(self.store, "AbortMultipartUpload"):
             try:
                 self._client.abort_multipart_upload(Bucket=self.store.bucket, Key=upload.key, UploadId=upload.upload_id)
@@ -226,21 +260,21 @@ class ObjectStore:
                 if code_of(error) != "NoSuchUpload":
                     raise
 
-    def _protection(self) -> dict[str, Any]:
-        """Encryption, storage class and Object Lock of the profile, for every object of a backup."""
+    def _protection(self, lock_for: timedelta | None = None) -> dict[str, Any]:
+        """Returns the profile's encryption, storage class and Object Lock, for every object of a backup."""
         arguments: dict[str, Any] = {}
         if self.store.kms_key:
             arguments |= {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": self.store.kms_key}
         if self.store.storage_class:
             arguments["StorageClass"] = self.store.storage_class
         if lock := self.store.object_lock:
-            until = datetime.now(UTC) + timedelta(days=lock.days)
+            until = datetime.now(UTC) + (lock_for or timedelta(days=lock.days))
             arguments |= {"ObjectLockMode": lock.mode, "ObjectLockRetainUntilDate": until}
         return arguments
 
 
 class _Readable(io.RawIOBase):
-    """Chunks of any size as a file that can be read and not sought, which is how boto3 takes a stream."""
+    """Presents chunks of any size as a file without seek, which is how boto3 takes a stream."""
 
     def __init__(self, chunks: Iterator[bytes]) -> None:
         self._chunks = chunks
@@ -259,30 +293,6 @@ class _Readable(io.RawIOBase):
         taken = bytes(self._held[:end])
         del self._held[:end]
         return taken
-
-
-def _client(store: Store, keys: StoreKeys | None) -> "S3Client":
-    config = Config(
-        region_name=store.region,
-        signature_version="s3v4",  # without it boto3 presigns with SigV2
-        s3={"addressing_style": "path" if store.endpoint else "auto"},
-        connect_timeout=5,
-        read_timeout=60,
-        tcp_keepalive=True,
-        retries={"mode": "standard", "total_max_attempts": 4},
-        # Who reads a snapshot compares its sha256 and says more than "checksum mismatch"; small objects ask for theirs.
-        response_checksum_validation="when_required",
-        max_pool_connections=UPLOADS_AT_ONCE + 2,
-    )
-    session = boto3.session.Session()
-    return session.client(
-        "s3",
-        endpoint_url=store.endpoint,
-        verify=store.ca,
-        config=config,
-        aws_access_key_id=keys.access_key if keys else None,
-        aws_secret_access_key=keys.secret_key if keys else None,
-    )
 
 
 _UNKNOWN_HEADER = {"NotImplemented", "501", "InvalidArgument"}

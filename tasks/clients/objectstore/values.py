@@ -1,4 +1,4 @@
-"""What a store has: keys to it, objects, and uploads that nobody has finished."""
+"""Models what a store has: its keys, its objects, and unfinished uploads."""
 
 from dataclasses import dataclass, field
 
@@ -8,18 +8,18 @@ from tasks.core.models.base import Model, UtcTime
 
 @dataclass(frozen=True)
 class StoreKeys:
-    """An access key pair, in memory only."""
+    """This is an access key pair, in memory only."""
 
     access_key: str = field(repr=False)
     secret_key: str = field(repr=False)
 
 
 class AlreadyThere(Refused):
-    """The key has an object already, and the store honours `If-None-Match`."""
+    """The key already has an object, and the store supports `If-None-Match`."""
 
 
 class StoredObject(Model):
-    """An object as the store lists it."""
+    """This is an object as the store lists it."""
 
     key: str
     size: int
@@ -27,7 +27,7 @@ class StoredObject(Model):
 
 
 class UnfinishedUpload(Model):
-    """A multipart upload that was neither completed nor aborted: invisible, and paid for."""
+    """This is a multipart upload that was neither completed nor aborted. It is invisible, but it costs money."""
 
     key: str
     upload_id: str

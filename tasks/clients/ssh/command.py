@@ -1,8 +1,9 @@
-"""One command on one node: how it is put to the login shell, its three streams, and how it ended."""
+"""Runs one command on one node.
+
+It passes the command to the login shell, carries its streams, and reads its status.
+"""
 
 import logging
-import re
-import shlex
 import threading
 import time
 from collections.abc import Callable
@@ -13,43 +14,33 @@ from datetime import timedelta
 import paramiko
 
 from tasks.clients.ssh.failures import QUOTED_CHARACTERS
+from tasks.clients.ssh.login import Heard, Marks, login_line, words_of_login
 from tasks.clients.ssh.target import SshLimits, SshTarget
 from tasks.clients.ssh.transport import WINDOW, Transport
 from tasks.core.errors import CommandFailed, NotYet, Refused
+from tasks.core.words import duration_in_words
 
 log = logging.getLogger("kube_runbooks.ssh")
 
-PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-"""Where every remote command looks for programs, whatever the login shell's files say."""
-
-WRAPPER = 'timeout -k "$1" "$2" /bin/sh -c "$3"; exit $?'
-"""Run by /bin/sh with: seconds until KILL, seconds until TERM, the command. `timeout` stops the command's whole process
-group. The shell stays its parent because a process that a signal kills has no exit status in SSH, only a signal, which
-paramiko drops: the result could not be told from a lost connection. The shell makes it 128 + signal."""
-
 TIMED_OUT = frozenset({124, 137})
-"""Exit statuses of `timeout` when it had to stop the command: by TERM, by KILL."""
+"""Lists the exit statuses of `timeout` after it had to stop the command: by TERM, by KILL."""
 
-NOT_FOUND = 127
-"""Exit status of `env` and of the shell for a program that is not there."""
+NO_SUDO = 127
+"""This is the exit status of log_in.sh if there is no sudo."""
 
 STDERR_LINES = 5
-"""Lines of a failed command's stderr that its error quotes."""
+"""Limits how many lines of a failed command's stderr its error quotes."""
 
 STDIN_PIECE = 2**18
-"""Bytes of stdin handed to the channel at once; small, because paramiko copies what is left after each packet."""
+"""Limits how many bytes of stdin the channel gets at once.
 
-SUDO_REFUSED = re.compile(
-    rb"^sudo: .*(password is required|terminal is required|not allowed|may not run|must have a tty|no new privileges)"
-    rb"|is not in the sudoers file|is not allowed to (execute|run)",
-    re.MULTILINE,
-)
-"""What sudo 1.8 to 1.9 says, in the C locale, when it does not let the user run the command without a password."""
+It is small, because paramiko copies the remaining bytes after each packet.
+"""
 
 
 @dataclass(frozen=True)
 class Output:
-    """What a command wrote, how it ended (the shell's status: 128 + signal when killed), and how long it took."""
+    """This is what a command wrote, its exit status (the shell's: 128 + signal if it was killed), and its duration."""
 
     stdout: bytes
     stderr: bytes
@@ -58,12 +49,12 @@ class Output:
 
     @property
     def complaint(self) -> str:
-        """The last lines of stderr, which errors quote."""
+        """Returns the last lines of stderr, which errors quote."""
         return "\n".join(self.stderr.decode(errors="replace").strip().splitlines()[-STDERR_LINES:])
 
 
 class Call:
-    """One command on one node: how it is put to the login shell, what came of it, and how an error words it."""
+    """This is one command on one node: how the login shell gets it, what its result is, and how errors describe it."""
 
     def __init__(self, target: SshTarget, limits: SshLimits, command: str, timeout: timedelta, *, sudo: bool) -> None:
         if "\0" in command or timeout <= timedelta(0):
@@ -77,73 +68,108 @@ class Call:
         self.sudo = sudo and target.sudo
 
     @property
-    def line(self) -> str:
-        """For the login shell: fixed words, and the command as one quoted word."""
-        environment = ["/usr/bin/env", "-i", f"PATH={PATH}", "LC_ALL=C"]
-        seconds = (f"{part.total_seconds():g}" for part in (self.limits.kill_after, self.timeout))
-        shell = ["/bin/sh", "-c", WRAPPER, "sh", *seconds, self.command]
-        as_root = ["sudo", "-n", "--", *environment, "HOME=/root", "USER=root", "LOGNAME=root"] if self.sudo else []
-        as_user = shlex.join(environment) + ' HOME="$HOME" USER="$USER" LOGNAME="$LOGNAME" '
-        return as_user + shlex.join([*as_root, *shell])
-
-    @property
     def local_limit(self) -> timedelta:
-        """When the node has had time to stop the command and to say so, and did not."""
+        """Returns the time limit on the worker's side.
+
+        By then the node had time to stop the command and to report that.
+        """
         return self.timeout + self.limits.kill_after + self.limits.grace
 
     def make(
         self, open_session: Callable[[], tuple[Transport, paramiko.Channel]], stdin: bytes, output_limit: int
     ) -> Output:
-        """Run it in a session of its own, and raise whatever stands in the way of an honest exit status."""
+        """Runs the command in a session of its own. It raises an error if anything prevents a reliable exit status."""
         began = time.monotonic()
         transport, channel = open_session()
-        dialogue = _Dialogue(channel, output_limit, began + self.local_limit.total_seconds())
+        marks = Marks()
+        dialogue = _Dialogue(channel, marks, output_limit, began + self.local_limit.total_seconds())
         try:
-            self._start(transport, channel)
+            self._start(transport, channel, marks)
             status = dialogue.hold(stdin)
         finally:
             with suppress(OSError, EOFError, paramiko.SSHException):
                 channel.close()
         took = timedelta(seconds=time.monotonic() - began)
-        self._check(dialogue, status, took, transport)
+        self._check_start(dialogue, status, transport)
+        (stdout, end), (stderr, told) = dialogue.stdout.content(), dialogue.stderr.content()
+        is_whole = bool(end) and told.strip().isdigit()
+        if is_whole:
+            status = int(told)  # by the command's own shell, whatever the login's files or sudo made of it
+        self._check_end(dialogue, status, took, transport)
+        if status == 0 and not is_whole:
+            raise NotYet(f"{self.name}: did not say how it ended; outcome unknown: {self}")
         log.debug("%s: status %d after %.2f s: %s", self.name, status, took.total_seconds(), self)
-        return Output(b"".join(dialogue.stdout), b"".join(dialogue.stderr), status, took)
+        return Output(stdout, stderr, status, took)
 
-    def _start(self, transport: Transport, channel: paramiko.Channel) -> None:
+    def _start(self, transport: Transport, channel: paramiko.Channel, marks: Marks) -> None:
+        kill_after = self.limits.kill_after
         try:
-            channel.exec_command(self.line)
+            channel.exec_command(
+                login_line(self.command, marks, limit=self.timeout, kill_after=kill_after, sudo=self.sudo)
+            )
         except (paramiko.SSHException, EOFError, OSError):
             if not transport.is_lost():
                 raise Refused(f"{self.name}: sshd runs no commands for {self.target.login}") from None
             raise self._lost(transport) from None
 
-    def _check(self, dialogue: "_Dialogue", status: int, took: timedelta, transport: Transport) -> None:
+    def _check_start(self, dialogue: "_Dialogue", status: int, transport: Transport) -> None:
+        """Checks that the command has begun, as the intended user, and that both of its streams arrive.
+
+        If not, the error says what prevented it.
+        """
+        streams, user = (dialogue.stdout, dialogue.stderr), self.target.user
+        if dialogue.overflowed or all(heard.has_begun for heard in streams):
+            return
+        if status < 0 and not dialogue.expired:
+            raise self._lost(transport)
+        words = words_of_login(*streams)
+        said = f": {words}" if words else ", and printed nothing"
+        if dialogue.expired:
+            who = "sudo" if self.sudo and all(heard.is_ours for heard in streams) else f"the login shell of {user}"
+            limit = self.local_limit.total_seconds()
+            raise NotYet(
+                f"{self.name}: {who} did not begin the command within {limit:g} s{said}; nothing was started: {self}"
+            )
+        if any(heard.has_begun for heard in streams):
+            problem = (
+                f"{self.name}: what a command prints does not reach us whole: the login's files of {user} redirect it"
+            )
+            raise Refused(
+                problem, hint=f"let {user}'s shell files on {self.name} redirect output in interactive shells only"
+            )
+        if not all(heard.is_ours for heard in streams):
+            problem = f"{self.name}: the login shell of {user} does not run the command (status {status}){said}"
+            hint = f"check the login shell and its files on {self.name}: ssh {self.target.user}@{self.target.address} /bin/sh -c true"
+            raise Refused(problem, hint=hint)
+        raise self._not_root(status, said) if self.sudo else Refused(f"{self.name}: the command does not begin{said}")
+
+    def _not_root(self, status: int, said: str) -> Refused:
+        """Returns the error for a command that did not become root. It shows sudo's own text, whatever it is.
+
+        What matters is that the command did not begin.
+        """
+        user = self.target.user
+        if status == NO_SUDO:
+            return Refused(f"{self.name}: has no sudo", hint="install it, or log in as root with `sudo: false`")
+        hint = f"add to /etc/sudoers.d/kube-runbooks on {self.name}: {user} ALL=(root) NOPASSWD: ALL"
+        return Refused(f"{self.name}: {user} may not use sudo without a password{said}", hint=hint)
+
+    def _check_end(self, dialogue: "_Dialogue", status: int, took: timedelta, transport: Transport) -> None:
         if dialogue.overflowed:
             raise self.failed(f"wrote more than {dialogue.limit} bytes", hint="raise output_limit, or write less")
         if status < 0 and dialogue.expired:
-            problem = f"did not end within {self.local_limit.total_seconds():g} s, and was not stopped by its own limit"
+            problem = f"did not end within {duration_in_words(self.local_limit)}, and was not stopped by its own limit"
             raise NotYet(f"{self.name}: {problem}; outcome unknown: {self}")
         if status < 0:
             raise self._lost(transport)
         if status in TIMED_OUT and took >= self.timeout:
-            raise self.failed(f"was stopped after its time limit of {self.timeout.total_seconds():g} s")
-        if self.sudo:
-            self._check_sudo(status, b"".join(dialogue.stderr))
-
-    def _check_sudo(self, status: int, stderr: bytes) -> None:
-        name, user = self.name, self.target.user
-        if status == NOT_FOUND and re.search(rb"^/usr/bin/env: .*sudo", stderr, re.MULTILINE):
-            raise Refused(f"{name}: has no sudo", hint="install it, or log in as root with `sudo: false`")
-        if status == 1 and (said := SUDO_REFUSED.search(stderr)):
-            line = stderr[stderr.rfind(b"\n", 0, said.start()) + 1 :].splitlines()[0].decode(errors="replace")
-            hint = f"add to /etc/sudoers.d/kube-runbooks on {name}: {user} ALL=(root) NOPASSWD: ALL"
-            raise Refused(f"{name}: {user} may not use sudo without a password: {line}", hint=hint)
+            raise self.failed(f"was stopped after its time limit of {duration_in_words(self.timeout)}")
 
     def _lost(self, transport: Transport) -> NotYet:
         return NotYet(f"{self.name}: {transport.why()}; outcome unknown: {self}")
 
     def failed(self, how: str, *, hint: str = "") -> CommandFailed:
-        """The command, and how it ended."""
+        """Returns the error that names the command, and how it ended."""
         return CommandFailed(f"{self.name}: `{self}` {how}", hint=hint)
 
     def __str__(self) -> str:
@@ -152,25 +178,26 @@ class Call:
 
 
 class _Dialogue:
-    """The three streams of one command: stdin goes out while stdout and stderr come in, so none can block another.
+    """Carries the three streams of one command in parallel, so none blocks another.
 
-    Stdout and stderr share the channel's window: whoever leaves one unread stops both.
+    It sends stdin while it receives stdout and stderr. These two share the channel's window: if one of them is not
+    read, both stop.
     """
 
-    def __init__(self, channel: paramiko.Channel, limit: int, deadline: float) -> None:
-        """`limit` in bytes of both streams together, `deadline` on the monotonic clock."""
-        self.stdout: list[bytes] = []
-        self.stderr: list[bytes] = []
+    def __init__(self, channel: paramiko.Channel, marks: Marks, limit: int, deadline: float) -> None:
+        """Prepares the streams; `limit` is in bytes of both streams together, `deadline` is on the monotonic clock."""
+        self.stdout = Heard(marks)
+        self.stderr = Heard(marks)
         self.limit = limit
         self.overflowed = False
         self.expired = False
-        self._room = limit
+        self._room = limit + marks.overhead
         self._channel = channel
         self._deadline = deadline
         self._lock = threading.Lock()
 
     def hold(self, stdin: bytes) -> int:
-        """Carry it all, and return the exit status; negative if none came."""
+        """Carries all streams, and returns the exit status; it is negative if none arrived."""
         self._channel.settimeout(self._left())
         helpers = [threading.Thread(target=self._gather, args=[self._channel.recv_stderr, self.stderr], daemon=True)]
         if stdin:
@@ -191,23 +218,29 @@ class _Dialogue:
                 self._channel.sendall(stdin[start : start + STDIN_PIECE])
             self._channel.shutdown_write()
 
-    def _gather(self, receive: Callable[[int], bytes], chunks: list[bytes]) -> None:
+    def _gather(self, receive: Callable[[int], bytes], heard: Heard) -> None:
         try:
-            while (chunk := receive(WINDOW)) and self._fits(chunk):
-                chunks.append(chunk)
+            while (chunk := receive(WINDOW)) and self._fits(heard.take(chunk)) and self._is_in_time():
                 self._channel.settimeout(self._left())
         except TimeoutError:
             self._give_up("expired")
         except (OSError, EOFError, paramiko.SSHException):
             pass  # the connection is lost; there will be no status, which says so
 
-    def _fits(self, chunk: bytes) -> bool:
+    def _fits(self, size: int) -> bool:
         with self._lock:
-            self._room -= len(chunk)
+            self._room -= size
             fits = self._room >= 0
         if not fits:
             self._give_up("overflowed")
         return fits
+
+    def _is_in_time(self) -> bool:
+        """Checks the deadline after each chunk, because a login that never stops printing never causes a timeout."""
+        in_time = time.monotonic() < self._deadline
+        if not in_time:
+            self._give_up("expired")
+        return in_time
 
     def _give_up(self, flag: str) -> None:
         setattr(self, flag, True)
@@ -215,7 +248,10 @@ class _Dialogue:
             self._channel.close()  # ends the other threads' waits, and the command's next write on the node
 
     def _status(self) -> int:
-        """It comes after the end of both streams; a closed channel sets the event as well, without a status."""
+        """Returns the exit status, which arrives after the end of both streams.
+
+        A closed channel sets the event too, but without a status.
+        """
         if not self._channel.status_event.wait(self._left()):
             self._give_up("expired")
         return self._channel.exit_status

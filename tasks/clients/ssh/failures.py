@@ -1,4 +1,4 @@
-"""What paramiko's exceptions mean, and how errors word it."""
+"""Translates paramiko's exceptions into their meaning, and into the text of errors."""
 
 import paramiko
 from paramiko.common import OPEN_FAILED_ADMINISTRATIVELY_PROHIBITED
@@ -7,16 +7,16 @@ from paramiko.ssh_exception import NoValidConnectionsError
 FORWARDING_HINT = "its sshd_config needs `AllowTcpForwarding yes` (or `local`), and a PermitOpen that includes this"
 
 QUOTED_CHARACTERS = 120
-"""Of a command, or of a line of known_hosts, that errors and log lines quote."""
+"""Limits how many characters of a command or of a known_hosts line are quoted in errors and log lines."""
 
 
 def is_forbidden(error: Exception) -> bool:
-    """Whether sshd's configuration, and not the state of the world, was in the way of a channel."""
+    """Checks whether sshd's configuration blocked a channel, and not a state that may change."""
     return isinstance(error, paramiko.ChannelException) and error.code == OPEN_FAILED_ADMINISTRATIVELY_PROHIBITED
 
 
 def words_of(error: Exception) -> str:
-    """What happened, for errors whose own text is empty or speaks of paramiko's insides."""
+    """Returns what happened, for errors whose own text is empty or describes paramiko's internals."""
     match error:
         case NoValidConnectionsError():
             words = "; ".join(sorted({words_of(cause) for cause in error.errors.values()}))

@@ -1,27 +1,26 @@
 #!/bin/sh
-# How a job is, and what it has printed since the last look. Waits for news. Changes nothing.
+# Prints the state of a job, and what it printed since the last time. Waits for news. Changes nothing.
 #
 # Given:   FOLDER       of the job
-#          UNIT         of systemd
-#          OFFSET       bytes of its output that are known
-#          PATIENCE     seconds that it waits for news
-#          PIECE_BYTES  of output at most; of more, only the end
-# Prints:  a line `STATE [END] SIZE`: running, ended, lost or none; how it ended; bytes of output. Then the output itself
+#          OFFSET       bytes of its output that are known already
+#          PATIENCE     how many seconds it waits for news
+#          PIECE_BYTES  the most output that is printed; if there is more, only the end
+# Prints:  a line `STATE [END] SIZE`: running, ended, lost, none, or unknown; how it ended; bytes of output. Then the output itself, or why
+#          the state is unknown
 # Status:  0
 
+. tasks/clients/ssh/unit.lib.sh
+
 set -u
-if ! cd "$FOLDER" 2> /dev/null; then
+if [ ! -d "$FOLDER" ]; then
   echo none - 0
   exit
 fi
+cd "$FOLDER" || exit
 
+# Prints the size of the output, which does not exist before the job has begun.
 size() {
-  stat -c %s output 2> /dev/null || echo 0
-}
-
-# Whether its unit is there, if only to end.
-is_there() {
-  systemctl is-active --quiet "$UNIT" || [ "$(systemctl show -P ActiveState "$UNIT")" = deactivating ]
+  [ -e output ] && stat -c %s output || echo 0
 }
 
 begun=$(date +%s)
@@ -48,5 +47,7 @@ from=$OFFSET
 if [ $((size - from)) -gt "$PIECE_BYTES" ]; then
   from=$((size - PIECE_BYTES))
 fi
-echo "$state $(cat result 2> /dev/null | tr ' ' ,) $size"
-tail -c +$((from + 1)) output 2> /dev/null | head -c $((size - from))
+end=-
+[ "$state" != ended ] || end=$(tr ' ' , < result)
+echo "$state $end $size"
+[ ! -e output ] || tail -c +$((from + 1)) output | head -c $((size - from))

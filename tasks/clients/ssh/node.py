@@ -1,7 +1,8 @@
-"""One node: its connection, and what can be done over it."""
+"""Defines one node: its connection, and the operations over it."""
 
 import logging
 import shlex
+import socket
 import threading
 import time
 import weakref
@@ -20,22 +21,29 @@ from tasks.clients.ssh.command import Call, Output
 from tasks.clients.ssh.failures import FORWARDING_HINT, is_forbidden, words_of
 from tasks.clients.ssh.target import SshLimits, SshTarget
 from tasks.clients.ssh.transport import WINDOW, OpenedGateway, Transport
-from tasks.clients.ssh.trust import changed_host_key, private_key, strict_client
+from tasks.clients.ssh.trust import Trust, private_key
 from tasks.clients.ssh.tunnel import Tunnel
 from tasks.core.errors import NotYet, Refused, RunbookError
+from tasks.core.models.shape import Address
 
 log = logging.getLogger("kube_runbooks.ssh")
 
 
+class _Lost(NotYet):
+    """The connection had ended before anything was started on it."""
+
+
 class SshNode:
-    """A connection to one node: opened on first use, kept open, opened anew on the use after it was lost.
+    """This is a connection to one node.
 
-    One thread owns it at a time; commands and tunnels may run in parallel on it (sshd's MaxSessions, 10 by default,
+    It is opened on first use, kept open, and opened again on the next use after a loss.
+
+    One thread owns it at a time. Commands and tunnels may run in parallel on it (sshd's MaxSessions, 10 by default,
     limits the commands). Close it, or use it in a `with` statement. A gateway is another `SshNode`; many nodes may
-    share it, and whoever made it closes it.
+    share it, and its creator closes it.
 
-    Every method raises `Refused` when the node or its keys are not what was configured, and `NotYet` when the node
-    cannot be reached or goes silent.
+    Every method raises `Refused` if the node or its keys are not what was configured. It raises `NotYet` if the
+    node cannot be reached or becomes silent.
     """
 
     def __init__(self, target: SshTarget, *, gateway: "SshNode | None" = None, limits: SshLimits | None = None) -> None:
@@ -58,11 +66,11 @@ class SshNode:
         self.close()
 
     def connect(self) -> None:
-        """Open the connection unless it is open."""
+        """Opens the connection unless it is open."""
         self._transport()
 
     def close(self) -> None:
-        """End the connection and whatever still runs on it; the next use would open it anew. Never raises."""
+        """Closes the connection and everything that still runs on it. The next use opens it again. It never raises."""
         with self._lock:
             self._link = None
             self._hang_up()
@@ -77,24 +85,25 @@ class SshNode:
         check: bool = True,
         output_limit: int | None = None,
     ) -> Output:
-        """Run a line of shell on the node and wait for its end.
+        """Runs a line of shell on the node and waits until it finishes.
 
-        The command gets a fixed PATH, LC_ALL=C and little else of the login's environment. The login shell has to be of
-        the Bourne family. Secrets belong into `stdin`, which is shown nowhere; the command itself appears in errors.
+        The command gets a fixed PATH, LC_ALL=C and little else of the login's environment. The login shell may be any
+        that runs a program with quoted words. Its files may print: that is not in the output (`login`). Secrets belong
+        in `stdin`, which is shown nowhere; the command itself appears in errors.
 
         Args:
-            command: for `/bin/sh -c`. A process that it leaves behind has to redirect its output: otherwise the streams
+            command: for `/bin/sh -c`. A process that it leaves behind has to redirect its output. Otherwise the streams
                 stay open, and the call returns only when the time limit and `SshLimits.grace` are over.
-            stdin: given to the command, then its stdin ends.
-            timeout: after it the command and its children are stopped on the node.
+            stdin: the input of the command; its stdin ends after it.
+            timeout: the time after which the command and its children are stopped on the node.
             sudo: run as root, by `sudo -n` if the target needs it.
             check: raise CommandFailed unless the status is 0.
             output_limit: bytes of stdout and stderr together; default `SshLimits.output_bytes`.
 
         Raises:
             CommandFailed: the status was not 0, the time was up, or there was more output than the limit.
-            NotYet: no connection, or it was lost meanwhile: then the outcome is unknown.
-            Refused: not allowed to log in, or to use sudo.
+            NotYet: there is no connection, or it was lost during the command: then the outcome is unknown.
+            Refused: login or sudo is not allowed; or the login shell does not run the command, or redirects its output.
         """
         call = Call(self.target, self.limits, command, timeout, sudo=sudo)
         output = call.make(self._session, stdin, self.limits.output_bytes if output_limit is None else output_limit)
@@ -104,36 +113,49 @@ class SshNode:
         return output
 
     def read_file(self, path: PurePosixPath | str, *, sudo: bool = False) -> bytes:
-        """The content of a file on the node, up to `SshLimits.output_bytes`.
+        """Returns the content of a file on the node, up to `SshLimits.output_bytes`.
 
         Raises:
-            Refused: there is no such file, or it may not be read.
+            Refused: the file does not exist, or may not be read.
             CommandFailed, NotYet: as for `run`.
         """
         output = self.run(f"cat -- {shlex.quote(str(path))}", timeout=timedelta(seconds=30), sudo=sudo, check=False)
         if output.status == 0:
             return output.stdout
-        hint = "read it with sudo, or as a user who may" if b"Permission denied" in output.stderr else ""
+        hint = "" if sudo else f"if {self.target.user} may not read it, read it with sudo"
         raise Refused(f"{self.name}: cannot read {path}: {output.complaint.removeprefix('cat: ')}", hint=hint)
 
     def tunnel(self, remote_host: str, remote_port: int) -> Tunnel:
-        """A unix socket (its path is the value of the `with` statement) that leads to a port as the node sees it.
+        """Returns a unix socket that leads to a port as the node reaches it; its path is the value of the `with` statement.
 
-        It lives as long as the connection of now, and does not follow a new one: after a loss every local connection is
-        closed at once, and the socket's later ones too. Opens the connection, so that it fails here and not in gRPC.
+        It lives as long as the current connection, and does not follow a new one. After a loss every local connection
+        is closed at once, and so is every later connection to the socket. The call opens the SSH connection, so that a
+        failure appears here and not in gRPC.
         """
         transport = self._transport()
-        label = f"{self.name}: tunnel to {remote_host}:{remote_port}"
+        label = f"{self.name}: tunnel to {Address(host=remote_host, port=remote_port).text}"
         return Tunnel(label, lambda: self._forward(transport, (remote_host, remote_port)), transport.why)
 
     def _forward(self, transport: Transport, far: tuple[str, int]) -> paramiko.Channel:
-        with self._opening(transport, f"{far[0]}:{far[1]}", hint=f"is anything listening there on {self.name}?"):
+        with self._opening(
+            transport, Address(host=far[0], port=far[1]).text, hint=f"is anything listening there on {self.name}?"
+        ):
             return transport.open_channel("direct-tcpip", far, ("", 0), window_size=WINDOW)
 
     def _session(self) -> tuple[Transport, paramiko.Channel]:
-        """A channel for one command, and the connection it runs on."""
-        transport = self._transport()
-        with self._opening(transport, "a session", hint="too many at once? look at sshd's MaxSessions"):
+        """Returns a channel for one command, and the connection on which it runs.
+
+        A connection may have ended since the last command, and the loss shows only now. Nothing was started on it, so a
+        new connection is safe. It is tried once.
+        """
+        try:
+            return self._session_on(self._transport())
+        except _Lost as error:
+            log.info("%s; connecting again", error.problem)
+            return self._session_on(self._transport())
+
+    def _session_on(self, transport: Transport) -> tuple[Transport, paramiko.Channel]:
+        with self._opening(transport, "a session", hint="too many sessions at once? check MaxSessions of sshd"):
             return transport, transport.open_session(window_size=WINDOW)
 
     @contextmanager
@@ -142,7 +164,7 @@ class SshNode:
             yield
         except (paramiko.SSHException, EOFError, OSError) as error:
             if transport.is_lost():
-                raise NotYet(f"{self.name}: {transport.why()}; nothing was started") from None
+                raise _Lost(f"{self.name}: {transport.why()}; nothing was started") from None
             if is_forbidden(error):
                 raise Refused(f"{self.name}: sshd forbids {what}", hint=FORWARDING_HINT) from None
             raise NotYet(f"{self.name}: sshd does not open {what}: {words_of(error)}", hint=hint) from None
@@ -152,7 +174,9 @@ class SshNode:
             if self._link is None or not self._link.is_active():
                 self.close()
                 self._link = self._open()
-                self._hang_up = weakref.finalize(self, self._link.end)  # also for a node that is dropped unclosed
+                hang_up = weakref.finalize(self, self._link.end)  # also for a node that is dropped unclosed
+                hang_up.atexit = False  # as the process ends, whoever has tunnels through it closes them first
+                self._hang_up = hang_up
             return self._link
 
     def _open(self) -> Transport:
@@ -173,6 +197,13 @@ class SshNode:
 
     def _connection(self, gateway: Transport | None) -> fabric.Connection:
         target, limits = self.target, self.limits
+        trust = Trust(target, via=self.gateway.name if self.gateway else None)
+
+        def transport(raw: socket.socket | paramiko.Channel, disabled_algorithms: None = None) -> Transport:
+            made = Transport(raw, disabled_algorithms)
+            made.prefer(trust.kinds)
+            return made
+
         connection = fabric.Connection(
             target.address,
             user=target.user,
@@ -189,10 +220,10 @@ class SshNode:
                 "banner_timeout": limits.connect.total_seconds(),
                 "auth_timeout": limits.login.total_seconds(),
                 "channel_timeout": limits.channel.total_seconds(),
-                "transport_factory": Transport,
+                "transport_factory": transport,
             },
         )
-        connection.client = strict_client(target, via=self.gateway.name if self.gateway else None)
+        connection.client = trust.client()
         return connection
 
     @cached_property
@@ -203,9 +234,7 @@ class SshNode:
         target = self.target
         transport = connection.client.get_transport()
         match error:
-            case paramiko.BadHostKeyException():
-                return changed_host_key(target, error)
-            case paramiko.AuthenticationException() if transport.is_active() and "timeout" not in str(error):
+            case paramiko.AuthenticationException() if transport.is_active() and transport.is_answered:
                 problem = (
                     f"{self.name}: {target.login} does not accept the key {self._key.fingerprint} ({words_of(error)})"
                 )
@@ -213,7 +242,7 @@ class SshNode:
             case IncompatiblePeer():
                 return Refused(f"{self.name}: no common algorithm with {target.login}: {error}")
             case paramiko.ChannelException() if self.gateway:
-                problem = f"{self.gateway.name}: does not forward to {self.name} at {target.address}:{target.port}"
+                problem = f"{self.gateway.name}: does not forward to {self.name} at {target.place}"
                 if is_forbidden(error):
                     return Refused(problem, hint=FORWARDING_HINT)
                 return NotYet(

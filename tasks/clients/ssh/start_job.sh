@@ -1,21 +1,22 @@
 #!/bin/sh
-# Starts a job as a transient systemd unit of its own, unless it is there already. Two that come at once start it once.
-# Standard input: what the job reads, if it reads any.
+# Starts a job as a transient systemd unit of its own, unless it exists already. Two calls at the same time start it once.
+# Standard input: what the job reads, if it reads anything.
 #
 # Given:   JOBS          the folder of all jobs
 #          SECRETS       a folder in memory, for what jobs read
-#          NAME          of the job
-#          UNIT          of systemd
+#          NAME          the name of the job
 #          COMMAND       what it runs: a script
-#          AT_END        a script that systemd runs when it has ended
-#          READS         yes where it reads something
+#          AT_END        a script that systemd runs when the job has finished
+#          READS         yes if it reads standard input
 #          LIMIT         seconds, after which the whole group of its processes is stopped
-#          STOP_SECONDS  between TERM and KILL then
+#          STOP_SECONDS  seconds between TERM and KILL then
 #          NICE          its niceness
-#          KEEP_DAYS     after which any job's folder goes
-#          SEARCH_PATH   where it looks for programs
-# Prints:  `started`, or `there`: it runs, or has succeeded
-# Status:  another one than 0 where it could not be started
+#          KEEP_DAYS     days after which a job's folder is removed
+#          SEARCH_PATH   its PATH
+# Prints:  `started`; or `there` if it runs or has succeeded; or `unknown` and why, if systemd does not say whether it runs
+# Status:  not 0 if it could not be started
+
+. tasks/clients/ssh/unit.lib.sh
 
 set -eu
 umask 077
@@ -24,7 +25,7 @@ result=$folder/result
 secret=$SECRETS/$NAME
 begin="exec /bin/sh $folder/command"
 
-# A job that is begun anew leaves its folder under another name.
+# Renames the folder of an earlier attempt before the job starts again.
 put_aside() { # WHY
   mv "$folder" "$folder.$1.$(date +%s%N)"
 }
@@ -44,7 +45,7 @@ run() {
     /bin/sh -c "$begin" >&2
 }
 
-# A command that fails within milliseconds may fail its own start: it has run, and its result is on the way.
+# If a command fails within milliseconds, systemd may report a failed start. The command has run, and its result follows.
 wait_for_result() {
   tries=0
   while [ ! -e "$result" ]; do
@@ -58,7 +59,7 @@ mkdir -p "$JOBS" "$SECRETS"
 exec 9> "$JOBS/.lock"
 flock 9
 find "$JOBS" -mindepth 1 -maxdepth 1 -mtime "+$KEEP_DAYS" -exec rm -rf {} +
-if [ -d "$folder" ] && ! systemctl is-active --quiet "$UNIT"; then
+if [ -d "$folder" ] && ! is_there; then
   if [ ! -e "$result" ]; then
     put_aside lost
   elif ! grep -q ' exited 0 ' "$result"; then

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Stops jobs, and every process of them.
 #
-# Given:   UNITS  of systemd: a name, or a pattern
+# Given:   UNITS  the name of a systemd unit, or a pattern
 # Prints:  nothing
 # Status:  that of systemctl
 

@@ -1,4 +1,4 @@
-"""What a connection needs to know beforehand: where to log in, whom to trust, how long to wait."""
+"""Defines what a connection needs beforehand: where to log in, whom to trust, how long to wait."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -7,13 +7,14 @@ from pydantic import Field, SecretStr
 
 from tasks.core.models.base import Duration, Model
 from tasks.core.models.profile import HostName, Port
+from tasks.core.models.shape import Address
 
 SSH_PORT = 22
-"""The port that known_hosts does not write down."""
+"""This is the port that known_hosts does not write down."""
 
 
 class SshTarget(Model):
-    """Where to log in, as whom, and whom to trust."""
+    """This is where to log in, as which user, and which host keys to trust."""
 
     name: HostName = Field(description="starts each log line and each error")
     address: HostName
@@ -27,17 +28,22 @@ class SshTarget(Model):
 
     @property
     def login(self) -> str:
-        """`user@address:port`."""
-        return f"{self.user}@{self.address}:{self.port}"
+        """Returns `user@address:port`."""
+        return f"{self.user}@{self.place}"
+
+    @property
+    def place(self) -> str:
+        """Returns `address:port`, with an IPv6 address in brackets."""
+        return Address(host=self.address, port=self.port).text
 
     @property
     def known_as(self) -> str:
-        """How known_hosts calls the address."""
+        """Returns the name of the address in known_hosts."""
         return self.address if self.port == SSH_PORT else f"[{self.address}]:{self.port}"
 
 
 class SshLimits(Model):
-    """How long to wait for each part of a connection, and how much to keep of what comes back."""
+    """These limits define how long to wait for each part of a connection, and how much output to keep."""
 
     connect: Duration = Field(
         default=timedelta(seconds=10),

@@ -1,10 +1,12 @@
-"""paramiko's transport, made fast, strict about algorithms, and watched."""
+"""Extends paramiko's transport: fast, strict about algorithms, and watched."""
 
 import logging
 import math
 import socket
 import threading
+from collections.abc import Sequence
 from contextlib import suppress
+from contextvars import copy_context
 
 import paramiko
 from paramiko.packet import Packetizer
@@ -15,12 +17,19 @@ log = logging.getLogger("kube_runbooks.ssh")
 logging.getLogger("paramiko").setLevel(logging.CRITICAL)  # what it logs with a traceback reaches us as an exception
 
 WINDOW = 4 * 2**20
-"""Bytes in flight towards us per channel, and the size of each read: paramiko keeps them in one array and deletes from
-its front, so a read smaller than the window costs a copy of all the rest."""
+"""This is how many bytes per channel may be on their way to the worker, and the size of each read.
+
+paramiko keeps them in one array and deletes from its front, so a read smaller than the window costs a copy of
+the whole rest.
+"""
+
+
+RSA_SIGNATURES = {"ssh-rsa": ("rsa-sha2-512", "rsa-sha2-256")}
+"""Maps the type of a host key to the signatures that a host with such a key uses."""
 
 
 class Transport(paramiko.Transport):
-    """paramiko's transport with fast ciphers first, weak ones left out, and a watchdog."""
+    """This is paramiko's transport with fast ciphers first, without weak ones, and with a watchdog."""
 
     _preferred_ciphers = (
         "aes128-gcm@openssh.com",
@@ -37,37 +46,61 @@ class Transport(paramiko.Transport):
     )
 
     def __init__(self, raw: socket.socket | paramiko.Channel, disabled_algorithms: None = None) -> None:
-        """Called by paramiko's client through `transport_factory`."""
+        """Wraps the socket or channel; paramiko's client calls this through `transport_factory`."""
         wire: socket.socket = _Wire(raw)  # type: ignore[assignment]  # it has what paramiko uses of a socket
         super().__init__(wire, disabled_algorithms=disabled_algorithms, packetizer_class=_Packetizer)
         self._gateway = raw.transport if isinstance(raw, paramiko.Channel) else None
         self._verdict = ""
 
+    @property
+    def is_answered(self) -> bool:
+        """Checks whether the server has accepted or rejected the login.
+
+        paramiko raises the same error if the server does not answer.
+        """
+        event = self.auth_handler.auth_event if self.auth_handler else None
+        return event is not None and event.is_set()
+
+    def prefer(self, kinds: Sequence[str]) -> None:
+        """Puts host keys of these types first in the negotiation; call it before the connection begins."""
+        usual = self.get_security_options().key_types
+        first = [name for kind in kinds for name in RSA_SIGNATURES.get(kind, (kind,)) if name in usual]
+        self.get_security_options().key_types = (*first, *(name for name in usual if name not in first))
+
     def auth_interactive_dumb(self, *_: object, **__: object) -> list[str]:
-        """Refused: paramiko would ask for a second factor on the worker's own terminal."""
+        """Refuses a second factor: paramiko would ask for it on the worker's own terminal."""
         message = "the server asks for a second factor besides the key"
         raise paramiko.AuthenticationException(message)
 
     def is_lost(self) -> bool:
-        """Whether the connection has ended; waits a moment, because paramiko closes the channels before it says so."""
+        """Checks whether the connection is lost.
+
+        It waits a moment, because paramiko closes the channels before it reports the loss.
+        """
         self.join(timeout=0.2)
         return not self.is_active()
 
     def why(self) -> str:
-        """Why the connection ended, in words."""
+        """Returns the reason why the connection ended, in words."""
         if isinstance(self._gateway, Transport) and not self._gateway.is_active():
             return f"the gateway was lost ({self._gateway.why()})"
         return self._verdict or "the connection was lost"
 
     def end(self) -> None:
-        """Close, and wait for the thread to end, so that no socket and no thread outlives the call."""
+        """Closes the connection, and waits until its thread ends, so that no socket and no thread outlives the call.
+
+        The wait is at most 2 s.
+        """
         self.close()
         if self.is_alive() and self is not threading.current_thread():
             self.join(timeout=2)
 
     def watch(self, name: str, limits: SshLimits) -> None:
-        """Start the watchdog; it ends with the connection."""
-        threading.Thread(target=self._watch, args=[name, limits], name=f"ssh watchdog {name}", daemon=True).start()
+        """Starts the watchdog, which ends with the connection. Its log lines belong to the run that connected."""
+        watch = copy_context().run
+        threading.Thread(
+            target=watch, args=[self._watch, name, limits], name=f"ssh watchdog {name}", daemon=True
+        ).start()
 
     def _watch(self, name: str, limits: SshLimits) -> None:
         interval = limits.keepalive_interval.total_seconds()
@@ -93,20 +126,20 @@ class Transport(paramiko.Transport):
 
 
 class OpenedGateway:
-    """What fabric needs of a gateway `Connection`, over a transport that we have opened and checked ourselves."""
+    """Provides what fabric needs of a gateway `Connection`, over a transport that this package has opened and checked."""
 
     def __init__(self, transport: Transport) -> None:
         self.transport = transport
 
     def open(self) -> None:
-        """Nothing: it is."""
+        """Does nothing, because the connection is already open."""
 
 
 class _Wire:
-    """A socket, or a channel of the gateway, that is read in large pieces and handed on in small ones.
+    """Reads a socket, or a channel of the gateway, in large pieces and returns them in small ones.
 
-    paramiko asks for 16 bytes and then for the rest of a packet: two system calls each on a socket, and on a gateway's
-    channel two deletions from the front of an array as long as the window.
+    paramiko asks for 16 bytes and then for the rest of a packet. On a socket these are two system calls each. On a
+    gateway's channel they are two deletions from the front of an array as long as the window.
     """
 
     PIECE = WINDOW
@@ -149,14 +182,19 @@ class _Wire:
 
 
 class _Packetizer(Packetizer):
-    """Counts what it hears, and leaves new session keys to the server."""
+    """Counts the packets that it receives, and leaves new session keys to the server."""
 
     REKEY_BYTES = 2**40
-    """paramiko asks for new keys after 512 MiB, and then sometimes stalls for 30 s and dies (its issue 822); sshd's own
-    limit, 64 GiB with AES, still holds."""
+    """This is the number of bytes after which paramiko asks for new keys.
+
+    It is so high that paramiko never does.
+
+    By default it asks after 512 MiB, and then sometimes hangs for 30 s and fails (its issue 822). sshd's own limit,
+    64 GiB with AES, still holds.
+    """
 
     heard = 0
-    """Packets received."""
+    """It counts the received packets."""
 
     def read_message(self) -> tuple[int, paramiko.Message]:
         message = super().read_message()
@@ -164,4 +202,4 @@ class _Packetizer(Packetizer):
         return message
 
     def start_handshake(self, timeout: float) -> None:
-        """Nothing: `connect` has the same limit, and this one's timer thread outlives a failure by 15 s."""
+        """Does nothing: `connect` has the same limit, and this method's timer thread outlives a failure by 15 s."""

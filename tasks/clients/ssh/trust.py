@@ -1,7 +1,7 @@
-"""Whom we believe and who we are: host keys from known_hosts, and our private key."""
+"""Defines the trusted host keys, from known_hosts, and loads the private key of the login."""
 
+from collections.abc import Sequence
 from io import StringIO
-from typing import NoReturn
 
 import paramiko
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -9,75 +9,114 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-from paramiko.hostkeys import InvalidHostKey
 
-from tasks.clients.ssh.failures import QUOTED_CHARACTERS, words_of
-from tasks.clients.ssh.target import SshTarget
+from tasks.clients.ssh.failures import words_of
+from tasks.clients.ssh.known_hosts import KnownHosts, fingerprint
+from tasks.clients.ssh.target import SSH_PORT, SshTarget
 from tasks.core.errors import Refused
 
+MOST_NUMBERS = 5
+"""Limits how many line numbers an error names."""
 
-def strict_client(target: SshTarget, via: str | None) -> paramiko.SSHClient:
-    """A client that connects only to a host whose key is in known_hosts; `via` is the gateway's name.
+
+class Trust:
+    """Decides which host keys a target may show, from its known_hosts.
+
+    It is created again for each connection, so that a repair of the file takes effect.
 
     Raises:
-        Refused: the file cannot be read, or has a line that could be misunderstood.
+        Refused: the file, or a line for this host, cannot be read.
     """
-    client = paramiko.SSHClient()
-    client.set_missing_host_key_policy(_RefuseUnknown(target, via))
-    where = f"{target.name}: known_hosts file {target.known_hosts}"
-    try:
-        client.load_host_keys(str(target.known_hosts))
-    except (OSError, UnicodeDecodeError) as error:
-        raise Refused(
-            f"{where} cannot be read: {words_of(error)}", hint="name a file that the worker may read"
-        ) from None
-    except InvalidHostKey as error:
-        # Not skipped: paramiko takes @revoked for a host's name, and would go on trusting that key by another line.
-        hint = "lines with @revoked or @cert-authority are not supported"
-        raise Refused(f"{where} has a line that cannot be used: {error.line[:QUOTED_CHARACTERS]}", hint=hint) from None
-    return client
-
-
-class _RefuseUnknown(paramiko.MissingHostKeyPolicy):
-    """What paramiko asks when known_hosts has no key for the address."""
 
     def __init__(self, target: SshTarget, via: str | None) -> None:
+        """Reads the target's known_hosts; `via` is the gateway's name."""
         self._target = target
         self._via = via
+        where = f"{target.name}: known_hosts file {target.known_hosts}"
+        try:
+            self._hosts = KnownHosts.parse(target.known_hosts.read_text(errors="surrogateescape"))
+        except OSError as error:
+            hint = "name a file that the worker may read"
+            raise Refused(f"{where} cannot be read: {words_of(error)}", hint=hint) from None
+        self._host = self._hosts.of(target.address, target.port, SSH_PORT)
+        if self._host.bad:
+            problem = f"{where} has a line for {target.known_as} that cannot be read: line {_numbers(self._host.bad)}"
+            hint = "a line is `names type key`, before it perhaps @revoked or @cert-authority: correct it, or remove it"
+            raise Refused(problem, hint=hint)
 
-    def missing_host_key(self, client: paramiko.SSHClient, hostname: str, key: paramiko.PKey) -> NoReturn:
-        """Refuse, and say how to compare the offered key with the real one."""
-        del client
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Returns the types of the trusted keys.
+
+        The connection asks the host for these first, because it may have others too.
+        """
+        return tuple(dict.fromkeys(key.kind for key in self._host.trusted))
+
+    def client(self) -> paramiko.SSHClient:
+        """Returns a client that connects only to a host with a trusted key."""
+        client = paramiko.SSHClient()
+        client.set_missing_host_key_policy(_Policy(self))  # it has no keys of its own, so the policy judges each
+        return client
+
+    def judge(self, offered: paramiko.PKey) -> None:
+        """Raises `Refused` unless a line trusts the key and none revokes it."""
+        blob, target, host = offered.asbytes(), self._target, self._host
+        shown = f"{offered.get_name()} {fingerprint(blob)}"
+        if revoked := next((key for key in host.revoked if key.blob == blob), None):
+            problem = f"{target.name}: {target.known_hosts} line {revoked.line} revokes the key that {target.known_as} offers, {shown}"
+            raise Refused(problem, hint=f"give {target.name} another host key, or remove the line if it is wrong")
+        if any(key.blob == blob for key in host.trusted):
+            return
+        raise self._changed(shown) if host.trusted else self._unknown(shown)
+
+    def _unknown(self, shown: str) -> Refused:
+        """Returns the error for an unknown host, which explains how to compare the offered key with the real one."""
         target = self._target
-        problem = f"{target.name}: {target.known_hosts} has no key for {hostname}; it offers {_shown(key)}"
+        problem = f"{target.name}: {target.known_hosts} has no key for {target.known_as}; it offers {shown}"
+        if authorities := [key.line for key in self._host.authorities]:
+            problem += f"; the @cert-authority of line {_numbers(authorities)} does not count: certificates of hosts are not supported"
+        if bad := self._hosts.bad:
+            problem += f"; what cannot be read there: line {_numbers(bad)}"
         scan = f"{f'on {self._via}: ' if self._via else ''}ssh-keyscan -p {target.port} {target.address}"
         hint = (
             f"compare it on {target.name}'s console (ssh-keygen -lf /etc/ssh/ssh_host_*_key.pub), "
             f"then add the line of `{scan}` to {target.known_hosts}"
         )
-        raise Refused(problem, hint=hint)
+        return Refused(problem, hint=hint)
+
+    def _changed(self, shown: str) -> Refused:
+        """Returns the error for a key that is none of those in the file."""
+        target = self._target
+        known = " and ".join(f"{key} (line {key.line})" for key in self._host.trusted)
+        problem = (
+            f"{target.name}: the host key of {target.known_as} changed: "
+            f"{target.known_hosts} has {known}, it offers {shown}"
+        )
+        hint = (
+            f"somebody may stand in between; if {target.name} was reinstalled, run `ssh-keygen -R {target.known_as!r} "
+            f"-f {target.known_hosts}` and add the new key after comparing it on the console"
+        )
+        return Refused(problem, hint=hint)
 
 
-def changed_host_key(target: SshTarget, error: paramiko.BadHostKeyException) -> Refused:
-    """The refusal of a host whose key is not the one in known_hosts."""
-    problem = (
-        f"{target.name}: the host key of {target.known_as} changed: "
-        f"{target.known_hosts} has {_shown(error.expected_key)}, it offers {_shown(error.key)}"
-    )
-    hint = (
-        f"somebody may stand in between; if {target.name} was reinstalled, run `ssh-keygen -R {target.known_as!r} "
-        f"-f {target.known_hosts}` and add the new key after comparing it on the console"
-    )
-    return Refused(problem, hint=hint)
+class _Policy(paramiko.MissingHostKeyPolicy):
+    """This is the policy that paramiko asks about each host key."""
+
+    def __init__(self, trust: Trust) -> None:
+        self._trust = trust
+
+    def missing_host_key(self, client: paramiko.SSHClient, hostname: str, key: paramiko.PKey) -> None:
+        """Raises `Refused`, or accepts the key."""
+        del client, hostname
+        self._trust.judge(key)
 
 
-def _shown(key: paramiko.PKey) -> str:
-    """As OpenSSH prints it: type and SHA256 of the public key."""
-    return f"{key.get_name()} {key.fingerprint}"
+def _numbers(lines: Sequence[int]) -> str:
+    return ", ".join(map(str, lines[:MOST_NUMBERS])) + (" …" if len(lines) > MOST_NUMBERS else "")
 
 
 def private_key(target: SshTarget) -> paramiko.PKey:
-    """The target's key, from OpenSSH's format, PKCS#1 or PKCS#8.
+    """Returns the target's key, from OpenSSH's format, PKCS#1 or PKCS#8.
 
     Raises:
         Refused: the text is no private key, needs a passphrase, or is of a kind that SSH does not use.

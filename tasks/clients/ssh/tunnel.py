@@ -1,7 +1,9 @@
-"""A local unix socket whose connections come out at a port of a node; knows channels, not how SSH makes them.
+"""Connects a local unix socket to a port of a node.
 
-A unix socket in a folder of mode 0700, not a TCP port on loopback: any local user may connect to a port, and the far
-side (etcd's client port, a kubelet) may trust whoever reaches it.
+It uses channels, and does not depend on how SSH makes them.
+
+It is a unix socket in a folder of mode 0700, not a TCP port on loopback. Any local user may connect to a port,
+and the far side (etcd's client port, a kubelet) may trust whoever reaches it.
 """
 
 import logging
@@ -12,6 +14,7 @@ import tempfile
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from contextvars import copy_context
 from pathlib import Path
 from typing import Protocol
 
@@ -21,44 +24,46 @@ from tasks.core.errors import Refused, RunbookError
 log = logging.getLogger("kube_runbooks.ssh")
 
 PACKET = 32_000
-"""Bytes read from the local side at once: what fits into one SSH packet (32,768 less its header)."""
+"""Limits the bytes of one read from the local side: one SSH packet (32,768 less its header)."""
 
 SOCKET_PATH_MAX = 107
-"""Bytes of `sockaddr_un.sun_path` on Linux, less the closing zero."""
+"""This is the size of `sockaddr_un.sun_path` on Linux in bytes, less the closing zero."""
 
 
 class Channel(Protocol):
-    """What a tunnel needs of an SSH channel (paramiko's `Channel` has it)."""
+    """This is what a tunnel needs of an SSH channel (paramiko's `Channel` has it)."""
 
     eof_received: int
 
     def recv(self, nbytes: int) -> bytes:
-        """Up to `nbytes`; empty at the end of the stream and also when the connection is lost."""
+        """Returns up to `nbytes`; empty at the end of the stream and also after the connection is lost."""
 
     def sendall(self, s: bytes) -> None:
-        """Send all of it or raise OSError."""
+        """Sends all of it or raises OSError."""
 
     def shutdown_write(self) -> None:
-        """Tell the far side that nothing more comes."""
+        """Informs the far side that nothing more follows."""
 
     def close(self) -> None:
-        """End both directions."""
+        """Closes both directions."""
 
 
 class Tunnel:
-    """A unix socket, while the `with` block lasts; each connection to it becomes a channel to the far port.
+    """This is a unix socket that exists during the `with` block.
 
-    When the SSH connection is lost or the far port refuses, the local connection is closed at once, which gRPC reports
-    as UNAVAILABLE; `trouble` then has the reason in words, for the caller's error message.
+    Each connection to it becomes a channel to the far port.
+
+    If the SSH connection is lost or the far port refuses, the local connection is closed at once, which gRPC
+    reports as UNAVAILABLE. `trouble` then has the reason in words, for the caller's error message.
     """
 
     def __init__(self, label: str, open_channel: Callable[[], Channel], why_lost: Callable[[], str]) -> None:
-        """`label` starts each log line.
+        """Stores the tunnel's functions; `label` starts each log line.
 
         Args:
             label: node and far port.
             open_channel: returns a channel to the far port, or raises RunbookError.
-            why_lost: why the SSH connection ended, asked when it has.
+            why_lost: returns why the SSH connection ended; it is called only after that.
         """
         self.label = label
         self.trouble = ""
@@ -69,7 +74,10 @@ class Tunnel:
         self._closing = False
 
     def __enter__(self) -> Path:
-        """The socket's path, ready for connections (`unix:PATH` in gRPC's words); Refused if it would be too long."""
+        """Returns the socket's path, ready for connections (`unix:PATH` in gRPC).
+
+        It raises Refused if the path is too long.
+        """
         self._folder = Path(tempfile.mkdtemp(prefix="kube-runbooks-"))  # mkdtemp promises mode 0700
         try:
             path = self._folder / "socket"
@@ -77,7 +85,7 @@ class Tunnel:
         except BaseException:
             shutil.rmtree(self._folder)
             raise
-        self._acceptor = threading.Thread(target=self._accept, name=f"tunnel {self.label}", daemon=True)
+        self._acceptor = _thread(self._accept, f"tunnel {self.label}")
         self._acceptor.start()
         return path
 
@@ -109,7 +117,7 @@ class Tunnel:
         link.start()
 
     def open_channel(self) -> Channel | None:
-        """A channel to the far port, or None with the reason in `trouble`."""
+        """Returns a channel to the far port, or None with the reason in `trouble`."""
         try:
             return self._open_channel()
         except RunbookError as error:
@@ -117,13 +125,13 @@ class Tunnel:
             return None
 
     def report(self, trouble: str) -> None:
-        """Keep and log why a connection ended badly; silent while the tunnel itself is being closed."""
+        """Stores and logs why a connection failed. It does nothing while the tunnel itself closes."""
         if not self._closing:
             self.trouble = trouble
             log.warning("%s: %s", self.label, trouble)
 
     def forget(self, link: "_Link") -> None:
-        """A connection has ended."""
+        """Removes a finished connection from the tunnel's list."""
         with self._lock:
             self._links.discard(link)
 
@@ -143,7 +151,10 @@ def _listen(path: Path) -> socket.socket:
 
 
 class _Link:
-    """One local connection and its channel: a thread for each direction, so that neither waits for the other."""
+    """Carries one local connection and its channel.
+
+    It has a thread for each direction, so that neither waits for the other.
+    """
 
     def __init__(self, tunnel: Tunnel, local: socket.socket) -> None:
         self._tunnel = tunnel
@@ -151,7 +162,7 @@ class _Link:
         self._channel: Channel | None = None
         self._lock = threading.Lock()
         self._closed = False
-        self._thread = threading.Thread(target=self._carry, name=f"tunnel {tunnel.label} out", daemon=True)
+        self._thread = _thread(self._carry, f"tunnel {tunnel.label} out")
 
     def start(self) -> None:
         self._thread.start()
@@ -160,7 +171,7 @@ class _Link:
         self._thread.join()
 
     def close(self) -> None:
-        """End both directions now, from any thread, whatever is still under way."""
+        """Closes both directions now, from any thread, whatever is still in progress."""
         with self._lock:
             self._closed = True
             channel = self._channel
@@ -178,15 +189,16 @@ class _Link:
             self._tunnel.forget(self)
 
     def _adopt(self, channel: Channel) -> bool:
-        """Whether the channel is still wanted: the tunnel may have been closed while it was being opened."""
+        """Stores the channel, and checks whether it is still needed.
+
+        The tunnel may have closed while the channel was opening.
+        """
         with self._lock:
             self._channel = channel
             return not self._closed
 
     def _both_ways(self, channel: Channel) -> None:
-        inward = threading.Thread(
-            target=self._inward, args=[channel], name=f"tunnel {self._tunnel.label} in", daemon=True
-        )
+        inward = _thread(lambda: self._inward(channel), f"tunnel {self._tunnel.label} in")
         inward.start()
         self._outward(channel)
         inward.join()
@@ -210,7 +222,7 @@ class _Link:
             self.close()
 
     def _end_of_stream(self, channel: Channel) -> None:
-        """Pass a proper end on as a half-close; a lost connection is no end, and both directions are closed."""
+        """Passes a proper end on as a half-close. A lost connection is no proper end, so it closes both directions."""
         if channel.eof_received:
             self._local.shutdown(socket.SHUT_WR)
         else:
@@ -220,6 +232,14 @@ class _Link:
         if not self._closed:
             self._tunnel.report(self._tunnel.why_lost())
         self.close()
+
+
+def _thread(work: Callable[[], None], name: str) -> threading.Thread:
+    """Creates a thread whose log lines belong to the run that opened the tunnel.
+
+    Prefect identifies a run by the context.
+    """
+    return threading.Thread(target=copy_context().run, args=[work], name=name, daemon=True)
 
 
 def _quietly(close: Callable[[], None]) -> None:

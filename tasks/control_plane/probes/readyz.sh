@@ -1,7 +1,7 @@
 #!/bin/sh
-# Whether the API server of this node says that it is ready.
+# Asks the API server of this node whether it is ready.
 #
-# Prints:  the status of its answer: 200 when it is
+# Prints:  the HTTP status of its answer: 200 if it is ready
 # Status:  0
 
 . tasks/control_plane/scripts/readiness.lib.sh

@@ -1,18 +1,22 @@
 #!/bin/sh
-# An etcd that is no static pod: its unit is stopped, and not started by a reboot in between.
+# Functions for an etcd that is no static pod: they stop its unit, and keep a reboot from starting it.
 #
-# Given:  UNIT       its name
+# Given:  UNIT       the name of the unit
 #         DROP_IN    the file that keeps it from being started
-#         MANIFESTS  the folder where kubelet finds static pods
-#         PARKED     the folder where they are out of its way
+#         MANIFESTS  the kubelet's folder of static pods
+#         PARKED     the folder of parked manifests
 
-# Beside a static pod a unit that does not run is nobody's member.
+# If there is a static pod, a unit that does not run is not a member.
 is_static_pod() {
   [ -e "$MANIFESTS/etcd.yaml" ] || [ -e "$PARKED/etcd.yaml" ]
 }
 
+# Ends the script if systemd does not say.
 has_unit() {
-  systemctl cat "$UNIT" > /dev/null 2>&1
+  unit_load=$(systemctl show --property=LoadState --value "$UNIT") || exit
+  case "$unit_load" in
+    not-found | masked) return 1 ;;
+  esac
 }
 
 stop_unit() {
@@ -25,12 +29,12 @@ stop_unit() {
   systemctl stop "$UNIT"
 }
 
-# Does not wait: a member is up when there is a quorum. Beside a static pod only a unit that was stopped is started.
+# It does not wait, because a member is ready only with a quorum. If there is a static pod, it starts only a unit that was stopped.
 start_unit() {
   if [ -e "$PARKED/$UNIT" ]; then
     rm -f "$DROP_IN"
     systemctl daemon-reload
-    systemctl reset-failed "$UNIT" || true
+    systemctl reset-failed "$UNIT" || true # one that has not failed has nothing to reset
     systemctl start --no-block "$UNIT"
     rm -f "$PARKED/$UNIT"
   elif has_unit && ! is_static_pod; then

@@ -1,15 +1,15 @@
 #!/bin/sh
-# Takes static pods away from kubelet, or stops etcd's unit. Can be run again at any point.
+# Hides static pods from the kubelet, or stops etcd's unit. It is safe to run again at any point.
 #
-# A kubelet that does not run would not notice: it is started. Without a manifest it starts none of them again. A workload's
-# process of the same name is left alone.
+# It starts a kubelet that does not run, because only a running kubelet stops the pods. It does not touch a workload's process
+# of the same name.
 #
 # Given:  PODS   their names
-#         END    `yes`: their processes are told to end, by SIGTERM, as kubelet does it
-#         TRIES  to see that they are gone: five of them take a second
+#         END    `yes`: their processes get SIGTERM, as from the kubelet
+#         TRIES  how often it checks that they are gone; five checks take a second
 #
-# Prints:  those that still run then
-# Status:  another one than 0 where processes cannot be seen
+# Prints:  those that still run afterwards
+# Status:  not 0 if processes cannot be listed
 
 . tasks/control_plane/scripts/processes.lib.sh
 . tasks/control_plane/scripts/etcd_unit.lib.sh
@@ -21,21 +21,23 @@ park_manifest() {
 }
 
 start_kubelet() {
-  systemctl is-enabled --quiet kubelet 2> /dev/null || return 0
+  systemctl is-enabled --quiet kubelet || return 0
   systemctl is-active --quiet kubelet || systemctl start kubelet
 }
 
 tell_to_end() {
-  for pid in $(pids_of "$1"); do
-    kill "$pid" || true
+  pids=$(pids_of "$1") || exit
+  for pid in $pids; do
+    kill "$pid" || true # it may have ended by itself
   done
 }
 
-# Their names, one behind the other.
+# Prints their names on one line.
 those_that_run() {
   running=""
   for name in $PODS; do
-    [ -z "$(pids_of "$name")" ] || running="$running $name"
+    pids=$(pids_of "$name") || exit
+    [ -z "$pids" ] || running="$running $name"
   done
   echo "${running# }"
 }

@@ -7,17 +7,24 @@
 # container (`/dev/termination-log`) names the uid and the container. With `--cgroups-per-qos=false` the mounts alone tell.
 # Neither the API nor the runtime nor crictl is asked: none of them has to answer for a process to be seen.
 
-# Whether they can be read: without root, it would look as if nothing ran.
+# Whether they can be read: without root, or with a systemd that does not answer, it would look as if nothing ran.
 sees_processes() {
   if ! head -n 1 /proc/1/mountinfo > /dev/null 2>&1; then
     echo "the processes of this node cannot be read: /proc/1/mountinfo" >&2
     return 1
   fi
+  main_pid etcd.service > /dev/null
 }
 
-# Of UNIT; nothing where it does not run.
+# Of UNIT; nothing where it does not run; a status other than 0, and why, if systemd does not say it.
 main_pid() {
-  systemctl show --property=MainPID --value "$1" 2> /dev/null | grep -x '[1-9][0-9]*' || true
+  if ! main_told=$(systemctl show --property=MainPID --value "$1" 2>&1); then
+    echo "systemd does not say which process is that of $1: $main_told" >&2
+    return 1
+  fi
+  case "$main_told" in
+    [1-9]*) echo "$main_told" ;;
+  esac
 }
 
 # Files that may be mountinfo of a static pod's process: those whose cgroup says so, or else all.
@@ -50,15 +57,21 @@ process_began() {
   sed 's/.*) //' "/proc/$1/stat" 2> /dev/null | cut -d ' ' -f 20
 }
 
-# Processes of kubelet's static pod PROGRAM, the oldest first; of etcd also its unit's; of kubelet its unit's.
+# Processes of kubelet's static pod PROGRAM, the oldest first; of etcd also its unit's; of kubelet its unit's. Another status than 0 where
+# systemd does not say what runs.
 pids_of() {
   case "$1" in
     kubelet)
       main_pid kubelet.service
-      return 0
+      return
       ;;
-    etcd) main_pid etcd.service ;;
+    etcd) main_pid etcd.service || return ;;
   esac
+  static_pids_of "$1"
+}
+
+# Those of the static pod alone.
+static_pids_of() {
   in_static_pods "$1" \
     | while read -r static_pid static_uid; do
       ! is_of_kube_system "$1" "$static_uid" || echo "$(process_began "$static_pid") $static_pid"
@@ -84,7 +97,10 @@ lock_name_of() {
 others_with() {
   [ -e "$1" ] && ! flock -n "$1" true || return 0
   file_holders=$(awk -v id="$(lock_name_of "$1")" '$6 == id { print $5 }' /proc/locks | sort -u)
-  file_own=$(pids_of etcd)
+  file_own=$(pids_of etcd 2>&1) || {
+    echo "somebody unknown ($file_own)"
+    return 0
+  }
   [ -n "$file_holders$file_own" ] || echo "a process that the kernel does not name"
   for file_holder in $file_holders; do
     echo "$file_own" | grep -qx "$file_holder" \

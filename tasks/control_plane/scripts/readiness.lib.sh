@@ -1,22 +1,23 @@
 #!/bin/sh
-# Whether the API server of this node says that it is ready.
+# Functions that ask the API server of this node whether it is ready.
 #
-# One that answers nobody without a name (`--anonymous-auth=false` is common) is asked as its own client. Any client is told:
-# kubeadm's API servers have this one beside them.
+# With `--anonymous-auth=false`, which is common, it answers only a known client. Any client will do: API servers have a client
+# certificate for kubelets.
+#
+# Given:  SERVER  its address, where the node itself reaches it, in a URL
+#         CLIENT  certificate of a client; empty if there is none
+#         KEY     of that client
 
-# The status of /readyz; what it is given goes to curl.
+# Prints the status of /readyz; arguments go to curl.
 status_of_readyz() {
-  curl --insecure --silent --max-time 5 --output /dev/null --write-out '%{http_code}' "$@" \
-    "https://127.0.0.1:${readyz_port:-6443}/readyz"
+  curl --globoff --insecure --silent --max-time 5 --output /dev/null --write-out '%{http_code}' "$@" "$SERVER/readyz"
 }
 
-# Prints 200 when it is.
+# Prints 200 if it is ready.
 readyz() {
-  readyz_port=$(sed -n 's/.*--secure-port=//p' /etc/kubernetes/manifests/kube-apiserver.yaml)
-  readyz_client=/etc/kubernetes/pki/apiserver-kubelet-client
   readyz_status=$(status_of_readyz)
-  case "$readyz_status" in
-    401 | 403) readyz_status=$(status_of_readyz --cert "$readyz_client.crt" --key "$readyz_client.key") ;;
+  case "$readyz_status:$CLIENT" in
+    40[13]:?*) readyz_status=$(status_of_readyz --cert "$CLIENT" --key "$KEY") ;;
   esac
   echo "$readyz_status"
 }

@@ -1,7 +1,13 @@
 #!/bin/sh
-# Restarts kubelet where there is one: a machine with etcd alone has none.
+# Restarts the kubelet if there is one. A machine with only etcd has none, or a disabled one. A running kubelet is restarted, enabled
+# or not.
 #
 # Prints:  nothing
-# Status:  another one than 0 where it cannot be restarted
+# Status:  not 0 if it cannot be restarted, or systemd does not say whether it runs
 
-! systemctl is-enabled --quiet kubelet 2> /dev/null || systemctl restart kubelet
+set -eu
+state=$(systemctl show --property=ActiveState --value kubelet)
+if [ "$state" = inactive ] && ! systemctl is-enabled --quiet kubelet; then
+  exit 0
+fi
+systemctl restart kubelet

@@ -1,12 +1,12 @@
 #!/bin/sh
-# Gives static pods back to kubelet, and etcd's unit to systemd. Can be run again at any point.
+# Gives static pods back to the kubelet, and etcd's unit back to systemd. It is safe to run again at any point.
 #
-# kubelet is restarted with it: it remembers that a pod had crashed, and would wait for up to five minutes.
+# It restarts the kubelet, which otherwise waits up to five minutes for a pod that had crashed.
 #
 # Given:  PODS  their names
 #
 # Prints:  nothing
-# Status:  another one than 0 where kubelet or the unit cannot be started
+# Status:  not 0 if kubelet or the unit cannot be started
 
 . tasks/control_plane/scripts/etcd_unit.lib.sh
 

@@ -1,1 +1,1 @@
-"""Values that cross a boundary, shared by all slices."""
+"""Holds the models that cross a boundary and that all slices share."""

@@ -1,11 +1,12 @@
-"""Why a field of a plan, of options or of a profile is part of what an approval holds for, or is not.
+"""Records why an approval covers a field of a plan, of options or of a profile, or why it does not.
 
-Each of these models says it of each of its fields: `COVERED`, when it changes between question and answer, the run asks again;
-`LEFT_OUT`, it does not. A test fails when a field is in neither, so whoever adds one decides there.
+Each of these models lists all its fields. If a `COVERED` field changes between question and answer, the run
+asks again. If a `LEFT_OUT` field changes, it does not. A test fails if a field is in neither list, so whoever
+adds a field decides.
 """
 
 Reasons = dict[str, str]
-"""Names of fields, with spaces between, to the reason that they have in common."""
+"""This type maps names of fields, separated by spaces, to the reason that they share."""
 
 CHOICE = "somebody chose it, or its default: another value is another run"
 WORK_ON_NODE = "it is done to this node"

@@ -1,4 +1,4 @@
-"""The one base of all models: frozen, strict about unknown fields, UTC."""
+"""Defines the base of all models: frozen, strict about unknown fields, times in UTC."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Wit
 
 
 class Model(BaseModel):
-    """A value that crosses a boundary: immutable, and an unknown field is an error."""
+    """This is a value that crosses a boundary. It is immutable, and an unknown field is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -22,11 +22,11 @@ def _in_utc(moment: datetime) -> datetime:
 
 
 UtcTime = Annotated[datetime, AfterValidator(_in_utc)]
-"""A moment in UTC; a time without a zone is refused."""
+"""This is a moment in UTC; a time without a time zone is refused."""
 
 
 _DIGITS = 6
-"""Of a length of time as people write it; 999999 weeks are what a timedelta holds."""
+"""Limits the digits of a duration as people write it; a timedelta holds at most 999999 weeks."""
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
@@ -48,7 +48,7 @@ Duration = Annotated[
     BeforeValidator(_as_people_write_it),
     WithJsonSchema({"type": "string", "pattern": rf"^(\d{{1,{_DIGITS}}}[smhdw]|P.+)$"}),
 ]
-"""A length of time: `26h`, `30d`, `15m` (units s, m, h, d, w), ISO 8601, or a number of seconds."""
+"""This is a duration: `26h`, `30d`, `15m` (units s, m, h, d, w), ISO 8601, or a number of seconds."""
 
 
 def _is_a_time_zone(name: str) -> str:
@@ -61,4 +61,4 @@ def _is_a_time_zone(name: str) -> str:
 
 
 TimeZone = Annotated[str, AfterValidator(_is_a_time_zone)]
-"""Of the IANA database."""
+"""This is the name of a time zone in the IANA database."""

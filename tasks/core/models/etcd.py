@@ -1,4 +1,4 @@
-"""What was observed of an etcd cluster, member by member."""
+"""Holds what was observed of an etcd cluster, member by member."""
 
 import hashlib
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from tasks.core.models.profile import EtcdEndpoint, EtcdOnNode, Route
 
 @dataclass(frozen=True)
 class ListedMember:
-    """A member as MemberList names it."""
+    """This is a member as MemberList returns it."""
 
     id: str
     name: str
@@ -24,14 +24,20 @@ class ListedMember:
 TRAILER_BYTES = hashlib.sha256().digest_size
 
 MAX_RAFT_LAG = 1000
-"""Entries that a member may have to apply still; kubeadm clusters are at 0 to 10, a restarted one catches up in seconds."""
+"""Limits how many entries a member may still have to apply.
+
+Members of kubeadm clusters are 0 to 10 entries behind. A restarted member catches up in seconds.
+"""
 
 QUOTA_WARNING_PERCENT = 80
-"""Of the space quota; at 100 % etcd raises NOSPACE and the API server turns read-only."""
+"""This is the percentage of the space quota that causes a warning.
+
+At 100 % etcd raises NOSPACE and the API server becomes read-only.
+"""
 
 
 class MemberStatus(Model):
-    """A member's own answer to Status, and whether it can serve a linearizable read."""
+    """This is a member's own answer to Status, and whether it can serve a linearizable read."""
 
     COVERED: ClassVar[Reasons] = {"version storage_version is_leader has_leader healthy alarms errors db_quota": MEMBER}
     LEFT_OUT: ClassVar[Reasons] = {"revision raft_lag db_size db_size_in_use": FIGURES}
@@ -51,7 +57,7 @@ class MemberStatus(Model):
 
 
 class Member(Model):
-    """A member as the cluster lists it, how it was reached, and what it said."""
+    """This is a member as the cluster lists it, how the worker reached it, and what it answered."""
 
     COVERED: ClassVar[Reasons] = {"id name url node on_node learner status": MEMBER}
     LEFT_OUT: ClassVar[Reasons] = {
@@ -72,17 +78,17 @@ class Member(Model):
 
     @property
     def endpoint(self) -> EtcdEndpoint:
-        """Where to ask it again."""
+        """Returns where to query this member again."""
         return EtcdEndpoint(url=self.url, node=self.node, on_node=self.on_node)
 
     @property
     def label(self) -> str:
-        """The name where there is one (a member that has just been added has none yet)."""
+        """Returns the name if there is one (a newly added member has none yet), else the id, else the URL."""
         return self.name or self.id or self.url
 
 
 class EtcdFacts(Model):
-    """All members of a cluster at one moment."""
+    """These facts describe all members of a cluster at one moment."""
 
     cluster_id: str
     observed_at: UtcTime
@@ -90,12 +96,12 @@ class EtcdFacts(Model):
 
     @property
     def newest_revision(self) -> int:
-        """The highest revision that any member reported."""
+        """Returns the highest revision that any member reported; 0 if none did."""
         return max((member.status.revision for member in self.members if member.status), default=0)
 
 
 class KeySpaceHash(Model):
-    """HashKV of a member: equal hashes at equal revisions and compact revisions mean equal key spaces."""
+    """This is the HashKV of a member: equal hashes at equal revisions and compact revisions mean equal key spaces."""
 
     hash: int
     revision: int

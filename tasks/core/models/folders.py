@@ -1,29 +1,32 @@
-"""Where our runs keep what they need to know on a node, for root only: what is there outlives the run, the worker and a reboot."""
+"""Names the folders and the file on a node where runs keep their state, for root only.
+
+The content outlives the run, the worker and a reboot.
+"""
 
 _ROOT = "/var/lib/kube-runbooks"
 
 JOBS = f"{_ROOT}/jobs"
-"""A folder for each long remote command."""
+"""This folder holds one folder for each long remote command."""
 
 LOCK = f"{_ROOT}/lock"
-"""Who owns the cluster's lock, as this node was told."""
+"""This file names the owner of the cluster's lock, as far as this node was informed."""
 
 PROGRAMS = f"{_ROOT}/bin"
-"""etcd's tools, where the node itself has none."""
+"""This folder holds etcd's tools if the node itself has none."""
 
 BACKUPS = f"{_ROOT}/backups"
-"""A snapshot on its way to the store."""
+"""This folder holds a snapshot on its way to the store."""
 
 RESTORES = f"{_ROOT}/restore"
-"""How far a restore of etcd has come."""
+"""This folder records the progress of an etcd restore."""
 
 UPGRADES = f"{_ROOT}/upgrade"
 
 PATCHES = f"{_ROOT}/patch"
-"""What a patch of the operating system intends, and how far it has come."""
+"""This folder records what an operating system patch intends, and its progress."""
 
 ROTATIONS = f"{_ROOT}/certificates"
-"""The copy of kubeadm's folder, and how far a rotation of leaf certificates has come."""
+"""This folder holds the copy of kubeadm's folder, and the progress of a rotation of leaf certificates."""
 
 CA_ROTATIONS = f"{_ROOT}/ca-rotation"
-"""On each control plane node the old and the new half of each rotation of an authority that has begun."""
+"""This folder holds the old and the new half of each CA rotation that has begun. A worker node has no key there."""

@@ -1,29 +1,32 @@
-"""What kubeadm calls what it lays down on a control plane node: static pods, folders, authorities."""
+"""Defines kubeadm's names for what it places on a control plane node: static pods, folders, CAs."""
 
 from enum import StrEnum
 
 
 class Authority(StrEnum):
-    """What can be rotated, as kubeadm calls it."""
+    """This enum lists what can be rotated, by kubeadm's names."""
 
     CLUSTER = "ca"
     ETCD = "etcd-ca"
     FRONT_PROXY = "front-proxy-ca"
     SERVICE_ACCOUNTS = "sa"
-    """No certificate: the key pair that tokens are signed with and checked by."""
+    """This is no certificate, but the key pair that signs and verifies tokens."""
 
 
 CONTROL_PLANE = "node-role.kubernetes.io/control-plane"
-"""The label of a control plane node."""
+"""This is the label of a control plane node."""
 
 ETCD, API_SERVER, CONTROLLER_MANAGER, SCHEDULER = "etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"
 
 ORDER = (ETCD, API_SERVER, CONTROLLER_MANAGER, SCHEDULER)
-"""In which static pods are started anew: each finds what it is a client of."""
+"""This is the order in which static pods are restarted: each one finds the server that it is a client of."""
 
 AWAY_WITH = {ETCD: (API_SERVER,)}
-"""Static pods that are useless while another one is away. An API server without its etcd accepts requests and answers none, for a
-minute each: its clients hang, and its kubelet, which asks it before it starts etcd again."""
+"""Lists the static pods that are useless while another one is away.
+
+An API server without its etcd accepts requests but answers none, for a minute each. Its clients hang, and so
+does its kubelet, which queries it before it starts etcd again.
+"""
 
 KUBELET = "kubelet"
 
@@ -31,8 +34,8 @@ KUBELET_CLIENT, KUBELET_SERVING = "kubelet-client", "kubelet-serving"
 
 KUBELET_PKI = "/var/lib/kubelet/pki"
 
-MANIFESTS = "/etc/kubernetes/manifests"
-"""Where kubelet looks for static pods."""
-
 PARKED = "/etc/kubernetes/kube-runbooks-parked"
-"""Beside it, on the same file system: a move is one rename. Inside, kubelet would read it."""
+"""This folder is next to kubeadm's static pod folder, on the same file system, so that a move is one rename.
+
+Inside that folder the kubelet would read the manifests.
+"""

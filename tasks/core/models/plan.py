@@ -1,4 +1,7 @@
-"""A plan: what will be done and why, what will not be and why not, and which rules say no. Published before any act."""
+"""Defines a plan: what is done and why, what is skipped and why, and which rules refuse.
+
+A run publishes its plan before it acts.
+"""
 
 import hashlib
 import json
@@ -14,48 +17,55 @@ from tasks.core.models.base import Model
 
 
 class Mode(StrEnum):
-    """What a run may do."""
+    """This is what a run may do."""
 
     PLAN = "plan"
-    """Look, decide, and show what would be done."""
+    """The run observes, decides, and shows what it would do."""
     APPROVE = "approve"
-    """Show it, wait for a person's word, and do it if it is still the plan."""
+    """The run shows the plan, waits for an approval, and acts if the plan is still the same."""
     APPLY = "apply"
-    """Do it."""
+    """The run acts without an approval."""
 
 
 PlanOrApply = Literal[Mode.PLAN, Mode.APPLY]
-"""For a runbook that is confirmed in another way."""
+"""These are the modes of a runbook that is confirmed in another way."""
 
 
 _NONCE = secrets.token_hex(8)
-_BEGINS, _ENDS = f"<{_NONCE}", f"{_NONCE}>"
-"""Of this process alone: no text that comes from a node or an API can hide a part of itself."""
+_BEGINS, _ENDS = f"<{_NONCE}>", f"</{_NONCE}>"
+"""These marks belong to this process alone.
+
+So no text from a node or an API can hide a part of itself, or become a mark next to one.
+"""
 
 ONLY_FIGURES = "…"
-"""What is left of a text that is a figure as a whole."""
+"""This is what remains of a text that is one figure as a whole."""
 
 _WAVE = re.compile(r"^wave \d+: ")
 _FIGURE = re.compile(f"{_BEGINS}(?:(?!{_BEGINS}|{_ENDS}).)*{_ENDS}", re.DOTALL)
 
 
 def figure(value: object) -> str:
-    """Marks a part of a plan's text that changes by the minute: people see it, and an approval holds whatever it is.
+    """Marks a part of a plan's text that changes every minute.
 
-    The marks live until the text is in a line of a plan, which takes them out.
+    People see this part, and an approval holds for any value of it. A line of a plan removes the marks from its
+    text.
     """
     return f"{_BEGINS}{value}{_ENDS}"
 
 
 def without_figures(text: str) -> str:
-    """The same text with `…` in the place of each figure."""
+    """Returns the same text with `…` in the place of each figure."""
     while (shorter := _FIGURE.sub("…", text)) != text:
         text = shorter
     return text
 
 
 def joined(*parts: str) -> str:
-    """A text of parts with `; ` between. One that is a figure as a whole may be there or not: pass `figure("")` where it is not, never `""`."""
+    """Returns one text of all parts, with `; ` between them.
+
+    A part that is one figure as a whole may be present or not. If it is not, pass `figure("")`, never `""`.
+    """
     text = ""
     for part in parts:
         if _FIGURE.fullmatch(part):
@@ -71,12 +81,12 @@ def _without_marks(text: str) -> str:
 
 
 class Line(Model):
-    """A line of a plan. Its text may have figures; what an approval holds for has none."""
+    """This is a line of a plan. Its text may have figures; the text that an approval covers has none."""
 
     LEFT_OUT: ClassVar[Reasons] = {"lasting": "it takes the place of the text"}
 
     TEXT: ClassVar[str]
-    """The field with the text."""
+    """Names the field that holds the text."""
 
     lasting: str = Field(default="", description="the text without its figures; empty when it has none")
 
@@ -91,34 +101,54 @@ class Line(Model):
 
     @property
     def basis(self) -> str:
-        """What an approval holds for."""
+        """Returns the text that an approval covers."""
         return self.lasting or str(getattr(self, self.TEXT))
 
     @property
     def is_passing(self) -> bool:
-        """All of it is a figure: it may be there or not."""
+        """Checks whether the whole text is a figure, so that the line may be present or not."""
         return self.basis == ONLY_FIGURES
 
 
 class Step(Line):
-    """One act of the plan, and the reason for it."""
+    """This is one action of the plan, and its reason."""
 
     COVERED: ClassVar[Reasons] = {"subject act": "who, and what", "reason": "why, without its figures"}
+
+    LEFT_OUT: ClassVar[Reasons] = {
+        "lasting_act": "it takes the place of the act, where another plan is looked for in this one"
+    }
 
     TEXT = "reason"
 
     subject: str
     act: str
     reason: str
+    lasting_act: str = Field(default="", description="the act without its figures; empty when it has none")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _act_apart(cls, fields: Any) -> Any:  # noqa: ANN401 - whatever pydantic is given
+        if not isinstance(fields, dict) or _BEGINS not in str(fields.get("act", "")):
+            return fields
+        return fields | {"lasting_act": without_figures(str(fields["act"]))}
 
     @property
     def deed(self) -> str:
-        """The act, whichever wave it is in: where a part is done, the rest has other numbers."""
+        """Returns the action without its wave number. If a part is done, the rest has other wave numbers."""
         return _WAVE.sub("", self.act)
+
+    @property
+    def lasting_deed(self) -> str:
+        """Returns the action without its wave number and without its figures.
+
+        Figures change: for example, who leads etcd changes with every restart.
+        """
+        return _WAVE.sub("", self.lasting_act or self.act)
 
 
 class Skip(Line):
-    """Something that will not be done, and why."""
+    """This is something that will not be done, and why."""
 
     COVERED: ClassVar[Reasons] = {"subject": "who is left alone", "reason": "why, without its figures"}
 
@@ -129,7 +159,7 @@ class Skip(Line):
 
 
 class Caution(Line):
-    """Something that does not stop the run and that a person should look at."""
+    """This is something that does not stop the run but that a person should check."""
 
     COVERED: ClassVar[Reasons] = {
         "subject problem": "what a person has to know before, without its figures; not where it is nothing but a figure"
@@ -144,7 +174,7 @@ class Caution(Line):
 
 
 class Refusal(Line):
-    """A rule that says no, and what to do about it."""
+    """This is a refusal of a rule, and what to do about it."""
 
     COVERED: ClassVar[Reasons] = {"subject problem": "what is in the way, without its figures"}
     LEFT_OUT: ClassVar[Reasons] = {"next_step": ADVICE}
@@ -157,7 +187,7 @@ class Refusal(Line):
 
 
 class Term(Model):
-    """A condition that the plan was made under: a parameter of the run, or a section of the cluster's profile."""
+    """This is a condition of the plan: a parameter of the run, or a section of the cluster's profile."""
 
     COVERED: ClassVar[Reasons] = {"name value": "a condition of the run"}
 
@@ -166,7 +196,7 @@ class Term(Model):
 
 
 class Plan(Model):
-    """Steps, skips, cautions and all refusals at once."""
+    """This is a plan: its steps, its skips, its cautions and all its refusals together."""
 
     COVERED: ClassVar[Reasons] = {
         "steps skips cautions refusals": "they are what a person reads",
@@ -187,11 +217,14 @@ class Plan(Model):
 
     @property
     def acts(self) -> str:
-        """A digest of who and what alone, for the names of jobs: the same in every attempt, whatever else has changed."""
+        """Returns a digest of subjects and actions alone, for the names of jobs.
+
+        It is the same in every attempt, even if anything else has changed.
+        """
         decisions = [(step.subject, step.act) for step in self.steps], [skip.subject for skip in self.skips]
         return hashlib.sha256(json.dumps(decisions).encode()).hexdigest()[:16]
 
     def was_announced_by(self, approved: "Plan") -> bool:
-        """Whether an approved plan said that this one comes after it, as the steps of a chain do."""
+        """Checks whether an approved plan announced this one as its successor, as the steps of a chain do."""
         del approved
         return False

@@ -1,4 +1,7 @@
-"""Recipients of age (age-encryption.org): public keys; only who has the secret half of one can read what is encrypted."""
+"""Reads recipients of age (age-encryption.org).
+
+They are public keys: only the owner of a secret half can read what is encrypted.
+"""
 
 from typing import Annotated
 
@@ -6,11 +9,14 @@ from pydantic import AfterValidator
 from pyrage import RecipientError, ssh, x25519
 
 IDENTITY = "age-secret-key-"
-"""How age's secret keys begin; in upper case as a rule, but age reads both."""
+"""This is the prefix of age's secret keys. It is usually in upper case, but age reads both."""
 
 
 def parse_recipient(text: str) -> x25519.Recipient | ssh.Recipient:
-    """The key behind `age1...`, `ssh-ed25519 ...` or `ssh-rsa ...`; ValueError, without the text, when it is none."""
+    """Returns the key of `age1...`, `ssh-ed25519 ...` or `ssh-rsa ...`.
+
+    If the text is no public key, it raises ValueError, and the message does not contain the text.
+    """
     if text.lower().startswith(IDENTITY) or "PRIVATE KEY" in text:
         message = (
             "this is a secret key; write its public half (age-keygen -y FILE), and replace a key that others have seen"
@@ -32,4 +38,7 @@ def _is_a_recipient(text: str) -> str:
 
 
 AgeRecipient = Annotated[str, AfterValidator(_is_a_recipient)]
-"""The public half of a key: `age1...` as age-keygen prints it, or a line of an `id_ed25519.pub` or `id_rsa.pub`."""
+"""This is the public half of a key: `age1...` as age-keygen prints it, or a line of an `id_*.pub` file.
+
+The supported files are `id_ed25519.pub` and `id_rsa.pub`.
+"""

@@ -1,4 +1,4 @@
-"""How long backups are kept: the rules, and the decision with its reasons."""
+"""Defines how long backups are kept: the rules, and the decision with its reasons."""
 
 from datetime import timedelta
 from typing import Annotated, ClassVar, Self
@@ -10,7 +10,7 @@ from tasks.core.models.base import Duration, Model, UtcTime
 from tasks.core.models.plan import Skip
 
 MOST = 100_000
-"""Backups that a rule may keep: eleven years of one each hour."""
+"""Limits how many backups a rule may keep: eleven years with one each hour."""
 
 
 def _is_a_count(number: int) -> int:
@@ -25,7 +25,7 @@ Count = Annotated[int, AfterValidator(_is_a_count), Field(json_schema_extra={"mi
 
 
 class Retention(Model):
-    """Keep rules in restic's words; a backup is kept when any of them wants it."""
+    """These rules use restic's terms; a backup is kept if any of them requires it."""
 
     COVERED: ClassVar[Reasons] = {"last hourly daily weekly monthly yearly within": "which backups are deleted"}
 
@@ -51,7 +51,7 @@ class Retention(Model):
 
 
 class StoredBackup(Model):
-    """A backup as retention sees it."""
+    """This is a backup as retention sees it."""
 
     id: str
     taken_at: UtcTime
@@ -63,21 +63,21 @@ class StoredBackup(Model):
 
 
 class Kept(Model):
-    """A backup that stays, and every rule that wants it."""
+    """This is a backup that stays, with every rule that requires it."""
 
     id: str
     reasons: tuple[str, ...] = Field(min_length=1)
 
 
 class Removed(Model):
-    """A backup that no rule wants any more."""
+    """This is a backup that no rule requires any more."""
 
     id: str
     reason: str
 
 
 class RetentionDecision(Model):
-    """What stays and what goes, newest first, each with its reasons."""
+    """This decision lists what stays and what is removed, newest first, each with its reasons."""
 
     kept: tuple[Kept, ...]
     removed: tuple[Removed, ...]

@@ -1,4 +1,4 @@
-"""Maintenance windows: the hours of a week in which nodes may be disturbed, as the clocks of a place show them."""
+"""Defines maintenance windows: the hours of a week, in local time, in which nodes may be disrupted."""
 
 import re
 from datetime import datetime, time, timedelta
@@ -15,7 +15,7 @@ LONGEST = timedelta(days=1)
 
 
 class Day(StrEnum):
-    """Of the week."""
+    """This is a day of the week."""
 
     MON = "mon"
     TUE = "tue"
@@ -27,12 +27,12 @@ class Day(StrEnum):
 
     @classmethod
     def of(cls, moment: datetime) -> "Day":
-        """The one that a calendar shows then."""
+        """Returns the day of the week at that moment, in the moment's own time zone."""
         return tuple(cls)[moment.weekday()]
 
 
 def _as_clocks_show_it(value: object) -> object:
-    """YAML reads 22:00 without quotes as a number to the base of 60, which is its minutes."""
+    """Returns a time of day. YAML reads 22:00 without quotes as a number in base 60, which is its minutes."""
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < MINUTES_OF_A_DAY:
         return time(value // 60, value % 60)
     if isinstance(value, str) and re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", value):
@@ -46,22 +46,25 @@ def _as_clocks_show_it(value: object) -> object:
 ClockTime = Annotated[
     time, BeforeValidator(_as_clocks_show_it), WithJsonSchema({"type": "string", "pattern": r"^\d\d:\d\d$"})
 ]
-"""Hours and minutes, as clocks show them: `"22:00"`."""
+"""This is a time of day in hours and minutes: `"22:00"`."""
 
 
 class Window(Model):
-    """Open on its days from one time to another. A `to` that is not after `from` is of the next day."""
+    """This window is open on its days from one time to another.
+
+    A `to` that is not after `from` is on the next day.
+    """
 
     COVERED: ClassVar[Reasons] = {"days begins ends time_zone max_duration": "when nodes may be disturbed"}
 
     days: tuple[Day, ...] = Field(
-        default=tuple(Day), min_length=1, description="on which it opens, for example [sat, sun]"
+        default=tuple(Day), min_length=1, description="days on which the window opens, for example [sat, sun]"
     )
-    begins: ClockTime = Field(alias="from", description='for example "22:00"')
-    ends: ClockTime = Field(alias="to", description='for example "04:00"')
-    time_zone: TimeZone = Field(default="UTC", description="whose clocks are meant, for example Europe/Berlin")
+    begins: ClockTime = Field(alias="from", description='time at which it opens, for example "22:00"')
+    ends: ClockTime = Field(alias="to", description='time at which it closes, for example "04:00"')
+    time_zone: TimeZone = Field(default="UTC", description="time zone of both times, for example Europe/Berlin")
     max_duration: Duration | None = Field(
-        default=None, gt=timedelta(0), le=LONGEST, description="of one run, from its start; empty for the whole window"
+        default=None, gt=timedelta(0), le=LONGEST, description="longest duration of one run; if empty, the whole window"
     )
 
     @model_validator(mode="after")
@@ -73,13 +76,13 @@ class Window(Model):
 
     @property
     def in_words(self) -> str:
-        """For people: `sat, sun 22:00 to 04:00 Europe/Berlin`."""
+        """Returns the window for people: `sat, sun 22:00 to 04:00 Europe/Berlin`."""
         days = "each day" if set(self.days) == set(Day) else ", ".join(self.days)
         return f"{days} {self.begins:%H:%M} to {self.ends:%H:%M} {self.time_zone}"
 
 
 class Opening(Model):
-    """One time that a window is open."""
+    """This is one period in which a window is open."""
 
     opens: UtcTime
     closes: UtcTime

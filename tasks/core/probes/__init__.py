@@ -1,1 +1,1 @@
-"""Pure readers that all slices share."""
+"""Holds the pure parsers that all slices share."""

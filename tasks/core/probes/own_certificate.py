@@ -1,4 +1,4 @@
-"""Whether a client certificate can work at all, judged before anything is connected to."""
+"""Checks whether a client certificate can work at all, before the run opens a connection."""
 
 from datetime import datetime
 
@@ -12,7 +12,10 @@ _TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 
 def what_is_wrong_with(certificate: bytes, key: bytes, *, now: datetime) -> Problem | None:
-    """Why this pair (both PEM) cannot be used: not PEM, expired, not yet valid, or not a pair; none when it can."""
+    """Returns why this pair (both PEM) cannot be used; None if it can.
+
+    The reasons are: not PEM, a key with a passphrase, expired, not yet valid, or not a pair.
+    """
     try:
         parsed, private = _certificate(certificate), _private_key(key)
     except ValueError as error:

@@ -1,38 +1,45 @@
-"""What a drain may take long for, or hurt: nothing of it forbids one."""
+"""Finds what may make a drain slow or harmful. None of it forbids a drain."""
 
 from collections.abc import Sequence
-from datetime import timedelta
 
+from tasks.core.words import duration_in_words
 from tasks.drain.policy.lookup import Lookup
+from tasks.drain.policy.places import is_place_unknown
 from tasks.nodes.models.nodes import KubeNode
 from tasks.nodes.models.pods import Pod
 
 
 def of_node(node: KubeNode, leaving: Sequence[Pod]) -> list[str]:
-    """Its kubelet has to say that pods have stopped."""
+    """Warns if the node is not Ready: its kubelet has to confirm that pods have stopped."""
     if node.ready or not leaving:
         return []
     return [
-        f"{node.name} is not Ready: nobody there confirms that its pods have stopped; skip_deleting_after of the drain's "
-        f"options does not wait for them"
+        f"{node.name} is not Ready: no kubelet confirms that its pods have stopped; --skip-wait-for-delete-timeout does "
+        f"not wait for them"
     ]
 
 
 def of_pods(leaving: Sequence[Pod], lookup: Lookup) -> list[str]:
-    """Finalizers, and more time to stop than the drain has."""
-    limit, given = lookup.options.limit, lookup.options.grace_period
+    """Warns about finalizers, grace periods not shorter than the drain's timeout, and pods whose place is unknown."""
+    limit, given = lookup.options.timeout, lookup.options.grace_period
     told = []
     for pod in leaving:
         grace = pod.grace_period if given is None else given
         if pod.finalizers:
             told.append(f"{pod.kin} stays until somebody removes its finalizers {', '.join(pod.finalizers)}")
+        if is_place_unknown(pod, lookup):
+            told.append(
+                f"whether another node takes {pod.kin} is not known: its affinity, its volume or its tolerations use an operator of a newer API"
+            )
         if grace >= limit and not pod.is_finished:
-            told.append(f"{pod.kin} may take {_seconds(grace)} to stop, the limit of the drain is {_seconds(limit)}")
+            told.append(
+                f"{pod.kin} may take {duration_in_words(grace)} to stop, the drain's timeout is {duration_in_words(limit)}"
+            )
     return list(dict.fromkeys(told))
 
 
 def of_services(node: KubeNode, leaving: Sequence[Pod], lookup: Lookup) -> list[str]:
-    """What the whole cluster asks, and only this node answers: DNS, and webhooks."""
+    """Warns about services of the whole cluster that only this node provides: DNS and webhooks."""
     told = []
     going = {pod.uid for pod in leaving}
     if lookup.dns and all(pod.uid in going for pod in lookup.dns):
@@ -43,7 +50,3 @@ def of_services(node: KubeNode, leaving: Sequence[Pod], lookup: Lookup) -> list[
         if leaving and hook.backends == (node.name,)
     ]
     return told
-
-
-def _seconds(time: timedelta) -> str:
-    return f"{time.total_seconds():.0f} s"

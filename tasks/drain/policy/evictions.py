@@ -1,4 +1,4 @@
-"""What the API server's answer to an eviction means: the one place where its odd answers are known."""
+"""Interprets the API server's answer to an eviction. Only this module knows its unusual answers."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -9,58 +9,67 @@ from typing import Any
 from tasks.core.models.base import Model
 from tasks.core.models.outside import Status
 
-TWO_BUDGETS = "more than one PodDisruptionBudget"
-"""v1.36 and v1.37 say it with HTTP 500, older source with 201 and the failure in the body: it is found in either."""
-
 BUDGET_RETRY = timedelta(seconds=5)
-"""As kubectl; a budget's figures change when pods become ready."""
+"""This is the delay before the next attempt, as in kubectl.
+
+The figures of a PodDisruptionBudget change when pods become ready.
+"""
 
 LONGEST_BACKOFF = timedelta(seconds=30)
 
 LONGEST_ASKED = 3600
-"""Seconds that an answer may ask to wait: the limit of the drain is over by then."""
+"""Limits the seconds that an answer may ask to wait. The drain's timeout is reached by then."""
 
 PASSING = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.CONFLICT, HTTPStatus.REQUEST_TIMEOUT})
 
 
 class Outcome(StrEnum):
-    """What to do next with the pod."""
+    """Defines what to do next with the pod."""
 
     GOING = "going"
-    """It is asked to stop: wait until it is gone."""
+    """It means that the pod was asked to stop: wait until it is gone."""
     GONE = "gone"
-    """There is no such pod."""
+    """It means that the pod does not exist."""
     AGAIN = "again"
-    """Try again later."""
+    """It means that the eviction failed for now: try again later."""
     HOPELESS = "hopeless"
-    """It will never be evicted like this."""
+    """It means that the pod will never be evicted in this way."""
 
 
 class Judged(Model):
-    """An answer, understood."""
+    """Holds the interpretation of an answer."""
 
     outcome: Outcome
     why: str = ""
     after: timedelta = timedelta()
     by_budget: bool = False
     unanswered: bool = False
+    is_unclear: bool = False
+    """True for an error of the server.
+
+    Kubernetes v1.36 and v1.37 also answer this for a pod with more than one PodDisruptionBudget.
+    """
 
     @property
     def may_be_going(self) -> bool:
-        """It is asked to stop, or gone, or nobody knows: a request that got no answer may have been done."""
+        """True if the pod was asked to stop, is gone, or may be.
+
+        The server may have executed a request that got no answer.
+        """
         return self.outcome is not Outcome.AGAIN or self.unanswered
 
 
 def judge_eviction(status: int, body: Mapping[str, Any], retry_after: timedelta | None, tries: int) -> Judged:
-    """`tries` counts those before, for answers that ask for no time of their own: 1, 2, 4, ... 30 s.
+    """Interprets the answer to an eviction.
 
-    Raises `NotYet` where the answer is not understood.
+    `tries` counts the previous attempts. It sets the delay if the answer asks for none: 1, 2, 4, ... 30 s.
+
+    Raises:
+        NotYet: the answer could not be parsed.
     """
     told = Status.read(body, "the answer to an eviction")
     message = told.message or f"HTTP {status}"
     code = _code(status, told)
-    if TWO_BUDGETS in message:
-        return Judged(outcome=Outcome.HOPELESS, why=message)
     if code < HTTPStatus.MULTIPLE_CHOICES:
         return Judged(outcome=Outcome.GOING)
     if code == HTTPStatus.NOT_FOUND:
@@ -76,17 +85,18 @@ def _refused(code: int, told: Status, message: str, asked: timedelta | None, tri
         why = "its namespace is being deleted, and it is to go with it"
         return Judged(outcome=Outcome.AGAIN, why=why, after=BUDGET_RETRY)
     if code in PASSING or code >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        return Judged(outcome=Outcome.AGAIN, why=f"{code} {message}", after=asked or backoff(tries))
+        after, is_unclear = asked or backoff(tries), code >= HTTPStatus.INTERNAL_SERVER_ERROR
+        return Judged(outcome=Outcome.AGAIN, why=f"{code} {message}", after=after, is_unclear=is_unclear)
     return Judged(outcome=Outcome.HOPELESS, why=f"{code} {budget or message}")
 
 
 def backoff(tries: int) -> timedelta:
-    """1, 2, 4, ... 30 s."""
+    """Returns the delay before the next attempt: 1, 2, 4, ... 30 s."""
     return min(timedelta(seconds=1 << min(tries, 10)), LONGEST_BACKOFF)
 
 
 def _code(status: int, told: Status) -> int:
-    """A failure inside a success is a failure."""
+    """Returns the status code. A failure inside a successful response counts as a failure."""
     if status < HTTPStatus.MULTIPLE_CHOICES and told.status == "Failure":
         return told.code or HTTPStatus.INTERNAL_SERVER_ERROR
     return status

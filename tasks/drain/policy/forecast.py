@@ -1,13 +1,14 @@
-"""What a drain will do to each pod of a node, and whether it will ever end: kubectl's filters in its order, then ours.
+"""Forecasts what a drain will do to each pod of a node, and whether the drain will ever finish.
 
-Beyond kubectl: a pod that is on its way out already is only waited for; a pod that its budget will never let go, or
-that could run nowhere else, is told before the first cordon. Resources are not counted.
+kubectl's filters come first, in their order, then those of this project. Two things go beyond kubectl. A pod that
+is already being deleted is only waited for. A pod that its PodDisruptionBudget will never let go, or that could
+run nowhere else, is reported before the first cordon. Resources are not counted.
 """
 
 from collections.abc import Sequence
 
 from tasks.drain.models import DrainForecast, DrainOptions, Treatment, Verdict
-from tasks.drain.policy.budgets import awaited_budgets, never_let_go
+from tasks.drain.policy.budgets import asked_budgets, awaited_budgets, never_let_go
 from tasks.drain.policy.cautions import of_node, of_pods, of_services
 from tasks.drain.policy.filters import local_data, not_waited_for, of_daemon_set, of_kubelet, unreplicated
 from tasks.drain.policy.lookup import Lookup, Rule, Ruling
@@ -16,7 +17,7 @@ from tasks.drain.policy.selectors import tolerates
 from tasks.nodes.models.pods import DrainFacts, Pod
 
 UNSCHEDULABLE = "node.kubernetes.io/unschedulable=:NoSchedule"
-"""The taint of a cordoned node, as the scheduler's own filter of cordons knows it, too."""
+"""This is the taint of a cordoned node. The scheduler's own filter for cordons uses it, too."""
 
 EVICTED = frozenset({Treatment.EVICT, Treatment.EVICT_FOR_GOOD})
 
@@ -29,16 +30,16 @@ RULES: tuple[Rule, ...] = (
     never_let_go,
     nowhere_else,
 )
-"""kubectl's first; the first that does not let a pod go ends it."""
+"""Lists the rules, kubectl's first. The first rule that does not let a pod go decides."""
 
 
 def forecast_drain(node: str, facts: DrainFacts, options: DrainOptions) -> DrainForecast:
-    """Of one node; of a node that the API does not know there is nothing but a caution."""
+    """Forecasts the drain of one node. If the API does not know the node, the forecast has only a caution."""
     return forecast_drains([node], facts, options)[0]
 
 
 def forecast_drains(nodes: Sequence[str], facts: DrainFacts, options: DrainOptions) -> tuple[DrainForecast, ...]:
-    """Of each node as if it were drained alone."""
+    """Forecasts the drain of each node as if it were drained alone."""
     lookup = Lookup(facts, options)
     return tuple(_forecast(name, lookup) for name in nodes)
 
@@ -46,7 +47,7 @@ def forecast_drains(nodes: Sequence[str], facts: DrainFacts, options: DrainOptio
 def _forecast(name: str, lookup: Lookup) -> DrainForecast:
     node = lookup.nodes.get(name)
     if node is None:
-        return DrainForecast(node=name, cautions=("the API does not know this node",))
+        return DrainForecast(node=name, cautions=("no Node object with this name",))
     pods = lookup.on_node[name]
     verdicts = tuple(_verdict(pod, lookup) for pod in pods)
     leaving = [pod for pod, verdict in zip(pods, verdicts, strict=True) if verdict.treatment in EVICTED]
@@ -54,12 +55,13 @@ def _forecast(name: str, lookup: Lookup) -> DrainForecast:
         node=name,
         verdicts=verdicts,
         waits=tuple(awaited_budgets(leaving, lookup)),
+        asks=tuple(asked_budgets(leaving, lookup)),
         cautions=(*of_node(node, leaving), *of_pods(leaving, lookup), *of_services(node, leaving, lookup)),
     )
 
 
 def _verdict(pod: Pod, lookup: Lookup) -> Verdict:
-    """A pod without a controller has no successor that could come again."""
+    """Returns the verdict for a pod. A pod without a controller has no successor that could return."""
     told = _treatment(pod, lookup)
     comes_again = pod.controller is not None and tolerates(pod.tolerations, UNSCHEDULABLE)
     return Verdict(pod=pod.id, uid=pod.uid, owner=_owner(pod), comes_again=comes_again, **told._asdict())
@@ -81,7 +83,10 @@ def _treatment(pod: Pod, lookup: Lookup) -> Ruling:
 
 
 def _owner(pod: Pod) -> str:
-    """What a person knows it by who is asked whether it may go."""
+    """Returns the name by which a person who has to approve the eviction knows the pod.
+
+    It is empty for a Job's pod, for a finished pod, and for a pod without a controller that is being deleted.
+    """
     if pod.is_finished or (pod.controller is None and pod.stops_by):
         return ""
     return "" if pod.controller and pod.controller.kind == "Job" else pod.kin

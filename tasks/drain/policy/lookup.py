@@ -1,4 +1,4 @@
-"""The facts of a drain, found by what its rules ask for, and what a rule answers."""
+"""Indexes the facts of a drain by what its rules ask for, and defines the answer of a rule."""
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -6,14 +6,14 @@ from functools import cached_property
 from typing import NamedTuple
 
 from tasks.drain.models import DrainOptions, Treatment
-from tasks.drain.policy.selectors import holds_labels, selects
-from tasks.nodes.models.pods import Budget, DrainFacts, Pod, Volume
+from tasks.nodes.models.pods import Behind, Budget, Controller, DrainFacts, Pod, Volume
+from tasks.nodes.policy.selectors import holds_labels, selects
 
 DNS = {"k8s-app": "kube-dns"}
 
 
 class Lookup:
-    """The facts, in the order in which they are asked for."""
+    """Holds the facts, indexed by what the rules ask for."""
 
     def __init__(self, facts: DrainFacts, options: DrainOptions) -> None:
         self.facts = facts
@@ -22,8 +22,7 @@ class Lookup:
 
     @cached_property
     def on_node(self) -> dict[str, list[Pod]]:
-        """Node to its pods."""
-        """Node to its pods."""
+        """Maps each node to its pods."""
         found = defaultdict(list)
         for pod in self.facts.pods:
             found[pod.node].append(pod)
@@ -31,8 +30,7 @@ class Lookup:
 
     @cached_property
     def budgets(self) -> dict[str, list[Budget]]:
-        """Namespace to its budgets."""
-        """Namespace to its budgets."""
+        """Maps each namespace to its PodDisruptionBudgets."""
         found = defaultdict(list)
         for budget in self.facts.budgets:
             found[budget.namespace].append(budget)
@@ -40,7 +38,11 @@ class Lookup:
 
     @cached_property
     def counted(self) -> dict[str, int]:
-        """Budget to its pods, by its own count or by ours: a pod that is just made again is in one of them."""
+        """Maps each PodDisruptionBudget to its number of pods.
+
+        If it allows no disruption, this is the larger of its own count and ours. A pod that was just recreated is in one
+        of them.
+        """
         found = {budget.id: budget.expected for budget in self.facts.budgets}
         for budget in self.facts.budgets:
             if budget.allowed <= 0:
@@ -49,15 +51,21 @@ class Lookup:
         return found
 
     @cached_property
+    def _behind(self) -> dict[tuple[str, Controller], Behind]:
+        return {(one.namespace, one.controller): one for one in self.facts.behind}
+
+    def behind(self, pod: Pod) -> Behind | None:
+        """Returns what stands behind the pod's controller, or None if that was not queried."""
+        return self._behind.get((pod.namespace, pod.controller)) if pod.controller else None
+
+    @cached_property
     def volumes(self) -> dict[str, Volume]:
-        """Claim to its volume, as namespace/name."""
-        """Claim to its volume, as namespace/name."""
+        """Maps each claim, as namespace/name, to its volume."""
         return {volume.claim: volume for volume in self.facts.volumes}
 
     @cached_property
     def dns(self) -> list[Pod]:
-        """Ready pods of the cluster's DNS."""
-        """Ready pods of the cluster's DNS."""
+        """Lists the ready pods of the cluster's DNS."""
         return [
             pod
             for pod in self.facts.pods
@@ -66,18 +74,18 @@ class Lookup:
 
 
 class Ruling(NamedTuple):
-    """What one rule says of a pod."""
+    """Holds the answer of one rule about a pod."""
 
     treatment: Treatment
     reason: str
     next_step: str = ""
     loss: str = ""
-    """What goes for good, in words that do not change by the minute; empty for the reason."""
+    """It says what is lost for good, in words that do not change every minute. If empty, `reason` says it."""
 
 
 Rule = Callable[[Pod, Lookup], Ruling | None]
 
 
 def matching(pod: Pod, budgets: Sequence[Budget]) -> list[Budget]:
-    """Those that protect the pod; the API server evicts no pod that has more than one."""
+    """Returns the PodDisruptionBudgets that protect the pod. The API server evicts no pod that has more than one."""
     return [one for one in budgets if one.namespace == pod.namespace and selects(one.selector, pod.labels)]

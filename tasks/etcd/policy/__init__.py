@@ -1,1 +1,1 @@
-"""Decisions: pure functions of facts."""
+"""Decides by pure functions of facts."""

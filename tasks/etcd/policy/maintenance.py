@@ -1,4 +1,4 @@
-"""Which members of etcd are worth a defragmentation, in which order, and when an alarm may end."""
+"""Decides which members of etcd to defragment, in which order, and when an alarm may be cleared."""
 
 from collections.abc import Iterator, Sequence
 
@@ -12,19 +12,23 @@ from tasks.etcd.policy.quorum import unhealthy_members, why_quorum_needs
 UNSEEN = "the API does not say which control plane nodes are cordoned or not Ready"
 
 FREE_PERCENT = 10
-"""Of its quota that a member has to have free before its alarm ends: else the next writes raise it again."""
+"""This is the percentage of its quota that a member must have free before its alarm is cleared.
+
+With less, the next writes raise the alarm again.
+"""
 
 DISARMED_WHEN = f"when every member has {FREE_PERCENT} % of its quota free: the API server may write again"
 
-REPAIR = "repair it first: while another one is defragmented it is needed"
+REPAIR = "repair it first: quorum needs it while another member is defragmented"
 
 
 def plan_maintenance(
     facts: EtcdFacts, worth: Worth, seen: ControlPlaneSeen | None = None, *, allow_downtime: bool = False
 ) -> MaintenancePlan:
-    """Followers first, by name, the leader last. Refused while any voting member is not healthy: it could be needed.
+    """Plans the maintenance: followers first, by name, and the leader last.
 
-    Members on control plane nodes that are cordoned or not Ready do not count for the quorum: they may go away any moment.
+    It refuses while any member is unhealthy, because that member could be needed. Members on control plane nodes that
+    are cordoned or not Ready do not count for the quorum. They may go away at any moment.
     """
     seen = seen or ControlPlaneSeen()
     all_members = on_nodes(facts, seen).members
@@ -33,7 +37,7 @@ def plan_maintenance(
     chosen = sorted((one for one in all_members if reasons[id(one)]), key=_order)
     defragment = (Step(subject=one.label, act=_act(one, all_members), reason=reasons[id(one)]) for one in chosen)
     disarm = (
-        Step(subject=one.label, act="end the alarm NOSPACE", reason=DISARMED_WHEN)
+        Step(subject=one.label, act="clear the alarm NOSPACE", reason=DISARMED_WHEN)
         for one in all_members
         if one.id in nospace
     )
@@ -48,7 +52,10 @@ def plan_maintenance(
 
 
 def on_nodes(facts: EtcdFacts, seen: ControlPlaneSeen) -> EtcdFacts:
-    """Members that no profile places on a node are on the one of their name, as kubeadm names them."""
+    """Returns the facts with a node for each member.
+
+    A member that the profile places on no node is on the node of its name, because kubeadm names members so.
+    """
     return facts.model_copy(
         update={
             "members": tuple(
@@ -62,7 +69,7 @@ def on_nodes(facts: EtcdFacts, seen: ControlPlaneSeen) -> EtcdFacts:
 def what_forbids_defragmenting(
     member: Member, facts: EtcdFacts, seen: ControlPlaneSeen, *, allow_downtime: bool
 ) -> Problem | None:
-    """Why the cluster cannot spare this member now; `None` when it can."""
+    """Returns why the cluster cannot spare this member now; `None` if it can."""
     members = on_nodes(facts, seen).members
     if seen.unseen:
         return Problem(text=f"{UNSEEN}: {seen.unseen}")
@@ -72,7 +79,7 @@ def what_forbids_defragmenting(
 
 
 def what_forbids_disarming(members: Sequence[Member]) -> Problem | None:
-    """Why alarms may not end yet; `None` when every member has space."""
+    """Returns why alarms may not be cleared yet; `None` if every member has space."""
     told = [
         f"{one.label} uses {one.status.db_size} of {quota_of(one.status)} bytes"
         for one in members
@@ -83,19 +90,19 @@ def what_forbids_disarming(members: Sequence[Member]) -> Problem | None:
 
 
 def reclaimable(status: MemberStatus) -> int:
-    """Bytes of free pages, which a defragmentation gives back to the disk."""
+    """Returns the bytes of free pages, which a defragmentation gives back to the disk."""
     return max(status.db_size - status.db_size_in_use, 0)
 
 
 def _why(member: Member, worth: Worth, *, nospace: bool) -> str:
-    """Why a member is defragmented; empty when it is not."""
+    """Returns why a member is defragmented; empty if it is not."""
     status = member.status
     if status is None or member.learner:
         return ""
     free, size = reclaimable(status), max(status.db_size, 1)
     told = f"{figure(f'{free} of {status.db_size} bytes ({free * 100 // size} %)')} are free pages"
     if nospace and size * 100 > quota_of(status) * (100 - FREE_PERCENT):
-        return f"the cluster takes no writes (NOSPACE), and {told}"
+        return f"the cluster accepts no writes (NOSPACE), and {told}"
     if free >= worth.reclaimable_mib * MIB and free * 100 >= size * worth.reclaimable_percent:
         return told
     if size * 100 >= quota_of(status) * QUOTA_WARNING_PERCENT and free * 100 >= size * FREE_PERCENT:
@@ -116,9 +123,8 @@ def _why_not(member: Member, worth: Worth) -> str:
 
 
 def _act(member: Member, members: Sequence[Member]) -> str:
-    if member.status and member.status.is_leader and len(members) > 1:
-        return "move the leadership away, defragment"
-    return "defragment"
+    moves = member.status and member.status.is_leader and len(members) > 1
+    return f"{figure('move the leadership away, ' if moves else '')}defragment"
 
 
 def _order(member: Member) -> tuple[bool, str]:
@@ -148,7 +154,7 @@ def _refusals(
     voters = _voters(all_members)
     if len(voters) == 1 and chosen and not allow_downtime:
         pause = "a single member: the API server stops while it is defragmented"
-        step = "say allow_downtime=true at a time when that is fine"
+        step = "add --allow-downtime during an acceptable window"
         found.append(Refusal(subject=voters[0].label, problem=pause, next_step=step))
     elif not found and len(voters) > 1:
         found += _needed_for_quorum(all_members, chosen, seen)
@@ -160,7 +166,10 @@ def _refusals(
 def _needed_for_quorum(
     all_members: Sequence[Member], chosen: Sequence[Member], seen: ControlPlaneSeen
 ) -> Iterator[Refusal]:
-    """With the nodes that may go any moment."""
+    """Returns a refusal for each chosen member that the quorum needs.
+
+    Members on nodes that may go away at any moment do not count.
+    """
     out = "".join(f"; {name} is {why}" for name, why in seen.out.items())
     step = "bring the nodes named back, and uncordon them" if seen.out else "bring more members back"
     for one in chosen:
@@ -182,7 +191,7 @@ def _no_lock(seen: ControlPlaneSeen, members: Sequence[Member]) -> tuple[Caution
 
 
 def _too_full(member: Member) -> Problem | None:
-    """A database whose data itself fills its quota: no defragmentation helps."""
+    """Returns the problem of a database whose data itself fills its quota, so that no defragmentation helps."""
     status = member.status
     if status is None or status.db_size_in_use * 100 <= quota_of(status) * (100 - FREE_PERCENT):
         return None

@@ -1,13 +1,15 @@
-"""By which routes a member may be asked, in which order, and why."""
+"""Decides by which routes a member may be queried, in which order, and why."""
 
 from tasks.core.errors import Refused
-from tasks.core.models.profile import ClusterProfile, EtcdEndpoint, Route, RouteChoice
+from tasks.core.models.profile import ClusterProfile, EtcdEndpoint, EtcdMemberGiven, Route, RouteChoice
 
 
 def choose_routes(profile: ClusterProfile, asked: RouteChoice) -> tuple[Route, ...]:
-    """The routes to try, the best first. A run's own choice wins over the profile's; `auto` tries direct, then tunnel.
+    """Returns the routes to try, the best first.
 
-    `Refused` when a route is asked for by name that the profile cannot offer.
+    A run's own choice takes precedence over the profile's. `auto` tries direct, then tunnel.
+
+    `Refused` when the run or the profile names a route that the profile cannot offer.
     """
     wanted = asked if asked != "auto" else profile.backup.route
     missing = _what_is_missing(profile)
@@ -20,13 +22,13 @@ def choose_routes(profile: ClusterProfile, asked: RouteChoice) -> tuple[Route, .
     return tuple(route for route in (Route.DIRECT, Route.TUNNEL) if not missing[route])
 
 
-def is_possible(endpoint: EtcdEndpoint, route: Route) -> bool:
-    """Whether a member can be asked by this route at all: a tunnel needs to know its node."""
+def is_possible(endpoint: EtcdEndpoint | EtcdMemberGiven, route: Route) -> bool:
+    """Checks whether a member can be queried by this route at all; a tunnel needs to know the member's node."""
     return route is Route.DIRECT or endpoint.node is not None
 
 
 def why_this_route(route: Route, asked: RouteChoice, failed: str) -> str:
-    """Why a member was reached by this route, for the report."""
+    """Returns why a member was reached by this route, for the report."""
     if asked != "auto":
         return f"route {route} was asked for"
     if failed:

@@ -1,1 +1,1 @@
-"""Decisions: pure functions of facts."""
+"""Makes the decisions. All functions here are pure functions of facts."""

@@ -1,1 +1,1 @@
-"""Values."""
+"""Holds the values of this folder."""

@@ -1,15 +1,15 @@
-"""The schedulers and controller managers of a cluster: who runs one, who leads, and whether the leader is alive."""
+"""Models a cluster's schedulers and controller managers: who runs one, who leads, if the leader is alive."""
 
 from pydantic import Field
 
 from tasks.core.models.base import Model
 
 COMPONENTS = ("kube-scheduler", "kube-controller-manager")
-"""Static pods of which one leads and the others wait."""
+"""Names the static pods of which one leads and the others wait."""
 
 
 class Instance(Model):
-    """A scheduler or a controller manager on a control plane node."""
+    """This is a scheduler or a controller manager on a control plane node."""
 
     component: str
     node: str
@@ -21,7 +21,10 @@ class Instance(Model):
 
 
 class Leader(Model):
-    """A Lease by which one of them leads, watched for as long as it is valid."""
+    """This is a Lease that a scheduler or a controller manager leads by.
+
+    It was watched for as long as it is valid.
+    """
 
     component: str
     lease: str = Field(description="namespace/name")
@@ -31,7 +34,7 @@ class Leader(Model):
 
 
 class Controllers(Model):
-    """Those of some nodes, and the leaders."""
+    """This holds the schedulers and controller managers of some nodes, and the leaders."""
 
     instances: tuple[Instance, ...] = ()
     leaders: tuple[Leader, ...] = ()

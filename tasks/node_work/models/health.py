@@ -1,4 +1,4 @@
-"""A node after an act: what has to be so before it counts as healthy, and what the cluster had before."""
+"""Models the health of a node after an act: what must hold, and what the cluster had before."""
 
 from datetime import timedelta
 
@@ -11,26 +11,30 @@ from tasks.nodes.models.workloads import Workload
 
 
 class Symptom(Model):
-    """Something about a node that is not as it has to be."""
+    """This is a fact about a node that is not as it must be."""
 
     of: str = Field(description="what was asked, for example `unit containerd`: the same before and after an act")
     problem: str = Field(description="with the figures of this moment")
     grave: bool = Field(default=False, description="no act may leave a node like this, even one that found it so")
 
 
-__all__ = ["Before", "Expected", "NodeLook", "Services", "Symptom"]
-
-
 class Services(Model):
-    """Addresses that every node has to reach, and that kube-proxy forwards there."""
+    """This holds the Service addresses that every node must reach and that kube-proxy forwards on the node."""
 
-    kubernetes: str = Field(description="ClusterIP of default/kubernetes")
+    kubernetes: tuple[str, ...] = Field(description="ClusterIPs of default/kubernetes, of each family")
     port: int = 443
-    dns: str = Field(default="", description="ClusterIP of kube-system/kube-dns; empty when there is none")
+    dns: tuple[str, ...] = Field(default=(), description="ClusterIPs of kube-system/kube-dns; none when there is none")
+
+
+class NodeDns(Model):
+    """This holds the DNS settings that the pods of a node receive."""
+
+    domain: str = Field(description="of the cluster, for example cluster.local")
+    servers: tuple[str, ...] = Field(default=(), description="clusterDNS of its kubelet")
 
 
 class Expected(Model):
-    """What a node has to be."""
+    """This describes the state that a node must have."""
 
     kubelet: str = Field(description="version without v")
     since: UtcTime = Field(description="by the node's clock: older heartbeats are of the kubelet before")
@@ -42,21 +46,27 @@ class Expected(Model):
     promised: bool = Field(
         default=True, description="the act brings these versions: that they were not there before is no excuse"
     )
+    of_node_alone: bool = Field(
+        default=False,
+        description="etcd members of other nodes and the site's gates are reported, and keep no node cordoned",
+    )
 
 
 class NodeLook(Model):
-    """A node, looked at from all sides."""
+    """This is everything that was observed about a node."""
 
     machine: NodeFacts
-    node: KubeNode | None = Field(description="none when the API does not know it")
+    node: KubeNode | None = Field(description="none when there is no Node object with this name")
     pods: tuple[Pod, ...] = Field(description="on this node")
     service_path: dict[str, str] = Field(description="Service that does not answer this node to what is wrong")
-    etcd: str = Field(default="", description="what ails its member, or another one; empty when nothing does")
+    runtime: str = Field(default="", description="why its container runtime is not there; empty when it is")
+    etcd: str = Field(default="", description="why its own member is unhealthy; empty if it is healthy")
+    etcd_elsewhere: str = Field(default="", description="why another member is unhealthy, or why none could be asked")
     gates: tuple[str, ...] = Field(default=(), description="what the site's own gates say")
 
 
 class Before(Model):
-    """The cluster before the first act on a node: afterwards it has to be no worse."""
+    """This is the state of the cluster before the first act on a node. It must be no worse afterwards."""
 
     workloads: tuple[Workload, ...]
     services: Services

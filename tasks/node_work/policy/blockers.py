@@ -1,4 +1,4 @@
-"""What forbids to disturb a node of a cluster for now, whatever is to be done there."""
+"""Decides which conditions block disruption of a node for now, whatever the run does there."""
 
 from collections.abc import Collection, Sequence
 
@@ -16,9 +16,10 @@ def what_blocks(
     *,
     allow_cordoned: bool,
 ) -> tuple[str, ...]:
-    """Everything at once: other nodes that are not well or out of service, rollouts under way, alerts that fire.
+    """Returns every condition that blocks disruption.
 
-    `ours` are the nodes that this run has out of service, or has given up within its error budget.
+    These are other nodes that are unhealthy or out of service, rollouts under way, and firing alerts. `ours`
+    names the nodes that this run has out of service, or has given up within max_failed.
     """
     others = (_of_node(node, allow_cordoned=allow_cordoned) for node in nodes if node.name not in ours)
     told = [problem.text for problem in others if problem]
@@ -27,7 +28,7 @@ def what_blocks(
 
 
 def cordon_of_others(node: KubeNode) -> Problem | None:
-    """Who else has taken a node out of service; `None` when nobody has, or a run of ours."""
+    """Returns who else has cordoned a node. It is `None` if nobody has, or if a run of ours has."""
     if not node.cordoned or CORDONED_BY in node.annotations:
         return None
     reason = node.annotations.get(REASON)
@@ -44,6 +45,6 @@ def _of_node(node: KubeNode, *, allow_cordoned: bool) -> Problem | None:
 
 
 def alert_in_words(labels: str) -> str:
-    """Its labels without those that every alert has: `alertname=DiskFull, instance=w1:9100`."""
+    """Returns an alert's labels without those that every alert has: `alertname=DiskFull, instance=w1:9100`."""
     parts = [part for part in labels.split(", ") if part not in {"__name__=ALERTS", "alertstate=firing"}]
     return ", ".join(parts) or "one without a name"

@@ -1,4 +1,4 @@
-"""Whether another scheduler and another controller manager go on while a control plane node is disturbed."""
+"""Decides if another scheduler and controller manager keep working while a control plane node is disturbed."""
 
 from collections.abc import Collection
 
@@ -9,9 +9,10 @@ from tasks.node_work.models.controllers import COMPONENTS, Controllers, Leader
 def what_controllers_lack(
     seen: Controllers, others: Collection[str], *, out: Collection[str] = (), allow_downtime: bool = False
 ) -> list[str]:
-    """Why pods would not be scheduled, or nothing would be reconciled, without this node; nothing where it is the only one.
+    """Returns why nothing would schedule pods or reconcile objects without this node.
 
-    Where all others are `out` it is the only one, too, for somebody who allows a downtime.
+    The list is empty if this node is the only control plane node. With `allow_downtime`, the node also counts
+    as the only one if all others are `out`.
     """
     if not others or (allow_downtime and is_alone(others, out)):
         return []
@@ -19,20 +20,24 @@ def what_controllers_lack(
 
 
 def is_alone(others: Collection[str], out: Collection[str]) -> bool:
-    """No other control plane node counts."""
+    """Returns True if no other control plane node counts."""
     return all(name in out for name in others)
 
 
 def who_would_not_go_on(seen: Controllers, others: Collection[str], *, out: Collection[str] = ()) -> list[str]:
-    """Of which component no `other` node has an instance that counts: one is enough.
+    """Returns a problem for each component without an instance that counts on any `other` node.
 
-    Instances on nodes that are `out` (cordoned by others, or not Ready) may go any moment and do not count.
+    One instance is enough. Instances on nodes that are `out` (cordoned by others, or not Ready) may stop at any
+    moment and do not count.
     """
     return [problem.text for name in COMPONENTS if (problem := _missing(seen, name, others, out))]
 
 
 def who_does_not_lead(seen: Controllers) -> list[str]:
-    """Of which component nobody works now, whoever is Ready: its leader did not renew its Lease."""
+    """Returns a problem for each component that does no work now, even if its pods are Ready.
+
+    Its leader did not renew its Lease.
+    """
     return [f"no {one.component} leads: {_silence_of(one)}" for one in seen.leaders if not one.is_alive]
 
 

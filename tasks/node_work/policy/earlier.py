@@ -1,4 +1,4 @@
-"""What an earlier run has left on a node: what it found wrong before its first act, and why the node is cordoned."""
+"""Reads what an earlier run left on a node: the problems before its first act, and the reason for the cordon."""
 
 import json
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from tasks.nodes.models.nodes import KubeNode
 
 
 def noted_unhealthy(annotations: Mapping[str, str]) -> tuple[str, ...] | None:
-    """What `cordon` wrote; none where no run has begun, or nobody can read it."""
+    """Returns the symptoms that `cordon` wrote. It is `None` if no run has begun, or if the note cannot be parsed."""
     try:
         found = json.loads(annotations.get(UNHEALTHY, ""))
     except ValueError:
@@ -19,7 +19,10 @@ def noted_unhealthy(annotations: Mapping[str, str]) -> tuple[str, ...] | None:
 
 
 def known_before(node: KubeNode) -> tuple[str, ...] | None:
-    """What a run that has begun there found wrong before its first act; none where no run has, or somebody has uncordoned it since."""
+    """Returns the symptoms that an earlier run found on the node before its first act.
+
+    It is `None` if no run has begun there, or if someone has uncordoned the node since.
+    """
     is_ours = CORDONED_BY in node.annotations
     if is_ours and not node.cordoned:
         return None
@@ -28,9 +31,10 @@ def known_before(node: KubeNode) -> tuple[str, ...] | None:
 
 
 def before_that_run(before: Before, node: KubeNode) -> Before:
-    """What an earlier attempt has found wrong, if it has begun here: what is wrong now may be its doing.
+    """Replaces the known symptoms by those of an earlier attempt, if one has begun here.
 
-    What has been well again since then has to be so afterwards: the attempt may have been of another day.
+    Other problems may be the result of that attempt. A symptom that has disappeared since must stay away: the
+    attempt may be from another day.
     """
     known = known_before(node)
     if known is None:
@@ -39,7 +43,10 @@ def before_that_run(before: Before, node: KubeNode) -> Before:
 
 
 def why_left_cordoned(node: KubeNode) -> Problem | None:
-    """Why a run of ours has left it cordoned, `None` where none has; what that one did to the machine is not known here."""
+    """Returns why a run of ours has left the node cordoned, or `None` if none has.
+
+    What that run changed on the node is not known here.
+    """
     if told := node.annotations.get(FAILED):
         return Problem(text=told)
     return Problem(text="an earlier run ended in the middle") if CORDONED_BY in node.annotations else None

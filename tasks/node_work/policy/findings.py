@@ -1,4 +1,4 @@
-"""What the proof of a node would find wrong already before the act."""
+"""Reports what the proof of a node would already find wrong before the act."""
 
 from collections.abc import Collection, Iterable, Iterator
 
@@ -11,9 +11,10 @@ REPAIR = "repair it first: the proof afterwards would fail, and leave the node c
 def findings_of_proof(
     name: str, symptoms: Iterable[Symptom], *, grave_stops: bool = True, known: Collection[str] | None = None
 ) -> Iterator[Finding]:
-    """What the proof of a node would find wrong before the act: named now, and no news afterwards. What is grave stops it.
+    """Yields what the proof of a node would find wrong before the act.
 
-    Where a run has begun, only what it has written down as `known` is no news.
+    A problem that is reported now is not new afterwards. A grave symptom refuses the run. If an earlier run has
+    begun, only the symptoms that it recorded as `known` are not new.
     """
     for one in symptoms:
         is_news = known is not None and one.of not in known

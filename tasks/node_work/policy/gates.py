@@ -1,35 +1,25 @@
-"""What a site's gate says to what it was answered."""
+"""Decides if the quorum gate agrees if a node has no known member."""
 
-from collections.abc import Mapping
-from typing import Any
-
+from tasks.core.models.etcd import EtcdFacts, Member
 from tasks.core.models.findings import Problem
-from tasks.core.models.outside import WithConditions
+from tasks.core.models.shape import NodeShape
 
 
-def what_condition_says(found: Mapping[str, Any] | None, path: str, condition: str) -> Problem | None:
-    """Why an object's condition does not let a run go on; `None` when it is True. `NotYet` when it is not understood."""
-    if found is None:
-        return Problem(text=f"there is no {path}")
-    for one in WithConditions.read(found, path).status.conditions:
-        if one.type == condition:
-            is_true = one.status == "True"
-            return None if is_true else Problem(text=f"{path} is not {condition}: {one.message}")
-    return Problem(text=f"{path} has no condition {condition}")
+def member_on(facts: EtcdFacts, name: str) -> Member | None:
+    """Returns the etcd member on that node.
+
+    A member without a node in the profile is found by its name, which kubeadm takes from the node.
+    """
+    by_node = next((one for one in facts.members if one.node == name), None)
+    return by_node or next((one for one in facts.members if one.node is None and one.name == name), None)
 
 
-def what_values_say(values: Mapping[str, float], *, at_most: float | None, at_least: float | None) -> Problem | None:
-    """Which values are out of bounds, with their labels; not a number is out of any."""
-    wrong = [
-        f"{value:g}{f' ({labels})' if labels else ''}"
-        for labels, value in values.items()
-        if value != value  # noqa: PLR0124 - NaN is what is not equal to itself
-        or (at_most is not None and value > at_most)
-        or (at_least is not None and value < at_least)
-    ]
-    if not wrong:
+def what_member_lacks(member: Member | None, shape: NodeShape) -> Problem | None:
+    """Returns a problem if a node runs etcd but no member of it is known.
+
+    Then quorum without the node cannot be counted.
+    """
+    if member or shape.etcd is None or shape.etcd.pod.parked:
         return None
-    bounds = " and ".join(
-        f"{words} {bound:g}" for words, bound in (("at most", at_most), ("at least", at_least)) if bound is not None
-    )
-    return Problem(text=f"{', '.join(wrong)}: it has to be {bounds}")
+    text = f"no member of etcd is known to be on {shape.name}, which has a manifest of one: quorum without it cannot be counted"
+    return Problem(text=f"{text}; etcd.endpoints[].node of the profile says which one it is")

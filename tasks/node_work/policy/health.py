@@ -1,4 +1,4 @@
-"""What is wrong with a node after an act, or already before it."""
+"""Decides what is wrong with a node after an act, or already before it."""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
@@ -10,43 +10,40 @@ from tasks.nodes.models.pods import Pod
 
 KUBE_PODS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
 
-RUNTIME_UNITS = {"containerd": "containerd", "cri-o": "crio", "docker": "docker"}
-"""How a node names its runtime, to the unit that runs it."""
-
 KNOWN, READY, API_READY = "known to the API", "Ready", "/readyz"
-"""What other rules of a plan ask, too."""
+"""Names the symptoms that other rules of a plan check too."""
+
+RUNTIME = "container runtime"
+ETCD_ELSEWHERE, GATES = "etcd elsewhere", "gates"
+ELSEWHERE = (ETCD_ELSEWHERE, GATES)
+"""Names the symptoms that do not concern the node that is being checked."""
 
 EVER = datetime.min.replace(tzinfo=UTC)
 
 
 def what_is_wrong(look: NodeLook, expected: Expected) -> tuple[Symptom, ...]:
-    """Everything that is not yet, or not any more, as it has to be; nothing for a healthy node."""
+    """Returns everything about the node that is not as it must be. It is empty for a healthy node."""
     parts = (_machine, _node, _pods, _control_plane, _services, _others)
     return tuple(symptom for part in parts for symptom in part(look, expected))
 
 
-def what_fails_already(look: NodeLook) -> tuple[Symptom, ...]:
-    """The same proof before the act: with the versions that are there, and of any boot."""
+def what_fails_already(look: NodeLook, *, of_node_alone: bool = False) -> tuple[Symptom, ...]:
+    """Returns what the same proof finds wrong before the act, with the current versions and for any boot."""
     api_server = look.machine.static_pod("kube-apiserver")
     kubelet = look.machine.kubelet or (look.node.kubelet if look.node else "")
     version = api_server.version if api_server else ""
-    return what_is_wrong(look, Expected(kubelet=kubelet, since=EVER, control_plane=version, promised=False))
+    expected = Expected(kubelet=kubelet, since=EVER, control_plane=version, promised=False, of_node_alone=of_node_alone)
+    return what_is_wrong(look, expected)
 
 
 def what_is_new(symptoms: Iterable[Symptom], before: Collection[str]) -> tuple[str, ...]:
-    """The problems that were not there before the act, and those that no act may leave."""
+    """Returns the problems that were not there before the act, and those that no act may leave."""
     return tuple(one.problem for one in symptoms if one.grave or one.of not in before)
 
 
 def what_is_old(symptoms: Iterable[Symptom], before: Collection[str]) -> tuple[str, ...]:
-    """The other ones: they were there before the act."""
+    """Returns the other problems, which were there before the act."""
     return tuple(one.problem for one in symptoms if not one.grave and one.of in before)
-
-
-def units_of(runtime: str) -> tuple[str, ...]:
-    """The units that a node needs. The unit of a runtime that is not known here is not asked for: Ready says it runs."""
-    unit = RUNTIME_UNITS.get(runtime.partition("://")[0])
-    return ("kubelet", unit) if unit else ("kubelet",)
 
 
 def _machine(look: NodeLook, expected: Expected) -> Iterator[Symptom]:
@@ -54,17 +51,21 @@ def _machine(look: NodeLook, expected: Expected) -> Iterator[Symptom]:
     if machine.unreached:
         yield _grave("reached by SSH", f"not reached: {machine.unreached}")
         return
-    for unit in units_of(look.node.runtime if look.node else ""):
-        if not machine.active.get(unit, True):
-            yield Symptom(of=f"unit {unit}", problem=f"{unit} does not run", grave=unit == "kubelet")
-    if expected.boot_id and machine.boot_id == expected.boot_id:
+    if not machine.active.get("kubelet"):
+        known = "kubelet" in machine.active
+        yield _grave("unit kubelet", "kubelet does not run" if known else "whether kubelet runs is not known")
+    if look.runtime:
+        yield Symptom(of=RUNTIME, problem=look.runtime)
+    if expected.boot_id and not machine.boot_id:
+        yield _grave("boot", "whether it has booted since is not known")
+    elif expected.boot_id and machine.boot_id == expected.boot_id:
         yield _grave("boot", "it has not booted since")
 
 
 def _node(look: NodeLook, expected: Expected) -> Iterator[Symptom]:
     node = look.node
     if node is None:
-        yield _grave(KNOWN, "the API does not know it")
+        yield _grave(KNOWN, "no Node object with this name")
         return
     if not node.ready:
         yield _grave(READY, f"not Ready: {node.ready_message}")
@@ -75,28 +76,30 @@ def _node(look: NodeLook, expected: Expected) -> Iterator[Symptom]:
         yield _grave("heartbeat", "no heartbeat")
     elif node.heartbeat <= expected.since:
         yield _grave("heartbeat", f"no heartbeat since {expected.since:%H:%M:%S} UTC")
-    if expected.boot_id and node.boot_id == expected.boot_id:
+    if expected.boot_id and node.boot_id in {"", expected.boot_id}:
         yield _grave("boot", "the API knows no newer boot")
     elif expected.boot_id and not look.machine.unreached and node.boot_id != look.machine.boot_id:
-        yield _grave("boot", "the API knows another boot than the machine")
+        yield _grave("boot", "the API reports another boot than the node itself")
     yield from (Symptom(of=pressure, problem=f"it has {pressure}") for pressure in node.pressures)
 
 
 def _pods(look: NodeLook, expected: Expected) -> Iterator[Symptom]:
-    """Those of DaemonSets and of the kubelet itself have to be ready; others may have gone elsewhere.
+    """Checks that the node's DaemonSet pods and static pods are ready.
 
-    A static pod that the act replaces has to be ready whatever the old one was.
+    Other pods may have moved to another node. A finished pod (evicted, or left by a shutdown) is ignored: its
+    replacement counts. A static pod is never ignored. A pod that the act replaces must be ready, whatever its
+    predecessor was.
     """
     replaced = {f"kube-system/{name}-{look.machine.name}" for name in (*KUBE_PODS, "etcd")}
     is_promised = expected.promised and bool(expected.control_plane)
     for pod in look.pods:
-        if (whose := _whose(pod)) and not pod.ready and not pod.is_finished:
+        if (whose := _whose(pod)) and not pod.ready and (pod.mirror or not pod.is_finished):
             grave = is_promised and pod.mirror and pod.id in replaced
             yield Symptom(of=whose, problem=f"pod {pod.id} is not ready", grave=grave)
 
 
 def _whose(pod: Pod) -> str:
-    """A DaemonSet gives its pods new names."""
+    """Names what owns the pod, because a DaemonSet gives its pods new names. It is empty for other pods."""
     if pod.mirror:
         return f"static pod {pod.id}"
     is_own = pod.controller and pod.controller.kind == "DaemonSet"
@@ -127,7 +130,10 @@ def _static_pod(look: NodeLook, name: str, version: str) -> Problem | None:
 
 
 def _container(look: NodeLook, name: str, image: str) -> Problem | None:
-    """A manifest may be there that no container was started of yet; a runtime may know an image by its digest alone."""
+    """Checks the running container, because a manifest may exist before its container starts.
+
+    A runtime may know an image by its digest alone.
+    """
     running = next((pod.running for pod in look.pods if pod.id == f"kube-system/{name}-{look.machine.name}"), ())
     tags = {one.rpartition(":")[2] for one in running if "sha256:" not in one}
     if not running or tags - {image.rpartition(":")[2]}:
@@ -141,11 +147,13 @@ def _services(look: NodeLook, expected: Expected) -> Iterator[Symptom]:
 
 
 def _others(look: NodeLook, expected: Expected) -> Iterator[Symptom]:
-    """etcd, and the site's own gates: they were asked before the act, and let it go on."""
-    del expected
+    """Checks etcd and the site's own gates. They were checked before the act, and agreed."""
+    is_grave = not expected.of_node_alone
     if look.etcd:
         yield _grave("etcd", look.etcd)
-    yield from (_grave("gates", said) for said in look.gates)
+    if look.etcd_elsewhere:
+        yield Symptom(of=ETCD_ELSEWHERE, problem=look.etcd_elsewhere, grave=is_grave)
+    yield from (Symptom(of=GATES, problem=said, grave=is_grave) for said in look.gates)
 
 
 def _grave(of: str, problem: str) -> Symptom:
@@ -153,10 +161,13 @@ def _grave(of: str, problem: str) -> Symptom:
 
 
 def what_others_lack(others: Sequence[NodeFacts], out: Collection[str], *, allow_downtime: bool) -> list[str]:
-    """Of the API servers that have to go on while another one is disturbed; those that are `out` anyway do not count."""
+    """Returns which other API servers do not serve while one of them is disturbed.
+
+    Nodes that are `out` do not count.
+    """
     counted = [machine for machine in others if machine.name not in out]
     if not counted and not allow_downtime:
-        return ["no other API server would go on; a cluster of one control plane needs allow_downtime"]
+        return ["no other API server would go on; a cluster of one control plane node needs --allow-downtime"]
     return [
         f"the API server of {one.name} answers {one.api_ready or 'nothing'}"
         for one in counted

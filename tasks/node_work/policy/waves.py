@@ -1,4 +1,4 @@
-"""How many workers at once, in which waves, and how many may fail."""
+"""Decides how many workers run at once, in which waves, and how many may fail."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -9,14 +9,18 @@ HUNDRED = 100
 
 
 class Limit(NamedTuple):
-    """The most workers at once, and what a person should know of it."""
+    """This is the maximum number of workers at once, with a caution for the operator."""
 
     workers: int
     caution: str = ""
 
 
 def limit_of(max_unavailable: str, workers: int) -> Limit:
-    """A number as it is, a percentage of the workers rounded down; never less than 1, and never silently."""
+    """Returns how many workers may run at once.
+
+    A number is kept as it is; a percentage of the workers is rounded down. The result is never below 1, and
+    raising it to 1 adds a caution.
+    """
     if not max_unavailable.endswith("%"):
         return Limit(int(max_unavailable))
     percent = int(max_unavailable.removesuffix("%"))
@@ -26,9 +30,11 @@ def limit_of(max_unavailable: str, workers: int) -> Limit:
 
 
 def plan_waves(names: Sequence[str], waves: Waves, *, workers: int) -> tuple[tuple[str, ...], ...]:
-    """Each name once, sorted; no wave above the limit, which is of all `workers` of the cluster, also those not named.
+    """Plans the waves; each name appears once, sorted.
 
-    With a canary the waves are 1, 2, 4, ... up to the limit, so that what is wrong with all of them meets one first.
+    No wave is larger than the limit. A percentage refers to all `workers` of the cluster, also to those that
+    are not named. With a canary, the waves are 1, 2, 4, ... up to the limit. So a problem that affects all
+    workers hits one of them first.
     """
     limit = limit_of(waves.max_unavailable, workers).workers
     size = 1 if waves.canary else limit
@@ -40,5 +46,8 @@ def plan_waves(names: Sequence[str], waves: Waves, *, workers: int) -> tuple[tup
 
 
 def may_go_on(failed: int, budget: int) -> bool:
-    """Whether the next wave may begin after so many workers failed: up to the budget, which is 0 by default."""
+    """Returns True if the next wave may begin after so many workers failed.
+
+    Up to `budget` workers may fail; by default it is 0.
+    """
     return failed <= budget

@@ -1,4 +1,4 @@
-"""Which workloads of the cluster are worse than before, and which of them have to do with a node."""
+"""Decides which workloads of the cluster are worse than before, and which of them concern a node."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -8,10 +8,13 @@ from tasks.nodes.models.workloads import Workload
 
 
 def what_got_worse(before: Sequence[Workload], now: Sequence[Workload]) -> dict[str, str]:
-    """Workloads with fewer pods ready than before, as far as as many are still wanted; one that was deleted is not missed."""
+    """Returns the workloads that have fewer ready pods than before.
+
+    A lower count is fine if fewer pods are wanted now. A deleted workload is ignored.
+    """
     known = {name_of(one): one for one in before}
     return {
-        name_of(one): f"{name_of(one)}: {one.ready} of {one.desired} pods are ready, before it were {was.ready}"
+        name_of(one): f"{name_of(one)}: {one.ready} of {one.desired} pods are ready, before the change: {was.ready}"
         for one in now
         if (was := known.get(name_of(one))) and one.ready < min(was.ready, one.desired)
     }
@@ -20,9 +23,11 @@ def what_got_worse(before: Sequence[Workload], now: Sequence[Workload]) -> dict[
 def what_concerns_node(
     worse: Mapping[str, str], before: Before, now: Sequence[Workload], here: Iterable[Pod]
 ) -> frozenset[str]:
-    """Those of them that have to do with the node: a ready pod of theirs was on it, or one that is not ready is on it now.
+    """Returns the worse workloads that concern the node.
 
-    Of a DaemonSet only the pod on this very node counts. Nor does a workload that somebody has given other images since.
+    Either a ready pod of the workload was on the node, or a pod that is not ready is on it now. For a
+    DaemonSet, only the pod on this node counts. A workload whose images changed since does not count for its
+    earlier pods.
     """
     pods = list(here)
     images = {name_of(one): one.images for one in before.workloads}
@@ -34,12 +39,16 @@ def what_concerns_node(
 
 
 def name_of(workload: Workload) -> str:
-    """`Deployment shop/cart`."""
+    """Returns the name of a workload, such as `Deployment shop/cart`."""
     return f"{workload.kind} {workload.name}"
 
 
 def workload_of(pod: Pod) -> str:
-    """The same of what makes a pod again; a ReplicaSet is named after its Deployment and the hash of its pods."""
+    """Returns the same name for the controller that replaces a pod.
+
+    A ReplicaSet carries the name of its Deployment and the hash of its pods. It is empty for a pod without a
+    controller.
+    """
     owner = pod.controller
     if owner is None:
         return ""

@@ -1,11 +1,12 @@
-"""What the API says of schedulers and controller managers, read: their mirror pods and their Leases."""
+"""Parses what the API returns about schedulers and controller managers: their mirror pods and their Leases."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from tasks.control_plane.probes.manifests import parse_flags
 from tasks.core.models import outside
 from tasks.core.models.outside import name_of
+from tasks.core.probes.pod_shape import lease_of
+from tasks.core.probes.static_pods import parse_flags
 from tasks.node_work.models.controllers import COMPONENTS, Instance
 from tasks.nodes.probes.api_facts import reasons_of_waiting
 from tasks.nodes.probes.pods import parse_pod
@@ -13,11 +14,17 @@ from tasks.nodes.probes.pods import parse_pod
 JSON = Mapping[str, Any]
 
 SECONDS = 15
-"""leaseDurationSeconds of a Lease that says none: the default of both components."""
+"""This is the leaseDurationSeconds, in seconds, of a Lease without a value.
+
+It is the default of both components.
+"""
 
 
 def parse_instances(node: str, pods: Iterable[JSON]) -> tuple[Instance, ...]:
-    """Of the pods of a node in kube-system, the static ones that kubeadm names after the component."""
+    """Returns the schedulers and controller managers among the pods of a node in kube-system.
+
+    They are the static pods that kubeadm names after the component.
+    """
     found = {parse_pod(one).id: one for one in pods if parse_pod(one).mirror}
     return tuple(
         Instance(component=name, node=node, problem=_problem(pod), lease=_lease(name, pod))
@@ -34,27 +41,27 @@ def _problem(raw: JSON) -> str:
 
 
 def _lease(component: str, pod: JSON) -> str:
-    """By its flags. A configuration file takes their place, and may name another Lease: then it is not known here."""
+    """Returns the Lease that the flags name.
+
+    A configuration file replaces the flags and may name another Lease, so then the Lease is not known here.
+    """
     containers = outside.GivenPod.read(pod, name_of("pod", pod)).spec.containers
     flags = parse_flags([word for one in containers[:1] for word in (*one.command, *one.args)])
-    if "config" in flags or flags.get("leader-elect") == "false":
-        return ""
-    namespace = flags.get("leader-elect-resource-namespace", "kube-system")
-    return f"{namespace}/{flags.get('leader-elect-resource-name', component)}"
+    return "" if "config" in flags else lease_of(component, flags)
 
 
 def holder_of(lease: JSON | None) -> str:
-    """Empty where there is no Lease, or nobody holds it."""
+    """Returns the holder of a Lease. It is empty if there is no Lease, or if nobody holds it."""
     return _held(lease).holder_identity
 
 
 def renewal_of(lease: JSON | None) -> str:
-    """When its holder renewed it, by the holder's clock: only to be compared with itself."""
+    """Returns when the holder renewed the Lease, by the holder's clock. Compare it only with itself."""
     return _held(lease).renew_time
 
 
 def seconds_of(lease: JSON | None) -> int:
-    """How long a renewal holds."""
+    """Returns how many seconds a renewal of the Lease is valid."""
     return _held(lease).lease_duration_seconds or SECONDS
 
 

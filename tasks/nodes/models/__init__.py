@@ -1,1 +1,1 @@
-"""Values."""
+"""Defines the values for nodes, pods and workloads."""

@@ -1,4 +1,4 @@
-"""Nodes: what the machine itself says over SSH, and what the API says of it."""
+"""Defines nodes: what a node itself reports over SSH, and what the API reports about it."""
 
 from datetime import timedelta
 from enum import StrEnum
@@ -9,13 +9,13 @@ from pydantic import Field, StringConstraints
 from tasks.core.models.base import Model, UtcTime
 
 NODE_PATTERN = r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$"
-"""A name of the API's (RFC 1123)."""
+"""This is the pattern of a node name in the API (RFC 1123)."""
 
 NodeName = Annotated[str, StringConstraints(pattern=NODE_PATTERN)]
 
 
 class PackageManager(StrEnum):
-    """Who installs packages."""
+    """Names the program that installs packages on a node."""
 
     APT = "apt"
     DNF = "dnf"
@@ -24,36 +24,41 @@ class PackageManager(StrEnum):
 
 
 class Packages(Model):
-    """The packages of Kubernetes on a node, and what its repositories have."""
+    """Describes the Kubernetes packages on a node, and what its repositories offer."""
 
     manager: PackageManager = PackageManager.NONE
     installed: dict[str, str] = Field(default={}, description="package to its version, for example 1.36.3-1.1")
     held: tuple[str, ...] = Field(default=(), description="of those, the ones that are held back")
+    unknown: tuple[str, ...] = Field(
+        default=(), description="what the package manager did not say of these, with its words"
+    )
     repositories: dict[str, str] = Field(
-        default={}, description="file to the minor version whose repository it names, for example 1.36"
+        default={}, description="file to the newest minor version whose repository it names, for example 1.36"
     )
     candidates: dict[str, tuple[str, ...]] = Field(
         default={},
         description="of the target: package to the versions that can be installed once the repository is switched",
     )
-    problem: str = Field(default="", description="why the repository of the target could not be asked")
+    problem: str = Field(
+        default="", description="why it is not known what the repositories of the target have: no answer, no index"
+    )
     broken: tuple[str, ...] = Field(default=(), description="half-configured packages, as dpkg --audit names them")
 
 
 class StaticPod(Model):
-    """A static pod as its manifest has it."""
+    """Describes a static pod as its manifest defines it."""
 
     name: str
     image: str
 
     @property
     def version(self) -> str:
-        """Of its image's tag, without `v` and the packaging's suffix: 1.36.3, 3.6.8."""
+        """Returns the version from the image tag, without `v` and the packaging suffix: 1.36.3, 3.6.8."""
         return self.image.rpartition(":")[2].removeprefix("v").partition("-")[0]
 
 
 class NodeFacts(Model):
-    """What one machine says of itself over SSH, at one moment."""
+    """Holds what one node reports about itself over SSH at one moment."""
 
     name: str
     unreached: str = Field(default="", description="why nothing else is known: no connection, no login, no sudo")
@@ -84,37 +89,51 @@ class NodeFacts(Model):
     )
     flag_files: dict[str, tuple[str, ...]] = Field(default={}, description="file to the names of the flags in it")
     fail_cgroup_v1: bool | None = Field(default=None, description="of the kubelet's configuration; none: its default")
+    fail_cgroup_v1_stays: bool | None = Field(
+        default=None, description="the same where a drop-in or a flag says it, which kubeadm does not write"
+    )
     fail_swap_on: bool | None = None
+    doubles: dict[str, str] = Field(
+        default={}, description="other files where its kubelet finds static pods, to the pod of the control plane in it"
+    )
     active: dict[str, bool] = Field(
         default={}, description="unit (kubelet, and those of container runtimes) to whether it runs"
     )
     static_pods: tuple[StaticPod, ...] = ()
-    certificates: dict[str, UtcTime] = Field(default={}, description="file below /etc/kubernetes to its expiry")
+    certificates: dict[str, UtcTime] = Field(
+        default={}, description="file of kubeadm's or of the kubelet's to its expiry"
+    )
+    unread: tuple[str, ...] = Field(
+        default=(), description="certificates and configuration that are there and were not read, with the reason"
+    )
     cluster_ca: str = Field(default="", description="sha256 of the cluster's CA certificate")
     api_ready: str = Field(
         default="", description="HTTP status of its own API server's /readyz; empty when it has none"
     )
     api_version: str = Field(default="", description="that its own API server says, without v")
-    ca_rotations: tuple[str, ...] = Field(default=(), description="authorities whose rotation has begun and not ended")
+    ca_rotations: tuple[str, ...] = Field(default=(), description="CAs whose rotation is not finished")
     jobs: tuple[str, ...] = Field(default=(), description="remote jobs of ours that run there now")
 
     @property
     def is_control_plane(self) -> bool:
-        """Has the manifest of an API server."""
+        """True if the node has the manifest of an API server."""
         return any(pod.name == "kube-apiserver" for pod in self.static_pods)
 
     @property
     def kubelet_in_use(self) -> str:
-        """The version of its process; of the program where nothing runs that says one."""
+        """Returns the version of the kubelet process.
+
+        If no process reports a version, it is the version of the program.
+        """
         return self.kubelet_runs or self.kubelet
 
     def static_pod(self, name: str) -> StaticPod | None:
-        """The static pod of that name, if there is a manifest of it."""
+        """Returns the static pod of that name, or None if it has no manifest."""
         return next((pod for pod in self.static_pods if pod.name == name), None)
 
 
 class KubeNode(Model):
-    """A node as the API has it."""
+    """Describes a node as the API reports it."""
 
     name: str
     ready: bool

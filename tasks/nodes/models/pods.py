@@ -1,4 +1,7 @@
-"""Pods, what protects them, and what decides where they may run: as far as a drain has to know."""
+"""Defines pods, what protects them, and what decides where they may run.
+
+It contains only what a drain has to know.
+"""
 
 from datetime import timedelta
 from enum import StrEnum
@@ -11,7 +14,7 @@ from tasks.nodes.models.workloads import Webhook
 
 
 class Operator(StrEnum):
-    """Of a requirement in a selector."""
+    """Defines the operator of a requirement in a selector."""
 
     IN = "In"
     NOT_IN = "NotIn"
@@ -20,7 +23,7 @@ class Operator(StrEnum):
     GT = "Gt"
     LT = "Lt"
     OTHER = ""
-    """Of a newer API: not understood, so that it holds for nothing."""
+    """This is an operator of a newer API. It is unknown here, so it matches nothing."""
 
     @classmethod
     def _missing_(cls, value: object) -> "Operator":
@@ -29,7 +32,7 @@ class Operator(StrEnum):
 
 
 class Requirement(Model):
-    """What a label has to be; `Gt` and `Lt` in selectors of nodes only."""
+    """Describes what the value of a label must be. `Gt` and `Lt` appear only in selectors of nodes."""
 
     key: str
     operator: Operator
@@ -37,21 +40,21 @@ class Requirement(Model):
 
 
 class LabelSelector(Model):
-    """All of it has to hold; an empty one selects everything."""
+    """Selects objects by their labels. All parts must match; an empty selector matches everything."""
 
     labels: dict[str, str] = Field(default={})
     expressions: tuple[Requirement, ...] = ()
 
 
 class NodeTerm(Model):
-    """All of it has to hold for a node; an empty one selects none."""
+    """Selects nodes by labels and fields. All parts must match; an empty term matches no node."""
 
     labels: tuple[Requirement, ...] = ()
     fields: tuple[Requirement, ...] = Field(default=(), description="of metadata.name, the only field that there is")
 
 
 class Toleration(Model):
-    """Of a taint; an empty key with `Exists` is of all taints, an empty effect of all effects."""
+    """Tolerates a taint. An empty key with `Exists` matches all taints, an empty effect all effects."""
 
     key: str = ""
     operator: str = Field(
@@ -62,15 +65,34 @@ class Toleration(Model):
 
 
 class Controller(Model):
-    """What makes a pod again."""
+    """Identifies what recreates a pod."""
 
     kind: str
     api_version: str
     name: str
 
+    @property
+    def is_custom(self) -> bool:
+        """True if it is a resource of an operator. The groups of Kubernetes' own controllers have no dot."""
+        return "." in self.api_version.partition("/")[0]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name} ({self.api_version})"
+
+
+class Behind(Model):
+    """Describes what stands behind the controller of a pod whose PodDisruptionBudget allows no eviction."""
+
+    namespace: str
+    controller: Controller
+    operator: Controller | None = Field(
+        description="the custom resource that it belongs to, directly or by another one"
+    )
+    labels: dict[str, str] = Field(description="that its template gives to its pods")
+
 
 class Pod(Model):
-    """As the API has it."""
+    """Describes a pod as the API reports it."""
 
     namespace: str
     name: str
@@ -98,12 +120,15 @@ class Pod(Model):
 
     @property
     def id(self) -> str:
-        """namespace/name."""
+        """Identifies the pod as namespace/name."""
         return f"{self.namespace}/{self.name}"
 
     @property
     def kin(self) -> str:
-        """All pods of its controller, `db/postgres-*`: without what is generated of their names. Else its own name."""
+        """Names all pods of the same controller, as in `db/postgres-*`, without the generated parts of their names.
+
+        It is the pod's own ID if the pod has no controller.
+        """
         if self.controller is None:
             return self.id
         made_from = self.labels.get("pod-template-hash", "")
@@ -111,12 +136,12 @@ class Pod(Model):
 
     @property
     def is_finished(self) -> bool:
-        """It has ended for good."""
+        """True if the pod has finished for good."""
         return self.phase in {"Succeeded", "Failed"}
 
 
 class Budget(Model):
-    """A PodDisruptionBudget."""
+    """Describes a PodDisruptionBudget."""
 
     namespace: str
     name: str
@@ -130,30 +155,31 @@ class Budget(Model):
     expected: int = Field(default=0, description="pods that it counts")
     problem: str = Field(default="", description="why the controllers cannot count for it")
     is_counted: bool = Field(default=True, description="the figures are of its present rules")
+    operator: Controller | None = Field(default=None, description="the custom resource that it belongs to")
 
     @property
     def id(self) -> str:
-        """namespace/name."""
+        """Identifies the PodDisruptionBudget as namespace/name."""
         return f"{self.namespace}/{self.name}"
 
     @property
     def rule(self) -> str:
-        """As it is written in it."""
+        """Returns the rule as the PodDisruptionBudget states it."""
         if self.min_available:
             return f"minAvailable {self.min_available}"
         return f"maxUnavailable {self.max_unavailable}" if self.max_unavailable else "no rule"
 
     @property
     def figures(self) -> str:
-        """For people."""
+        """Describes the figures of the PodDisruptionBudget for people."""
         return (
-            f"budget {self.id} ({self.rule}) needs {self.needed} healthy pods, has {self.healthy} of {self.expected}, "
+            f"PodDisruptionBudget {self.id} ({self.rule}) needs {self.needed} healthy pods, has {self.healthy} of {self.expected}, "
             f"and allows {self.allowed} disruptions"
         )
 
 
 class Volume(Model):
-    """A persistent volume that is bound."""
+    """Describes a persistent volume that is bound to a claim."""
 
     name: str
     claim: str = Field(description="namespace/name")
@@ -161,7 +187,7 @@ class Volume(Model):
 
 
 class Attachment(Model):
-    """A volume that is attached to a node, or on its way."""
+    """Describes a volume that is attached to a node, or about to be."""
 
     name: str
     node: str
@@ -170,7 +196,7 @@ class Attachment(Model):
 
 
 class DrainFacts(Model):
-    """All that a drain is forecast from."""
+    """Holds all facts for the forecast of a drain."""
 
     observed_at: UtcTime
     nodes: tuple[KubeNode, ...]
@@ -179,3 +205,6 @@ class DrainFacts(Model):
     daemon_sets: tuple[str, ...] = Field(default=(), description="namespace/name")
     volumes: tuple[Volume, ...] = ()
     webhooks: tuple[Webhook, ...] = Field(default=(), description="that stop requests when their backend is away")
+    behind: tuple[Behind, ...] = Field(
+        default=(), description="of the pods whose PodDisruptionBudget allows no disruption"
+    )

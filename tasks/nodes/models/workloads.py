@@ -1,4 +1,4 @@
-"""What a cluster runs, as far as the work on its nodes may hurt it."""
+"""Defines what a cluster runs, as far as work on its nodes may harm it."""
 
 from pydantic import Field
 
@@ -6,7 +6,7 @@ from tasks.core.models.base import Model
 
 
 class Webhook(Model):
-    """An admission webhook that stops requests when its backend is away (failurePolicy: Fail)."""
+    """Describes an admission webhook that blocks requests when its backend is unavailable (failurePolicy: Fail)."""
 
     name: str
     service: str = Field(description="namespace/name, or a URL")
@@ -14,7 +14,7 @@ class Webhook(Model):
 
 
 class Workload(Model):
-    """A controller in any namespace, with its pods."""
+    """Describes a controller in any namespace, with its pods."""
 
     kind: str
     name: str = Field(description="namespace/name")

@@ -1,4 +1,4 @@
-"""A node of the profile, seen from all sides: what a run that disturbs nodes knows of each."""
+"""Combines all that a run that disrupts nodes knows about each node of the profile."""
 
 from dataclasses import dataclass
 
@@ -8,32 +8,32 @@ from tasks.nodes.models.nodes import KubeNode, NodeFacts
 
 @dataclass(frozen=True)
 class ProfileNode:
-    """What its machine says, what the API has of it, and its member of etcd."""
+    """Combines what the node reports, what the API reports about it, and its etcd member."""
 
     machine: NodeFacts
     kube: KubeNode | None
     member: Member | None
     selected: bool
-    """It is one of those that this run may touch."""
+    """True if this run may change the node."""
     begun: bool
-    """A run of this kind is under way on it."""
+    """True if a run of this kind is in progress on the node."""
 
     @property
     def name(self) -> str:
-        """As the profile and the API have it."""
+        """Returns the name that the profile and the API use."""
         return self.machine.name
 
     @property
     def is_control_plane(self) -> bool:
-        """By its manifests, or by its role."""
+        """True if the manifests or the role of the node say that it is a control plane node."""
         return self.machine.is_control_plane or bool(self.kube and self.kube.control_plane)
 
     @property
     def leads(self) -> bool:
-        """Its member of etcd is the leader."""
+        """True if the etcd member of the node is the leader."""
         return bool(self.member and self.member.status and self.member.status.is_leader)
 
     @property
     def order(self) -> tuple[bool, bool, str]:
-        """What is under way first, the leader of etcd last, the others by name."""
+        """Sorts nodes with work in progress first and the etcd leader last, and all others by name."""
         return (not self.begun, self.leads, self.name)

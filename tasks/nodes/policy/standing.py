@@ -1,4 +1,4 @@
-"""Which nodes may be away any moment."""
+"""Decides which nodes may become unavailable at any moment."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,10 @@ from tasks.nodes.models.nodes import KubeNode
 
 
 def nodes_that_may_be_away(nodes: Sequence[KubeNode], ours: Sequence[str]) -> dict[str, str]:
-    """Nodes that may be away any moment: not Ready, or cordoned, but not by the run whose nodes are `ours`."""
+    """Maps each node that may become unavailable at any moment to the reason.
+
+    Such a node is not Ready or is cordoned. A cordon by the run whose nodes are `ours` does not count.
+    """
     found = {}
     for node in nodes:
         if not node.ready:

@@ -1,15 +1,17 @@
-"""Versions of Kubernetes and etcd: which may run beside which, and how one becomes the next."""
+"""Compares versions of Kubernetes and etcd: which may run together, and how to upgrade from one to the next."""
 
 import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Self
 
+from tasks.core.commands import CLUSTER, run_command
 from tasks.core.errors import Refused
 from tasks.core.models.findings import Problem
+from tasks.core.words import counted
 
 
 class KubernetesVersion(NamedTuple):
-    """Of a release: `1.37.2`. They compare as they were released."""
+    """Represents the version of a release, such as `1.37.2`. Versions compare in the order of their releases."""
 
     major: int
     minor: int
@@ -17,7 +19,11 @@ class KubernetesVersion(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """As an operator writes it, `1.37.2` or `v1.37.2`; `Refused` for anything else, pre-releases too."""
+        """Parses a version that an operator has written, `1.37.2` or `v1.37.2`.
+
+        Raises:
+            Refused: the text is anything else, for example a pre-release.
+        """
         if not (found := re.fullmatch(r"v?(\d{1,3})\.(\d{1,4})\.(\d{1,4})", text, re.ASCII)):
             raise Refused(
                 f"{text!r} is not a version of Kubernetes",
@@ -27,18 +33,21 @@ class KubernetesVersion(NamedTuple):
 
     @classmethod
     def observed(cls, text: str) -> Self | None:
-        """As a program says it, whatever its vendor appended: `v1.36.3-eks-1`, `1.36.3+k3s1`; none when it is no version."""
+        """Parses a version that a program reports, whatever its vendor appended: `v1.36.3-eks-1`, `1.36.3+k3s1`.
+
+        It returns None if the text is no version.
+        """
         found = re.match(r"v?(\d{1,3})\.(\d{1,4})\.(\d{1,4})(?!\d)", text, re.ASCII)
         return cls(*(int(part) for part in found.groups())) if found else None
 
     @property
     def bare(self) -> str:
-        """Without v: `1.37.2`."""
+        """Returns the version without v, as in `1.37.2`."""
         return f"{self.major}.{self.minor}.{self.patch}"
 
     @property
     def minor_name(self) -> str:
-        """As repositories name it: `1.37`."""
+        """Returns the minor as repositories name it, as in `1.37`."""
         return f"{self.major}.{self.minor}"
 
     def __str__(self) -> str:
@@ -46,7 +55,7 @@ class KubernetesVersion(NamedTuple):
 
 
 class Skew(NamedTuple):
-    """Minors that a component may be away from every API server."""
+    """Limits how many minors a component may be away from each API server."""
 
     newer: int
     older: int
@@ -62,53 +71,51 @@ SKEW = {
     "kubectl": Skew(newer=1, older=1),
     "kubeadm": Skew(newer=1, older=0),
 }
-"""The version-skew policy of Kubernetes, and kubeadm's own."""
+"""Maps each component to its allowed skew.
+
+The limits come from the version-skew policy of Kubernetes, and from kubeadm's own.
+"""
 
 KUBELET_BESIDE = {"kube-proxy": Skew(newer=3, older=3), "kubeadm": Skew(newer=3, older=0)}
-"""The same beside the kubelet of the node."""
+"""Maps each component to its allowed skew from the kubelet of the node."""
 
 
 def what_is_skewed(
     component: str, version: KubernetesVersion, api_servers: Sequence[KubernetesVersion]
 ) -> Problem | None:
-    """Why it may not run beside these API servers, with the numbers."""
+    """Explains with numbers why the component may not run beside these API servers. Returns None if it may."""
     allowed = SKEW[component]
     oldest, newest = min(api_servers), max(api_servers)
     if (ahead := minors_between(oldest, version)) > allowed.newer:
         return Problem(
-            text=f"{component} {version} is {count_of(ahead, 'minor')} newer than API server {oldest}, "
+            text=f"{component} {version} is {counted(ahead, 'minor')} newer than API server {oldest}, "
             f"{_at_most(allowed.newer, 'newer')}"
         )
     if (behind := minors_between(version, newest)) > allowed.older:
         return Problem(
-            text=f"{component} {version} is {count_of(behind, 'minor')} older than API server {newest}, "
+            text=f"{component} {version} is {counted(behind, 'minor')} older than API server {newest}, "
             f"{_at_most(allowed.older, 'older')}"
         )
     return None
 
 
 def what_is_skewed_beside(component: str, version: KubernetesVersion, kubelet: KubernetesVersion) -> Problem | None:
-    """Why kube-proxy or kubeadm may not run beside this kubelet, with the numbers."""
+    """Explains with numbers why kube-proxy or kubeadm may not run beside this kubelet. Returns None if it may."""
     allowed, ahead = KUBELET_BESIDE[component], minors_between(kubelet, version)
     if -allowed.older <= ahead <= allowed.newer:
         return None
     word, limit = ("newer", allowed.newer) if ahead > 0 else ("older", allowed.older)
-    away = f"{count_of(abs(ahead), 'minor')} {word} than kubelet {kubelet}"
+    away = f"{counted(abs(ahead), 'minor')} {word} than kubelet {kubelet}"
     return Problem(text=f"{component} {version} is {away}, {_at_most(limit, word)}")
 
 
 def minors_between(older: KubernetesVersion, newer: KubernetesVersion) -> int:
-    """How many minors lie between them; negative when they are the other way round."""
+    """Returns how many minors `newer` is ahead of `older`. The number is negative if it is behind."""
     return newer.minor - older.minor
 
 
-def count_of(number: int, noun: str) -> str:
-    """`1 minor`, `2 minors`."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
 def _at_most(minors: int, word: str) -> str:
-    return f"at most {count_of(minors, 'minor')} allowed" if minors else f"it must not be {word}"
+    return f"at most {counted(minors, 'minor')} allowed" if minors else f"it must not be {word}"
 
 
 # --- from one version to the next
@@ -121,7 +128,11 @@ def what_forbids_upgrade(
     *,
     allow_patch_rollback: bool = False,
 ) -> Problem | None:
-    """Kubeadm's policy: forward, one minor at a time, for a control plane whose parts are `oldest` to `newest`."""
+    """Explains why kubeadm's policy forbids an upgrade. Returns None if it is allowed.
+
+    The policy is forward only, one minor at a time. The parts of the control plane run versions from `oldest` to
+    `newest`. With `allow_patch_rollback` an older patch of the same minor is allowed, too.
+    """
     if target.major != newest.major:
         return Problem(
             text=f"{target} is another major version than {newest}", next_step="name a version of the same major"
@@ -131,7 +142,7 @@ def what_forbids_upgrade(
     if (jump := minors_between(oldest, target)) > 1:
         return Problem(
             text=f"{oldest} to {target} is {jump} minors, kubeadm goes one at a time",
-            next_step=f"say options.chain=true, or upgrade to the newest v{oldest.major}.{oldest.minor + 1} first",
+            next_step=f"add --chain, or upgrade to the newest v{oldest.major}.{oldest.minor + 1} first",
         )
     return None
 
@@ -146,10 +157,13 @@ def _no_rollback(
     if within_minor:
         return Problem(
             text=problem,
-            next_step="say options.allow_patch_rollback=true to go back to an older patch of the same minor",
+            next_step="add --allow-patch-rollback to go back to an older patch of the same minor",
         )
     if oldest.minor != newest.minor:
-        return Problem(text=f"{problem} in part", next_step=f"finish that upgrade first: version={newest.bare}")
+        return Problem(
+            text=f"{problem} in part",
+            next_step=f"finish that upgrade first: `{run_command('rolling_upgrade', CLUSTER, newest.bare)}`",
+        )
     return Problem(
         text=f"{problem}: a downgrade over minors is not supported",
         next_step="name a newer version; the only way back is etcd_restore_from_s3 and the packages of that version",
@@ -159,9 +173,12 @@ def _no_rollback(
 def chain_to(
     oldest: KubernetesVersion, target: KubernetesVersion, newest_patch: Mapping[str, str]
 ) -> tuple[KubernetesVersion, ...]:
-    """The versions to go through, `target` last: the newest patch of each minor between.
+    """Returns the versions to go through: the newest patch of each minor between, then `target`.
 
-    `newest_patch` has, for a minor (`1.37`), the newest version that can be installed; `Refused` when it lacks one.
+    `newest_patch` maps a minor (`1.37`) to its newest installable version.
+
+    Raises:
+        Refused: `newest_patch` lacks a minor.
     """
     between = [f"{oldest.major}.{minor}" for minor in range(oldest.minor + 1, target.minor)]
     return (*(_newest_of(minor, newest_patch) for minor in between), target)
@@ -181,7 +198,7 @@ def _newest_of(minor: str, newest_patch: Mapping[str, str]) -> KubernetesVersion
 
 
 class EtcdVersion(NamedTuple):
-    """`3.6.11`."""
+    """Represents a version of etcd, such as `3.6.11`."""
 
     major: int
     minor: int
@@ -189,13 +206,16 @@ class EtcdVersion(NamedTuple):
 
     @classmethod
     def observed(cls, text: str) -> Self | None:
-        """As a member or an image's tag says it: `3.6.11`, `v3.6.11`, `3.6.11-0`; none when it is no version."""
+        """Parses a version as a member or an image tag reports it: `3.6.11`, `v3.6.11`, `3.6.11-0`.
+
+        It returns None if the text is no version.
+        """
         found = re.match(r"v?(\d{1,3})\.(\d{1,4})\.(\d{1,4})(?!\d)", text, re.ASCII)
         return cls(*(int(part) for part in found.groups())) if found else None
 
     @property
     def minor_name(self) -> str:
-        """`3.6`."""
+        """Returns the minor, as in `3.6`."""
         return f"{self.major}.{self.minor}"
 
     def __str__(self) -> str:
@@ -203,26 +223,33 @@ class EtcdVersion(NamedTuple):
 
 
 ETCD_OF = {31: "3.5", 32: "3.5", 33: "3.5", 34: "3.6", 35: "3.6", 36: "3.6", 37: "3.7"}
-"""The minor of etcd that kubeadm of each minor of Kubernetes brings."""
+"""Maps each minor of Kubernetes to the minor of etcd that its kubeadm installs."""
 
 ETCD_SOURCE_MINIMUM = {"3.6": EtcdVersion(3, 5, 26), "3.7": EtcdVersion(3, 6, 11)}
-"""What every member has to run before the first one goes to that minor: older ones can bring removed members back."""
+"""Maps each minor of etcd to the version that every member must run before the first one moves to it.
+
+Older versions can bring removed members back.
+"""
 
 
 def etcd_minor_of(version: KubernetesVersion) -> str:
-    """The minor of etcd that this kubeadm brings; empty when it is too new, or too old, to be known here."""
+    """Returns the minor of etcd that this kubeadm installs.
+
+    It is empty if the kubeadm version is too new or too old to be known here.
+    """
     return ETCD_OF.get(version.minor, "") if version.major == 1 else ""
 
 
 def minor_of_etcd(version: EtcdVersion | str) -> tuple[int, ...]:
-    """`3.6` or `3.6.11` as numbers that compare."""
+    """Returns the minor of `3.6` or `3.6.11` as numbers that compare."""
     return tuple(int(part) for part in str(version).split(".")[:2])
 
 
 def what_forbids_etcd(member: EtcdVersion, to_minor: str) -> Problem | None:
-    """Why a member of this version may not go to that minor of etcd (`3.7`), with the numbers.
+    """Explains with numbers why a member of this version may not move to that minor of etcd (`3.7`).
 
-    The next step is known here for a jump over minors alone: how to get to the minimum depends on the versions of Kubernetes.
+    It returns None if the member may. Only a jump over several minors has a next step here: how to reach the minimum
+    depends on the versions of Kubernetes.
     """
     here, there = minor_of_etcd(member), minor_of_etcd(to_minor)
     if there <= here:
@@ -230,7 +257,7 @@ def what_forbids_etcd(member: EtcdVersion, to_minor: str) -> Problem | None:
     if there != (here[0], here[1] + 1):
         return Problem(
             text=f"etcd {member} to {to_minor} is more than one minor",
-            next_step="move etcd minor by minor, with options.etcd_image_tag",
+            next_step="move etcd minor by minor, with --etcd-image-tag",
         )
     minimum = ETCD_SOURCE_MINIMUM.get(to_minor)
     if minimum is None or member >= minimum:

@@ -1,6 +1,6 @@
-"""What a cluster's API has that an upgrade looks at: pure parsers of its JSON and of its metrics.
+"""Parses what an upgrade reads from a cluster's API: its JSON and its metrics.
 
-Each raises `NotYet`, with the object's name and the field, where an answer is not understood.
+All parsers are pure. Each raises `NotYet`, with the object's name and the field, if an answer could not be parsed.
 """
 
 import re
@@ -22,11 +22,14 @@ KINDS = {
     "StatefulSet": ("ready_replicas", "updated_replicas"),
     "DaemonSet": ("number_ready", "updated_number_scheduled"),
 }
-"""Kind to the fields of its status with how many pods are there, and how many are of the newest template."""
+"""Maps each kind to two fields of its status.
+
+The first counts the pods that are there, the second those of the newest template.
+"""
 
 
 def parse_node(node: JSON, lease: JSON | None) -> KubeNode:
-    """A node and its lease."""
+    """Parses a node and its lease."""
     told = outside.Node.read(node, name_of("node", node))
     renewed = outside.Lease.read(lease, name_of("lease", lease)).spec.renew_time if lease else None
     conditions = {one.type: one for one in told.status.conditions}
@@ -50,7 +53,7 @@ def parse_node(node: JSON, lease: JSON | None) -> KubeNode:
 
 
 def parse_nodes(nodes: Iterable[JSON], leases: Iterable[JSON]) -> tuple[KubeNode, ...]:
-    """All of them, with the leases of kube-node-lease, in the order of their names."""
+    """Parses all nodes, with their leases from kube-node-lease, and sorts them by name."""
     by_name = {outside.Lease.read(lease, name_of("lease", lease)).metadata.name: lease for lease in leases}
     found = (
         parse_node(node, by_name.get(outside.Node.read(node, name_of("node", node)).metadata.name)) for node in nodes
@@ -59,7 +62,7 @@ def parse_nodes(nodes: Iterable[JSON], leases: Iterable[JSON]) -> tuple[KubeNode
 
 
 def parse_workload(kind: str, item: JSON) -> Workload:
-    """A controller of one of KINDS."""
+    """Parses a controller of one of the kinds in `KINDS`."""
     told = outside.Controller.read(item, name_of(kind, item))
     there, updated = (int(getattr(told.status, field)) for field in KINDS[kind])
     desired = told.status.desired_number_scheduled if kind == "DaemonSet" else told.spec.replicas
@@ -76,7 +79,10 @@ def parse_workload(kind: str, item: JSON) -> Workload:
 
 
 def _rollout(told: outside.Controller, desired: int, updated: int) -> str:
-    """Empty also for one whose pods are replaced by hand, or that has given up."""
+    """Describes how far the rollout is; empty if none is in progress.
+
+    It is also empty if the pods are replaced by hand, or if the rollout has given up.
+    """
     strategy = told.spec.update_strategy
     if _by_hand(told.spec):
         return ""
@@ -89,23 +95,31 @@ def _rollout(told: outside.Controller, desired: int, updated: int) -> str:
 
 
 def _by_hand(spec: outside.ControllerSpec) -> bool:
-    """Nothing replaces its pods by itself."""
+    """Checks whether nothing replaces the pods automatically."""
     return spec.paused or spec.update_strategy.type == "OnDelete"
 
 
 def unavailable_apis(items: Iterable[JSON]) -> dict[str, str]:
-    """APIServices that are not Available, with the reason."""
-    services = (outside.ApiService.read(item, name_of("APIService", item)) for item in items)
-    return {
-        service.metadata.name: f"{one.reason}: {one.message}"
-        for service in services
-        for one in service.status.conditions
-        if one.type == "Available" and one.status != "True"
-    }
+    """Maps each APIService that is not Available to the reason.
+
+    It includes those whose availability no API server has determined.
+    """
+    found = {}
+    for item in items:
+        service = outside.ApiService.read(item, name_of("APIService", item))
+        one = next((one for one in service.status.conditions if one.type == "Available"), None)
+        if one is None:
+            found[service.metadata.name] = "it has no condition Available"
+        elif one.status != "True":
+            found[service.metadata.name] = f"{one.reason}: {one.message}"
+    return found
 
 
 def parse_webhooks(items: Iterable[JSON], endpoints: Mapping[str, Sequence[str]]) -> tuple[Webhook, ...]:
-    """Those that stop requests when they do not answer; `endpoints` has the nodes of the ready pods of each service."""
+    """Parses the webhooks that block requests when they do not answer.
+
+    `endpoints` maps each service to the nodes of its ready pods.
+    """
     configurations = (outside.WebhookConfiguration.read(item, name_of("webhook configuration", item)) for item in items)
     return tuple(
         Webhook(name=hook.name, service=service, backends=tuple(sorted(set(endpoints.get(service, ())))))
@@ -117,7 +131,7 @@ def parse_webhooks(items: Iterable[JSON], endpoints: Mapping[str, Sequence[str]]
 
 
 def nodes_of_services(slices: Iterable[JSON]) -> dict[str, list[str]]:
-    """namespace/name of each service to the nodes of its ready endpoints, from EndpointSlices."""
+    """Maps each service, as namespace/name, to the nodes of its ready endpoints, from EndpointSlices."""
     found: dict[str, list[str]] = {}
     for item in slices:
         one = outside.EndpointSlice.read(item, name_of("EndpointSlice", item))
@@ -128,7 +142,10 @@ def nodes_of_services(slices: Iterable[JSON]) -> dict[str, list[str]]:
 
 
 def parse_deprecated(metrics: str) -> dict[str, str]:
-    """APIs that were asked for since the API server's start and that a release removes: `group/version/resource` to it."""
+    """Finds APIs that a release removes and that were requested since the API server started.
+
+    It maps `group/version/resource` to that release.
+    """
     found = {}
     for line in metrics.splitlines():
         if line.startswith("apiserver_requested_deprecated_apis{") and not line.endswith(" 0"):
@@ -140,14 +157,17 @@ def parse_deprecated(metrics: str) -> dict[str, str]:
 
 
 def cluster_configuration(config_map: JSON | None) -> dict[str, Any]:
-    """ClusterConfiguration of kube-system/kubeadm-config; empty when there is none."""
+    """Returns the ClusterConfiguration of kube-system/kubeadm-config. It is empty if there is none."""
     found = _part_of(config_map, "ClusterConfiguration")
     outside.ClusterConfiguration.read(found, f"{name_of('ConfigMap', config_map)}: ClusterConfiguration")
     return found
 
 
 def with_etcd_tag(configuration: dict[str, Any], tag: str) -> dict[str, Any]:
-    """A ClusterConfiguration with etcd's image pinned to a tag, or not pinned (`default`); an empty one changes nothing."""
+    """Returns a ClusterConfiguration with etcd's image pinned to a tag, or not pinned (`default`).
+
+    An empty tag changes nothing.
+    """
     etcd = configuration.get("etcd")
     local = etcd.get("local") if isinstance(etcd, dict) else None
     if not tag or not isinstance(local, dict):
@@ -157,19 +177,22 @@ def with_etcd_tag(configuration: dict[str, Any], tag: str) -> dict[str, Any]:
 
 
 def name_and_version(image: str) -> tuple[str, str]:
-    """kube-apiserver, 1.37.2; etcd, 3.7.0. A digest after the tag says nothing more."""
+    """Splits an image into name and version: kube-apiserver, 1.37.2; etcd, 3.7.0.
+
+    A digest after the tag is ignored.
+    """
     path, _, tag = image.partition("@")[0].rpartition(":")
     return path.rpartition("/")[2], tag.removeprefix("v").partition("-")[0]
 
 
 def kubelet_setting(config_map: JSON | None, name: str) -> bool | None:
-    """A switch of kube-system/kubelet-config; None where it says nothing."""
+    """Returns a switch of kube-system/kubelet-config. It is None if the configuration does not set it."""
     value = _part_of(config_map, "kubelet").get(name)
     return value if isinstance(value, bool) else None
 
 
 def _part_of(config_map: JSON | None, name: str) -> dict[str, Any]:
-    """A document in a ConfigMap; empty when there is none, or when it is no mapping."""
+    """Returns a document from a ConfigMap. It is empty if there is none, or if it is no mapping."""
     what = name_of("ConfigMap", config_map)
     text = outside.ConfigMap.read(config_map or {}, what).data.get(name, "")
     loaded = from_yaml(text, f"{what}: {name}")
@@ -177,18 +200,22 @@ def _part_of(config_map: JSON | None, name: str) -> dict[str, Any]:
 
 
 def not_ready(pods: Iterable[JSON]) -> tuple[str, ...]:
-    """Pods that neither have done their work nor are ready, with what they wait for."""
+    """Lists pods that are neither finished for good nor ready, with what they wait for.
+
+    Pods that are being deleted are left out. A pod that was evicted, or that a node's shutdown has stopped, stays
+    Failed forever. The pod count of its workload shows whether another one exists.
+    """
     found = []
     for item in pods:
         pod = outside.PodProgress.read(item, name_of("pod", item))
         ready = any(one.type == "Ready" and one.status == "True" for one in pod.status.conditions)
-        if pod.status.phase != "Succeeded" and not ready and not pod.metadata.deletion_timestamp:
+        if pod.status.phase not in {"Succeeded", "Failed"} and not ready and not pod.metadata.deletion_timestamp:
             found.append(f"{pod.metadata.namespace}/{pod.metadata.name} ({reasons_of_waiting(pod.status)})")
     return tuple(sorted(found))
 
 
 def reasons_of_waiting(status: outside.PodStatus) -> str:
-    """The reasons of a pod's containers that do not run, else its phase."""
+    """Returns the reasons why containers of a pod wait, or the pod's phase if there are none."""
     states = [one.state.waiting for one in (*status.container_statuses, *status.init_container_statuses)]
     waiting = [one.reason for one in states if one]
     return ", ".join(dict.fromkeys(waiting)) or status.phase or "unknown"

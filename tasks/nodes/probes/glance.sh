@@ -1,5 +1,5 @@
 #!/bin/sh
-# What tells in a moment whether a machine is well. Changes nothing.
+# Prints the facts that show quickly whether a node is healthy. Changes nothing.
 #
 # Prints:  lines of a kind and its words, for `parse` of node_facts.py
 # Status:  0

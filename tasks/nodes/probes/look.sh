@@ -1,18 +1,25 @@
 #!/bin/sh
-# Everything that an upgrade or a patch asks of a machine; with a target also the repository of that minor. Changes nothing.
+# Prints everything that an upgrade or a patch needs to know about a node. Changes nothing.
 #
-# Given:  FLAG_FILES           in which flags of the kubelet may be
-#         CA_ROTATIONS         the folder of rotations of authorities
+# Given:  FLAG_FILES           files that may have flags of the kubelet
+#         CA_ROTATIONS         the folder of CA rotations
+#         KUBELET_CONFIG       the kubelet's configuration
 #         KUBELET_CERTIFICATE  the file of the kubelet's client certificate, with its key
+#         PKI                  kubeadm's folder of certificates; empty if there is none
+#         KUBECONFIGS          the folder with kubeadm's kubeconfigs
+#         ETCD_DATA            etcd's directory; empty if there is none
 #
-# Prints:  lines of a kind and its words, for `parse` of node_facts.py
+# Prints:  lines of a kind and its words, for `parse` of node_facts.py; a path is one word, with %20 for a space
 # Status:  0
 
 . tasks/nodes/probes/machine.lib.sh
 . tasks/nodes/probes/running.lib.sh
 . tasks/nodes/probes/packages.lib.sh
+. tasks/core/manifests.lib.sh
+. tasks/core/words.lib.sh
+. tasks/core/masked.lib.sh
 
-# Prints the operating system, and what of it a kubelet minds.
+# Prints the operating system, and its settings that matter to a kubelet.
 tell_system() {
   echo "kernel $(uname -r)"
   sed -n 's/^\(ID\|ID_LIKE\|VERSION_ID\)=/os_\1 /p' /etc/os-release | tr -d '"'
@@ -37,13 +44,18 @@ free_of() {
   df --output=avail -B1 "$path" | tail -n 1 | tr -d ' '
 }
 
-# Prints how much space there is, and how much of it etcd's directory takes.
+# Prints how much space there is, and the size of etcd's directory.
 tell_space() {
-  for folder in /var/lib /etc/kubernetes; do
-    echo "free $folder $(free_of "$folder")"
+  for folder in /var/lib "$KUBECONFIGS"; do
+    echo "free $(as_word "$folder") $(free_of "$folder")"
   done
-  data=$(sed -n 's/.*--data-dir=//p' /etc/kubernetes/manifests/etcd.yaml 2> /dev/null)
-  [ -z "$data" ] || echo "etcd_bytes $(du -sb "$data" 2> /dev/null | cut -f1)"
+  [ -n "$ETCD_DATA" ] || return 0
+  size=$(du -sbD "$ETCD_DATA" 2> /dev/null | cut -f1)
+  if [ -n "$size" ]; then
+    echo "etcd_bytes $size"
+  else
+    echo "unread $(as_word "$ETCD_DATA") its size is not known"
+  fi
 }
 
 # Prints the flags of the kubelet's process and of its files, and switches of its configuration.
@@ -58,22 +70,24 @@ tell_kubelet() {
     flags=$(grep -v '^#' "$file" | grep -oe '--[a-z][a-z0-9-]*' | sed 's/^--//' | tr '\n' ' ')
     echo "flag_file $file $flags"
   done
-  sed -n 's/^\(failCgroupV1\|failSwapOn\): */config \1 /p' /var/lib/kubelet/config.yaml 2> /dev/null
+  [ ! -e "$KUBELET_CONFIG" ] || echo "kubelet_config $(encoded < "$KUBELET_CONFIG")"
 }
 
-# Prints the certificates of kubeadm, of its kubeconfigs and of the kubelet; of a file with a key no more than the certificate.
+# Prints the certificates of kubeadm and of the kubelet, without keys; and kubeconfigs without secrets.
 tell_certificates() {
-  for file in /etc/kubernetes/pki/*.crt /etc/kubernetes/pki/etcd/*.crt; do
-    [ ! -e "$file" ] || echo "certificate $file $(encoded < "$file")"
-  done
-  for file in /etc/kubernetes/*.conf; do
-    [ ! -e "$file" ] || sed -n "s|^ *client-certificate-data: |certificate $file |p" "$file"
+  if [ -n "$PKI" ]; then
+    for file in "$PKI"/*.crt "$PKI"/etcd/*.crt; do
+      [ ! -e "$file" ] || echo "certificate $(as_word "$file") $(encoded < "$file")"
+    done
+  fi
+  for file in "$KUBECONFIGS"/*.conf; do
+    [ ! -e "$file" ] || echo "kubeconfig $(as_word "$file") $(masked "$file" | encoded)"
   done
   [ -e "$KUBELET_CERTIFICATE" ] || return 0
-  echo "certificate $KUBELET_CERTIFICATE $(sed -n '/BEGIN CERT/,/END CERT/p' "$KUBELET_CERTIFICATE" | encoded)"
+  echo "certificate $(as_word "$KUBELET_CERTIFICATE") $(sed -n '/BEGIN CERT/,/END CERT/p' "$KUBELET_CERTIFICATE" | encoded)"
 }
 
-# Prints the rotations of authorities that have begun here and not ended.
+# Prints the CA rotations that have begun here and not finished.
 tell_rotations() {
   for half in "$CA_ROTATIONS"/*/new.pem; do
     case "$half" in
@@ -87,6 +101,7 @@ set -u
 tell_boot
 tell_units
 tell_manifests
+tell_others
 tell_api_server
 tell_jobs
 tell_system

@@ -1,9 +1,14 @@
 #!/bin/sh
-# What tells in a moment whether a machine is well: its boot, units, static pods, its own API server, and jobs of ours.
+# Functions that print quickly whether a node is healthy: its boot, units, static pods, its own API server, and our jobs.
 #
-# Given:  UNITS  of systemd that are asked for
+# Given:  UNITS        systemd units to ask for
+#         MANIFESTS    the folder of static pods
+#         API_SERVER   HOST:PORT where the node itself reaches its API server; empty where it has none
+#         API_CA       the certificate of its CA
+#         API_CLIENT   the certificate of one of its clients
+#         API_KEY      the key of that client
 
-# Standard input as one word.
+# Prints standard input as one word.
 encoded() {
   base64 -w0
 }
@@ -27,35 +32,31 @@ tell_units() {
 
 # Prints the manifests of static pods.
 tell_manifests() {
-  for file in /etc/kubernetes/manifests/*.yaml; do
-    [ ! -e "$file" ] || echo "manifest $(basename "$file" .yaml) $(encoded < "$file")"
+  for file in "$MANIFESTS"/*.yaml "$MANIFESTS"/*.yml "$MANIFESTS"/*.json; do
+    [ ! -f "$file" ] || echo "manifest $(basename "$file" | sed 's/\.[a-z]*$//; s/ /_/g') $(encoded < "$file")"
   done
 }
 
-# Asks the API server of this node, by kubeadm's client certificate: of $port, with the options of curl.
+# Asks the API server of this node for $1, by the API server's own client certificate, with further options of curl.
 ask_api_server() {
-  pki=/etc/kubernetes/pki
-  curl --silent --max-time 5 \
-    --connect-to "::127.0.0.1:$port" \
-    --cacert "$pki/ca.crt" \
-    --cert "$pki/apiserver-kubelet-client.crt" \
-    --key "$pki/apiserver-kubelet-client.key" \
-    "$@"
+  path=$1
+  shift
+  curl --silent --max-time 5 --connect-to "::$API_SERVER" --cacert "$API_CA" --cert "$API_CLIENT" --key "$API_KEY" \
+    "$@" "https://kubernetes$path"
 }
 
-# Prints whether the API server of this node is ready, and its version; nothing where there is none.
+# Prints whether the API server of this node is ready, and its version; nothing if there is none.
 tell_api_server() {
-  manifest=/etc/kubernetes/manifests/kube-apiserver.yaml
-  [ -e "$manifest" ] || return 0
-  port=$(sed -n 's/.*--secure-port=//p' "$manifest")
-  port=${port:-6443}
-  echo "api_ready $(ask_api_server --output /dev/null --write-out '%{http_code}' "https://kubernetes:$port/readyz")"
-  version=$(ask_api_server "https://kubernetes:$port/version" | sed -n 's/.*"gitVersion": "\([^"]*\)".*/\1/p')
-  echo "api_version $version"
+  [ -n "$API_SERVER" ] || return 0
+  echo "api_ready $(ask_api_server /readyz --output /dev/null --write-out '%{http_code}')"
+  echo "api_version $(ask_api_server /version | encoded)"
 }
 
-# Prints the jobs of ours that are under way.
+# Prints our jobs that are running; `silent` and why, if systemd does not say.
 tell_jobs() {
-  systemctl list-units --no-legend --plain --state=active,activating,deactivating 'kube-runbooks-*' |
-    sed -n 's/^kube-runbooks-\([^ ]*\)\.service.*/job \1/p'
+  if jobs=$(systemctl list-units --no-legend --plain --state=active,activating,deactivating 'kube-runbooks-*' 2>&1); then
+    echo "$jobs" | sed -n 's/^kube-runbooks-\([^ ]*\)\.service.*/job \1/p'
+  else
+    echo "silent $(echo "$jobs" | tr '\n' ' ')"
+  fi
 }

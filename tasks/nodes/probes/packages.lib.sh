@@ -1,95 +1,65 @@
 #!/bin/sh
-# What the package manager of a node knows of Kubernetes: what is installed and held back, and what could be installed.
+# Functions that print what a node's package manager knows of Kubernetes: installed packages, holds, and source files.
 #
-# Given:  PROGRAMS     packages of Kubernetes
-#         TARGET       the minor whose repository is asked (1.37); empty for none
-#         ASK_SECONDS  that it may take
+# Given:  PROGRAMS  packages of Kubernetes
 
 . tasks/nodes/probes/repositories.lib.sh
 
-# Prints the minor that each of the files on standard input names, without the comments in it that look like $1.
-tell_repositories() {
-  while read -r file; do
-    grep -v "$1" "$file" | grep -o "$MINOR" | head -n 1 | sed "s|.*/v|repository $file |"
-  done
+# Prints the query that the package manager did not answer, with the end of its output.
+tell_unknown() {
+  echo "unknown $1: $(echo "$2" | tail -n 2 | tr '\n' ' ')"
 }
 
-# Prints why the repository of the target could not be asked: the end of what was said.
-tell_problem() {
-  echo "repository_problem $(echo "$1" | tail -n 2 | tr '\n' ' ')"
-}
-
-# A command of apt that asks the repositories of the target; not for long.
-ask_apt() {
-  with_copies "$work" timeout "$ASK_SECONDS" "$@" -o Acquire::Retries=0 -o Acquire::http::Timeout=10
-}
-
-# Prints what apt knows, and what it could install of the target.
+# Prints what dpkg and apt know. dpkg-query exits with 1 if a package is not known.
 tell_packages_of_apt() {
-  echo "manager apt"
   # shellcheck disable=SC2016,SC2086 # fields of dpkg-query; words
-  dpkg-query -W -f '${Package} ${Version} ${db:Status-Abbrev}\n' $PROGRAMS 2> /dev/null |
-    while read -r name version state; do
-      case "$state" in
-        ?i*) echo "installed $name $version" ;;
-      esac
-    done
-  # shellcheck disable=SC2086 # words
-  for name in $(apt-mark showhold $PROGRAMS 2> /dev/null); do
-    echo "held $name"
+  states=$(dpkg-query -W -f 'package ${Package} ${Version} ${db:Status-Abbrev}\n' $PROGRAMS 2>&1)
+  [ $? -le 1 ] || tell_unknown "which packages are installed" "$states"
+  echo "$states" | while read -r kind name version state; do
+    case "$kind $state" in
+      "package "?i*) echo "installed $name $version" ;;
+    esac
   done
+  # shellcheck disable=SC2086 # words
+  if held=$(apt-mark showhold $PROGRAMS 2>&1); then
+    tell_held "$held"
+  else
+    tell_unknown "which packages are held back" "$held"
+  fi
   # shellcheck disable=SC2016 # fields of dpkg-query
-  dpkg-query -W -f '${db:Status-Abbrev}|${Package}\n' | sed -n 's/^.[UHFWt].*|/broken /p'
-  apt_files | tell_repositories '^[ \t]*#'
-  [ -z "$TARGET" ] || tell_candidates_of_apt
-}
-
-# Prints which versions apt could install.
-tell_candidates_of_apt() {
-  copy_apt_files "$work" "$TARGET"
-  if said=$(ask_apt apt-get -qq update 2>&1) && ! echo "$said" | grep -q '^[EW]:'; then
-    # shellcheck disable=SC2086 # words
-    ask_apt apt-cache madison $PROGRAMS | sed 's/ //g' | tell_versions
+  if states=$(dpkg-query -W -f '${db:Status-Abbrev}|${Package}\n' 2>&1); then
+    echo "$states" | sed -n 's/^.[UHFWt].*|/broken /p'
   else
-    tell_problem "$said"
+    tell_unknown "which packages are half-configured" "$states"
   fi
 }
 
-# Prints the versions of `apt-cache madison`, from standard input.
-tell_versions() {
-  while IFS='|' read -r name version _; do
-    echo "candidate $name $version"
-  done
-}
-
-# Prints what dnf knows, and what it could install of the target.
-tell_packages_of_dnf() {
-  echo "manager dnf"
-  # shellcheck disable=SC2086 # words
-  rpm -q --qf 'installed %{NAME} %{VERSION}-%{RELEASE}\n' $PROGRAMS 2> /dev/null | grep '^installed'
-  for name in $(held_by_dnf); do
+# Prints names of packages that are held back.
+tell_held() {
+  for name in $1; do
     echo "held $name"
   done
-  dnf_files | tell_repositories '^#'
-  [ -z "$TARGET" ] || tell_candidates_of_dnf
 }
 
-# Prints which versions dnf could install.
-tell_candidates_of_dnf() {
-  copy_dnf_files "$work" "$TARGET"
-  # shellcheck disable=SC2086 # words
-  if said=$(timeout "$ASK_SECONDS" dnf -q --setopt=reposdir="$work/parts" --setopt=cachedir="$work/cache" \
-    --showduplicates list --available $PROGRAMS 2>&1); then
-    echo "$said" | sed -n 's/^\([a-z]*\)\.[a-z0-9_]* *\([^ ]*\).*/candidate \1 \2/p'
+# Prints what rpm and dnf know. rpm exits with the number of packages that are not installed. If it cannot read its database, it
+# reports that of all of them; a list of all packages shows the difference.
+tell_packages_of_dnf() {
+  if states=$(rpm -qa --qf '' 2>&1); then
+    # shellcheck disable=SC2086 # words
+    rpm -q --qf 'installed %{NAME} %{VERSION}-%{RELEASE}\n' $PROGRAMS | grep '^installed'
   else
-    tell_problem "$said"
+    tell_unknown "which packages are installed" "$states"
+  fi
+  if held=$(held_by_dnf 2>&1); then
+    tell_held "$held"
+  else
+    tell_unknown "which packages are held back" "$held"
   fi
 }
 
-# Prints the package manager and what it knows; nothing where there is none that is known here.
+# Prints the package manager and what it knows; nothing if it is none of these.
 tell_packages() {
-  work=$(mktemp -d)
-  trap 'rm -rf "$work"' EXIT
+  tell_manager
   if command -v apt-get > /dev/null; then
     tell_packages_of_apt
   elif command -v dnf > /dev/null; then

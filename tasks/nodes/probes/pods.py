@@ -1,6 +1,6 @@
-"""What the API answers about pods, and what protects and places them, read.
+"""Parses the API's answers about pods, and about what protects and places them.
 
-Each raises `NotYet`, with the object's name and the field, where an answer is not understood.
+Each parser raises `NotYet`, with the object's name and the field, if an answer could not be parsed.
 """
 
 from collections.abc import Iterable, Mapping
@@ -11,6 +11,7 @@ from tasks.core.models import outside
 from tasks.core.models.outside import name_of
 from tasks.nodes.models.pods import (
     Attachment,
+    Behind,
     Budget,
     Controller,
     LabelSelector,
@@ -26,11 +27,11 @@ JSON = Mapping[str, Any]
 
 MIRROR = "kubernetes.io/config.mirror"
 LONGEST_GRACE = 10**9
-"""Seconds, 31 years: the API takes any number of 64 bits."""
+"""Limits the grace period to this many seconds (31 years). The API accepts any number of 64 bits."""
 
 
 def parse_pod(raw: JSON) -> Pod:
-    """A v1 Pod."""
+    """Parses a v1 Pod."""
     told = outside.Pod.read(raw, name_of("pod", raw))
     metadata, spec, status = told.metadata, told.spec, told.status
     return Pod(
@@ -57,7 +58,7 @@ def parse_pod(raw: JSON) -> Pod:
 
 
 def parse_budget(raw: JSON) -> Budget:
-    """A policy/v1 PodDisruptionBudget."""
+    """Parses a policy/v1 PodDisruptionBudget."""
     told = outside.Budget.read(raw, name_of("PodDisruptionBudget", raw))
     spec, status = told.spec, told.status
     return Budget(
@@ -73,18 +74,32 @@ def parse_budget(raw: JSON) -> Budget:
         expected=status.expected_pods,
         problem=_sync_problem(status),
         is_counted=status.observed_generation >= told.metadata.generation,
+        operator=_custom_owner(told.metadata),
     )
 
 
+def parse_behind(controller: Controller, raw: JSON) -> Behind:
+    """Parses one of Kubernetes' own controllers: the custom resource that it belongs to, and the labels that it sets."""
+    told = outside.OwnedController.read(raw, name_of(controller.kind, raw))
+    labels = told.spec.template.metadata.labels
+    operator = _custom_owner(told.metadata)
+    return Behind(namespace=told.metadata.namespace, controller=controller, operator=operator, labels=labels)
+
+
+def controller_of(raw: JSON) -> Controller | None:
+    """Returns what recreates or manages an object, or None if nothing does."""
+    return _controller(outside.OwnedController.read(raw, name_of("controller", raw)).metadata)
+
+
 def parse_selector(told: outside.Selector | None) -> LabelSelector | None:
-    """A LabelSelector; None stays none, which is not the same as an empty one."""
+    """Parses a LabelSelector. None stays None, which is not the same as an empty selector."""
     if told is None:
         return None
     return LabelSelector(labels=told.match_labels, expressions=_requirements(told.match_expressions))
 
 
 def parse_node_terms(told: outside.NodeSelector | None) -> tuple[NodeTerm, ...] | None:
-    """A NodeSelector."""
+    """Parses a NodeSelector. None stays None."""
     if told is None:
         return None
     return tuple(
@@ -94,7 +109,7 @@ def parse_node_terms(told: outside.NodeSelector | None) -> tuple[NodeTerm, ...] 
 
 
 def parse_volume(raw: JSON) -> Volume | None:
-    """A v1 PersistentVolume; None when no claim has it."""
+    """Parses a v1 PersistentVolume. Returns None if it is bound to no claim."""
     told = outside.Volume.read(raw, name_of("PersistentVolume", raw))
     claim = told.spec.claim_ref
     if claim is None:
@@ -107,7 +122,7 @@ def parse_volume(raw: JSON) -> Volume | None:
 
 
 def parse_attachment(raw: JSON) -> Attachment:
-    """A storage.k8s.io/v1 VolumeAttachment."""
+    """Parses a storage.k8s.io/v1 VolumeAttachment."""
     told = outside.Attachment.read(raw, name_of("VolumeAttachment", raw))
     return Attachment(
         name=told.metadata.name,
@@ -118,18 +133,30 @@ def parse_attachment(raw: JSON) -> Attachment:
 
 
 def _sync_problem(status: outside.BudgetStatus) -> str:
-    """Of a budget with maxUnavailable or a percentage whose pods have no controller with a scale, for example."""
+    """Returns why the controllers cannot count for a PodDisruptionBudget; empty if they can.
+
+    One example has maxUnavailable or a percentage, and its pods have no controller with a scale.
+    """
     for one in status.conditions:
         if one.type == "DisruptionAllowed" and one.reason == "SyncFailed":
             return one.message or "SyncFailed"
     return ""
 
 
-def _controller(metadata: outside.PodMetadata) -> Controller | None:
-    for owner in metadata.owner_references:
-        if owner.controller:
-            return Controller(kind=owner.kind, api_version=owner.api_version, name=owner.name)
-    return None
+def _controller(metadata: outside.OwnedMetadata) -> Controller | None:
+    return next((_owner(one) for one in metadata.owner_references if one.controller), None)
+
+
+def _custom_owner(metadata: outside.OwnedMetadata) -> Controller | None:
+    """Returns the custom resource among the owners, or None.
+
+    Not every operator marks itself as the controller of what it creates.
+    """
+    return next((owner for one in metadata.owner_references if (owner := _owner(one)).is_custom), None)
+
+
+def _owner(told: outside.Owner) -> Controller:
+    return Controller(kind=told.kind, api_version=told.api_version, name=told.name)
 
 
 def _requirements(told: Iterable[outside.Requirement]) -> tuple[Requirement, ...]:

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Which versions of kubelet and containerd run. Changes nothing.
+# Prints which versions of kubelet and containerd run. Changes nothing.
 #
-# Prints:  `runs UNIT WORDS`, what the program of the process says of its version
+# Prints:  `runs UNIT WORDS`, the version that the process's program prints
 # Status:  0
 
 . tasks/nodes/probes/running.lib.sh

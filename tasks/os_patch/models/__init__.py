@@ -1,1 +1,1 @@
-"""Values of patches of the operating system."""
+"""Holds the values of operating system patches."""

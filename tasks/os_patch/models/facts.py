@@ -1,4 +1,7 @@
-"""What machines say of their packages and boots, and what a run has written down on them: all that patches are planned from."""
+"""Models the facts that patches are planned from.
+
+They are what nodes report about packages and boots, and what runs recorded on them.
+"""
 
 from datetime import timedelta
 
@@ -15,10 +18,10 @@ from tasks.os_patch.models.packages import Change, Updates
 
 
 class PatchIntent(Model):
-    """What a run has written down on a node before it touched it: what it wants, and what was there before."""
+    """This is what a run recorded on a node before its first change: what it wants, and what was there before."""
 
     run_id: str
-    later: tuple[str, ...] = Field(default=(), description="runs that have gone on with it")
+    later: tuple[str, ...] = Field(default=(), description="runs that resumed it")
     boot_id: str
     changes: tuple[Change, ...] = ()
     protected: dict[str, str] = Field(default={}, description="package that is never touched to its version")
@@ -33,12 +36,12 @@ class PatchIntent(Model):
 
     @property
     def runs(self) -> tuple[str, ...]:
-        """All that have had to do with it: a cordon of one of them is this patch's."""
+        """Returns every run that worked on this intent. A cordon of one of them belongs to this patch."""
         return (self.run_id, *self.later)
 
 
 class PatchFacts(Model):
-    """What one machine says of its packages and of its last boot, at one moment."""
+    """This is what one node reports about its packages and its last boot, at one moment."""
 
     name: str
     unreached: str = Field(default="", description="why nothing else is known")
@@ -57,31 +60,33 @@ class PatchFacts(Model):
         default=None, description="NEEDRESTART-KSTA: 1 none pending, 2 and 3 an upgrade is pending"
     )
     reboot_required: bool = Field(default=False, description="the system says so")
+    reboot_unknown: str = Field(default="", description="why the system cannot say whether it needs one")
     reboot_packages: tuple[str, ...] = Field(default=(), description="that have asked for it")
     system_state: str = Field(default="", description="of systemd: running, degraded, starting, ...")
     failed_units: tuple[str, ...] = ()
+    unseen: tuple[str, ...] = Field(default=(), description="what systemd or its packages did not say, with the reason")
     clock_synced: bool | None = Field(default=None, description="none when it does not say")
     inhibitors: tuple[str, ...] = Field(default=(), description="who blocks a shutdown now, and why")
     delta: tuple[Change, ...] = Field(default=(), description="between the packages that a run found and those of now")
     intent: PatchIntent | None = Field(default=None, description="of a run that has begun here and has not ended")
     patched_boot: str = Field(default="", description="boot id with which the packages of the intent were all there")
-    last_run: str = Field(default="", description="the run that came to its end here last")
+    last_run: str = Field(default="", description="the run that finished here last")
 
     @property
     def boot_of_patch(self) -> str:
-        """The boot that a reboot has to end; none when no run is under way."""
+        """Returns the boot that a reboot must end. It is empty when no run is under way."""
         return self.patched_boot or (self.intent.boot_id if self.intent else "")
 
 
 class Earlier(Model):
-    """How long a node took in its last run."""
+    """This records how long a node took in its last run."""
 
     took: timedelta
     rebooted: bool
 
 
 class ClusterPatchFacts(Model):
-    """All that patches are planned from."""
+    """This holds all the facts that patches are planned from."""
 
     observed_at: UtcTime
     run_id: str

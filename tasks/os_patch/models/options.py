@@ -1,4 +1,4 @@
-"""What an operator may choose of a patch."""
+"""Models the choices of an operator for a patch."""
 
 from datetime import timedelta
 from enum import StrEnum
@@ -14,42 +14,45 @@ from tasks.os_patch.models.packages import Scope
 
 
 class RebootRule(StrEnum):
-    """When a node is rebooted."""
+    """This says when a node is rebooted."""
 
     NEVER = "never"
     NEEDED = "needed"
-    """A reboot is pending, or what was installed takes effect with one only."""
+    """It reboots if a reboot is pending, or if what was installed takes effect only with a reboot."""
     ALWAYS = "always"
 
 
 class PatchOptions(Model):
-    """What an operator may choose; every default is the safe one."""
+    """This holds the choices of an operator. Every default is the safe one."""
 
     COVERED: ClassVar[Reasons] = {
-        "scope reboot nodes waves drain repair outside_window allow_cordoned allow_downtime come_back settle": CHOICE
+        "scope reboot nodes waves drain repair outside_window allow_cordoned allow_downtime reboot_timeout stable_for": CHOICE
     }
 
-    scope: Scope = Field(default=Scope.SECURITY, description="security: only security updates; all: every update")
-    reboot: RebootRule = Field(
-        default=RebootRule.NEEDED, description="needed: only where one is pending or an update asks for it"
+    scope: Scope = Field(
+        default=Scope.SECURITY, description="security installs only security updates; all installs every update"
     )
-    nodes: tuple[str, ...] = Field(default=(), description="only these nodes; empty for all")
-    waves: Waves = Field(default=Waves(), description="how many workers at once, and how many may fail")
-    drain: DrainOptions = Field(default=DrainOptions(), description="what a drain may do, and how long it may take")
+    reboot: RebootRule = Field(
+        default=RebootRule.NEEDED,
+        description="needed reboots a node only if a reboot is pending or an update requires it",
+    )
+    nodes: tuple[str, ...] = Field(default=(), description="names of nodes; if empty, all nodes")
+    waves: Waves = Field(default=Waves(), description="how many workers at once and how many may fail")
+    drain: DrainOptions = Field(default=DrainOptions(), description="what a drain may do and how long it may take")
     repair: bool = Field(
         default=False,
-        description="end what dpkg was cut off in, by `dpkg --configure -a`, before anything is installed",
+        description="finish an interrupted dpkg run by `dpkg --configure -a` before anything is installed",
     )
-    outside_window: bool = Field(default=False, description="go on also where no maintenance window is open")
+    outside_window: bool = Field(default=False, description="run although no maintenance window is open")
     allow_cordoned: bool = Field(
-        default=False, description="go on although somebody has cordoned a node; that one stays cordoned"
+        default=False, description="run although somebody has cordoned a node; that node stays cordoned"
     )
     allow_downtime: bool = Field(
-        default=False, description="disturb the only control plane of a cluster, whose API is away meanwhile"
+        default=False, description="disturb the only control plane node; the API does not answer meanwhile"
     )
-    come_back: Duration = Field(
-        default=timedelta(minutes=20), gt=timedelta(0), description="that a node has, to be back after its reboot"
+    reboot_timeout: Duration = Field(
+        default=timedelta(minutes=20), gt=timedelta(0), description="how long a node may take to reboot"
     )
-    settle: Duration = Field(
-        default=timedelta(seconds=10), description="that a node has to look healthy without a break, afterwards"
+    stable_for: Duration = Field(
+        default=timedelta(seconds=10), description="how long a node must stay healthy afterwards"
     )

@@ -1,4 +1,4 @@
-"""What came of a patch: the record of each node, with the proof of it."""
+"""Models the result of a patch: the record of each node, with its proof."""
 
 from datetime import timedelta
 
@@ -10,7 +10,7 @@ from tasks.os_patch.models.packages import Change
 
 
 class Rebooted(Model):
-    """A machine that was away and is back."""
+    """This describes a node that rebooted and is reachable again."""
 
     before: str = Field(description="boot id")
     after: str
@@ -18,7 +18,7 @@ class Rebooted(Model):
 
 
 class NodePatched(Model):
-    """What came of a node, with the proof of it: the record that is kept for each node."""
+    """This is the result for one node, with its proof. It is the record that is kept for each node."""
 
     node: str
     run_id: str
@@ -54,15 +54,15 @@ class NodePatched(Model):
 
 
 class Waits(Model):
-    """A node that was left for the next window."""
+    """This is a node that was left for the next window."""
 
     node: str
     reason: str
 
 
 class WavePatched(Model):
-    """What came of the nodes of a wave."""
+    """This is the result for the nodes of a wave."""
 
     nodes: tuple[NodePatched, ...] = ()
     waiting: tuple[Waits, ...] = ()
-    failed: dict[str, str] = Field(default={}, description="node to the reason; within the error budget")
+    failed: dict[str, str] = Field(default={}, description="node to the reason; at most max_failed")

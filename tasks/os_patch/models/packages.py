@@ -1,4 +1,4 @@
-"""Packages of a machine: which of them change, and which are never touched."""
+"""Models the packages of a node: which of them change, and which are never changed."""
 
 from enum import StrEnum
 from typing import ClassVar
@@ -7,27 +7,28 @@ from pydantic import Field
 
 from tasks.core.models.approval import Reasons
 from tasks.core.models.base import Model
+from tasks.core.models.folders import PATCHES
 from tasks.nodes.models.nodes import PackageManager
 
 PROTECTED = (
     *("kubelet", "kubeadm", "kubectl", "kubernetes-cni", "cri-tools"),
     *("containerd", "containerd.io", "runc", "cri-o"),
 )
-"""Packages that a patch never touches: rolling_upgrade moves them, or the site does."""
+"""Names the packages that a patch never changes. `rolling_upgrade` or the site moves them."""
 
 
 class Scope(StrEnum):
-    """Which updates are installed."""
+    """This says which updates are installed."""
 
     SECURITY = "security"
-    """What the distribution publishes as security updates."""
+    """It installs what the distribution publishes as security updates."""
     ALL = "all"
     NONE = "none"
-    """No update: only reboots."""
+    """It installs no update, so the run only reboots."""
 
 
 class Change(Model):
-    """What becomes of one package."""
+    """This is the change of one package."""
 
     COVERED: ClassVar[Reasons] = {"package before after origins security": "these very versions are installed"}
 
@@ -39,12 +40,12 @@ class Change(Model):
 
     @property
     def in_words(self) -> str:
-        """`openssl 3.0.20-1 to 3.0.22-1`."""
+        """Returns the change as text, such as `openssl 3.0.20-1 to 3.0.22-1`."""
         return f"{self.package} {self.before} to {self.after}" if self.before else f"{self.package} {self.after} (new)"
 
 
 class Updates(Model):
-    """What a package manager would do, and what is in its way."""
+    """This is what a package manager would do, and what prevents it."""
 
     manager: PackageManager = PackageManager.NONE
     changes: tuple[Change, ...] = ()
@@ -53,5 +54,19 @@ class Updates(Model):
     held: tuple[str, ...] = Field(default=(), description="packages that an administrator has put on hold")
     broken: tuple[str, ...] = Field(default=(), description="packages that are not wholly installed")
     locked_by: str = Field(default="", description="another package manager that is at work now")
-    problem: str = Field(default="", description="why its repositories could not be asked")
+    problem: str = Field(default="", description="what its package manager did not answer, and why")
     protected: dict[str, str] = Field(default={}, description="package that is never touched to its version")
+
+    @property
+    def repair(self) -> str:
+        """Returns the next step if the repositories do not answer."""
+        match self.manager:
+            case PackageManager.APT:
+                return (
+                    "run `apt-get update --error-on=any` on it until it ends with status 0, with --allow-releaseinfo-change where a release "
+                    f"has another label or suite: our lists ({PATCHES}/lists) begin as a copy of the system's"
+                )
+            case PackageManager.DNF:
+                return "run `dnf makecache` and `dnf upgrade --assumeno` on it until both answer"
+            case _:
+                return "run `zypper refresh` and `zypper update --dry-run` on it until both answer"

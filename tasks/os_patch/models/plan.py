@@ -1,4 +1,4 @@
-"""What is done to which node, in which order, and what the patch of each node is told."""
+"""Models what is done to which node, in which order, and what the patch of each node receives."""
 
 from datetime import timedelta
 from typing import ClassVar
@@ -13,7 +13,7 @@ from tasks.os_patch.models.packages import Change
 
 
 class NodePatch(Model):
-    """One node of the plan."""
+    """This is one node of the plan."""
 
     COVERED: ClassVar[Reasons] = {"name control_plane changes reboot begun repair": WORK_ON_NODE}
     LEFT_OUT: ClassVar[Reasons] = {
@@ -25,7 +25,7 @@ class NodePatch(Model):
     control_plane: bool
     changes: tuple[Change, ...] = ()
     reboot: str = Field(default="", description="why it will be rebooted; empty when nothing says so yet")
-    begun: bool = Field(default=False, description="an earlier run has begun with it: it is gone on with")
+    begun: bool = Field(default=False, description="an earlier run has begun with it: this run resumes it")
     repair: bool = False
     evicted: tuple[str, ...] = Field(default=(), description="pods that the drain evicts")
     expected: timedelta = Field(description="that it takes")
@@ -33,7 +33,7 @@ class NodePatch(Model):
 
 
 class PatchPlan(Plan):
-    """The order of nodes: control planes one at a time, then workers in waves."""
+    """This is the order of the nodes: control plane nodes one at a time, then workers in waves."""
 
     COVERED: ClassVar[Reasons] = {
         "control_plane waves": "what is done to whom, in which order",
@@ -53,17 +53,17 @@ class PatchPlan(Plan):
 
     @property
     def nodes(self) -> tuple[NodePatch, ...]:
-        """All of them, in order."""
+        """Returns all nodes of the plan, in order."""
         return (*self.control_plane, *(node for wave in self.waves for node in wave))
 
     @property
     def is_postponed(self) -> bool:
-        """There is something to do, and no time for it now."""
+        """Returns True if there is work but no time for it now."""
         return not self.nodes and bool(self.closed or self.waiting)
 
 
 class PatchOrders(Model):
-    """What the patch of each node is told."""
+    """This holds what the patch of each node receives."""
 
     options: PatchOptions
     run_id: str

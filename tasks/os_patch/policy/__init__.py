@@ -1,1 +1,1 @@
-"""Decisions: pure functions of facts."""
+"""Holds the decisions of this folder: pure functions of facts."""

@@ -1,4 +1,7 @@
-"""What a run does on a node: decided before its first act, from what the machine says and what an earlier attempt has left there."""
+"""Decides what a run does on a node, before its first act there.
+
+It uses what the node reports and what an earlier attempt has left.
+"""
 
 from dataclasses import dataclass
 
@@ -10,47 +13,53 @@ from tasks.os_patch.models.plan import NodePatch, PatchOrders
 from tasks.os_patch.policy.proof import merged, what_delta_lacks
 from tasks.os_patch.policy.reboots import was_rebooted_by, why_reboot
 
+ASK_AGAIN = "repair it there until `systemctl --failed` and `dpkg --audit` (`rpm -qa`) answer"
+"""This is the next step if a node does not report its units and packages."""
+
 
 @dataclass(frozen=True)
 class Standing:
-    """How far an earlier attempt has come with a node."""
+    """This says how far an earlier attempt has progressed on a node."""
 
     intent: PatchIntent
-    """That it has written down there."""
+    """It holds the intent that the attempt recorded on the node."""
     is_begun: bool
-    """Already when this run was planned."""
+    """True if the node was already begun when this run was planned."""
     is_attached: bool
-    """An installation was under way."""
+    """True if an installation was under way."""
     is_ours: bool
-    """A run of ours has cordoned it, and has not given it back."""
+    """True if a run of ours has cordoned the node and has not returned it."""
     has_failed: bool
-    """That run ended by an error, and has told why: somebody may have mended it since."""
+    """True if that run failed and recorded why. Someone may have repaired the node since."""
 
 
 @dataclass(frozen=True)
 class Course:
-    """What is done on a node."""
+    """This describes what is done on a node."""
 
     facts: PatchFacts
     intent: PatchIntent | None
-    """That an earlier attempt has left, and this run resumes; with this run among those that had to do with it."""
+    """It holds the intent that an earlier attempt has left and this run resumes.
+
+    This run is listed among its runs.
+    """
     is_taken_over: bool
-    """It was another run's, and is not written down as this one's yet."""
+    """True if the intent was another run's and is not yet recorded as this run's."""
     mended: tuple[str, ...]
-    """How the packages were changed by hand since that run failed."""
+    """It lists how the packages were changed by hand since that run failed."""
     due: tuple[Change, ...]
     repair: bool
     is_disturbing: bool
-    """Something is done that takes its pods away. Else it is proven and given back."""
+    """True if an act takes the node's pods away. Otherwise the node is only proven and returned."""
 
     @property
     def installs(self) -> bool:
-        """The package manager has something to do."""
+        """Returns True if the package manager has work to do."""
         return bool(self.due or self.repair)
 
 
 def decide_course(facts: PatchFacts, orders: PatchOrders, standing: Standing | None) -> Course:
-    """What an earlier attempt has left, what is due, and whether the node is disturbed."""
+    """Decides what is taken over from an earlier attempt, what is due, and if the node is disturbed."""
     left = standing.intent if standing and _is_resumed(standing, orders.run_id) else None
     taken, mended = left, tuple[str, ...]()
     if standing and left and orders.run_id not in left.runs:
@@ -69,40 +78,51 @@ def decide_course(facts: PatchFacts, orders: PatchOrders, standing: Standing | N
 
 
 def intent_of(course: Course, run_id: str) -> PatchIntent:
-    """What is written down on the node before it is cordoned: a resumed intent with all that is due, or a fresh one."""
+    """Returns the intent that is recorded on the node before the cordon.
+
+    It is a resumed intent with everything that is due, or a fresh one.
+    """
     if course.intent is None:
         return _fresh_intent(course, run_id)
     return course.intent.model_copy(update={"changes": merged(course.intent.changes, course.due)})
 
 
 def why_unknown(facts: PatchFacts) -> Problem | None:
-    """Why nothing is decided of a machine now. One that dpkg was cut off on says enough."""
+    """Returns why nothing can be decided for a node now, or `None`.
+
+    A node with an interrupted dpkg run reports enough to decide.
+    """
     if facts.unreached:
-        return Problem(text=facts.unreached, next_step="look at its sshd and its network")
+        return Problem(text=facts.unreached, next_step="check its sshd and its network")
+    if facts.unseen:
+        return Problem(text=f"{facts.name}: not known: {'; '.join(facts.unseen)}", next_step=ASK_AGAIN)
     if facts.updates.problem and not facts.updates.broken:
-        return Problem(text=f"{facts.name}: {facts.updates.problem}", next_step="look at its repositories")
+        return Problem(text=f"{facts.name}: {facts.updates.problem}", next_step=facts.updates.repair)
     return None
 
 
 def why_another_plan(course: Course, node: NodePatch, orders: PatchOrders) -> Problem | None:
-    """What is there now, and nobody has planned or approved."""
+    """Returns what the node needs now that nobody planned or approved, or `None`."""
     broken = course.facts.updates.broken
     if broken and not orders.options.repair:
         return Problem(
             text=f"{node.name}: not wholly installed: {', '.join(broken)}",
-            next_step="look at `dpkg --audit`; node_os_patch with options.repair=true ends it by `dpkg --configure -a`",
+            next_step="check `dpkg --audit`; `kube-runbooks run node-os-patch CLUSTER --repair` repairs it",
         )
     planned = {(one.package, one.after) for one in node.changes}
     if more := [one.in_words for one in course.due if (one.package, one.after) not in planned]:
         return Problem(
             text=f"{node.name}: not in the plan, and would be installed now: {listed(more)}",
-            next_step="somebody has installed or released something there since; run it again, with a plan of what is there now",
+            next_step="packages were installed or released there since then; run it again, with a new plan",
         )
     return None
 
 
 def why_not_as_planned(facts: PatchFacts) -> Problem | None:
-    """Right after the installation: what came is compared with the intent before anything else happens."""
+    """Returns where the installation differs from the intent, or `None`.
+
+    This is checked right after the installation, before anything else happens.
+    """
     planned, kept = (facts.intent.changes, facts.intent.protected) if facts.intent else ((), {})
     now = facts.updates.protected
     wrong = [
@@ -114,27 +134,32 @@ def why_not_as_planned(facts: PatchFacts) -> Problem | None:
         return None
     return Problem(
         text=f"{facts.name}: what was installed is not what was planned: {'; '.join(wrong)}",
-        next_step="look at /var/log/dpkg.log there; it is not rebooted",
+        next_step="check /var/log/dpkg.log there; it is not rebooted",
     )
 
 
 def as_of(facts: PatchFacts, intent: PatchIntent | None) -> PatchFacts:
-    """The same with the intent of this run. What an old run has written down, that nobody has resumed, says nothing."""
+    """Returns the facts with the intent of this run. An old intent that no run resumes is removed."""
     if intent is None:
         return facts.model_copy(update={"intent": None, "patched_boot": "", "delta": ()})
     return facts if facts.unreached else facts.model_copy(update={"intent": intent})
 
 
 def _is_resumed(standing: Standing, run_id: str) -> bool:
-    """It has the node out of service: by the plan, by an installation under way, or for an attempt of the same run."""
+    """Returns True if this run resumes the intent.
+
+    The plan says so, an installation was under way, or an attempt of the same run still has the node out of
+    service.
+    """
     again = run_id in standing.intent.runs and standing.is_ours
     return standing.is_begun or standing.is_attached or again
 
 
 def _taken_over(standing: Standing, facts: PatchFacts, run_id: str) -> tuple[PatchIntent, tuple[str, ...]]:
-    """This run's cordon is the patch's from now on, too.
+    """Returns the intent with this run among its runs, so its cordon also belongs to the patch.
 
-    Where the run before ended with its reason told, what a person has done about it since is taken as it is.
+    If the previous run failed and recorded why, changes that a person made since are accepted. They are
+    returned too.
     """
     intent = standing.intent
     taken = intent.model_copy(update={"later": (*intent.later, run_id)})
@@ -145,13 +170,16 @@ def _taken_over(standing: Standing, facts: PatchFacts, run_id: str) -> tuple[Pat
 
 
 def _due(facts: PatchFacts, intent: PatchIntent | None) -> tuple[Change, ...]:
-    """What is left to install; where dpkg was cut off, all that was wanted is looked at again."""
+    """Returns what is left to install. After an interrupted dpkg run, everything that was wanted is checked again."""
     changes = facts.updates.changes
     return merged(intent.changes, changes) if intent and facts.updates.broken else changes
 
 
 def _is_reboot_due(facts: PatchFacts, orders: PatchOrders, due: tuple[Change, ...], *, resumed: bool) -> bool:
-    """A run that was only to reboot the node, and has, does not do it again."""
+    """Returns True if a reboot is due.
+
+    A run that only had to reboot the node, and has done so, does not do it again.
+    """
     rule = orders.options.reboot
     known = facts if resumed else facts.model_copy(update={"intent": None, "patched_boot": ""})
     is_done = rule is RebootRule.ALWAYS and was_rebooted_by(orders.run_id, facts)

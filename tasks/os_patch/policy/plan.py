@@ -1,4 +1,4 @@
-"""The plan of a patch: which nodes, in which order, what becomes of their packages, and what fits into the window."""
+"""Plans a patch: which nodes, in which order, what happens to their packages, and what fits into the window."""
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 from tasks.core.models.findings import Finding, cautioned, listed, softened
 from tasks.core.models.plan import Caution, Refusal, Skip, Step, figure, joined
 from tasks.core.models.profile import MaintenanceRules
+from tasks.core.words import counted, duration_in_words
 from tasks.drain.policy.findings import evicted_by
 from tasks.node_work.policy.waves import limit_of, plan_waves
-from tasks.nodes.policy.versions import count_of
 from tasks.os_patch.models.facts import ClusterPatchFacts
 from tasks.os_patch.models.options import PatchOptions, RebootRule
 from tasks.os_patch.models.packages import Change
@@ -19,14 +19,11 @@ from tasks.os_patch.policy.rules import rules_of_cluster, rules_of_drains, rules
 from tasks.os_patch.policy.scope import PatchScene, PatchState
 from tasks.os_patch.policy.windows import fit_into
 
-ACT_UNCORDON = "prove that it is well, uncordon"
-"""For a node that has everything, on which a run of ours ended before its last act."""
+ACT_UNCORDON = "prove that it is healthy, uncordon"
+"""This is the act for a node that has every update, where a run of ours stopped before its last act."""
 
 SHOWN = 6
-"""Packages that a step names."""
-
-TOLD_IN_SECONDS = timedelta(seconds=100)
-"""Shorter times are told in seconds."""
+"""Limits how many packages a step names."""
 
 
 def plan_patch(
@@ -37,10 +34,11 @@ def plan_patch(
     now: datetime,
     urgent: bool = False,
 ) -> PatchPlan:
-    """All of it, or all refusals at once. What has nothing to do, or no time left, is a skip with the reason.
+    """Returns the whole plan, or all refusals at once.
 
-    Outside of a window nothing is disturbed: what is wrong is a caution then, and the plan says when the next one opens.
-    Where it is urgent, other nodes, rollouts and alerts are cautions, too: they may be why it is.
+    A node that has nothing to do, or has no time left, is a skip with the reason. Outside a window nothing is
+    disturbed. Problems are then cautions, and the plan says when the next window opens. If the patch is
+    `urgent`, other nodes, rollouts and alerts are cautions too, because they may be the cause.
     """
     scene = PatchScene(facts, options, rules, now, urgent=urgent)
     groups = _groups(scene)
@@ -63,14 +61,14 @@ def plan_patch(
 
 
 def _findings(scene: PatchScene, taken: Sequence[Sequence[PatchState]]) -> Iterator[Finding]:
-    """Where nothing is disturbed, what is wrong with the cluster is worth a look and no more."""
+    """Yields the findings. If nothing is disturbed, problems of the cluster are only cautions."""
     yield from rules_of_input(scene)
     yield from _weighed(rules_of_machines(scene), matter=bool(taken) or not scene.closed)
     disturbing = any(node.is_disturbed for group in taken for node in group)
     yield from _weighed([*rules_of_cluster(scene), *rules_of_drains(scene)], matter=disturbing)
     limit = limit_of(scene.options.waves.max_unavailable, len(scene.workers))
     if disturbing and limit.caution:
-        yield cautioned("options.waves", limit.caution, "say a number, or a higher percentage")
+        yield cautioned("--max-unavailable", limit.caution, "give a number, or a higher percentage")
     if disturbing and not scene.rules.windows:
         yield cautioned("window", "the profile has no maintenance window: any time is good", "maintenance.windows")
 
@@ -83,7 +81,10 @@ def _weighed(findings: Iterable[Finding], *, matter: bool) -> Iterator[Finding]:
 
 
 def _groups(scene: PatchScene) -> list[list[PatchState]]:
-    """Control planes one at a time, then workers: those that are under way first, for they are out of service already."""
+    """Returns control plane nodes one at a time, then workers in waves.
+
+    Workers that are under way come first, because they are out of service already.
+    """
     pending = {node.name for node in scene.pending}
     control_planes = [[node] for node in scene.control_planes if node.name in pending]
     workers = {node.name: node for node in scene.workers if node.name in pending}
@@ -131,10 +132,8 @@ def _steps(scene: PatchScene, taken: Sequence[Sequence[PatchState]]) -> Iterator
 def _act(scene: PatchScene, node: PatchState) -> str:
     if not node.is_disturbed:
         return ACT_UNCORDON
-    acts = []
-    if node.leads and len(scene.facts.etcd.members) > 1:
-        acts.append("move etcd's leadership away")
-    acts.append("drain")
+    moves = node.leads and len(scene.facts.etcd.members) > 1
+    acts = ["drain"]
     if node.repaired:
         acts.append("dpkg --configure -a")
     if node.changes:
@@ -143,14 +142,14 @@ def _act(scene: PatchScene, node: PatchState) -> str:
         acts.append("reboot")
     elif scene.options.reboot is RebootRule.NEEDED and node.changes:
         acts.append("reboot if they ask for it")
-    return ", ".join(acts)
+    return figure("move etcd's leadership away, " if moves else "") + ", ".join(acts)
 
 
 def _in_words(changes: Sequence[Change]) -> str:
-    """With a digest of all of them: a person's word holds for these very versions."""
+    """Returns the packages as text, with a digest of all of them. So an approval covers exactly these versions."""
     text = "\n".join(sorted(f"{one.package} {one.after}" for one in changes))
     digest = hashlib.sha256(text.encode()).hexdigest()[:8]
-    return f"{count_of(len(changes), 'package')} ({listed([one.in_words for one in changes], SHOWN)}; {digest})"
+    return f"{counted(len(changes), 'package')} ({listed([one.in_words for one in changes], SHOWN)}; {digest})"
 
 
 def _reason(scene: PatchScene, node: PatchState, place: str) -> str:
@@ -163,16 +162,20 @@ def _reason(scene: PatchScene, node: PatchState, place: str) -> str:
         f"{security} of {len(node.changes)} are security updates" if node.changes else "",
         node.reboot,
         _kept_back(node),
-        f"evicts {figure(count_of(len(evicted), 'pod'))}" if node.is_disturbed else "",
+        f"evicts {figure(counted(len(evicted), 'pod'))}" if node.is_disturbed else "",
         figure(_time_of(scene, node) if node.is_disturbed else ""),
     )
     return joined(*told)
 
 
 def _time_of(scene: PatchScene, node: PatchState) -> str:
-    source = "by its last run" if scene.expected(node) != scene.rules.node_takes else "by maintenance.node_takes"
-    margin = f"{scene.rules.margin_percent} % on top make {_minutes(scene.needs(node))}"
-    return f"about {_minutes(scene.expected(node))} {source}, {margin}"
+    source = (
+        "by its last run"
+        if scene.expected(node) != scene.rules.expected_duration
+        else "by maintenance.expected_duration"
+    )
+    margin = f"{scene.rules.margin_percent} % on top make {duration_in_words(scene.needs(node))}"
+    return f"about {duration_in_words(scene.expected(node))} {source}, {margin}"
 
 
 def _canary(scene: PatchScene, taken: Sequence[Sequence[PatchState]]) -> str:
@@ -191,10 +194,10 @@ def _skips(scene: PatchScene, fits: frozenset[str], waits: dict[str, timedelta])
 
 def _why_not(scene: PatchScene, node: PatchState, waits: dict[str, timedelta]) -> str:
     if not node.selected:
-        return "it is not one of options.nodes"
+        return "it is not one of --nodes"
     if node.name in waits:
-        needs = f"it needs {_minutes(scene.needs(node))} ({_minutes(scene.expected(node))} and {scene.rules.margin_percent} %)"
-        left = f"{needs}, {_minutes(waits[node.name])} are left when its turn comes"
+        needs = f"it needs {duration_in_words(scene.needs(node))} ({duration_in_words(scene.expected(node))} and {scene.rules.margin_percent} %)"
+        left = f"{needs}, {duration_in_words(waits[node.name])} are left when its turn comes"
         return f"it waits: {figure(f'{left}; {scene.next_words}')}"
     if unknown := node.unreached or node.patch.updates.problem:
         return f"not known: {unknown}"
@@ -206,19 +209,14 @@ def _why_not(scene: PatchScene, node: PatchState, waits: dict[str, timedelta]) -
 def _nothing(scene: PatchScene, node: PatchState) -> str:
     pending = why_pending(node.patch)
     if scene.options.reboot is RebootRule.NEVER and pending:
-        told = f"nothing to install; options.reboot=never, although {'; '.join(pending)}"
+        told = f"nothing to install; --reboot=never, although {'; '.join(pending)}"
     else:
         told = "nothing to install, and no reboot is pending"
     return "; ".join(part for part in (told, why_pinned(node.patch), _kept_back(node)) if part)
 
 
 def _kept_back(node: PatchState) -> str:
-    """What has an update and does not get it, and why if that is known."""
+    """Returns the packages that have an update but do not get it, with the reason if it is known."""
     held = set(node.patch.updates.held)
     names = [f"{name} (on hold)" if name in held else name for name in node.patch.updates.kept_back]
     return f"kept back: {listed(names)}" if names else ""
-
-
-def _minutes(length: timedelta) -> str:
-    seconds = int(length.total_seconds())
-    return f"{seconds} s" if length < TOLD_IN_SECONDS else f"{round(seconds / 60)} min"

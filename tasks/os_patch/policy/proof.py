@@ -1,4 +1,4 @@
-"""Whether a machine is after its patch as it was promised: everything that is not."""
+"""Checks if a node is as promised after its patch. It returns everything that is not."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -8,11 +8,11 @@ from tasks.os_patch.models.packages import Change
 from tasks.os_patch.policy.reboots import is_rebooted, why_pending
 
 WELL = frozenset({"running", "degraded"})
-"""States of systemd after a boot; which units have failed is looked at one by one."""
+"""Names the accepted states of systemd after a boot. Failed units are checked one by one."""
 
 
 def what_delta_lacks(planned: Sequence[Change], found: Sequence[Change]) -> tuple[str, ...]:
-    """Where what was installed is not what was planned: too little, another version, or more."""
+    """Returns where the installed packages differ from the plan: missing ones, other versions, or additional ones."""
     wanted = {one.package: one for one in planned}
     came = {one.package: one for one in found}
     missing = [f"{name} was not installed in {one.after}" for name, one in wanted.items() if name not in came]
@@ -30,7 +30,7 @@ def what_delta_lacks(planned: Sequence[Change], found: Sequence[Change]) -> tupl
 
 
 def what_patch_lacks(facts: PatchFacts, intent: PatchIntent, rule: RebootRule) -> tuple[str, ...]:
-    """Nothing for a machine that is as it has to be."""
+    """Returns everything that is not as promised. It is empty for a node that is as it must be."""
     if facts.unreached:
         return (f"not reached: {facts.unreached}",)
     return (
@@ -42,7 +42,10 @@ def what_patch_lacks(facts: PatchFacts, intent: PatchIntent, rule: RebootRule) -
 
 
 def merged(begun: Sequence[Change], more: Sequence[Change]) -> tuple[Change, ...]:
-    """What a run wants of a node that another one has begun with: from what was there first to what is wanted last."""
+    """Merges the wanted changes of this run with those of an earlier run on the node.
+
+    Each change goes from the first known version to the last wanted one.
+    """
     found = {one.package: one for one in begun}
     for one in more:
         first = found.get(one.package)
@@ -63,20 +66,26 @@ def _changed(before: Mapping[str, str], now: Mapping[str, str]) -> Iterator[str]
 
 
 def _system(facts: PatchFacts, intent: PatchIntent) -> Iterator[str]:
+    yield from (f"not known: {said}" for said in facts.unseen)
     as_before = bool(intent.system_state) and facts.system_state == intent.system_state
     if facts.system_state not in WELL and not as_before:
         yield f"systemd says {facts.system_state or 'nothing'}"
     yield from (
         f"{unit} has failed, and had not before" for unit in facts.failed_units if unit not in intent.failed_units
     )
-    if intent.clock_synced and facts.clock_synced is False:
-        yield "its clock is not in sync any more"
+    if intent.clock_synced and not facts.clock_synced:
+        is_told = facts.clock_synced is not None
+        yield ("its clock is no longer in sync" if is_told else "it no longer reports whether its clock is in sync")
 
 
 def _boot(facts: PatchFacts, intent: PatchIntent, rule: RebootRule) -> Iterator[str]:
-    """After a reboot the kernel is asked for that the boot loader was to start. What is pending again is not a failure of it."""
+    """Yields what is wrong with the boot.
+
+    After a reboot, the kernel must be the one that the boot loader was to start. A newly pending reboot is no
+    failure then.
+    """
     if is_rebooted(facts):
         if intent.promised_kernel and facts.kernel != intent.promised_kernel:
-            yield f"the boot loader was to start kernel {intent.promised_kernel}, {facts.kernel} runs"
+            yield f"the boot loader had to start kernel {intent.promised_kernel}, {facts.kernel} runs"
     elif rule is not RebootRule.NEVER:
         yield from (f"a reboot is pending: {reason}" for reason in why_pending(facts))

@@ -1,4 +1,4 @@
-"""Whether a machine needs a reboot, and why."""
+"""Decides if a node needs a reboot, and why."""
 
 import re
 from collections.abc import Sequence
@@ -13,18 +13,24 @@ _BY_REBOOT = re.compile(
     r"|(intel|amd64)-microcode|microcode_ctl|ucode-(intel|amd)|linux-firmware|kernel-firmware.*)"
     r"(\.(x86_64|aarch64|ppc64le|s390x|noarch)|:[a-z0-9]+)?$"
 )
-"""Packages that take effect with a reboot: those that dnf's needs-restarting names, by their names in Debian and SUSE too."""
+"""Matches packages that take effect with a reboot.
+
+They are those that dnf's needs-restarting names, also by their names in Debian and SUSE.
+"""
 
 _KERNEL = re.compile(
     r"^(linux-(image-.+|base)|kernel(-(core|modules|default|rt|rt-core))?)(\.(x86_64|aarch64|ppc64le|s390x|noarch)|:[a-z0-9]+)?$"
 )
 
 PENDING = frozenset({2, 3})
-"""NEEDRESTART-KSTA: an upgrade of the kernel is pending, of the same ABI or of another version."""
+"""Lists the values of NEEDRESTART-KSTA for a pending kernel upgrade, of the same ABI or of another version."""
 
 
 def why_pending(facts: PatchFacts) -> tuple[str, ...]:
-    """What says that a reboot is pending now. One that would start the same kernel again is none."""
+    """Returns the reasons why a reboot is pending now.
+
+    A reboot that would start the same kernel again does not count.
+    """
     told = []
     pinned = why_pinned(facts)
     for_kernel_only = bool(facts.reboot_packages) and all(map(_KERNEL.match, facts.reboot_packages))
@@ -40,9 +46,10 @@ def why_pending(facts: PatchFacts) -> tuple[str, ...]:
 
 
 def why_pinned(facts: PatchFacts) -> str:
-    """Why a reboot does not bring the newest kernel that is installed; empty where it does, or where nobody knows.
+    """Returns why a reboot does not start the newest installed kernel.
 
-    By the boot loader, if it says which one it starts; else by what this boot did: the kernel was there, and was not started.
+    It is empty if it does, or if that is not known. The boot loader decides if it reports its default kernel.
+    Otherwise this boot decides: the kernel was installed, but another one was started.
     """
     newest, runs = facts.newest_kernel, facts.kernel
     if not newest or newest == runs:
@@ -54,22 +61,22 @@ def why_pinned(facts: PatchFacts) -> str:
 
 
 def is_kernel(change: Change) -> bool:
-    """The package of a kernel."""
+    """Returns True if the change is of a kernel package."""
     return bool(_KERNEL.match(change.package))
 
 
 def why_after(changes: Sequence[Change]) -> str:
-    """Which of the packages take effect with a reboot only; empty when none does."""
+    """Returns which of the packages take effect only with a reboot. It is empty when none does."""
     names = [one.package for one in changes if _BY_REBOOT.match(one.package)]
     return f"{listed(names)} {'takes' if len(names) == 1 else 'take'} effect with a reboot" if names else ""
 
 
 def why_reboot(rule: RebootRule, facts: PatchFacts, changes: Sequence[Change]) -> str:
-    """Why a node will be rebooted, as far as it is known before; empty when nothing says so."""
+    """Returns why a node will be rebooted, as far as it is known before. It is empty when there is no reason."""
     if rule is RebootRule.NEVER or is_rebooted(facts):
         return ""
     if rule is RebootRule.ALWAYS:
-        return "options.reboot=always"
+        return "a reboot was asked for"
     wanted = changes or (facts.intent.changes if facts.intent else ())
     if why_pinned(facts):
         wanted = tuple(one for one in wanted if not is_kernel(one))
@@ -77,12 +84,18 @@ def why_reboot(rule: RebootRule, facts: PatchFacts, changes: Sequence[Change]) -
 
 
 def is_rebooted(facts: PatchFacts) -> bool:
-    """It has booted since a run under way began with it, or since the packages of that run were all there."""
+    """Returns True if the node has booted since a run in progress began there.
+
+    A boot since that run's packages were complete also counts.
+    """
     return bool(facts.boot_of_patch) and facts.boot_id != facts.boot_of_patch
 
 
 def was_rebooted_by(run_id: str, facts: PatchFacts) -> bool:
-    """A run has done so, whether or not it came to note its end here: a retry of it does not do it again."""
+    """Returns True if the run has rebooted the node, even if it could not record its end there.
+
+    So a retry of the run does not reboot again.
+    """
     given_back = facts.intent is not None and run_id in facts.intent.runs and is_rebooted(facts)
     return given_back or facts.last_run == run_id
 

@@ -1,4 +1,4 @@
-"""How far a patch is, node by node, and which nodes this run takes."""
+"""Describes how far the patch of each node is, and which nodes this run takes."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,116 +17,129 @@ from tasks.os_patch.policy.reboots import was_rebooted_by, why_reboot
 from tasks.os_patch.policy.windows import ends_of_run, next_opening, open_now, with_margin
 
 RUNBOOKS = ("node_os_patch", "node_reboot")
-"""In the reason of a cordon that a run of these has left, whoever it was."""
+"""Names the runbooks that appear in the reason of a cordon that a patch run has left, whichever run it was."""
 
 PATCH_JOBS = ("patch-",)
-"""How the names of remote jobs begin that install packages, as `tasks/os_patch/machine.py` names them."""
+"""Lists the prefixes of remote jobs that install packages, as `tasks/os_patch/machine.py` names them."""
 
 
 @dataclass(frozen=True)
 class PatchState(ProfileNode):
-    """A node of the profile, and what it lacks. It is begun when a run has written down what it wants here, and has cordoned it."""
+    """This is a node of the profile, and what it lacks.
+
+    It is begun when a run has recorded its intent there and has cordoned it.
+    """
 
     patch: PatchFacts
     forecast: DrainForecast | None
     left_by_another: bool
-    """Another runbook of ours has it out of service."""
+    """True if another runbook of ours has the node out of service."""
     changes: tuple[Change, ...]
     reboot: str
-    """Why it will be rebooted, as far as it is known."""
+    """It says why the node will be rebooted, as far as that is known."""
     repaired: bool
-    """What was cut off in it is ended first."""
+    """True if an interrupted dpkg run on the node is finished first."""
     done_by_this_run: bool
 
     @property
     def is_disturbed(self) -> bool:
-        """Something is to be done that takes its pods away."""
+        """Returns True if an act takes the node's pods away."""
         return bool(self.changes or self.reboot or self.repaired)
 
     @property
     def is_pending(self) -> bool:
-        """Something is to be done, were it selected: also only to prove that it is well and to give it back."""
+        """Returns True if the node has work to do if it is selected.
+
+        The work may be only to prove and return the node.
+        """
         return not self.unreached and not self.done_by_this_run and (self.is_disturbed or self.begun)
 
     @property
     def unreached(self) -> str:
-        """Why nothing is known of the machine."""
+        """Returns why nothing is known about the node."""
         return self.machine.unreached or self.patch.unreached
 
 
 @dataclass(frozen=True)
 class PatchScene:
-    """All that the rules of a patch look at."""
+    """This holds everything that the rules of a patch check."""
 
     facts: ClusterPatchFacts
     options: PatchOptions
     rules: MaintenanceRules
     now: datetime
     urgent: bool = False
-    """Other nodes, rollouts and alerts do not forbid it."""
+    """True if other nodes, rollouts and alerts do not block the run."""
 
     @cached_property
     def nodes(self) -> tuple[PatchState, ...]:
-        """Of the profile, in its order."""
+        """Returns the nodes of the profile, in its order."""
         patches = {one.name: one for one in self.facts.patches}
         return tuple(self._state(machine, patches[machine.name]) for machine in self.facts.machines)
 
     @property
     def control_planes(self) -> tuple[PatchState, ...]:
-        """In the order in which they are disturbed."""
+        """Returns the control plane nodes in the order in which they are disturbed."""
         return tuple(sorted((node for node in self.nodes if node.is_control_plane), key=lambda node: node.order))
 
     @property
     def workers(self) -> tuple[PatchState, ...]:
-        """By name."""
+        """Returns the workers, sorted by name."""
         return tuple(sorted((node for node in self.nodes if not node.is_control_plane), key=lambda node: node.name))
 
     @property
     def pending(self) -> tuple[PatchState, ...]:
-        """What would be done, had the window room for it; while none is open, what disturbs nothing any more."""
+        """Returns the nodes with work to do if the window has room.
+
+        While no window is open, it returns only those that need no more disruption.
+        """
         return tuple(
             node for node in self.nodes if node.selected and node.is_pending and not (self.closed and node.is_disturbed)
         )
 
     @cached_property
     def opening(self) -> Opening | None:
-        """The window that is open now."""
+        """Returns the window that is open now."""
         return None if self.options.outside_window else open_now(self.rules.windows, self.now)
 
     @cached_property
     def following(self) -> Opening | None:
-        """The one that opens next."""
+        """Returns the window that opens next."""
         return next_opening(self.rules.windows, self.now)
 
     @property
     def closed(self) -> str:
-        """Why nothing may be disturbed now; empty when it may."""
+        """Returns why nothing may be disturbed now. It is empty when disruption is allowed."""
         if not self.rules.windows or self.options.outside_window or self.opening:
             return ""
         return f"no maintenance window is open; {self.next_words}"
 
     @property
     def next_words(self) -> str:
-        """When the next window opens; empty where there is none."""
+        """Returns when the next window opens, as text. It is empty if there is none."""
         one = self.following
         return f"the next one opens at {one.opens:%Y-%m-%d %H:%M} UTC ({one.window})" if one else ""
 
     @property
     def until(self) -> datetime | None:
-        """When all has to be over."""
+        """Returns when all work must be over, or `None` if no window is open."""
         return ends_of_run(self.opening, self.now) if self.opening else None
 
     def expected(self, node: PatchState) -> timedelta:
-        """That it takes: as in its last run, if that is comparable; nothing to speak of where it has only to be given back."""
+        """Returns the expected duration of a node.
+
+        It is the duration of its last run, if that is comparable. It is zero for a node that only has to be
+        returned.
+        """
         earlier = self.facts.earlier.get(node.name)
         if not node.is_disturbed:
             return timedelta()
         if earlier and (earlier.rebooted or not node.reboot):
             return earlier.took
-        return max(self.rules.node_takes, earlier.took if earlier else timedelta())
+        return max(self.rules.expected_duration, earlier.took if earlier else timedelta())
 
     def needs(self, node: PatchState) -> timedelta:
-        """The same with its margin."""
+        """Returns the expected duration of a node with its margin."""
         return with_margin(self.expected(node), self.rules.margin_percent)
 
     def _state(self, machine: NodeFacts, patch: PatchFacts) -> PatchState:
@@ -156,7 +169,10 @@ class PatchScene:
         )
 
     def _is_of(self, intent: PatchIntent, kube: KubeNode | None) -> bool:
-        """The cordon is of a run that has had to do with it; of this very one also where somebody else had cordoned it before."""
+        """Returns True if the cordon is from a run that worked on the intent.
+
+        For this very run, a cordon that someone else set before also counts.
+        """
         if kube is None or not kube.cordoned:
             return False
         owner, reason = kube.annotations.get(CORDONED_BY, ""), kube.annotations.get(REASON, "")
@@ -164,7 +180,10 @@ class PatchScene:
         return ours or self.facts.run_id in intent.runs
 
     def _is_done(self, patch: PatchFacts, *, begun: bool) -> bool:
-        """A retry of the same run does not reboot again what it has only been told to reboot."""
+        """Returns True if this run has finished the node.
+
+        So a retry of the same run does not repeat a requested reboot.
+        """
         if self.options.reboot is not RebootRule.ALWAYS or begun or patch.updates.changes:
             return False
         return was_rebooted_by(self.facts.run_id, patch)

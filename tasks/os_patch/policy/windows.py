@@ -1,4 +1,4 @@
-"""When a maintenance window is open, until when, when the next one opens, and what fits into it."""
+"""Calculates when a maintenance window is open and until when, when the next one opens, and what fits into it."""
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, time, timedelta
@@ -6,15 +6,19 @@ from zoneinfo import ZoneInfo
 
 from tasks.core.models.findings import Problem
 from tasks.core.models.windows import Day, Opening, Window
+from tasks.core.words import duration_in_words
 
 DAYS_AHEAD = 16
-"""In which every window opens at least once, also when clocks skip it one time."""
+"""Limits the search, in days.
+
+In this time every window opens at least once, also when a clock change skips it once.
+"""
 
 HUNDRED = 100
 
 
 def openings(window: Window, now: datetime) -> tuple[Opening, ...]:
-    """Those that have not closed by now, of the next days, in order."""
+    """Returns the openings of the next days that have not closed by now, in order."""
     zone = ZoneInfo(window.time_zone)
     today = now.astimezone(zone).date()
     days = (today + timedelta(days=number) for number in range(-1, DAYS_AHEAD))
@@ -23,24 +27,27 @@ def openings(window: Window, now: datetime) -> tuple[Opening, ...]:
 
 
 def open_now(windows: Iterable[Window], now: datetime) -> Opening | None:
-    """Of all that are open the one that leaves the most time."""
+    """Returns the open window that leaves the most time, or `None`."""
     found = [one for window in windows for one in openings(window, now) if one.opens <= now]
     return max(found, key=lambda one: ends_of_run(one, now), default=None)
 
 
 def next_opening(windows: Iterable[Window], now: datetime) -> Opening | None:
-    """The first that opens after now."""
+    """Returns the first window that opens after now, or `None`."""
     found = [one for window in windows for one in openings(window, now) if one.opens > now]
     return min(found, key=lambda one: one.opens, default=None)
 
 
 def ends_of_run(opening: Opening, began: datetime) -> datetime:
-    """When a run that began then has to be over: the window's end, or earlier by its `max_duration`."""
+    """Returns when a run that began at `began` must be over.
+
+    That is the end of the window, or earlier by its `max_duration`.
+    """
     return min(opening.closes, began + opening.max_duration) if opening.max_duration else opening.closes
 
 
 def with_margin(expected: timedelta, margin_percent: int) -> timedelta:
-    """In whole seconds, rounded up."""
+    """Returns the duration with its margin, in whole seconds, rounded up."""
     seconds = int(expected.total_seconds())
     return timedelta(seconds=seconds + -(-seconds * margin_percent // HUNDRED))
 
@@ -48,10 +55,11 @@ def with_margin(expected: timedelta, margin_percent: int) -> timedelta:
 def fit_into(
     groups: Sequence[Sequence[tuple[str, timedelta]]], now: datetime, until: datetime | None
 ) -> tuple[frozenset[str], dict[str, timedelta]]:
-    """Who is over in time, and of the others how much time is left when their turn comes.
+    """Returns the nodes that finish in time.
 
-    Groups come one after the other, the members of one at the same time. One that is too long waits; a shorter one after
-    it may still fit.
+    For the others it returns how much time is left when their turn comes. Groups run one after the other; the
+    members of a group run at the same time. A node that takes too long waits, and a shorter one after it may
+    still fit.
     """
     fits: set[str] = set()
     waits: dict[str, timedelta] = {}
@@ -69,12 +77,11 @@ def fit_into(
 
 
 def why_too_late(needs: timedelta, until: datetime | None, *, now: datetime) -> Problem | None:
-    """Why something that begins now would not end in time."""
+    """Returns why work that begins now would not finish in time, or `None`."""
     late = now + needs - until if until else timedelta()
     if not until or late <= timedelta():
         return None
-    minutes = f"{late.total_seconds() / 60:.0f} min"
-    return Problem(text=f"it would end {minutes} after {until:%H:%M} UTC, when the window closes")
+    return Problem(text=f"it would end {duration_in_words(late)} after {until:%H:%M} UTC, when the window closes")
 
 
 def _opening(window: Window, day: date, zone: ZoneInfo) -> Opening:
@@ -88,7 +95,10 @@ def _opening(window: Window, day: date, zone: ZoneInfo) -> Opening:
 
 
 def _moment(day: date, clock: time, zone: ZoneInfo) -> datetime:
-    """When clocks there show this time first; where they skip it, when they do: the first moment that is not before it."""
+    """Returns when clocks in the zone first show this time.
+
+    If a clock change skips it, the result is the first moment that is not before it.
+    """
     wanted = datetime.combine(day, clock)
     first = wanted.replace(tzinfo=zone, fold=0).astimezone(UTC)
     if _shown(first, zone) == wanted:

@@ -1,5 +1,5 @@
 #!/bin/sh
-# What the boot loader says of the kernel that it starts: grubby's answer, or GRUB's menu. Nothing by another boot loader.
+# Prints which kernel the boot loader starts: grubby's answer, or GRUB's menu. Prints nothing for other boot loaders.
 
 tell_boot_loader() {
   if command -v grubby > /dev/null; then
@@ -14,11 +14,12 @@ tell_boot_loader() {
   done
 }
 
-# Its entries, without what is of no interest, and the variables that GRUB keeps beside it.
+# Prints the entries of the menu, shortened, and the variables that GRUB keeps beside it.
 tell_menu() {
   entries=$(grep -e '^[[:space:]]*\(menuentry\|submenu\|linux\|set default=\|}\)' "$1" | base64 -w0)
   echo "boot_menu $entries"
+  variables=$(dirname "$1")/grubenv
   for name in next_entry saved_entry; do
-    sed -n "s/^$name=/boot_$name /p" "$(dirname "$1")/grubenv" 2> /dev/null
+    [ ! -e "$variables" ] || sed -n "s/^$name=/boot_$name /p" "$variables"
   done
 }

@@ -1,6 +1,7 @@
-"""Which kernel a machine boots by default, as far as its boot loader says: grubby's answer, or GRUB's menu, read.
+"""Reads which kernel a node boots by default, as far as its boot loader reports it.
 
-`boot_menu.lib.sh` prints one of both; GRUB names its default entry by number, title or id, a submenu before it, separated by `>`.
+The source is grubby's answer or GRUB's menu. `boot_menu.lib.sh` prints one of the two. GRUB names its
+default entry by number, title or id. A submenu comes before it, separated by `>`.
 """
 
 import re
@@ -16,7 +17,7 @@ NEXT, SAVED = "${next_entry}", "${saved_entry}"
 
 @dataclass
 class _Entry:
-    """An entry of the menu, or a submenu."""
+    """This is an entry of the menu, or a submenu."""
 
     names: tuple[str, ...] = ()
     kernel: str = ""
@@ -24,7 +25,10 @@ class _Entry:
 
 
 def default_kernel(menu: str, *, chosen_once: str = "", saved: str = "", installed: Sequence[str] = ()) -> str:
-    """Of a grub.cfg, and of the variables that its environment keeps; empty where that is not known."""
+    """Returns the default kernel of a grub.cfg and of the variables in its environment.
+
+    It is empty if that is not known.
+    """
     top = _read(menu)
     wanted = [one for line in menu.splitlines() if (found := _DEFAULT.match(line)) and (one := found[1]) != NEXT]
     name = chosen_once or (wanted[-1] if wanted else "0").replace(SAVED, saved)
@@ -33,7 +37,7 @@ def default_kernel(menu: str, *, chosen_once: str = "", saved: str = "", install
 
 
 def _read(menu: str) -> _Entry:
-    """Line by line, as grub-mkconfig writes it; a brace of something else closes nothing."""
+    """Parses a menu line by line, as grub-mkconfig writes it. A brace of another block closes no entry."""
     top = _Entry()
     open_ones = [top]
     for line in menu.splitlines():
@@ -49,7 +53,10 @@ def _read(menu: str) -> _Entry:
 
 
 def _chosen(entries: Sequence[_Entry], name: str) -> str:
-    """The kernel of that entry; empty for a submenu: which of its entries is started, only GRUB knows."""
+    """Returns the kernel of that entry.
+
+    It is empty for a submenu, because only GRUB knows which of its entries it starts.
+    """
     part, _, rest = name.partition(">")
     found = _entry(entries, part)
     if found is None:

@@ -1,8 +1,8 @@
 #!/bin/sh
-# What a machine has to say after a patch that failed. Changes nothing.
+# Prints the diagnostics of a node after a failed patch. Changes nothing.
 #
-# Given:  PATCHES  the folder of our own
-# Prints:  for people
+# Given:  PATCHES  our own folder
+# Prints:  text for people
 # Status:  0
 
 set +e

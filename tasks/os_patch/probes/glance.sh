@@ -1,5 +1,5 @@
 #!/bin/sh
-# What a proof looks at: no package manager is asked what it would do. Changes nothing but a list of our own.
+# Prints the facts that a proof needs. It does not ask the package manager for a preview. Changes nothing but our own list.
 #
 # Prints:  one fact a line, by its first word (`facts.py` reads them)
 # Status:  0

@@ -1,8 +1,8 @@
 #!/bin/sh
-# All that a plan has to know: what a proof looks at, and what the package manager would do. By apt that is a simulation of the
-# very command that installs. Changes nothing but lists of our own.
+# Prints the facts that a plan needs: those of a proof, and what the package manager would do. With apt it simulates the same
+# command that installs. Changes nothing but our own lists.
 #
-# Given:  REFRESH  `yes` to bring those lists up to date first
+# Given:  REFRESH  `yes` to update those lists first
 # Prints:  one fact a line, by its first word (`facts.py` reads them)
 # Status:  0
 
@@ -11,67 +11,102 @@
 . tasks/os_patch/scripts/dnf.lib.sh
 . tasks/os_patch/probes/boot_menu.lib.sh
 . tasks/os_patch/probes/state.lib.sh
+. tasks/nodes/probes/repositories.lib.sh
 
 refresh_seconds=120 # for all package lists of a node
 
+# Prints a query that failed: its status, its output in base64, and the query.
+tell_unanswered() {
+  echo "unanswered $1 $(echo "$2" | base64 -w0) $3"
+}
+
 look_at_apt() {
   echo "manager apt"
-  for name in $(apt-mark showhold 2> /dev/null); do
-    echo "held $name"
-  done
+  if held=$(apt-mark showhold 2>&1); then
+    tell_held "$held"
+  else
+    tell_unanswered $? "$held" "apt-mark showhold"
+  fi
   prepare_apt
   [ -z "$REFRESH" ] || refresh_apt
   if said=$(upgrade --simulate 2>&1); then
     echo "preview $(echo "$said" | base64 -w0)"
   else
-    echo "problem $(echo "$said" | grep '^E:' | tail -n 2 | tr '\n' ' ')"
+    tell_unanswered $? "$said" "apt-get upgrade --simulate"
   fi
 }
 
+tell_held() {
+  for name in $1; do
+    echo "held $name"
+  done
+}
+
+# Our lists start as a copy of the system's: a release with another label that was accepted there is accepted here.
+# One repository that fails is a failure. An apt that does not know this option exits with an error.
 refresh_apt() {
-  said=$(
-    timeout "$refresh_seconds" apt-get -q \
-      -o Dir::State::Lists="$PATCHES/lists" \
-      -o Dir::Cache="$PATCHES/cache" \
-      -o APT::Sandbox::User=root \
-      -o Acquire::Retries=1 \
-      -o APT::Update::Error-Mode=any \
-      update 2>&1
-  ) || said="$said
-E: apt-get update ended with status $?"
-  if echo "$said" | grep -q '^E:\|^W: Failed\|^W: Some index'; then
-    echo "problem $(echo "$said" | grep '^[EW]:' | tail -n 3 | tr '\n' ' ')"
-  fi
+  take_lists
+  said=$(timeout "$refresh_seconds" apt-get -q \
+    -o Dir::State::Lists="$PATCHES/lists" \
+    -o Dir::Cache="$PATCHES/cache" \
+    -o APT::Sandbox::User=root \
+    -o Acquire::Retries=1 \
+    --error-on=any update 2>&1) || tell_unanswered $? "$said" "apt-get update"
+}
+
+take_lists() {
+  system=/var/lib/apt/lists/
+  eval "$(apt-config shell system Dir::State::lists/d)"
+  rm -rf "$PATCHES/lists"
+  mkdir -p "$PATCHES/lists/partial"
+  find "$system" -maxdepth 1 -type f ! -name lock -exec cp -p {} "$PATCHES/lists" ';'
 }
 
 look_at_dnf() {
   echo "manager dnf"
-  locked='s/^\([a-zA-Z0-9_.+-]*\)-[0-9]*:\{0,1\}[^-]*-[^-]*$/\1/p'
-  for name in $(dnf -q versionlock list 2> /dev/null | sed -n "$locked"); do
-    echo "held $name"
-  done
-  if [ -n "$REFRESH" ]; then
-    timeout "$refresh_seconds" dnf -q makecache > /dev/null 2>&1 || echo "problem dnf makecache failed"
+  if held=$(held_by_dnf 2>&1); then
+    tell_held "$held"
+  else
+    tell_unanswered $? "$held" "dnf versionlock list"
   fi
-  list_packages | sed 's/^/has /'
-  echo "preview $(upgrade_by_dnf --assumeno --cacheonly 2>&1 | base64 -w0)"
+  if [ -n "$REFRESH" ]; then
+    said=$(timeout "$refresh_seconds" dnf -q makecache 2>&1) || tell_unanswered $? "$said" "dnf makecache"
+  fi
+  if packages=$(list_packages); then
+    echo "$packages" | sed 's/^/has /'
+  else
+    tell_unseen "which packages there are" "no list of them"
+  fi
+  said=$(upgrade_by_dnf --assumeno --cacheonly 2>&1)
+  echo "previewed $?"
+  echo "preview $(echo "$said" | base64 -w0)"
 }
 
 look_at_zypper() {
   echo "manager zypper"
-  zypper --non-interactive --no-refresh locks 2> /dev/null \
-    | awk -F '|' 'NR > 2 && $2 != "" { gsub(/ /, "", $2); print "held " $2 }'
+  if held=$(zypper --non-interactive --no-refresh locks 2>&1); then
+    echo "$held" | awk -F '|' 'NR > 2 && $2 != "" { gsub(/ /, "", $2); print "held " $2 }'
+  else
+    tell_unanswered $? "$held" "zypper locks"
+  fi
   if [ -n "$REFRESH" ]; then
-    timeout "$refresh_seconds" zypper --non-interactive refresh > /dev/null 2>&1 || echo "problem zypper refresh failed"
+    said=$(timeout "$refresh_seconds" zypper --non-interactive refresh 2>&1) || tell_unanswered $? "$said" "zypper refresh"
   fi
   if [ "$SCOPE" = security ]; then
     set -- patch --category security
   else
     set -- update
   fi
-  echo "preview $(zypper --xmlout --non-interactive --no-refresh "$@" --dry-run 2>&1 | base64 -w0)"
-  zypper --non-interactive --no-refresh needs-rebooting > /dev/null 2>&1
-  [ $? != 102 ] || echo "reboot_required yes"
+  said=$(zypper --xmlout --non-interactive --no-refresh "$@" --dry-run 2>&1)
+  echo "previewed $?"
+  echo "preview $(echo "$said" | base64 -w0)"
+  said=$(zypper --non-interactive --no-refresh needs-rebooting 2>&1)
+  status=$?
+  case $status in
+    0) ;;
+    102) echo "reboot_required yes" ;;
+    *) echo "reboot_unknown zypper needs-rebooting: status $status: $(echo "$said" | tail -n 2 | tr '\n' ' ')" ;;
+  esac
 }
 
 set -u

@@ -1,6 +1,6 @@
-"""What a package manager says that it would do: pure parsers of what apt, dnf and zypper print.
+"""Parses what a package manager reports that it would do, from the output of apt, dnf and zypper.
 
-Of the three only apt is proven end to end; what dnf and zypper print was read from recordings.
+The parsers are pure. Only apt is proven end to end. The output of dnf and zypper was read from recordings.
 """
 
 import re
@@ -12,7 +12,7 @@ from tasks.os_patch.models.packages import Change
 
 
 class Preview(Model):
-    """What would be done."""
+    """This is what a package manager would do."""
 
     changes: tuple[Change, ...] = ()
     removals: tuple[str, ...] = ()
@@ -22,10 +22,16 @@ class Preview(Model):
 # --- apt
 
 _INST = re.compile(r"^Inst (?P<name>\S+) (?:\[(?P<before>[^\]]*)\] )?\((?P<after>\S+) (?P<origins>.*?) ?\[[^\]]*\]\)")
-"""`Inst openssl [3.0.20-1] (3.0.22-1 Debian-Security:12/oldstable-security [amd64])`; what is unpacked before it follows."""
+"""Matches `Inst openssl [3.0.20-1] (3.0.22-1 Debian-Security:12/oldstable-security [amd64])`.
+
+The packages that are unpacked before it follow.
+"""
 
 _SECURITY = re.compile(r"-[Ss]ecurity(:|$)")
-"""In an origin, `LABEL:VERSION/ARCHIVE`: Debian has it in both, Ubuntu in the archive (jammy-security, jammy-apps-security)."""
+"""Matches a security origin, written as `LABEL:VERSION/ARCHIVE`.
+
+Debian marks both parts; Ubuntu marks the archive (jammy-security, jammy-apps-security).
+"""
 
 _KEPT_BACK = re.compile(
     r"^The following (?:packages have been kept back|upgrades have been deferred due to phasing):\n((?: .*\n)+)",
@@ -34,7 +40,7 @@ _KEPT_BACK = re.compile(
 
 
 def parse_apt(text: str) -> Preview:
-    """Of `apt-get --simulate upgrade`."""
+    """Parses the output of `apt-get --simulate upgrade`."""
     return Preview(
         changes=tuple(
             Change(
@@ -55,16 +61,20 @@ def parse_apt(text: str) -> Preview:
 # --- dnf
 
 _SECTIONS = {"Installing": True, "Upgrading": True, "Reinstalling": True, "Downgrading": True, "Removing": False}
-"""Beginnings of the headings in dnf's table of a transaction, to whether their packages come or go."""
+"""Maps the first word of each heading in dnf's transaction table.
+
+The value is True if its packages are installed, False if they are removed.
+"""
 
 _COLUMNS = 4
-"""Name, architecture, version, repository; then the size, which is not read."""
+"""Counts the columns that are read: name, architecture, version, repository. The size follows and is not read."""
 
 
 def parse_dnf(text: str, installed: Mapping[str, str], *, security: bool) -> Preview:
-    """Of `dnf upgrade --assumeno`, 4 and 5; `installed` has the versions of now by `name.arch`.
+    """Parses the output of `dnf upgrade --assumeno`, versions 4 and 5.
 
-    A long name has a line of its own, and the rest of its row is on the next one. dnf 5 tells below a row what it replaces.
+    `installed` holds the current versions by `name.arch`. A long name has its own line, and the rest of its row
+    is on the next one. Below a row, dnf 5 lists what it replaces.
     """
     changes, removals, comes, row = [], [], None, list[str]()
     for line in text.splitlines():
@@ -89,7 +99,7 @@ def parse_dnf(text: str, installed: Mapping[str, str], *, security: bool) -> Pre
 
 
 def parse_zypper(text: str, *, security: bool) -> Preview:
-    """Of `zypper --xmlout update --dry-run`, or `patch`; text around the XML is left out."""
+    """Parses the output of `zypper --xmlout update --dry-run`, or of `patch`. Text around the XML is ignored."""
     begin, end = text.find("<stream"), text.rfind("</stream>")
     if begin < 0 or end < 0:
         return Preview()
@@ -125,7 +135,7 @@ def _zypper_name(one: ET.Element) -> str:
 
 
 def delta_of(was: Sequence[tuple[str, str]], now: Sequence[tuple[str, str]]) -> tuple[Change, ...]:
-    """Between two lists of names with versions, as far as they differ; what is gone has no version after."""
+    """Returns the differences between two lists of names with versions. A removed package has no version after."""
     before = {name: version for name, version in was if (name, version) not in set(now)}
     after = {name: version for name, version in now if (name, version) not in set(was)}
     names = sorted(before.keys() | after.keys())
@@ -133,7 +143,7 @@ def delta_of(was: Sequence[tuple[str, str]], now: Sequence[tuple[str, str]]) -> 
 
 
 def without(preview: Preview, protected: Iterable[str]) -> Preview:
-    """The same without packages that are not to be touched, with or without their architecture."""
+    """Returns the preview without the protected packages, which may be named with or without their architecture."""
     names = set(protected)
     kept = tuple(one for one in preview.changes if one.package not in names and _bare(one.package) not in names)
     return preview.model_copy(update={"changes": kept})

@@ -1,15 +1,15 @@
 #!/bin/sh
-# apt with lists and preferences of our own: neither a plan nor a patch changes what other tools see.
+# Runs apt with our own lists and preferences, so that no plan and no patch changes what other tools see.
 #
-# Given:  PATCHES    the folder that has them
+# Given:  PATCHES    the folder with them
 #         PROTECTED  packages that stay as they are
-#         SCOPE      `security` for security updates alone
+#         SCOPE      `security` for security updates only
 
-# Before anything else of this file. What is installed stays as it is where nothing better is allowed.
+# Call this before the other functions of this file. An installed package stays as it is unless a better version is allowed.
 prepare_apt() {
   mkdir -p "$PATCHES/lists/partial" "$PATCHES/cache/archives/partial"
   {
-    cat /etc/apt/preferences 2> /dev/null || true
+    [ ! -e /etc/apt/preferences ] || cat /etc/apt/preferences || exit 1
     pin "$PROTECTED" a=now 100
     pin "$PROTECTED" '*' -1
     if [ "$SCOPE" = security ]; then
@@ -21,14 +21,15 @@ prepare_apt() {
   } > "$PATCHES/preferences"
 }
 
-# For these packages, from such a release, this priority.
+# Pins packages of a release to a priority.
 pin() {
   printf '\nPackage: %s\nPin: release %s\nPin-Priority: %s\n' "$1" "$2" "$3"
 }
 
-# apt-get that asks nobody, restarts no service, keeps changed files of configuration, and waits for another one's lock.
+# Runs apt-get without questions. It restarts no service, keeps changed configuration files, and waits for the lock.
 private() {
-  DEBIAN_FRONTEND=noninteractive \
+  LC_ALL=C \
+    DEBIAN_FRONTEND=noninteractive \
     APT_LISTCHANGES_FRONTEND=none \
     UCF_FORCE_CONFFOLD=1 \
     NEEDRESTART_SUSPEND=1 \
@@ -46,7 +47,7 @@ private() {
     "$@"
 }
 
-# All updates that are allowed, and what they need; nothing is removed.
+# Installs all allowed updates and their dependencies. It removes nothing.
 upgrade() {
   private --no-remove --with-new-pkgs "$@" upgrade
 }

@@ -1,10 +1,10 @@
 #!/bin/sh
-# dnf's upgrade without what is protected.
+# Runs dnf's upgrade without the protected packages.
 #
 # Given:  PROTECTED  packages that stay as they are
-#         SCOPE      `security` for security updates alone
+#         SCOPE      `security` for security updates only
 
-# Options of dnf come before the rest.
+# The arguments are options of dnf. They come before its command.
 upgrade_by_dnf() {
   for name in $PROTECTED; do
     set -- "$@" "--exclude=$name"

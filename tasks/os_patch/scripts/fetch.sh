@@ -1,9 +1,9 @@
 #!/bin/sh
-# Downloads what is planned, by apt; changes nothing that is installed. Others than apt download when they install.
+# Downloads the planned packages with apt, and changes nothing that is installed. Other package managers download when they install.
 #
 # Given:  MANAGER  apt, dnf or zypper
-# Prints:  what apt says
-# Status:  75 where it may be tried again; 1 where something else would be installed than is planned
+# Prints:  the output of apt
+# Status:  75 if another try may succeed; 1 if apt would install something that is not planned
 
 . tasks/os_patch/scripts/patch.lib.sh
 . tasks/os_patch/scripts/apt.lib.sh

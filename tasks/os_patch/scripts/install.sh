@@ -1,10 +1,10 @@
 #!/bin/sh
-# Installs what is planned and nothing else, and then writes down with which boot it did.
+# Installs the planned packages and nothing else. Then it records the boot id at which it did so.
 #
 # Given:  MANAGER  apt, dnf or zypper
-#         REPAIR   `yes` to end first what dpkg was cut off in
-# Prints:  what the package manager says
-# Status:  75 where it may be tried again; another one than 0 where not all is installed
+#         REPAIR   `yes` to finish an interrupted dpkg run first
+# Prints:  the output of the package manager
+# Status:  75 if another try may succeed; not 0 if not all is installed
 
 . tasks/os_patch/scripts/patch.lib.sh
 . tasks/os_patch/scripts/apt.lib.sh
@@ -15,18 +15,18 @@ install_by_apt() {
   prepare_apt
   [ -z "$REPAIR" ] || repair
   compare_with_plan
-  # shellcheck disable=SC2119 # without an option of apt's
+  # shellcheck disable=SC2119 # no options for apt
   do_all || exit 1
   private clean || true
 }
 
-# Ends what dpkg was cut off in. A package that was being unpacked has to be unpacked again, which it leaves to apt.
+# Finishes an interrupted dpkg run. A package that was being unpacked must be unpacked again; that is left to apt.
 repair() {
   DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 dpkg --force-confdef --force-confold --configure -a \
-    || echo 'not all of them could be configured: what is left is installed anew'
+    || echo 'not all packages could be configured: apt installs the others again'
 }
 
-# It ends with 102 or 103 where a reboot, or a restart of itself, is suggested.
+# zypper exits with 102 or 103 if it suggests a reboot or a restart of itself.
 install_by_zypper() {
   names=$(printf '%s\n' "$PLANNED" | tr ' ' '=')
   status=0

@@ -1,9 +1,9 @@
 #!/bin/sh
-# A run has come to its end here: what it wanted is no news any more.
+# Records that a run has finished here, and removes its intent.
 #
 # Given:  RUN_ID  the run
 # Prints:  nothing
-# Status:  another one than 0 where that could not be written down
+# Status:  not 0 if that could not be written
 
 . tasks/os_patch/scripts/patch.lib.sh
 

@@ -1,10 +1,10 @@
 #!/bin/sh
-# Writes down what a run wants here, before it touches anything. It comes by standard input (JSON): it may be long.
+# Records what a run wants to do here, before it changes anything. The intent comes on standard input (JSON), because it may be long.
 #
-# Given:  FRESH  `yes` where no run has begun here: then what is installed is written down, too
-#         DUE    `yes` where packages are due: a boot with which they were all there is no news any more
+# Given:  FRESH  `yes` if no run has begun here; then the installed packages are recorded too
+#         DUE    `yes` if packages are due; then the record of an earlier boot with all packages is removed
 # Prints:  nothing
-# Status:  another one than 0 where it is not on the disk
+# Status:  not 0 if it is not on the disk
 
 . tasks/os_patch/scripts/patch.lib.sh
 

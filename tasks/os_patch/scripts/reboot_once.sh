@@ -1,8 +1,9 @@
 #!/bin/sh
-# Asks for an orderly reboot of a machine with this very boot, unless one is under way; never of a machine with another one.
+# Requests an orderly reboot if the node has this boot id and no reboot is in progress. With another boot id it does nothing.
 #
-# Given:  BOOT  the boot that has to end
-# Prints:  `boot ID` of now, and with this very boot `asked`, `under way`, or `blocked WHO` has inhibited a shutdown
+# Given:  BOOT    the id of the boot that must end
+#         JUDGED  the list of inhibitors with which a reboot may be requested; empty if none has been judged yet
+# Prints:  `boot ID` of the current boot; with the given boot also `asked`, `under way`, or `inhibitors LIST` if that is another list
 # Status:  0
 
 . tasks/os_patch/scripts/patch.lib.sh
@@ -20,11 +21,14 @@ if systemctl is-active --quiet "$unit.timer" "$unit.service"; then
   echo "under way"
   exit 0
 fi
-who=$(list_inhibitors | head -n 1)
-if [ -n "$who" ]; then
-  echo "blocked $who"
+list=$(list_inhibitors)
+if [ "$list" != "$JUDGED" ]; then
+  echo "inhibitors $list"
   exit 0
 fi
 sync
-systemd-run --quiet --collect --unit="$unit" --on-active=1 --timer-property=AccuracySec=100ms systemctl reboot
-echo asked
+if said=$(systemd-run --quiet --collect --unit="$unit" --on-active=1 --timer-property=AccuracySec=100ms systemctl reboot 2>&1); then
+  echo asked
+else
+  echo "refused status $?: $(echo "$said" | tail -n 2 | tr '\n' ' ')"
+fi

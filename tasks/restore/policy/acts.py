@@ -1,25 +1,30 @@
-"""What a restore does on each node, in the order in which it is done, and in the commands that do it."""
+"""Lists what a restore does on each node, in the order of execution, with the commands that do it."""
 
 import shlex
 from collections.abc import Iterator
 
 from tasks.backup.models.backups import Backup
-from tasks.core.models.kubeadm import MANIFESTS, PARKED
 from tasks.core.models.plan import Step, figure
 from tasks.restore.models import RestorePlan, RestoreTarget, aside_folder, kept_folder, restored_folder
 
 REVISION_BUMP = 1_000_000_000
-"""Added to the revision of the backup: more than any cluster writes in the week between a backup and its restore.
-Controllers and kubelets then see every object as newer than what they remember."""
+"""This number is added to the revision of the backup.
+
+It is more than any cluster writes in the week between a backup and its restore. Controllers and kubelets then see every
+object as newer than what they remember.
+"""
 
 
 def steps_of(plan: RestorePlan, backup: Backup) -> tuple[Step, ...]:
-    """Nothing is stopped before all new data is there; nothing is started before what it needs is proven."""
+    """Returns the steps in the order of execution.
+
+    Nothing is stopped before all new data is ready. Nothing is started before what it needs is proven.
+    """
     return (*_prepare(plan, backup), *_stop(plan), *_swap(plan), *_start(plan))
 
 
 def etcdutl_words(plan: RestorePlan, target: RestoreTarget) -> tuple[str, ...]:
-    """The command line that makes a member's new data directory, in the folder with `snapshot.db`."""
+    """Returns the command line that makes a member's new data directory, in the folder with `snapshot.db`."""
     member = target.member
     return (
         *(f"{target.tools}/etcdutl", "snapshot", "restore", "snapshot.db"),
@@ -44,7 +49,8 @@ def _stop(plan: RestorePlan) -> Iterator[Step]:
     for name in plan.control_planes:
         yield Step(
             subject=name,
-            act=f"`mv {MANIFESTS}/*.yaml {PARKED}/` of API server, controller manager, scheduler; then etcd; prove that they are gone",
+            act="move the manifests of API server, controller manager and scheduler into kube-runbooks-parked, beside the kubelet's folder "
+            "of static pods; then etcd's; prove that they are gone",
             reason="no API server may run while etcd is replaced",
         )
 
@@ -81,5 +87,5 @@ def _start(plan: RestorePlan) -> Iterator[Step]:
     yield Step(
         subject=", ".join(plan.nodes),
         act="`systemctl restart kubelet`; prove leases, nodes, a write, a watch",
-        reason="kubelets must not go on with what they remember",
+        reason="kubelets must not continue from what they remember",
     )

@@ -1,4 +1,4 @@
-"""Whether a node can take part in a restore: what runs on it, its member, its programs, its space."""
+"""Decides whether a node can take part in a restore: its processes, its member, its programs, its space."""
 
 from collections.abc import Iterator
 
@@ -9,14 +9,20 @@ from tasks.core.models.folders import RESTORES
 from tasks.core.models.plan import Refusal
 
 SPACE_FACTOR = 2.2
-"""Times the snapshot, where the data directory is: the new one, and a log; the old one stays."""
+"""Multiplies the size of the snapshot to get the space needed at the data directory.
+
+The space holds the new data directory and a log. The old data directory stays.
+"""
 
 WORK_FACTOR = 2
-"""Times the snapshot, where it is downloaded to: compressed, and not."""
+"""Multiplies the size of the snapshot to get the space needed for the download.
+
+The download exists compressed and uncompressed.
+"""
 
 
 def refusals_of_node(node: ControlPlaneNode, backup: Backup, same: RestoreRecord | None) -> Iterator[Refusal]:
-    """All that is in the way on it. `same`: the attempt that is gone on with."""
+    """Returns all obstacles on a node; `same` is the attempt that is resumed."""
     yield from refusals_of_processes(node)
     if not node.has_etcd:
         return
@@ -28,11 +34,15 @@ def refusals_of_node(node: ControlPlaneNode, backup: Backup, same: RestoreRecord
 
 
 def refusals_of_processes(node: ControlPlaneNode) -> Iterator[Refusal]:
-    """What cannot be seen cannot be proven to have stopped; and who has the database open would write to it."""
+    """Returns the refusals for the processes of a node.
+
+    A process that cannot be seen cannot be proven to have stopped. A process that has the database open would write to
+    it.
+    """
     if node.unseen and (node.has_etcd or node.is_control_plane):
         yield refused(
             node.name,
-            f"nobody knows what runs on it: {node.unseen}",
+            f"what runs on it is not known: {node.unseen}",
             "give the login of ssh: full sudo there",
         )
     if node.member and node.member.held_by:
@@ -41,6 +51,26 @@ def refusals_of_processes(node: ControlPlaneNode) -> Iterator[Refusal]:
             f"{node.member.held_by} has the database in {node.member.data_dir} open, and is neither the static pod "
             "etcd nor etcd.service",
             "end it: these files are replaced",
+        )
+    yield from _refusals_of_kubelet(node)
+
+
+def _refusals_of_kubelet(node: ControlPlaneNode) -> Iterator[Refusal]:
+    """Returns the refusals for a node's kubelet, which stops static pods and starts them.
+
+    A kubelet that is off does neither. A kubelet that reads a copy of a manifest starts that pod.
+    """
+    if node.kubelet_is_off and (node.is_control_plane or (node.member and not node.member.unit)):
+        yield refused(
+            node.name,
+            f"{node.kubelet_problem}: nothing would stop and start its static pods",
+            f"`systemctl enable --now kubelet` on {node.name}",
+        )
+    for file, pod in node.doubles.items():
+        yield refused(
+            node.name,
+            f"its kubelet reads {file} as another manifest of {pod}, whatever the name ends with: that would run while {pod}.yaml is away",
+            f"move {file} out of the kubelet's folder of manifests on {node.name}",
         )
 
 
@@ -53,6 +83,8 @@ def _problems_of_programs(node: ControlPlaneNode) -> Iterator[Problem]:
         yield Problem(text=f"has no {program}", next_step="install it there")
     if node.not_understood:
         yield Problem(text=node.not_understood, next_step="restore by hand, as docs/etcd-restore.md says")
+    for obstacle in node.member.obstacles if node.member else ():
+        yield Problem(text=obstacle, next_step="restore by hand, as docs/etcd-restore.md says")
     if node.tools_problem:
         yield Problem(text=node.tools_problem, next_step="put etcdutl of that minor version on the node")
 
@@ -66,7 +98,7 @@ def _problems_of_member(node: ControlPlaneNode, backup: Backup) -> Iterator[Prob
 
 
 def _problem_of_version(minor: str, taken_by: str) -> Problem | None:
-    """etcd reads data of its own minor version and of the one before."""
+    """Returns why the versions do not fit; etcd reads data of its own minor version and of the previous one."""
     mine, theirs = _parts(minor), _parts(taken_by)
     if mine and mine[0] == theirs[0] and mine[1] - theirs[1] in {0, 1}:
         return None
@@ -82,12 +114,18 @@ def _parts(version: str) -> tuple[int, ...]:
 
 def _problems_of_space(node: ControlPlaneNode, size: int) -> Iterator[Problem]:
     needed, work = int(size * SPACE_FACTOR), int(size * WORK_FACTOR)
-    if node.member and node.member.free_bytes < needed:
+    if node.member and node.member.data_problem:
+        yield Problem(
+            text=f"{node.member.data_dir}: {node.member.data_problem}", next_step=f"check this path on {node.name}"
+        )
+    elif node.member and node.member.free_bytes < needed:
         yield Problem(
             text=f"{node.member.data_dir} has {node.member.free_bytes} bytes free, a second data directory needs {needed}",
             next_step="free space there; the old data directory is kept",
         )
-    if node.work_free_bytes < work:
+    if node.work_problem:
+        yield Problem(text=f"{RESTORES}: {node.work_problem}", next_step=f"check this path on {node.name}")
+    elif node.work_free_bytes < work:
         yield Problem(
             text=f"{RESTORES} has {node.work_free_bytes} bytes free, the snapshot needs {work}",
             next_step="free space there",

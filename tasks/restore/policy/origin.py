@@ -1,4 +1,4 @@
-"""Whether a backup is of the cluster that it is to replace, and whether that cluster has to be replaced at all."""
+"""Decides whether a backup is of the cluster that it replaces, and whether that cluster must be replaced."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -6,16 +6,22 @@ from datetime import datetime
 from tasks.backup.models.backups import Backup
 from tasks.control_plane.models import ControlPlaneNode
 from tasks.core.models.findings import Finding, cautioned, listed, refused
+from tasks.core.models.plan import figure
+from tasks.core.words import duration_in_words
 from tasks.restore.models import ControlPlaneFacts, Difference
 
 SHOWN = 16
-"""Digits of a fingerprint that a line shows."""
+"""Limits how many digits of a fingerprint a line shows."""
 
 
 def findings_of_origin(
     facts: ControlPlaneFacts, backup: Backup, present: Sequence[ControlPlaneNode], may_differ: Sequence[Difference]
 ) -> Iterator[Finding]:
-    """Another CA, or other nodes, is another cluster, unless the operator knows better; etcd's own id changes with every restore."""
+    """Returns what suggests that the backup is from another cluster.
+
+    Another CA, or only other nodes, means another cluster unless the operator allows it. etcd's own id changes with
+    every restore.
+    """
     yield from _authorities(backup, present, "ca" in may_differ)
     yield from _nodes(facts, backup, "nodes" in may_differ)
     names = {node.member.name for node in present if node.member}
@@ -36,7 +42,8 @@ def _authorities(backup: Backup, present: Sequence[ControlPlaneNode], allowed: b
     if not theirs:
         yield cautioned(
             backup.id,
-            "it does not say which CA its cluster has, as backups of earlier versions: it is not compared with this cluster's",
+            "it does not say which CA its cluster has, as backups of earlier versions and those that could not read it: it is not "
+            "compared with this cluster's",
             "make sure that it is of this cluster",
         )
     elif not ours:
@@ -51,14 +58,14 @@ def _authorities(backup: Backup, present: Sequence[ControlPlaneNode], allowed: b
         if allowed:
             yield cautioned(
                 backup.id,
-                f"{problem}; may_differ says so",
+                f"{problem}; --may-differ allows it",
                 "afterwards objects still name the other CA: cluster-info, caBundle fields, kubeconfigs in Secrets",
             )
         else:
             yield refused(
                 backup.id,
                 f"{problem}: it is the backup of another cluster, or from before a rotation of the CA",
-                "choose a backup of this cluster; if it is from before a rotation of its CA, say may_differ=['ca']",
+                "choose a backup of this cluster; if it is from before a rotation of its CA, add --may-differ=ca",
             )
 
 
@@ -75,7 +82,7 @@ def _nodes(facts: ControlPlaneFacts, backup: Backup, allowed: bool) -> Iterator[
             backup.id,
             f"none of its nodes ({listed(sorted(theirs))}) is a node of the profile ({listed(sorted(ours))}): it is the backup of "
             "another cluster",
-            "choose a backup of this cluster; if all machines were replaced, say may_differ=['nodes']",
+            "choose a backup of this cluster; if all nodes were replaced, add --may-differ=nodes",
         )
     elif missing := sorted(theirs - ours):
         yield cautioned(
@@ -85,33 +92,42 @@ def _nodes(facts: ControlPlaneFacts, backup: Backup, allowed: bool) -> Iterator[
         )
 
 
+def findings_of_proofs(facts: ControlPlaneFacts) -> Iterator[Finding]:
+    """Refuses now what would fail at the end, after the cluster was stopped and replaced."""
+    if facts.administrator_problem:
+        yield refused(
+            "API",
+            f"{facts.administrator_problem}: the run could not check afterwards whether the API works",
+            "on a control plane node: kubeadm certs renew admin.conf; or give kubernetes.kubeconfig",
+        )
+
+
 def findings_of_service(
     facts: ControlPlaneFacts, backup: Backup, cluster: str, *, now: datetime, replace_healthy: bool
 ) -> Iterator[Finding]:
-    """A cluster that works is replaced only if the operator says so in so many words."""
+    """Refuses to replace a working cluster unless the operator explicitly asks for it."""
     if not facts.serves:
+        if facts.not_asked:
+            yield cautioned(
+                cluster,
+                f"it may work all the same: {figure('; '.join(facts.not_asked))}",
+                "make sure that it does not: all that was written since the backup is lost",
+            )
         return
-    snapshot, age = backup.snapshot, in_words((now - backup.snapshot.taken_at).total_seconds())
+    snapshot, age = backup.snapshot, duration_in_words(now - backup.snapshot.taken_at)
     problem = (
         f"it works: etcd has quorum on {listed(facts.in_quorum)} at revision {facts.live_revision}, and the API server of "
         f"{listed(facts.api_answers)} answers; the backup is at revision {snapshot.revision}, of "
         f"{snapshot.taken_at:%Y-%m-%d %H:%M:%S} UTC ({age} ago)"
     )
     if replace_healthy:
-        yield cautioned(cluster, f"{problem}; replace_healthy says to replace it", "all that was written since is lost")
+        yield cautioned(cluster, f"{problem}; --replace-healthy allows it", "all that was written since is lost")
     else:
         yield refused(
             cluster,
             f"{problem}: all that was written since would be lost",
-            "if what it holds is wrong and has to go, say replace_healthy=true; take a backup of it first",
+            "if what it holds is wrong and has to go, add --replace-healthy; take a backup of it first",
         )
-
-
-def in_words(seconds: float) -> str:
-    """An age."""
-    minutes = int(seconds) // 60
-    days, hours = minutes // 1440, minutes // 60 % 24
-    return f"{days} d {hours} h" if days else f"{hours} h {minutes % 60} min"
 
 
 def _short(fingerprints: set[str]) -> str:

@@ -1,4 +1,4 @@
-"""Whether and how a cluster is brought back to the state of a backup."""
+"""Decides whether and how a cluster is restored to the state of a backup."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -7,10 +7,11 @@ from tasks.backup.models.backups import Backup
 from tasks.control_plane.models import Phase, RestoreRecord
 from tasks.core.models.findings import Finding, cautioned, softened
 from tasks.core.models.plan import Caution, Refusal, Skip, figure
+from tasks.core.words import duration_in_words
 from tasks.restore.models import ControlPlaneFacts, RestorePlan, RestoreRequest, RestoreTarget
 from tasks.restore.policy.acts import REVISION_BUMP, steps_of
 from tasks.restore.policy.node import refusals_of_node
-from tasks.restore.policy.origin import findings_of_origin, findings_of_service, in_words
+from tasks.restore.policy.origin import findings_of_origin, findings_of_proofs, findings_of_service
 from tasks.restore.policy.rules import (
     refusals_of_backup,
     refusals_of_confirmation,
@@ -19,21 +20,22 @@ from tasks.restore.policy.rules import (
     refusals_of_strangers,
     refusals_of_under_way,
 )
+from tasks.restore.policy.unwell import cautions_of_unwell, electing, unwell_nodes
 
 
 def backup_to_look_for(facts: ControlPlaneFacts, asked: str) -> str:
-    """`latest` is the backup that a restore under way has begun with, or else the newest one."""
+    """Returns the backup to find: `latest` is the backup of a restore in progress, or else the newest one."""
     return facts.under_way.backup if facts.under_way and asked == "latest" else asked
 
 
 def plan_restore(
     facts: ControlPlaneFacts, backup: Backup, request: RestoreRequest, *, restore_id: str, now: datetime
 ) -> RestorePlan:
-    """Every node, every act, what is lost by it; or every reason why not.
+    """Plans every node, every action and what is lost by it, or lists every reason to refuse.
 
-    A restore that is under way on the nodes is gone on with, under its own id, unless its members are not these any
-    more: then another attempt begins, which knows the one before, and the original data stays what `rollback` puts back.
-    Another attempt also begins if API servers have run on the restored data and another backup is named.
+    A restore in progress on the nodes is resumed under its own id, unless its members have changed. In that case
+    another attempt begins, which knows the previous one. The original data stays what `rollback` puts back. Another
+    attempt also begins if API servers have run on the restored data and another backup is named.
     """
     present = facts.without(request.lost)
     targets = RestoreTarget.on(present)
@@ -45,6 +47,8 @@ def plan_restore(
         targets=targets,
         control_planes=tuple(node.name for node in present if node.is_control_plane),
         nodes=tuple(node.name for node in present),
+        unwell=tuple(unwell_nodes(facts, present)),
+        leaders=electing(present),
         replaces=same.replaces if same else facts.under_way,
         ended=any(restore_id in node.ended for node in facts.nodes) and facts.under_way is None,
         serving=same is not None and same.phase is Phase.SERVING,
@@ -54,6 +58,7 @@ def plan_restore(
         cautions=(
             *_cautions(facts, backup, request.lost, now),
             *(one for one in findings if isinstance(one, Caution)),
+            *cautions_of_unwell(facts, present),
         ),
     )
     refusals = (
@@ -72,7 +77,10 @@ def plan_restore(
 def _attempt_to_go_on_with(
     record: RestoreRecord | None, backup: Backup, targets: Sequence[RestoreTarget]
 ) -> RestoreRecord | None:
-    """None where there is none, its members are others now, or its data serves and is bad: only another backup helps then."""
+    """Returns the attempt to resume; None if there is none, or if its members have changed.
+
+    It is also None if API servers have run on its data and another backup is named. Only another backup helps then.
+    """
     if record is None or record.members != tuple(target.member.name for target in targets):
         return None
     if record.backup != backup.id and record.phase is Phase.SERVING:
@@ -81,7 +89,10 @@ def _attempt_to_go_on_with(
 
 
 def _fresh_id(restore_id: str, facts: ControlPlaneFacts) -> str:
-    """An id that no attempt had before: a run that is retried after another one, or after a rollback, is another attempt."""
+    """Returns an id that no attempt had before.
+
+    A run that is retried after another run, or after a rollback, is another attempt.
+    """
     record = facts.under_way
     taken = facts.over | {one.id for one in (record.chain if record else ())}
     ids = (restore_id, *(f"{number}-{restore_id}" for number in range(2, len(taken) + 3)))
@@ -91,8 +102,12 @@ def _fresh_id(restore_id: str, facts: ControlPlaneFacts) -> str:
 def _findings(
     facts: ControlPlaneFacts, backup: Backup, request: RestoreRequest, same: RestoreRecord | None, now: datetime
 ) -> list[Finding]:
-    """Of whom the backup is, and whether the cluster works. What was begun has to come to its end: then they stop nothing."""
+    """Returns the findings on the origin of the backup, and on whether the cluster works.
+
+    A restore that has begun must finish, so for that one the findings stop nothing.
+    """
     findings = [*findings_of_origin(facts, backup, facts.without(request.lost), request.may_differ)]
+    findings += findings_of_proofs(facts)
     if not (same and same.phase is Phase.SERVING):  # what works then is the restored data
         healthy = request.replace_healthy
         findings += findings_of_service(facts, backup, request.cluster, now=now, replace_healthy=healthy)
@@ -102,7 +117,7 @@ def _findings(
 
 
 def _cautions(facts: ControlPlaneFacts, backup: Backup, lost: Sequence[str], now: datetime) -> Iterator[Caution]:
-    taken, age = backup.snapshot.taken_at, in_words((now - backup.snapshot.taken_at).total_seconds())
+    taken, age = backup.snapshot.taken_at, duration_in_words(now - backup.snapshot.taken_at)
     yield cautioned(
         backup.id,
         f"everything written since {taken:%Y-%m-%d %H:%M:%S} UTC ({figure(age)} ago) will be gone",
@@ -119,15 +134,18 @@ def _cautions(facts: ControlPlaneFacts, backup: Backup, lost: Sequence[str], now
     for name in lost:
         yield cautioned(
             name,
-            "it is not part of the new cluster, and must not come back as it is: its etcd and its API server would "
-            "go on with the old state",
+            "it is not part of the restored cluster and must not come back as it is: its etcd and its API server would "
+            "continue with the old state",
             f"keep it off; afterwards `kubectl delete node {name}`, on it or on its replacement `kubeadm reset`, "
             "then `kubeadm join --control-plane`; if it is a worker, `systemctl restart kubelet` on it is enough",
         )
 
 
 def _lost_revisions(difference: int) -> str:
-    """A restore after the backup has added its thousand million, which nobody wrote."""
+    """Describes how many revisions are lost.
+
+    A restore after the backup has added its thousand million, which nobody wrote, so they do not count.
+    """
     bumps, written = divmod(difference, REVISION_BUMP)
     told = f"{figure(written)} revisions will be lost"
     return f"{told}, not counting what a restore since has added" if bumps else told

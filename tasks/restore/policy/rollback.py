@@ -1,4 +1,4 @@
-"""Whether and how the state from before a restore is put back."""
+"""Decides whether and how the state from before a restore is put back."""
 
 from collections.abc import Iterator, Sequence
 
@@ -11,7 +11,10 @@ from tasks.restore.policy.rules import refusals_of_confirmation
 
 
 def plan_rollback(facts: ControlPlaneFacts, request: RestoreRequest) -> RestorePlan:
-    """The state from before a restore that did not get to its end, put back: of several attempts, from before the first."""
+    """Plans to put back the state from before an unfinished restore.
+
+    Among several attempts, it is the state from before the first one.
+    """
     record = facts.under_way
     present = [node for node in facts.nodes if not node.unreached]
     refusals = (
@@ -44,7 +47,7 @@ def _refusals_of_record(record: RestoreRecord | None, cluster: str) -> Iterator[
         yield refused(
             cluster,
             "API servers have run on the restored data: the old data is behind it now",
-            f"run etcd_restore_from_s3 with backup={record.backup} to its end, or restore another backup",
+            f"finish it with `kube-runbooks run etcd-restore CLUSTER --backup={record.backup} --mode=apply --confirm=CLUSTER`, or restore another backup",
         )
 
 
@@ -54,12 +57,12 @@ def _refusals_of_unreached(facts: ControlPlaneFacts, lost: Sequence[str]) -> Ite
             yield refused(
                 node.name,
                 node.unreached,
-                f"bring it back: its old state is on its disk; or say lost=[{node.name!r}] if it is gone for good",
+                f"bring it back: its old state is on its disk; or add --lost={node.name} if it is gone for good",
             )
 
 
 def _refusals_of_node(node: ControlPlaneNode) -> Iterator[Refusal]:
-    """What would stop it half-way."""
+    """Returns what would stop the rollback half-way on a node."""
     if node.not_understood:
         yield refused(node.name, node.not_understood, "put its old data back by hand, as docs/etcd-restore.md says")
     yield from refusals_of_processes(node)

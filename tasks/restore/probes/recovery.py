@@ -1,73 +1,106 @@
-"""Signs of life of a cluster, asked on a control plane node by its own kubectl as its own administrator."""
+"""Parses the signs of life of a cluster and the results of a write from the API's answers."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from http import HTTPStatus
 from typing import Any
 
 from tasks.core.errors import NotYet
 from tasks.core.models import outside
 from tasks.core.models.base import Model
 from tasks.core.models.outside import name_of
-from tasks.core.shell import script
+from tasks.restore.models import LEADERS, OBJECT, Write
 
-NODE_NAMESPACE, LEADER_NAMESPACE = "kube-node-lease", "kube-system"
-"""Where their leases are."""
+NODES = "/api/v1/nodes"
+_LEASES = "/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases"
+NODE_LEASES, LEADER_LEASES = (_LEASES.format(namespace=namespace) for namespace in ("kube-node-lease", "kube-system"))
 
-LEADERS = ("kube-controller-manager", "kube-scheduler")
+NAMESPACES = "/api/v1/namespaces"
+CONFIGMAPS = f"{NAMESPACES}/kube-system/configmaps"
 
 
 class Pulse(Model):
-    """Signs of life at one moment."""
+    """Holds the signs of life at one moment."""
 
     leases: dict[str, str]
-    """When each was renewed, by its holder's own clock: only a change says something."""
+    """It holds when each Lease was renewed, by its holder's own clock; only a change is significant."""
     ready: dict[str, str]
-    """Of each node its condition Ready; anything but `True` is not."""
+    """It holds the condition Ready by node; every value except `True` means that the node is not Ready."""
 
 
-def take_pulse() -> str:
-    """The command; its output is for `parse_pulse`."""
-    places = {"node_namespace": NODE_NAMESPACE, "leader_namespace": LEADER_NAMESPACE}
-    return script(__file__, "take_pulse", leaders=LEADERS, **places)
+def pulse_of(nodes: Iterable[Mapping[str, Any]], leases: Iterable[Mapping[str, Any]]) -> Pulse:
+    """Builds the signs of life from the API's own objects."""
+    return Pulse(leases=renewals_of(leases), ready={_name(one): _ready(one) for one in nodes})
 
 
-def parse_pulse(stdout: bytes) -> Pulse:
-    """Three lists of JSON, one after the other; `NotYet` where they are not understood."""
-    decoder, text = json.JSONDecoder(), stdout.decode(errors="replace")
-    found: list[Mapping[str, Any]] = []
-    while text := text.lstrip():
-        try:
-            value, end = decoder.raw_decode(text)
-        except (ValueError, RecursionError) as error:
-            raise NotYet(f"kubectl printed no JSON: {error}", hint="run kubectl get nodes -o json there") from None
-        listed = isinstance(value, dict) and "items" in value
-        found += outside.ListPage.read(value, "a list that kubectl printed").items if listed else [value]
-        text = text[end:]
-    of_kind = {kind: [one for one in found if _kind(one) == kind] for kind in ("Lease", "Node")}
-    nodes = {_name(one): _ready(one) for one in of_kind["Node"]}
-    return Pulse(leases=renewals_of(of_kind["Lease"]), ready=nodes)
+def revision_of(listed: Mapping[str, Any]) -> str:
+    """Returns the revision at which a list was made.
+
+    It raises `NotYet` if the list has none, because the start of a watch is unknown then.
+    """
+    found = outside.ListPage.read(listed, "a list").metadata.resource_version
+    if not found:
+        raise NotYet("a list of the API has no resourceVersion", hint="check what answers there: is it the API server?")
+    return found
+
+
+def written_of(
+    read: Mapping[str, Any], watched: Sequence[Mapping[str, Any]], status: int, old: Sequence[Mapping[str, Any]]
+) -> Write:
+    """Returns the results of a write: the object as read, and the events since before it.
+
+    It also has the answer to a watch from before the restore.
+    """
+    found = outside.WatchedConfigMap.read(read, f"configmap {OBJECT}")
+    gone = [one for one in (outside.WatchEvent.read(event, "an event of a watch") for event in old) if one.is_gone]
+    return Write(
+        id=found.data.get("id", ""),
+        revision=found.metadata.resource_version,
+        watched=tuple(outside.WatchEvent.read(event, "an event of a watch").id for event in watched),
+        old_is_gone=status == HTTPStatus.GONE or bool(gone),
+        old=f"{HTTPStatus.GONE.value if gone else status} {'; '.join(json.dumps(event) for event in old)}",
+    )
+
+
+def events_in(body: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Parses the events of a watch that is over: one JSON object a line.
+
+    An answer of one line is that object itself.
+    """
+    lines = str(body["text"]).splitlines() if "text" in body else []
+    try:
+        return (
+            [json.loads(line) for line in lines if line.strip()]
+            if lines
+            else [body]
+            if body.keys() - {"text", "message"}
+            else []
+        )
+    except ValueError:
+        raise NotYet(f"a watch answered what is no JSON: {body['text']!r:.200}", hint="check the API server") from None
 
 
 def renewals_of(leases: Iterable[Mapping[str, Any]]) -> dict[str, str]:
-    """Of each that was ever renewed, when that was."""
+    """Returns the time of the last renewal for each Lease that was ever renewed."""
     told = {_name(one): outside.HeldLease.read(one, name_of("Lease", one)).spec.renew_time for one in leases}
     return {name: renewed for name, renewed in told.items() if renewed}
 
 
-def what_is_not_alive(before: Pulse, now: Pulse, nodes: tuple[str, ...]) -> dict[str, str]:
-    """Of the nodes and of the leaders of controllers, whose lease has not been renewed between, or who is not Ready."""
+def what_is_not_alive(
+    before: Pulse, now: Pulse, nodes: tuple[str, ...], leaders: tuple[str, ...] = LEADERS
+) -> dict[str, str]:
+    """Returns the nodes and the leaders of controllers that are not alive, with the reason.
+
+    Their Lease was not renewed between the two moments, or the node is not Ready.
+    """
     wrong = {}
-    for name in (*nodes, *LEADERS):
+    for name in (*nodes, *leaders):
         if now.leases.get(name) in {None, before.leases.get(name)}:
             wrong[name] = "has not renewed its lease"
     for name in nodes:
-        if (ready := now.ready.get(name, "the API does not know it")) != "True":
+        if (ready := now.ready.get(name, "no Node object with this name")) != "True":
             wrong[name] = f"is not Ready: {ready}"
     return wrong
-
-
-def _kind(item: object) -> str:
-    return outside.Kind.read(item, "an object that kubectl printed").kind
 
 
 def _name(item: Mapping[str, Any]) -> str:

@@ -1,20 +1,19 @@
-"""What a restore has a node do: each script looks at what is there first, so that it can be run again at any point."""
+"""Contains the scripts of a restore on a node; each checks the state first, so it can be run again at any point."""
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from tasks.backup.models.backups import Backup
 from tasks.control_plane.models import MemberOnNode, Phase, RestoreRecord
 from tasks.core.models.folders import JOBS, RESTORES
 from tasks.core.shell import script
-from tasks.restore.models import OBJECT, RestorePlan, RestoreTarget, Write
+from tasks.restore.models import RestorePlan, RestoreTarget
 
 
 def prepare(plan: RestorePlan, target: RestoreTarget, backup: Backup, words: Sequence[str]) -> str:
-    """The job that fetches, checks and restores a snapshot; its standard input: the store's CA, then the URL.
+    """Returns the job that fetches, checks and restores a snapshot.
 
-    `words`: the command that restores `snapshot.db`.
+    Its standard input has the store's CA, then the URL. `words` is the command that restores `snapshot.db`.
     """
     given = {
         "id": plan.id,
@@ -31,45 +30,52 @@ def prepare(plan: RestorePlan, target: RestoreTarget, backup: Backup, words: Seq
 
 
 def mark(phase: Phase, record: RestoreRecord) -> str:
-    """Remembers on the node how far a restore has come, unless it has come further."""
+    """Records on the node how far a restore has progressed, unless the record is already further."""
     return script(__file__, "mark", id=record.id, record=_text_of(record), phase=phase, restores=RESTORES)
 
 
 def swap(plan: RestorePlan, target: RestoreTarget) -> str:
-    """Puts the new data in the old one's place, which is kept. A mount point stays: what is in it moves."""
+    """Puts the new data in the place of the old data, which is kept.
+
+    A mount point stays, and its content moves.
+    """
     *earlier, _ = plan.record.attempts
     given = {"marker": _marker(plan), "restores": RESTORES, **_data_of(target.member)}
     return script(__file__, "swap", id=plan.id, earlier=earlier, **given)
 
 
 def swap_back(attempts: Sequence[str], member: MemberOnNode) -> str:
-    """Puts the original data back where an attempt has taken its place; what was restored, which is the backup's, goes.
+    """Puts the original data back where an attempt has taken its place.
 
-    `attempts`: the oldest first. For `parse_kept`: says `nothing` where there was no data before, and what is left of attempts.
+    The restored data is removed, because the backup still has it. `attempts` has the oldest first. The output is for
+    `parse_kept`: `nothing` if there was no data before, and what is left of attempts.
     """
     return script(__file__, "swap_back", attempts=attempts, restores=RESTORES, jobs=JOBS, **_data_of(member))
 
 
 def end(record: RestoreRecord, member: MemberOnNode | None = None) -> str:
-    """The restore is over: its record stays, under another name. Says where the data from before is, for `parse_kept`."""
+    """Marks the restore as finished: its record stays under another name.
+
+    It prints where the previous data is, for `parse_kept`.
+    """
     first, *others = (one.id for one in record.chain)
     data = _data_of(member) if member else {"data": "", "is_mount": False}
     return script(__file__, "end", id=first, others=others, restores=RESTORES, **data)
 
 
 class KeptFolders(NamedTuple):
-    """What a script found beside a data directory."""
+    """Lists what a script found beside a data directory."""
 
     originals: tuple[str, ...]
-    """Folders with original data."""
+    """It lists the folders with original data."""
     of_attempts: tuple[str, ...]
-    """Folders with what attempts had restored."""
+    """It lists the folders with the data that attempts had restored."""
     had_no_data: bool
-    """There was no data before."""
+    """True if there was no data before."""
 
 
 def parse_kept(stdout: bytes) -> KeptFolders:
-    """What `end` and `swap_back` printed."""
+    """Parses the output of `end` and `swap_back`."""
     lines = [line.partition(" ")[::2] for line in stdout.decode().splitlines()]
 
     def of(kind: str) -> tuple[str, ...]:
@@ -79,27 +85,20 @@ def parse_kept(stdout: bytes) -> KeptFolders:
 
 
 def forget(record: RestoreRecord) -> str:
-    """A restore was rolled back: it never was. One before it, on which API servers have run, is under way as it was."""
+    """Removes the record of a restore that was rolled back.
+
+    If API servers have run on the data of an earlier attempt, the record of that attempt is put back as in progress.
+    """
     before = _text_of(record.served) if record.served else ""
     return script(__file__, "forget", attempts=record.attempts, record=before, restores=RESTORES)
 
 
 def close(record: RestoreRecord) -> str:
-    """Its attempts are over, also for a node that comes back with a record of one; to be noted when no node has one any more."""
+    """Marks the attempts of a restore as over, also for a node that returns later with a record of one of them.
+
+    It runs when no node has such a record any more.
+    """
     return script(__file__, "close", attempts=record.attempts, restores=RESTORES)
-
-
-def write_and_watch(data: Mapping[str, str], old_revision: int) -> str:
-    """Writes an object, reads it, watches it from before its write, and opens a watch as an old client would; for `parse_write`."""
-    metadata = {"name": OBJECT, "namespace": "kube-system"}
-    body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": dict(data)}
-    return script(__file__, "write_and_watch", name=OBJECT, body=json.dumps(body), old_revision=old_revision)
-
-
-def parse_write(stdout: bytes) -> Write:
-    """What `write_and_watch` printed."""
-    told = dict(line.partition(" ")[::2] for line in stdout.decode(errors="replace").splitlines())
-    return Write(read=told.get("read"), watched=told.get("watched"), old=told.get("old"))
 
 
 def _data_of(member: MemberOnNode) -> dict[str, str | bool]:
@@ -107,10 +106,10 @@ def _data_of(member: MemberOnNode) -> dict[str, str | bool]:
 
 
 def _marker(plan: RestorePlan) -> str:
-    """Of restored data: for this restore, with these members."""
+    """Returns the marker of restored data, which names this restore and these members."""
     return f"{plan.id} {plan.backup} {plan.initial_cluster}"
 
 
 def _text_of(record: RestoreRecord) -> str:
-    """As nodes keep it: the phase has a file of its own."""
+    """Returns the record as nodes store it, without the phase, which has its own file."""
     return record.model_dump_json(exclude={"phase"})

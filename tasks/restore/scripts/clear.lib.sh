@@ -1,12 +1,14 @@
 #!/bin/sh
-# What attempts of a restore have prepared.
+# Removes what attempts of a restore have prepared.
 #
-# Given:  JOBS  the folder of jobs
+# Given:  JOBS      the folder of jobs
+#         RESTORES  the folder with the traces of restores
 
 . tasks/restore/scripts/data.lib.sh
 
-# What attempt ID has not put in place goes, and so does the job that may still be at it.
+# Stops the job of attempt ID, and removes the data that it prepared and did not put in place, and its snapshot. Nothing is removed
+# while a job does not stop. systemctl exits with 5 if there is no such unit.
 clear_attempt() {
-  systemctl stop "kube-runbooks-restore-$1-*.service" 2> /dev/null || true
-  rm -rf "$(restored_of "$1")" "$JOBS/restore-$1"-*
+  systemctl stop "kube-runbooks-restore-$1-*.service" || [ $? -eq 5 ] || exit 1
+  rm -rf "$(restored_of "$1")" "$RESTORES/download" "$JOBS/restore-$1"-*
 }

@@ -1,10 +1,10 @@
 #!/bin/sh
-# The data directory of a member, and the folders beside it: each move between them is one rename.
+# Functions for the data directory of a member and the folders beside it. Each move between them is one rename.
 #
 # Given:  DATA      the data directory
-#         IS_MOUNT  `yes` where it is a mount point: it stays, and what is in it moves; folders beside it lie in it
+#         IS_MOUNT  `yes` if it is a mount point: it stays, its content moves, and the other folders lie in it
 
-# What of each folder moves.
+# Says which part of each folder moves.
 # shellcheck disable=SC2034  # read by those that source this
 below=${IS_MOUNT:+/member}
 
@@ -16,17 +16,17 @@ beside() { # NAME
   fi
 }
 
-# Where the restored data of attempt ID waits.
+# Prints where the restored data of attempt ID waits.
 restored_of() {
   beside "restore-$1"
 }
 
-# Where attempt ID keeps the original data.
+# Prints where attempt ID keeps the original data.
 kept_of() {
   beside "before-$1"
 }
 
-# Where attempt ID keeps what the one before it had restored, while the original is kept already.
+# Prints where attempt ID keeps the data that the previous attempt restored, if the original is kept already.
 aside_of() {
   beside "attempt-$1"
 }

@@ -1,11 +1,11 @@
 #!/bin/sh
-# A restore was rolled back: it never was. One before it, on which API servers have run, is under way as it was.
+# Removes the traces of a restore that was rolled back. An earlier restore on whose data API servers have run is in progress again.
 #
 # Given:  ATTEMPTS  their ids
-#         RECORD    of the one before; empty where there was none
+#         RECORD    the record of the earlier restore; empty if there was none
 #
 # Prints:  nothing
-# Status:  another one than 0 where that cannot be written
+# Status:  not 0 if that cannot be written
 
 . tasks/restore/scripts/record.lib.sh
 

@@ -1,12 +1,12 @@
 #!/bin/sh
-# Remembers on the node how far a restore has come, unless it has come further.
+# Records on the node which phase a restore has reached, unless it has reached a later one.
 #
-# Given:  ID      of the attempt
-#         RECORD  of the restore
-#         PHASE   that it has come to
+# Given:  ID      the id of the attempt
+#         RECORD  the record of the restore
+#         PHASE   the phase
 #
 # Prints:  nothing
-# Status:  another one than 0 where that cannot be written
+# Status:  not 0 if that cannot be written
 
 . tasks/restore/scripts/record.lib.sh
 

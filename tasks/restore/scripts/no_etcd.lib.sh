@@ -1,14 +1,14 @@
 #!/bin/sh
-# Nobody may have a database open that is replaced.
+# Checks that no process has the database open that is replaced.
 
 . tasks/control_plane/scripts/processes.lib.sh
 
-# Ends the script where the member's own etcd runs, or anybody has its database open; a workload's etcd is in nobody's way.
+# Ends the script if the member's own etcd runs, or if a process has its database open. A workload's etcd does not matter.
 require_no_etcd() { # DATABASE
   sees_processes
-  pid=$(pids_of etcd | head -n 1)
-  if [ -n "$pid" ]; then
-    echo "etcd runs on this node: process $pid" >&2
+  pids=$(pids_of etcd)
+  if [ -n "$pids" ]; then
+    echo "etcd runs on this node: process $(echo "$pids" | head -n 1)" >&2
     exit 1
   fi
   holder=$(others_with "$1" | head -n 1)

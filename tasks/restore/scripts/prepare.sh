@@ -1,18 +1,18 @@
 #!/bin/sh
-# The job that fetches, checks and restores a snapshot beside a member's data; nothing is stopped yet. Standard input: the
+# Job that fetches and checks a snapshot, and restores it beside a member's data. Nothing is stopped yet. Standard input: the
 # store's CA in base64 or `-`, then the address of the snapshot.
 #
 # Given:  ID             of the attempt
 #         RECORD         of the restore, for this node
-#         EARLIER        ids of the attempts before this one: what they have prepared goes
-#         MARKER         of restored data: for this restore, with these members
+#         EARLIER        ids of the earlier attempts: their prepared data is removed
+#         MARKER         mark of restored data for this restore and these members
 #         STORED_SHA256  of the object
 #         PLAIN_SHA256   of the snapshot in it
 #         ETCDUTL        the command that restores `snapshot.db`, one word a line
 #         OWNER          uid:gid of the data
 #
-# Prints:  what etcdutl says
-# Status:  75 where the store gives it not, which may be tried again
+# Prints:  etcdutl's output
+# Status:  75 if the store does not return it, which may succeed later
 
 . tasks/backup/scripts/store.lib.sh
 . tasks/restore/scripts/record.lib.sh
@@ -41,7 +41,10 @@ END
 }
 
 mkdir -p "$RESTORES"
-case "$(phase_of "$ID")" in
+# Removes the data of an interrupted try: it holds the cluster's secrets in plain text.
+rm -rf "$WORK"
+phase=$(phase_of "$ID")
+case "$phase" in
   stopped | swapped | serving)
     echo "prepared before"
     exit

@@ -1,13 +1,14 @@
 #!/bin/sh
-# The traces of a restore on a node: its record, and how far each attempt has come.
+# Functions for the traces of a restore on a node: its record, and the phase of each attempt.
 #
 # Given:  RESTORES  the folder with them
 
+# Prints the phase of an attempt, or nothing if it has not begun. A file that exists and cannot be read ends the script.
 phase_of() { # ID
-  cat "$RESTORES/$1.phase" 2> /dev/null || true
+  [ ! -e "$RESTORES/$1.phase" ] || cat "$RESTORES/$1.phase"
 }
 
-# On the disk before the next act.
+# Writes a file to the disk before the next act.
 set_phase() { # ID PHASE
   echo "$2" > "$RESTORES/$1.phase.new"
   sync "$RESTORES/$1.phase.new"

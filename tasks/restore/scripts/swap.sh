@@ -1,15 +1,15 @@
 #!/bin/sh
-# Puts the restored data in the old one's place, which is kept. Can be run again at any point.
+# Replaces the data with the restored data, and keeps the old data. It is safe to run again at any point.
 #
-# The original is what the first attempt finds; what a later one finds is the data that an earlier one has restored, and is
-# kept under another name. A file in place of a folder says that there was no data.
+# The first attempt finds the original data. A later attempt finds data that an earlier one restored, and keeps it under another
+# name. A file in place of a folder means that there was no data.
 #
 # Given:  ID       of the attempt
-#         EARLIER  ids of the attempts before this one
-#         MARKER   of restored data: for this restore, with these members
+#         EARLIER  ids of the earlier attempts
+#         MARKER   mark of restored data for this restore and these members
 #
 # Prints:  nothing
-# Status:  1 where the restored data is not ready, or somebody has the old one open
+# Status:  1 if the restored data is not ready, or a process has the old data open
 
 . tasks/restore/scripts/record.lib.sh
 . tasks/restore/scripts/data.lib.sh
@@ -23,21 +23,21 @@ is_restored() { # FOLDER
   [ "$(cat "$1/ready" 2> /dev/null)" = "$MARKER" ]
 }
 
-# From now on what is in the place will be kept here.
+# From now on the data in place is kept here.
 keep_in() { # FOLDER
   kept=$1
   # shellcheck disable=SC2174  # what it lies in is there
   [ -z "$IS_MOUNT" ] || mkdir -p -m 700 "$kept"
 }
 
-# Where what is in the place will be kept: as the original, unless an earlier attempt has kept that already.
+# Prints where the data in place is kept: as the original, unless an earlier attempt has kept that already.
 choose_folder() {
   folder=$original
   for attempt in $EARLIER; do
     [ ! -e "$(kept_of "$attempt")$below" ] || folder=$(aside_of "$ID")
   done
   keep_in "$folder"
-  # So it is after a rollback that was cut off.
+  # This is the state after an interrupted rollback.
   if [ -e "$DATA$below" ] && [ -e "$kept$below" ]; then
     keep_in "$(aside_of "$ID")"
   fi
@@ -57,7 +57,8 @@ clean() {
   rm -rf "$restored" "$DATA/ready"
 }
 
-case "$(phase_of "$ID")" in
+phase=$(phase_of "$ID")
+case "$phase" in
   swapped | serving)
     clean
     exit
@@ -68,7 +69,7 @@ if ! is_restored "$restored" && ! is_restored "$DATA"; then
   echo "the new data is not ready" >&2
   exit 1
 fi
-# Else it is in its place already, and what is there must stay.
+# Otherwise it is in place already, and the data there must stay.
 if [ -e "$restored$below" ]; then
   choose_folder
   keep

@@ -1,13 +1,13 @@
 #!/bin/sh
-# Puts the original data back where an attempt has taken its place; what was restored, which is the backup's, goes. Can be run
-# again at any point.
+# Puts the original data back if an attempt has replaced it, and removes the restored data, which the backup still has. It is safe
+# to run again at any point.
 #
-# The phases go first: a restore that is run again after a rollback that was cut off prepares this node from the start.
+# It removes the phases first: a restore after an interrupted rollback then prepares this node from the start.
 #
 # Given:  ATTEMPTS  their ids, the oldest first
 #
-# Prints:  `nothing` where there was no data before, and `attempt FOLDER` for what is left
-# Status:  1 where somebody has the data open
+# Prints:  `nothing` if there was no data before, and `attempt FOLDER` for what is left
+# Status:  1 if a process has the data open
 
 . tasks/restore/scripts/record.lib.sh
 . tasks/restore/scripts/data.lib.sh
@@ -16,7 +16,7 @@
 
 set -eu
 
-# The first attempt that has kept something has the original.
+# The first attempt that kept data has the original.
 put_back() {
   for attempt in $ATTEMPTS; do
     kept=$(kept_of "$attempt")$below

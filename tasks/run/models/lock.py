@@ -1,4 +1,4 @@
-"""The lock of a cluster: what its places say, what a process knows of them, and what it may do with that."""
+"""Models the lock of a cluster: what its places contain, what a process knows of them, and what it may do."""
 
 import hashlib
 import re
@@ -11,7 +11,7 @@ from tasks.core.models.base import Model, UtcTime
 
 
 class Holder(Model):
-    """A run that takes the lock, beside its id."""
+    """Describes a run that takes the lock, apart from its id."""
 
     runbook: str
     run_name: str
@@ -19,48 +19,57 @@ class Holder(Model):
 
 
 class Owner(Model):
-    """One process of one run: a retry of the same run is another process, and so another owner."""
+    """Identifies one process of one run.
+
+    A retry of the same run is another process, and so another owner.
+    """
 
     run_id: str
     process: str
-    """As `process_named` words it."""
+    """It holds the name of the process in the format of `process_named`."""
 
 
 class LockRecord(Model):
-    """What one place says. As long as none of it changes, its owner has not renewed it."""
+    """Holds the content of one place; as long as it does not change, its owner has not renewed it."""
 
     holder: str = ""
-    """Id of its run; empty when the place is free. Text that is no record of ours stands here, shortened."""
+    """It holds the id of the holder's run; empty if the place is free.
+
+    If the place has text that is not a valid record, the text is here, shortened.
+    """
     process: str = ""
     runbook: str = ""
     run_name: str = ""
     since: str = ""
-    """As the holder's own clock had it: to be shown, never compared with another clock."""
+    """It holds the time from the holder's own clock, for people only; never compare it with another clock."""
     renewed: str = ""
-    """A mark that each renewal changes, by whatever clock: only compared with itself."""
+    """It holds a mark that each renewal changes, from any clock; compare it only with itself."""
     transitions: int = 0
     seconds: int = 0
-    """Without a renewal, after which the holder counts as dead."""
+    """It holds the seconds without a renewal after which the holder counts as dead."""
 
     @property
     def is_free(self) -> bool:
-        """Nobody has it."""
+        """True if nobody holds the place."""
         return not self.holder
 
     @property
     def sentence(self) -> str:
-        """For people."""
+        """Describes the holder in a sentence for people."""
         what = f"{self.runbook} {self.run_name}".strip() or "a run"
         since = f" since {self.since}" if self.since else ""
         return f"{what} (run {self.holder}, {self.process or 'process not known'}) has had the lock{since}"
 
     def is_of(self, owner: Owner) -> bool:
-        """This very process has it."""
+        """Checks whether this very process holds the place."""
         return (self.holder, self.process) == (owner.run_id, owner.process)
 
 
 class Place(Model):
-    """What a process knows of one place of the lock. Times are seconds of its own clock, which goes on during sleep."""
+    """Holds what a process knows of one place of the lock.
+
+    Times are seconds of its own clock, which continues during sleep.
+    """
 
     name: str
     is_lease: bool = False
@@ -75,14 +84,14 @@ class Place(Model):
 
 
 class Call(Model):
-    """When a place was asked and when it answered, by the asker's own clock."""
+    """Records when a place was queried and when it answered, by the caller's own clock."""
 
     asked: float
     answered: float
 
 
 class Terms(Model):
-    """Whose the lock is to be, and what it is made of."""
+    """Defines who is to own the lock, and which places it consists of."""
 
     owner: Owner
     voters: tuple[str, ...] = Field(default=(), description="control plane nodes, also those that do not answer")
@@ -92,18 +101,21 @@ class Terms(Model):
 
 
 class Question(StrEnum):
-    """What a place can be asked."""
+    """Lists the requests that a place accepts."""
 
     LOOK = "look"
-    """Changes nothing."""
+    """This request reads the place without any change."""
     TAKE = "take"
-    """Writes our record, if the place still says what was found."""
+    """This request writes the record of this process if the place still has the content that was found."""
     RENEW = "renew"
-    """Renews our record, if it is there."""
+    """This request renews the record of this process if it is there."""
 
 
 class Standing(Model):
-    """What holds at one moment. At most one of `lost` and `waits` has text; none of them: go on."""
+    """Describes what holds at one moment.
+
+    At most one of `lost` and `waits` has text. If neither has, the process may continue.
+    """
 
     lost: str = ""
     waits: str = ""
@@ -114,24 +126,30 @@ PROCESS = re.compile(r"process (?P<pid>[1-9][0-9]{0,8}) on .*, (?P<machine>[0-9a
 
 
 def process_named(pid: int, host: str, machine: str, one: str) -> str:
-    """Of an owner, for people and for `pid_on`; `machine` says where its number counts, `one` is of this owner alone."""
+    """Returns the name of an owner's process, for people and for `pid_on`.
+
+    `machine` tells where the process id is valid. `one` belongs to this owner alone.
+    """
     return f"process {pid} on {host}, {machine}-{one}" if machine else f"process {pid} on {host}, {one}"
 
 
 def machine_of(boot: str, namespace: str, *more: str) -> str:
-    """Where numbers of processes mean the same: one boot of one kernel, and one of its process namespaces.
+    """Returns an id for the place where process ids are valid: one boot of one kernel, and one PID namespace.
 
-    Each of `more` tells two machines apart that a boot without enough randomness has given one id.
+    A boot with too little randomness may give two hosts the same boot id. Each value in `more` tells them apart.
     """
     return hashlib.sha256(" ".join((boot, namespace, *more)).encode()).hexdigest()[:16]
 
 
 def pid_on(machine: str, process: str) -> int:
-    """The number of a process that was named there; 0 for one of another machine or container, or of nobody knows where."""
+    """Returns the process id if the process was named on this host.
+
+    It returns 0 for a process of another host or container, or if its host is not known.
+    """
     found = PROCESS.fullmatch(process)
     return int(found["pid"]) if found and found["machine"] == machine else 0
 
 
 def micro_time(moment: datetime) -> str:
-    """As Leases have it."""
+    """Formats a time as Leases have it."""
     return f"{moment:%Y-%m-%dT%H:%M:%S.%fZ}"

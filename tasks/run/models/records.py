@@ -1,4 +1,4 @@
-"""What interrupted runs have left on nodes, of every runbook: who began it, when, and who resumes it."""
+"""Models what interrupted runs of every runbook left on nodes: who began it, when, and who resumes it."""
 
 from enum import StrEnum
 
@@ -8,28 +8,34 @@ from tasks.core.models.base import Model, UtcTime
 
 
 class RecordKind(StrEnum):
-    """What a node has of a run that has not ended."""
+    """Lists what a node may have from a run that has not finished."""
 
     CERTIFICATES = "certificates"
-    """A rotation of leaves has begun there; its copy of kubeadm's folder waits for its end, or for being put back."""
+    """A rotation of leaf certificates has begun there.
+
+    Its copy of kubeadm's folder stays until the rotation finishes or the copy is put back.
+    """
     CA = "ca"
-    """The halves of a CA rotation lie there: it has begun, and may be between two of its stages."""
+    """The halves of a CA rotation are there: it has begun, and may be between two of its stages."""
     RESTORE = "restore"
-    """A restore of etcd is under way."""
+    """A restore of etcd is in progress."""
     PATCH = "patch"
-    """Packages of the operating system, or a reboot."""
+    """A patch of operating system packages or a reboot is in progress."""
     UPGRADE = "upgrade"
-    """A job of an upgrade is at work there now: it outlives the run that began it."""
+    """A job of an upgrade runs there now, and outlives the run that began it."""
     PARKED = "parked"
-    """Manifests of static pods are away from kubelet, and no record says for whom."""
+    """Manifests of static pods are away from kubelet, and no record tells which run moved them."""
 
 
 UPGRADE_JOBS = ("install-kubeadm-", "kubeadm-", "install-kubelet-")
-"""How the names of remote jobs begin that change a node, as `tasks/upgrade/node.py` names them. Staging changes nothing."""
+"""Lists the prefixes of the names of remote jobs that change a node, as `tasks/upgrade/node.py` names them.
+
+Staging changes nothing, so its jobs are not listed.
+"""
 
 
 class OpenRecord(Model):
-    """One of them."""
+    """Describes one thing that an interrupted run left on a node."""
 
     kind: RecordKind
     node: str
@@ -44,7 +50,7 @@ class OpenRecord(Model):
 
 
 class OpenRecords(Model):
-    """Of all nodes of a profile."""
+    """Holds the open records of all nodes of a profile."""
 
     found: tuple[OpenRecord, ...] = ()
     unseen: dict[str, str] = Field(default={}, description="node to why its records are not known")

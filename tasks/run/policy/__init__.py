@@ -1,1 +1,1 @@
-"""Decisions."""
+"""Contains the decisions of a run."""

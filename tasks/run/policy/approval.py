@@ -1,11 +1,14 @@
-"""What an approval of a plan holds for, and the digest that is made by it.
+"""Decides what an approval of a plan covers, and computes the digest from it.
 
-A field is covered, or it is left out, and its model says why (`tasks.core.models.approval`). What is in neither is covered: a question too much harms nobody.
+A field is covered, or it is left out and its model gives the reason (`tasks.core.models.approval`). A field in neither
+list is covered, because one question too many harms nobody.
 """
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any, TypeVar
 
 from pydantic_core import to_jsonable_python
@@ -14,6 +17,7 @@ from tasks.core.models.approval import CHOICE, Reasons
 from tasks.core.models.base import Model
 from tasks.core.models.plan import Caution, Line, Plan, Term
 from tasks.core.models.profile import ClusterProfile
+from tasks.core.words import duration_as_typed
 
 PlanT = TypeVar("PlanT", bound=Plan)
 
@@ -23,9 +27,15 @@ PARAMETERS: Reasons = {
     "allow_downtime allow_no_quorum any_cordon allow_unhealthy": CHOICE,
     "backup lost from_cluster may_differ replace_healthy rollback confirm restore retention drill pki": CHOICE,
     "node": "what it is done to",
+    "user": "who gets or loses access",
+    "namespace workloads": "what it is done to, or what is read",
+    "registry": "whose credential is brought and rotated",
+    "logs": CHOICE,
+    "changes": "what is done",
+    "to": CHOICE,
     "reason ticket": "they end in annotations and reports, under the name of who approves",
 }
-"""Of flows: covered."""
+"""Lists the parameters of flows that an approval covers."""
 
 PARAMETERS_LEFT_OUT: Reasons = {
     "mode": "it says that there is a question, not what is asked",
@@ -33,11 +43,17 @@ PARAMETERS_LEFT_OUT: Reasons = {
 }
 
 _SEPARATORS = frozenset(',;=[]"')
-"""Of the words for a term: a text with one of them is quoted, so that no two values have the same words."""
+"""Lists the separators in the text of a term.
+
+A text that contains one of them is quoted, so that no two values have the same text.
+"""
 
 
 class Approved(Model):
-    """What is kept of a plan that was asked about, to see later whether another one is a part of it: hashes, no text."""
+    """Holds what is stored of a plan that was asked about: hashes, no text.
+
+    It shows later whether another plan is a part of it.
+    """
 
     terms: str
     steps: tuple[str, ...]
@@ -45,13 +61,13 @@ class Approved(Model):
 
 
 def settled(plan: PlanT, runbook: str, parameters: Mapping[str, object], profile: ClusterProfile) -> PlanT:
-    """The plan with the terms that it was made under, and its digest."""
+    """Returns the plan with its digest and with the terms under which it was made."""
     whole = plan.model_copy(update={"terms": terms_of(runbook, parameters, profile)})
     return whole.model_copy(update={"digest": digest_of(whole)})
 
 
 def terms_of(runbook: str, parameters: Mapping[str, object], profile: ClusterProfile) -> tuple[Term, ...]:
-    """Every parameter and every section of the profile that matters, in words; what is empty is left out."""
+    """Returns every parameter and every relevant section of the profile as text; it leaves out what is empty."""
     asked = {name: value for name, value in _filled(parameters).items() if name not in PARAMETERS_LEFT_OUT}
     sections = {f"profile: {name}": value for name, value in covered(profile).items()}
     found = {"runbook": runbook, **asked, **sections}
@@ -59,9 +75,10 @@ def terms_of(runbook: str, parameters: Mapping[str, object], profile: ClusterPro
 
 
 def digest_of(plan: Plan) -> str:
-    """Of every covered field of the plan, also of those that its kind adds.
+    """Computes the digest of every covered field of the plan, including those that its kind adds.
 
-    Only steps have an order that counts: cautions come in that of generated names. One that is a figure as a whole may be there or not.
+    Only the order of steps counts, because cautions follow the order of generated names. A caution that is only a
+    figure may be there or not.
     """
     fields = covered(plan.model_copy(update={"cautions": _lasting(plan)}))
     sorted_ones = {name: sorted(fields.get(name, []), key=_hash) for name in ("skips", "cautions", "refusals")}
@@ -69,7 +86,7 @@ def digest_of(plan: Plan) -> str:
 
 
 def covered(value: object) -> Any:  # noqa: ANN401 - JSON
-    """A value without the fields that are left out, and without what is empty."""
+    """Returns a value without the fields that are left out, and without what is empty."""
     if isinstance(value, Model):
         fields = {
             name: getattr(value, name) for name in type(value).model_fields if name not in left_out_of(type(value))
@@ -81,40 +98,44 @@ def covered(value: object) -> Any:  # noqa: ANN401 - JSON
         return _filled(value)
     if isinstance(value, Sequence) and not isinstance(value, str):
         return [covered(one) for one in value]
+    if isinstance(value, timedelta):
+        return duration_as_typed(value)
     return to_jsonable_python(value, fallback=str)  # paths, and addresses
 
 
 def left_out_of(model: type[Model]) -> frozenset[str]:
-    """Names of its fields, inherited ones too."""
+    """Returns the names of the model's left-out fields, including inherited ones."""
     tables = (vars(one).get("LEFT_OUT", {}) for one in model.__mro__)
     return frozenset(name for table in tables for names in table for name in names.split())
 
 
 def approved_of(plan: Plan) -> Approved:
-    """Of a settled plan."""
+    """Returns what to store of a settled plan."""
     return Approved(
         terms=_hash(covered(plan.terms)),
-        steps=tuple(_hash([step.subject, step.deed, step.basis]) for step in plan.steps),
+        steps=tuple(_hash([step.subject, step.lasting_deed, step.basis]) for step in plan.steps),
         losses=tuple(_hash(one) for one in _losses(plan)),
     )
 
 
 def is_part_of(plan: Plan, approved: Approved) -> bool:
-    """Whether all of it was approved with an earlier plan: the same terms, no other step, no other caution, nobody else evicted."""
+    """Checks whether all of the plan was approved with an earlier plan.
+
+    That needs the same terms, and no other step, caution or eviction. The order does not matter: the policy sets it. It
+    puts the etcd leader last, and the leader changes with every restart.
+    """
     made = approved_of(plan)
-    rest = iter(approved.steps)  # in their order
-    return (
-        made.terms == approved.terms and all(step in rest for step in made.steps) and not what_is_worse(plan, approved)
-    )
+    others = Counter(made.steps) - Counter(approved.steps)
+    return made.terms == approved.terms and not others and not what_is_worse(plan, approved)
 
 
 def what_is_worse(plan: Plan, approved: Approved) -> tuple[str, ...]:
-    """Cautions and evictions that the approved plan did not show."""
+    """Returns the cautions and evictions that the approved plan did not show."""
     return tuple(told for one, told in _losses(plan).items() if _hash(one) not in approved.losses)
 
 
 def _losses(plan: Plan) -> dict[str, str]:
-    """What a person would not like, without its figures, to how it is told."""
+    """Returns the cautions and evictions without their figures, each with its full text."""
     return {f"{one.subject}: {one.basis}": f"{one.subject}: {one.problem}" for one in _lasting(plan)} | {
         f"evicts {name}": f"evicts {name}" for name in plan.evicts
     }
@@ -130,7 +151,7 @@ def _filled(fields: Mapping[str, object]) -> dict[str, Any]:
 
 
 def _in_words(value: object) -> str:
-    """`name=value` with dotted names; lists in brackets."""
+    """Formats a value as `name=value` with dotted names; lists are in brackets."""
     if isinstance(value, dict):
         return ", ".join(f"{name}={text}" for name, text in _flat(value))
     if isinstance(value, list):

@@ -1,8 +1,10 @@
-"""What an open record of one runbook means for another: it is finished first, by the one that began it."""
+"""Decides what an open record of one runbook means for another: the runbook that began it finishes it first."""
 
+import shlex
 from collections.abc import Iterator
 from typing import TypeVar
 
+from tasks.core.commands import run_command
 from tasks.core.models.findings import Finding, cautioned, listed, refused, softened
 from tasks.core.models.plan import Caution, Plan, Refusal, figure
 from tasks.run.models.records import OpenRecord, OpenRecords, RecordKind
@@ -17,19 +19,16 @@ OWN = {
     RecordKind.PATCH: {"node_os_patch", "node_reboot"},
     RecordKind.PARKED: {RESTORE, "cert_rotation", "ca_rotation"},
 }
-"""Runbooks that resume it, or put it right, whatever run began it. Of leaves it is the very runbook that the record names."""
+"""Lists the runbooks that resume a record or repair it, whichever run began it.
+
+For leaf certificates it is only the runbook that the record names.
+"""
 
 BETWEEN_STAGES = {"certificate_issue"}
-"""Runbooks that may not run between the stages of a CA rotation, which may be days apart. `rolling_upgrade` has a rule of its own."""
+"""Lists the runbooks that may not run between the stages of a CA rotation, which may be days apart.
 
-COMMANDS = {
-    "cert_rotation": "cert_rotation/cert-rotation",
-    "ca_rotation": "ca_rotation/ca-rotation",
-    RESTORE: "etcd_restore_from_s3/etcd-restore",
-    "node_os_patch": "node_os_patch/node-os-patch",
-    "node_reboot": "node_reboot/node-reboot",
-    "rolling_upgrade": "rolling_upgrade/rolling-upgrade",
-}
+`rolling_upgrade` has its own rule.
+"""
 
 WHAT = {
     RecordKind.CERTIFICATES: "a rotation of certificates",
@@ -44,10 +43,11 @@ WHAT = {
 def mind_records(  # noqa: PLR0913 - who runs, where, and what it has
     plan: P, records: OpenRecords, runbook: str, cluster: str, *, nodes: tuple[str, ...] = (), no_api: bool = False
 ) -> P:
-    """The same plan, with what open records of others mean for it. With `nodes`, those on others than these stop nothing.
+    """Returns the plan with what the open records of others mean for it.
 
-    A restore is for disasters: no record but its own stops it. Where there is `no_api`, or one that takes no writes, nothing
-    can resume a patch: its record does not stop the run that brings the API back.
+    With `nodes`, records on other nodes stop nothing. A restore is for disasters: only its own record stops it. With
+    `no_api`, the API is down or takes no writes, so nothing can resume a patch. Its record does not stop the run that
+    repairs the API.
     """
     findings = list(_findings(records, runbook, cluster, nodes, no_api=no_api))
     if not plan.steps or runbook == RESTORE:
@@ -63,7 +63,7 @@ def mind_records(  # noqa: PLR0913 - who runs, where, and what it has
 def what_stops(
     records: OpenRecords, runbook: str, cluster: str, *, nodes: tuple[str, ...] = (), no_api: bool = False
 ) -> tuple[Refusal, ...]:
-    """The open records that stop a run, as `mind_records` judges them."""
+    """Returns the open records that stop a run, by the same rules as `mind_records`."""
     findings = _findings(records, runbook, cluster, nodes, no_api=no_api)
     return tuple(one for one in findings if isinstance(one, Refusal))
 
@@ -105,15 +105,18 @@ def _in_words(one: OpenRecord) -> str:
 
 
 def _next_step(one: OpenRecord, cluster: str) -> str:
-    """The command that resumes it, or where it is told how it ends."""
-    command = f"`prefect deployment run {COMMANDS.get(one.runbook, one.runbook)} -p cluster={cluster}`"
+    """Returns the command that resumes the record, or where to read how it is finished."""
+    reason = shlex.quote(f"resume run {one.run_id}".removesuffix(" "))
+    of_node = (one.node, reason) if one.runbook == "node_reboot" else ()
+    command = f"`{run_command(one.runbook, cluster, *of_node, '--mode=apply')}`"
     match one.kind:
         case RecordKind.CERTIFICATES if one.runbook == "cert_rotation":
             return f"resume it: {command}; it says how to end a record that it cannot resume"
         case RecordKind.CERTIFICATES | RecordKind.CA:
             return "run its stage of ca_rotation again, or the next one: docs/ca-rotation.md"
         case RecordKind.RESTORE:
-            resume = f"resume it, or go back with rollback=true: {command} -p mode=apply -p confirm={cluster}"
+            confirmed = run_command(one.runbook, cluster, "--mode=apply", f"--confirm={cluster}")
+            resume = f"resume it by `{confirmed}`, or undo it with --rollback added"
             return f"{resume}; if the cluster went on without it, {_set_aside(one)}"
         case RecordKind.PATCH:
             resume = f"resume it: {command}; if it finds nothing to do there"
@@ -123,10 +126,10 @@ def _next_step(one: OpenRecord, cluster: str) -> str:
         case _:
             return (
                 "look for a restore or a rotation that was interrupted; cert_rotation brings them back: "
-                f"`prefect deployment run {COMMANDS['cert_rotation']} -p cluster={cluster}`"
+                f"`{run_command('cert_rotation', cluster)}`"
             )
 
 
 def _set_aside(one: OpenRecord) -> str:
-    """What a person runs where no run ends the record."""
+    """Returns the command for a person if no run removes the record."""
     return f"`sudo mv {one.file} {one.file}.void` on {one.node}"

@@ -1,1 +1,1 @@
-"""Questions."""
+"""Contains the queries of a run."""

@@ -1,7 +1,8 @@
-"""A lock on a node: a file that says who has it. A renewal touches it, and changes nothing else: also on a full disk.
+"""Manages a lock on a node: a file that names its owner.
 
-What the holder wrote comes by standard input and is never a part of a script. Times of the node's clock are marks, that are
-only compared with themselves. What cannot be read makes the script fail: it is not free.
+A renewal touches the file and changes nothing else, so it works on a full disk too. The holder's text comes by standard
+input and is never a part of a script. Times of the node's clock are marks that are only compared with themselves. If
+the file cannot be read, the script fails, because the lock is not free.
 """
 
 import json
@@ -13,26 +14,29 @@ from tasks.core.shell import script
 from tasks.run.models.lock import LockRecord
 
 QUOTED_CHARACTERS = 100
-"""Of a file that is no record of ours."""
+"""Limits the characters that are quoted from a file that is not a valid record."""
 
 
 def look_at_lock() -> str:
-    """Prints `free`, or the mark of the last renewal and then the file. Changes nothing."""
+    """Prints `free`, or the mark of the last renewal and then the file; it changes nothing."""
     return script(__file__, "look_at_lock", lock=LOCK)
 
 
 def record_on_node(record: LockRecord) -> str:
-    """One line, for the file."""
+    """Returns the record as one line for the file."""
     return json.dumps(record.model_dump(exclude={"renewed"}, exclude_defaults=True)) + "\n"
 
 
 def expected(found: LockRecord) -> str:
-    """How `take_lock` is told what was found."""
+    """Returns the text that tells `take_lock` what was found."""
     return "free" if found.is_free else found.renewed
 
 
 def parse_lock(output: bytes) -> LockRecord:
-    """What a script has printed. A file that is no record of ours is somebody's: it is watched like any other."""
+    """Parses the output of a script.
+
+    A file that is not a valid record belongs to somebody, and is watched like any other.
+    """
     mark, _, text = output.decode(errors="replace").partition("\n")
     if mark.strip() == "free":
         return LockRecord()

@@ -1,8 +1,8 @@
 #!/bin/sh
-# Who has the lock of this node. Changes nothing.
+# Prints who has the lock of this node. Changes nothing.
 #
 # Prints:  `free`, or the mark of the last renewal and then the file
-# Status:  another one than 0 where the file cannot be read: it is not free
+# Status:  not 0 if the file cannot be read; then the lock is not free
 
 . tasks/run/scripts/lock.lib.sh
 

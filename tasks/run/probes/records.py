@@ -1,4 +1,4 @@
-"""What interrupted runs of any runbook have left on a node: one short question over SSH, which changes nothing."""
+"""Reads what interrupted runs of any runbook left on a node, with one short read-only query over SSH."""
 
 import base64
 import json
@@ -17,18 +17,21 @@ FILES = {
     RecordKind.RESTORE: f"{RESTORES}/record.json",
     RecordKind.PATCH: f"{PATCHES}/intent",
 }
-"""Of runs under way, as JSON."""
+"""Names the JSON files of runs in progress."""
 
 BEGAN = {
     RecordKind.CERTIFICATES: "cert_rotation",
     RecordKind.RESTORE: "etcd_restore_from_s3",
     RecordKind.PATCH: "node_os_patch",
 }
-"""The runbook, where a record does not say it."""
+"""Names the runbook of a record that does not name it itself."""
 
 
-def look() -> str:
-    """Prints what is there, for `parse`."""
+def look(parked: str = PARKED) -> str:
+    """Prints the open records of a node, for `parse`.
+
+    `parked` is the folder of manifests that are away from kubelet.
+    """
     return script(
         __file__,
         "records",
@@ -37,16 +40,25 @@ def look() -> str:
         patch=FILES[RecordKind.PATCH],
         halves=CA_ROTATIONS,
         cas=tuple(Authority),
-        parked=PARKED,
+        parked=parked,
     )
 
 
 def parse(node: str, stdout: bytes) -> tuple[OpenRecord, ...]:
-    """What `look` printed. Manifests that are away are told by the record of the run that has moved them, if there is one."""
+    """Parses the output of `look`.
+
+    If the record of a run explains the manifests that are away, they get no record of their own.
+    """
     told = Printed.of(stdout)
     found = [*_of_files(node, told), *_of_halves(node, told), *_of_jobs(node, told)]
     explained = any(one.kind in {RecordKind.CERTIFICATES, RecordKind.RESTORE} for one in found)
     return (*found, *(() if explained else _of_parked(node, told)))
+
+
+def unseen(stdout: bytes) -> str:
+    """Returns why the jobs on the node are not known; empty if they are."""
+    words = Printed.of(stdout).all("unseen")
+    return f"systemd does not say which jobs run: {words[0]}" if words else ""
 
 
 def _of_files(node: str, told: Printed) -> Iterator[OpenRecord]:
@@ -86,7 +98,7 @@ def _of_parked(node: str, told: Printed) -> Iterator[OpenRecord]:
 
 
 def _json(text: str) -> Mapping[str, Any]:
-    """Empty where it cannot be read: that there is a record counts."""
+    """Parses a record; the result is empty if it cannot be read, because its existence alone counts."""
     try:
         found = json.loads(base64.b64decode(text))
     except ValueError:

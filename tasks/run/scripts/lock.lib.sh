@@ -1,9 +1,9 @@
 #!/bin/sh
-# The file that says who has the lock of a node.
+# Functions for the file that says who has the lock of a node.
 #
 # Given:  LOCK  the file
 
-# Until the script ends, nobody else is between its question and its act.
+# Until the script ends, no other script can act between its question and its act.
 begin() {
   set -eu
   mkdir -p "${LOCK%/*}"
@@ -21,7 +21,7 @@ tell() {
   fi
 }
 
-# Whether the file is still this text.
+# Checks whether the file still has this text.
 is_still() {
   [ -e "$LOCK" ] && [ "$(cat "$LOCK")" = "$1" ]
 }

@@ -1,8 +1,8 @@
 #!/bin/sh
 # Removes the lock if it is still the one on standard input.
 #
-# Prints:  what is there then, as `look_at_lock.sh` does
-# Status:  another one than 0 where the file cannot be read or removed
+# Prints:  what is there afterwards, as `look_at_lock.sh` does
+# Status:  not 0 if the file cannot be read or removed
 
 . tasks/run/scripts/lock.lib.sh
 

@@ -1,9 +1,9 @@
 #!/bin/sh
-# Writes the lock, if it is still as the first line of standard input says. The record is the rest of it.
-# It is on the disk before that: a node that loses its power does not forget who has it.
+# Writes the lock if it is still as the first line of standard input says. The other lines are the record.
+# The record is on the disk before the rename: a node that loses power still knows who has the lock.
 #
-# Prints:  what is there then, as `look_at_lock.sh` does
-# Status:  another one than 0 where the file cannot be read or written
+# Prints:  what is there afterwards, as `look_at_lock.sh` does
+# Status:  not 0 if the file cannot be read or written
 
 . tasks/run/scripts/lock.lib.sh
 

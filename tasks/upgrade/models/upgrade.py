@@ -1,4 +1,4 @@
-"""An upgrade of a cluster: what was observed, what will be done in which order, and what came of it."""
+"""Models an upgrade of a cluster: what was observed, what will be done in which order, and the result."""
 
 from datetime import timedelta
 from typing import Annotated, ClassVar
@@ -16,49 +16,60 @@ from tasks.node_work.models.health import Symptom
 from tasks.node_work.models.waves import Waves
 from tasks.nodes.models.nodes import KubeNode, NodeFacts
 from tasks.nodes.models.workloads import Webhook, Workload
-from tasks.upgrade.models.manifests import NodeManifests
+from tasks.upgrade.models.manifests import Addons, NodeManifests, SecretRead
 
 
 class UpgradeOptions(Model):
-    """What an operator may choose; every default is the safe one."""
+    """This holds the choices of an operator. Every default is the safe one."""
 
     COVERED: ClassVar[Reasons] = {
-        "backup_age nodes chain approve_chain_at_once waves drain allow_patch_rollback allow_removed_apis allow_downtime etcd_image_tag keep_kubeadm_backups settle": CHOICE
+        "backup_age nodes chain approve_chain_at_once waves drain allow_patch_rollback allow_removed_apis allow_downtime etcd_image_tag keep_kubeadm_backups stable_for": CHOICE
     }
 
     backup_age: Duration = Field(
-        default=timedelta(hours=1), gt=timedelta(0), description="a verified backup has to be younger, or one is made"
+        default=timedelta(hours=1),
+        gt=timedelta(0),
+        description="greatest age of the verified backup; if none is younger, the run makes one",
     )
-    nodes: tuple[str, ...] = Field(default=(), description="only these nodes; empty for all")
-    chain: bool = Field(default=False, description="a jump over several minors becomes one step after the other")
+    nodes: tuple[str, ...] = Field(default=(), description="names of nodes; if empty, all nodes")
+    chain: bool = Field(default=False, description="upgrade over several minor versions, one after the other")
     approve_chain_at_once: bool = Field(
         default=False,
-        description="in mode approve, one approval covers all steps of a chain, unless a later step is worse than what was shown",
+        description=(
+            "in mode approve, one approval covers all steps of a chain unless a later step is worse than what was shown"
+        ),
     )
-    waves: Waves = Field(default=Waves(), description="how many workers at once, and how many may fail")
-    drain: DrainOptions = Field(default=DrainOptions(), description="what a drain may do, and how long it may take")
-    allow_patch_rollback: bool = Field(default=False, description="an older patch of the same minor may be installed")
+    waves: Waves = Field(default=Waves(), description="how many workers at once and how many may fail")
+    drain: DrainOptions = Field(default=DrainOptions(), description="what a drain may do and how long it may take")
+    allow_patch_rollback: bool = Field(
+        default=False, description="allow an older patch release of the same minor version"
+    )
     allow_removed_apis: bool = Field(
-        default=False, description="go on although APIs are asked for that the target does not have any more"
+        default=False, description="upgrade although clients use APIs that the target has removed"
     )
     allow_downtime: bool = Field(
-        default=False, description="upgrade the only control plane of a cluster, whose API is away meanwhile"
+        default=False, description="upgrade the only control plane node; the API does not answer meanwhile"
     )
     etcd_image_tag: Annotated[str, StringConstraints(pattern=r"^$|^default$|^[0-9]+\.[0-9]+\.[0-9]+-[0-9]+$")] = Field(
         default="",
-        description="pins etcd.local.imageTag of kubeadm-config, for example 3.6.16-0; `default` removes the pin, so that "
-        "kubeadm brings its own; empty leaves it as it is",
+        description=(
+            "pins etcd.local.imageTag in kubeadm-config, for example 3.6.16-0; `default` removes the pin and "
+            "kubeadm uses its own; if empty, nothing changes"
+        ),
     )
     keep_kubeadm_backups: int = Field(
-        default=3, ge=1, le=100, description="kubeadm's copies of manifests and etcd that stay on each node, the newest"
+        default=3,
+        ge=1,
+        le=100,
+        description="how many of kubeadm's backups of manifests and etcd stay on each node, newest first",
     )
-    settle: Duration = Field(
-        default=timedelta(seconds=10), description="that a node has to look healthy without a break, after its upgrade"
+    stable_for: Duration = Field(
+        default=timedelta(seconds=10), description="how long a node must stay healthy after its upgrade"
     )
 
 
 class ApiFacts(Model):
-    """What the API says, at one moment."""
+    """This is what the API returns at one moment."""
 
     observed_at: UtcTime
     version: str = Field(description="of the API server that answered, without v")
@@ -79,7 +90,7 @@ class ApiFacts(Model):
 
 
 class ClusterFacts(Model):
-    """All that an upgrade is planned from."""
+    """This holds all the facts that an upgrade is planned from."""
 
     observed_at: UtcTime
     target: str = Field(description="version that the repositories were asked for")
@@ -87,7 +98,11 @@ class ClusterFacts(Model):
     api: ApiFacts
     etcd: EtcdFacts
     controllers: Controllers = Field(description="of all control plane nodes")
-    manifests: tuple[NodeManifests, ...] = Field(description="of all control plane nodes")
+    manifests: tuple[NodeManifests, ...] = Field(description="of all nodes: of workers the kubelet's configuration")
+    addons: Addons = Addons()
+    secrets: tuple[SecretRead, ...] = Field(
+        default=(), description="of each control plane node, whether its own API server reads a Secret"
+    )
     symptoms: dict[str, tuple[Symptom, ...]] = Field(
         default={}, description="node to what its proof would find wrong now, before anything is done"
     )
@@ -100,12 +115,12 @@ class ClusterFacts(Model):
     )
 
     def node(self, name: str) -> NodeFacts | None:
-        """What the machine of that name says."""
+        """Returns the facts of the node with that name, or `None`."""
         return next((node for node in self.nodes if node.name == name), None)
 
 
 class NodeUpgrade(Model):
-    """One node of the plan."""
+    """This is one node of the plan."""
 
     COVERED: ClassVar[Reasons] = {
         "name control_plane kubelet target needs_kubeadm needs_kubelet applies begun unfinished": WORK_ON_NODE
@@ -122,7 +137,7 @@ class NodeUpgrade(Model):
     needs_kubeadm: bool = Field(default=True, description="its control plane, or its kubelet's configuration, is older")
     needs_kubelet: bool = True
     applies: bool = Field(default=False, description="by `kubeadm upgrade apply`, which also moves kubeadm-config")
-    begun: bool = Field(default=False, description="its upgrade is under way: it is gone on with")
+    begun: bool = Field(default=False, description="its upgrade is under way: this run resumes it")
     unfinished: str = Field(
         default="",
         description="what its kubeadm has to bring to the target although the node has it, for example kube-proxy",
@@ -132,14 +147,18 @@ class NodeUpgrade(Model):
 
 
 class UpgradePlan(Plan):
-    """The order of nodes: control planes one at a time, then workers in waves."""
+    """This is the order of the nodes: control plane nodes one at a time, then workers in waves."""
 
     COVERED: ClassVar[Reasons] = {
         "version before hops control_plane waves left_behind": "what goes where, in which order",
         "etcd_before": "the upgrade may move etcd",
         "ignored": "an ignored preflight error is a check that nobody makes",
+        "patches": "what kubeadm writes",
     }
-    LEFT_OUT: ClassVar[Reasons] = {"services_before": CAUTION}
+    LEFT_OUT: ClassVar[Reasons] = {
+        "services_before": CAUTION,
+        "addons addons_left_alone": "what is there has to be there afterwards",
+    }
 
     version: str = Field(default="", description="target, without v")
     before: str = Field(default="", description="of the control plane, without v")
@@ -155,20 +174,25 @@ class UpgradePlan(Plan):
         default={}, description="node to the Services that did not answer it before anything was done"
     )
     ignored: tuple[str, ...] = Field(default=(), description="kubeadm's preflight errors that the profile ignores")
+    patches: dict[str, str] = Field(
+        default={}, description="files of `upgrade.patches` on the control plane nodes, to the sha256 of their content"
+    )
+    addons: tuple[str, ...] = Field(default=(), description="of CoreDNS and kube-proxy, those that kubeadm upgrades")
+    addons_left_alone: tuple[str, ...] = Field(default=(), description="and those that it leaves to somebody else")
 
     @property
     def nodes(self) -> tuple[NodeUpgrade, ...]:
-        """All of them, in order."""
+        """Returns all nodes of the plan, in order."""
         return (*self.control_plane, *(node for wave in self.waves for node in wave))
 
     def was_announced_by(self, approved: Plan) -> bool:
-        """It is the next step of the same chain, to the very versions that stood there."""
+        """Returns True if this plan is the next step of the approved chain, to exactly the versions that it listed."""
         rest = approved.hops[1:] if isinstance(approved, UpgradePlan) else ()
         return bool(rest) and rest == (self.hops or (self.version,))
 
 
 class Staged(Model):
-    """Packages and images of the target, on all nodes."""
+    """This names the packages and images of the target that are on all nodes."""
 
     version: str
     nodes: tuple[str, ...]
@@ -176,15 +200,16 @@ class Staged(Model):
 
 
 class Orders(Model):
-    """What the upgrade of each node is told."""
+    """This holds what the upgrade of each node receives."""
 
     staged: Staged
     options: UpgradeOptions
     run_id: str
+    patches: dict[str, str] = Field(default={}, description="those of the plan: name to the sha256 of the content")
 
 
 class NodeUpgraded(Model):
-    """What came of a node."""
+    """This is the result for one node."""
 
     node: str
     before: str = Field(description="kubelet, without v")
@@ -199,14 +224,14 @@ class NodeUpgraded(Model):
 
 
 class WaveUpgraded(Model):
-    """What came of the workers of a wave."""
+    """This is the result for the workers of a wave."""
 
     nodes: tuple[NodeUpgraded, ...]
-    failed: dict[str, str] = Field(default={}, description="node to the reason; within the error budget")
+    failed: dict[str, str] = Field(default={}, description="node to the reason; at most max_failed")
 
 
 class Upgraded(Model):
-    """The proof at the end."""
+    """This is the proof at the end of an upgrade."""
 
     version: str
     nodes: dict[str, str] = Field(description="node to kubelet's version")
@@ -216,6 +241,6 @@ class Upgraded(Model):
 
 
 class Trimmed(Model):
-    """What was removed at the end."""
+    """This names what was removed at the end of an upgrade."""
 
     copies: dict[str, tuple[str, ...]] = Field(description="node to kubeadm's copies from before older upgrades")

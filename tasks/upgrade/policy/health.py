@@ -1,4 +1,4 @@
-"""What is wrong with a cluster now: nothing is taken away from one that is not well."""
+"""Checks what is wrong with a cluster now. Nothing is taken away from an unhealthy cluster."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -6,6 +6,7 @@ from datetime import timedelta
 from tasks.core.models.etcd import Member
 from tasks.core.models.findings import Finding, cautioned, refused
 from tasks.core.models.plan import figure
+from tasks.core.words import duration_in_words
 from tasks.drain.models import CORDONED_BY, FAILED
 from tasks.drain.policy.findings import findings_of_drain
 from tasks.etcd.policy.health import ALARM_STEP
@@ -13,24 +14,28 @@ from tasks.etcd.policy.quorum import MOST_LAG, unhealthy_members, why_quorum_nee
 from tasks.node_work.policy.controllers import is_alone, who_does_not_lead, who_would_not_go_on
 from tasks.node_work.policy.earlier import known_before
 from tasks.node_work.policy.findings import findings_of_proof
-from tasks.node_work.policy.health import API_READY, KNOWN, READY
+from tasks.node_work.policy.health import API_READY, KNOWN, READY, RUNTIME
 from tasks.nodes.models.nodes import KubeNode
 from tasks.nodes.policy.standing import nodes_that_may_be_away
 from tasks.upgrade.policy.scope import ADDONS, PARTS, NodeState, Scene, cordon_of_another_runbook
 
 OK = "200"
 NO_ANSWER = {"", "000"}
-"""As curl writes it."""
+"""Lists the values that stand for no answer, as curl writes them."""
 
 SYSTEM = "kube-system/"
 PRESSURES = {"MemoryPressure", "DiskPressure", "PIDPressure", "NetworkUnavailable"}
-UNDER_WAY = "an upgrade is under way, which may be why: this run goes on with it"
+UNDER_WAY = "an upgrade is under way, which may be why: this run resumes it"
 STALE = timedelta(seconds=90)
-"""Kubelets renew their lease every 10 s, and a node is NotReady after 50 s without; clocks may differ by some."""
+"""Limits the age of a heartbeat.
+
+Kubelets renew their Lease every 10 s, and a node is NotReady after 50 s without a renewal. The clocks may
+differ by some seconds.
+"""
 
 
 def rules_of_health(scene: Scene) -> Iterator[Finding]:
-    """Nodes, API servers, etcd, kube-system, webhooks and drains."""
+    """Yields findings about nodes, API servers, etcd, kube-system, webhooks and drains."""
     for node in scene.nodes:
         yield from _node(scene, node)
         yield from _api_server(node)
@@ -51,7 +56,10 @@ def rules_of_health(scene: Scene) -> Iterator[Finding]:
 
 
 def _ill(node: NodeState, problem: str, next_step: str) -> Finding:
-    """Refused, unless its own upgrade is under way, or it is a worker that this run leaves alone."""
+    """Returns a refusal for the node.
+
+    It is a caution if the node's own upgrade is under way, or if this run leaves the worker alone.
+    """
     if node.begun:
         return cautioned(node.name, problem, UNDER_WAY)
     if not node.selected and not node.is_control_plane:
@@ -65,12 +73,12 @@ def _node(scene: Scene, node: NodeState) -> Iterator[Finding]:
         return
     if not kube.ready:
         told = figure(f": {kube.ready_message}") if kube.ready_message else ""
-        yield _ill(node, f"it is not Ready{told}", "look at its kubelet (`journalctl -u kubelet`)")
+        yield _ill(node, f"it is not Ready{told}", "check its kubelet (`journalctl -u kubelet`)")
     elif (age := _age_of_heartbeat(scene, kube)) > STALE:
-        problem = f"its last heartbeat is {figure(f'{age.total_seconds():.0f} s')} old, although it is called Ready"
-        yield _ill(node, problem, "look at its kubelet, and at the controller manager, which should have seen it")
+        problem = f"its last heartbeat is {figure(duration_in_words(age))} old, although it is called Ready"
+        yield _ill(node, problem, "check its kubelet, and the controller manager, which should have noticed")
     if kube.pressures:
-        yield _ill(node, f"it reports {', '.join(kube.pressures)}", "look at its disk, its memory and its network")
+        yield _ill(node, f"it reports {', '.join(kube.pressures)}", "check its disk, its memory and its network")
     if others := cordon_of_another_runbook(kube):
         yield _ill(node, f"another runbook has it out of service: {others}", "let that run end, or run it again")
     elif failed := kube.annotations.get(FAILED):
@@ -90,7 +98,7 @@ def _api_server(node: NodeState) -> Iterator[Finding]:
     if node.is_control_plane and not node.machine.unreached and node.machine.api_ready != OK:
         answer = node.machine.api_ready
         told = "no answer" if answer in NO_ANSWER else f"HTTP {answer}"
-        yield _ill(node, f"its own API server's /readyz: {figure(told)}", "look at it: `crictl ps -a`, and its log")
+        yield _ill(node, f"its own API server's /readyz: {figure(told)}", "check `crictl ps -a` and its log")
 
 
 # --- etcd
@@ -99,13 +107,11 @@ def _api_server(node: NodeState) -> Iterator[Finding]:
 def _etcd(scene: Scene) -> Iterator[Finding]:
     members = scene.facts.etcd.members
     if not members:
-        yield refused(
-            "etcd", "no members are known", "look at the manifests of etcd and at etcd.endpoints of the profile"
-        )
+        yield refused("etcd", "no members are known", "check the manifests of etcd and etcd.endpoints of the profile")
         return
     ill = unhealthy_members(members)
     for member, ails in ill:
-        yield _ill_member(scene, member, ails.text, "repair it first: while another one restarts it is needed")
+        yield _ill_member(scene, member, ails.text, "repair it first: quorum needs it while another member restarts")
     for member in members:
         alarms = [alarm for alarm in (member.status.alarms if member.status else ()) if alarm != "CORRUPT"]
         if alarms:
@@ -114,7 +120,7 @@ def _etcd(scene: Scene) -> Iterator[Finding]:
             problem = f"it is more than {MOST_LAG} entries behind"
             yield cautioned(member.label, problem, "the proof of each control plane node waits for it")
     if not any(member.status and member.status.is_leader for member in members):
-        yield refused("etcd", "no member that answers leads", "look at the members and the network between them")
+        yield refused("etcd", "no member that answers leads", "check the members and the network between them")
     if not ill:
         yield from _quorum(scene)
 
@@ -127,7 +133,7 @@ def _ill_member(scene: Scene, member: Member, problem: str, next_step: str) -> F
 
 
 def _quorum(scene: Scene) -> Iterator[Finding]:
-    """All are healthy; are there enough of them? A single one is another question."""
+    """Checks if there are enough members for quorum when all are healthy. A single member is a different case."""
     members = scene.facts.etcd.members
     leaving = [node for node in scene.control_planes if node.is_due and node.needs_kubeadm]
     if not scene.is_stacked or sum(not member.learner for member in members) == 1:
@@ -141,15 +147,18 @@ def _downtime(scene: Scene) -> Iterator[Finding]:
     control_planes = scene.control_planes
     if len(control_planes) > 1 or not any(node.is_due and node.needs_kubeadm for node in control_planes):
         return
-    problem = "the only control plane node: API, scheduler and controller manager are away while it is upgraded"
+    problem = "the only control plane node: API server, scheduler and controller manager stop during its upgrade"
     if scene.options.allow_downtime:
-        yield cautioned(control_planes[0].name, problem, "options.allow_downtime says that this is fine")
+        yield cautioned(control_planes[0].name, problem, "--allow-downtime allows it")
     else:
-        yield refused(control_planes[0].name, problem, "say options.allow_downtime=true at a time when that is fine")
+        yield refused(control_planes[0].name, problem, "add --allow-downtime during an acceptable window")
 
 
 def _controllers(scene: Scene) -> Iterator[Finding]:
-    """Somebody has to schedule and reconcile while one of them is away; a single control plane node is another question."""
+    """Checks that another node schedules and reconciles while one of them is away.
+
+    A single control plane node is a different case.
+    """
     names = [node.name for node in scene.control_planes]
     if len(names) == 1:
         return
@@ -168,9 +177,7 @@ def _controllers(scene: Scene) -> Iterator[Finding]:
         if scene.is_under_way:
             yield cautioned(subject, problem, UNDER_WAY, lasting=problem.partition(":")[0])
         elif subject in alone and scene.options.allow_downtime:
-            yield cautioned(
-                subject, problem, "options.allow_downtime says that this is fine", lasting=problem.partition(":")[0]
-            )
+            yield cautioned(subject, problem, "--allow-downtime allows it", lasting=problem.partition(":")[0])
         else:
             yield refused(subject, problem, "repair it first: `kubectl -n kube-system get pods,leases`, and its log")
 
@@ -180,7 +187,7 @@ def _controllers(scene: Scene) -> Iterator[Finding]:
 
 def _system(scene: Scene) -> Iterator[Finding]:
     found = [
-        (one.name, f"{one.kind} with {figure(f'{one.ready} of {one.desired}')} pods ready", "look at its pods")
+        (one.name, f"{one.kind} with {figure(f'{one.ready} of {one.desired}')} pods ready", "check its pods")
         for one in scene.facts.api.workloads
         if one.name.startswith(SYSTEM) and one.ready < one.desired
     ]
@@ -188,7 +195,7 @@ def _system(scene: Scene) -> Iterator[Finding]:
         (
             pod.partition(" ")[0],
             f"the pod {pod.partition(' ')[0]}{figure(pod.removeprefix(pod.partition(' ')[0]))} is not ready",
-            "look at it",
+            "check it",
         )
         for pod in scene.facts.api.pods_not_ready
     ]
@@ -207,8 +214,8 @@ def _addons(scene: Scene) -> Iterator[Finding]:
 
 
 def _proof(scene: Scene, node: NodeState) -> Iterator[Finding]:
-    """What the proof asks, and would find wrong before anything is done; what other rules ask themselves is not said twice."""
-    others = {KNOWN, READY, API_READY, *PRESSURES}
+    """Yields what the proof would find wrong before any change. Findings of other rules are not repeated."""
+    others = {KNOWN, READY, API_READY, RUNTIME, *PRESSURES}
     found = [
         one
         for one in scene.symptoms_of(node)
@@ -219,7 +226,10 @@ def _proof(scene: Scene, node: NodeState) -> Iterator[Finding]:
 
 
 def _stale_pods(scene: Scene, node: NodeState) -> Iterator[Finding]:
-    """Of a node whose manifests are the target's: its containers may be older, and a skip would hide them."""
+    """Yields cautions for a node that already has the target's manifests.
+
+    Its containers may be older, and a skip would hide them.
+    """
     for one in scene.symptoms_of(node):
         if one.of.startswith(PARTS):
             yield cautioned(node.name, one.problem, "its kubelet did not take the manifest up: `journalctl -u kubelet`")

@@ -1,4 +1,7 @@
-"""kubeadm of the target, right before it acts on a node: what it replaces there, and what it must not take away."""
+"""Checks the target's kubeadm right before it acts on a node.
+
+It checks what kubeadm replaces there, and what it must not remove.
+"""
 
 from collections.abc import Sequence
 
@@ -15,27 +18,30 @@ ETCD = "etcd"
 
 
 def has_other_parts(machine: NodeFacts, images: Sequence[str]) -> bool:
-    """A static pod of Kubernetes is not of the version that kubeadm of the target wants."""
+    """Returns True if a static pod of Kubernetes has another version than the target's kubeadm wants."""
     wanted = dict(map(name_and_version, images))
     pods = {pod.name: pod.version for pod in machine.static_pods}
     return any(pods[name] != wanted[name] for name in pods.keys() & wanted.keys() - {ETCD})
 
 
 def moves_etcd(machine: NodeFacts, images: Sequence[str]) -> bool:
-    """kubeadm of the target replaces the member of this node; it never moves one back."""
+    """Returns True if the target's kubeadm replaces the etcd member of this node. It never moves a member back."""
     runs = next((pod.version for pod in machine.static_pods if pod.name == ETCD), "")
     before, after = EtcdVersion.observed(runs), etcd_among(images)
     return bool(before and after and before < after)
 
 
 def etcd_among(images: Sequence[str]) -> EtcdVersion | None:
-    """The version of etcd among these images."""
+    """Returns the version of etcd among these images, or `None`."""
     tag = next((version for name, version in map(name_and_version, images) if name == ETCD), "")
     return EtcdVersion.observed(tag)
 
 
 def what_forbids_brought_etcd(members: Sequence[Member], brought: EtcdVersion) -> Problem | None:
-    """The rule of the plan, with the etcd that this kubeadm does bring."""
+    """Returns why members cannot be upgraded to the etcd that this kubeadm brings, or `None`.
+
+    The rule is the one of the plan.
+    """
     problems = [
         f"{one.label}: {no}"
         for one in members
@@ -46,20 +52,28 @@ def what_forbids_brought_etcd(members: Sequence[Member], brought: EtcdVersion) -
     if not problems:
         return None
     return Problem(
-        text="; ".join(problems), next_step="move etcd first: options.etcd_image_tag, with the version of now"
+        text="; ".join(problems),
+        next_step="move etcd first, by an upgrade to the version of now with --etcd-image-tag",
     )
 
 
 def what_kubeadm_must_not_take(seen: NodeManifests) -> Problem | None:
-    """The rule of the plan, with the manifests of this moment and what kubeadm of the target writes: an hour may have passed."""
-    if strange := [f"{one.component}: {one.problem}" for one in seen.manifests if one.problem]:
-        told = f"a manifest could not be parsed, so nobody knows what kubeadm would take away: {'; '.join(strange)}"
-        return Problem(text=told, next_step="repair it in /etc/kubernetes/manifests")
-    if harmful := [loss for manifest in seen.manifests for loss in losses_of(manifest) if loss.harm]:
+    """Returns what kubeadm would remove but must not, or `None`.
+
+    The rule is the one of the plan. The input is the current files and what the target's kubeadm writes,
+    because an hour may have passed.
+    """
+    all_of_it = (*seen.manifests, seen.kubelet) if seen.kubelet else seen.manifests
+    if strange := [f"{one.component}: {one.problem}" for one in all_of_it if one.problem]:
+        told = f"what kubeadm replaces could not be parsed, so it is not known what kubeadm would remove: {'; '.join(strange)}"
+        return Problem(
+            text=told, next_step="repair it in /etc/kubernetes/manifests, or in /var/lib/kubelet/config.yaml"
+        )
+    if harmful := [loss for manifest in all_of_it for loss in losses_of(manifest) if loss.harm]:
         told = "; ".join(f"{one.component} without {one.words}: {one.harm}" for one in harmful)
         return Problem(text=f"kubeadm would write {told}", next_step=GIVE_IT)
     dear = [flag for manifest in seen.manifests for flag in flags_not_to_lose(manifest)]
     if seen.problem and dear:
-        told = f"kubeadm could not render its manifests: {seen.problem}; it may take {', '.join(dear)} away"
+        told = f"kubeadm could not render its manifests: {seen.problem}; it may remove {', '.join(dear)}"
         return Problem(text=told, next_step=GIVE_IT)
     return None

@@ -1,39 +1,39 @@
-"""The plan of an upgrade: which nodes, in which order, by which acts; or every reason why not."""
+"""Plans an upgrade: which nodes, in which order, by which acts. Otherwise it gives every reason why not."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from tasks.core.errors import Refused
 from tasks.core.models.etcd import EtcdFacts
 from tasks.core.models.findings import Finding, cautioned, refused, softened
 from tasks.core.models.plan import Caution, Refusal, Skip, Step, figure, joined
 from tasks.core.models.profile import UpgradeRules
+from tasks.core.words import counted, duration_in_words
 from tasks.drain.models import DrainForecast
 from tasks.drain.policy.findings import evicted_by
 from tasks.node_work.policy.waves import limit_of, plan_waves
-from tasks.nodes.policy.versions import KubernetesVersion, chain_to, count_of, minors_between
+from tasks.nodes.policy.versions import KubernetesVersion, chain_to, minors_between
 from tasks.upgrade.models.upgrade import ClusterFacts, NodeUpgrade, UpgradeOptions, UpgradePlan
 from tasks.upgrade.policy.health import rules_of_health
 from tasks.upgrade.policy.losses import rules_of_manifests
 from tasks.upgrade.policy.machines import rules_of_machines
-from tasks.upgrade.policy.scope import NodeState, Scene, newest_installable, version_before
+from tasks.upgrade.policy.patches import patches_of, rules_of_patches
+from tasks.upgrade.policy.scope import ADDONS, NodeState, Scene, addons_left_alone, newest_installable, version_before
+from tasks.upgrade.policy.secret import rules_of_secret
 from tasks.upgrade.policy.versions import rules_of_input, rules_of_versions
 
-ACT_UNCORDON = "prove that it is well, uncordon"
-"""For a node that has everything, on which a run of ours ended before its last act."""
-
-
-TOLD_IN_SECONDS = timedelta(seconds=100)
-"""Shorter times are told in seconds."""
+ACT_UNCORDON = "prove that it is healthy, uncordon"
+"""This is the act for a node that has every version, where a run of ours stopped before its last act."""
 
 
 def plan_upgrade(
     facts: ClusterFacts, version: str, options: UpgradeOptions, rules: UpgradeRules, *, now: datetime
 ) -> UpgradePlan:
-    """All of it, or all refusals at once. Of a chain it is the first hop: facts of now say nothing about the next one.
+    """Returns the whole plan, or all refusals at once.
 
-    An upgrade that somebody stopped half-way is gone on with: what has the target is a skip, what has a part of it comes
-    first. A cluster that has it all gets a plan of skips; what is wrong with it is a caution then.
+    For a chain it plans the first step only, because current facts say nothing about the next one. An upgrade
+    that was stopped halfway is resumed. A node that has the target is a skip, and a node that has a part of it
+    comes first. A cluster that has the target everywhere gets a plan of skips. Its problems are then cautions.
     """
     try:
         target = KubernetesVersion.parse(version)
@@ -52,7 +52,11 @@ def plan_upgrade(
 
 
 def hops_of(facts: ClusterFacts, target: KubernetesVersion, *, chain: bool) -> tuple[KubernetesVersion, ...]:
-    """The versions to go through, the target last; with `chain` off it is always one. `Refused`: a minor is not known."""
+    """Returns the versions to go through, the target last.
+
+    With `chain` off it is always one version. It raises `Refused` if the newest version of a minor is not
+    known.
+    """
     before = version_before(facts)
     if not chain or before is None or minors_between(before, target) <= 1:
         return (target,)
@@ -60,7 +64,10 @@ def hops_of(facts: ClusterFacts, target: KubernetesVersion, *, chain: bool) -> t
 
 
 def next_minor(before: str, target: str, *, chain: bool) -> str:
-    """The minor (`1.37`) whose repository a run has to ask: the target's, of a chain the next one. `Refused`: malformed."""
+    """Returns the minor version (`1.37`) whose repository a run must query.
+
+    It is the target's, or the next one of a chain. It raises `Refused` if a version is malformed.
+    """
     oldest, last = KubernetesVersion.parse(before), KubernetesVersion.parse(target)
     if chain and minors_between(oldest, last) > 1:
         return f"{oldest.major}.{oldest.minor + 1}"
@@ -68,12 +75,14 @@ def next_minor(before: str, target: str, *, chain: bool) -> str:
 
 
 def _findings(scene: Scene) -> list[Finding]:
-    """Each once. Where nothing is to be done, only what was asked for can be refused."""
+    """Returns each finding once. If there is no work, only the parameters can be refused."""
     findings = [*rules_of_input(scene), *_cautions_of_rules(scene)]
     others = [
         *rules_of_versions(scene),
         *rules_of_machines(scene),
+        *rules_of_patches(scene),
         *rules_of_manifests(scene),
+        *rules_of_secret(scene),
         *rules_of_health(scene),
     ]
     findings += others if scene.due else [softened(one) for one in others]
@@ -91,14 +100,14 @@ def _cautions_of_rules(scene: Scene) -> Iterable[Finding]:
         )
     if older := ", ".join(node.name for node in scene.left_behind):
         yield cautioned(
-            "options.nodes",
+            "--nodes",
             f"{older} would stay older: CoreDNS and kube-proxy are moved with the last control plane node",
             f"run it again for {older} soon",
         )
     workers = [node for node in scene.workers if node.is_due]
     limit = limit_of(scene.options.waves.max_unavailable, len(scene.workers))
     if workers and limit.caution:
-        yield cautioned("options.waves", limit.caution, "say a number, or a higher percentage")
+        yield cautioned("--max-unavailable", limit.caution, "give a number, or a higher percentage")
 
 
 # --- order
@@ -122,6 +131,9 @@ def _plan(scene: Scene, hops: Sequence[KubernetesVersion]) -> UpgradePlan:
         etcd_before=_etcd_versions(scene.facts.etcd),
         services_before=_services_before(scene),
         ignored=scene.rules.ignore_preflight_errors,
+        patches=patches_of(scene),
+        addons=_addons_before(scene),
+        addons_left_alone=addons_left_alone(scene.facts),
         evicts=evicted_by(_forecast(scene, node) for node in scene.drained),
         steps=(
             *_steps_of_pin(scene),
@@ -141,7 +153,11 @@ def _plan(scene: Scene, hops: Sequence[KubernetesVersion]) -> UpgradePlan:
 
 
 def _services_before(scene: Scene) -> dict[str, tuple[str, ...]]:
-    """What is under way may have broken them itself: then nothing is forgiven afterwards."""
+    """Returns the Services that do not answer a node now.
+
+    It is empty if an upgrade is under way, because that may be the cause, and then nothing is forgiven
+    afterwards.
+    """
     if scene.is_under_way or not all(node.needs_kubeadm for node in scene.control_planes):
         return {}
     found = {
@@ -151,22 +167,31 @@ def _services_before(scene: Scene) -> dict[str, tuple[str, ...]]:
     return {name: services for name, services in found.items() if services}
 
 
+def _addons_before(scene: Scene) -> tuple[str, ...]:
+    """Returns the addons that exist now. They must exist afterwards."""
+    left_alone = addons_left_alone(scene.facts)
+    return tuple(one.name for one in scene.facts.api.workloads if one.name in ADDONS and one.name not in left_alone)
+
+
 def _steps_of_pin(scene: Scene) -> Iterable[Step]:
     asked, before = scene.options.etcd_image_tag, scene.facts.api.etcd_image_tag
     if asked and scene.due and scene.etcd_tag != before:
         act = f"pin etcd.local.imageTag to {asked}" if scene.etcd_tag else "take etcd.local.imageTag out"
-        reason = f"options.etcd_image_tag; it was {before or 'not pinned'}"
+        reason = f"--etcd-image-tag; it was {before or 'not pinned'}"
         yield Step(subject="kubeadm-config", act=act, reason=reason)
 
 
 def _first_applies(scene: Scene) -> bool:
-    """The first control plane node moves kubeadm-config, and does so again when no node got through that yet."""
+    """Returns True if the first control plane node moves kubeadm-config.
+
+    It does so again if no node has completed that yet.
+    """
     moved = KubernetesVersion.observed(scene.facts.api.kubeadm_version) == scene.target
     return not moved or all(node.needs_kubeadm and not node.unfinished for node in scene.control_planes)
 
 
 def _waves(scene: Scene, due: Mapping[str, NodeState]) -> tuple[tuple[str, ...], ...]:
-    """Those that are under way first: they are out of service already."""
+    """Returns the waves. Workers that are under way come first, because they are out of service already."""
     options, workers = scene.options.waves, len(scene.workers)
     begun = [name for name, node in due.items() if node.begun]
     others = [name for name in due if name not in begun]
@@ -210,8 +235,7 @@ def _etcd_versions(etcd: EtcdFacts) -> str:
 
 def _act(scene: Scene, node: NodeState, *, applies: bool = False) -> str:
     acts = []
-    if node.leads and node.needs_kubeadm and scene.is_stacked and len(scene.facts.etcd.members) > 1:
-        acts.append("move etcd's leadership away")
+    moves = node.leads and node.needs_kubeadm and scene.is_stacked and len(scene.facts.etcd.members) > 1
     if node.needs_kubeadm:
         acts.append(f"kubeadm upgrade apply {scene.target}" if applies else f"kubeadm upgrade node to {scene.target}")
     if node.needs_kubelet:
@@ -220,7 +244,7 @@ def _act(scene: Scene, node: NodeState, *, applies: bool = False) -> str:
             "drain",
             f"restart kubelet ({scene.target} is installed)" if is_there else f"kubelet {scene.target}",
         ]
-    return ", ".join(acts) or ACT_UNCORDON
+    return figure("move etcd's leadership away, " if moves else "") + (", ".join(acts) or ACT_UNCORDON)
 
 
 def _reason(scene: Scene, node: NodeState, place: str = "") -> str:
@@ -235,9 +259,9 @@ def _reason(scene: Scene, node: NodeState, place: str = "") -> str:
         f"kubelet v{node.machine.kubelet} is installed, v{node.kubelet_in_use} still runs" if node.is_replaced else "",
         node.etcd_step,
         figure("the last: it leads etcd" if node.leads and not node.begun and _has_company(scene) else ""),
-        f"evicts {figure(count_of(len(_evicted(scene, node)), 'pod'))}" if node.needs_kubelet else "",
+        f"evicts {figure(counted(len(_evicted(scene, node)), 'pod'))}" if node.needs_kubelet else "",
         f"{', '.join(held)} held back: put back as found" if held else "",
-        figure(f"about {_in_words(expected)} by earlier reports" if expected else ""),
+        figure(f"about {duration_in_words(expected)} by earlier reports" if expected else ""),
     )
     return joined(*told)
 
@@ -261,7 +285,7 @@ def _canary(scene: Scene, waves: Sequence[Sequence[str]], due: Mapping[str, Node
 
 
 def _steps_of_hops(scene: Scene, hops: Sequence[KubernetesVersion]) -> Iterable[Step]:
-    """A chain is approved as a whole, so it is in the digest."""
+    """Yields the later steps of a chain. They are in the digest, because a chain is approved as a whole."""
     for before, hop in zip((scene.target, *hops), hops, strict=False):
         yield Step(
             subject="all nodes",
@@ -272,11 +296,6 @@ def _steps_of_hops(scene: Scene, hops: Sequence[KubernetesVersion]) -> Iterable[
 
 def _skip(scene: Scene, node: NodeState) -> Skip:
     if not node.selected:
-        return Skip(subject=node.name, reason="it is not one of options.nodes")
+        return Skip(subject=node.name, reason="it is not one of --nodes")
     parts = "control plane and kubelet are" if node.is_control_plane else "kubelet is"
     return Skip(subject=node.name, reason=f"its {parts} at {scene.target}")
-
-
-def _in_words(length: timedelta) -> str:
-    seconds = int(length.total_seconds())
-    return f"{seconds} s" if length < TOLD_IN_SECONDS else f"{round(seconds / 60)} min"

@@ -1,4 +1,4 @@
-"""How far an upgrade is, node by node, and which nodes this run takes."""
+"""Describes how far the upgrade of each node is, and which nodes this run takes."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -16,74 +16,86 @@ from tasks.run.models.records import UPGRADE_JOBS
 from tasks.upgrade.models.upgrade import ClusterFacts, UpgradeOptions
 
 RUNBOOK = "rolling_upgrade"
-"""In the reason of each cordon that an upgrade makes."""
+"""Names the runbook that appears in the reason of each cordon of an upgrade."""
 
 PARTS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
-"""Static pods of a control plane that have the version of Kubernetes."""
+"""Names the static pods of a control plane node that have the version of Kubernetes."""
 
 KUBE_PROXY = "kube-system/kube-proxy"
 ADDONS = ("kube-system/coredns", KUBE_PROXY)
-"""What kubeadm upgrades with the last control plane."""
+"""Names what kubeadm upgrades with the last control plane node."""
 
 
 @dataclass(frozen=True)
 class NodeState(ProfileNode):
-    """A node of the profile, and what it lacks. It is begun when it has parts of both versions, our cordon, or a job of ours."""
+    """This is a node of the profile, and what it lacks.
+
+    It is begun when it has parts of both versions, our cordon, or a job of ours.
+    """
 
     needs_kubeadm: bool
     needs_kubelet: bool
     unfinished: str = ""
-    """What of the cluster its kubeadm has to bring to the target yet."""
+    """It says which part of the cluster the node's kubeadm must still bring to the target."""
     etcd_step: str = ""
-    """From which etcd to which it goes."""
+    """It says from which to which version etcd moves on the node."""
 
     @property
     def is_pending(self) -> bool:
-        """Something of it is to be done, were it selected."""
+        """Returns True if the node has work to do if it is selected."""
         return self.needs_kubeadm or self.needs_kubelet or self.begun
 
     @property
     def is_due(self) -> bool:
-        """This run does it."""
+        """Returns True if this run works on the node."""
         return self.selected and self.is_pending
 
     @property
     def kubelet_in_use(self) -> str:
-        """The version of its kubelet's process: as that says itself, else as it told the API."""
+        """Returns the version of the kubelet's process.
+
+        It is what the process reports itself, else what it reported to the API.
+        """
         return self.machine.kubelet_runs or (self.kube.kubelet if self.kube else "")
 
     @property
     def is_replaced(self) -> bool:
-        """Its kubelet was installed anew and not restarted: what runs is another version than what is there."""
+        """Returns True if the kubelet was installed again and not restarted.
+
+        Then the running version is not the installed one.
+        """
         return self.machine.kubelet not in {"", self.kubelet_in_use}
 
     @property
     def api_server(self) -> KubernetesVersion | None:
-        """The version of its own API server: what it says, else what its manifest says."""
+        """Returns the version of the node's own API server.
+
+        It is what the server reports, else what its manifest says.
+        """
         pod = self.machine.static_pod("kube-apiserver")
         return KubernetesVersion.observed(self.machine.api_version or (pod.version if pod else ""))
 
     @property
     def kubelet(self) -> KubernetesVersion | None:
-        """The version of its running kubelet, as the API has it."""
+        """Returns the version of the running kubelet, as the API has it."""
         return KubernetesVersion.observed(self.kube.kubelet) if self.kube else None
 
 
 @dataclass(frozen=True)
 class Scene:
-    """All that the rules of an upgrade look at."""
+    """This holds everything that the rules of an upgrade check."""
 
     facts: ClusterFacts
     target: KubernetesVersion
     last: KubernetesVersion
-    """Where a chain ends; the target, when it is not one."""
+    """It holds the last version of a chain. It is the target if there is no chain."""
     options: UpgradeOptions
     rules: UpgradeRules
     now: datetime
 
     @cached_property
     def nodes(self) -> tuple[NodeState, ...]:
-        """Of the profile, in its order."""
+        """Returns the nodes of the profile, in its order."""
         states = tuple(self._state(machine) for machine in self.facts.nodes)
         unfinished = self._unfinished()
         if not unfinished or any(node.is_control_plane and node.is_pending for node in states):
@@ -95,65 +107,69 @@ class Scene:
 
     @property
     def control_planes(self) -> tuple[NodeState, ...]:
-        """In the order in which they are upgraded."""
+        """Returns the control plane nodes in the order in which they are upgraded."""
         return tuple(sorted((node for node in self.nodes if node.is_control_plane), key=lambda node: node.order))
 
     @property
     def left_behind(self) -> tuple[NodeState, ...]:
-        """Control plane nodes that would be upgraded, were they selected."""
+        """Returns the control plane nodes that need the upgrade but are not selected."""
         return tuple(node for node in self.control_planes if node.needs_kubeadm and not node.selected)
 
     @property
     def workers(self) -> tuple[NodeState, ...]:
-        """By name."""
+        """Returns the workers, sorted by name."""
         return tuple(sorted((node for node in self.nodes if not node.is_control_plane), key=lambda node: node.name))
 
     @property
     def due(self) -> tuple[NodeState, ...]:
-        """What this run does."""
+        """Returns the nodes that this run works on."""
         return tuple(node for node in self.nodes if node.is_due)
 
     @property
     def drained(self) -> tuple[NodeState, ...]:
-        """Nodes whose pods will be evicted."""
+        """Returns the nodes whose pods will be evicted."""
         return tuple(node for node in self.due if node.needs_kubelet)
 
     @property
     def is_stacked(self) -> bool:
-        """The members of etcd are static pods of the control plane: kubeadm upgrades them."""
+        """Returns True if the etcd members are static pods of the control plane nodes. Then kubeadm upgrades them."""
         return any(node.machine.static_pod("etcd") for node in self.nodes)
 
     @property
     def is_under_way(self) -> bool:
-        """Some node's upgrade was begun and is not ended."""
+        """Returns True if the upgrade of some node was begun and is not finished."""
         return any(node.begun for node in self.nodes)
 
     @property
     def oldest_api_server(self) -> KubernetesVersion | None:
-        """No kubelet of a worker may be newer."""
+        """Returns the oldest version of the API servers. No kubelet of a worker may be newer."""
         return min((version for node in self.control_planes if (version := node.api_server)), default=None)
 
     def symptoms_of(self, node: NodeState) -> tuple[Symptom, ...]:
-        """What its proof would find wrong now."""
+        """Returns what the node's proof would find wrong now."""
         return self.facts.symptoms.get(node.name, ())
 
     def node_of(self, member: Member) -> NodeState | None:
-        """The node that a member of etcd runs on."""
+        """Returns the node that an etcd member runs on, or `None`."""
         return next((node for node in self.nodes if node.member is member), None)
 
     @property
     def etcd_tag(self) -> str:
-        """What kubeadm-config will want instead of kubeadm's own etcd."""
+        """Returns the tag that kubeadm-config will want instead of kubeadm's own etcd."""
         asked = self.options.etcd_image_tag
         return "" if asked == "default" else asked or self.facts.api.etcd_image_tag
 
     @cached_property
     def pinned_etcd(self) -> EtcdVersion | None:
-        """The version of that tag, when it is one."""
+        """Returns the version of that tag, or `None` if the tag is no version."""
         return EtcdVersion.observed(self.etcd_tag)
 
     def _etcd_step(self, machine: NodeFacts) -> str:
-        """Kubeadm moves etcd to the pin, and else to its own, of which the minor is known here; never back."""
+        """Returns how kubeadm moves etcd on the node.
+
+        It moves etcd to the pinned version, else to its own, of which only the minor version is known here. It
+        never moves etcd back.
+        """
         pod = machine.static_pod("etcd")
         running = EtcdVersion.observed(pod.version) if pod else None
         if running is None:
@@ -186,25 +202,28 @@ class Scene:
         )
 
     def _unfinished(self) -> str:
-        """What the control plane nodes have and the cluster has not yet."""
+        """Returns what the cluster still lacks although the control plane nodes have it."""
         told = [("kubeadm-config", self.facts.api.kubeadm_version)]
         told += [("kube-proxy", version_of_image(image)) for image in kube_proxy_images(self.facts)]
         return next((f"{name} is at v{version}" for name, version in told if _is_other(version, self.target)), "")
 
 
 def cordon_of_another_runbook(node: KubeNode) -> str:
-    """Why another runbook of ours has a node out of service; empty when none has. Cordons of old runs have no reason."""
+    """Returns why another runbook of ours has a node out of service.
+
+    It is empty when none has. Cordons of old runs have no reason.
+    """
     reason = node.annotations.get(REASON, "")
     return reason if CORDONED_BY in node.annotations and RUNBOOK not in reason else ""
 
 
 def kube_node(facts: ClusterFacts, name: str) -> KubeNode | None:
-    """The API's node of that name."""
+    """Returns the API's node with that name, or `None`."""
     return next((node for node in facts.api.nodes if node.name == name), None)
 
 
 def versions_of_control_plane(facts: ClusterFacts) -> tuple[KubernetesVersion, ...]:
-    """Of every API server, and of kubeadm-config: the oldest first."""
+    """Returns the versions of every API server and of kubeadm-config, the oldest first."""
     told = [facts.api.kubeadm_version, facts.api.version]
     for node in facts.nodes:
         pod = node.static_pod("kube-apiserver")
@@ -213,12 +232,15 @@ def versions_of_control_plane(facts: ClusterFacts) -> tuple[KubernetesVersion, .
 
 
 def version_before(facts: ClusterFacts) -> KubernetesVersion | None:
-    """The oldest of the control plane."""
+    """Returns the oldest version of the control plane, or `None`."""
     return next(iter(versions_of_control_plane(facts)), None)
 
 
 def newest_installable(nodes: Iterable[NodeFacts]) -> dict[str, str]:
-    """Of each minor, the newest version that every node's repository has kubeadm and kubelet of."""
+    """Returns the newest installable version of each minor.
+
+    Every node's repository must have kubeadm and kubelet of it.
+    """
     found: set[KubernetesVersion] | None = None
     for node in nodes:
         for package in ("kubeadm", "kubelet"):
@@ -228,34 +250,48 @@ def newest_installable(nodes: Iterable[NodeFacts]) -> dict[str, str]:
 
 
 def versions_in(candidates: Sequence[str]) -> set[KubernetesVersion]:
-    """Versions of packages, without their revision."""
+    """Returns the versions of packages without their revision."""
     return {version for text in candidates if (version := KubernetesVersion.observed(text))}
 
 
 def kube_proxy_images(facts: ClusterFacts) -> tuple[str, ...]:
-    """None where something else does its work."""
+    """Returns the images of kube-proxy. It is empty if something else does its work, or upgrades it."""
+    if KUBE_PROXY in addons_left_alone(facts):
+        return ()
     return tuple(image for one in facts.api.workloads if one.name == KUBE_PROXY for image in one.images)
 
 
+def addons_left_alone(facts: ClusterFacts) -> tuple[str, ...]:
+    """Returns which of CoreDNS and kube-proxy someone else installs and upgrades. For them kubeadm writes nothing."""
+    left = {one.component.rpartition(" ")[2] for one in facts.addons.objects if one.found and not one.rendered}
+    return tuple(name for name in ADDONS if name.rpartition("/")[2] in left)
+
+
 def version_of_image(image: str) -> str:
-    """Its tag without v."""
+    """Returns the tag of an image without v."""
     return image.rpartition(":")[2].removeprefix("v")
 
 
 def _needs_kubelet(machine: NodeFacts, kube: KubeNode | None, target: KubernetesVersion) -> bool:
-    """What runs counts, and what is installed: the API has the version of the process, as of its start."""
+    """Returns True if the kubelet must be upgraded.
+
+    Both the running and the installed version count: the API has the version of the process since its start.
+    """
     installed = (machine.kubelet, machine.kubelet_runs)
     return kube is None or _is_not(kube.kubelet, target) or any(_is_other(text, target) for text in installed)
 
 
 def _is_behind(machine: NodeFacts, target: KubernetesVersion) -> bool:
-    """Some part of its control plane is not the target; also one that does not answer."""
+    """Returns True if some part of the node's control plane is not at the target.
+
+    A part that does not answer counts too.
+    """
     pods = (machine.static_pod(part) for part in PARTS)
     return _is_not(machine.api_version, target) or any(_is_not(pod.version if pod else "", target) for pod in pods)
 
 
 def _is_between(machine: NodeFacts, target: KubernetesVersion, *, needs_kubelet: bool) -> bool:
-    """Some of it is the target, and some is not."""
+    """Returns True if some parts of the node are at the target, and some are not."""
     parts = [pod.version for pod in machine.static_pods if pod.name in PARTS]
     reached = [KubernetesVersion.observed(text) == target for text in [*parts, machine.kubelet_in_use]]
     return any(reached) and (needs_kubelet or not all(reached))
@@ -266,5 +302,5 @@ def _is_not(text: str, target: KubernetesVersion) -> bool:
 
 
 def _is_other(text: str, target: KubernetesVersion) -> bool:
-    """It is known, and it is not the target."""
+    """Returns True if the version is known and is not the target."""
     return KubernetesVersion.observed(text) not in {None, target}

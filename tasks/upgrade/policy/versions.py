@@ -1,4 +1,7 @@
-"""What versions say of an upgrade: the asked-for one, those that run, those of etcd, and the APIs that go away."""
+"""Checks the versions of an upgrade.
+
+They are the requested one, the running ones, those of etcd, and those of removed APIs.
+"""
 
 from collections.abc import Iterator
 
@@ -25,21 +28,24 @@ from tasks.upgrade.policy.scope import (
 )
 
 ETCD_FIRST = (
-    "move etcd first: run rolling_upgrade with version={current} and options.etcd_image_tag={minimum}-0 or newer; then "
-    "this one with options.etcd_image_tag=default"
+    "move etcd first: `kube-runbooks run rolling-upgrade CLUSTER {current} --etcd-image-tag={minimum}-0`, or a newer one; then "
+    "this one with --etcd-image-tag=default"
 )
-"""The next step where members are older than an upgrade of etcd needs."""
+"""This is the next step if members are older than an upgrade of etcd needs."""
 
 
 def rules_of_input(scene: Scene) -> Iterator[Finding]:
-    """What was asked for makes no sense for this cluster: said also when nothing is to be done."""
+    """Yields findings for parameters that make no sense for this cluster.
+
+    They are also yielded when there is no work.
+    """
     yield from _policy(scene)
     yield from _nodes_option(scene)
     yield from _who_is_there(scene)
 
 
 def rules_of_versions(scene: Scene) -> Iterator[Finding]:
-    """Skew, etcd, and APIs that go away."""
+    """Yields findings about version skew, etcd, and APIs that are removed."""
     yield from _api_servers(scene)
     for node in scene.nodes:
         yield from _kubelet(scene, node)
@@ -55,7 +61,7 @@ def _policy(scene: Scene) -> Iterator[Finding]:
         yield refused(
             "kubeadm-config",
             "kube-system/kubeadm-config does not say a version of Kubernetes",
-            "this runbook upgrades what kubeadm made: look at that ConfigMap",
+            "this runbook upgrades clusters that kubeadm made: check that ConfigMap",
         )
     if known and (
         no := what_forbids_upgrade(
@@ -70,12 +76,12 @@ def _nodes_option(scene: Scene) -> Iterator[Finding]:
     for name in scene.options.nodes:
         if name not in known:
             problem = f"{name} is no node of this cluster"
-            yield refused("options.nodes", problem, f"use some of {', '.join(sorted(known))}")
+            yield refused("--nodes", problem, f"use some of {', '.join(sorted(known))}")
     behind = [node.name for node in scene.left_behind]
     workers = [node.name for node in scene.workers if node.is_due]
     if behind and workers:
         yield refused(
-            "options.nodes",
+            "--nodes",
             f"{', '.join(workers)} would get kubelets newer than the API servers of {', '.join(behind)}",
             f"name {', '.join(behind)} too, or upgrade the control plane first",
         )
@@ -120,7 +126,10 @@ def _api_servers(scene: Scene) -> Iterator[Finding]:
 
 
 def _kubelet(scene: Scene, node: NodeState) -> Iterator[Finding]:
-    """A control plane node's kubelet talks to its own API server, a worker's to any."""
+    """Checks the skew of a kubelet.
+
+    A control plane node's kubelet talks to its own API server, a worker's to any of them.
+    """
     kubelet, oldest = node.kubelet, scene.oldest_api_server
     reference = (node.api_server if node.is_control_plane else None) or oldest
     if kubelet is None or reference is None:
@@ -135,7 +144,7 @@ def _kubelet(scene: Scene, node: NodeState) -> Iterator[Finding]:
         )
     elif node.is_due and (jump := minors_between(kubelet, scene.target)) > 1:
         yield cautioned(
-            node.name, f"its kubelet goes over {jump} minors at once, from {kubelet}", "it is drained for that"
+            node.name, f"its kubelet skips {jump} minors at once, from {kubelet}", "the node is drained for that"
         )
 
 
@@ -159,7 +168,7 @@ def _kube_proxy(scene: Scene) -> Iterator[Finding]:
 
 
 def _etcd(scene: Scene) -> Iterator[Finding]:
-    """Only where kubeadm upgrades it, and only when it does so now."""
+    """Checks etcd only if kubeadm upgrades it, and only if it does so now."""
     if not scene.is_stacked or not any(node.is_due and node.needs_kubeadm for node in scene.control_planes):
         return
     own, tag, pinned = etcd_minor_of(scene.target), scene.etcd_tag, scene.pinned_etcd
@@ -169,7 +178,7 @@ def _etcd(scene: Scene) -> Iterator[Finding]:
         yield cautioned(
             "etcd",
             f"which etcd kubeadm {scene.target} brings is not known here",
-            "it is looked at again when the packages are staged, before anything stops",
+            "it is checked again when the packages are staged, before anything stops",
         )
     if to := pinned.minor_name if pinned else own:
         yield from _etcd_members(scene, to)
@@ -177,13 +186,13 @@ def _etcd(scene: Scene) -> Iterator[Finding]:
 
 def _pin(scene: Scene, own: str, tag: str, pinned: EtcdVersion | None) -> Iterator[Finding]:
     if pinned is None:
-        yield cautioned("etcd", f"kubeadm-config pins etcd {tag}, which is no version", "look at that image yourself")
+        yield cautioned("etcd", f"kubeadm-config pins etcd {tag}, which is no version", "check that image yourself")
     elif pinned.minor_name != own:
         its_own = f"its own for {scene.target} is {own}" if own else "its own is not known here"
         yield cautioned(
             "etcd",
             f"kubeadm-config pins etcd {tag}: kubeadm keeps it, {its_own}",
-            "say options.etcd_image_tag=default for kubeadm's own",
+            "add --etcd-image-tag=default for kubeadm's own",
         )
 
 
@@ -205,15 +214,17 @@ def _removed_apis(scene: Scene) -> Iterator[Finding]:
         gone = KubernetesVersion.observed(f"{release}.0")
         if gone is None or minors_between(gone, scene.last) < 0:
             yield cautioned(
-                name, f"somebody asks for it; v{release} does not have it any more", "find who, and move them"
+                name,
+                f"a client uses it; v{release} has removed it",
+                "find the client (audit log, user agents) and update it",
             )
         elif scene.options.allow_removed_apis:
             yield cautioned(
-                name, f"somebody asks for it, and {scene.last} does not have it", "options.allow_removed_apis"
+                name, f"a client uses it, and {scene.last} does not have it", "--allow-removed-apis allows it"
             )
         else:
             yield refused(
                 name,
-                f"somebody asks for it, and it is gone in v{release}: {scene.last} does not have it",
-                "find who asks (audit log, user agents) and move them, or say options.allow_removed_apis=true",
+                f"a client uses it, and v{release} removes it: {scene.last} does not have it",
+                "find the client (audit log, user agents) and update it, or add --allow-removed-apis",
             )

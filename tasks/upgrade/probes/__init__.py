@@ -1,1 +1,1 @@
-"""Questions to nodes and to the API, and pure readers of the answers."""
+"""Holds the questions to nodes and to the API, and pure parsers of the answers."""

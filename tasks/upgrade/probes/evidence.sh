@@ -1,10 +1,12 @@
 #!/bin/sh
-# What a failed node has to say: kubelet's journal, containers, manifests against kubeadm's copy of the old ones. Changes nothing.
+# Prints the diagnostics of a failed node: the kubelet's journal, containers, and how manifests differ from kubeadm's copies. Changes nothing.
 #
-# Given:  UNIT_LINES  of the kubelet's journal
-#         FLAG_FILES  in which flags of the kubelet may be
+# Given:  UNIT_LINES  how many lines of the kubelet's journal
+#         FLAG_FILES  files that may have flags of the kubelet
+#         MANIFESTS   its folder of static pods
+#         ENDPOINT    the socket of its container runtime; empty: crictl finds it
 #
-# Prints:  all of it, for a person
+# Prints:  text for people
 # Status:  0
 
 # Prints the kubelet's state, its journal and its flags.
@@ -21,10 +23,13 @@ tell_kubelet() {
 tell_processes() {
   echo "== processes"
   # shellcheck disable=SC2009 # with their age
-  ps -eo pid,etime,comm | grep -E 'kube|etcd|containerd'
-  command -v crictl > /dev/null || return 0
+  ps -eo pid,etime,comm | grep -E 'kube|etcd|containerd|crio'
   echo "== containers"
-  crictl ps -a | head -n 40
+  if ! command -v crictl > /dev/null; then
+    echo "there is no crictl on this node"
+    return 0
+  fi
+  crictl ${ENDPOINT:+"--runtime-endpoint=$ENDPOINT"} ps -a | head -n 40
 }
 
 # Prints the end of the newest log of each component of the control plane.
@@ -44,7 +49,7 @@ tell_manifests() {
   old=$(ls -dt /etc/kubernetes/tmp/kubeadm-backup-manifests-* 2> /dev/null | head -n 1)
   [ -n "$old" ] || return 0
   echo "== manifests, the old ones in $old"
-  diff -u "$old" /etc/kubernetes/manifests
+  diff -u "$old" "$MANIFESTS"
 }
 
 tell_kubelet

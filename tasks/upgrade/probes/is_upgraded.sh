@@ -1,9 +1,9 @@
 #!/bin/sh
-# Whether kubeadm has come to its end on this node.
+# Checks whether kubeadm has finished on this node.
 #
-# Given:  UPGRADED  the file whose being there says so
+# Given:  UPGRADED  the file that exists if it has
 #
 # Prints:  nothing
-# Status:  0 when it has
+# Status:  0 if it has, 1 if not
 
 test -e "$UPGRADED"

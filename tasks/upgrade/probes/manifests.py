@@ -1,9 +1,9 @@
-"""What kubeadm would write in the place of a node's static pods: rendered by the node's own kubeadm, into a folder of its own."""
+"""Compares a node's static pods and kubelet configuration with what kubeadm would write instead."""
 
 import base64
+import binascii
 import hashlib
 import json
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import PurePosixPath
@@ -13,76 +13,89 @@ import yaml
 
 from tasks.core.errors import NotYet
 from tasks.core.models import outside
-from tasks.core.models.kubeadm import MANIFESTS
+from tasks.core.models.kubeadm import ORDER
 from tasks.core.probes.printed import Printed
 from tasks.core.shell import script
-from tasks.nodes.probes.node_facts import version_in
-from tasks.upgrade.models.manifests import NodeManifests, PodShape, StaticManifest
+from tasks.upgrade.models.folders import folder_of
+from tasks.upgrade.models.manifests import NodeManifests, Patches, PodShape, StaticManifest
+from tasks.upgrade.probes.settings import settings_of
 
-COMPONENTS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
-ENDPOINT = "kubeadm.kubernetes.io/kube-apiserver.advertise-address.endpoint"
-"""The annotation of an API server's manifest in which kubeadm keeps the address and the port that it gave to it."""
+COMPONENTS = ORDER
+KUBELET = "kubelet"
+"""Names the kubelet's configuration among the components."""
 
-RENDER_SECONDS = 30
+WRITTEN_TO = "/etc/kubernetes/manifests"
+CONFIG, INSTANCE = "/var/lib/kubelet/config.yaml", "/var/lib/kubelet/instance-config.yaml"
+"""Names kubeadm's own files, whose paths cannot be chosen."""
+
 APART = {"name", "image", "command", "args", "volumeMounts", "env"}
-"""Fields of a container that are compared in another way, or not at all: the image is what an upgrade changes."""
+"""Names the fields of a container that are compared in another way, or not at all.
+
+An upgrade changes the image anyway.
+"""
 
 JSON = Mapping[str, Any]
 
 
-def look() -> str:
-    """The command that prints the manifests and kubeadm's version; its output is for `parse`."""
-    return script(__file__, "look_at_manifests", manifests=MANIFESTS, components=COMPONENTS)
+def look(patches: PurePosixPath | None, target: str) -> str:
+    """Returns the script that prints what is there, and kubeadm's version.
 
-
-def render() -> str:
-    """The command that has kubeadm write manifests of the configuration on its stdin. It changes nothing but a temporary folder."""
-    return script(__file__, "render_manifests", render_seconds=RENDER_SECONDS)
-
-
-def parse(stdout: bytes) -> dict[str, str]:
-    """Component to its manifest, of what either command printed."""
-    found = Printed.of(stdout).pairs("manifest")
-    return {name: base64.b64decode(text).decode(errors="replace") for name, text in found}
-
-
-def configuration_for(node: str, looked: bytes, cluster: JSON) -> str:
-    """What kubeadm is given to render: the cluster's ClusterConfiguration, and what `kubeadm upgrade` finds out of this node.
-
-    Raises `ValueError` with the reason where that is not known.
+    Its output is for `compared`. It uses the target's kubeadm if it is staged.
     """
-    version = version_in(Printed.of(looked).one("kubeadm"))
-    if not version:
-        message = "there is no kubeadm"
-        raise ValueError(message)
-    if not cluster.get("apiVersion"):
-        message = "kube-system/kubeadm-config has no ClusterConfiguration"
-        raise ValueError(message)
-    address, port = _endpoint(parse(looked).get("kube-apiserver", ""))
-    own = {
-        "apiVersion": cluster["apiVersion"],
-        "kind": "InitConfiguration",
-        "localAPIEndpoint": {"advertiseAddress": address, "bindPort": port},
-        "nodeRegistration": {"name": node, "criSocket": "unix:///run/containerd/containerd.sock"},
-    }
-    return yaml.safe_dump_all([own, {**cluster, "kubernetesVersion": f"v{version}"}])
+    return script(
+        __file__,
+        "look_at_manifests",
+        manifests=WRITTEN_TO,
+        components=COMPONENTS,
+        config=CONFIG,
+        instance=INSTANCE,
+        patches=patches or "",
+        staged=f"{folder_of(target)}/kubeadm",
+    )
 
 
-def _endpoint(manifest: str) -> tuple[str, int]:
-    pod = _pod(manifest)
-    text = str((_of(pod, "metadata").get("annotations") or {}).get(ENDPOINT, ""))
-    if not (found := re.fullmatch(r"\[?([0-9a-fA-F.:]+?)\]?:(\d+)", text)):
-        message = f"the manifest of kube-apiserver has no annotation {ENDPOINT} with an address and a port"
-        raise ValueError(message)
-    return found[1], int(found[2])
+def parse(stdout: bytes, kind: str = "manifest") -> dict[str, str]:
+    """Returns each manifest by component, from the output of either script."""
+    return {name: decoded(text) for name, text in Printed.of(stdout).pairs(kind)}
 
 
-def compared(node: str, looked: bytes, rendered: bytes, *, problem: str = "") -> NodeManifests:
-    """What was found beside what was rendered; `problem` says why nothing was."""
-    problem = problem or Printed.of(rendered).one("problem")
-    found, written = parse(looked), parse(rendered)
-    if not problem and "kube-apiserver" not in written:
-        problem = "kubeadm did not write the manifests where it was told to"
+def problem_in(rendered: bytes) -> str:
+    """Returns why kubeadm rendered nothing. It is empty if it did render."""
+    return Printed.of(rendered).one("problem")
+
+
+def has_patches(looked: bytes) -> bool:
+    """Returns True if the folder of patches exists and is not empty."""
+    told = Printed.of(looked)
+    return bool(told.all("patch")) and not told.one("no_patches")
+
+
+def decoded(text: str) -> str:
+    """Decodes base64 text. Truncated text becomes empty, so that no parser accepts it."""
+    try:
+        return base64.b64decode(text, validate=True).decode(errors="replace")
+    except binascii.Error:
+        return ""
+
+
+def compared(  # noqa: PLR0913 - each with a name at the call
+    node: str,
+    looked: bytes,
+    rendered: bytes = b"",
+    *,
+    control_plane: bool = True,
+    problem: str = "",
+    overrides: Sequence[JSON] = (),
+) -> NodeManifests:
+    """Returns what was found beside what was rendered.
+
+    `problem` says why nothing was rendered, and `overrides` takes precedence over the kubelet's file.
+    """
+    told = Printed.of(looked)
+    problem = problem or problem_in(rendered)
+    found, written = parse(looked) if control_plane else {}, parse(rendered)
+    if not problem and (KUBELET_WRITTEN not in written or (control_plane and "kube-apiserver" not in written)):
+        problem = "kubeadm did not write the files into the folder of its --rootfs"
     return NodeManifests(
         node=node,
         problem=problem,
@@ -91,7 +104,14 @@ def compared(node: str, looked: bytes, rendered: bytes, *, problem: str = "") ->
             for name in COMPONENTS
             if name in found
         ),
+        kubelet=_kubelet(told, "" if problem else written[KUBELET_WRITTEN], overrides),
+        patches=_patches(told),
+        written_to=told.one("written_to"),
     )
+
+
+KUBELET_WRITTEN = "config"
+"""Names the kubelet's configuration among the files that kubeadm writes."""
 
 
 def _manifest(component: str, found: str, written: str) -> StaticManifest:
@@ -102,16 +122,43 @@ def _manifest(component: str, found: str, written: str) -> StaticManifest:
         return StaticManifest(component=component, problem=str(error), rendered=rendered)
 
 
+def _kubelet(told: Printed, written: str, overrides: Sequence[JSON]) -> StaticManifest:
+    rendered = PodShape(settings=settings_of(written, "it", overrides)) if written else None
+    if not (text := decoded(told.one("kubelet"))):
+        problem = told.one("no_kubelet") or "it is empty"
+        return StaticManifest(component=KUBELET, problem=problem, rendered=rendered)
+    try:
+        found = PodShape(settings=settings_of(text, "it", overrides))
+        return StaticManifest(component=KUBELET, found=found, rendered=rendered)
+    except ValueError as error:
+        return StaticManifest(component=KUBELET, problem=str(error), rendered=rendered)
+
+
+def _patches(told: Printed) -> Patches | None:
+    """Returns the patches, or `None` if no folder was checked. An empty folder is a problem."""
+    files = {decoded(name): hashlib.sha256(base64.b64decode(text)).hexdigest() for name, text in told.pairs("patch")}
+    problem = told.one("no_patches")
+    return Patches(files=dict(sorted(files.items())), problem=problem) if files or problem else None
+
+
 def shape_of(component: str, manifest: str) -> PodShape:
-    """Raises `ValueError` where it is no manifest of that component, with the reason."""
-    pod = _pod(manifest)
-    spec = _of(pod, "spec")
+    """Returns the shape of a manifest.
+
+    It raises `ValueError` with the reason if the text is no manifest of that component.
+    """
+    return shape_of_pod(component, read_pod(manifest))
+
+
+def shape_of_pod(component: str, pod: JSON, *, image_runs: bool = False) -> PodShape:
+    """Returns the shape of a parsed pod. With `image_runs`, the image may define which program it runs."""
+    spec = part_of(pod, "spec")
     containers = [one for one in spec.get("containers") or () if isinstance(one, dict)]
     own = next((one for one in containers if one.get("name") == component), None) or next(iter(containers), None)
     if own is None:
         message = "it has no container"
         raise ValueError(message)
-    words = [str(word) for word in [*(own.get("command") or ()), *(own.get("args") or ())]]
+    command = own.get("command") or ([component] if image_runs else ())
+    words = [str(word) for word in [*command, *(own.get("args") or ())]]
     if not words or PurePosixPath(words[0]).name != component:
         message = (
             f"its command is not {component} but {words[0] if words else 'that of its image'}: its flags are not known"
@@ -122,7 +169,11 @@ def shape_of(component: str, manifest: str) -> PodShape:
 
 
 def flag_values(words: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """As Kubernetes and etcd read them: one or two dashes, `_` for `-`, a value after `=` or as the next word; each may come again."""
+    """Parses flags as Kubernetes and etcd do.
+
+    They have one or two dashes, and `_` stands for `-`. The value follows `=` or is the next word, and each
+    flag may appear several times.
+    """
     flags: dict[str, tuple[str, ...]] = {}
     for word, following in pairwise([*words, "--"]):
         if not word.startswith("-") or word == "--":
@@ -133,7 +184,8 @@ def flag_values(words: Sequence[str]) -> dict[str, tuple[str, ...]]:
     return flags
 
 
-def _pod(manifest: str) -> JSON:
+def read_pod(manifest: str) -> JSON:
+    """Parses a pod. It raises `ValueError` with the reason if the text is no pod."""
     try:
         pod = yaml.safe_load(manifest)
     except (yaml.YAMLError, ValueError) as error:
@@ -149,7 +201,8 @@ def _pod(manifest: str) -> JSON:
     return pod
 
 
-def _of(pod: JSON, field: str) -> JSON:
+def part_of(pod: JSON, field: str) -> JSON:
+    """Returns a field that is a map, or an empty map if it is none."""
     value = pod.get(field)
     return value if isinstance(value, dict) else {}
 
@@ -158,25 +211,26 @@ def _mounts(container: JSON, spec: JSON) -> Iterator[tuple[str, str]]:
     volumes = {one.get("name"): one for one in spec.get("volumes") or () if isinstance(one, dict)}
     for mount in container.get("volumeMounts") or ():
         source = volumes.get(mount.get("name"), {})
-        path = (source.get("hostPath") or {}).get("path") or _digest({k: v for k, v in source.items() if k != "name"})
+        path = (source.get("hostPath") or {}).get("path") or digest({k: v for k, v in source.items() if k != "name"})
         yield str(mount.get("mountPath")), "/".join(str(part) for part in (path, mount.get("subPath")) if part)
 
 
 def _rest(pod: JSON, container: JSON, others: Iterable[JSON]) -> Iterator[tuple[str, str]]:
     for kind in ("annotations", "labels"):
-        for name, value in (_of(pod, "metadata").get(kind) or {}).items():
-            yield f"{kind.removesuffix('s')} {name}", _digest(value)
-    for name, value in _of(pod, "spec").items():
+        for name, value in (part_of(pod, "metadata").get(kind) or {}).items():
+            yield f"{kind.removesuffix('s')} {name}", digest(value)
+    for name, value in part_of(pod, "spec").items():
         if name not in {"containers", "volumes"}:
-            yield f"spec.{name}", _digest(value)
+            yield f"spec.{name}", digest(value)
     for name, value in container.items():
         if name not in APART:
-            yield name, _digest(value)
+            yield name, digest(value)
     for one in container.get("env") or ():
-        yield f"variable {one.get('name')}", _digest(one)
+        yield f"variable {one.get('name')}", digest(one)
     for one in others:
-        yield f"container {one.get('name')}", _digest(one)
+        yield f"container {one.get('name')}", digest(one)
 
 
-def _digest(value: object) -> str:
+def digest(value: object) -> str:
+    """Returns a short digest that is the same for equal values."""
     return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:16]

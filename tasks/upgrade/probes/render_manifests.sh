@@ -1,21 +1,31 @@
 #!/bin/sh
-# Has kubeadm write the manifests of the configuration on standard input. Changes nothing but a temporary folder.
-# Its environment is that of a unit of systemd: of a shell's proxies kubeadm would make variables of the pods.
+# Makes kubeadm render its files from the configuration on standard input. Changes nothing but a temporary folder.
+# Its environment is that of a systemd unit: kubeadm would turn a shell's proxy variables into variables of the pods.
 #
-# Given:  RENDER_SECONDS  that each phase may take
+# Given:  PROGRAM         kubeadm
+#         RENDER_SECONDS  seconds that each phase may take
+#         CONTROL_PLANE   yes: also static pods
+#         ADDONS          yes: also the objects of kube-proxy and CoreDNS
 #
-# Prints:  `manifest NAME TEXT`, in base64; or `problem WORDS`
+# Prints:  `manifest NAME TEXT` and `addon NAME TEXT`, in base64; or `problem WORDS`
 # Status:  0
 
-# Has kubeadm do a phase of `kubeadm init`, dry.
+# Runs a phase of `kubeadm init` as a dry run. Its output goes to the file `said`.
 run_phase() {
   env -i PATH="$PATH" KUBEADM_INIT_DRYRUN_DIR="$work/out" \
-    timeout "$RENDER_SECONDS" kubeadm init phase "$@" --config "$work/config.yaml" --dry-run 2>&1
+    timeout "$RENDER_SECONDS" "$PROGRAM" init phase "$@" --config "$work/config.yaml" > "$work/said" 2> "$work/warned"
 }
 
-# Prints why, of what kubeadm has said.
+# Prints the reason from the output of kubeadm, and ends the script.
 tell_problem() {
-  echo "problem $(echo "$1" | grep -v '^W[0-9]\|--v=5' | tail -n 3 | tr '\n' ' ')"
+  echo "problem $(cat "$work/said" "$work/warned" | grep -v '^W[0-9]\|--v=5' | tail -n 3 | tr '\n' ' ')"
+  exit 0
+}
+
+# Makes kubeadm print an addon; that needs no `--dry-run`.
+tell_addon() {
+  run_phase addon "$1" --print-manifest || tell_problem
+  echo "addon $1 $(base64 -w0 < "$work/said")"
 }
 
 set -u
@@ -23,9 +33,14 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 mkdir "$work/out"
 cat > "$work/config.yaml"
-if ! said=$(run_phase control-plane all) || ! said=$(run_phase etcd local); then
-  tell_problem "$said"
-  exit 0
+if [ -n "$CONTROL_PLANE" ]; then
+  run_phase control-plane all --dry-run || tell_problem
+  run_phase etcd local --dry-run || tell_problem
+fi
+run_phase kubelet-start --dry-run || tell_problem
+if [ -n "$ADDONS" ]; then
+  tell_addon kube-proxy
+  tell_addon coredns
 fi
 for file in "$work"/out/*.yaml; do
   [ ! -e "$file" ] || echo "manifest $(basename "$file" .yaml) $(base64 -w0 < "$file")"

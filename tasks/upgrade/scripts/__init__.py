@@ -1,26 +1,26 @@
-"""Acts of an upgrade on a node: each script looks at what is there first, so that it can be run again at any point."""
+"""Holds the acts of an upgrade on a node.
+
+Each script checks the current state first, so that it can run again at any point.
+"""
 
 import re
 from datetime import UTC, datetime
+from pathlib import PurePosixPath
 
-from tasks.core.models.folders import UPGRADES
+from tasks.core.models.shape import Address
 from tasks.core.shell import Value, script
 from tasks.nodes.models.nodes import PackageManager
-from tasks.nodes.probes.node_facts import MINOR_IN_REPOSITORY, PROGRAMS
-from tasks.upgrade.models.folders import folder_of, upgraded_file
+from tasks.nodes.probes.node_facts import PROGRAMS
+from tasks.upgrade.models.folders import KEPT_IN, folder_of, upgraded_file
 
 LOCK_SECONDS = 300
-"""That another package manager may take."""
+"""Limits the wait for another package manager, in seconds."""
 
 HEALTHY_SECONDS = 60
-"""That a kubelet has, to say that it is healthy after its start."""
-
-KUBELET_CONF = "/etc/kubernetes/kubelet.conf"
-KUBELET_SERVER = f"{UPGRADES}/kubelet-server"
-"""On the node: the API server that its kubelet asked before, and the endpoint that it asks meanwhile."""
+"""Limits the wait until a kubelet reports that it is healthy after its start, in seconds."""
 
 COPIES = "/etc/kubernetes/tmp"
-"""Where kubeadm keeps what it replaces."""
+"""Names the folder where kubeadm keeps what it replaces."""
 
 KINDS_OF_COPY = (
     "kubeadm-backup-etcd-",
@@ -28,82 +28,140 @@ KINDS_OF_COPY = (
     "kubeadm-upgraded-manifests",
     "kubeadm-kubelet-config",
 )
-"""How the names of the folders there begin; that of etcd is as large as its database."""
-
-ROLLED_BACK = re.compile(r"kubeadm has tried to recover everything into the earlier state")
-"""What kubeadm says when it has put the old manifests back."""
+"""Lists the prefixes of the folders there. The copy of etcd is as large as its database."""
 
 
 def _packages(manager: PackageManager, version: str) -> dict[str, Value]:
-    """What packages.lib.sh is given."""
+    """Returns the input of packages.lib.sh."""
     return {
         "manager": manager,
         "version": version,
-        "target": ".".join(version.split(".")[:2]),
         "folder": folder_of(version),
         "lock_seconds": LOCK_SECONDS,
-        "minor": MINOR_IN_REPOSITORY,
     }
 
 
-def stage(manager: PackageManager, version: str, configuration: str) -> str:
-    """The job that downloads packages and images of a version, and changes nothing of what runs.
+def minor_of(version: str) -> str:
+    """Returns the minor version as repositories name it: `1.37` for 1.37.2."""
+    return ".".join(version.split(".")[:2])
 
-    `configuration` is the cluster's ClusterConfiguration with the version: the images come from where the cluster's do. Prints
-    `image NAME` for each that kubeadm of that version wants.
+
+def place_sources(version: str) -> str:
+    """Returns the script that writes the package sources of a version.
+
+    It reads them from standard input: `in_lines` of copies of the node's own files.
+    """
+    return script(__file__, "place_sources", folder=folder_of(version))
+
+
+def rewrite_sources() -> str:
+    """Returns the script that writes the node's own files of package sources.
+
+    It reads them from standard input: `rewritten_in_lines`.
+    """
+    return script(__file__, "rewrite_sources")
+
+
+def stage(
+    manager: PackageManager, version: str, configuration: str, *, control_plane: bool = False, endpoint: str = ""
+) -> str:
+    """Returns the script of the job that downloads packages and images of a version.
+
+    It changes nothing that is running. `configuration` is the cluster's ClusterConfiguration with the version.
+    The images come from the same place as those of the cluster, through the container runtime at `endpoint`. It
+    prints `image NAME` for each image that kubeadm of that version wants.
     """
     packages = _packages(manager, version)
-    return script(__file__, "stage", **packages, programs=PROGRAMS, configuration=configuration)
+    target = minor_of(version)
+    return script(
+        __file__,
+        "stage",
+        **packages,
+        target=target,
+        programs=PROGRAMS,
+        configuration=configuration,
+        control_plane=control_plane,
+        endpoint=endpoint,
+    )
 
 
 def parse_images(output: str) -> tuple[str, ...]:
-    """Of what `stage` printed."""
+    """Returns the images from the output of `stage`."""
     return tuple(line.removeprefix("image ") for line in output.splitlines() if line.startswith("image "))
 
 
 def install_kubeadm(manager: PackageManager, version: str) -> str:
-    """The job that installs the staged kubeadm, once the node's own repository files name its minor."""
+    """Returns the script of the job that installs the staged kubeadm.
+
+    The node's own source files must name its minor version before.
+    """
     return script(__file__, "install_kubeadm", **_packages(manager, version))
 
 
-def install_kubelet(manager: PackageManager, version: str) -> str:
-    """The job that installs the staged kubelet and kubectl, and restarts the kubelet until it says that it is healthy."""
-    return script(__file__, "install_kubelet", **_packages(manager, version), healthy_seconds=HEALTHY_SECONDS)
+def install_kubelet(manager: PackageManager, version: str, healthz: Address | None) -> str:
+    """Returns the script of the job that installs the staged kubelet and kubectl.
+
+    It restarts the kubelet and waits until it reports healthy. A kubelet without `healthz`, or one that did not
+    answer there before, is proven by its heartbeat alone.
+    """
+    return script(
+        __file__,
+        "install_kubelet",
+        **_packages(manager, version),
+        healthy_seconds=HEALTHY_SECONDS,
+        healthz=healthz.text if healthz else "",
+    )
 
 
 def parse_restarted(output: str, otherwise: datetime) -> datetime:
-    """The node's clock when its kubelet was restarted, of what `install_kubelet` printed."""
+    """Returns the time by the node's clock when its kubelet was restarted, from the output of `install_kubelet`."""
     found = re.search(r"^restarted (\d+\.\d+)$", output, re.MULTILINE)
     return datetime.fromtimestamp(float(found[1]), UTC) if found else otherwise
 
 
-def upgrade_by_kubeadm(version: str, *, apply: bool, ignored: tuple[str, ...]) -> str:
-    """The job that has kubeadm upgrade this node: the first control plane by `apply`, all other nodes by `node`."""
+def upgrade_by_kubeadm(
+    version: str, *, apply: bool, ignored: tuple[str, ...], patches: PurePosixPath | None = None
+) -> str:
+    """Returns the script of the job in which kubeadm upgrades this node.
+
+    The first control plane node uses `apply`, all other nodes use `node`.
+    """
     return script(
         __file__,
         "upgrade_by_kubeadm",
         version=version,
         upgraded=upgraded_file(version),
         apply=apply,
+        patches=patches or "",
         ignored=",".join(ignored),
     )
 
 
-def point_kubelet_at(endpoint: str) -> str:
-    """Has the kubelet ask the control plane's endpoint, not the API server beside it; prints `changed` unless it does so already.
+def set_kubelet_server(kubeconfig: PurePosixPath, *, endpoint: str, ca: str, ca_file: str, kept: str) -> str:
+    """Returns the script that writes the kubelet's kubeconfig from standard input, if the endpoint answers.
 
-    Where it asks its own, it starts a new etcd only once that one has answered about the mirror pod of the old one, which without
-    etcd it does not for 60 s (`tryReconcileMirrorPods` of the kubelet). Nothing is changed where the endpoint does not answer.
+    It prints `changed` then.
     """
-    files = {"kubelet_conf": KUBELET_CONF, "kubelet_server": KUBELET_SERVER}
-    return script(__file__, "point_kubelet_at", **files, endpoint=f"https://{endpoint}")
+    return script(
+        __file__,
+        "set_kubelet_server",
+        kubelet_conf=kubeconfig,
+        kubelet_server=KEPT_IN,
+        endpoint=endpoint,
+        ca=ca,
+        ca_file=ca_file,
+        kept=kept,
+    )
 
 
-def point_kubelet_back() -> str:
-    """As it was before `point_kubelet_at`; kubeadm does the same at the end of an upgrade, and then nothing is left to do."""
-    return script(__file__, "point_kubelet_back", kubelet_conf=KUBELET_CONF, kubelet_server=KUBELET_SERVER)
+def forget_kubelet_server() -> str:
+    """Returns the script that removes the file of an upgrade that died, once it no longer applies."""
+    return script(__file__, "forget_kubelet_server", kubelet_server=KEPT_IN)
 
 
 def trim_backups(keep: int) -> str:
-    """Prints what it removes of kubeadm's copies from before upgrades: of each kind all but the newest ones."""
+    """Returns the script that removes kubeadm's copies from before upgrades, and prints their names.
+
+    Of each kind it keeps the newest ones.
+    """
     return script(__file__, "trim_backups", copies=COPIES, kinds=KINDS_OF_COPY, keep=keep)

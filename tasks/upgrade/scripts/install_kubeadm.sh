@@ -1,11 +1,10 @@
 #!/bin/sh
-# Installs the staged kubeadm, after the node's own repository files name its minor: it touches nothing of what runs.
+# Installs the staged kubeadm. It changes nothing that is running.
 #
-# Prints:  what the package manager says
-# Status:  another one than 0 where it cannot be installed
+# Prints:  the output of the package manager
+# Status:  not 0 if it cannot be installed
 
 . tasks/upgrade/scripts/packages.lib.sh
 
 set -eu
-switch_repository
 install_staged kubeadm

@@ -1,20 +1,24 @@
 #!/bin/sh
-# Installs the staged kubelet and kubectl, and restarts the kubelet, until it says that it is healthy, of that version.
+# Installs the staged kubelet and kubectl, restarts the kubelet, and waits until it reports that it is healthy.
 #
-# Given:  HEALTHY_SECONDS  that it has to say so
-#
-# Prints:  what the package manager says, and `restarted SECONDS`, by the node's clock
-# Status:  another one than 0 where it is not healthy by then, or is of another version
+# Given:  HEALTHY_SECONDS  seconds that it may take to report that
+#         HEALTHZ          HOST:PORT of its healthz; empty if it has none. If it did not answer before, it is not asked afterwards
+# Prints:  the output of the package manager, and `restarted SECONDS`, by the node's clock
+# Status:  not 0 if it is not healthy by then, or has another version
 
 . tasks/upgrade/scripts/packages.lib.sh
 
 # Asks the kubelet whether it is healthy.
 kubelet_says() {
-  port=$(sed -n 's/^healthzPort: *//p' /var/lib/kubelet/config.yaml)
-  curl --silent --max-time 2 "http://127.0.0.1:${port:-10248}/healthz"
+  curl --globoff --noproxy '*' --silent --max-time 2 "http://$HEALTHZ/healthz"
 }
 
 set -eu
+asked=$HEALTHZ
+if [ -n "$asked" ] && [ "$(kubelet_says)" != ok ]; then
+  echo "the kubelet did not report that it was healthy before: its heartbeat must prove it"
+  asked=
+fi
 install_staged kubelet kubectl
 said=$(kubelet --version) || true
 if [ "$said" != "Kubernetes v$VERSION" ]; then
@@ -24,10 +28,11 @@ fi
 systemctl daemon-reload
 echo "restarted $(date +%s.%N)"
 systemctl restart kubelet
+[ -n "$asked" ] || exit 0
 for _ in $(seq "$HEALTHY_SECONDS"); do
   [ "$(kubelet_says)" != ok ] || exit 0
   sleep 1
 done
-echo "kubelet does not say that it is healthy"
 journalctl -u kubelet -n 40 --no-pager -o cat
+echo "the kubelet does not report that it is healthy within $HEALTHY_SECONDS s"
 exit 1

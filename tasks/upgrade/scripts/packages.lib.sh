@@ -1,15 +1,14 @@
 #!/bin/sh
-# Packages of Kubernetes of one version, which lie in a folder of their own until they are installed.
+# Functions for the Kubernetes packages of one version, which are staged in their own folder before they are installed.
 #
 # Given:  MANAGER       apt or dnf
 #         VERSION       of Kubernetes (1.37.2)
-#         TARGET        its minor (1.37)
-#         FOLDER        of the version, on this node
-#         LOCK_SECONDS  that another package manager may take
+#         FOLDER        the folder of the version on this node
+#         LOCK_SECONDS  how many seconds to wait for the lock of another package manager
 
 . tasks/nodes/probes/repositories.lib.sh
 
-# apt without a question to anybody; it keeps configuration files as they are.
+# Runs apt-get without questions. It keeps configuration files as they are.
 apt_get() {
   DEBIAN_FRONTEND=noninteractive APT_LISTCHANGES_FRONTEND=none NEEDRESTART_SUSPEND=1 \
     apt-get -y -q \
@@ -17,27 +16,6 @@ apt_get() {
     -o Dpkg::Options::=--force-confold \
     -o "DPkg::Lock::Timeout=$LOCK_SECONDS" \
     "$@"
-}
-
-# Prints the node's files that name a repository of Kubernetes.
-repository_files() {
-  case "$MANAGER" in
-    apt) apt_files ;;
-    dnf) dnf_files ;;
-  esac
-}
-
-# Has those files name the minor; once they do, nothing is done.
-switch_repository() {
-  for file in $(repository_files); do
-    sed "s|$MINOR|core:/stable:/v$TARGET|g" "$file" > "$file.kube-runbooks"
-    if cmp -s "$file" "$file.kube-runbooks"; then
-      rm "$file.kube-runbooks"
-    else
-      chmod --reference="$file" "$file.kube-runbooks"
-      mv "$file.kube-runbooks" "$file"
-    fi
-  done
 }
 
 # Prints the staged files of these packages.
@@ -50,7 +28,7 @@ staged_files() {
   done
 }
 
-# Prints the staged files of what those packages need.
+# Prints the staged files of their dependencies.
 needed_files() {
   for file in "$FOLDER"/cache/archives/*.deb "$FOLDER"/packages/*.rpm; do
     case "${file##*/}" in
@@ -68,15 +46,16 @@ install_files() {
   esac
 }
 
-# Prints those of these packages that are held back.
+# Prints those of these packages that are held back; a status other than 0 if that is not known.
 held_of() {
   case "$MANAGER" in
     apt) apt-mark showhold "$@" ;;
     dnf)
-      for held in $(held_by_dnf); do
-        for name; do
-          [ "$name" != "$held" ] || echo "$name"
-        done
+      held=$(held_by_dnf) || return 1
+      for name; do
+        case " $(echo "$held" | tr '\n' ' ') " in
+          *" $name "*) echo "$name" ;;
+        esac
       done
       ;;
   esac
@@ -90,11 +69,11 @@ hold() {
   esac
 }
 
-# Installs what was staged of these packages. The holds are as they were found, also when it was cut off in between.
+# Installs the staged files of these packages. It restores the holds as they were found, also after an interruption.
 install_staged() {
   holds=$FOLDER/holds-$(echo "$*" | tr ' ' -)
   if [ ! -e "$holds" ]; then
-    held_of "$@" > "$holds.new"
+    held_of "$@" > "$holds.new" || exit 1
     mv "$holds.new" "$holds"
   fi
   # shellcheck disable=SC2046 # names of files, without spaces

@@ -1,21 +1,23 @@
 #!/bin/sh
-# Downloads packages and images of a version, and changes nothing of what runs.
+# Downloads the packages and images of a version. It changes nothing that is running. `place_sources.sh` has written the sources.
 #
 # Given:  PROGRAMS       packages of Kubernetes
-#         CONFIGURATION  the cluster's ClusterConfiguration with the version: images come from where the cluster's do
+#         CONTROL_PLANE  yes: pull all images; empty: only those that every node runs
+#         ENDPOINT       the socket of the container runtime; empty: crictl finds it
+#         TARGET         the minor of the version (1.37)
+#         CONFIGURATION  the cluster's ClusterConfiguration with the target version, which names the image registry
 #
-# Prints:  `image NAME` for each image that kubeadm of the version wants, among the words of the programs
-# Status:  75 where something could not be downloaded that another attempt may get
+# Prints:  `image NAME` for each image that this kubeadm needs, among the output of the tools
+# Status:  75 if a download failed and another try may succeed
 
 . tasks/upgrade/scripts/packages.lib.sh
 
-# Downloads the packages with apt, and takes kubeadm out of its own.
+# Downloads the packages with apt, and unpacks kubeadm. Warnings of apt do not count: there is a current index, or none.
 fetch_by_apt() {
   if [ ! -e fetched ]; then
-    rm -rf parts lists cache
-    copy_apt_files "$FOLDER" "$TARGET"
-    private_apt update 2>&1 | tee update.log
-    ! grep -q '^[EW]:' update.log || exit 75
+    rm -rf lists cache
+    private_apt update 2>&1 || echo "apt-get update ended with status $?"
+    [ -n "$(indices_in "$FOLDER")" ] || put_off
     wanted=
     for name in $PROGRAMS; do
       wanted="$wanted $name=$VERSION-*"
@@ -28,22 +30,28 @@ fetch_by_apt() {
   dpkg-deb -x cache/archives/kubeadm_"$VERSION"-*.deb unpacked
 }
 
-# apt that knows the repository of the version alone.
+# Runs apt with only the repositories of the version.
 private_apt() {
   with_copies "$FOLDER" apt_get "$@" -o Acquire::Retries=2
 }
 
-# Downloads the packages with dnf, and takes kubeadm out of its own.
+# Ends the script; another try may get an answer.
+put_off() {
+  echo "no repository of v$TARGET has answered with an index of its packages"
+  exit 75
+}
+
+# Downloads the packages with dnf, and unpacks kubeadm.
 fetch_by_dnf() {
   if [ ! -e fetched ]; then
     mkdir -p packages
-    copy_dnf_files "$FOLDER" "$TARGET"
+    private_dnf makecache || put_off
     wanted=
     for name in $PROGRAMS; do
       wanted="$wanted $name-$VERSION"
     done
     # shellcheck disable=SC2086 # words
-    dnf -y --setopt=reposdir="$FOLDER/parts" download --resolve --destdir packages $wanted || exit 75
+    private_dnf download --resolve --destdir packages $wanted || exit 75
     touch fetched
   fi
   rm -rf unpacked
@@ -51,15 +59,20 @@ fetch_by_dnf() {
   (cd unpacked && rpm2cpio ../packages/kubeadm-"$VERSION"-*.rpm | cpio -idm --quiet)
 }
 
+# Runs dnf with only the repositories of the version.
+private_dnf() {
+  dnf -y --setopt=reposdir="$FOLDER/parts" "$@"
+}
+
 # Pulls the images: all on a control plane node, those of every node on a worker.
 pull_images() {
-  if [ -e /etc/kubernetes/manifests/kube-apiserver.yaml ] || ! command -v crictl > /dev/null; then
+  if [ -n "$CONTROL_PLANE" ] || ! command -v crictl > /dev/null; then
     ./kubeadm config images pull --config cluster.yaml || exit 75
     return
   fi
   while read -r image; do
     case "$image" in
-      *kube-proxy* | *coredns* | *pause*) crictl pull "$image" < /dev/null || exit 75 ;;
+      *kube-proxy* | *coredns* | *pause*) crictl ${ENDPOINT:+"--runtime-endpoint=$ENDPOINT"} pull "$image" < /dev/null || exit 75 ;;
     esac
   done < images
 }

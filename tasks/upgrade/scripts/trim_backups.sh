@@ -1,11 +1,11 @@
 #!/bin/sh
-# Removes kubeadm's copies from before older upgrades.
+# Removes kubeadm's copies from older upgrades.
 #
-# Given:  COPIES  the folder of all of them
+# Given:  COPIES  the folder with all copies
 #         KINDS   how their names begin
-#         KEEP    of each kind that many stay, the newest
+#         KEEP    how many copies of each kind stay, the newest first
 #
-# Prints:  the names of what it removes
+# Prints:  the names of the removed copies
 # Status:  0
 
 set -eu

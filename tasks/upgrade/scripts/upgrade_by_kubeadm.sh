@@ -1,22 +1,24 @@
 #!/bin/sh
-# Has kubeadm upgrade this node, and notes that it came to its end: manifests alone do not say so, there are phases after them.
+# Upgrades this node with kubeadm, and records that kubeadm finished. Manifests alone do not show that: more phases follow them.
 #
 # Given:  VERSION   of Kubernetes (1.37.2)
-#         UPGRADED  the file whose being there says that kubeadm came to its end
-#         APPLY     yes: this node moves kubeadm-config, too
-#         IGNORED   preflight errors that are ignored, with commas between; or none
+#         UPGRADED  the file that records that kubeadm finished
+#         APPLY     yes: also update kubeadm-config
+#         PATCHES   the folder of patches; empty for none
+#         IGNORED   preflight errors to ignore, separated by commas; or empty
 #
-# Prints:  what kubeadm says
-# Status:  kubeadm's; 1 where it is another version
+# Prints:  kubeadm's output
+# Status:  kubeadm's; 1 if kubeadm has another version
 
 set -eu
 said=$(kubeadm version -o short) || true
 if [ "$said" != "v$VERSION" ]; then
-  echo "kubeadm is $said"
+  echo "the installed kubeadm is ${said:-not there}, not v$VERSION"
   exit 1
 fi
 set -- upgrade node
 [ -z "$APPLY" ] || set -- upgrade apply "v$VERSION" --yes
+[ -z "$PATCHES" ] || set -- "$@" --patches "$PATCHES"
 [ -z "$IGNORED" ] || set -- "$@" "--ignore-preflight-errors=$IGNORED"
 kubeadm "$@" 2>&1
 mkdir -p "${UPGRADED%/*}"

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from tasks.backup.archive import pack, seal
+from tasks.backup.archive import pack, seal, unpack, unseal
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 FILES = {"index.json": b"{}", "/etc/kubernetes/pki/ca.key": b"\0\1secret", "/etc/" + "long/" * 60 + "name": b""}
@@ -51,3 +51,31 @@ def test_each_kind_of_recipient_opens_it_alone_and_nobody_else_does() -> None:
         assert pyrage.decrypt(sealed, [identity]) == plain
     with pytest.raises(pyrage.DecryptError):
         pyrage.decrypt(sealed, [pyrage.x25519.Identity.generate()])
+
+
+def test_the_secret_half_of_a_recipient_opens_it() -> None:
+    """As age-keygen writes it into its file, and as ssh-keygen does; the files are as they were packed."""
+    own, key = pyrage.x25519.Identity.generate(), Ed25519PrivateKey.generate()
+    formats = (serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption())
+    sealed = seal(pack(FILES, NOON), [str(own.to_public()), ssh_pair(key)[0]])
+    by_age = f"# created: 2026-11-23T12:00:00Z\n# public key: {own.to_public()}\n{own}\n"
+    for identity in (by_age, key.private_bytes(*formats).decode()):
+        assert unpack(unseal(sealed, identity)) == {name.lstrip("/"): content for name, content in FILES.items()}
+
+
+@pytest.mark.parametrize(
+    ("identity", "problem"),
+    [
+        ("AGE-SECRET-KEY-1WRONG", "no identity of age"),
+        ("-----BEGIN OPENSSH PRIVATE KEY-----\nWRONG\n-----END OPENSSH PRIVATE KEY-----\n", "no identity of age"),
+        (str(pyrage.x25519.Identity.generate()), "not encrypted for this identity"),
+    ],
+    ids=["age", "ssh", "another"],
+)
+def test_another_identity_is_named_without_its_text(identity: str, problem: str) -> None:
+    """The message may be shown to everybody."""
+    sealed = seal(b"plain", [str(pyrage.x25519.Identity.generate().to_public())])
+    with pytest.raises(ValueError, match=problem) as refused:
+        unseal(sealed, identity)
+    assert identity not in str(refused.value)
+    assert "WRONG" not in str(refused.value)

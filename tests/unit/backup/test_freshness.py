@@ -39,7 +39,7 @@ def test_a_backup_from_the_future_is_never_the_latest(ahead: timedelta, latest: 
     counted, future = split_by_clock([OLD, NEW], now=now)
     assert counted == ([NEW, OLD] if latest is NEW else [OLD])
     assert [skip.subject for skip in future] == ([] if latest is NEW else [f"backup {NEW}"])
-    told = "its time 2026-11-23T12:00:00Z is 0:05:01 in the future: a worker's clock is or was wrong"
+    told = "its time 2026-11-23T12:00:00Z is 5 min 1 s in the future: a worker's clock is or was wrong"
     assert [skip.reason for skip in future] == ([] if latest is NEW else [told])
 
 
@@ -48,7 +48,7 @@ def test_where_all_backups_are_from_the_future_none_is_the_latest() -> None:
     known = [NEW.model_copy(update={"revision": number}) for number in range(10, 17)]
     with pytest.raises(Refused, match="every backup of this cluster is from the future") as refused:
         pick_backup(known, "latest", now=OLD.taken_at)
-    assert refused.value.problem.count("its time 2026-11-23T12:00:00Z is 1 day, 0:00:00 in the future") == 5
+    assert refused.value.problem.count("its time 2026-11-23T12:00:00Z is 24 h in the future") == 5
     assert refused.value.problem.endswith("; and 2 more")
     assert "correct the clocks" in refused.value.hint
     assert young_enough(known, now=OLD.taken_at, younger_than=timedelta(days=1)) is None
@@ -123,11 +123,15 @@ def test_an_id_that_does_not_exist_shows_the_newest_that_do() -> None:
 
 def test_no_backup_at_all_is_refused_with_the_next_step() -> None:
     """An empty bucket, or the wrong prefix."""
-    with pytest.raises(Refused, match="no backup of this cluster -> run etcd_backup_to_s3, or check store.prefix"):
+    with pytest.raises(
+        Refused, match="no backup of this cluster -> run `kube-runbooks run etcd-backup CLUSTER`, or check store.prefix"
+    ):
         pick_backup([], "latest", now=NOON)
 
 
-@pytest.mark.parametrize(("age", "told"), [(26, ""), (27, "1 day, 3:00:00 old")])
+@pytest.mark.parametrize(
+    ("age", "told"), [(26, ""), (27, "27 h old (taken 2026-11-22T09:00:00Z); the profile's backup.rpo is 26 h")]
+)
 def test_the_objective_itself_is_young_enough(age: int, told: str) -> None:
     """Older is told with the age, the time and the rule."""
     sentence = what_is_too_old(NOON - timedelta(hours=age), now=NOON, rpo=timedelta(hours=26))
@@ -139,7 +143,7 @@ def test_what_is_not_counted_is_named_beside_what_is_too_old() -> None:
     """A backup from the future would have met the objective for ever."""
     _, future = split_by_clock([OLD, NEW], now=OLD.taken_at)
     sentence = what_is_too_old(OLD.taken_at, now=NOON, rpo=SECOND, not_counted=future)
-    assert f"; not counted: backup {NEW}: its time 2026-11-23T12:00:00Z is 1 day" in str(sentence)
+    assert f"; not counted: backup {NEW}: its time 2026-11-23T12:00:00Z is 24 h in the future" in str(sentence)
 
 
 def test_an_id_survives_its_text_form_and_other_text_is_none() -> None:

@@ -25,14 +25,34 @@ from tasks.backup.scripts.node_snapshot import (
 )
 from tasks.core.errors import CommandFailed, Refused
 from tasks.core.models.folders import BACKUPS
-from tasks.core.models.profile import EtcdOnNode
+from tests.facts.control_plane import ON_NODE, encoded
 
-OUTPUT = """\
-hash 3047926451
-compact_revision 0
-key_count 526
-newest_revision 3767
-storage_version 3.6.0
+HASHED = (
+    '[{"Endpoint":"https://[::1]:2379","HashKV":{"header":{"cluster_id":4471880540378020211,"member_id":6570018694098667262,"revision":3767,'
+    '"raft_term":2},"hash":3047926451,"compact_revision":-1,"hash_revision":3760}}]'
+)
+COUNTED = """
+"ClusterID" : 4471880540378020211
+"MemberID" : 6570018694098667262
+"Revision" : 3767
+"RaftTerm" : 2
+"More" : false
+"Count" : 526
+"""
+STATUS = (
+    '[{"Endpoint":"https://[::1]:2379","Status":{"header":{"cluster_id":4471880540378020211,"member_id":6570018694098667262,"revision":3767,'
+    '"raft_term":2},"version":"3.6.16","dbSize":36864,"leader":6570018694098667262,"raftIndex":5,"raftTerm":2,"raftAppliedIndex":5,'
+    '"dbSizeInUse":16384,"storageVersion":"3.6.0","dbSizeQuota":2147483648,"downgradeInfo":{}}}]'
+)
+"""As etcdctl 3.6.16 prints them."""
+
+
+def said(hashed: str = HASHED, counted: str = COUNTED, status: str = STATUS) -> str:
+    """What the job printed."""
+    return f"""\
+hashkv {encoded(hashed)}
+counted {encoded(counted)}
+status {encoded(status)}
 plain_size 3555360
 plain_sha256 aa
 stored_size 233102
@@ -43,19 +63,43 @@ etag 1 "first"
 """
 
 
+OUTPUT = said()
+
+
 def test_a_snapshot_is_what_its_job_said() -> None:
-    """Parts in the order of their numbers, however they were told."""
+    """Parts in the order of their numbers, however they were told; nothing was compacted yet."""
     found = parse_snapshot("cp1", OUTPUT)
     assert (found.hash, found.key_count, found.newest_revision) == (3047926451, 526, 3767)
+    assert (found.compact_revision, found.storage_version) == (0, "3.6.0")
     assert (found.plain, found.stored) == (Digest(size=3555360, sha256="aa"), Digest(size=233102, sha256="bb"))
     assert found.etags == parse_etags(OUTPUT) == ('"first"', '"second"', '"tenth"')
 
 
-@pytest.mark.parametrize(("missing", "told"), [("hash", "hash"), ("plain_size", "plain.size"), ("etag", "etags")])
+@pytest.mark.parametrize(
+    ("missing", "told"),
+    [("hashkv", "'hashkv'"), ("plain_size", "plain.size"), ("etag", "etags"), ("counted", "'counted'")],
+)
 def test_what_the_job_did_not_say_is_named(missing: str, told: str) -> None:
     """With the node's name."""
     output = "\n".join(line for line in OUTPUT.splitlines() if not line.startswith(missing))
     with pytest.raises(CommandFailed, match=f"cp1: the snapshot job did not say: {told}"):
+        parse_snapshot("cp1", output)
+
+
+@pytest.mark.parametrize(
+    ("output", "told"),
+    [
+        (said(hashed="[]"), "etcdctl endpoint hashkv could not be parsed"),
+        (said(hashed="Error: no"), "did not say: hashkv, which is no JSON"),
+        (said(hashed=HASHED.replace('"hash":', '"sum":')), "HashKV.hash: Field required"),
+        (said(status=STATUS.replace('"revision":3767', '"revision":null')), "Status.header.revision: Field required"),
+        (said(counted="7"), "did not say: counted, which names no count"),
+        (said(counted='"Count" : many'), "did not say: counted, which names no count"),
+    ],
+)
+def test_what_etcdctl_did_not_say_is_no_zero(output: str, told: str) -> None:
+    """A revision or a number of keys that is missing would be taken for a proof."""
+    with pytest.raises(CommandFailed, match=f"cp1: the snapshot job.*{told}"):
         parse_snapshot("cp1", output)
 
 
@@ -94,7 +138,7 @@ def test_addresses_come_by_standard_input_and_nothing_secret_is_in_the_scripts()
     """The store's CA in the first line, in base64; a hyphen for none."""
     assert input_of(["https://a", "https://b"], b"") == b"-\nhttps://a\nhttps://b\n"
     assert base64.b64decode(input_of([], b"CA").strip()) == b"CA"
-    for script in (take_snapshot("x", "/bin", EtcdOnNode(), 7), send_file("x", "/a file"), read_back("x")):
+    for script in (take_snapshot("x", "/bin", ON_NODE, 7), send_file("x", "/a file"), read_back("x")):
         assert "https://a" not in script
         assert "read -r url" in script
     assert "FILE='/a file'" in send_file("x", "/a file")

@@ -10,14 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.backup.archive import seal
-from tasks.backup.models.pki import API_SERVER, ETCD, SHARED, NamedFile, NodeFile
+from tasks.backup.models.pki import SHARED, NamedFile, NodeFile
 from tasks.backup.policy.pki import NodeAnswer, choose_node, nodes_to_ask, what_is_wrong, what_is_wrong_with_seal
 from tasks.core.errors import NotYet, Refused, RunbookError
 from tasks.core.models.findings import Problem
 from tasks.core.models.profile import ClusterProfile
 
 FOLDER = PurePosixPath("/etc/kubernetes")
-ALL = (*SHARED, API_SERVER, ETCD)
+PLACES = {name: str(FOLDER / name) for name in SHARED}
+ETCD = "manifests/etcd.yaml"
 ENCRYPTION = NamedFile(flag="encryption-provider-config", path="/etc/enc.yaml")
 RECIPIENT = str(pyrage.x25519.Identity.generate().to_public())
 SSH_RECIPIENT = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPbdHZqmYsnoTlPm6Ln5ZR3LpENgT6fTWNJfJG/Z2fRc ops@example.org"
@@ -33,15 +34,17 @@ def answer(
     """A control plane node with all files, `without` some, with other content in those that are `changed` (by stem)."""
     files = [
         NodeFile(path=str(FOLDER / name), sha256=changed.get(PurePosixPath(name).name, "same"), mode="600", owner="a:a")
-        for name in (*ALL, *(each.path for each in named))
+        for name in (*SHARED, *(each.path for each in named))
         if name not in without
     ]
-    return NodeAnswer(node, FOLDER, files=tuple(files), named=named)
+    return NodeAnswer(
+        node, PLACES, files=tuple(files), named=named, is_control_plane=True, has_etcd=ETCD not in without
+    )
 
 
 def failed(node: str, error: RunbookError) -> NodeAnswer:
     """A node that did not say."""
-    return NodeAnswer(node, FOLDER, failed=error)
+    return NodeAnswer(node, failed=error)
 
 
 def profile(**changes: object) -> ClusterProfile:
@@ -77,8 +80,8 @@ NODELESS = {
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({"backup": {}}, "pki=true needs backup.recipients (for whom it is encrypted) -> "),
-        ({"ssh": None}, "pki=true needs ssh (how to log in) -> "),
+        ({"backup": {}}, "--pki needs backup.recipients (for whom it is encrypted) -> "),
+        ({"ssh": None}, "--pki needs ssh (how to log in) -> "),
         ({"nodes": [], "etcd": NODELESS}, "nodes (where to read it)"),
         ({"backup": {}, "ssh": None}, "backup.recipients (for whom it is encrypted) and ssh (how to log in) -> "),
     ],
@@ -93,8 +96,7 @@ def test_a_profile_that_lacks_what_it_needs_is_refused_with_the_fields(changes: 
 
 def test_the_first_of_equals_is_taken_and_nothing_is_said_where_all_agree() -> None:
     """Files that are not shared, and nodes that are no control plane, do not matter."""
-    worker = answer("w1", without=tuple(name for name in ALL if name != "pki/ca.crt"))
-    source = choose_node([worker, answer("cp1"), answer("cp2", changed={"kube-apiserver.yaml": "its own"})])
+    source = choose_node([NodeAnswer("w1"), answer("cp1"), answer("cp2")])
     assert (source.node, source.absent, source.cautions) == ("cp1", (), ())
 
 
@@ -107,9 +109,9 @@ def test_who_has_the_key_of_an_authority_comes_before_who_has_not() -> None:
 @pytest.mark.parametrize(
     ("without", "told"),
     [
-        (("pki/ca.key",), ["the authority is external: its key is kept somewhere else, back it up there"]),
-        (("pki/etcd/ca.key",), ["the authority is external: its key is kept somewhere else, back it up there"]),
-        (("pki/etcd/ca.crt", "pki/etcd/ca.key", ETCD), ["etcd is external, and so is its authority"] * 2),
+        (("pki/ca.key",), ["the CA is external: its key is elsewhere, back it up there"]),
+        (("pki/etcd/ca.key",), ["the CA is external: its key is elsewhere, back it up there"]),
+        (("pki/etcd/ca.crt", "pki/etcd/ca.key", ETCD), ["etcd is external, and so is its CA"] * 2),
     ],
 )
 def test_what_an_external_authority_keeps_is_absent_with_the_reason(without: tuple[str, ...], told: list[str]) -> None:
@@ -145,7 +147,9 @@ def test_each_shared_file_is_compared(name: str) -> None:
         file.model_copy(update={"sha256": "another"}) if file.path == str(FOLDER / name) else file
         for file in other.files
     ]
-    [caution] = choose_node([answer("cp1"), NodeAnswer("cp2", FOLDER, files=tuple(files))]).cautions
+    [caution] = choose_node(
+        [answer("cp1"), NodeAnswer("cp2", PLACES, tuple(files), is_control_plane=True, has_etcd=True)]
+    ).cautions
     assert caution.subject == "cp2"
     assert caution.problem.startswith(f"has another /etc/kubernetes/{name} than cp1: ")
     assert caution.next_step
@@ -198,10 +202,29 @@ def test_without_any_node_it_is_tried_again_only_if_one_may_come_back(
 
 def test_no_control_plane_node_says_what_was_looked_for() -> None:
     """A wrong folder, or a profile of workers."""
-    with pytest.raises(
-        Refused, match="w1: it is no control plane node: there is no /etc/kubernetes/manifests/kube-api"
-    ):
-        choose_node([answer("w1", without=(API_SERVER,))])
+    told = (
+        "w1: it is no control plane node: there is no manifest of kube-apiserver and the manifest of kube-apiserver: no"
+    )
+    with pytest.raises(Refused, match=told):
+        choose_node([NodeAnswer("w1", problems=("the manifest of kube-apiserver: no flags",))])
+
+
+def test_what_no_flag_names_is_not_taken_for_an_external_authority() -> None:
+    """Nobody knows where it is; and nodes that have it at different places are compared."""
+    places = {name: path for name, path in PLACES.items() if "front-proxy" not in name}
+    nameless = NodeAnswer("cp1", places, answer("cp1").files, is_control_plane=True, has_etcd=True)
+    assert what_is_wrong(nameless) == [
+        "there is no pki/front-proxy-ca.crt, and no flag that names it",
+        "there is no pki/front-proxy-ca.key, and no flag that names it",
+    ]
+    moved = NodeAnswer(
+        "cp2",
+        {name: f"/srv/{name}" for name in SHARED},
+        tuple(one.model_copy(update={"path": one.path.replace(str(FOLDER), "/srv")}) for one in answer("cp2").files),
+        is_control_plane=True,
+        has_etcd=True,
+    )
+    assert choose_node([answer("cp1"), moved]).cautions == ()
 
 
 @given(st.lists(st.sampled_from([RECIPIENT, SSH_RECIPIENT]), min_size=1, max_size=5), st.binary(max_size=200))

@@ -211,15 +211,15 @@ def test_reasons_are_in_plain_words() -> None:
             "newest of week 2026-W48",
             "newest of month 2026-11",
             "newest of year 2026",
-            "within 2 days 0:00:00",
+            "within 2d",
         ),
-        "2026-11-23T01:10Z": ("within 2 days 0:00:00",),
+        "2026-11-23T01:10Z": ("within 2d",),
         "2026-11-21T11:00Z": ("newest of hour 2026-11-21 12:00+01:00", "newest of day 2026-11-21"),
         "2026-10-31T22:59Z": ("newest of month 2026-10",),
         "2026-10-25T01:20Z": (
             (
                 "no rule keeps it: newer backups fill last 1, hourly 2, daily 2, weekly 1; "
-                "a newer backup stands for month 2026-10, year 2026; not younger than 2 days 0:00:00"
+                "a newer backup stands for month 2026-10, year 2026; not younger than 2d"
             ),
         ),
     }

@@ -1,11 +1,9 @@
-"""What a drill's programs are bound to, and what a node says of its member: run by a shell here."""
+"""What a drill's programs are bound to: run by a shell here."""
 
 import subprocess
 from pathlib import Path
 
-from tasks.backup.probes.member import show_manifest
 from tasks.backup.scripts import remove_at_end, until_stdin_ends
-from tasks.control_plane.probes.manifests import ETCD_MANIFEST
 from tests.servers.processes import wait_until
 
 
@@ -37,12 +35,3 @@ def test_a_folder_goes_with_the_standard_input(tmp_path: Path) -> None:
     guardian.stdin.close()
     assert guardian.wait(30) == 0
     assert not folder.exists()
-
-
-def test_a_node_without_a_member_has_no_manifest(tmp_path: Path) -> None:
-    """That is an answer, no failure."""
-    script = show_manifest().replace(str(ETCD_MANIFEST), str(tmp_path / "etcd.yaml"))
-    ask = ["sh", "-c", script]
-    assert subprocess.run(ask, capture_output=True, check=True).stdout == b""
-    (tmp_path / "etcd.yaml").write_text("kind: Pod")
-    assert subprocess.run(ask, capture_output=True, check=True).stdout == b"kind: Pod"

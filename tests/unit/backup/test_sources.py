@@ -55,7 +55,7 @@ def test_without_quorum_only_allow_no_quorum_makes_the_survivor_acceptable() -> 
     lost = facts(survivor, unreached("b"), unreached("c"))
     refused = choose_source(lost)
     assert [refusal.subject for refusal in refused.refusals] == ["a", "b", "c"]
-    assert "allow_no_quorum" in refused.refusals[0].next_step
+    assert "--allow-no-quorum" in refused.refusals[0].next_step
     assert [source.name for source in choose_source(lost, allow_no_quorum=True).sources] == ["a"]
 
 

@@ -117,5 +117,62 @@ def test_what_is_no_base64_is_not_understood() -> None:
     config = yaml.safe_load(found["data"]["kubeconfig"])
     config["clusters"][0]["cluster"]["certificate-authority-data"] = "x"
     found["data"]["kubeconfig"] = yaml.safe_dump(config)
-    with pytest.raises(NotYet, match="cluster-info is not understood"):
+    with pytest.raises(NotYet, match="cluster-info could not be parsed"):
         ca_api.cluster_info_of(found)
+
+
+def test_secrets_that_have_the_old_one_alone() -> None:
+    """As PEM, in a kubeconfig, in JSON; beside a token the cluster writes it. One of another type has no token of its."""
+    [old], [new] = (halves_in(one.encode()) for one in (OLD, NEW))
+    config = f"clusters:\n- cluster: {{certificate-authority-data: {base64.b64encode(OLD.encode()).decode()}}}\n"
+    texts = {
+        "pem": {"ca.crt": OLD},
+        "config": {"value": config},
+        "both": {"ca.crt": OLD, "more.crt": NEW},
+        "other": {"password": "x"},
+        "token": {"ca.crt": OLD, "token": "a.b.c"},
+    }
+    secrets = [
+        {
+            "metadata": {"namespace": "shop", "name": name},
+            "type": ca_api.TOKENS if name == "token" else "Opaque",
+            "data": {key: base64.b64encode(text.encode()).decode() for key, text in data.items()},
+        }
+        for name, data in texts.items()
+    ]
+    secrets.append({"metadata": {"namespace": "shop", "name": "binary"}, "data": {"x": "/+8=", "y": "no base64!"}})
+    assert ca_api.secrets_with(secrets, old, new) == (("shop/pem", "shop/config"), ("shop/token",))
+    assert ca_api.secrets_with(secrets, old, None)[0] == ("shop/pem", "shop/config", "shop/both")
+    opaque = secret("opaque", b"{}") | {"type": "Opaque"}
+    assert list(ca_api.tokens_of_others([opaque], new)) == []
+
+
+def test_namespaces_without_a_ca_and_what_others_have_copied() -> None:
+    """One that is being deleted has none any more; PEM, and a kubeconfig, are copies."""
+    namespaces = [
+        {"metadata": {"name": "shop"}, "status": {"phase": "Active"}},
+        {"metadata": {"name": "new"}, "status": {"phase": "Active"}},
+        {"metadata": {"name": "gone"}, "status": {"phase": "Terminating"}},
+    ]
+    assert list(ca_api.without_root(namespaces, ["shop"])) == ["new"]
+    [old], [new] = (halves_in(one.encode()) for one in (OLD, NEW))
+    encoded = base64.b64encode((OLD + NEW).encode()).decode()
+    maps = [
+        {"metadata": {"namespace": "shop", "name": name}, "data": {"x": text, "y": "z"}}
+        for name, text in (
+            ("pem", f"# mine\n{OLD}"),
+            ("config", f"certificate-authority-data: {base64.b64encode(OLD.encode()).decode()}"),
+            ("both", encoded),
+            ("none", "LS0tLS1CRUdJTiBDRVJUSUZJQ0FURSA"),
+        )
+    ]
+    assert list(ca_api.copies_of(maps, old, new)) == ["shop/pem", "shop/config"]
+    assert list(ca_api.copies_of(maps, old, None)) == ["shop/pem", "shop/config", "shop/both"]
+
+
+def test_cluster_info_keeps_what_other_yaml_would_lose() -> None:
+    """Words that YAML 1.1 and Go read apart, and comments."""
+    found = cluster_info(OLD)
+    found["data"]["kubeconfig"] += "preferences: {a: '1e3', b: 'y'} # mine\n"
+    text = ca_api.with_authorities(found, NEW.encode())["data"]["kubeconfig"]
+    assert text.endswith("preferences: {a: '1e3', b: 'y'} # mine\n")

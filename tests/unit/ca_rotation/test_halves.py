@@ -50,7 +50,7 @@ def test_a_file_with_several_that_nobody_has_laid_down_is_refused(world: World) 
     """A rotation by hand is under way."""
     path = world.node("cp1").here("/etc/kubernetes/pki/ca.crt")
     path.write_bytes(path.read_bytes() * 2)
-    with pytest.raises(Refused, match="cp1: pki/ca.crt has several"):
+    with pytest.raises(Refused, match="cp1: /etc/kubernetes/pki/ca.crt has several"):
         lay_down(world)
 
 

@@ -52,7 +52,7 @@ def test_three_stages_bring_every_node_from_the_old_one_to_the_new_one(world: Wo
     [(Stage.TRUST_BOTH, State.ONLY_OLD), (Stage.SIGN_WITH_NEW, State.BOTH), (Stage.DROP_OLD, State.NEW_SIGNS)],
 )
 def test_a_node_whose_proof_fails_goes_back(world: World, stage: Stage, state: State) -> None:
-    """Its files of before, read anew and proven; the error says so, and the next nodes are not begun with."""
+    """Its previous files, read anew and proven; the error says so, and the next nodes are not begun with."""
     lay_down(world)
     for earlier, before in ((Stage.TRUST_BOTH, State.ONLY_OLD), (Stage.SIGN_WITH_NEW, State.BOTH)):
         if before is state:

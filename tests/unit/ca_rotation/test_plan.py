@@ -14,6 +14,7 @@ from tasks.ca_rotation.policy.trust import AFTER, FROM, readers_of
 from tasks.ca_rotation.summary import summarize_ca_rotation_plan, way_back
 from tasks.certificates.models.authorities import FILES, State
 from tasks.certificates.models.kubeadm import LEAVES
+from tasks.core.commands import TO_DO_IT
 from tasks.core.models.kubeadm import Authority
 from tests.facts.ca import (
     CLUSTER,
@@ -66,9 +67,7 @@ def test_a_stage_that_has_come_to_its_end_has_nothing_to_do(stage: Stage, author
     assert set(plan.puts_away) == (set(names) if stage is Stage.DROP_OLD else set())
     assert [step.act for step in plan.steps] == ["put the halves away"] * len(plan.puts_away)
     if not plan.steps:
-        assert summarize_ca_rotation_plan(plan) == (
-            f"nothing to do: {stage} of {authority} has come to its end on every node",
-        )
+        assert summarize_ca_rotation_plan(plan) == (f"nothing to do: {stage} of {authority} is finished on every node",)
 
 
 @pytest.mark.parametrize(("stage", "state"), list(product(Stage, list(FILES))))
@@ -109,11 +108,15 @@ def test_what_was_begun_is_gone_on_with() -> None:
 @pytest.mark.parametrize(
     ("stage", "state", "told"),
     [
-        (Stage.TRUST_BOTH, State.NEW_SIGNS, "the new one signs already: this takes it back, the old one signs again"),
+        (
+            Stage.TRUST_BOTH,
+            State.NEW_SIGNS,
+            "the new one signs already: this stage reverts that, and the old one signs again",
+        ),
         (
             Stage.SIGN_WITH_NEW,
             State.ONLY_NEW,
-            "the old one is dropped already: this takes it back, it is believed again",
+            "the old CA is already dropped: this stage makes nodes trust it again",
         ),
     ],
 )
@@ -142,7 +145,10 @@ def test_the_configuration_for_kubeadm_does_not_shorten_what_the_new_one_signs()
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        ({"trusts": {"cp1": {"flags": {}}}}, "kube-controller-manager signs with another file"),
+        (
+            {"trusts": {"cp1": {"signs_by": "/etc/kubernetes/pki/ca.crt"}}},
+            "kube-controller-manager signs with another file",
+        ),
         ({"trusts": {"cp1": {"signing": (NEW,)}}}, "kube-controller-manager signs with another file"),
         (
             {"nodes": {"cp1": changed(machine("cp1", CLUSTER, State.BOTH), "ca", written_at=LATER)}},
@@ -151,7 +157,7 @@ def test_the_configuration_for_kubeadm_does_not_shorten_what_the_new_one_signs()
         ({"trusts": {"w1": {"trusted_since": LATER}}}, "its kubelet has not read its files"),
         (
             {"nodes": {"w1": machine("w1", CLUSTER, State.ONLY_OLD)}},
-            "/etc/kubernetes/kubelet.conf believes something else",
+            "/etc/kubernetes/kubelet.conf trusts something else",
         ),
     ],
 )
@@ -190,17 +196,16 @@ def test_words_of_a_plan() -> None:
     """What is done where, and the way back of each stage."""
     plan = planned(facts(), Stage.TRUST_BOTH)
     assert [step.act for step in plan.steps[2:4]] == [
-        "believe the old and the new one; kube-apiserver, kube-controller-manager, kube-scheduler anew",
-        "believe the old and the new one; kubelet anew",
+        "trust the old and the new CA; restart kube-apiserver, kube-controller-manager, kube-scheduler",
+        "trust the old and the new CA; restart kubelet",
     ]
     assert summarize_ca_rotation_plan(plan) == (
         "nothing was done: this is the plan of trust-both of ca for cp2, cp3, cp1, w1, w2, API",
+        TO_DO_IT,
     )
-    assert "harms nobody" in way_back("prod", plan)
+    assert "is safe" in way_back("prod", plan)
     for stage, before in ((Stage.SIGN_WITH_NEW, "trust-both"), (Stage.DROP_OLD, "sign-with-new")):
         told = way_back("prod", plan.model_copy(update={"stage": stage}))
-        assert (
-            told == f"prefect deployment run ca_rotation/ca-rotation -p cluster=prod -p authority=ca -p stage={before}"
-        )
+        assert told == f"kube-runbooks run ca-rotation prod ca {before}"
     assert READ < STARTED
     assert FOLDER == "/etc/kubernetes"

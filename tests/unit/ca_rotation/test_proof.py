@@ -24,6 +24,6 @@ def test_every_node_is_told_with_the_state_that_it_is_in() -> None:
 
 def test_a_node_with_something_left_is_no_end() -> None:
     """It may come by itself: what was restarted last is looked at again."""
-    with pytest.raises(NotYet, match="the stage has not come to its end: w2: it is only-old") as raised:
+    with pytest.raises(NotYet, match="the stage is not finished: w2: it is only-old") as raised:
         proven({"w2": State.ONLY_OLD})
     assert "cp1" not in raised.value.problem

@@ -12,7 +12,7 @@ from tasks.ca_rotation.policy.trust import state_of
 from tasks.ca_rotation.probes.trust import halves_in
 from tasks.ca_rotation.scripts import end, halves, lay_down, make
 from tasks.certificates.authority import SigningAuthority
-from tasks.certificates.models.authorities import FILES, SIGNING_FILE, State
+from tasks.certificates.models.authorities import FILES, State
 from tasks.certificates.scripts import sign_for_kubelet
 from tasks.core.models.kubeadm import Authority
 from tasks.core.shell import ROOT
@@ -31,7 +31,7 @@ def test_each_state_is_made_from_any_other_and_changes_no_mode(node: Node, autho
         assert node.state(authority) is state
         assert node.make(authority, state) == []
     now = node.modes()
-    now.pop(SIGNING_FILE, None)
+    now.pop("pki/ca-signing.crt", None)
     assert now == modes
 
 
@@ -64,19 +64,19 @@ def test_kubeconfigs_believe_what_the_file_has_and_keep_their_user(node: Node) -
 def test_the_controller_manager_signs_with_a_file_of_one(node: Node) -> None:
     """A file of two it refuses; when there is one again, it is kubeadm's own once more."""
     node.begin(Authority.CLUSTER)
-    flag, signing = "kube-controller-manager --cluster-signing-cert-file", node.root / SIGNING_FILE
+    signing = node.root / "pki/ca-signing.crt"
     for state in (State.BOTH, State.NEW_SIGNS):
         node.make(Authority.CLUSTER, state)
-        assert node.look(Authority.CLUSTER).flags[flag] == str(signing)
+        assert node.look(Authority.CLUSTER).signs_by == str(signing)
         assert len(x509.load_pem_x509_certificates(signing.read_bytes())) == 1
         [half] = node.look(Authority.CLUSTER).signing
         assert half.public_key == node.look(Authority.CLUSTER).signs
     parked = node.root.parent / "parked/kube-controller-manager.yaml"
     (node.root / "manifests/kube-controller-manager.yaml").rename(parked)  # a run died while it was away
     node.make(Authority.CLUSTER, State.ONLY_NEW)
-    assert node.look(Authority.CLUSTER).flags[flag] == str(node.root / "pki/ca.crt")
+    assert node.look(Authority.CLUSTER).signs_by == str(node.root / "pki/ca.crt")
     assert str(signing) not in parked.read_text()
-    node.sh(end(node.folder, Authority.CLUSTER, "0a1b2c3d-4711"))
+    node.sh(end(node.files(Authority.CLUSTER), Authority.CLUSTER, "0a1b2c3d-4711"))
     assert not signing.exists()
     assert node.look(Authority.CLUSTER).new is None
     assert (node.root.parent / "work/ca-ended-0a1b2c3d-4711/old.key").exists()
@@ -123,7 +123,7 @@ def test_a_kubelets_certificate_is_signed_by_the_one_that_signs(node: Node) -> N
     request = subprocess.run(words, capture_output=True, check=True).stdout
     for state in (State.BOTH, State.NEW_SIGNS):
         node.make(Authority.CLUSTER, state)
-        done = node.sh(sign_for_kubelet(node.folder, "w1", 24), request)
+        done = node.sh(sign_for_kubelet(node.folder / "pki/ca.crt", node.folder / "pki/ca.key", "w1", 24), request)
         assert done.returncode == 0, done.stderr
         work = node.root.parent / "work/ca"
         signer = x509.load_pem_x509_certificate((work / f"{FILES[state].signs}.pem").read_bytes())
@@ -147,13 +147,16 @@ def test_a_worker_believes_and_signs_nothing(node: Node) -> None:
     """It has ca.crt and its kubelet's kubeconfig, and no key is put there."""
     for path in ("pki/ca.key", "admin.conf", "controller-manager.conf", "scheduler.conf"):
         (node.root / path).unlink()
+    for manifest in node.manifests.iterdir():
+        manifest.unlink()
     old = (node.root / "pki/ca.crt").read_bytes()
     new = SigningAuthority.made("kubernetes", NOW, timedelta(days=3650)).certificate
-    done = node.sh(lay_down(node.folder, Authority.CLUSTER), halves([("new.pem", new), ("old.pem", old)]))
+    done = node.sh(
+        lay_down(node.files(Authority.CLUSTER), Authority.CLUSTER), halves([("new.pem", new), ("old.pem", old)])
+    )
     assert done.returncode == 0, done.stderr
-    config = str(node.root / "kubelet.conf")
-    script = make(node.folder, Authority.CLUSTER, State.BOTH, control_plane=False, kubeconfigs=[config, "/none"])
-    assert node.sh(script).returncode == 0
+    script = make(node.files(Authority.CLUSTER), Authority.CLUSTER, State.BOTH, control_plane=False)
+    assert node.sh(script, node.edits(Authority.CLUSTER, State.BOTH, control_plane=False)).returncode == 0
     found = node.look(Authority.CLUSTER)
     assert state_of(found, *(halves_in(text)[0] for text in (old, new))) is State.BOTH
     assert found.signs == ""
@@ -165,9 +168,9 @@ def test_a_second_new_one_is_an_error_and_the_same_one_is_none(node: Node) -> No
     node.begin(Authority.CLUSTER)
     work = node.root.parent / "work/ca"
     same = halves([(name, (work / name).read_bytes()) for name in ("new.key", "new.pem", "old.pem")])
-    assert node.sh(lay_down(node.folder, Authority.CLUSTER), same).returncode == 0
+    assert node.sh(lay_down(node.files(Authority.CLUSTER), Authority.CLUSTER), same).returncode == 0
     other = halves([("new.pem", b"another")])
-    done = node.sh(lay_down(node.folder, Authority.CLUSTER), other)
+    done = node.sh(lay_down(node.files(Authority.CLUSTER), Authority.CLUSTER), other)
     assert done.returncode == 1
     assert b"another new.pem is there already" in done.stderr
     assert {file.name for file in work.iterdir()} == {"old.pem", "old.key", "new.pem", "new.key"}

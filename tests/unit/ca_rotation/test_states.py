@@ -34,8 +34,14 @@ def test_what_is_believed_and_what_signs_make_a_state(
     trusted: tuple[Half, ...], signs: Half | None, state: State
 ) -> None:
     """A worker signs nothing: what it believes first says the same."""
-    node = trust("cp1", CLUSTER, State.BOTH, trusted=trusted, signs=signs.public_key if signs else "")
+    name = "cp1" if signs else "w1"
+    node = trust(name, CLUSTER, State.BOTH, trusted=trusted, signs=signs.public_key if signs else "")
     assert state_of(node, OLD, NEW) is state
+
+
+def test_a_key_that_was_not_found_or_not_read_is_no_sign_that_the_right_one_signs() -> None:
+    """Of a node that has to have one."""
+    assert state_of(trust("cp1", CLUSTER, State.BOTH, signs=""), OLD, NEW) is State.BROKEN
 
 
 @given(st.lists(st.sampled_from([OLD, NEW]), min_size=1, max_size=2, unique=True), st.sampled_from([OLD, NEW]))

@@ -4,9 +4,10 @@ import pytest
 
 from tasks.ca_rotation.models import TrustOnNode
 from tasks.ca_rotation.policy.trust import state_of
+from tasks.ca_rotation.probes.places import Places
 from tasks.ca_rotation.probes.trust import parse
 from tasks.certificates.authority import new_key_pair
-from tasks.certificates.models.authorities import State, key_file
+from tasks.certificates.models.authorities import State
 from tasks.core.models.kubeadm import Authority
 from tests.facts.ca_nodes import Node
 
@@ -32,6 +33,8 @@ def test_halves_are_for_root_alone_and_what_cannot_be_read_is_none(node: Node) -
     (work / "old.pem").write_text("-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n")
     found = node.look(Authority.CLUSTER)
     assert (found.old, found.new) == (None, None)
-    assert parse("w1", b"") == TrustOnNode(node="w1")
-    assert parse("w1", b"half old !!!").old is None
-    assert key_file(Authority.ETCD) == "pki/etcd/ca.key"
+    nowhere = Places({}, "")
+    nothing = TrustOnNode(node="w1", problems=("kubelet's configuration has no authentication.x509.clientCAFile",))
+    assert parse("w1", Authority.CLUSTER, nowhere, b"") == nothing
+    assert parse("w1", Authority.CLUSTER, nowhere, b"half old !!!").old is None
+    assert node.files(Authority.ETCD).key == str(node.pki / "etcd/ca.key")

@@ -1,4 +1,4 @@
-"""Proofs that fail before anything is changed."""
+"""Proofs that fail before any change."""
 
 from typing import Any
 
@@ -30,7 +30,7 @@ def test_a_proof_that_fails_before_the_act_is_named_and_not_asked_afterwards() -
     node = control_plane(days=9)
     plan = planned(facts(node, proofs=seen(ails=ails, nobody=nobody)), allow_downtime=True)
     assert not plan.refusals
-    assert "cp1: kube-scheduler is not well before anything is changed: it says nothing" in cautions(plan)
+    assert "cp1: kube-scheduler is unhealthy before any change: it reports nothing" in cautions(plan)
     assert "admin.conf: the API sees nobody with it, and it has not expired: no route to host" in cautions(plan)
     assert set(plan.control_plane[0].unproven) == {*ails, f"{FOLDER}/admin.conf"}
     only = planned(
@@ -62,13 +62,37 @@ def test_what_a_renewal_cures_is_still_proven() -> None:
 def test_an_api_server_that_is_not_well_is_repaired_first_and_a_node_without_curl_proves_nothing() -> None:
     """It would be taken for broken by the run, and put back."""
     ill = planned(facts(control_plane(days=9), proofs=seen(ails={"kube-apiserver": "500"})), allow_downtime=True)
-    assert "cp1: kube-apiserver is not well before anything is changed: it says 500" in refusals(ill)
+    assert "cp1: kube-apiserver is unhealthy before any change: it reports 500" in refusals(ill)
     blind = planned(facts(control_plane(days=9), proofs=seen(curl=False)), allow_downtime=True)
     assert "cp1: it has no curl: nothing could be proven -> install curl there" in refusals(blind)
+    unasked = planned(facts(control_plane(days=9), proofs=seen(unasked="no route")), allow_downtime=True)
+    assert "cp1: what its proofs say before any change is not known: no route" in refusals(unasked)
     mute = planned(facts(control_plane(days=9), proofs=seen(kubectl=False)), allow_downtime=True)
     assert "it has no kubectl" in cautions(mute)
     away = facts(control_plane(days=-1), proofs=seen(ails={"kube-apiserver": "000"}), api_problem="it does not answer")
     assert not planned(away).refusals
+
+
+def test_a_leader_that_no_node_elects_by_its_own_lease_is_named_and_not_asked_for() -> None:
+    """The manifests say it, also of a run that is resumed; one node that elects by it is enough."""
+    off, other = "it elects no leader", "it elects by the Lease kube-system/mine"
+    nodes = (control_plane(days=9), control_plane("cp2", days=9))
+    found = tuple(
+        ProofsNow(node=name, unelected={"kube-scheduler": why} | more)
+        for name, why, more in (
+            ("cp1", off, {"kube-controller-manager": "it has no manifest of it"}),
+            ("cp2", other, {}),
+        )
+    )
+    begun = (OnNode(node="cp1", record=record(name="cp1")),)
+    for left in ((), begun):
+        plan = planned(facts(*nodes, proofs=found, left=left), allow_downtime=True)
+        assert plan.unled == plan.control_plane[0].unled == ("kube-scheduler",)
+        told = (
+            f"no control plane node elects its leader by the Lease kube-system/kube-scheduler: cp1: {off}; cp2: {other}"
+        )
+        assert f"kube-scheduler: {told}" in cautions(plan)
+    assert not planned(facts(*nodes, proofs=found[1:]), allow_downtime=True).unled
 
 
 def test_leaders_and_nodes_that_were_not_alive_before_are_not_asked_to_be_afterwards() -> None:
@@ -83,4 +107,4 @@ def test_leaders_and_nodes_that_were_not_alive_before_are_not_asked_to_be_afterw
     away = (KubeNode(name="cp1", ready=False, ready_message="disk", kubelet="1.37.2"),)
     gone = planned(facts(control_plane(days=9), nodes=away), allow_downtime=True)
     assert gone.not_ready == ("cp1",)
-    assert "cp1: it is not Ready before anything is changed: disk" in cautions(gone)
+    assert "cp1: it is not Ready before any change: disk" in cautions(gone)

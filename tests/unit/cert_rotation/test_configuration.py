@@ -28,8 +28,8 @@ def test_kubeadm_gets_the_clusters_own_configuration_with_the_length_of_life() -
     assert init["localAPIEndpoint"] == {"advertiseAddress": "10.0.0.2"}
     assert init["nodeRegistration"] == {"name": "cp2"}
     assert cluster["certificateValidityPeriod"] == "240h0m0s"
-    assert cluster["certificatesDir"] == "@FOLDER@"
-    assert cluster["kubernetesVersion"] == "@VERSION@"
+    assert cluster["certificatesDir"] == "/var/lib/kube-runbooks/certificates/stage/pki"
+    assert cluster["kubernetesVersion"] == "v1.37.2"
     assert cluster["controlPlaneEndpoint"] == "10.0.0.100:6443"
 
 

@@ -94,11 +94,28 @@ def test_a_kubelet_renews_itself_until_it_is_late() -> None:
     assert planned(facts(control_plane(), late), only=("apiserver",)).kubelets == ()
     young = changed(late, "kubelet-client", not_before=NOW - timedelta(days=30))
     assert planned(facts(control_plane(), young)).steps == ()
-    assert "not the name of its file" in refusals(planned(facts(control_plane(), worker(days=20))))
+    assert (
+        "kubelet.conf: it is not there, or has more than a certificate in it: a new certificate would not be used"
+        in refusals(planned(facts(control_plane(), worker(days=20))))
+    )
     blind = late.model_copy(update={"openssl": False})
     assert "its kubelet's request cannot be made" in refusals(planned(facts(control_plane(), blind)))
     external = control_plane(external=(f"{FOLDER}/pki/ca.crt",))
     assert "no kubelet's certificate can be signed" in refusals(planned(facts(external, late)))
+
+
+def test_a_kubelet_conf_with_its_certificate_inside_is_pointed_at_the_file_that_is_renewed() -> None:
+    """kubeadm init's of old: kubelet renews its file, and nobody what is in the kubeconfig."""
+    path = f"{FOLDER}/kubelet.conf"
+    own = certificate("", "w1", path=path, kind=Kind.KUBECONFIG, days=5)
+    node = worker().model_copy(update={"kubeconfigs": (Kubeconfig(path=path, pointed="x"),)})
+    inside = node.model_copy(update={"certificates": (*node.certificates, own)})
+    plan = planned(facts(control_plane(), inside))
+    [step] = plan.steps
+    assert step.act == f"point {path} at /var/lib/kubelet/pki/kubelet-client-current.pem, restart kubelet"
+    assert step.reason.startswith(f"the client certificate in {path} expires in 5 days")
+    assert [(one.name, one.points, one.kubelet) for one in plan.kubelets] == [("w1", True, False)]
+    assert planned(facts(control_plane(), inside), only=("apiserver",)).steps == ()
 
 
 def test_copies_of_kubeconfigs_follow_their_source() -> None:
@@ -123,5 +140,5 @@ def test_a_rotation_that_serves_another_certificate_than_its_file_is_restarted()
     node = changed(control_plane(days=200), "etcd-peer", fingerprint="new", serial="AB")
     plan = planned(facts(node), allow_downtime=True)
     assert acts(plan, "cp1") == BOTH
-    assert "its requests would hang while etcd beside it is away" in plan.steps[1].reason
+    assert "its requests would hang while etcd on this node restarts" in plan.steps[1].reason
     assert "etcd at 2380 presents serial" in plan.steps[0].reason

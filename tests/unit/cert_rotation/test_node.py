@@ -84,7 +84,7 @@ def test_a_record_of_another_runbook_or_one_that_is_gone_is_not_touched(world: W
     with pytest.raises(Refused, match="it is of ca_rotation, which has to resume it"):
         go(world, "run-2")
     world.record = None
-    with pytest.raises(Refused, match="nothing is to be put back there any more"):
+    with pytest.raises(Refused, match="nothing is left to restore on this node"):
         go(world, "run-2", put_back=True)
 
 
@@ -99,8 +99,8 @@ def test_a_connection_that_is_lost_is_no_node_without_a_record(world: World) -> 
     with pytest.raises(NotYet, match="no connection"):
         go(world, "run-2")
     assert (world.copy, world.record is not None) == (copy, True)
-    world.finds = OnNode(node="cp1", unreadable="record.json is there and cannot be understood")
-    with pytest.raises(Refused, match="cannot be understood"):
+    world.finds = OnNode(node="cp1", unreadable="record.json exists and could not be parsed")
+    with pytest.raises(Refused, match="could not be parsed"):
         go(world, "run-2")
 
 

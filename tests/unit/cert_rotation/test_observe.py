@@ -7,15 +7,19 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import yaml
+
 from tasks.cert_rotation.observe import look_at_proofs, look_at_rotation, own_ends
 from tasks.clients.ssh import NodeShell
 from tasks.core.errors import NotYet, Refused
 from tasks.core.models.kubeadm import CONTROLLER_MANAGER
 from tasks.core.models.profile import ClusterProfile, Kubeadm
+from tasks.core.models.shape import NodeShape
 from tests.facts.certificates import control_plane
 from tests.facts.kube_api import Api
 from tests.facts.rotation import asked
 from tests.facts.scripts import told_by
+from tests.facts.shapes import shape_of
 
 LOOK = Path(__file__).parents[1] / "data" / "certificates" / "look.txt"
 """What a control plane node of a real cluster printed."""
@@ -42,6 +46,10 @@ class Nodes:
         """One of them."""
         return SimpleNamespace(name=name, run=lambda script, **_: answer(name, script))
 
+    def shape(self, name: str) -> NodeShape:
+        """As kubeadm lays it down."""
+        return shape_of(name)
+
     def shell(self, name: str) -> NodeShell:
         """Of one of them."""
         return NodeShell(self.node(name))
@@ -66,14 +74,16 @@ def answer(name: str, script: str) -> SimpleNamespace:
     return SimpleNamespace(stdout=said, status=0, complaint="")
 
 
-def test_a_node_whose_proofs_cannot_be_asked_has_none_that_fails() -> None:
-    """It is asked for all of them afterwards."""
+def test_a_node_whose_proofs_cannot_be_asked_says_why() -> None:
+    """What they say now is not known."""
 
     def lost(*_: object, **__: object) -> None:
         raise NotYet("no route")
 
-    handle: Any = SimpleNamespace(profile=SimpleNamespace(kubeadm=Kubeadm()), node=lambda _: SimpleNamespace(run=lost))
-    assert look_at_proofs(handle, control_plane()) is None
+    handle: Any = SimpleNamespace(
+        profile=SimpleNamespace(kubeadm=Kubeadm()), node=lambda _: SimpleNamespace(run=lost), shape=lost
+    )
+    assert look_at_proofs(handle, control_plane()).unasked == "no route"
 
 
 def test_without_a_way_in_it_is_asked_who_serves() -> None:
@@ -114,8 +124,9 @@ def test_who_is_who_is_asked_where_a_kubelet_waits() -> None:
 
 def test_the_worker_says_when_its_own_certificates_end(tmp_path: Path) -> None:
     """A kubeconfig that it has a copy of, and its client certificate for etcd."""
-    line = next(one for one in LOOK.read_text().splitlines() if one.startswith("embedded /etc/kubernetes/admin.conf"))
-    encoded = line.split()[2]
+    lines = LOOK.read_text().splitlines()
+    line = next(one for one in lines if one.startswith("kubeconfig /etc/kubernetes/admin.conf"))
+    encoded = yaml.safe_load(base64.b64decode(line.split()[-1]))["users"][0]["user"]["client-certificate-data"]
     user = f'{{client-certificate-data: "{encoded}", client-key-data: "YQ=="}}'
     kubeconfig, certificate = tmp_path / "kubeconfig", tmp_path / "client.crt"
     kubeconfig.write_text(

@@ -37,16 +37,16 @@ def test_what_ends_soon_is_renewed_on_one_node_after_the_other_the_leader_last()
     assert node.leaves == tuple(LEAVES)
     assert node.restarts == ORDER
     reasons = {step.act: step.reason for step in plan.steps if step.subject == "cp2"}
-    assert reasons["renew apiserver"] == "ends in 10 days"
-    assert reasons["restart etcd"] == "it reads etcd-server at its start; it reads etcd-peer at its start"
-    assert reasons["restart kube-scheduler"] == "it reads scheduler.conf at its start"
+    assert reasons["renew apiserver"] == "expires in 10 days"
+    assert reasons["restart etcd"] == "reads etcd-server, etcd-peer at its start"
+    assert reasons["restart kube-scheduler"] == "reads scheduler.conf at its start"
 
 
 def test_nothing_to_do_is_a_plan_without_steps_and_says_when_the_first_one_ends() -> None:
     """Whatever would speak against a restart stops nobody then."""
     plan = planned(three(days=200, gates=("the site says no",)))
     assert (plan.steps, plan.refusals, plan.nodes) == ((), (), ())
-    assert "ends in 200 days" in plan.skips[0].reason
+    assert "expires in 200 days" in plan.skips[0].reason
     assert "the site says no" in cautions(plan)
 
 
@@ -60,7 +60,7 @@ def test_new_names_in_kubeadms_configuration_are_shown_and_made_anew() -> None:
     assert planned(facts(node, configuration=CONFIGURATION), **only).steps == ()
     new = CONFIGURATION | {"controlPlaneEndpoint": "api.example:6443"}
     plan = planned(facts(node, configuration=new), **only)
-    assert plan.steps[0].act == "make apiserver anew (+DNS:api.example, keeps IP:10.0.0.100)"
+    assert plan.steps[0].act == "reissue apiserver (+DNS:api.example, keeps IP:10.0.0.100)"
     assert plan.steps[0].reason == "its names change: +DNS:api.example, keeps IP:10.0.0.100"
     assert plan.control_plane[0].anew == ("apiserver",)
     assert "cp1: apiserver: it has names that are not in kubeadm-config: IP:10.0.0.100; they are kept" in cautions(plan)
@@ -86,7 +86,7 @@ def test_an_external_authority_is_left_alone() -> None:
     node = control_plane(days=10, external=(f"{FOLDER}/pki/ca.crt",))
     plan = planned(facts(node), allow_downtime=True)
     assert set(plan.control_plane[0].leaves) == {name for name, one in LEAVES.items() if one.authority != "ca"}
-    assert any("its authority is external" in skip.reason for skip in plan.skips)
+    assert any("its CA is external" in skip.reason for skip in plan.skips)
 
 
 def test_a_retry_renews_nothing_twice_even_what_lives_shorter_than_the_threshold() -> None:
@@ -109,7 +109,7 @@ def test_a_run_that_died_is_gone_on_with_first() -> None:
     assert [node.name for node in plan.control_plane] == ["cp3"]
     assert plan.control_plane[0].begun
     assert acts(plan, "cp3") == ["restart kube-apiserver"]
-    assert "certificateValidityPeriod: 8760h0m0s" in plan.control_plane[0].configuration
+    assert '"certificateValidityPeriod": "8760h0m0s"' in plan.control_plane[0].configuration
     assert "run dead died there" in cautions(plan)
     away = control_plane("cp3", manifests={"etcd": "parked", "kube-apiserver": "active"})
     assert acts(planned(facts(control_plane("cp1"), control_plane("cp2"), away)), "cp3") == BOTH
@@ -120,8 +120,8 @@ def test_files_that_were_being_put_back_are_put_back_first() -> None:
     plan = planned(three(left=(OnNode(node="cp3", record=record(Phase.PUTTING_BACK)),)))
     assert plan.control_plane[0].name == "cp3"
     assert plan.control_plane[0].put_back
-    assert acts(plan, "cp3") == ["put the files of before back"]
-    assert "died while it put the files back: it was not well" in cautions(plan)
+    assert acts(plan, "cp3") == ["restore the previous files"]
+    assert "was interrupted while it restored the files: it was not well" in cautions(plan)
 
 
 def test_requests_of_kubelets_that_pass_are_in_the_plan_and_others_are_told() -> None:

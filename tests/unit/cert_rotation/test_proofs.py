@@ -7,6 +7,16 @@ import pytest
 
 from tasks.cert_rotation.probes import proofs
 from tasks.control_plane.probes.readyz import ask_readyz
+from tasks.core.models.shape import Address
+from tests.facts.shapes import API_SERVER, encoded, shape_of
+
+SHAPE = shape_of(
+    pods={
+        "kube-apiserver": API_SERVER
+        + "    - --kubelet-client-certificate=/etc/kubernetes/pki/apiserver-kubelet-client.crt\n"
+        "    - --kubelet-client-key=/etc/kubernetes/pki/apiserver-kubelet-client.key\n"
+    }
+)
 
 
 def said_by(script: str, programs: Path) -> bytes:
@@ -29,7 +39,7 @@ def test_proofs_are_asked_before_the_act_by_what_is_there(tmp_path: Path, progra
         (tmp_path / program).write_text(f"#!/bin/sh\n{answers[program]}\n")
         (tmp_path / program).chmod(0o755)
     script = proofs.prove_now(["/k/admin.conf", "/k/scheduler.conf"])
-    found = proofs.parse_proofs("cp1", said_by(script, tmp_path), said_by(ask_readyz(), tmp_path).decode())
+    found = proofs.parse_proofs("cp1", said_by(script, tmp_path), said_by(ask_readyz(SHAPE), tmp_path).decode())
     assert (found.curl, found.kubectl) == ("curl" in programs, "kubectl" in programs)
     if programs:
         assert found.ails == {"kube-scheduler": "[-]ping failed"}
@@ -52,13 +62,39 @@ def test_an_api_server_that_answers_nobody_without_a_name_is_asked_as_its_own_cl
     )
     (tmp_path / "curl").chmod(0o755)
     script = proofs.prove_now([])
-    found = proofs.parse_proofs("cp1", said_by(script, tmp_path), said_by(ask_readyz(), tmp_path).decode())
+    found = proofs.parse_proofs("cp1", said_by(script, tmp_path), said_by(ask_readyz(SHAPE), tmp_path).decode())
     assert found.ails == ails
+
+
+def test_who_elects_a_leader_by_which_lease() -> None:
+    """By flags, or by the configuration that the scheduler has; flags win. Not read is not known."""
+    plain = "spec: {{containers: [{{command: [{}]}}]}}"
+    manager, file = plain.format("kube-controller-manager, --leader-elect=False"), "/s.yaml"
+    own = plain.format("kube-scheduler, --v=2")
+    assert proofs.unelected_of(shape_of(pods={"kube-controller-manager": manager, "kube-scheduler": own})) == {
+        "kube-controller-manager": "it elects no leader"
+    }
+    assert set(proofs.unelected_of(shape_of(pods={}))) == {"kube-controller-manager", "kube-scheduler"}
+    by_config = plain.format(f"kube-scheduler, --config={file}")
+    flags = plain.format(
+        f"kube-scheduler, --config={file}, --leader-elect=true, --leader-elect-resource-name=kube-scheduler"
+    )
+    for manifest, config, why in (
+        (by_config, "leaderElection: {leaderElect: false}", "it elects no leader"),
+        (by_config, "leaderElection: {resourceName: mine, resourceNamespace: ops}", "it elects by the Lease ops/mine"),
+        (by_config, "{}", None),
+        (by_config, None, f"its configuration {file} could not be read"),
+        (flags, "leaderElection: {leaderElect: false, resourceName: mine}", None),
+    ):
+        told = f"pod_config kube-scheduler {encoded(config)}" if config else ""
+        shape = shape_of(pods={"kube-scheduler": manifest}, more=told)
+        assert proofs.unelected_of(shape).get("kube-scheduler") == why, config
 
 
 def test_who_the_api_sees_with_each_kubeconfig(tmp_path: Path) -> None:
     """By kubectl on the node; one that it knows nobody by is told; without kubectl nothing is known."""
-    (tmp_path / "tail").symlink_to("/usr/bin/tail")
+    for program in ("tail", "sed"):
+        (tmp_path / program).symlink_to(f"/usr/bin/{program}")
     assert proofs.parse_who(said_by(proofs.who_with(["/a"]), tmp_path)) == ({}, {})
     kubectl = tmp_path / "kubectl"
     kubectl.write_text(
@@ -66,18 +102,20 @@ def test_who_the_api_sees_with_each_kubeconfig(tmp_path: Path) -> None:
     )
     kubectl.chmod(0o755)
     told = said_by(proofs.who_with(["/a b", "/b"]), tmp_path)
-    assert told == b"who /a b kubernetes-admin\nnobody /b error: Unauthorized\n"
+    assert proofs.parse_who(told) == ({"/a b": "kubernetes-admin"}, {"/b": "error: Unauthorized"})
     told = said_by(proofs.who_with(["/b"]), tmp_path)
     assert proofs.parse_who(told) == ({}, {"/b": "error: Unauthorized"})
 
 
-@pytest.mark.parametrize(("said", "answer"), [("ok", b"ok"), ("", b"")])
-def test_a_program_says_at_its_own_port_that_it_is_well(tmp_path: Path, said: str, answer: bytes) -> None:
-    """Nothing where it does not answer."""
+@pytest.mark.parametrize(("said", "answer"), [("ok", b"ok\n"), ("", b"no answer at [::1]:10259 (curl: status 1)\n")])
+def test_a_program_says_at_its_own_address_that_it_is_well(tmp_path: Path, said: str, answer: bytes) -> None:
+    """Why, where it does not answer."""
     curl = tmp_path / "curl"
-    curl.write_text(f'#!/bin/sh\ncase "$*" in *:10259/healthz) printf "{said}" ;; esac\n[ -n "{said}" ]\n')
+    curl.write_text(
+        f'#!/bin/sh\ncase "$*" in *https://\\[::1\\]:10259/healthz) printf "{said}" ;; esac\n[ -n "{said}" ]\n'
+    )
     curl.chmod(0o755)
-    assert said_by(proofs.is_well("kube-scheduler"), tmp_path) == answer
+    assert said_by(proofs.is_well(Address(host="::1", port=10259)), tmp_path) == answer
 
 
 def test_what_a_node_has_to_say_for_itself_is_printed_whatever_is_missing(tmp_path: Path) -> None:
@@ -91,8 +129,7 @@ def test_what_a_node_has_to_say_for_itself_is_printed_whatever_is_missing(tmp_pa
 @pytest.mark.parametrize("is_there", [True, False])
 def test_whether_the_key_of_the_ca_is_there(tmp_path: Path, *, is_there: bool) -> None:
     """By its file."""
-    (tmp_path / "pki").mkdir()
     if is_there:
-        (tmp_path / "pki" / "ca.key").touch()
+        (tmp_path / "ca.key").touch()
     done = subprocess.run(["/bin/sh", "-c", proofs.has_ca_key(PurePosixPath(tmp_path))], check=False)
     assert (done.returncode == 0) is is_there

@@ -15,7 +15,7 @@ def test_a_proof_that_fails_puts_the_files_of_before_back_and_says_why(world: Wo
     """What had read the new ones is started once more, and proven; what had not is left alone."""
     world.broken.add(pod)
     with pytest.raises(
-        CommandFailed, match=f"cp1: .*({pod}|readyz).*; its files of before are back, and proven"
+        CommandFailed, match=f"cp1: .*({pod}|readyz).*; its previous files are restored and proven"
     ) as told:
         go(world)
     assert set(world.disk.values()) == {1}
@@ -39,7 +39,7 @@ def test_a_way_back_that_is_cut_off_is_gone_to_its_end(world: World, point: str)
     if point == "forgotten":
         assert world.record is None
         return
-    with pytest.raises(CommandFailed, match="its files of before are back, and proven"):
+    with pytest.raises(CommandFailed, match="its previous files are restored and proven"):
         go(world, "run-2")
     assert set(world.disk.values()) == {1}
     assert all(set(reads.values()) == {1} for reads in world.reads.values())
@@ -50,7 +50,7 @@ def test_what_was_not_touched_yet_is_not_proven_on_the_way_back(world: World) ->
     """It runs since before its file was written, for another reason than this rotation."""
     world.broken.add("kube-apiserver")
     world.written["scheduler.conf"] = NOW - timedelta(minutes=1)
-    with pytest.raises(CommandFailed, match="its files of before are back, and proven"):
+    with pytest.raises(CommandFailed, match="its previous files are restored and proven"):
         go(world)
     assert "parked kube-scheduler" not in world.done
 
@@ -58,7 +58,9 @@ def test_what_was_not_touched_yet_is_not_proven_on_the_way_back(world: World) ->
 def test_a_controller_that_is_well_and_does_not_lead_is_put_back(world: World) -> None:
     """What it needs as a leader alone it reads only then."""
     world.leaderless = "kube-scheduler"
-    with pytest.raises(CommandFailed, match="cp1: no kube-scheduler leads.*; its files of before are back, and proven"):
+    with pytest.raises(
+        CommandFailed, match="cp1: no kube-scheduler leads.*; its previous files are restored and proven"
+    ):
         go(world)
     assert set(world.disk.values()) == {1}
     assert world.record is None
@@ -68,18 +70,18 @@ def test_a_way_back_that_fails_is_told_and_gone_on_with(world: World) -> None:
     """Both problems, and what to do."""
     world.broken.add("etcd")
     world.fails.add("put_back")
-    with pytest.raises(CommandFailed, match="and the files of before could not be proven: cp1: no connection"):
+    with pytest.raises(CommandFailed, match="and the previous files could not be proven: cp1: no connection"):
         go(world)
     assert world.record
     assert world.record.phase == "putting back"
-    with pytest.raises(CommandFailed, match="its files of before are back"):
+    with pytest.raises(CommandFailed, match="its previous files are restored and proven"):
         go(world, "run-2")
 
 
 def test_files_that_have_ended_are_not_put_back(world: World) -> None:
     """There is nothing to go back to: it stays where it was, and says so."""
     world.broken.add("etcd")
-    with pytest.raises(CommandFailed, match="the files of before have ended, so they stay away"):
+    with pytest.raises(CommandFailed, match="the previous certificates have expired and were not restored"):
         go(world, by_ssh_alone=True)
     assert world.disk["etcd-server"] == 2
     assert world.record
@@ -101,7 +103,7 @@ def test_a_lost_lock_stops_it_where_it_is(world: World) -> None:
 def test_a_kubeadm_that_does_nothing_is_no_success(world: World) -> None:
     """It ends well where the authority is external, or the file is not there. Nothing was started anew, so nothing is again."""
     world.kubeadm_does = "nothing"
-    with pytest.raises(CommandFailed, match="cp1: kubeadm ended well and has not renewed etcd-server, apiserver"):
+    with pytest.raises(CommandFailed, match="cp1: kubeadm succeeded and did not renew etcd-server, apiserver"):
         go(world)
     assert "parked etcd" not in world.done
     assert world.done[-1] == "forgotten"

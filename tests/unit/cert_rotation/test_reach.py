@@ -12,8 +12,10 @@ from tasks.cert_rotation.reach import ClusterReach
 from tasks.clients.ssh import NodeShell
 from tasks.core.errors import NotYet, Refused
 from tasks.core.models.profile import ClusterProfile
+from tasks.core.models.shape import NodeShape
 from tests.facts.buckets import Bucket
 from tests.facts.kube_api import Api
+from tests.facts.shapes import shape_of
 
 PROFILE = ClusterProfile.model_validate(
     {
@@ -40,6 +42,10 @@ class OneNode:
     def shell(self, name: str) -> NodeShell:
         """On it."""
         return NodeShell(self.node(name))
+
+    def shape(self, name: str) -> NodeShape:
+        """As kubeadm lays it down."""
+        return shape_of(name)
 
     @contextmanager
     def etcd(self, *_: object, **__: object) -> Iterator[None]:

@@ -28,7 +28,7 @@ def test_a_record_that_cannot_be_understood_is_no_node_without_one(machine: Mach
     (machine.work / "record.json").write_text('{"run_id": "x"')
     left = records.parse_left("cp1", machine.shell(records.look_at_record()).stdout)
     assert left.record is None
-    assert "cannot be understood" in left.unreadable
+    assert "could not be parsed" in left.unreadable
 
 
 @pytest.mark.parametrize(
@@ -61,8 +61,8 @@ def test_a_record_that_says_not_what_it_is_of_is_void_and_so_is_one_in_other_wor
     """Of an earlier version of these runbooks, or damaged."""
     old = planned(three(left=(OnNode(node="cp3", record=record(taken_from=None)),)))
     assert "it does not say what its copy was taken from" in refusals(old)
-    damaged = three(days=200, left=(OnNode(node="cp3", unreadable="record.json is there and cannot be understood"),))
-    assert "cp3: record.json is there and cannot be understood" in refusals(planned(damaged))
+    damaged = three(days=200, left=(OnNode(node="cp3", unreadable="record.json exists and could not be parsed"),))
+    assert "cp3: record.json exists and could not be parsed" in refusals(planned(damaged))
 
 
 def test_what_the_run_itself_has_renewed_is_no_change() -> None:

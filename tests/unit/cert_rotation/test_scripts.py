@@ -58,7 +58,7 @@ def test_leaves_are_renewed_once_with_owner_and_mode(machine: Machine) -> None:
     assert machine.is_whole()
     assert (machine.folder / "pki" / "apiserver.key").stat().st_mode & 0o777 == 0o640
     calls = (machine.root / "calls").read_text()
-    assert f"init phase certs apiserver --config {machine.work}/stage/kubeadm.yaml" in calls
+    assert f"init phase certs apiserver --config {machine.work}/kubeadm.yaml" in calls
     assert "certs renew etcd-peer" in calls
     again = machine.renew()
     assert again.stdout.count(b"renewed before") == len(LEAVES)
@@ -66,6 +66,19 @@ def test_leaves_are_renewed_once_with_owner_and_mode(machine: Machine) -> None:
     assert not (machine.work / "stage").exists()
     for key in [*keys, *machine.keys()]:
         assert key not in done.stdout + done.stderr + again.stdout
+
+
+@pytest.mark.parametrize("left", [b"", b"no archive"])
+def test_a_copy_that_cannot_be_read_does_not_make_leaves_renewed(machine: Machine, left: bytes) -> None:
+    """Without it nobody knows what was renewed: nothing is done, and nothing is told as done."""
+    machine.begin()
+    before = machine.serials()
+    copy = machine.work / "0a1b2c3d-0000.tar"
+    copy.write_bytes(left) if left else copy.unlink()
+    done = machine.renew()
+    assert done.returncode != 0
+    assert b"renewed before" not in done.stdout
+    assert machine.serials() == before
 
 
 @pytest.mark.parametrize("commands", range(1, 40, 5))
@@ -82,7 +95,7 @@ def test_cut_off_at_any_command_it_comes_to_the_same_end(machine: Machine, comma
     assert not set(before.values()) & set(after.values())
     if cut.returncode == 0:
         assert after == middle
-    back = machine.shell(scripts.put_back(PurePosixPath(machine.folder), RECORD))
+    back = machine.shell(scripts.put_back(machine.where, RECORD))
     assert back.returncode == 0, back.stderr
     assert machine.serials() == before
     assert machine.is_whole()
@@ -90,7 +103,7 @@ def test_cut_off_at_any_command_it_comes_to_the_same_end(machine: Machine, comma
 
 def test_a_beginning_that_is_cut_off_at_any_command_is_begun_again(machine: Machine) -> None:
     """The copy is whole, or it is not there; the record comes last."""
-    script = scripts.begin(PurePosixPath(machine.folder), RECORD)
+    script = scripts.begin(machine.where, RECORD)
     copy = machine.work / "0a1b2c3d-0000.tar"
     whole = 0
     for command in range(1, 9):
@@ -111,8 +124,8 @@ def test_a_way_back_that_is_cut_off_at_any_command_comes_to_the_same_end(machine
     """Files first, then manifests, then the mark."""
     before = machine.serials()
     machine.begin()
-    script = scripts.put_back(PurePosixPath(machine.folder), RECORD)
-    manifest, parked = machine.folder / "manifests" / "etcd.yaml", machine.root / "parked"
+    script = scripts.put_back(machine.where, RECORD)
+    manifest, parked = machine.folder / "manifests" / "etcd.yaml", machine.parked
     whole = 0
     for command in range(1, 11):
         (machine.work / "put-back").unlink(missing_ok=True)
@@ -154,17 +167,17 @@ def test_files_and_manifests_of_before_come_back_and_the_run_is_forgotten(machin
     before = machine.serials()
     machine.begin()
     machine.renew()
-    (machine.root / "parked").mkdir()
-    (machine.folder / "manifests" / "etcd.yaml").rename(machine.root / "parked" / "etcd.yaml")
+    machine.parked.mkdir()
+    (machine.folder / "manifests" / "etcd.yaml").rename(machine.parked / "etcd.yaml")
     (machine.folder / "manifests" / "kube-apiserver.yaml").write_text("broken")
     assert records.parse_time(machine.shell(records.when_put_back()).stdout.decode()) is None
-    script = scripts.put_back(PurePosixPath(machine.folder), RECORD.model_copy(update={"phase": Phase.PUTTING_BACK}))
+    script = scripts.put_back(machine.where, RECORD.model_copy(update={"phase": Phase.PUTTING_BACK}))
     for _ in range(2):
         assert machine.shell(script).returncode == 0
     assert machine.serials() == before
     for name in ("etcd", "kube-apiserver"):
         assert (machine.folder / "manifests" / f"{name}.yaml").read_text() == f"manifest of {name}\n"
-    assert not list((machine.root / "parked").iterdir())
+    assert not list(machine.parked.iterdir())
     when = records.parse_time(machine.shell(records.when_put_back()).stdout.decode())
     assert when
     assert abs(datetime.now(UTC) - when) < timedelta(minutes=1)
@@ -202,7 +215,7 @@ def test_copies_of_a_kubeconfig_get_what_is_new_and_nothing_else(machine: Machin
     machine.begin()
     assert machine.renew().returncode == 0
     paths = [(str(path), "admin.conf") for path in (same, merged, strange, machine.root / "none")]
-    script = scripts.refresh(PurePosixPath(machine.folder), RECORD, paths)
+    script = scripts.refresh(machine.where, RECORD, paths)
     for _ in range(2):
         done = machine.shell(script)
         assert done.returncode == 0, done.stderr
@@ -224,3 +237,114 @@ def test_the_same_leaves_of_a_run_are_the_same_job() -> None:
     """Others are another one: an attempt must not attach to a job that renewed something else."""
     assert scripts.job_of(RECORD) == scripts.job_of(RECORD.model_copy(update={"reason": "x"}))
     assert scripts.job_of(RECORD) != scripts.job_of(RECORD.model_copy(update={"leaves": ("apiserver",)}))
+
+
+@pytest.mark.parametrize("linked", ["pki", "pki/apiserver.crt"])
+def test_a_link_is_followed_and_stays_one(machine: Machine, linked: str) -> None:
+    """`pki` is a link (kubespray), or a file in it is: what it leads to is copied, renewed once, and put back."""
+    real = machine.root / "elsewhere"
+    (machine.folder / linked).rename(real)
+    (machine.folder / linked).symlink_to(real)
+    before = machine.serials()
+    machine.begin()
+    for _ in range(2):
+        done = machine.renew()
+        assert done.returncode == 0, done.stdout + done.stderr
+    after = machine.serials()
+    assert not set(before.values()) & set(after.values())
+    assert (machine.root / "calls").read_text().count("apiserver") == 1
+    assert (machine.folder / linked).is_symlink()
+    assert machine.is_whole()
+    done = machine.shell(scripts.put_back(machine.where, RECORD))
+    assert done.returncode == 0, done.stderr
+    assert machine.serials() == before
+    assert (machine.folder / linked).is_symlink()
+
+
+@pytest.mark.parametrize("linked", [False, True])
+def test_certificates_may_be_outside_of_kubeadms_folder(machine: Machine, linked: bool) -> None:  # noqa: FBT001
+    """certificatesDir is another folder, or a link to one: they are copied, renewed once, and put back there."""
+    elsewhere = machine.root / "srv" / "pki"
+    real = machine.root / "srv" / "ssl" if linked else elsewhere
+    real.parent.mkdir()
+    (machine.folder / "pki").rename(real)
+    if linked:
+        elsewhere.symlink_to(real)
+    machine.where = machine.where.model_copy(update={"pki": PurePosixPath(elsewhere)})
+    before = machine.serials()
+    machine.begin()
+    for _ in range(2):
+        done = machine.renew()
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert not set(before.values()) & set(machine.serials().values())
+    assert machine.is_whole()
+    assert (machine.root / "calls").read_text().count("apiserver") == 1
+    done = machine.shell(scripts.put_back(machine.where, RECORD))
+    assert done.returncode == 0, done.stderr
+    assert machine.serials() == before
+    assert elsewhere.is_symlink() is linked
+    assert not (machine.folder / "pki").exists()
+
+
+@pytest.mark.parametrize("name", ["my pki", "pki [a-z]* ?", "p\\bki", "schlüssel", " pki ", "$(false) 'pki'"])
+def test_certificates_may_be_in_a_folder_with_any_name(machine: Machine, name: str) -> None:
+    """A space, a pattern, what tar would escape: it is copied whole, renewed once and put back, and kubeadm's own copies stay out."""
+    odd = machine.root / "srv" / name
+    odd.parent.mkdir()
+    (machine.folder / "pki").rename(odd)
+    machine.where = machine.where.model_copy(update={"pki": PurePosixPath(odd)})
+    before = machine.serials()
+    machine.begin()
+    assert b"a copy of etcd's data" not in (machine.work / "0a1b2c3d-0000.tar").read_bytes()
+    for _ in range(2):
+        done = machine.renew()
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert not set(before.values()) & set(machine.serials().values())
+    assert (machine.root / "calls").read_text().count("apiserver") == 1
+    done = machine.shell(scripts.put_back(machine.where, RECORD))
+    assert done.returncode == 0, done.stderr
+    assert machine.serials() == before
+    assert machine.is_whole()
+
+
+def test_only_kubeadms_own_copies_stay_out_of_the_copy(machine: Machine) -> None:
+    """Not what is called so somewhere below another folder."""
+    elsewhere = machine.root / "srv"
+    elsewhere.mkdir()
+    (machine.folder / "pki").rename(elsewhere / "pki")
+    machine.where = machine.where.model_copy(update={"pki": PurePosixPath(elsewhere / "pki")})
+    alike = elsewhere / "pki" / str(machine.folder).removeprefix("/") / "tmp"
+    alike.mkdir(parents=True)
+    (alike / "kept").write_text("it is nobody's copy")
+    machine.begin()
+    copy = (machine.work / "0a1b2c3d-0000.tar").read_bytes()
+    assert b"it is nobody's copy" in copy
+    assert b"a copy of etcd's data" not in copy
+
+
+def test_what_was_not_there_before_is_not_looked_for_in_the_copy(machine: Machine) -> None:
+    """A key that somebody has taken away: kubeadm makes another one, and the way back takes it away again."""
+    key = machine.folder / "pki" / "etcd" / "peer.key"
+    key.unlink()
+    before = machine.serials()
+    machine.begin()
+    done = machine.renew()
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert machine.is_whole()
+    for _ in range(2):
+        done = machine.shell(scripts.put_back(machine.where, RECORD))
+        assert done.returncode == 0, done.stderr
+        assert machine.serials() == before
+        assert not key.exists()
+
+
+def test_a_copy_that_cannot_be_read_takes_nothing_away(machine: Machine) -> None:
+    """It is not a copy in which nothing is."""
+    machine.begin()
+    assert machine.renew().returncode == 0
+    (machine.work / "0a1b2c3d-0000.tar").write_bytes(b"x" * 2048)
+    before = machine.serials()
+    assert machine.shell(scripts.put_back(machine.where, RECORD)).returncode != 0
+    assert machine.serials() == before
+    assert machine.is_whole()
+    assert not (machine.work / "put-back").exists()

@@ -63,8 +63,8 @@ def told_of(name: str, said: dict[str, Any] | None = None, **of_node: Any) -> st
         ("IP:::ffff:10.96.0.1", "IP:10.96.0.1 is in the network of Services"),
         ("IP:fd00:96::1", "IP:fd00:96::1 is in the network of Services"),
         ("IP:10.244.2.1", "IP:10.244.2.1 is in the pod network of w2"),
-        ("IP:127.0.0.1", "IP:127.0.0.1 is an address that every machine has"),
-        ("IP:169.254.1.1", "IP:169.254.1.1 is an address that every machine has"),
+        ("IP:127.0.0.1", "IP:127.0.0.1 is an address that every node has"),
+        ("IP:169.254.1.1", "IP:169.254.1.1 is an address that every node has"),
     ],
 )
 def test_what_a_compromised_node_says_of_itself_is_not_enough(name: str, whose: str) -> None:
@@ -203,6 +203,8 @@ def test_who_is_who_comes_from_the_api_and_the_profile() -> None:
     hosts = endpoints_of(configuration, "https://lb.internal:6443")
     assert hosts == ("api.example.org", "lb.internal")
     assert endpoints_of({}, "") == ()
+    six = endpoints_of({"controlPlaneEndpoint": "[fd00:1::1]:6443"}, "https://[fd00:1::2]:6443/path")
+    assert six == ("fd00:1::1", "fd00:1::2")
     endpoints = {"api.example.org": ["10.0.0.100"], "lb.internal": []}
     found = parse_identities(machines, [node, stranger], [service, headless], configuration, endpoints)
     assert found.node("cp1") == NodeIdentity(

@@ -2,9 +2,12 @@
 
 import base64
 import json
+import re
 import subprocess
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import pytest
 
@@ -14,6 +17,7 @@ from tasks.certificate_issue.observe import look_at_request
 from tasks.certificate_issue.policy.leaves import leaves_of
 from tasks.certificate_issue.policy.plan import plan_issue
 from tasks.certificates.authority import SigningAuthority
+from tasks.clients.ssh import Output
 from tasks.cluster import Cluster
 from tasks.core.errors import NotYet, Refused
 from tasks.core.redaction import redact
@@ -38,6 +42,20 @@ class Machine(FolderNode):
     def __init__(self, name: str, folder: Path) -> None:
         super().__init__(name, {str(FOLDER): folder}, QUICK)
         self.folder = folder
+
+    def run(self, command: str, **given: Any) -> Output:  # noqa: ANN401 - of SshNode.run
+        """What it prints has paths in base64, too."""
+        done = super().run(command, **given)
+        stdout = re.sub(rb"[A-Za-z0-9+/]{8,}={0,2}", self._as_on_a_node, done.stdout)
+        return replace(done, stdout=stdout)
+
+    def _as_on_a_node(self, found: re.Match[bytes]) -> bytes:
+        try:
+            path = base64.b64decode(found[0], validate=True)
+        except ValueError:
+            return found[0]
+        here = str(self.folder).encode()
+        return base64.b64encode(path.replace(here, str(FOLDER).encode())) if path.startswith(here) else found[0]
 
     def file(self, path: str) -> Path:
         """Below its /etc/kubernetes."""
@@ -154,8 +172,8 @@ def test_what_the_plan_had_not_is_not_done(world: World) -> None:
         world.prove()
 
 
-def test_what_openssl_does_not_find_good_is_told(world: World) -> None:
-    """Whatever our own look says: this one has its subject and its names, and is for clients alone."""
+def test_a_certificate_that_is_for_clients_alone_is_made_again(world: World) -> None:
+    """It has its subject and its names; the plan says why, and the proof does not call it finished."""
     world.issue(world.plan())
     machine = world.node("cp2")
     [leaf] = [leaf for leaf in leaves_of(STACKED, "cp2") if leaf.name == "apiserver"]
@@ -165,8 +183,35 @@ def test_what_openssl_does_not_find_good_is_told(world: World) -> None:
     wrong = leaf.model_copy(update={"server": False, "client": True})
     certificate = authority.sign(wrong, request, datetime.now(UTC), timedelta(days=10))
     machine.file("pki/apiserver.crt").write_bytes(certificate)
+    [step] = world.plan().steps
+    assert (step.subject, step.act) == ("cp2", "apiserver: a new key and certificate")
+    assert step.reason == "it is good for clientAuth, not for serverAuth"
+    with pytest.raises(
+        NotYet, match="not everything is in place: cp2: apiserver: .*good for clientAuth, not for serverAuth"
+    ):
+        world.prove()
+
+
+def test_what_openssl_does_not_find_good_is_told(world: World) -> None:
+    """Whatever our own look says: this one has its subject, its names and its usages, and its key may only sign certificates."""
+    world.issue(world.plan())
+    machine = world.node("cp2")
+    [leaf] = [leaf for leaf in leaves_of(STACKED, "cp2") if leaf.name == "apiserver"]
+    key, ca, made = (machine.file(f"pki/{name}") for name in ("apiserver.key", "ca.crt", "apiserver.crt"))
+    names = ",".join([*(f"DNS:{one}" for one in leaf.dns), *(f"IP:{one}" for one in leaf.addresses)])
+    extensions = machine.folder.parent / "extensions"
+    extensions.write_text(
+        f"keyUsage=critical,keyCertSign\nextendedKeyUsage=serverAuth\nbasicConstraints=critical,CA:FALSE\nsubjectAltName={names}\n"
+    )
+    request = ["openssl", "req", "-new", "-key", str(key), "-subj", f"/CN={leaf.common_name}"]
+    asked = subprocess.run(request, capture_output=True, check=True).stdout
+    sign = ["openssl", "x509", "-req", "-CA", str(ca), "-CAkey", str(machine.file("pki/ca.key")), "-set_serial", "7"]
+    signed = subprocess.run(
+        [*sign, "-days", "10", "-extfile", str(extensions)], input=asked, capture_output=True, check=True
+    ).stdout
+    made.write_bytes(signed)
     assert world.plan().steps == ()
-    with pytest.raises(Refused, match=r"openssl does not agree: cp2: pki/apiserver.crt \(sslserver\): "):
+    with pytest.raises(Refused, match=r"openssl rejects them: cp2: pki/apiserver.crt \(sslserver\): "):
         world.prove()
 
 

@@ -1,17 +1,20 @@
 """What is made from nothing is what the real kubeadm makes, field by field, and openssl agrees on what it is good for."""
 
 import subprocess
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
+from pydantic import ValidationError
 
 from tasks.cert_rotation.policy.san_changes import name_change, names_by_kubeadm, with_names
-from tasks.certificate_issue.models import IssueRequest
+from tasks.certificate_issue.models import IssueFacts, IssueRequest, completed
 from tasks.certificate_issue.policy.leaves import leaves_of
 from tasks.certificates.models.kubeadm import AUTHORITIES, Leaf
 from tasks.certificates.probes.x509 import names_of
+from tasks.core.models.shape import ClusterShape
+from tests.facts.certificates import NOW
 from tests.facts.issue import EXTERNAL, STACKED
 from tests.facts.signing import fields, signed
 from tests.servers.kubeadm_pki import KubeadmPki
@@ -181,7 +184,7 @@ def test_before_its_own_binding_the_client_of_kubelets_is_an_administrator() -> 
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({"control_planes": []}, "control_planes and etcd: none"),
+        ({"control_planes": []}, "control_planes and etcd are empty"),
         ({"endpoint": ""}, "endpoint: none"),
         ({"version": "latest"}, "not a version of Kubernetes"),
         ({"control_planes": [{"name": "a", "address": "192.0.2.1"}] * 2}, "control_planes: named twice: a"),
@@ -193,3 +196,51 @@ def test_what_cannot_be_asked_for(changes: dict[str, Any], told: str) -> None:
     """Each with the field."""
     with pytest.raises(ValueError, match=told):
         IssueRequest.model_validate(STACKED.model_dump() | changes)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "url", "name"),
+    [
+        ("[fd00:1::1]:6443", "https://[fd00:1::1]:6443", "IP:fd00:1::1"),
+        ("[FD00:1::1]", "https://[fd00:1::1]:6443", "IP:fd00:1::1"),
+        ("fd00:1::1", "https://[fd00:1::1]:6443", "IP:fd00:1::1"),
+        ("API.example.org:8443", "https://api.example.org:8443", "DNS:api.example.org"),
+        ("192.0.2.10", "https://192.0.2.10:6443", "IP:192.0.2.10"),
+    ],
+)
+def test_an_endpoint_is_a_name_or_an_address_of_either_family(endpoint: str, url: str, name: str) -> None:
+    """As `controlPlaneEndpoint` has it; kubeconfigs lead there."""
+    request = IssueRequest.model_validate(STACKED.model_dump() | {"endpoint": endpoint})
+    leaves = {leaf.name: leaf for leaf in leaves_of(request, "cp1")}
+    assert leaves["admin.conf"].asks == url
+    assert name in leaves["apiserver"].names
+
+
+@pytest.mark.parametrize(
+    "endpoint", ["a b", "api.example.org:0x", "[fd00::1", "user@api:1", "api/x", "api:70000", "a_b"]
+)
+def test_what_is_no_endpoint_is_refused_in_the_form(endpoint: str) -> None:
+    """With its own words."""
+    with pytest.raises(ValidationError, match="endpoint"):
+        IssueRequest.model_validate(STACKED.model_dump() | {"endpoint": endpoint})
+
+
+def facts_of(shape: ClusterShape | None, **changes: Any) -> IssueFacts:  # noqa: ANN401 - fields of it
+    """Of machines with nothing."""
+    return IssueFacts(observed_at=NOW, folder=PurePosixPath("/etc/kubernetes"), machines=(), shape=shape, **changes)
+
+
+OF_CLUSTER = ClusterShape(dns_domain="k8s.example", service_subnets=("fd00:10::/112", "10.97.0.0/16"))
+
+
+def test_names_are_the_clusters_own_where_there_is_one() -> None:
+    """What the request says goes before; without an API the defaults are kubeadm's, and the profile has the port."""
+    own = completed(STACKED, facts_of(OF_CLUSTER, port=8443))
+    assert (own.service_subnet, own.dns_domain, own.port) == ("fd00:10::/112,10.97.0.0/16", "k8s.example", 8443)
+    [server] = [leaf for leaf in leaves_of(own, "cp1") if leaf.name == "apiserver"]
+    assert {"IP:fd00:10::1", "DNS:kubernetes.default.svc.k8s.example"} <= set(server.names)
+    assert "IP:10.97.0.1" not in server.names  # the Service has an address of the first family
+    asked = STACKED.model_copy(update={"service_subnet": "10.1.0.0/16", "dns_domain": "a.b", "port": 1234})
+    assert completed(asked, facts_of(OF_CLUSTER)) == asked
+    alone = completed(STACKED, facts_of(None))
+    assert (alone.service_subnet, alone.dns_domain, alone.port) == ("10.96.0.0/12", "cluster.local", 6443)

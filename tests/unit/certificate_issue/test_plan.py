@@ -1,17 +1,20 @@
 """Which certificates are made on which machine: what is there stays, and what is in the way is told with the next step."""
 
 from collections.abc import Callable
+from pathlib import PurePosixPath
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.certificate_issue.models import WORK, IssuePlan, IssueRequest
+from tasks.certificate_issue.models import WORK, IssueFacts, IssuePlan, IssueRequest, completed
 from tasks.certificate_issue.policy.leaves import leaves_of
+from tasks.certificate_issue.policy.plan import plan_issue
 from tasks.certificate_issue.policy.situation import differences
 from tasks.certificates.models.inventory import NodeCertificates
 from tasks.certificates.models.kubeadm import AUTHORITIES, Leaf
+from tasks.core.models.shape import ClusterShape
 from tests.facts.certificates import FOLDER, NOW, certificate
 from tests.facts.issue import EXTERNAL, SA, STACKED, as_asked, changed, planned, whole
 
@@ -45,7 +48,7 @@ def test_from_nothing_all_is_made_and_shared() -> None:
         "sa: the key pair of service accounts",
         "apiserver: a new key and certificate",
     ]
-    assert plan.steps[0].reason == "there is none on any of the machines: made"
+    assert plan.steps[0].reason == "no machine has one: made"
     assert plan.steps[4].reason == "it is not there"
 
 
@@ -123,7 +126,7 @@ CONF = next(leaf for leaf in leaves_of(STACKED, "cp1") if leaf.name == "admin.co
         (LEAF, {"pair": False}, "", ("the key beside it is another one's",)),
         (LEAF, {"signed": False}, "", ("ca of this machine has not signed it",)),
         (LEAF, {"signed": None}, "", ("ca of this machine has not signed it",)),
-        (LEAF, {"not_after": NOW}, "", ("it has ended",)),
+        (LEAF, {"not_after": NOW}, "", ("it has expired",)),
         (CONF, {}, "https://old:6443", ("it leads to https://old:6443, not to https://api.example.org:6443",)),
     ],
 )
@@ -158,7 +161,7 @@ def test_names_that_differ_are_told_on_both_sides() -> None:
         ),
         (
             lambda node: changed(node, "pki/etcd/ca.crt", fingerprint="another-one"),
-            "etcd-ca: the machines do not agree on it: cp1 has another-, cp2 has etcd-ca@",
+            "etcd-ca: the machines have different ones: cp1 has another-, cp2 has etcd-ca@",
         ),
         (
             lambda node: changed(node, "pki/ca.crt", pair=False),
@@ -166,7 +169,7 @@ def test_names_that_differ_are_told_on_both_sides() -> None:
         ),
         (
             lambda node: node.model_copy(update={"public_keys": (SA[0].model_copy(update={"public_key": "t"}), SA[1])}),
-            "sa: the machines do not agree on the keys of service accounts: cp1 has s and t, cp2 has s",
+            "sa: the machines have different service-account keys: cp1 has s and t, cp2 has s",
         ),
     ],
 )
@@ -191,7 +194,7 @@ def test_with_a_word_for_it_certificates_are_replaced_and_authorities_are_not() 
 def test_a_certificate_whose_authority_is_not_there_is_in_the_way() -> None:
     """A new authority cannot have signed it."""
     told = refusals(planned(whole("cp1", without="pki/ca.crt")))
-    assert "cp1: pki/apiserver.crt: its authority ca is not there" in told
+    assert "cp1: pki/apiserver.crt: its CA ca is not there" in told
 
 
 def without_key(node: NodeCertificates) -> NodeCertificates:
@@ -226,10 +229,10 @@ def test_an_authority_near_its_end_is_told_and_one_that_has_ended_refuses() -> N
         changed(whole(name), "pki/ca.crt", not_after=NOW.replace(year=2027, month=1, day=25)) for name in ("cp1", "cp2")
     ]
     assert [one.problem for one in planned(*near).cautions] == [
-        "ca ends in 61 days: nothing that it signs lasts longer"
+        "ca expires in 61 days: nothing that it signs lasts longer"
     ]
     ended = [changed(whole(name), "pki/ca.crt", not_after=NOW.replace(month=10)) for name in ("cp1", "cp2")]
-    assert refusals(planned(*ended)) == ["ca: ca ended 31 days ago: nothing that it signs lasts longer"]
+    assert refusals(planned(*ended)) == ["ca: ca expired 31 days ago: nothing that it signs lasts longer"]
     far = [
         node.model_copy(
             update={"certificates": tuple(one.model_copy(update={"not_after": None}) for one in node.certificates)}
@@ -255,3 +258,63 @@ def test_exactly_what_is_missing_is_made(missing: set[Leaf]) -> None:
     made = {leaf.name for work in plan.machines for leaf in work.leaves}
     assert made == {leaf.name for leaf in missing}
     assert plan.refusals == ()
+
+
+def told_of(request: IssueRequest, shape: ClusterShape | None, **changes: Any) -> IssuePlan:  # noqa: ANN401
+    """For machines with nothing, of a cluster that says this of itself."""
+    machines = tuple(NodeCertificates(name=name) for name in request.machines)
+    values = {"observed_at": NOW, "folder": PurePosixPath(FOLDER), "machines": machines, "shape": shape}
+    facts = IssueFacts.model_validate(values | changes)
+    return plan_issue(facts, completed(request, facts), now=NOW)
+
+
+def test_where_no_api_answers_the_plan_says_whose_defaults_stand() -> None:
+    """A machine that is to join a cluster with other words would get certificates of no use."""
+    [caution] = told_of(STACKED, None, shape_problem="no API server").cautions
+    assert caution.problem == (
+        "kubeadm-config is not known, so these stand: service_subnet 10.96.0.0/12, dns_domain cluster.local; no API server"
+    )
+    assert told_of(EXTERNAL.model_copy(update={"control_planes": ()}), None, shape_problem="x").cautions == ()
+
+
+def test_what_the_cluster_says_otherwise_is_named() -> None:
+    """Other words than kubeadm-config's, and a folder for certificates that is another one there."""
+    shape = ClusterShape(dns_domain="k8s.example", service_subnets=("10.97.0.0/16",))
+    assert told_of(STACKED, shape).cautions == ()
+    told = told_of(STACKED.model_copy(update={"service_subnet": "10.96.0.0/12"}), shape)
+    assert [one.problem for one in told.cautions] == ["it is 10.96.0.0/12, kubeadm-config has 10.97.0.0/16"]
+    moved = shape.model_copy(update={"certificates_dir": PurePosixPath("/srv/pki")})
+    places = {"cp1": "/srv/pki", "cp2": "/etc/kubernetes/pki"}
+    plan = told_of(STACKED, moved, places=places)
+    [refusal] = plan.refusals
+    assert (plan.steps, plan.skips, plan.machines) == ((), (), ())
+    assert (refusal.subject, refusal.next_step) == (
+        "cp2",
+        "make that a link there: mkdir -p /srv/pki && ln -s /srv/pki /etc/kubernetes/pki",
+    )
+
+
+def test_usages_and_places_are_compared_too() -> None:
+    """A certificate for the wrong purpose is not as asked for; one for all of them, and other spellings of a place, are."""
+    good = whole("cp1")
+    path = "pki/apiserver.crt"
+    for usages, differs in ((("clientAuth",), True), (("serverAuth", "clientAuth"), False), ((), False)):
+        told = planned(changed(good, path, usages=usages), whole("cp2"))
+        assert bool(told.refusals) is differs
+    [wrong] = planned(changed(good, path, usages=("clientAuth",)), whole("cp2")).refusals
+    assert wrong.problem == "it is good for clientAuth, not for serverAuth"
+    for spelt in ("https://API.Example.ORG:6443", "https://api.example.org:6443/"):
+        configs = tuple(
+            one.model_copy(update={"server": spelt}) if one.path.endswith("/admin.conf") else one
+            for one in good.kubeconfigs
+        )
+        assert planned(good.model_copy(update={"kubeconfigs": configs}), whole("cp2")).refusals == ()
+    configs = tuple(one.model_copy(update={"server": "nowhere"}) for one in good.kubeconfigs)
+    assert planned(good.model_copy(update={"kubeconfigs": configs}), whole("cp2")).refusals
+
+
+def test_a_pair_of_which_one_half_is_kubeadms_is_not_made() -> None:
+    """The static pod that is there would have a certificate and a key that do not match."""
+    lacking = whole("cp1", without="pki/apiserver.crt", split_pairs={"apiserver": "it has another key"})
+    [told] = [one for one in refusals(planned(lacking, whole("cp2"))) if "another key" in one]
+    assert told.startswith("cp1: apiserver: it has another key: after that")

@@ -1,5 +1,6 @@
 """The scripts that make keys and put certificates in place, run for real on folders: cut off at any command, they come to the same end."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,8 @@ import yaml
 from tasks.certificate_issue import scripts as issue
 from tasks.certificate_issue.models import WORK
 from tasks.certificate_issue.policy.leaves import leaves_of
-from tasks.core.errors import CommandFailed
+from tasks.certificate_issue.probes.verify import where
+from tasks.core.errors import CommandFailed, Refused
 from tests.facts.issue import STACKED
 from tests.facts.issue_machine import RUN, Machine
 from tests.servers.kubeadm_pki import KubeadmPki, certificate_text
@@ -131,3 +133,31 @@ def test_a_request_that_is_missing_is_told() -> None:
     """By name."""
     with pytest.raises(CommandFailed, match="cp1: openssl made no request for apiserver, admin.conf"):
         issue.parse_requests("cp1", b"request\nrequest apiserver \n", SOME)
+
+
+def test_a_kubeconfig_is_judged_in_whatever_form_it_has(machine: Machine) -> None:
+    """Base64 over several lines, and all of it in one; one without a certificate is told, one that is missing too."""
+    leaves = tuple(leaf for leaf in ALL if leaf.name == "admin.conf")
+    machine.sh(issue.put_in_place(machine.folder, RUN), machine.orders(leaves, machine.ask(leaves)))
+    file = machine.root / "admin.conf"
+    told = yaml.safe_load(file.read_text())
+    data = told["users"][0]["user"]["client-certificate-data"]
+    lines = "\n".join(f"      {data[at : at + 64]}" for at in range(0, len(data), 64))
+    file.write_text(yaml.safe_dump(told, width=10**6).replace(data, f">-\n{lines}"))
+    assert yaml.safe_load(file.read_text())["users"][0]["user"]["client-certificate-data"].replace(" ", "") == data
+    assert machine.verify(leaves) == ""
+    file.write_text(json.dumps(told))
+    assert machine.verify(leaves) == ""
+    file.write_text(json.dumps(told | {"users": []}))
+    with pytest.raises(Refused, match="admin.conf: its user has no client certificate"):
+        machine.verify(leaves)
+    file.unlink()
+    assert "admin.conf (sslclient): " in machine.verify(leaves)
+
+
+def test_where_kubeadms_folder_leads(machine: Machine) -> None:
+    """A link is followed; what is not there has its own name."""
+    assert machine.sh(where(machine.folder)).stdout.decode().strip() == str(machine.root / "pki")
+    machine.root.mkdir(parents=True)
+    (machine.root / "pki").symlink_to("/srv/pki")
+    assert machine.sh(where(machine.folder)).stdout.decode().strip() == "/srv/pki"

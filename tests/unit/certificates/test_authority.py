@@ -92,7 +92,7 @@ def test_a_request_whose_owner_has_not_the_key_is_refused() -> None:
     with pytest.raises(Refused, match="apiserver: its key is neither RSA nor ECDSA"):
         authority.sign(leaf, strange, NOW, YEAR)
     pem = other.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    with pytest.raises(Refused, match="the authority's key is neither RSA nor ECDSA"):
+    with pytest.raises(Refused, match="the CA's key is neither RSA nor ECDSA"):
         SigningAuthority.read(authority.certificate, pem)
 
 

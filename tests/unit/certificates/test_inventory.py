@@ -53,17 +53,17 @@ def test_an_authority_is_mentioned_a_year_before_its_end(days: float, alarms: bo
     plan = judged(control_plane(ca_days=days))
     assert (bool(plan.refusals), bool(plan.cautions)) == (alarms, mentions)
     steps = [one.next_step for one in plan.refusals] + [one.next_step for one in plan.cautions]
-    assert all("rotation of this authority" in step for step in steps)
+    assert all("rotate this CA" in step for step in steps)
 
 
 @pytest.mark.parametrize(
     ("left", "words"),
     [
-        (timedelta(days=12, hours=5), "ends in 12 days"),
-        (timedelta(hours=47), "ends in 47 h"),
-        (timedelta(hours=-3), "ended 3 h ago"),
-        (timedelta(days=-40), "ended 40 days ago"),
-        (timedelta(), "ended 0 h ago"),
+        (timedelta(days=12, hours=5), "expires in 12 days"),
+        (timedelta(hours=47), "expires in 47 h"),
+        (timedelta(hours=-3), "expired 3 h ago"),
+        (timedelta(days=-40), "expired 40 days ago"),
+        (timedelta(), "expired 0 h ago"),
     ],
 )
 def test_an_end_is_told_in_days_and_near_ones_in_hours(left: timedelta, words: str) -> None:
@@ -77,6 +77,7 @@ def test_an_end_is_told_in_days_and_near_ones_in_hours(left: timedelta, words: s
         ({"problem": "it is not a PEM certificate"}, "it is not a PEM certificate"),
         ({"pair": False}, "the key beside it is another one's"),
         ({"signed": False}, "it is not signed by /etc/kubernetes/pki/ca.crt"),
+        ({"pair": None, "key_problem": "its key /x: it is not there"}, "its key /x: it is not there"),
     ],
 )
 def test_what_does_not_belong_together_is_an_alarm(changes: dict[str, Any], alarm: str) -> None:
@@ -88,18 +89,53 @@ def test_what_does_not_belong_together_is_an_alarm(changes: dict[str, Any], alar
 @pytest.mark.parametrize(
     ("name", "changes", "step"),
     [
-        ("apiserver", {}, "run cert_rotation"),
-        ("kubelet-client", {}, "run cert_rotation"),
-        ("", {"kind": Kind.KUBECONFIG}, "run cert_rotation"),
+        ("apiserver", {}, "run `kube-runbooks run cert-rotation CLUSTER`"),
+        ("kubelet-client", {}, "run `kube-runbooks run cert-rotation CLUSTER`"),
+        ("", {"kind": Kind.KUBECONFIG}, "run `kube-runbooks run cert-rotation CLUSTER`"),
         ("kubelet-serving", {"self_signed": True}, "then restart kubelet: it makes another one"),
         ("kubelet-serving", {}, "`kubectl get csr`"),
         ("", {"path": "/etc/etcd/server.crt"}, "renew it where it comes from"),
+        ("", {"path": "/x", "named_by": "--x of y"}, "none of kubeadm's, and --x of y names it"),
     ],
 )
 def test_the_next_step_is_one_that_helps(name: str, changes: dict[str, Any], step: str) -> None:
     """cert_rotation does not renew everything that an inventory finds."""
     node = worker().model_copy(update={"certificates": (certificate(name, "w1", days=1, **changes),)})
     [finding] = judged(control_plane(), node).refusals
+    assert step in finding.next_step
+
+
+@pytest.mark.parametrize(
+    ("name", "step"),
+    [
+        ("scheduler.conf", "`kubeadm init phase kubeconfig scheduler --config kubeadm.yaml`"),
+        ("etcd-peer", "`kubeadm init phase certs etcd-peer --config kubeadm.yaml`"),
+        ("kubelet-client", "run `kube-runbooks run cert-rotation CLUSTER`"),
+        ("front-proxy-ca", "put it back from another control plane node or from a backup"),
+        ("", "put it back, or correct what names it"),
+    ],
+)
+def test_what_is_not_there_has_a_step_that_makes_it(name: str, step: str) -> None:
+    """By kubeadm, by a rotation, or by hand."""
+    gone = certificate(name, "w1", problem="it is not there", absent=True)
+    node = worker().model_copy(update={"certificates": (gone,)})
+    [finding] = judged(control_plane(), node).refusals
+    assert finding.problem == "it is not there"
+    assert step in finding.next_step
+
+
+@pytest.mark.parametrize(
+    ("name", "external", "step"),
+    [
+        ("apiserver", (), "put the key back from a backup; without one, run `kube-runbooks run cert-rotation CLUSTER`"),
+        ("apiserver", ("/etc/kubernetes/pki/ca.crt",), "renew it where the key of /etc/kubernetes/pki/ca.crt is"),
+        ("ca", (), "put its key back from another control plane node or from a backup"),
+    ],
+)
+def test_a_key_that_is_not_known_has_a_step(name: str, external: tuple[str, ...], step: str) -> None:
+    """A leaf gets another pair; an authority's key cannot be made again."""
+    node = changed(control_plane(external=external), name, pair=None, key_problem="its key /x: it is not there")
+    [finding] = judged(node).refusals
     assert step in finding.next_step
 
 
@@ -115,6 +151,17 @@ def test_what_is_served_and_not_on_disk_is_an_alarm_with_the_age_of_the_process(
     assert (
         "cp1: kube-apiserver: it runs since 2026-11-15 12:00:00 UTC, and has not read apiserver since then" in cautions
     )
+
+
+def test_what_is_served_and_in_no_file_that_is_known_is_an_alarm_before_its_end() -> None:
+    """An inventory that knows no file of it would say that all is well until the day (F1)."""
+    node = control_plane()
+    for days, alarms in ((5, True), (60, False)):
+        one = certificate("", path="", fingerprint="of nobody", days=days)
+        served = (Served(port=8443, name="kube-apiserver", certificate=one), *node.served)
+        refusals, _ = told(judged(node.model_copy(update={"served": served})))
+        assert ("cp1: kube-apiserver at 8443: what it serves expires in 5 days" in refusals) is alarms
+        assert ("is in no file that is known" in refusals) is alarms
 
 
 def test_a_client_certificate_that_was_not_read_yet_is_mentioned() -> None:
@@ -154,7 +201,7 @@ def test_an_external_authority_is_recognised() -> None:
     """It is no alarm: that is how some sites keep their keys."""
     plan = judged(control_plane(external=("/etc/kubernetes/pki/ca.crt",)))
     assert not plan.refusals
-    assert "cp1: /etc/kubernetes/pki/ca.crt: its key is not there: it is an external authority" in told(plan)[1]
+    assert "cp1: /etc/kubernetes/pki/ca.crt: its key is not there: it is an external CA" in told(plan)[1]
 
 
 def test_copies_of_kubeconfigs_have_to_be_in_step() -> None:
@@ -170,6 +217,8 @@ def test_copies_of_kubeconfigs_have_to_be_in_step() -> None:
     assert "the profile names it, and it is not there" in told(judged(gone))[1]
     without = worker().model_copy(update={"kubeconfigs": gone.kubeconfigs})
     assert judged(without) == Plan()
+    unread = node.model_copy(update={"kubeconfigs": (Kubeconfig(path="/x", problem="kubectl does not read it"),)})
+    assert told(judged(unread)) == ("", "cp1: /x: kubectl does not read it")
 
 
 def test_what_is_not_known_is_told() -> None:
@@ -178,6 +227,8 @@ def test_what_is_not_known_is_told() -> None:
     refusals, cautions = told(plan)
     assert "w1: nothing is known of its certificates: no route" in refusals
     assert "API: its caBundles are not known: it does not answer" in cautions
+    strange = control_plane(problems=("the manifest of etcd has no flags that could be parsed",))
+    assert "cp1: the manifest of etcd has no flags that could be parsed" in told(judged(strange))[0]
 
 
 def test_an_old_certificate_in_a_bundle_is_mentioned_and_one_without_an_end_is_left_out() -> None:

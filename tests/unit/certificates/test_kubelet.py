@@ -91,7 +91,7 @@ def test_neither_key_leaves_its_node(prod: Prod) -> None:
 def test_a_request_for_another_node_is_not_signed(prod: Prod) -> None:
     """Whoever sends it."""
     request = prod.worker.run(f"openssl req -new -key {CURRENT} -subj /O=system:nodes/CN=system:node:w2").stdout
-    script = sign_for_kubelet(FOLDER, "w1", 48)
+    script = sign_for_kubelet(FOLDER / "pki/ca.crt", FOLDER / "pki/ca.key", "w1", 48)
     with pytest.raises(CommandFailed, match="not asked for by w1: subject=CN=system:node:w2,O=system:nodes"):
         prod.signer.run(script, stdin=request)
 

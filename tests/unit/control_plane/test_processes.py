@@ -13,16 +13,24 @@ import pytest
 
 from tasks.control_plane import scripts
 from tasks.control_plane.probes import look as control_plane
+from tasks.control_plane.probes.etcd_member import read_member
 from tasks.core.shell import script
 from tasks.restore import scripts as restore
+from tests.facts.control_plane import MANIFEST, encoded
 from tests.facts.restore import member
+from tests.facts.shapes import shape_of
 from tests.servers.processes import wait_until
 
 PROCESSES = script(str(scripts.__file__), "processes.lib")
+NO_ETCD = script(str(restore.__file__), "no_etcd.lib")
 STATIC = "5f1b0ac3d2e94b7a8c6d7e8f90a1b2c3"
 OF_API = "5f1b0ac3-d2e9-4b7a-8c6d-7e8f90a1b2c3"
 CONTAINER = "ab" * 32
 ROOT = f"3712 3695 8:1 {{kubelet}}/pods/{STATIC}/containers/{{name}}/0a1b2c3d /dev/termination-log rw - ext4 /dev/sda1 rw\n"
+
+
+CASES = 'case "$*" in *LoadState*) echo not-found ;; *MainPID*) echo 0 ;; *ActiveState*) echo inactive ;;'
+SILENT = 'systemctl() { echo "Failed to connect to bus" >&2; return 1; }\n'
 
 
 class Proc:
@@ -42,10 +50,11 @@ class Proc:
         fields = " ".join(["S", *["0"] * 18, str(began)])
         (self.folder / str(pid) / "stat").write_text(f"{pid} (a name) with) {fields} 0\n")
 
-    def run(self, script: str, main: str = "0") -> str:
+    def run(self, script: str, main: str = "0", systemctl: str = "") -> str:
         """What it prints."""
-        systemctl = f"systemctl() {{ echo {main}; }}\n"
-        text = (systemctl + script).replace("/proc/", f"{self.folder}/").replace("/var/log/pods", str(self.logs))
+        systemctl = systemctl or f"systemctl() {{ echo {main}; }}\n"
+        text = (systemctl + script).replace("/proc/", f"{self.folder}/")
+        text = text.replace("/var/log/pods", str(self.logs)).replace("/etc/kubernetes", f"{self.folder}/etc")
         return subprocess.run(["sh", "-euc", text], capture_output=True, text=True, check=True).stdout
 
     def pids_of(self, name: str, main: str = "0") -> list[str]:
@@ -117,10 +126,39 @@ def test_processes_that_cannot_be_read_are_not_taken_for_stopped(proc: Proc) -> 
     """The plan says so, and what waits for their end fails instead."""
     (proc.folder / "1" / "mountinfo").unlink()
     with pytest.raises(subprocess.CalledProcessError) as failed:
-        proc.run(scripts.park(("etcd",)))
+        proc.run(scripts.park(shape_of(), ("etcd",)))
     assert "the processes of this node cannot be read" in failed.value.stderr
-    text = proc.run(f"{control_plane.look()}")
-    assert "cannot be read" in control_plane.parse("cp1", text.encode()).unseen
+    text = proc.run(control_plane.look(shape_of().kubelet.manifests, shape_of().parked))
+    assert "cannot be read" in control_plane.parse("cp1", text.encode()).node.unseen
+
+
+NO_UNITS = f"systemctl() {{ {CASES} stop*) ;; *) false ;; esac; }}\n"
+"""A systemd that answers, and has neither kubelet nor etcd."""
+
+
+def test_a_systemd_that_does_not_answer_is_not_taken_for_units_that_have_stopped(proc: Proc) -> None:
+    """An etcd that is a unit would run on, under data that is moved."""
+    said = "systemd does not say which process is that of etcd.service: Failed to connect to bus"
+    for text in (scripts.park(shape_of(), ("etcd",)), f"{NO_ETCD}\nrequire_no_etcd /nowhere"):
+        with pytest.raises(subprocess.CalledProcessError) as failed:
+            proc.run(text, systemctl=SILENT)
+        assert said in failed.value.stderr
+    text = proc.run(control_plane.look(shape_of().kubelet.manifests, shape_of().parked), systemctl=SILENT)
+    assert "systemd does not say" in control_plane.parse("cp1", text.encode()).node.unseen
+
+
+def test_a_systemd_that_falls_silent_while_it_is_waited_for_does_not_end_the_wait(proc: Proc) -> None:
+    """Nor does it look as if a process of nobody's known had the database open."""
+    silent_later = f"systemctl() {{ [ ! -e {proc.folder}/asked ] || return 1; touch {proc.folder}/asked; echo 0; }}\n"
+    with pytest.raises(subprocess.CalledProcessError):
+        proc.run(scripts.park(shape_of(), ("etcd",)), systemctl=silent_later)
+    database = proc.logs.parent / "db"
+    with database.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        (proc.folder / "locks").write_text("")
+        assert "somebody unknown (systemd does not say" in proc.run(
+            f"{PROCESSES}\nothers_with {database}", systemctl=SILENT
+        )
 
 
 class Host:
@@ -155,7 +193,7 @@ class Host:
     def run(self, script: str) -> subprocess.CompletedProcess[str]:
         """As root of this machine."""
         text = script.replace("/proc/", f"{self.folder}/proc/").replace("/etc/kubernetes", str(self.folder / "etc"))
-        words = ["sh", "-c", "systemctl() { false; }\n" + text]
+        words = ["sh", "-c", NO_UNITS + text]
         return subprocess.run(words, capture_output=True, text=True, check=False)
 
 
@@ -181,11 +219,11 @@ def test_a_workloads_etcd_and_calicos_kube_controllers_stop_nobody(tmp_path: Pat
     pods = ("etcd", "kube-controller-manager")
     own = [host.start(name, name) for name in pods]
     swap_back = restore.swap_back(["1"], member("cp1", data_dir=PurePosixPath(tmp_path / "data")))
-    assert host.run(scripts.park(pods, seconds=1)).stdout.strip() == " ".join(pods)
+    assert host.run(scripts.park(shape_of(), pods, seconds=1)).stdout.strip() == " ".join(pods)
     assert f"etcd runs on this node: process {own[0].pid}" in host.run(swap_back).stderr
-    host.run(scripts.park(pods, end=True, seconds=1))
+    host.run(scripts.park(shape_of(), pods, end=True, seconds=1))
     assert [process.wait(10) for process in own] == [-signal.SIGTERM] * 2
-    gone = host.run(scripts.park(pods, seconds=1))
+    gone = host.run(scripts.park(shape_of(), pods, seconds=1))
     assert (gone.returncode, gone.stdout.strip()) == (0, "")
     assert [process.poll() for process in others] == [None] * 3
     assert host.run(swap_back).returncode == 0
@@ -204,3 +242,32 @@ def test_whoever_has_the_database_open_is_in_the_way_and_is_named(tmp_path: Path
         assert f"process {os.getpid()} (" in done.stderr
         assert f"has {database} open" in done.stderr
     assert host.run(script).returncode == 0
+
+
+def test_the_static_pods_own_etcd_does_not_stand_in_the_way_of_its_restore(tmp_path: Path, host: Host) -> None:
+    """A look at the member's disk knows it among all processes, and names another one that has the database open."""
+    database = tmp_path / "data" / "member" / "snap" / "db"
+    database.parent.mkdir(parents=True)
+    database.touch()
+    own = host.start("etcd", "etcd")
+    manifest = MANIFEST.replace("path: /var/lib/etcd", f"path: {tmp_path / 'data'}")
+    seen = control_plane.parse("cp1", f"manifest etcd active {encoded(manifest)}\n".encode())
+    assert seen.source
+    configured = read_member(seen.source, {})
+    source = seen.source
+    assert source is not None
+    script = control_plane.look_at_member(configured, source, seen.of_api)
+
+    def held_by(pid: int) -> str:
+        """flock belongs to an open file, and the kernel names who took it; the test takes it in the pod's name."""
+        locks = tmp_path / "proc" / "locks"
+        real = [line for line in Path("/proc/locks").read_text().splitlines() if f" {os.getpid()} " in line]
+        locks.unlink()
+        locks.write_text("".join(line.replace(f" {os.getpid()} ", f" {pid} ") + "\n" for line in real))
+        done = host.run(script)
+        return control_plane.parse_member(configured, source, seen.of_api, done.stdout.encode()).held_by
+
+    with database.open() as opened:
+        fcntl.flock(opened, fcntl.LOCK_EX)
+        assert held_by(own.pid) == ""
+        assert held_by(os.getpid()).startswith(f"process {os.getpid()} (")

@@ -7,7 +7,8 @@ import pytest
 
 from tasks.control_plane import scripts
 from tasks.control_plane.models import UNIT
-from tasks.core.models.kubeadm import ETCD, MANIFESTS, PARKED
+from tasks.core.models.kubeadm import ETCD, PARKED
+from tests.facts.shapes import shape_of
 
 
 class Units:
@@ -26,13 +27,14 @@ class Units:
         systemctl = systemctl or (
             f'systemctl() {{ echo "$*" >> {self.folder}/told; case "$1 $*" in\n'
             f"'is-active '*{UNIT}) [ $(cat {self.state}) = active ] ;;\n"
+            f"'show '*LoadState*) echo loaded ;; 'show '*) echo 0 ;;\n"
             f"'stop '*) echo inactive > {self.state} ;; 'start '*{UNIT}) echo active > {self.state} ;;\n"
             "is-enabled*) false ;; esac; }\n"
         )
         paths = {
             scripts.DROP_IN: f"{self.folder}/drop-in/file",
             "/proc/": f"{self.folder}/proc/",
-            MANIFESTS: str(self.manifests),
+            "/etc/kubernetes/manifests": str(self.manifests),
             PARKED: str(self.parked),
         }
         for old, new in paths.items():
@@ -41,10 +43,10 @@ class Units:
 
     def stop_and_start(self) -> tuple[str, str]:
         """Its states after both."""
-        self.run(scripts.park((ETCD,)))
+        self.run(scripts.park(shape_of(), (ETCD,)))
         stopped = self.state.read_text().strip()
         for _ in range(2):
-            self.run(scripts.unpark((ETCD,)))
+            self.run(scripts.unpark(shape_of(), (ETCD,)))
         assert not (self.parked / UNIT).exists()
         return stopped, self.state.read_text().strip()
 
@@ -71,14 +73,27 @@ def test_a_unit_that_is_nobodys_member_is_not_started_beside_a_static_pod(
 
 
 @pytest.mark.parametrize(
-    ("enabled", "told"), [("true", "is-enabled --quiet kubelet\nrestart kubelet\n"), ("false", "")]
+    ("state", "enabled", "told"),
+    [
+        ("active", "true", "restart kubelet\n"),
+        ("active", "false", "restart kubelet\n"),
+        ("failed", "false", "restart kubelet\n"),
+        ("inactive", "true", "restart kubelet\n"),
+        ("inactive", "false", ""),
+    ],
 )
-def test_a_kubelet_is_restarted_where_there_is_one(tmp_path: Path, enabled: str, told: str) -> None:
-    """A machine with etcd alone has none."""
+def test_a_kubelet_is_restarted_where_there_is_one(tmp_path: Path, state: str, enabled: str, told: str) -> None:
+    """A machine with etcd alone has none. One that runs without being enabled has the same files to read anew."""
     log = tmp_path / "told"
-    systemctl = f'systemctl() {{ {enabled} || return 1; echo "$*" >> {log}; }}\n'
+    systemctl = f'systemctl() {{ case "$1" in show) echo {state} ;; is-enabled) {enabled} ;; *) echo "$*" >> {log} ;; esac; }}\n'
     subprocess.run(["sh", "-c", systemctl + scripts.restart_kubelet()], check=True)
     assert (log.read_text() if log.exists() else "") == told
+
+
+def test_a_kubelet_of_which_systemd_says_nothing_is_not_one_that_is_not_there() -> None:
+    """The step fails, and is tried again."""
+    done = subprocess.run(["sh", "-c", "systemctl() { return 1; }\n" + scripts.restart_kubelet()], check=False)
+    assert done.returncode == 1
 
 
 @pytest.mark.parametrize(
@@ -97,7 +112,7 @@ def test_a_kubelet_that_does_not_run_is_started_so_that_it_ends_the_pods(
     units = Units(tmp_path, "inactive")
     cases = " ".join(f"{verb}) return {status} ;;" for verb, status in states.items())
     units.run(
-        scripts.park(("kube-scheduler",)),
+        scripts.park(shape_of(), ("kube-scheduler",)),
         systemctl=f'systemctl() {{ echo $1 >> {tmp_path}/asked; case "$1" in {cases} esac; }}\n',
     )
     assert [line for line in (tmp_path / "asked").read_text().splitlines() if line != "show"] == told

@@ -68,6 +68,19 @@ def test_a_list_has_words_alone(folder: Path, word: str) -> None:
         script(str(folder), "tell", first="", second=("a", word), lock="/x")
 
 
+def test_a_text_is_never_split_at_its_spaces(tmp_path: Path) -> None:
+    """A path with a space would be two: a list is given as one, or as lines, and then the script says so."""
+    file = tmp_path / "tell.sh"
+    loop = '#!/bin/sh\n# Given:  WORDS  words\n\nfor one in $WORDS; do\n  printf "%s|" "$one"\ndone\n'
+    file.write_text(loop)
+    with pytest.raises(ValueError, match="splits WORDS at spaces"):
+        script(str(tmp_path / "tell.py"), "tell", words="/srv/my pki")
+    assert said(script(str(tmp_path / "tell.py"), "tell", words=("a", "b"))) == "a|b|"
+    other = tmp_path / "lines.sh"
+    other.write_text(loop.replace("\nfor", "\nIFS='\n'\nfor"))
+    assert said(script(str(tmp_path / "lines.py"), "lines", words="/srv/my pki\n/b")) == "/srv/my pki|/b|"
+
+
 @pytest.mark.parametrize("given", [{}, {"first": ""}, {"first": "", "second": "", "lock": "", "more": ""}])
 def test_a_script_is_given_what_its_head_says(folder: Path, given: dict[str, str]) -> None:
     """And what the heads of what it sources say; neither less nor more."""

@@ -16,7 +16,7 @@ THREE = {"healthy": 3, "expected": 3}
     [
         (
             {"max_unavailable": "0", "needed": 3, **THREE},
-            "budget shop/web (maxUnavailable 0) needs 3 healthy pods, has 3 of 3, and allows 0 disruptions: never one",
+            "PodDisruptionBudget shop/web (maxUnavailable 0) needs 3 healthy pods, has 3 of 3, and allows 0 disruptions: never one",
             "set maxUnavailable of shop/web to 1 or more",
         ),
         (
@@ -31,7 +31,7 @@ THREE = {"healthy": 3, "expected": 3}
         ),
         (
             {"min_available": "50%", "problem": "found no controllers for pod", "expected": 3},
-            "budget shop/web (minAvailable 50%) cannot be counted: found no controllers for pod",
+            "PodDisruptionBudget shop/web (minAvailable 50%) cannot be counted: found no controllers for pod",
             "give shop/web a minAvailable that is a number, or its pods a controller with a scale",
         ),
     ],
@@ -65,7 +65,7 @@ def test_a_pod_that_is_just_made_again_is_counted() -> None:
     )
     found = forecast(seen)
     assert not found.blocked
-    told = "budget shop/web (minAvailable 1) needs 1 healthy pods, has 1 of 1, and allows 0 disruptions"
+    told = "PodDisruptionBudget shop/web (minAvailable 1) needs 1 healthy pods, has 1 of 1, and allows 0 disruptions"
     assert found.waits == (f"{told}: web-1-a would wait for it",)
 
 
@@ -73,7 +73,10 @@ def test_two_budgets_are_one_too_many() -> None:
     """Also when both would allow it; not for a pod that the server asks no budget for."""
     budgets = (budget("a", allowed=1), budget("b", allowed=1))
     found = verdict(facts(pod(), budgets=budgets))
-    assert found.reason == "2 budgets protect it (shop/a, shop/b): the API server evicts no pod with more than one"
+    assert (
+        found.reason
+        == "2 PodDisruptionBudgets protect it (shop/a, shop/b): the API server evicts no pod with more than one"
+    )
     assert found.next_step == "let their selectors not overlap"
     for one in (pod(phase="Pending"), pod(phase="Succeeded"), pod(stops_by=AGO)):
         assert verdict(facts(one, budgets=budgets)).treatment is Treatment.EVICT

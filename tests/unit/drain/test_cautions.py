@@ -13,15 +13,15 @@ def test_what_may_take_long_or_hurt() -> None:
     held, like = (pod(name, finalizers=("a", "b")) for name in ("held", "like"))
     slow = pod("slow", grace_period=timedelta(hours=1), controller=None)
     assert forecast(facts(held, like)).cautions == ("shop/web-1-* stays until somebody removes its finalizers a, b",)
-    told = "shop/slow may take 3600 s to stop, the limit of the drain is 900 s"
+    told = "shop/slow may take 1 h to stop, the drain's timeout is 15 min"
     assert forecast(facts(slow), FORCE).cautions == (told,)
     assert forecast(facts(slow), DrainOptions(force=True, grace_period=timedelta(seconds=5))).cautions == ()
     assert forecast(facts(slow.model_copy(update={"phase": "Failed"}))).cautions == ()
     lost = node("w1", ready=False, ready_message="kubelet is silent")
     (caution,) = forecast(facts(pod(), nodes=(lost, node("w2")))).cautions
-    assert caution.startswith("w1 is not Ready: nobody there confirms that its pods have stopped")
+    assert caution.startswith("w1 is not Ready: no kubelet confirms that its pods have stopped")
     assert forecast(facts(nodes=(lost,))).cautions == ()
-    assert forecast_drain("w9", facts(), OPTIONS).cautions == ("the API does not know this node",)
+    assert forecast_drain("w9", facts(), OPTIONS).cautions == ("no Node object with this name",)
 
 
 def test_services_of_the_whole_cluster_that_stand_on_one_node() -> None:

@@ -31,7 +31,8 @@ def test_recorded_answers() -> None:
     """Each kind that was provoked."""
     assert judged("accepted") == Judged(outcome=Outcome.GOING)
     assert judged("not_found") == Judged(outcome=Outcome.GONE)
-    assert judged("two_budgets") == Judged(outcome=Outcome.HOPELESS, why=TWO)
+    two = Judged(outcome=Outcome.AGAIN, why=f"500 {TWO}", after=timedelta(seconds=1), is_unclear=True)
+    assert judged("two_budgets") == two
     short = "The disruption budget web needs 3 healthy pods and has 3 currently"
     assert judged("budget") == Judged(outcome=Outcome.AGAIN, why=short, after=timedelta(seconds=5), by_budget=True)
     busy = "The disruption budget sick is still being processed by the server."
@@ -45,7 +46,7 @@ def test_recorded_answers() -> None:
     ("status", "body", "outcome", "why"),
     [
         (200, {"status": "Success"}, Outcome.GOING, ""),
-        (201, {"status": "Failure", "code": 500, "message": TWO}, Outcome.HOPELESS, TWO),
+        (201, {"status": "Failure", "code": 500, "message": TWO}, Outcome.AGAIN, f"500 {TWO}"),
         (201, {"status": "Failure", "code": 500, "message": "etcd is away"}, Outcome.AGAIN, "500 etcd is away"),
         (201, {"status": "Failure", "message": "strange"}, Outcome.AGAIN, "500 strange"),
         (409, {"message": "the UID differs"}, Outcome.AGAIN, "409 the UID differs"),
@@ -70,6 +71,7 @@ def test_other_answers(status: int, body: dict[str, Any], outcome: Outcome, why:
     """A failure inside a success is one, and its code decides."""
     found = made(status, body)
     assert (found.outcome, found.why, found.by_budget) == (outcome, why, False)
+    assert found.is_unclear == why.startswith("50")
 
 
 def test_the_time_that_a_server_asks_for_is_kept_else_it_doubles() -> None:

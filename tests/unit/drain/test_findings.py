@@ -51,8 +51,8 @@ def test_what_a_drain_means_is_refused_or_cautioned() -> None:
         "evicted for good (r): n/e",
     ]
     assert [one.next_step for one in cautions][::3] == [
-        "the drain waits for it, up to options.drain.limit",
-        "options.drain says so",
+        "the drain waits for it, up to --timeout",
+        "an option of the drain allows it",
     ]
 
 
@@ -60,5 +60,5 @@ def test_a_drain_that_was_not_forecast_is_a_caution() -> None:
     """It is looked at right before it; an approval holds for nobody's pods."""
     (caution,) = findings_of_drain("w1", None)
     assert isinstance(caution, Caution)
-    assert caution.problem == "what its drain meets is not known"
+    assert caution.problem == "which pods its drain must evict is not known"
     assert evicted_by([None]) == ()

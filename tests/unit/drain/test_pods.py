@@ -35,7 +35,7 @@ def test_who_is_not_waited_for_any_longer() -> None:
     """It stays with the reason, and its volumes with it."""
     pods = of_w1(pod("a"))
     overdue = pod("a", stops_by=AGO)
-    pods.see([overdue], DrainOptions(skip_deleting_after=timedelta(minutes=10)), NOW)
+    pods.see([overdue], DrainOptions(skip_wait_for_delete_timeout=timedelta(minutes=10)), NOW)
     assert pods.to_go == ()
     assert [one.reason for one in pods.why_they_stay] == ["not waited for: it has until 11:49:00 to stop"]
     assert [one.name for one in pods.staying] == ["a"]

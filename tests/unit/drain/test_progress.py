@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from tasks.drain.models import DrainProgress, Waiting
-from tasks.drain.progress import Teller, grouped
+from tasks.drain.progress import grouped, in_words
 from tests.facts.drain import NOW
 
 
@@ -20,11 +20,8 @@ def test_one_line_for_each_reason() -> None:
     )
 
 
-def test_the_listener_is_told_each_time() -> None:
-    """Also the same news."""
-    told: list[DrainProgress] = []
-    teller = Teller(told.append)
-    progress = DrainProgress(node="w1", gone=1, of=2, until=NOW)
-    teller.tell(progress)
-    teller.tell(progress)
-    assert told == [progress, progress]
+def test_what_is_missing_is_one_sentence() -> None:
+    """With how many pods are gone."""
+    waiting = (Waiting(what="n/a", why="a budget", since=NOW),)
+    progress = DrainProgress(node="w1", gone=1, of=2, waiting=waiting, until=NOW)
+    assert in_words(progress) == "1 of 2 pods gone; n/a: a budget, waited for since 12:00:00"

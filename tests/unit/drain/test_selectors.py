@@ -2,9 +2,10 @@
 
 import pytest
 
-from tasks.drain.policy.selectors import holds, selects, suits, tolerates, untolerated
+from tasks.drain.policy.selectors import suits, tolerates, untolerated
 from tasks.nodes.models.nodes import KubeNode
 from tasks.nodes.models.pods import LabelSelector, NodeTerm, Operator, Requirement, Toleration
+from tasks.nodes.policy.selectors import holds, selects
 
 LABELS = {"app": "web", "tier": "front", "weight": "7", "name": "seven", "ten": "1_0", "large": "9" * 20}
 

@@ -61,7 +61,7 @@ def test_two_members_and_one_member() -> None:
     """Two bear no loss; of one it is known, and said with what it costs."""
     two = plan_maintenance(facts(member("a", **FULL), member("b")), Worth())
     assert "a quorum is 2" in two.refusals[0].problem
-    assert "allow_downtime" in plan_maintenance(facts(member("a", **FULL)), Worth()).refusals[0].next_step
+    assert "--allow-downtime" in plan_maintenance(facts(member("a", **FULL)), Worth()).refusals[0].next_step
     assert plan_maintenance(facts(member("a", **FULL)), Worth(), allow_downtime=True).refusals == ()
 
 
@@ -71,7 +71,7 @@ def test_nospace_is_ended_when_free_pages_are_enough() -> None:
     fragmented = member("a", **alarm, db_size=99 * MIB, db_size_in_use=20 * MIB)
     plan = plan_maintenance(facts(fragmented, member("b"), member("c")), Worth())
     assert plan.nospace == (fragmented.id,)
-    assert [step.act for step in plan.steps] == ["defragment", "end the alarm NOSPACE"]
+    assert [step.act for step in plan.steps] == ["defragment", "clear the alarm NOSPACE"]
     assert "NOSPACE" in plan.steps[0].reason
     filled = member("a", **alarm, db_size=99 * MIB, db_size_in_use=98 * MIB)
     refused = plan_maintenance(facts(filled, member("b"), member("c")), Worth()).refusals

@@ -5,7 +5,7 @@ import pytest
 from tasks.core.errors import NotYet, Refused
 from tasks.core.models.etcd import ListedMember
 from tasks.core.models.profile import EtcdEndpoint, Route
-from tasks.etcd.policy.members import Answer, assemble
+from tasks.etcd.policy.members import Answer, assemble, at_its_node, choose_endpoints, is_near
 from tests.facts.etcd import status
 
 
@@ -74,3 +74,32 @@ def test_endpoints_of_two_clusters_are_refused() -> None:
     """A copied profile with one old address must not back up the wrong cluster."""
     with pytest.raises(Refused, match="different clusters: https://a:2379 is of c1, https://b:2379 is of c2"):
         assemble([answer("a", *listed("a")), answer("b", *listed("b"), cluster="c2")])
+
+
+AFAR = EtcdEndpoint(url="https://10.0.0.21:2379", node="cp1")
+NEAR = EtcdEndpoint(url="https://[::1]:2379", node="cp3")
+
+
+def test_a_node_whose_own_member_is_not_understood_is_asked_by_the_loopback_of_its_api_server() -> None:
+    """Beside the members of the others; a URL from afar is an external etcd's, and asked where there is no other."""
+    own = endpoint("cp1")
+    assert choose_endpoints([((own,), (AFAR,)), ((), (NEAR,)), ((), ())]) == (own, NEAR)
+    assert choose_endpoints([((own,), ()), ((), (AFAR,))]) == (own,)
+    assert choose_endpoints([((), (AFAR,)), ((), (AFAR,))]) == (AFAR, AFAR)
+    assert (is_near(NEAR.url), is_near(AFAR.url)) == (True, False)
+
+
+def test_the_member_of_a_node_is_meant_by_whatever_address_the_profile_has() -> None:
+    """Of an external etcd the one with the same URL; none where there is none."""
+    own, other = endpoint("cp1"), EtcdEndpoint(url="https://10.0.0.22:2379", node="cp1")
+    assert at_its_node("https://lb:2379", (own,), ()) == own
+    assert at_its_node(other.url, (), (AFAR, other)) == other
+    assert at_its_node("https://lb:2379", (), (AFAR, other)) is None
+
+
+def test_a_node_that_was_not_asked_is_named_beside_the_member_that_nobody_leads_to() -> None:
+    """It may be its."""
+    _, members = assemble([answer("a", *listed("a", "b"))], {"cp2": NotYet("cp2: no route to host")})
+    assert members[1].unreached == (
+        "neither etcd.endpoints of the profile nor its nodes lead to it; not asked: cp2: no route to host"
+    )

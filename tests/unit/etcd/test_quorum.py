@@ -58,3 +58,11 @@ def test_who_is_unhealthy_is_told_with_the_reason() -> None:
     ill, silent = member("m2", healthy=False), unreached("m3")
     found = unhealthy_members([member("m1"), ill, silent], besides=(silent.id,))
     assert [(one.name, str(ails)) for one, ails in found] == [("m2", "it does not answer a linearizable read")]
+
+
+def test_a_learner_that_serves_no_linearizable_read_is_well() -> None:
+    """It never does; one that sees no leader is not."""
+    assert what_ails(member("m1", learner=True, healthy=False)) is None
+    lost = what_ails(member("m1", learner=True, healthy=False, has_leader=False))
+    assert lost
+    assert lost.text == "it is a learner, and sees no leader"

@@ -14,7 +14,7 @@ def test_a_plan_says_how_to_do_it() -> None:
         "nothing is worth a defragmentation, and there is no alarm",
     )
     steps = (Step(subject="m1", act="defragment", reason="free pages"),)
-    assert summarize_maintenance_plan(MaintenancePlan(steps=steps))[0] == "nothing was done: 1 steps are in the plan"
+    assert summarize_maintenance_plan(MaintenancePlan(steps=steps))[0] == "nothing was done: the plan has 1 step"
 
 
 def test_a_maintenance_is_told_with_its_figures() -> None:
@@ -24,9 +24,10 @@ def test_a_maintenance_is_told_with_its_figures() -> None:
         Defragmented(member="m2", before=9, after=4, leader_moved_to="m1", took=timedelta(seconds=1)),
     ]
     assert summarize_maintenance(done, Disarmed(members=("m1",))) == (
-        "m1: 9 bytes before, 4 after, in 2.0 s",
-        "m2: 9 bytes before, 4 after, in 1.0 s; m1 leads now",
-        "the alarm NOSPACE of m1 is over: the cluster takes writes again",
+        "defragmented: m1, m2; 18 bytes before, 8 after",
+        "m1: 9 bytes before, 4 after, in 2 s",
+        "m2: 9 bytes before, 4 after, in 1 s; m1 leads now",
+        "the alarm NOSPACE of m1 is cleared: the cluster accepts writes again",
     )
     assert summarize_maintenance([], None) == ("nothing was worth a defragmentation, and there was no alarm",)
 
@@ -34,8 +35,8 @@ def test_a_maintenance_is_told_with_its_figures() -> None:
 def test_a_healthy_etcd_is_told_with_its_leader() -> None:
     """And with what is worth a look."""
     seen = facts(member("m1", is_leader=True), member("m2"))
-    plan = Plan(cautions=(Caution(subject="m2", problem="it lags", next_step="look at its disk"),))
+    plan = Plan(cautions=(Caution(subject="m2", problem="it lags", next_step="check its disk"),))
     assert summarize_health(seen, plan) == (
         "healthy: m1, m2; m1 leads, at revision 100",
-        "look at m2: it lags; look at its disk",
+        "check m2: it lags; check its disk",
     )

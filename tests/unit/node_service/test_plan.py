@@ -7,9 +7,10 @@ from pydantic import TypeAdapter, ValidationError
 
 from tasks.core.models.plan import Plan
 from tasks.core.models.profile import MaintenanceRules
+from tasks.core.models.request import Reason, Ticket
 from tasks.drain.models import Treatment, Verdict
-from tasks.node_service.models import Reason, RebootOptions, Ticket
-from tasks.node_service.policy.plan import options_of, plan_drain, plan_reboot, plan_uncordon, reason_of
+from tasks.node_service.models import RebootOptions
+from tasks.node_service.policy.plan import NOT_ITS_OWN, options_of, plan_drain, plan_reboot, plan_uncordon, reason_of
 from tasks.node_work.models.health import Symptom
 from tasks.nodes.models.nodes import NodeName
 from tasks.os_patch.models.facts import ClusterPatchFacts
@@ -68,7 +69,7 @@ def test_a_node_that_is_out_of_service_and_empty_is_a_skip() -> None:
     """By an earlier node_drain; with a pod on it, it is drained again."""
     away = {"cordoned": True, "annotations": HANDED_OVER}
     assert [skip.reason for skip in plan_drain(facts(away, forecast=forecast("w1")), WANTED).skips] == [
-        "it is out of service, and empty, already: INC-6; INC-6: a fan"
+        "it is out of service, and empty, already: INC-6: a fan"
     ]
     assert len(plan_drain(facts(away), WANTED).steps) == 1
 
@@ -78,10 +79,13 @@ BLOCKED = forecast("w1").model_copy(
 )
 
 
+ASKS = forecast("w1").model_copy(update={"asks": ("PodDisruptionBudget shop/pg: 1 of 1",)})
+
+
 @pytest.mark.parametrize(
     ("changes", "refused", "cautioned"),
     [
-        ({"kube": None, "forecast": None}, ["the API does not know it"], []),
+        ({"kube": None, "forecast": None}, ["no Node object with this name"], []),
         ({"node": {"cordoned": True, "annotations": OURS}}, ["run run-0 has it out of service: node_os_patch"], []),
         ({"node": {"cordoned": True}}, [], ["somebody has cordoned it already: that cordon stays as it is"]),
         (
@@ -90,6 +94,7 @@ BLOCKED = forecast("w1").model_copy(
             ["it is not Ready: gone; its pods do not say that they have stopped"],
         ),
         ({"forecast": BLOCKED}, ["n/p cannot be evicted: no budget"], []),
+        ({"forecast": ASKS}, [], ["PodDisruptionBudget shop/pg: 1 of 1"]),
     ],
 )
 def test_what_is_in_the_way_of_a_drain(changes: dict[str, Any], refused: list[str], cautioned: list[str]) -> None:
@@ -113,17 +118,28 @@ def test_what_the_proof_would_wait_for_is_named_before_it_is_waited_for() -> Non
     away = {"cordoned": True, "annotations": HANDED_OVER}
     plan = plan_uncordon(facts(away, symptoms=(LAME,)), WANTED, any_cordon=False)
     assert (refusals(plan), cautions(plan)) == ([], ["pod n/net-x is not ready"])
-    assert "allow_unhealthy=true gives the node back as it is" in plan.cautions[0].next_step
+    assert "--allow-unhealthy gives the node back as it is" in plan.cautions[0].next_step
     anyway = plan_uncordon(facts(away, symptoms=(LAME, *GRAVE)), WANTED, any_cordon=False, allow_unhealthy=True)
     assert (refusals(anyway), cautions(anyway)) == (["gate site: closed"], ["pod n/net-x is not ready"])
-    assert anyway.cautions[0].next_step == "allow_unhealthy says that this is fine"
+    assert anyway.cautions[0].next_step == "--allow-unhealthy allows it"
+
+
+def test_what_is_elsewhere_keeps_no_node_cordoned() -> None:
+    """A site's gate, or a DNS that fails on every node: named, and no reason to say allow_unhealthy."""
+    dns = Symptom(of="Service kube-dns", problem="no DNS")
+    away = {"cordoned": True, "annotations": HANDED_OVER}
+    gate = Symptom(of="gates", problem="gate site: closed")
+    seen = facts(away, symptoms=(dns, gate, LAME), elsewhere=("gates", "Service kube-dns"))
+    plan = plan_uncordon(seen, WANTED, any_cordon=False)
+    assert (refusals(plan), cautions(plan)) == ([], ["no DNS", "gate site: closed", "pod n/net-x is not ready"])
+    assert [one.next_step == NOT_ITS_OWN for one in plan.cautions] == [True, True, False]
 
 
 def test_a_node_that_was_drained_is_given_back() -> None:
     """With the reason that it was drained for."""
     plan = plan_uncordon(facts({"cordoned": True, "annotations": HANDED_OVER}), WANTED, any_cordon=False)
     assert [(step.act, step.reason) for step in plan.steps] == [
-        ("prove that it is well, uncordon", "INC-7: its disk is failing; it was cordoned: INC-6; INC-6: a fan")
+        ("prove that it is healthy, uncordon", "INC-7: its disk is failing; it was cordoned: INC-6: a fan")
     ]
     assert (plan.refusals, plan.cautions) == ((), ())
     assert [skip.reason for skip in plan_uncordon(facts(), WANTED, any_cordon=False).skips] == ["it is in service"]
@@ -151,7 +167,7 @@ def test_only_a_node_that_is_well_is_given_back() -> None:
     )
     assert refusals(plan_uncordon(ill, WANTED, any_cordon=True)) == ["no route", "it is not Ready: gone"]
     nobody = facts(kube=None, forecast=None)
-    assert refusals(plan_uncordon(nobody, WANTED, any_cordon=True)) == ["the API does not know it"]
+    assert refusals(plan_uncordon(nobody, WANTED, any_cordon=True)) == ["no Node object with this name"]
 
 
 def test_why_a_node_is_cordoned_is_in_its_annotations() -> None:
@@ -184,7 +200,7 @@ def test_a_reboot_is_a_patch_without_packages() -> None:
         rules(("22:00", "23:00")),
     )
     assert [(step.subject, step.act) for step in plan.steps] == [("w1", "drain, reboot")]
-    assert plan.steps[0].reason.startswith("INC-7: its disk is failing; worker; options.reboot=always; evicts 1 pod")
+    assert plan.steps[0].reason.startswith("INC-7: its disk is failing; worker; a reboot was asked for; evicts 1 pod")
     assert plan.refusals == ()
     assert cautions(plan) == ["node w1 is not Ready: gone", "node w2 is not Ready: gone", "an alert fires: DiskFull"]
     asked = options_of(RebootOptions(), WANTED)
@@ -221,7 +237,7 @@ def test_a_reboot_that_did_not_end_is_gone_on_with() -> None:
     """By another run: the machine has come back late, and has only to be proven well."""
     back = BARE | {"w1": {"updates": Updates(), "intent": intent(changes=()), "boot_id": "b2"}}
     plan = reboots(cluster(patches=back, nodes={"w1": {"cordoned": True, "annotations": OURS}}))
-    assert [(step.subject, step.act) for step in plan.steps] == [("w1", "prove that it is well, uncordon")]
+    assert [(step.subject, step.act) for step in plan.steps] == [("w1", "prove that it is healthy, uncordon")]
     assert plan.refusals == ()
 
 
@@ -231,4 +247,4 @@ def test_a_word_of_a_run_that_has_ended_is_in_nobodys_way() -> None:
     assert reboots(cluster(patches=old)).refusals == ()
     facts = cluster(patches=old)
     gone = facts.model_copy(update={"nodes": tuple(node for node in facts.nodes if node.name != "w1")})
-    assert refusals(reboots(gone)) == ["the API does not know it"]
+    assert refusals(reboots(gone)) == ["no Node object with this name"]

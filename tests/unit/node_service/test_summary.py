@@ -2,7 +2,10 @@
 
 from datetime import timedelta
 
+import pytest
+
 from tasks.core.models.plan import Plan, Skip, Step
+from tasks.core.models.request import ticketed
 from tasks.drain.models import Drained
 from tasks.node_service.models import Uncordoned
 from tasks.node_service.summary import summarize_drain, summarize_reboot, summarize_service, summarize_uncordon
@@ -12,21 +15,40 @@ from tests.facts.patch import PATCHED
 SECOND = timedelta(seconds=1)
 
 
+@pytest.mark.parametrize(
+    ("ticket", "reason", "words"),
+    [
+        ("INC-7", "its disk is failing", "INC-7: its disk is failing"),
+        ("INC-7", "INC-7: its disk is failing", "INC-7: its disk is failing"),
+        ("INC-7", "INC-70 again", "INC-7: INC-70 again"),
+        ("", "a fan", "a fan"),
+        ("INC-7", "", "INC-7"),
+    ],
+)
+def test_a_ticket_is_told_once(ticket: str, reason: str, words: str) -> None:
+    """Also where the reason begins with it."""
+    assert ticketed(ticket, reason) == words
+
+
 def test_a_single_node_is_told_with_its_ticket() -> None:
     """And how it comes back."""
     step = Plan(steps=(Step(subject="w1", act="cordon, drain", reason="x"),))
     assert summarize_service(WANTED, step)[0] == (
-        "nothing was done: cordon, drain w1 is the plan, for INC-7: its disk is failing"
+        "Nothing was done. The plan is: cordon and drain w1, for INC-7: its disk is failing"
     )
     assert summarize_service(WANTED, Plan(skips=(Skip(subject="w1", reason="it is in service"),))) == (
         "w1: it is in service",
     )
     drained = Drained(node="w1", cordoned_before=False, evicted=("n/a",), waited_for=("budget",), took=9 * SECOND)
     assert summarize_drain(WANTED, drained, "prod") == (
-        "w1 is out of service for INC-7: its disk is failing; back: prefect deployment run node_uncordon/node-uncordon "
-        "-p cluster=prod -p node=w1 -p reason=...",
-        "1 pods evicted in 9 s, 0 stay",
+        "w1 is out of service for INC-7: its disk is failing; to put it back: kube-runbooks run node-uncordon prod w1 "
+        "'its disk is failing' --ticket=INC-7 --mode=apply",
+        "1 pod evicted in 9 s",
         "budget",
+    )
+    stays = drained.model_copy(update={"left": ("kube-system/proxy-x: its DaemonSet runs it on every node",)})
+    assert summarize_drain(WANTED, stays, "prod")[2] == (
+        "1 pod stays: kube-system/proxy-x: its DaemonSet runs it on every node"
     )
     stuck = drained.model_copy(update={"still_attached": ("volume pv is still attached",)})
     assert summarize_drain(WANTED, stuck, "prod")[-1] == "volume pv is still attached"

@@ -8,7 +8,7 @@ from tasks.node_work.policy.earlier import before_that_run, known_before, noted_
 from tests.facts.upgrade import kube_node
 
 OURS = {CORDONED_BY: "run-1"}
-NOW = Before(workloads=(), services=Services(kubernetes="10.96.0.1"), unhealthy=("unit containerd", "DiskPressure"))
+NOW = Before(workloads=(), services=Services(kubernetes=("10.96.0.1",)), unhealthy=("unit containerd", "DiskPressure"))
 
 
 @pytest.mark.parametrize(

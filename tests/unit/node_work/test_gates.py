@@ -1,72 +1,31 @@
-"""What a site's gates say, and which are no gates."""
+"""Which member of etcd is on a node, and what it means if none is known."""
 
-from typing import Any
+from datetime import UTC, datetime
 
-import pytest
-from pydantic import ValidationError
-
-from tasks.core.errors import NotYet
-from tasks.core.models.profile import SiteGate
-from tasks.node_work.policy.gates import what_condition_says, what_values_say
-
-PATH = "/apis/apps/v1/namespaces/x/deployments/y"
+from tasks.core.models.etcd import EtcdFacts, Member
+from tasks.node_work.policy.gates import member_on, what_member_lacks
+from tests.facts.shapes import shape_of
 
 
-def with_condition(**condition: str) -> dict[str, Any]:
-    """An object that has it."""
-    return {"status": {"conditions": [{"type": "Progressing", "status": "False"}, {"type": "Available"} | condition]}}
+def test_the_member_on_a_node() -> None:
+    """By what is known of it, else by the name that kubeadm gave it; a member of another node is none."""
+    here, nameless = Member(id="1", name="x", node="cp1"), Member(id="2", name="cp2")
+    facts = EtcdFacts(
+        cluster_id="c",
+        observed_at=datetime(2026, 11, 24, tzinfo=UTC),
+        members=(here, nameless, Member(id="3", name="cp3", node="cp9")),
+    )
+    assert (member_on(facts, "cp1"), member_on(facts, "cp2"), member_on(facts, "cp3")) == (here, nameless, None)
 
 
-@pytest.mark.parametrize(
-    ("found", "told"),
-    [
-        (with_condition(status="True"), ""),
-        (with_condition(status="False", message="no pods"), f"{PATH} is not Available: no pods"),
-        ({"status": {}}, f"{PATH} has no condition Available"),
-        ({"status": None}, f"{PATH} has no condition Available"),
-        ({"status": {"conditions": None}}, f"{PATH} has no condition Available"),
-        (None, f"there is no {PATH}"),
-    ],
-)
-def test_a_condition_has_to_be_true(found: dict[str, Any] | None, told: str) -> None:
-    """What is not known is not good."""
-    assert str(what_condition_says(found, PATH, "Available") or "") == told
-
-
-def test_an_object_of_another_form_is_a_sentence() -> None:
-    """With its path and the field."""
-    with pytest.raises(NotYet, match=f"{PATH} is not understood: status: "):
-        what_condition_says({"status": "fine"}, PATH, "Available")
-
-
-@pytest.mark.parametrize(
-    ("values", "at_most", "at_least", "told"),
-    [
-        ({}, 1, None, ""),
-        ({"": 1.0}, 1, 1, ""),
-        ({"pod=a": 2.0, "pod=b": 0.5}, 1, None, "2 (pod=a): it has to be at most 1"),
-        ({"": 0.5}, 2, 1, "0.5: it has to be at most 2 and at least 1"),
-        ({"": float("nan")}, None, 0, "nan: it has to be at least 0"),
-    ],
-)
-def test_every_value_has_to_be_within_its_bounds(
-    values: dict[str, float], at_most: float | None, at_least: float | None, told: str
-) -> None:
-    """None at all is fine: an alert that does not fire has no value."""
-    assert str(what_values_say(values, at_most=at_most, at_least=at_least) or "") == told
-
-
-@pytest.mark.parametrize(
-    ("fields", "told"),
-    [
-        ({}, "gate 'g': give one of command, object and query"),
-        ({"command": "true", "on": "cp1", "object": "/api/v1/x"}, "give one of command, object and query"),
-        ({"command": "true"}, "a command needs `on`"),
-        ({"query": "up", "url": "http://h:9090"}, "a query needs `url`, and at_most or at_least"),
-        ({"query": "up", "at_most": 1}, "a query needs `url`, and at_most or at_least"),
-    ],
-)
-def test_half_a_gate_is_none(fields: dict[str, Any], told: str) -> None:
-    """Told with its name, before anything is asked."""
-    with pytest.raises(ValidationError, match=told.replace("(", "\\(")):
-        SiteGate(name="g", **fields)
+def test_a_member_that_is_not_known_is_no_reason_to_go_on() -> None:
+    """Where the node runs etcd: its quorum was not asked for then. Not where its manifest is put away, or it has none."""
+    member = Member(id="1", name="x", node="cp1")
+    shape = shape_of("cp1")
+    found = what_member_lacks(None, shape)
+    assert str(found).startswith("no member of etcd is known to be on cp1, which has a manifest of one")
+    assert what_member_lacks(member, shape) is None
+    assert what_member_lacks(None, shape_of("w1", pods={})) is None
+    assert shape.etcd
+    parked = shape.etcd.model_copy(update={"pod": shape.etcd.pod.model_copy(update={"parked": True})})
+    assert what_member_lacks(None, shape.model_copy(update={"etcd": parked})) is None

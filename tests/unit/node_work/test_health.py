@@ -6,7 +6,9 @@ import pytest
 
 from tasks.node_work.models.health import Expected, NodeLook, Symptom
 from tasks.node_work.policy.health import (
-    units_of,
+    ELSEWHERE,
+    ETCD_ELSEWHERE,
+    GATES,
     what_fails_already,
     what_is_new,
     what_is_old,
@@ -91,7 +93,8 @@ def test_a_healthy_node_lacks_nothing() -> None:
     [
         (machine(unreached="no route"), "not reached: no route"),
         (machine(active={"kubelet": False}), "kubelet does not run"),
-        (machine(active={"kubelet": True, "containerd": False}), "containerd does not run"),
+        (machine(active={}), "whether kubelet runs is not known"),
+        ({"runtime": "no container runtime listens"}, "no container runtime listens"),
         (machine(static_pods=MACHINE.static_pods[1:]), "there is no manifest of kube-apiserver"),
         (
             machine(static_pods=(StaticPod(name="kube-apiserver", image="x:v1.36.3"), *MACHINE.static_pods[1:])),
@@ -105,7 +108,7 @@ def test_a_healthy_node_lacks_nothing() -> None:
         (machine(api_ready="500"), "its API server's /readyz answers 500"),
         (machine(api_ready=""), "its API server's /readyz answers nothing"),
         (machine(api_version="1.36.3"), "its API server says v1.36.3, not v1.37.2"),
-        ({"node": None}, "the API does not know it"),
+        ({"node": None}, "no Node object with this name"),
         (node(ready=False, ready_message="no CNI"), "not Ready: no CNI"),
         (node(kubelet="1.36.3"), "the API says kubelet v1.36.3, not v1.37.2"),
         (node(heartbeat=NOON), "no heartbeat since 12:00:00 UTC"),
@@ -113,8 +116,10 @@ def test_a_healthy_node_lacks_nothing() -> None:
         (node(pressures=("DiskPressure",)), "it has DiskPressure"),
         (pod(ready=False), "pod n/net is not ready"),
         (pod(ready=False, controller=None, mirror=True), "pod n/net is not ready"),
+        (pod(ready=False, controller=None, mirror=True, phase="Failed"), "pod n/net is not ready"),
         ({"service_path": {"kube-dns": "no DNS"}}, "no DNS"),
-        ({"etcd": "etcd member cp2: no answer"}, "etcd member cp2: no answer"),
+        ({"etcd": "etcd member cp1: no answer"}, "etcd member cp1: no answer"),
+        ({"etcd_elsewhere": "etcd member cp2: no answer"}, "etcd member cp2: no answer"),
         ({"gates": ("latency: 3 s",)}, "latency: 3 s"),
     ],
 )
@@ -129,8 +134,10 @@ def test_a_reboot_is_another_boot_for_node_and_api() -> None:
     assert problems(LOOK, rebooted) == ("it has not booted since", "the API knows no newer boot")
     after = LOOK.model_copy(update=machine(boot_id="b2") | node(boot_id="b2"))
     assert problems(after, rebooted) == ()
+    silent = LOOK.model_copy(update=machine(boot_id="") | node(boot_id=""))
+    assert problems(silent, rebooted) == ("whether it has booted since is not known", "the API knows no newer boot")
     other = LOOK.model_copy(update=machine(boot_id="b3") | node(boot_id="b2"))
-    assert problems(other, rebooted) == ("the API knows another boot than the machine",)
+    assert problems(other, rebooted) == ("the API reports another boot than the node itself",)
     away = LOOK.model_copy(update=machine(unreached="no route", boot_id="") | node(boot_id="b2"))
     assert problems(away, rebooted) == ("not reached: no route",)
 
@@ -151,47 +158,48 @@ def test_the_other_api_servers_have_to_go_on() -> None:
     other = MACHINE.model_copy(update={"name": "cp2", "api_ready": "500"})
     assert what_others_lack([MACHINE, other], (), allow_downtime=False) == ["the API server of cp2 answers 500"]
     assert what_others_lack([MACHINE, other], ("cp2",), allow_downtime=False) == []
-    assert "allow_downtime" in what_others_lack([other], ("cp2",), allow_downtime=False)[0]
+    assert "--allow-downtime" in what_others_lack([other], ("cp2",), allow_downtime=False)[0]
     assert what_others_lack([], (), allow_downtime=True) == []
 
 
 # --- what failed before the act
 
 
-@pytest.mark.parametrize(
-    ("runtime", "units"),
-    [
-        ("containerd://2.1.4", ("kubelet", "containerd")),
-        ("cri-o://1.36.0", ("kubelet", "crio")),
-        ("docker://28.0.1", ("kubelet", "docker")),
-        ("hollow://1", ("kubelet",)),
-        ("", ("kubelet",)),
-    ],
-)
-def test_the_units_that_have_to_run_are_those_of_the_nodes_own_runtime(runtime: str, units: tuple[str, ...]) -> None:
-    """By what the kubelet says; one that nobody here knows is not asked for."""
-    assert units_of(runtime) == units
-    active = {"kubelet": True, "containerd": False, "crio": False, "docker": False} | dict.fromkeys(units, True)
-    assert problems(LOOK.model_copy(update=machine(active=active) | node(runtime=runtime)), EXPECTED) == ()
+def test_a_runtime_of_another_name_is_no_fault() -> None:
+    """Its unit is whatever it is called: the one that the kubelet asks has to be there."""
+    active = {"kubelet": True, "containerd": False, "crio": False, "docker": False}
+    for runtime in ("containerd://2.1.4-k3s1", "cri-o://1.36.0", "docker://28.0.1", ""):
+        assert problems(LOOK.model_copy(update=machine(active=active) | node(runtime=runtime)), EXPECTED) == ()
+
+
+def test_what_is_elsewhere_keeps_no_node_cordoned() -> None:
+    """Another member of etcd, a site's gate: for a node that is only given back they are told; its own member is its own."""
+    look = LOOK.model_copy(update={"etcd_elsewhere": "cp2: no answer", "gates": ("gate storage: 3",)})
+    found = what_fails_already(look, of_node_alone=True)
+    assert [(one.of, one.grave) for one in found] == [(ETCD_ELSEWHERE, False), (GATES, False)]
+    assert what_is_new(found, ELSEWHERE) == ()
+    assert all(one.grave for one in what_fails_already(look))
+    (own,) = what_fails_already(LOOK.model_copy(update={"etcd": "cp1: no answer"}), of_node_alone=True)
+    assert (own.of, own.grave) == ("etcd", True)
 
 
 SICK = LOOK.model_copy(
-    update=machine(active={"kubelet": True, "containerd": False}, kubelet="1.37.3")
+    update=machine(kubelet="1.37.3")
     | node(pressures=("DiskPressure",))
     | pod(ready=False)
-    | {"service_path": {"kube-dns": "no DNS"}}
+    | {"service_path": {"kube-dns": "no DNS"}, "runtime": "no runtime listens"}
 )
 
 
 def test_what_fails_before_the_act_is_no_news_after_it() -> None:
     """Whatever new name a DaemonSet's pod has; what is new is told, also where a part of it failed before."""
     before = [one.of for one in what_fails_already(SICK)]
-    assert before == ["unit containerd", "kubelet v1.37.3", "DiskPressure", "DaemonSet n/net", "Service kube-dns"]
+    assert before == ["container runtime", "kubelet v1.37.3", "DiskPressure", "DaemonSet n/net", "Service kube-dns"]
     expected = Expected(kubelet="1.37.3", since=NOON, control_plane="1.37.2", promised=False)
     after = SICK.model_copy(update=pod(ready=False, name="another", uid="9"))
     assert what_is_new(what_is_wrong(after, expected), before) == ()
     assert what_is_old(what_is_wrong(after, expected), before) == (
-        "containerd does not run",
+        "no runtime listens",
         "the API says kubelet v1.37.2, not v1.37.3",
         "it has DiskPressure",
         "pod n/another is not ready",

@@ -50,7 +50,7 @@ def test_what_is_half_done_stays_cordoned_and_its_words_are_kept() -> None:
     api, store = NodeApi(), Bucket()
     told = back(api, store).cordoned(ERROR, ("DiskPressure",), lambda: "dmesg")
     (key,) = store.kept
-    assert told == f"w1 stays cordoned; what it says of itself is in s3://b/{key}"
+    assert told == f"w1 stays cordoned; diagnostics saved to s3://b/{key}"
     assert key.endswith("evidence/run-2-w1.txt")
     assert api.annotations["failed"] == "w1: no kernel"
     assert api.annotations["unhealthy-before"] == '["DiskPressure"]'
@@ -66,7 +66,7 @@ def test_what_cannot_be_done_hides_no_error() -> None:
 
     told = back(api, Bucket()).cordoned(ERROR, (), silent)
     assert told == (
-        "w1 could not be cordoned: nodes is forbidden; what it says of itself could not be kept: w1: no connection"
+        "w1 could not be cordoned: nodes is forbidden; its diagnostics could not be saved: w1: no connection"
     )
     assert back(api).as_found(None) == "w1 could not be left as it was found: nodes is forbidden"
     assert back(api).as_found(LEFT) == "w1 could not be left as it was found: nodes is forbidden"

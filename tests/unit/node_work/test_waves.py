@@ -130,7 +130,7 @@ def test_the_limit_is_of_all_workers_also_when_some_are_done() -> None:
 def test_the_error_budget(failed: int, budget: int, *, goes_on: bool) -> None:
     """None by default: the first one that fails stops the run."""
     assert may_go_on(failed, budget) == goes_on
-    assert may_go_on(failed, Waves().error_budget) == (failed == 0)
+    assert may_go_on(failed, Waves().max_failed) == (failed == 0)
 
 
 NO, BROKEN = Refused("w1: closed", hint="open it"), CommandFailed("w2: broken", hint="mend it")
@@ -152,7 +152,7 @@ def test_as_many_as_the_budget_allows_may_fail() -> None:
     """The others are done; one more, of an earlier wave, and the run ends."""
     wave: list[str | RunbookError] = ["w3", BROKEN]
     assert on_wave(wave, act, name_of, failed_before=0, budget=1) == (["w3"], {"w2": "w2: broken -> mend it"})
-    with pytest.raises(CommandFailed, match="2 workers failed, the error budget is 1; w2: broken"):
+    with pytest.raises(CommandFailed, match="w2: broken -> mend it\\n2 workers failed, --max-failed is 1"):
         on_wave(wave, act, name_of, failed_before=1, budget=1)
 
 
@@ -160,5 +160,5 @@ def test_where_a_rule_said_no_to_each_of_them_it_is_no_failure() -> None:
     """One that is broken makes it one, with all reasons and next steps."""
     with pytest.raises(Refused, match="w1: closed -> open it"):
         on_wave([NO], act, name_of, failed_before=0, budget=0)
-    with pytest.raises(CommandFailed, match="w1: closed; w2: broken -> open it; mend it"):
+    with pytest.raises(CommandFailed, match="w1: closed -> open it\\nw2: broken -> mend it"):
         on_wave([NO, BROKEN], act, name_of, failed_before=0, budget=0)

@@ -58,7 +58,7 @@ class Node:
         profile = SimpleNamespace(name="prod", gates=())
         handle = SimpleNamespace(kube=self.api, store=self.store, profile=profile)
         handle.shell = lambda _: self.shell
-        before = Before(workloads=(), services=Services(kubernetes="10.96.0.1"), unhealthy=("DiskPressure",))
+        before = Before(workloads=(), services=Services(kubernetes=("10.96.0.1",)), unhealthy=("DiskPressure",))
         found = NodeFound(
             NodeFacts(name="w1", jobs=jobs), before, Problem(text=failure) if failure else None, looked_since=0.0
         )
@@ -149,7 +149,7 @@ def break_off(node: Node) -> None:
 def test_a_node_that_is_half_done_stays_cordoned_with_its_own_words() -> None:
     """They are kept in the bucket."""
     node = Node()
-    with pytest.raises(CommandFailed, match="w1: broken -> w1 stays cordoned; what it says of itself is in s3://b/"):
+    with pytest.raises(CommandFailed, match="w1: broken -> w1 stays cordoned; diagnostics saved to s3://b/"):
         break_off(node)
     assert node.api.is_cordoned
     assert node.shell.scripts == ["dmesg"]

@@ -14,7 +14,9 @@ def test_a_workload_is_worse_with_fewer_pods_ready_than_before() -> None:
 
     before = [workload("n/a", 3, 3), workload("n/b", 3, 1), workload("n/scaled", 5, 5), workload("n/gone", 1, 1)]
     now = [workload("n/a", 3, 2), workload("n/b", 3, 1), workload("n/scaled", 2, 2), workload("n/new", 2, 0)]
-    assert what_got_worse(before, now) == {"Deployment n/a": "Deployment n/a: 2 of 3 pods are ready, before it were 3"}
+    assert what_got_worse(before, now) == {
+        "Deployment n/a": "Deployment n/a: 2 of 3 pods are ready, before the change: 3"
+    }
 
 
 def test_a_workload_has_to_do_with_a_node_by_its_pods() -> None:
@@ -36,7 +38,7 @@ def test_a_workload_has_to_do_with_a_node_by_its_pods() -> None:
     changed = Workload(kind="Deployment", name="n/far", desired=1, ready=1, images=("a",))
     before = Before(
         workloads=(changed,),
-        services=Services(kubernetes="10.96.0.1"),
+        services=Services(kubernetes=("10.96.0.1",)),
         here=("StatefulSet n/db", "Deployment n/far", "DaemonSet n/net", "Deployment n/well"),
     )
     here = (hashed.model_copy(update={"ready": False}), owned("DaemonSet", "log", ready=False))

@@ -72,7 +72,7 @@ def test_pods_that_are_ready_may_be_of_an_older_template(status: dict[str, int],
 
 
 def test_an_api_that_is_not_available_is_named_with_the_reason() -> None:
-    """Others are not."""
+    """Also one that nobody has judged. Others are not."""
     services = [
         {"metadata": {"name": name}, "status": {"conditions": [{"type": "Available", "status": status} | more]}}
         for name, status, more in (
@@ -80,7 +80,11 @@ def test_an_api_that_is_not_available_is_named_with_the_reason() -> None:
             ("v1beta1.metrics.k8s.io", "False", {"reason": "MissingEndpoints", "message": "none"}),
         )
     ]
-    assert api_facts.unavailable_apis(services) == {"v1beta1.metrics.k8s.io": "MissingEndpoints: none"}
+    services.append({"metadata": {"name": "v1.new"}, "status": {"conditions": []}})
+    assert api_facts.unavailable_apis(services) == {
+        "v1beta1.metrics.k8s.io": "MissingEndpoints: none",
+        "v1.new": "it has no condition Available",
+    }
 
 
 def test_a_webhook_that_stops_requests_has_the_nodes_of_its_pods() -> None:
@@ -157,6 +161,13 @@ def test_pods_that_are_not_ready_say_what_they_wait_for() -> None:
     pods = [
         pod("fine", **ready),
         pod("done", phase="Succeeded"),
+        pod("evicted", phase="Failed", reason="Evicted"),
+        pod(
+            "shutdown",
+            phase="Failed",
+            reason="Terminated",
+            message="Pod was terminated in response to imminent node shutdown.",
+        ),
         leaving,
         pod("new", phase="Pending"),
         pod("stuck", phase="Pending", containerStatuses=waiting),

@@ -8,7 +8,9 @@ from typing import Any
 from tasks.core.models import outside
 from tasks.nodes.models.pods import Attachment, Controller, LabelSelector, NodeTerm, Operator, Requirement, Toleration
 from tasks.nodes.probes.pods import (
+    controller_of,
     parse_attachment,
+    parse_behind,
     parse_budget,
     parse_node_terms,
     parse_pod,
@@ -76,7 +78,7 @@ def test_budgets() -> None:
     assert web.selector == LabelSelector(
         expressions=(Requirement(key="app", operator=Operator.IN, operands=("web", "shop")),)
     )
-    told = "budget shop/web (minAvailable 100%) needs 3 healthy pods, has 3 of 3, and allows 0 disruptions"
+    told = "PodDisruptionBudget shop/web (minAvailable 100%) needs 3 healthy pods, has 3 of 3, and allows 0 disruptions"
     assert (web.figures, web.is_counted, web.problem) == (told, True, "")
     assert (sick.rule, sick.always_allows_unready, sick.healthy, sick.needed) == ("minAvailable 1", True, 0, 1)
     assert (db.rule, db.selector) == ("maxUnavailable 0", LabelSelector(labels={"app": "db"}))
@@ -117,3 +119,30 @@ def test_attachments() -> None:
     assert parse_attachment(raw) == Attachment(name="csi-1", node="w1", attacher="csi")
     raw["spec"]["source"] = {"persistentVolumeName": "pv-1"}
     assert parse_attachment(raw).volume == "pv-1"
+
+
+def test_what_stands_behind_a_controller() -> None:
+    """The custom resource that it belongs to, also where that does not call itself its controller; the labels of its template."""
+    named = {"name": "pg", "namespace": "db"}
+    spec = {"template": {"metadata": {"labels": {"app": "pg"}}}}
+    made = {"metadata": named, "spec": spec}
+    owner = {"kind": "postgresql", "apiVersion": "acid.zalan.do/v1", "name": "pg", "uid": "1"}
+    mine = Controller(kind="StatefulSet", api_version="apps/v1", name="pg")
+    plain = parse_behind(mine, made)
+    assert (plain.namespace, plain.controller, plain.operator, plain.labels) == ("db", mine, None, {"app": "pg"})
+    assert controller_of(made) is None
+    owned = {"metadata": {**named, "ownerReferences": [owner]}, "spec": spec}
+    assert str(parse_behind(mine, owned).operator) == "postgresql pg (acid.zalan.do/v1)"
+    assert controller_of(owned) is None
+    deployment = {"kind": "Deployment", "apiVersion": "apps/v1", "name": "web", "uid": "2", "controller": True}
+    above = {"metadata": {**named, "ownerReferences": [deployment]}}
+    assert parse_behind(mine, above).operator is None
+    assert controller_of(above) == Controller(kind="Deployment", api_version="apps/v1", name="web")
+
+
+def test_a_budget_that_an_operator_has_made() -> None:
+    """Its owner is a custom resource."""
+    owner = {"kind": "Cluster", "apiVersion": "postgresql.cnpg.io/v1", "name": "pg", "uid": "1", "controller": True}
+    raw = {"metadata": {"name": "pg", "namespace": "db", "ownerReferences": [owner]}}
+    assert str(parse_budget(raw).operator) == "Cluster pg (postgresql.cnpg.io/v1)"
+    assert parse_budget({"metadata": {"name": "pg", "namespace": "db"}}).operator is None

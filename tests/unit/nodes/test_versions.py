@@ -10,7 +10,6 @@ from tasks.nodes.policy.versions import (
     EtcdVersion,
     KubernetesVersion,
     chain_to,
-    count_of,
     etcd_minor_of,
     minors_between,
     what_forbids_etcd,
@@ -99,11 +98,6 @@ def test_versions_compare_by_number() -> None:
     assert minors_between(v("1.36.9"), v("1.38.0")) == 2
 
 
-def test_counted_in_words() -> None:
-    """One is singular."""
-    assert [count_of(number, "pod") for number in (0, 1, 2)] == ["0 pods", "1 pod", "2 pods"]
-
-
 # --- the version-skew policy
 
 SKEW_TABLE = [
@@ -190,7 +184,7 @@ POLICY_TABLE = [
         "1.36.3",
         "1.38.1",
         "v1.36.3 to v1.38.1 is 2 minors, kubeadm goes one at a time",
-        "say options.chain=true, or upgrade to the newest v1.37 first",
+        "add --chain, or upgrade to the newest v1.37 first",
     ),
     ("1.34.9", "1.34.9", "1.37.2", "v1.34.9 to v1.37.2 is 3 minors", "the newest v1.35 first"),
     ("1.36.3", "1.37.2", "1.38.0", "v1.36.3 to v1.38.0 is 2 minors", "the newest v1.37 first"),
@@ -206,16 +200,22 @@ POLICY_TABLE = [
         "1.36.3",
         "1.36.2",
         "v1.36.2 is older than v1.36.3, which the control plane runs",
-        "say options.allow_patch_rollback=true to go back to an older patch of the same minor",
+        "add --allow-patch-rollback to go back to an older patch of the same minor",
     ),
     (
         "1.36.3",
         "1.37.2",
         "1.37.1",
         "v1.37.1 is older than v1.37.2, which the control plane runs in part",
-        "finish that upgrade first: version=1.37.2",
+        "finish that upgrade first: `kube-runbooks run rolling-upgrade CLUSTER 1.37.2`",
     ),
-    ("1.36.3", "1.37.2", "1.36.9", "which the control plane runs in part", "finish that upgrade first: version=1.37.2"),
+    (
+        "1.36.3",
+        "1.37.2",
+        "1.36.9",
+        "which the control plane runs in part",
+        "finish that upgrade first: `kube-runbooks run rolling-upgrade CLUSTER 1.37.2`",
+    ),
     ("1.37.2", "1.37.2", "2.0.0", "v2.0.0 is another major version than v1.37.2", "a version of the same major"),
 ]
 
@@ -343,7 +343,7 @@ def test_the_minimum_before_a_minor_of_etcd(member: str, to: str, problem: str) 
     assert observed is not None
     found = what_forbids_etcd(observed, to)
     assert (found.text if found else "") == problem
-    by_minors = "move etcd minor by minor, with options.etcd_image_tag"
+    by_minors = "move etcd minor by minor, with --etcd-image-tag"
     assert found is None or found.next_step == (by_minors if "more than one" in problem else "")
 
 

@@ -62,6 +62,14 @@ def test_all_updates_but_those_of_protected_packages() -> None:
     assert not {one.package for one in updates.changes} & set(PROTECTED)
 
 
+@pytest.mark.parametrize("text", ["bm8=", "", "!"])
+def test_an_intent_that_is_damaged_is_not_a_machine_on_which_nobody_has_begun(text: str) -> None:
+    """A power cut may leave an empty file: what the run before had wanted is not known, and the plan says so."""
+    [told] = probe.parse("w1", f"intent {text}\n".encode(), Scope.ALL).unseen
+    assert told.startswith("what a run wanted there, for /var/lib/kube-runbooks/patch/intent is damaged")
+    assert probe.parse("w1", b"", Scope.ALL).unseen == ()
+
+
 def test_what_was_installed_is_known_afterwards() -> None:
     """From the two lists of all packages, with what asks for a reboot and the boot with which all was there."""
     facts = probe.parse("w1", PATCHED, Scope.SECURITY)
@@ -107,7 +115,8 @@ def test_a_machine_with_rpm_says_the_same(manager: str, name: str) -> None:
         ("synced no", "clock_synced", False),
         ("state degraded", "system_state", "degraded"),
         ("failed a.service\nfailed b.mount", "failed_units", ("a.service", "b.mount")),
-        ("inhibitor dpkg 0 root 1 apt shutdown x block", "inhibitors", ("dpkg 0 root 1 apt shutdown x block",)),
+        ("inhibitors unseen YnVz", "inhibitors", ("somebody unknown (logind: bus)",)),
+        ("inhibitors none", "inhibitors", ()),
         ("last run-0", "last_run", "run-0"),
         ("intent bm8=", "intent", None),
         ("intent !", "intent", None),
@@ -121,8 +130,11 @@ def test_a_line_more_is_a_fact_more(line: str, field: str, value: object) -> Non
 
 def test_repositories_that_do_not_answer_and_another_package_manager_are_told() -> None:
     """In their words."""
-    updates = probe.parse("w1", b"manager apt\nproblem E: no route\nlocked apt-get (process 7)\n", Scope.ALL).updates
-    assert (updates.problem, updates.locked_by, updates.changes) == ("E: no route", "apt-get (process 7)", ())
+    updates = probe.parse(
+        "w1", b"manager apt\nunanswered 1  apt-mark showhold\nlocked apt-get (process 7)\n", Scope.ALL
+    ).updates
+    problem = "apt-mark showhold: it ended with status 1"
+    assert (updates.problem, updates.locked_by, updates.changes) == (problem, "apt-get (process 7)", ())
     assert probe.parse("w1", b"", Scope.ALL).updates.manager is PackageManager.NONE
 
 
@@ -176,16 +188,40 @@ def test_apt_is_asked_by_the_very_command_that_installs(machine: ShellMachine) -
 
 
 def test_repositories_that_do_not_answer_are_a_problem(machine: ShellMachine) -> None:
-    """Also a warning of one that was passed over, and a command that takes too long."""
-    machine.insert("apt-get", 'case "$*" in *update) echo "W: Failed to fetch http://x"; exit 0 ;; esac')
-    assert look(machine, Scope.ALL, refresh=True).updates.problem == "W: Failed to fetch http://x"
+    """By the status of a command that fails for any of them; also one that takes too long. A warning is none."""
+    machine.insert("apt-get", 'case "$*" in *update) echo "W: a legacy key"; exit 0 ;; esac')
+    assert look(machine, Scope.ALL, refresh=True).updates.problem == ""
+    machine.insert("apt-get", 'case "$*" in *"--error-on=any update") echo "E: http://x"; exit 100 ;; esac')
+    assert look(machine, Scope.ALL, refresh=True).updates.problem == "apt-get update: E: http://x"
     machine.insert("apt-get", 'case "$*" in *update) exit 124 ;; esac')
     facts = look(machine, Scope.ALL, refresh=True)
-    assert facts.updates.problem == "E: apt-get update ended with status 124"
+    assert facts.updates.problem == "apt-get update: no answer in time"
     assert words(facts.updates.changes) == ["a 1 (new)", "b 1 to 2"]
-    machine.write("apt-says", "Reading\nE: Unmet dependencies\n")
+    machine.insert("apt-get", 'case "$*" in *update) echo slow; exit 124 ;; esac')
+    assert look(machine, Scope.ALL, refresh=True).updates.problem == "apt-get update: no answer in time (slow)"
+
+
+def test_what_apt_does_not_say_is_a_problem(machine: ShellMachine) -> None:
+    """In its own words, in whatever language, and without any."""
+    machine.write("apt-says", "Lesen\nF: kaputt\n")
     facts = look(machine, Scope.ALL)
-    assert (facts.updates.problem, facts.updates.changes) == ("E: Unmet dependencies", ())
+    assert (facts.updates.problem, facts.updates.changes) == ("apt-get upgrade --simulate: Lesen / F: kaputt", ())
+    machine.write("apt-says", "")
+    machine.write("apt-mark-ends", "100")
+    assert look(machine, Scope.ALL).updates.problem == (
+        "apt-mark showhold: it ended with status 100; apt-get upgrade --simulate: it ended with status 100"
+    )
+
+
+def test_our_lists_begin_as_the_systems_are(machine: ShellMachine) -> None:
+    """What was in ours before is gone; the lock is not taken along."""
+    lists = machine.root / "var/lib/apt/lists"
+    for name in ("archive_Release", "lock"):
+        (lists / name).write_text("theirs")
+    (machine.patches / "lists").mkdir(parents=True)
+    (machine.patches / "lists" / "old_Release").touch()
+    look(machine, Scope.ALL, refresh=True)
+    assert {one.name for one in (machine.patches / "lists").iterdir()} == {"archive_Release", "partial"}
 
 
 def test_a_glance_asks_no_package_manager(machine: ShellMachine) -> None:
@@ -244,6 +280,55 @@ def test_zypper_is_asked_in_xml(tmp_path: Path, scope: Scope, what: str) -> None
     assert facts.reboot_required
     assert f"zypper --xmlout --non-interactive --no-refresh {what} --dry-run\n" in machine.read("calls")
     assert "zypper --non-interactive refresh\n" in machine.read("calls")
+
+
+@pytest.mark.parametrize("manager", ["dnf", "zypper"])
+def test_an_error_is_not_nothing_to_do(tmp_path: Path, manager: str) -> None:
+    """Neither of the preview nor of the holds nor of the repositories."""
+    machine = ShellMachine(tmp_path, manager=manager)
+    machine.write(f"{manager}-says", "Error: no cache\n")
+    machine.write(f"{manager}-ends", "1")
+    facts = look(machine, Scope.ALL, refresh=True)
+    problem = facts.updates.problem
+    assert f"{manager} does not say what it would do: Error: no cache" in problem
+    assert ("dnf makecache: Error: no cache" if manager == "dnf" else "zypper locks: Error: no cache") in problem
+
+
+@pytest.mark.parametrize(
+    ("manager", "status", "said", "known"),
+    [
+        ("dnf", "0", "", True),
+        ("dnf", "1", "", False),
+        ("zypper", "0", "<stream></stream>", True),
+        ("zypper", "0", "", False),
+        ("zypper", "100", "<stream></stream>", True),
+        ("zypper", "4", "<stream></stream>", False),
+    ],
+)
+def test_nothing_to_do_is_known_by_its_status(manager: str, status: str, said: str, *, known: bool) -> None:
+    """And by an answer in XML, where that is the form of one."""
+    text = base64.b64encode(said.encode()).decode()
+    printed = f"manager {manager}\npreviewed {status}\npreview {text}\n".encode()
+    assert (probe.parse("w1", printed, Scope.ALL).updates.problem == "") is known
+
+
+@pytest.mark.parametrize(
+    ("ends", "required", "unknown"),
+    [("0", False, ""), ("1", True, ""), ("2", False, "dnf needs-restarting -r: no database")],
+)
+def test_dnf_says_by_its_status_whether_a_reboot_is_needed(
+    tmp_path: Path, ends: str, unknown: str, *, required: bool
+) -> None:
+    """Where it does not know the question, nobody says that none is needed."""
+    machine = ShellMachine(tmp_path, manager="dnf")
+    machine.insert(
+        "dnf", f'case "$*" in *--help) exit 0 ;; *"needs-restarting -r") echo no database; exit {ends} ;; esac'
+    )
+    facts = probe.parse("w1", machine.shell(probe.glance()).stdout, Scope.NONE)
+    assert (facts.reboot_required, facts.reboot_unknown) == (required, unknown)
+    machine.insert("dnf", 'case "$*" in *--help) exit 1 ;; esac')
+    facts = probe.parse("w1", machine.shell(probe.glance()).stdout, Scope.NONE)
+    assert "dnf has no needs-restarting" in facts.reboot_unknown
 
 
 def test_a_machine_says_what_it_has_to_after_a_failure(machine: ShellMachine) -> None:

@@ -6,6 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tasks.core.models.folders import PATCHES
+from tasks.nodes.models.nodes import PackageManager
 from tasks.os_patch.models.facts import PatchFacts, PatchIntent
 from tasks.os_patch.models.options import PatchOptions, RebootRule
 from tasks.os_patch.models.plan import NodePatch, PatchOrders
@@ -148,10 +150,13 @@ def test_a_machine_that_does_not_say_is_not_judged() -> None:
     """With the next step; one that dpkg was cut off on says enough."""
     away = why_unknown(PatchFacts(name="w1", unreached="no route"))
     assert away is not None
-    assert (away.text, away.next_step) == ("no route", "look at its sshd and its network")
+    assert (away.text, away.next_step) == ("no route", "check its sshd and its network")
     mute = why_unknown(patch(updates=updates(problem="E: no route")))
     assert mute is not None
-    assert (mute.text, mute.next_step) == ("w1: E: no route", "look at its repositories")
+    assert (mute.text, mute.next_step) == ("w1: E: no route", updates().repair)
+    silent = why_unknown(patch(unseen=("which units have failed: no bus",), updates=updates(broken=("curl",))))
+    assert silent is not None
+    assert silent.text == "w1: not known: which units have failed: no bus"
     assert why_unknown(patch(updates=updates(problem="E: dpkg was interrupted", broken=("curl",)))) is None
     assert why_unknown(patch()) is None
 
@@ -201,3 +206,16 @@ def test_facts_are_told_with_the_intent_of_this_run() -> None:
     }
     away = PatchFacts(name="w1", unreached="no route")
     assert as_of(away, mine) == away
+
+
+@pytest.mark.parametrize(
+    ("manager", "words"),
+    [
+        (PackageManager.APT, ("apt-get update --error-on=any", "--allow-releaseinfo-change", PATCHES)),
+        (PackageManager.DNF, ("dnf makecache",)),
+        (PackageManager.ZYPPER, ("zypper refresh",)),
+    ],
+)
+def test_the_repair_of_repositories_is_a_command(manager: PackageManager, words: tuple[str, ...]) -> None:
+    """With the folder that it reaches."""
+    assert all(word in updates(manager=manager).repair for word in words)

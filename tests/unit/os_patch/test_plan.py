@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from tasks.drain.models import Treatment, Verdict
+from tasks.drain.policy.findings import ASKED
 from tasks.node_work.models.controllers import COMPONENTS, Leader
 from tasks.node_work.models.health import Symptom
 from tasks.nodes.models.nodes import PackageManager
@@ -74,7 +75,7 @@ def test_control_planes_by_name_the_leader_last_then_workers_in_waves() -> None:
         "control plane; 2 of 2 are security updates; evicts 1 pod; about 4 min by its last run, 50 % on top make 6 min",
         "worker; the canary: the others wait for it; 2 of 2 are security updates; evicts 1 pod; about 2 min by its last run, "
         "50 % on top make 3 min",
-        "worker; 2 of 2 are security updates; evicts 1 pod; about 20 min by maintenance.node_takes, 50 % on top make 30 min",
+        "worker; 2 of 2 are security updates; evicts 1 pod; about 20 min by maintenance.expected_duration, 50 % on top make 30 min",
     ]
     assert (refusals(planned), cautions(planned), skips(planned)) == ([], [], {})
     assert [node.name for node in planned.nodes] == ["cp1", "cp3", "cp2", "w1", "w2"]
@@ -90,8 +91,8 @@ def test_nodes_with_nothing_to_do_are_skips() -> None:
     assert acts(planned) == [("w2", f"wave 1: {WORK}")]
     assert skips(planned) == {
         "cp1": "nothing to install, and no reboot is pending",
-        "cp2": "it is not one of options.nodes",
-        "cp3": "it is not one of options.nodes",
+        "cp2": "it is not one of --nodes",
+        "cp3": "it is not one of --nodes",
         "w1": "nothing to install, and no reboot is pending; kept back: gpu (on hold), tzdata",
     }
 
@@ -109,7 +110,7 @@ def test_nothing_to_do_at_all_is_a_plan_of_skips() -> None:
     ("rule", "patch", "act", "reason"),
     [
         ("needed", {"updates": CLEAN, "reboot_required": True}, "drain, reboot", "the system asks for a reboot"),
-        ("always", {"updates": CLEAN}, "drain, reboot", "options.reboot=always"),
+        ("always", {"updates": CLEAN}, "drain, reboot", "a reboot was asked for"),
         ("never", {}, f"drain, {INSTALL}", ""),
         (
             "needed",
@@ -133,7 +134,7 @@ def test_a_pending_reboot_that_nobody_wants_is_said() -> None:
     new = "6.1.0-27-amd64"
     facts = cluster(patches={"w1": {"updates": CLEAN, "newest_kernel": new, "default_kernel": new}})
     assert skips(plan(facts, nodes=("w1",), reboot="never"))["w1"] == (
-        "nothing to install; options.reboot=never, although kernel 6.1.0-26-amd64 runs, 6.1.0-27-amd64 is installed"
+        "nothing to install; --reboot=never, although kernel 6.1.0-26-amd64 runs, 6.1.0-27-amd64 is installed"
     )
 
 
@@ -186,7 +187,7 @@ def test_many_packages_are_counted() -> None:
 def test_a_percentage_that_is_less_than_one_worker_is_said() -> None:
     """And a profile without any window."""
     planned = plan(cluster(), ANY_TIME, waves={"max_unavailable": "10%"})
-    assert [subject for subject, _ in cautions(planned)] == ["options.waves", "window"]
+    assert [subject for subject, _ in cautions(planned)] == ["--max-unavailable", "window"]
     assert (planned.until, planned.closed, planned.opens) == (None, "", None)
 
 
@@ -268,7 +269,7 @@ def test_a_node_that_came_back_late_is_recognised() -> None:
     failed = OURS | {"kube-runbooks.io/failed": "w2 did not come back"}
     facts = cluster(patches={"w2": back}, nodes={"w2": {"cordoned": True, "annotations": failed}}, alerts=("NodeDown",))
     planned = plan(facts, rules(("22:00", "04:00")))
-    assert acts(planned) == [("w2", "wave 1: prove that it is well, uncordon")]
+    assert acts(planned) == [("w2", "wave 1: prove that it is healthy, uncordon")]
     assert refusals(planned) == []
     assert ("w2", "an earlier run left it cordoned: w2 did not come back") in cautions(planned)
     assert planned.nodes[0].needs == timedelta()
@@ -279,7 +280,9 @@ def test_a_retry_goes_on_with_a_node_that_somebody_had_cordoned() -> None:
     """Which no annotation tells: the word that this run has written down there does. An older run's does not."""
     back = {"updates": CLEAN, "intent": intent(run_id=RUN), "boot_id": "b2"}
     facts = cluster(patches={"w1": back}, nodes={"w1": {"cordoned": True}})
-    assert acts(plan(facts, nodes=("w1",), allow_cordoned=True)) == [("w1", "wave 1: prove that it is well, uncordon")]
+    assert acts(plan(facts, nodes=("w1",), allow_cordoned=True)) == [
+        ("w1", "wave 1: prove that it is healthy, uncordon")
+    ]
     assert plan(facts.model_copy(update={"run_id": "run-2"}), nodes=("w1",), allow_cordoned=True).steps == ()
 
 
@@ -425,6 +428,16 @@ def test_each_thing_in_the_way_is_named(changes: dict[str, Any], subject: str, p
     assert all(one.next_step for one in planned.refusals)
 
 
+def test_a_budget_that_an_operator_opens_when_asked_stops_no_patch() -> None:
+    """Whoever approves the plan reads what the drain asks for, and what becomes of the node (F3)."""
+    asks = forecast("w1").model_copy(update={"asks": ("PodDisruptionBudget shop/pg: 1 of 1",)})
+    planned = plan(cluster(forecasts=(asks,)), nodes=("w1",))
+    assert refusals(planned) == []
+    assert ("w1", "PodDisruptionBudget shop/pg: 1 of 1", ASKED) in [
+        (one.subject, one.problem, one.next_step) for one in planned.cautions
+    ]
+
+
 LAME = Symptom(of="DaemonSet n/net", problem="pod n/net-x is not ready")
 DEAD = Symptom(of="unit kubelet", problem="kubelet does not run", grave=True)
 ASKED_ELSEWHERE = Symptom(of="Ready", problem="not Ready: gone", grave=True)
@@ -496,11 +509,19 @@ def test_another_scheduler_and_controller_manager_have_to_go_on() -> None:
     assert refusals(plan(out, nodes=("cp1",), allow_cordoned=True, allow_downtime=True)) == []
 
 
+@pytest.mark.parametrize("due", [True, False])
+def test_a_machine_that_does_not_say_how_it_is_has_not_nothing_to_do(*, due: bool) -> None:
+    """Its failed units and its half-installed packages are not known, so it is not left alone as one that is well."""
+    changes = {} if due else {"updates": updates(changes=())}
+    facts = cluster(patches={"w1": {"unseen": ("which units have failed: no bus",), **changes}})
+    assert ("w1", "not known: which units have failed: no bus") in refusals(plan(facts, nodes=("w1",)))
+
+
 def test_all_refusals_are_told_at_once() -> None:
     """Each once."""
     facts = cluster(alerts=("a", "b"), gates=("gate site: closed",), patches={"w1": {"unreached": "no route"}})
     assert len(plan(facts).refusals) == 4
-    assert refusals(plan(cluster(), nodes=("w9",))) == [("options.nodes", "not in the profile: w9")]
+    assert refusals(plan(cluster(), nodes=("w9",))) == [("--nodes", "not in the profile: w9")]
 
 
 @pytest.mark.parametrize(
@@ -512,6 +533,10 @@ def test_all_refusals_are_told_at_once() -> None:
         ),
         ({"patches": {"w1": {"failed_units": ("a.service",)}}}, "failed already: a.service"),
         (
+            {"patches": {"w1": {"reboot_unknown": "dnf: no database"}}},
+            "whether it needs a reboot is not known: dnf: no database",
+        ),
+        (
             {"patches": {"w1": {"updates": updates(locked_by="apt (process 7)")}}},
             "apt (process 7) has the package manager's lock",
         ),
@@ -520,7 +545,7 @@ def test_all_refusals_are_told_at_once() -> None:
             "a shutdown is blocked now: apt block",
         ),
         ({"patches": {"w1": {"updates": updates(manager=PackageManager.DNF)}}}, "dnf: not proven end to end, apt is"),
-        ({"forecasts": ()}, "what its drain meets is not known"),
+        ({"forecasts": ()}, "which pods its drain must evict is not known"),
     ],
 )
 def test_what_does_not_stop_it_is_worth_a_look(changes: dict[str, Any], caution: str) -> None:
@@ -551,7 +576,7 @@ def test_nodes_that_only_one_side_knows() -> None:
     """The profile's is refused, the API's is worth a look."""
     facts = cluster()
     planned = plan(facts.model_copy(update={"nodes": facts.nodes[:-1]}))
-    assert ("w2", "the API does not know it") in refusals(planned)
+    assert ("w2", "no Node object with this name") in refusals(planned)
     fewer = facts.model_copy(update={"machines": facts.machines[:-1], "patches": facts.patches[:-1]})
     assert ("nodes", "not in the profile, and not patched: w2") in cautions(plan(fewer))
 
@@ -559,7 +584,7 @@ def test_nodes_that_only_one_side_knows() -> None:
 def test_the_only_control_plane_needs_a_word() -> None:
     """As in an upgrade."""
     alone = cluster(names=("cp1", "w1"), etcd=members(leader="cp1")[:1])
-    assert refusals(plan(alone)) == [("cp1", "the only control plane node: the API is away while it is rebooted")]
+    assert refusals(plan(alone)) == [("cp1", "the only control plane node: the API does not answer while it reboots")]
     assert refusals(plan(alone, allow_downtime=True)) == []
     assert plan(alone, allow_downtime=True).steps[0].act == WORK
 

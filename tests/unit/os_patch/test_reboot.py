@@ -11,6 +11,7 @@ import pytest
 from tasks.clients.ssh import NodeShell
 from tasks.core.errors import CommandFailed, NotYet, Refused
 from tasks.core.models.profile import MaintenanceRules
+from tasks.core.waits import Clock
 from tasks.node_work.work import NodeWork
 from tasks.os_patch import reboot as reboots
 from tasks.os_patch import scripts
@@ -61,7 +62,7 @@ def reboot(work: NodeWork, limit: timedelta) -> Rebooted:
     def sleep(_: float) -> None:
         now[0] += 30
 
-    return reboots.reboot(work, "b1", limit, reboots.Clock(seconds=lambda: now[0], sleep=sleep))
+    return reboots.reboot(work, "b1", limit, Clock(seconds=lambda: now[0], sleep=sleep))
 
 
 AWAY = NotYet("w1: no connection to ops@w1 after 5.0 s")
@@ -77,6 +78,13 @@ def test_a_machine_is_back_with_another_boot() -> None:
     assert (came.before, came.after, came.away) == ("b1", "b2", timedelta(minutes=2))
     assert told.unproven
     assert all(command == scripts.reboot_once("b1") for command in machine.commands)
+
+
+def test_the_order_names_the_list_of_inhibitors_that_was_judged() -> None:
+    """The machine compares it with what it has by then."""
+    machine = Machine(b"boot b1\ninhibitors none\n", b"boot b1\nasked\n", b"boot b2\n")
+    assert reboot(work(machine), 10 * MINUTE).after == "b2"
+    assert machine.commands == [scripts.reboot_once("b1", judged) for judged in ("", "none", "")]
 
 
 def test_a_machine_whose_lock_is_not_known_is_waited_for_and_told_nothing() -> None:
@@ -112,8 +120,8 @@ def test_a_machine_that_has_booted_already_is_not_told_again() -> None:
         ((b"boot b1\nasked\n", AWAY), "UTC with boot b1; since then: w1: no connection to ops@w1"),
         ((b"boot b1\nunder way\n",), "with boot b1; it has not gone down: no reason is known"),
         (
-            (b"boot b1\nblocked apt 0 root shutdown\n",),
-            "it has not gone down: a shutdown is blocked by apt 0 root shutdown",
+            (b"boot b1\ninhibitors unseen YnVz\n",),
+            "it has not gone down: a shutdown is blocked by somebody unknown (logind: bus)",
         ),
         ((b"",), "it has not gone down"),
     ],
@@ -126,7 +134,7 @@ def test_a_machine_that_does_not_come_back_is_told_with_what_was_last_seen(
         reboot(work(Machine(*answers)), 5 * MINUTE)
     assert "w1: it is not back 5 min after the order to reboot at " in failed.value.problem
     assert told in failed.value.problem
-    assert "it is recognised, proven and uncordoned" in failed.value.hint
+    assert "the run recognises it, proves it and uncordons it" in failed.value.hint
 
 
 @pytest.mark.parametrize(

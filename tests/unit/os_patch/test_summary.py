@@ -24,7 +24,7 @@ def test_a_plan_that_did_nothing_says_why() -> None:
         "cp1: nothing to install, and no reboot is pending",
     )
     only = summarize_patch_plan(plan(cluster(patches=clean("cp1"))))
-    assert only[0] == "nothing was done: 4 nodes are in the plan"
+    assert only[0] == "nothing was done: the plan has 4 nodes"
     assert only[-1].startswith("to do it: ")
 
 
@@ -35,8 +35,8 @@ def test_a_patch_tells_what_each_node_took_and_what_was_proven() -> None:
     waits = (Waits(node="w3", reason="it would end 4 min after 14:10 UTC, when the window closes"),)
     lines = summarize_patch(late, [PATCHED, pending], waits, {"w4": "no kernel"})
     assert lines[:3] == (
-        "2 nodes done, 2 packages changed, 1 reboots, 1 nodes failed",
-        "w1: 95 s (drain 8 s, reboot 40 s), 2 packages, rebooted (the system asks for a reboot), away for 40 s, 1 pods evicted; "
+        "2 nodes done, 2 packages changed, 1 reboot, 1 node failed",
+        "w1: 1 min 35 s (drain 8 s, reboot 40 s), 2 packages, rebooted (the system asks for a reboot), away for 40 s, 1 pod evicted; "
         "cp3 leads etcd since; somebody had uncordoned it meanwhile, it was drained again",
         "w2: 1 s (), 0 packages, 0 pods evicted",
     )

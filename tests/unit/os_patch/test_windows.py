@@ -84,7 +84,7 @@ def test_a_profile_has_windows_as_people_write_them(tmp_path: Path) -> None:
         ),
         (
             {"windows": [{"from": "01:00", "to": "04:00", "days": ["Saturday"]}]},
-            "windows[0].days[0]: 'Saturday': Input should be 'mon'",
+            "windows[0].days[0]: 'Saturday': write one of mon, tue",
         ),
         ({"windows": [{"from": "01:00", "to": "04:00", "days": []}]}, "windows[0].days: "),
         (
@@ -100,8 +100,8 @@ def test_a_profile_has_windows_as_people_write_them(tmp_path: Path) -> None:
             "windows[0].max_duration: '25h': ",
         ),
         ({"windows": [{"from": "01:00", "to": "04:00", "max_duration": "0s"}]}, "windows[0].max_duration: '0s': "),
-        ({"margin_percent": -1}, "maintenance.margin_percent: -1: Input should be greater than or equal to 0"),
-        ({"node_takes": "20"}, "maintenance.node_takes: '20': not a length of time"),
+        ({"margin_percent": -1}, "maintenance.margin_percent: -1: write 0 or more"),
+        ({"expected_duration": "20"}, "maintenance.expected_duration: '20': not a length of time"),
         (
             {"console": {"command": "x", "node": "w9"}},
             "maintenance.console: it runs on 'w9', which is not one of `nodes` (cp1, w1)",

@@ -1,13 +1,16 @@
 """What a restore observes on nodes that do not let it in, or have no way to prove its etcd."""
 
 import base64
+from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
 
 from tasks.clients.ssh import NodeShell
 from tasks.core.errors import NotYet, Refused
 from tasks.core.models.profile import EtcdEndpoint
+from tasks.core.models.shape import NodeShape
 from tasks.restore.observe import look_at_nodes
+from tests.facts.shapes import shape_of
 
 ETCD = """\
 spec:
@@ -40,10 +43,18 @@ class World:
 
         return SimpleNamespace(name=name, run=run)
 
+    def shape(self, name: str) -> NodeShape:
+        """As kubeadm lays it down."""
+        return shape_of(name)
+
     def shell(self, name: str) -> NodeShell:
         """Root's on it."""
         node: Any = self.node(name)
         return NodeShell(node)
+
+    def what_is_wrong_with_administrator(self, names: Sequence[str]) -> str:
+        """It has ended."""
+        return f"{', '.join(names)}: admin.conf has ended"
 
     def check_certificate_on(self, endpoint: EtcdEndpoint) -> None:
         """It has ended."""

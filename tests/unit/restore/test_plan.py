@@ -32,13 +32,13 @@ def test_the_plan_has_every_node_and_every_command() -> None:
     ]
     assert "--data-dir /var/lib/etcd.restore-11111111 --name cp1 " in acts[0][1]
     assert f"--bump-revision {REVISION_BUMP} --mark-compacted" in acts[0][1]
-    assert "/etc/kubernetes/kube-runbooks-parked/" in acts[2][1]
+    assert "into kube-runbooks-parked, beside the kubelet's folder of static pods" in acts[2][1]
     assert acts[4][1] == (
         "`mv /var/lib/etcd /var/lib/etcd.before-11111111`, `mv /var/lib/etcd.restore-11111111 /var/lib/etcd`"
     )
     assert acts[8][1].startswith("`systemctl restart kubelet`")
     told = " / ".join(caution.problem for caution in made.cautions)
-    assert "everything written since 2026-11-23 10:00:00 UTC (2 h 0 min ago) will be gone" in told
+    assert "everything written since 2026-11-23 10:00:00 UTC (2 h ago) will be gone" in told
     assert "289 revisions will be lost" in told
 
 
@@ -58,11 +58,11 @@ def test_a_data_directory_that_is_a_mount_point_stays_where_it_is() -> None:
 @pytest.mark.parametrize(
     ("nodes", "changes", "subject", "told"),
     [
-        ((node("cp1"),), {"confirm": ""}, "confirm", "'' does not repeat the cluster's name"),
-        ((node("cp1"),), {"confirm": "Prod"}, "confirm", "'Prod' does not repeat"),
+        ((node("cp1"),), {"confirm": ""}, "--confirm", "'' does not repeat the cluster's name"),
+        ((node("cp1"),), {"confirm": "Prod"}, "--confirm", "'Prod' does not repeat"),
         ((node("cp1"),), {"backup": backup(cluster="test")}, BACKUP_ID, "of cluster test, not of prod"),
         ((node("cp1"),), {"from_cluster": "test"}, BACKUP_ID, "of cluster prod, not of test"),
-        ((node("cp1"),), {"lost": ("cp9",)}, "lost", "cp9 is neither a node of the profile nor a member of etcd"),
+        ((node("cp1"),), {"lost": ("cp9",)}, "--lost", "cp9 is neither a node of the profile nor a member of etcd"),
         ((node("cp1"), ControlPlaneNode(name="cp2", unreached="no route")), {}, "cp2", "not reached: no route"),
         ((node("cp1", missing=("zstd",)),), {}, "cp1", "has no zstd"),
         ((node("cp1", tools_problem="cp1: no etcdutl 3.6"),), {}, "cp1", "no etcdutl 3.6"),
@@ -78,14 +78,22 @@ def test_a_data_directory_that_is_a_mount_point_stays_where_it_is() -> None:
         ((node("cp1", member=member("cp1", free_bytes=21 * MIB)),), {}, "cp1", "a second data directory needs"),
         ((node("cp1", work_free_bytes=19 * MIB),), {}, "cp1", "the snapshot needs"),
         (
+            (node("cp1", member=member("cp1", free_bytes=0, data_problem="df: Input/output error")),),
+            {},
+            "cp1",
+            "/var/lib/etcd: df: Input/output error",
+        ),
+        ((node("cp1", work_problem="df: Input/output error"),), {}, "cp1", "restore: df: Input/output error"),
+        ((node("cp1", member=member("cp1", obstacles=("its log is apart",))),), {}, "cp1", "its log is apart"),
+        (
             (node("cp1", member=member("cp1", peers=("cp1", "cp7"))),),
             {},
             "cp7",
-            "cp1 was told of a member cp7, which is on no node of the profile",
+            "cp1 has a flag that names a member cp7, which is on no node of the profile",
         ),
         ((node("cp1", client_problem="healthcheck-client.crt ended"),), {}, "cp1", "healthcheck-client.crt ended"),
-        ((node("cp1", unseen="not readable"),), {}, "cp1", "nobody knows what runs on it: not readable"),
-        ((node("cp1", member=None, unseen="not readable"),), {}, "cp1", "nobody knows what runs on it: not readable"),
+        ((node("cp1", unseen="not readable"),), {}, "cp1", "what runs on it is not known: not readable"),
+        ((node("cp1", member=None, unseen="not readable"),), {}, "cp1", "what runs on it is not known: not readable"),
         (
             (node("cp1", member=member("cp1", held_by="process 47 (etcd)")),),
             {},
@@ -126,7 +134,7 @@ def test_the_backup_of_another_cluster_is_refused_unless_the_difference_is_named
     found, other = facts(node("cp1"), WORKER), backup(origin=ORIGIN | origin)
     [refusal] = plan(found, backup=other).refusals
     assert told in refusal.problem
-    assert f"say may_differ=['{named}']" in refusal.next_step
+    assert f"--may-differ={named}" in refusal.next_step
     assert plan(found, backup=other, may_differ=(named,)).refusals == ()
     begun = facts(node("cp1", record=record(Phase.STOPPED)), WORKER)
     going = plan(begun, backup=other)
@@ -163,12 +171,12 @@ def test_a_cluster_that_works_is_not_replaced_unless_the_operator_says_so() -> N
     [refusal] = plan(facts(node("cp1"), **live)).refusals
     assert refusal.problem == (
         "it works: etcd has quorum on cp1 at revision 5000, and the API server of cp1 answers; the backup is at revision 4711, "
-        "of 2026-11-23 10:00:00 UTC (2 h 0 min ago): all that was written since would be lost"
+        "of 2026-11-23 10:00:00 UTC (2 h ago): all that was written since would be lost"
     )
-    assert "say replace_healthy=true" in refusal.next_step
+    assert "add --replace-healthy" in refusal.next_step
     named = plan(facts(node("cp1"), **live), replace_healthy=True)
     assert named.refusals == ()
-    assert "replace_healthy says to replace it" in str(named.cautions)
+    assert "--replace-healthy allows it" in str(named.cautions)
     assert plan(facts(node("cp1"), **live | {"api_answers": ()})).refusals == ()
     assert plan(facts(node("cp1"), **live | {"in_quorum": ()})).refusals == ()
 
@@ -211,7 +219,18 @@ def test_a_node_that_is_named_as_lost_and_runs_is_refused() -> None:
     [refusal] = plan(found, lost=("cp2", "cp3")).refusals
     assert (refusal.subject, refusal.problem) == (
         "cp2",
-        "named as lost, and runs etcd: that would go on with the old state",
+        "named as lost, and runs etcd: that would continue with the old state",
+    )
+
+
+def test_a_node_that_is_named_as_lost_and_whose_processes_cannot_be_seen_is_refused() -> None:
+    """Its systemd does not answer: its etcd is not among what runs, and may run."""
+    found = facts(node("cp1"), node("cp2", running=(), unseen="systemd does not say which process is that of etcd"))
+    [refusal] = plan(found, lost=("cp2",)).refusals
+    assert refusal.subject == "cp2"
+    assert (
+        "named as lost, and it is not known whether etcd or an API server runs on it: systemd does not"
+        in refusal.problem
     )
 
 
@@ -233,7 +252,7 @@ def test_another_backup_is_the_way_out_when_the_restored_data_serves_and_is_bad(
     assert (made.record.served, made.record.attempts) == (serves, ("11111111",))
     live: dict[str, Any] = {"live_revision": 5000, "in_quorum": ("cp1",), "api_answers": ("cp1",)}
     [refusal] = plan(facts(node("cp1", record=serves), **live)).refusals
-    assert "say replace_healthy=true" in refusal.next_step
+    assert "add --replace-healthy" in refusal.next_step
 
 
 def test_a_restore_whose_members_are_others_now_begins_anew() -> None:
@@ -298,3 +317,23 @@ def test_latest_is_the_backup_that_a_restore_under_way_has_begun_with() -> None:
 def test_a_plan_alone_needs_no_confirmation() -> None:
     """It does nothing."""
     assert plan(facts(node("cp1")), confirm="", mode=Mode.PLAN).refusals == ()
+
+
+def test_a_cluster_that_does_not_say_whether_it_works_may_work_all_the_same() -> None:
+    """Its member runs, and its certificate has expired, for example: no answer is not "nothing to lose"."""
+    found = plan(facts(node("cp1"), not_asked=("cp1: healthcheck-client.crt has expired",)))
+    assert "it may work all the same: cp1: healthcheck-client.crt has expired" in str(found.cautions)
+    assert found.refusals == ()
+
+
+def test_a_certificate_that_the_last_proof_needs_is_looked_at_before_anything_is_stopped() -> None:
+    """Of a restore that has stopped the cluster it is a caution: that has to come to its end."""
+    expired = "cp1: /etc/kubernetes/admin.conf: the certificate expired"
+    [refusal] = plan(facts(node("cp1"), administrator_problem=expired)).refusals
+    assert (refusal.subject, refusal.problem) == (
+        "API",
+        f"{expired}: the run could not check afterwards whether the API works",
+    )
+    begun = plan(facts(node("cp1", record=record(Phase.STOPPED)), administrator_problem=expired))
+    assert begun.refusals == ()
+    assert expired in str(begun.cautions)

@@ -34,9 +34,14 @@ def test_what_forbids_a_rollback(found: ControlPlaneFacts, confirm: str, told: s
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({"unseen": "not readable"}, "nobody knows what runs on it"),
+        ({"unseen": "not readable"}, "what runs on it is not known"),
         ({"member": member("cp1", held_by="process 47 (etcd)")}, "process 47 (etcd) has the database"),
         ({"member": None, "not_understood": "odd"}, "odd"),
+        (
+            {"kubelet_problem": "its kubelet is masked", "kubelet_is_off": True},
+            "nothing would stop and start its static pods",
+        ),
+        ({"doubles": {"etcd.yaml~": "etcd"}}, "its kubelet reads etcd.yaml~ as another manifest of etcd"),
     ],
 )
 def test_what_would_stop_a_rollback_half_way_forbids_it(changes: dict[str, Any], told: str) -> None:
@@ -49,7 +54,7 @@ def test_a_rollback_leaves_a_node_out_that_is_named_as_lost() -> None:
     """It has its old data, if it has anything; without a word it is waited for."""
     found = facts(node("cp1", record=record(Phase.SWAPPED)), ControlPlaneNode(name="cp2", unreached="off"))
     refused = plan_rollback(found, PROD).refusals[0]
-    assert "say lost=['cp2']" in refused.next_step
+    assert "add --lost=cp2" in refused.next_step
     made = plan_rollback(found, PROD.model_copy(update={"lost": ("cp2",)}))
     assert (made.refusals, made.machines, [skip.subject for skip in made.skips]) == ((), ("cp1",), ["cp2"])
 

@@ -71,7 +71,7 @@ def test_what_another_version_left_is_passed_over(caplog: pytest.LogCaptureFixtu
     bucket.kept["prod/nodes/w1/os-patch/20991127T120000Z-3a1b2c3d.json"] = b"[]"
     assert read_records(store, "prod", ["w1"])["w1"].took == timedelta(seconds=9)
     assert (
-        "s3://b/prod/nodes/w1/os-patch/20991127T120000Z-3a1b2c3d.json is passed over: it is not understood"
+        "s3://b/prod/nodes/w1/os-patch/20991127T120000Z-3a1b2c3d.json is passed over: it could not be parsed"
         in caplog.text
     )
     bucket.refuses = f"{folder}1.json"

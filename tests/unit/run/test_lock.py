@@ -186,9 +186,9 @@ class World:
                 self._messages.append(Message(self.now + 5, name, lambda: process.inbox.append(lambda: answered(None))))
                 return
             found = act(register)
-            self._messages.append(Message(self.now + delay, name, lambda: come_back(found)))
+            self._messages.append(Message(self.now + delay, name, lambda: reboot_timeout(found)))
 
-        def come_back(found: LockRecord) -> None:
+        def reboot_timeout(found: LockRecord) -> None:
             told = None if name in process.cut else found
             process.inbox.append(lambda: answered(told))
 
@@ -462,7 +462,7 @@ def test_a_lease_that_was_lost_stays_lost() -> None:
     first.cut.clear()
     world.run(LATER)
     assert not first.acts
-    assert first.lost == "lease: nobody has it, so somebody has removed it"
+    assert first.lost == "lease: it is gone: somebody removed it"
 
 
 def test_a_single_control_plane_goes_on_while_its_api_is_away() -> None:
@@ -546,7 +546,7 @@ def test_what_is_lost_on_a_node_stays_lost() -> None:
     world.run(SOON)
     world.registers["cp2"].record = LockRecord()
     world.run(LATER)
-    assert first.lost == "cp2: nobody has it, so somebody has removed it"
+    assert first.lost == "cp2: it is gone: somebody removed it"
     assert not first.acts
     own = LockRecord(holder="a", process=first.owner.process)
     call = Call(asked=1, answered=1)

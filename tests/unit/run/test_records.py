@@ -8,7 +8,6 @@ from types import SimpleNamespace
 from typing import cast
 
 import pytest
-import yaml
 
 from tasks.cert_rotation.models.rotation import RotationRecord
 from tasks.cluster import Cluster
@@ -16,7 +15,7 @@ from tasks.control_plane.models import RestoreRecord
 from tasks.core.errors import NotYet, Refused
 from tasks.core.models.plan import Plan, Step
 from tasks.run.models.records import OpenRecord, OpenRecords, RecordKind
-from tasks.run.policy.records import COMMANDS, mind_records
+from tasks.run.policy.records import mind_records
 from tasks.run.probes.records import look, parse
 from tasks.run.records import find_records, refuse_what_stops
 
@@ -82,17 +81,23 @@ def test_who_is_stopped_by_whose_record(one: OpenRecord, own: set[str], runbook:
         (
             ROTATION,
             "cp1: a rotation of certificates began there at 2026-11-25 12:00 UTC, by run run-1 of cert_rotation, and has not ended -> "
-            "resume it: `prefect deployment run cert_rotation/cert-rotation -p cluster=prod`; it says how to end a record that it "
-            "cannot resume",
+            "resume it: `kube-runbooks run cert-rotation prod --mode=apply`; it says how to end a record that it cannot resume",
         ),
         (OF_CA, "run its stage of ca_rotation again, or the next one: docs/ca-rotation.md"),
         (RESTORED, "a restore of backup 20261125-b began there"),
-        (RESTORED, "-p cluster=prod` -p mode=apply -p confirm=prod"),
-        (PATCHED, "resume it: `prefect deployment run node_os_patch/node-os-patch -p cluster=prod`"),
+        (
+            RESTORED,
+            "resume it by `kube-runbooks run etcd-restore prod --mode=apply --confirm=prod`, or undo it with --rollback added",
+        ),
+        (PATCHED, "resume it: `kube-runbooks run node-os-patch prod --mode=apply`"),
         (PARKED, "cp1: manifests are away from kubelet: etcd, since 2026-11-25 12:00 UTC"),
         (
             a(RecordKind.PATCH, "node_reboot", run_id="", began_at=None),
             "began there at an unknown time, by node_reboot",
+        ),
+        (
+            a(RecordKind.PATCH, "node_reboot"),
+            "resume it: `kube-runbooks run node-reboot prod cp1 'resume run run-1' --mode=apply`",
         ),
         (
             UPGRADING,
@@ -104,13 +109,6 @@ def test_each_is_told_with_its_run_and_what_resumes_it(one: OpenRecord, said: st
     """A command that can be copied."""
     refusals, _ = told(one, "etcd_maintenance")
     assert said in refusals[0]
-
-
-def test_the_commands_are_deployments_that_there_are() -> None:
-    """Of prefect.yaml."""
-    found = yaml.safe_load(Path("prefect.yaml").read_text())["deployments"]
-    known = {f"{one['entrypoint'].rpartition('.')[2]}/{one['name']}" for one in found}
-    assert set(COMMANDS.values()) <= known
 
 
 def test_a_record_on_another_node_is_a_caution_for_work_on_one() -> None:
@@ -216,7 +214,10 @@ def a_cluster(run: Callable[[str], object], *names: str, ssh: object = "ssh", ku
     """With these answers of its nodes."""
     profile = SimpleNamespace(ssh=ssh, nodes=[SimpleNamespace(name=name) for name in names])
     handle = SimpleNamespace(
-        profile=profile, kube=kube, node=lambda name: SimpleNamespace(run=lambda *_, **__: run(name))
+        profile=profile,
+        kube=kube,
+        node=lambda name: SimpleNamespace(run=lambda *_, **__: run(name)),
+        shape=lambda _: SimpleNamespace(parked="/etc/kubernetes/kube-runbooks-parked"),
     )
     return cast("Cluster", handle)
 
@@ -227,7 +228,7 @@ def test_an_answer_that_nobody_understands_is_a_fact() -> None:
     def run(_: str) -> SimpleNamespace:
         return SimpleNamespace(stdout=b"certificates  e30=\n")
 
-    assert "is not understood" in find_records(a_cluster(run, "cp1")).unseen["cp1"]
+    assert "could not be parsed" in find_records(a_cluster(run, "cp1")).unseen["cp1"]
 
 
 @pytest.mark.parametrize(
@@ -279,6 +280,17 @@ def test_a_record_that_came_after_the_plan_stops_the_run_before_its_first_act() 
     found = find_records(cluster)
     with pytest.raises(Refused, match="cp1: a rotation of certificates began there at .*, and has not ended") as caught:
         refuse_what_stops(found, "prod", "rolling_upgrade")
-    assert "cert_rotation/cert-rotation" in caught.value.hint
+    assert "run cert-rotation prod" in caught.value.hint
     refuse_what_stops(found, "prod", "cert_rotation")
     assert found.found
+
+
+def test_a_systemd_that_does_not_answer_is_no_sign_that_no_job_runs(tmp_path: Path) -> None:
+    """What else is there is found all the same, and the plan says what is not known."""
+    (tmp_path / "parked").mkdir()
+    (tmp_path / "parked/etcd.yaml").write_text("x")
+    script = f"systemctl() {{ echo 'Failed to connect to bus' >&2; return 1; }}\n{look(f'{tmp_path}/parked')}"
+    done = subprocess.run(["sh", "-c", script], capture_output=True, check=True)
+    found = find_records(a_cluster(lambda _: SimpleNamespace(stdout=done.stdout), "cp1"))
+    assert [one.kind for one in found.found] == [RecordKind.PARKED]
+    assert found.unseen == {"cp1": "systemd does not say which jobs run: Failed to connect to bus"}

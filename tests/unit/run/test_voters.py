@@ -20,7 +20,7 @@ STRANGE = Refused("its host key changed")
 def voters(told: dict[str, bool | RunbookError], *, kubeconfig: str = "", ssh: bool = True, **asked: Any) -> Any:  # noqa: ANN401 - of `find_voters`
     """For nodes that say so of themselves."""
     kubernetes = SimpleNamespace(kubeconfig=kubeconfig)
-    profile = SimpleNamespace(ssh=ssh or None, nodes=list(told), kubernetes=kubernetes)
+    profile = SimpleNamespace(name="prod", ssh=ssh or None, nodes=list(told), kubernetes=kubernetes)
     handle = cast("Cluster", SimpleNamespace(profile=profile, who_is_control_plane=lambda: told, kube=kube))
     words: dict[str, Any] = {"nodes": (), "lost": (), "without_api": False, "patience": timedelta()} | asked
     return find_voters(handle, **words)
@@ -30,10 +30,13 @@ def voters(told: dict[str, bool | RunbookError], *, kubeconfig: str = "", ssh: b
 def api() -> Callable[..., None]:
     """What it answers: names of control plane nodes, or that it is away."""
 
-    def answers(*names: str, away: bool = False) -> None:
-        def items(_: object) -> list[object]:
+    def answers(*names: str, away: bool = False, mirrors: tuple[str, ...] = ()) -> None:
+        def items(path: str, **_: str) -> list[object]:
             if away:
                 raise NotYet("no API server answers")
+            if path.endswith("/pods"):
+                metadata = {"name": "kube-apiserver", "namespace": "kube-system", "uid": "1"}
+                return [{"metadata": metadata, "spec": {"nodeName": one}} for one in mirrors]
             labels: dict[str, dict[str, str]] = {one: {CONTROL_PLANE: ""} for one in names} | {"w1": {}, "w2": {}}
             return [{"metadata": {"name": name, "labels": found}} for name, found in labels.items()]
 
@@ -48,6 +51,8 @@ def test_the_api_tells_which_silent_nodes_are_workers(api: Callable[..., None]) 
     assert voters({"cp1": True, "cp2": SILENT, "w1": SILENT, "w2": STRANGE}) == ("cp1", "cp2")
     assert voters({"cp2": SILENT, "w1": False}) == ("cp2",)
     assert voters({"w1": False}, kubeconfig="file:/x") == ()
+    api("cp1", mirrors=("cp1", "cp2"))  # somebody has taken the label of cp2 away
+    assert voters({"cp1": True, "cp2": SILENT, "w1": SILENT}) == ("cp1", "cp2")
 
 
 def test_without_the_api_a_silent_node_counts_unless_it_is_lost(api: Callable[..., None]) -> None:

@@ -30,11 +30,11 @@ def test_services_have_to_be_no_worse_than_before() -> None:
     before = {"w1": ("Service kube-dns",)}
     dns = {"kube-dns": "it does not resolve"}
     assert words_of(what_services_lost({"cp1": {}, "w1": dns}, before)) == ""
-    assert "pods say: cp1: it does not resolve -> look at" in words_of(
+    assert "pods say: cp1: it does not resolve -> check the log of kube-proxy" in words_of(
         what_services_lost({"cp1": dns, "w1": dns}, before)
     )
     worse = {"cp1": {}, "w1": dns | {"kubernetes": "it answers 503"}}
-    assert "pods say: w1: it answers 503 -> look at" in words_of(what_services_lost(worse, before))
+    assert "pods say: w1: it answers 503 -> check the log of kube-proxy" in words_of(what_services_lost(worse, before))
 
 
 def test_addons_are_of_the_target_and_rolled_out() -> None:
@@ -42,17 +42,17 @@ def test_addons_are_of_the_target_and_rolled_out() -> None:
     new = kube_proxy(NEW)
     mirrored = new.model_copy(update={"images": (f"mirror.example/k8s/kube-proxy:v{NEW}@sha256:0a1b",)})
     assert left(mirrored) == ""
-    assert "has the image registry.k8s.io/kube-proxy:v1.36.3 -> look at kubeadm's output" in left(kube_proxy(OLD))
+    assert "has the image registry.k8s.io/kube-proxy:v1.36.3 -> check kubeadm's output" in left(kube_proxy(OLD))
     waiting = new.model_copy(update={"rolled_out": False})
-    assert f"not all pods are of registry.k8s.io/kube-proxy:v{NEW} yet -> look at its rollout" in left(waiting)
+    assert f"not all pods are of registry.k8s.io/kube-proxy:v{NEW} yet -> check its rollout" in left(waiting)
     assert left(waiting.model_copy(update={"by_hand": True})) == ""
-    assert "4 of 5 pods are ready -> look at them" in left(new.model_copy(update={"ready": 4}))
+    assert "4 of 5 pods are ready -> check them" in left(new.model_copy(update={"ready": 4}))
 
 
 def test_a_configuration_that_was_not_moved_is_told() -> None:
     """kubeadm moves it with the first control plane node."""
     assert left(kube_proxy(NEW), configured="v1.36.3") == (
-        "kubeadm-config has v1.36.3, not v1.37.2 -> look at kubeadm's output"
+        "kubeadm-config has v1.36.3, not v1.37.2 -> check kubeadm's output"
     )
 
 

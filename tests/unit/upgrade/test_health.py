@@ -8,6 +8,7 @@ import pytest
 
 from tasks.core.models.plan import Caution, Refusal
 from tasks.drain.models import CORDONED_BY, UNHEALTHY, Treatment, Verdict
+from tasks.drain.policy.findings import ASKED
 from tasks.node_work.models.controllers import Leader
 from tasks.node_work.models.health import Symptom
 from tasks.nodes.models.workloads import Webhook
@@ -34,7 +35,7 @@ def test_a_gate_of_the_site_that_says_no_stops_it_before_the_lock() -> None:
     assert told(plan(facts).refusals) == [("gates", "gate latency: 2 (pod=web): it has to be at most 1", step)]
 
 
-REPAIR = "repair it first: while another one restarts it is needed"
+REPAIR = "repair it first: quorum needs it while another member restarts"
 
 
 ETCD_TABLE: dict[str, tuple[Facts, tuple[str, str, str]]] = {
@@ -52,12 +53,12 @@ ETCD_TABLE: dict[str, tuple[Facts, tuple[str, str, str]]] = {
         (
             "cp3",
             "alarm NOSPACE",
-            "run etcd_maintenance: it ends NOSPACE when there is space; for CORRUPT replace the member",
+            "run `kube-runbooks run etcd-maintenance CLUSTER`: it clears NOSPACE when there is space; for CORRUPT replace the member",
         ),
     ),
     "no leader": (
         {"cp2": etcd_facts.member("cp2")},
-        ("etcd", "no member that answers leads", "look at the members and the network between them"),
+        ("etcd", "no member that answers leads", "check the members and the network between them"),
     ),
 }
 
@@ -80,17 +81,17 @@ def test_etcd_without_a_member_to_spare() -> None:
         for name in ("cp1", "cp2")
     ]
     single = cluster(names=("cp1", "w1"), etcd=members(leader="cp1")[:1])
-    away = "the only control plane node: API, scheduler and controller manager are away while it is upgraded"
-    assert told(plan(single).refusals) == [("cp1", away, "say options.allow_downtime=true at a time when that is fine")]
-    assert plan(single, nodes=("w1",)).refusals[0].subject == "options.nodes"
+    away = "the only control plane node: API server, scheduler and controller manager stop during its upgrade"
+    assert told(plan(single).refusals) == [("cp1", away, "add --allow-downtime during an acceptable window")]
+    assert plan(single, nodes=("w1",)).refusals[0].subject == "--nodes"
     one = plan(single, allow_downtime=True)
     assert one.refusals == ()
-    assert told(one.cautions) == [("cp1", away, "options.allow_downtime says that this is fine")]
+    assert told(one.cautions) == [("cp1", away, "--allow-downtime allows it")]
     assert acts(one)[0] == ("cp1", APPLY)
     assert "the last" not in one.steps[0].reason
     none = plan(cluster(etcd=()))
     assert told(none.refusals) == [
-        ("etcd", "no members are known", "look at the manifests of etcd and at etcd.endpoints of the profile")
+        ("etcd", "no members are known", "check the manifests of etcd and etcd.endpoints of the profile")
     ]
     strange = plan(cluster(etcd=tuple(etcd_facts.member(f"m{n}", is_leader=n == 0) for n in range(2))))
     assert strange.refusals == ()
@@ -99,35 +100,35 @@ def test_etcd_without_a_member_to_spare() -> None:
 HEALTH_TABLE: dict[str, tuple[Facts, tuple[str, str, str]]] = {
     "not Ready": (
         {"nodes": {"w1": {"ready": False, "ready_message": "container runtime is down"}}},
-        ("w1", "it is not Ready: container runtime is down", "look at its kubelet (`journalctl -u kubelet`)"),
+        ("w1", "it is not Ready: container runtime is down", "check its kubelet (`journalctl -u kubelet`)"),
     ),
     "Ready, and silent": (
         {"nodes": {"w1": {"heartbeat": NOW - timedelta(seconds=91)}}},
         (
             "w1",
-            "its last heartbeat is 91 s old, although it is called Ready",
-            "look at its kubelet, and at the controller manager, which should have seen it",
+            "its last heartbeat is 1 min 31 s old, although it is called Ready",
+            "check its kubelet, and the controller manager, which should have noticed",
         ),
     ),
     "pressure": (
         {"nodes": {"cp1": {"pressures": ("DiskPressure", "PIDPressure")}}},
-        ("cp1", "it reports DiskPressure, PIDPressure", "look at its disk, its memory and its network"),
+        ("cp1", "it reports DiskPressure, PIDPressure", "check its disk, its memory and its network"),
     ),
     "an API server that is not ready": (
         {"machines": {"cp1": {"api_ready": "500"}}},
-        ("cp1", "its own API server's /readyz: HTTP 500", "look at it: `crictl ps -a`, and its log"),
+        ("cp1", "its own API server's /readyz: HTTP 500", "check `crictl ps -a` and its log"),
     ),
     "an API server that does not answer": (
         {"machines": {"cp1": {"api_ready": "000"}}},
-        ("cp1", "its own API server's /readyz: no answer", "look at it: `crictl ps -a`, and its log"),
+        ("cp1", "its own API server's /readyz: no answer", "check `crictl ps -a` and its log"),
     ),
     "CoreDNS": (
         {"api": {"workloads": (workload("kube-system/coredns", ready=1), kube_proxy())}},
-        ("kube-system/coredns", "Deployment with 1 of 2 pods ready", "look at its pods"),
+        ("kube-system/coredns", "Deployment with 1 of 2 pods ready", "check its pods"),
     ),
     "a pod of kube-system": (
         {"api": {"pods_not_ready": ("kube-system/cni-x1 (CrashLoopBackOff)",)}},
-        ("kube-system/cni-x1", "the pod kube-system/cni-x1 (CrashLoopBackOff) is not ready", "look at it"),
+        ("kube-system/cni-x1", "the pod kube-system/cni-x1 (CrashLoopBackOff) is not ready", "check it"),
     ),
     "an APIService": (
         {"api": {"unavailable_apis": {"v1beta1.metrics.k8s.io": "MissingEndpoints: no pods"}}},
@@ -301,7 +302,7 @@ def test_what_an_upgrade_that_is_under_way_explains_is_gone_on_with() -> None:
     )
     planned = plan(facts)
     assert planned.refusals == ()
-    under_way = "an upgrade is under way, which may be why: this run goes on with it"
+    under_way = "an upgrade is under way, which may be why: this run resumes it"
     assert [(one.subject, one.next_step) for one in planned.cautions] == [
         (subject, under_way) for subject in ("cp1", "cp1", "cp1", "kube-system/etcd-cp1", "v1.x")
     ]
@@ -354,10 +355,16 @@ def test_webhooks_that_would_stop_requests() -> None:
 def test_a_drain_that_would_never_end_is_refused() -> None:
     """With the pod, the reason and the next step; not for a node that is not drained."""
     stuck = Verdict(
-        pod="shop/db-0", uid="1", treatment=Treatment.BLOCKED, reason="budget shop/db", next_step="scale it up"
+        pod="shop/db-0",
+        uid="1",
+        treatment=Treatment.BLOCKED,
+        reason="PodDisruptionBudget shop/db",
+        next_step="scale it up",
     )
     facts = cluster(api={"forecasts": (forecast("w1", verdicts=(stuck,)),)})
-    assert told(plan(facts).refusals) == [("w1", "shop/db-0 cannot be evicted: budget shop/db", "scale it up")]
+    assert told(plan(facts).refusals) == [
+        ("w1", "shop/db-0 cannot be evicted: PodDisruptionBudget shop/db", "scale it up")
+    ]
     assert plan(facts, nodes=CONTROL_PLANES).refusals == ()
 
 
@@ -367,18 +374,25 @@ def test_what_a_drain_waits_for_and_what_it_takes_away() -> None:
         Verdict(pod=f"shop/{number}", uid=str(number), treatment=Treatment.EVICT_FOR_GOOD, reason="no controller")
         for number in range(10, 22)
     )
-    told_by_drain = forecast("w1", verdicts=gone, waits=("budget shop/cart: 2 of 3",), cautions=("its last CoreDNS",))
+    told_by_drain = forecast(
+        "w1",
+        verdicts=gone,
+        waits=("PodDisruptionBudget shop/cart: 2 of 3",),
+        asks=("PodDisruptionBudget shop/pg: 1 of 1",),
+        cautions=("its last CoreDNS",),
+    )
     few = forecast("w2", verdicts=gone[:1])
     others = tuple(forecast(name) for name in CONTROL_PLANES[:2])
     planned = plan(cluster(api={"forecasts": (told_by_drain, few, *others)}))
     assert planned.refusals == ()
     names = ", ".join(f"shop/{number}" for number in range(10, 22))
     assert told(planned.cautions) == [
-        ("cp3", "what its drain meets is not known", "it is looked at right before the drain"),
-        ("w1", "budget shop/cart: 2 of 3", "the drain waits for it, up to options.drain.limit"),
+        ("cp3", "which pods its drain must evict is not known", "it is checked right before the drain"),
+        ("w1", "PodDisruptionBudget shop/cart: 2 of 3", "the drain waits for it, up to --timeout"),
+        ("w1", "PodDisruptionBudget shop/pg: 1 of 1", ASKED),
         ("w1", "its last CoreDNS", ""),
-        ("w1", f"evicted for good (no controller): {names}", "options.drain says so"),
-        ("w2", "evicted for good (no controller): shop/10", "options.drain says so"),
+        ("w1", f"evicted for good (no controller): {names}", "an option of the drain allows it"),
+        ("w2", "evicted for good (no controller): shop/10", "an option of the drain allows it"),
     ]
 
 

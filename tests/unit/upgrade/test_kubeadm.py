@@ -36,4 +36,4 @@ def test_members_that_are_too_old_for_the_etcd_that_kubeadm_brings() -> None:
         "cp3: etcd 3.6.8 must not go to 3.7: every member has to run 3.6.11 or newer before; "
         "cp4: etcd 3.5.30 to 3.7 is more than one minor"
     )
-    assert problem.next_step == "move etcd first: options.etcd_image_tag, with the version of now"
+    assert problem.next_step == "move etcd first, by an upgrade to the version of now with --etcd-image-tag"

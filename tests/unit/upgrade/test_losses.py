@@ -1,14 +1,14 @@
 """What of a control plane's manifests an upgrade would take away, as a plan tells it."""
 
-from tasks.upgrade.models.manifests import NodeManifests, PodShape, StaticManifest
+from tasks.upgrade.models.manifests import NodeManifests, PodShape, SecretRead, StaticManifest
 from tasks.upgrade.models.upgrade import ClusterFacts
 from tests.facts import etcd as etcd_facts
-from tests.facts.upgrade import CONTROL_PLANES, GIB, cluster, manifest, manifests, members, upgraded
+from tests.facts.upgrade import ALL, GIB, cluster, kubelet_of, manifest, manifests, members, upgraded
 from tests.facts.upgrade_plan import plan, told
 
 GIVE_IT = (
     "set it in kubeadm-config: extraArgs, extraVolumes and extraEnvs of ClusterConfiguration "
-    "(`kubectl -n kube-system edit configmap kubeadm-config`)"
+    "(`kubectl -n kube-system edit configmap kubeadm-config`), or as a patch in the folder upgrade.patches of the profile"
 )
 
 ENCRYPTED = PodShape(flags={"encryption-provider-config": ("/etc/kubernetes/enc.yaml",), "profiling": ("false",)})
@@ -16,7 +16,7 @@ ENCRYPTED = PodShape(flags={"encryption-provider-config": ("/etc/kubernetes/enc.
 
 def manifests_of(**changed: NodeManifests) -> ClusterFacts:
     """A good cluster, with other manifests on some of its nodes."""
-    return cluster(manifests=tuple(changed.get(name) or manifests(name) for name in CONTROL_PLANES))
+    return cluster(manifests=tuple(changed.get(name) or manifests(name) for name in ALL))
 
 
 def test_encryption_that_kubeadm_config_does_not_give_refuses_the_upgrade() -> None:
@@ -27,7 +27,7 @@ def test_encryption_that_kubeadm_config_does_not_give_refuses_the_upgrade() -> N
     harm = "the new API server could not read the Secrets that are encrypted"
     assert told(planned.refusals) == [("cp2", f"{lost}: {harm}", GIVE_IT)]
     assert plan(manifests_of(cp2=manifests("cp2", manifest("kube-apiserver", ENCRYPTED, ENCRYPTED)))).refusals == ()
-    assert plan(manifests_of(cp2=changed), nodes=("w1",)).refusals[0].subject == "options.nodes"
+    assert plan(manifests_of(cp2=changed), nodes=("w1",)).refusals[0].subject == "--nodes"
 
 
 def test_what_else_kubeadm_takes_away_is_a_row_for_each_component() -> None:
@@ -41,13 +41,13 @@ def test_what_else_kubeadm_takes_away_is_a_row_for_each_component() -> None:
     )
     planned = plan(facts)
     assert planned.refusals == ()
-    does_not = "kubeadm-config does not set it, and this runbook applies no --patches"
+    does_not = "kubeadm-config does not set it, and the profile has no upgrade.patches"
     step = f"{GIVE_IT}; what has no place there, write again after the upgrade"
     assert told(planned.cautions) == [
-        ("etcd", f"kubeadm takes away --profiling=false (cp3): {does_not}", step),
+        ("etcd", f"kubeadm removes --profiling=false (cp3): {does_not}", step),
         (
             "kube-scheduler",
-            f"kubeadm takes away --profiling=false (cp1, cp2, cp3); --v=1 (cp3): {does_not}",
+            f"kubeadm removes --profiling=false (cp1, cp2, cp3); --v=1 (cp3): {does_not}",
             step,
         ),
     ]
@@ -74,14 +74,73 @@ def test_a_manifest_that_is_not_understood_is_no_manifest_without_flags() -> Non
     broken = StaticManifest(component="kube-apiserver", problem="it is no YAML: line 3")
     (refusal,) = plan(manifests_of(cp1=manifests("cp1", broken))).refusals
     assert refusal.subject == "cp1"
-    assert refusal.problem.endswith("nobody knows what kubeadm would take away: it is no YAML: line 3")
-    none = plan(manifests_of(cp1=NodeManifests(node="cp1", problem="sshd is away"))).refusals
-    assert told(none) == [("cp1", "its manifests could not be read: sshd is away", "repair that, then plan again")]
-    silent = cluster(manifests=tuple(manifests(name) for name in ("cp1", "cp2")))
-    assert plan(silent).refusals[0].problem == "its manifests could not be read: there are none"
-    unknown = "kubeadm could not render its manifests: there is no kubeadm"
+    assert refusal.problem.endswith("it is not known what kubeadm would remove: it is no YAML: line 3")
+    unread = "what kubeadm writes there could not be read: "
+    none = plan(manifests_of(cp1=NodeManifests(node="cp1", unread="sshd is away"))).refusals
+    assert told(none) == [("cp1", f"{unread}sshd is away", "repair that, then plan again")]
+    silent = cluster(manifests=tuple(manifests(name) for name in ("cp1", "cp2", "w1")))
+    assert [(one.subject, one.problem) for one in plan(silent).refusals] == [
+        ("cp3", f"{unread}it was not read"),
+        ("w2", f"{unread}it was not read"),
+    ]
+    empty = manifests("cp1", manifests=())
+    assert plan(manifests_of(cp1=empty)).refusals[0].problem == f"{unread}there are no manifests of static pods"
+    unknown = "kubeadm could not render what it writes there: there is no kubeadm"
     seen = plan(manifests_of(cp1=manifests("cp1", problem="there is no kubeadm")))
     assert (seen.refusals, [(one.subject, one.problem) for one in seen.cautions]) == ((), [("cp1", unknown)])
     encrypted = manifests("cp1", manifest("kube-apiserver", ENCRYPTED), problem="there is no kubeadm")
     refused = plan(manifests_of(cp1=encrypted.model_copy(update={"manifests": encrypted.manifests}))).refusals
-    assert f"{unknown}; it may take --encryption-provider-config away" in [one.problem for one in refused]
+    assert f"{unknown}; it may remove --encryption-provider-config" in [one.problem for one in refused]
+
+
+def test_the_kubelets_configuration_is_a_row_with_the_nodes() -> None:
+    """Workers, too; what keeps a kubelet from working is refused."""
+    w1 = manifests("w1", kubelet_of({"maxPods": "55", "cgroupDriver": "systemd"}, cgroupDriver="systemd"))
+    planned = plan(manifests_of(w1=w1))
+    assert planned.refusals == ()
+    assert told(planned.cautions) == [
+        (
+            "kubelet's configuration",
+            "kubeadm removes maxPods: 55 (w1): kubelet-config does not set it, and the profile has no upgrade.patches",
+            "set it in kube-system/kubelet-config (`kubectl -n kube-system edit configmap kubelet-config`), or as "
+            "kubeletconfiguration*.yaml in the folder upgrade.patches of the profile",
+        )
+    ]
+    other = manifests("w1", kubelet_of({"cgroupDriver": "cgroupfs"}, cgroupDriver="systemd"))
+    (refusal,) = plan(manifests_of(w1=other)).refusals
+    assert refusal.problem == (
+        "kubeadm would write kubelet without cgroupDriver: cgroupfs (kubeadm writes systemd): the new kubelet would not start "
+        "pods: its container runtime has another cgroup driver"
+    )
+    (unread,) = plan(manifests_of(w1=NodeManifests(node="w1", unread="sshd is away"))).refusals
+    assert unread.problem == "what kubeadm writes there could not be read: sshd is away"
+    broken = StaticManifest(component="kubelet", problem="it is no YAML")
+    (refusal,) = plan(manifests_of(w1=manifests("w1", broken))).refusals
+    assert refusal.problem.startswith("/var/lib/kubelet/config.yaml could not be parsed")
+    (caution,) = plan(manifests_of(w1=manifests("w1", problem="no such socket"))).cautions
+    assert "`kubeadm init phase kubelet-start --dry-run`" in caution.next_step
+
+
+def test_a_kubelet_that_does_not_read_what_kubeadm_writes() -> None:
+    """Static pods elsewhere: nothing would be upgraded. Its configuration elsewhere: a person compares."""
+    elsewhere = manifests("cp1", read_from="/srv/manifests")
+    (refusal,) = plan(manifests_of(cp1=elsewhere)).refusals
+    assert refusal.problem == (
+        "its kubelet takes static pods from /srv/manifests, and kubeadm writes them to /etc/kubernetes/manifests: nothing would "
+        "be upgraded"
+    )
+    (caution,) = plan(manifests_of(w1=manifests("w1", configured_by="/etc/kubelet.yaml"))).cautions
+    assert caution.problem.startswith(
+        "its kubelet reads /etc/kubelet.yaml, and kubeadm writes /var/lib/kubelet/config.yaml"
+    )
+
+
+def test_a_secret_that_is_not_read_before_proves_nothing_afterwards() -> None:
+    """Said of each API server that is replaced."""
+    read = (SecretRead(node="cp1", secret="a/b"), SecretRead(node="cp2", problem="403 forbidden"))
+    cautions = plan(cluster(secrets=read)).cautions
+    told_of = "its API server reads no Secret now, so nothing proves that the new one does: "
+    assert {one.subject: str(one.problem) for one in cautions} == {
+        "cp2": f"{told_of}403 forbidden",
+        "cp3": f"{told_of}it was not asked",
+    }

@@ -4,6 +4,8 @@ from datetime import timedelta
 
 import pytest
 
+from tasks.node_work.models.health import Symptom
+from tasks.node_work.policy.health import RUNTIME
 from tasks.nodes.models.nodes import PackageManager
 from tests.facts.upgrade import (
     CONTROL_PLANES,
@@ -29,7 +31,7 @@ MACHINE_TABLE: dict[str, tuple[Facts, tuple[str, str]]] = {
         {"os": "flatcar", "os_version": "4000", "packages": packages(manager="")},
         (
             "flatcar 4000 has neither apt nor dnf",
-            "upgrade this node by hand, and name the others in options.nodes",
+            "upgrade this node by hand, and name the others with --nodes",
         ),
     ),
     "an unknown system": (
@@ -42,12 +44,16 @@ MACHINE_TABLE: dict[str, tuple[Facts, tuple[str, str]]] = {
     ),
     "a repository that does not answer": (
         {"packages": packages(candidates={}, problem="404 Not Found")},
-        ("its repository of v1.37 could not be asked: 404 Not Found", "make the repository reachable from the node"),
+        ("what its repository of v1.37 has is not known: 404 Not Found", "make the repository answer the node"),
+    ),
+    "a package manager that does not say what is held back": (
+        {"packages": packages(unknown=("which packages are held back: no answer",))},
+        ("its package manager does not say which packages are held back: no answer", "repair it there until"),
     ),
     "no repository of Kubernetes": (
         {"packages": packages(candidates={}, repositories={})},
         (
-            "no file of it names a repository of Kubernetes (core:/stable:/vN.NN)",
+            "no file of it names a repository of Kubernetes that is in use (core:/stable:/vN.NN)",
             "add the community's repository, or a mirror of it with that path",
         ),
     ),
@@ -57,7 +63,7 @@ MACHINE_TABLE: dict[str, tuple[Facts, tuple[str, str]]] = {
     ),
     "a package that the repository has not": (
         {"packages": packages(candidates={"kubelet": ("1.37.2-1.1",), "kubectl": ("1.37.2-1.1",)})},
-        ("kubeadm v1.37.2 cannot be installed: its repository has no kubeadm", "look at the repository of v1.37"),
+        ("kubeadm v1.37.2 cannot be installed: its repository has no kubeadm", "check the repository of v1.37"),
     ),
     "no space for packages and images": (
         {"free_bytes": {"/var/lib": 2 * GIB - 1, "/etc/kubernetes": 9 * GIB}},
@@ -66,8 +72,16 @@ MACHINE_TABLE: dict[str, tuple[Facts, tuple[str, str]]] = {
     "an authority that is being rotated": (
         {"ca_rotations": ("ca",)},
         (
-            "a rotation of ca has begun there and not ended: kubeadm would write its files as it thinks right",
-            "bring it to its end first: docs/ca-rotation.md",
+            "a rotation of ca has begun there and not ended: kubeadm would overwrite its files",
+            "finish it first: docs/ca-rotation.md",
+        ),
+    ),
+    "double": (
+        {"doubles": {"kube-apiserver.yaml.bak": "kube-apiserver"}},
+        (
+            "its kubelet reads kube-apiserver.yaml.bak as another manifest of kube-apiserver, whatever the name ends with: it is not "
+            "known which of them it runs",
+            "move kube-apiserver.yaml.bak out of the kubelet's folder of manifests on w1",
         ),
     ),
     "swap": (
@@ -79,11 +93,7 @@ MACHINE_TABLE: dict[str, tuple[Facts, tuple[str, str]]] = {
     ),
     "no kubelet": (
         {"active": {"kubelet": False, "containerd": True}},
-        ("kubelet does not run", "look at `journalctl -u kubelet`, and start it"),
-    ),
-    "no containerd": (
-        {"active": {"kubelet": True, "containerd": False}},
-        ("containerd does not run", "look at `journalctl -u containerd`, and start it"),
+        ("kubelet does not run", "check `journalctl -u kubelet`, and start it"),
     ),
     "cgroup v1": (
         {"cgroup_version": 1},
@@ -125,19 +135,40 @@ MACHINE_TABLE: dict[str, tuple[Facts, tuple[str, str]]] = {
         ),
     ),
     "an expired certificate": (
-        {"certificates": {"/a.crt": NOW, "/b.crt": NOW - timedelta(days=2), "/c.crt": NOW + timedelta(days=9)}},
+        {
+            "certificates": {
+                "/srv/pki/apiserver.crt": NOW,
+                "/etc/kubernetes/kubelet.conf": NOW - timedelta(days=2),
+                "/srv/pki/etcd/peer.crt": NOW + timedelta(days=9),
+            }
+        },
         (
-            "expired, the first at 2026-11-22T12:00:00Z: /a.crt, /b.crt",
-            "renew them first: cert_rotation",
+            "expired, the first at 2026-11-22T12:00:00Z: /etc/kubernetes/kubelet.conf, /srv/pki/apiserver.crt",
+            "renew them first: `kube-runbooks run cert-rotation CLUSTER`",
         ),
+    ),
+    "a kubelet's certificate": (
+        {"certificates": {"/var/lib/kubelet/pki/kubelet-client-current.pem": NOW}},
+        ("expired, the first at", "renew them first: `kube-runbooks run cert-rotation CLUSTER`"),
+    ),
+    "an expired CA": (
+        {"certificates": {"/srv/pki/etcd/ca.crt": NOW, "/srv/pki/front-proxy-ca.crt": NOW}},
+        (
+            "expired, the first at 2026-11-24T12:00:00Z: /srv/pki/etcd/ca.crt, /srv/pki/front-proxy-ca.crt",
+            "replace the CA first: ca_rotation",
+        ),
+    ),
+    "an expired certificate of somebody else": (
+        {"certificates": {"/etc/kubernetes/pki/vault.crt": NOW, "/etc/kubernetes/mine.conf": NOW}},
+        ("expired, the first at", "renew them where they come from, or move them out of that folder"),
     ),
     "a clock that is ahead": (
         {"clock_offset": timedelta(seconds=31)},
-        ("its clock is 31.0 s ahead of the worker's, 30 s are allowed", "look at its time service (`timedatectl`)"),
+        ("its clock is 31 s ahead of the worker's, 30 s are allowed", "check its time service: `timedatectl`"),
     ),
     "a clock that is behind": (
         {"clock_offset": timedelta(seconds=-90)},
-        ("its clock is 90.0 s behind the worker's, 30 s are allowed", "look at its time service (`timedatectl`)"),
+        ("its clock is 1 min 30 s behind the worker's, 30 s are allowed", "check its time service: `timedatectl`"),
     ),
 }
 
@@ -158,7 +189,7 @@ MACHINE_CAUTIONS: dict[str, tuple[Facts, tuple[str, str]]] = {
         OTHER_OS,
         (
             "fedora 44 with dnf: proven end to end are Debian and Ubuntu with apt",
-            "try it on one worker first: options.nodes",
+            "try it on one worker first, with --nodes",
         ),
     ),
     "apt on another system": (
@@ -168,7 +199,7 @@ MACHINE_CAUTIONS: dict[str, tuple[Facts, tuple[str, str]]] = {
     "an old containerd": (
         {"containerd": "1.6.36"},
         (
-            "containerd 1.6.36 is older than 1.7: kubelet v1.37.2 warns and goes on",
+            "containerd 1.6.36 is older than 1.7: kubelet v1.37.2 warns and still starts",
             "upgrade containerd: v1.38 needs 2.0",
         ),
     ),
@@ -180,9 +211,16 @@ MACHINE_CAUTIONS: dict[str, tuple[Facts, tuple[str, str]]] = {
         {"certificates": {"/a.crt": NOW + timedelta(days=7), "/b.crt": NOW + timedelta(days=7, seconds=1)}},
         ("expires soon, the first at 2026-12-01T12:00:00Z: /a.crt", "kubeadm renews a control plane's certificates"),
     ),
+    "a file that was not read": (
+        {"unread": ("/etc/kubernetes/admin.conf: no YAML",)},
+        (
+            "not read, so nothing of it is judged: /etc/kubernetes/admin.conf: no YAML",
+            "certificate_inventory reads them",
+        ),
+    ),
     "a clock that is off": (
         {"clock_offset": timedelta(seconds=-2.5)},
-        ("its clock is 2.5 s behind the worker's", "look at its time service (`timedatectl`)"),
+        ("its clock is 2.5 s behind the worker's", "check its time service: `timedatectl`"),
     ),
     "a newer kubeadm": (
         {"kubeadm": "1.38.0"},
@@ -190,7 +228,7 @@ MACHINE_CAUTIONS: dict[str, tuple[Facts, tuple[str, str]]] = {
     ),
     "a job of ours": (
         {"jobs": ("stage-1-37-2-0a1b",)},
-        ("jobs of ours run there now: stage-1-37-2-0a1b", "this run goes on with them"),
+        ("jobs of ours run there now: stage-1-37-2-0a1b", "this run resumes them"),
     ),
 }
 
@@ -223,7 +261,6 @@ def test_what_is_worth_a_look_on_a_machine(changes: Facts, caution: tuple[str, s
                 update={"installed": {}}
             )
         },
-        {"cgroup_version": 0},
     ],
 )
 def test_what_is_fine_on_a_machine(changes: Facts) -> None:
@@ -232,12 +269,14 @@ def test_what_is_fine_on_a_machine(changes: Facts) -> None:
     assert (planned.refusals, planned.cautions) == ((), ())
 
 
-def test_a_runtime_is_asked_for_by_what_the_node_says() -> None:
-    """With CRI-O a containerd that is installed need not run, and CRI-O has to."""
+def test_a_runtime_is_asked_for_where_the_kubelet_asks_it() -> None:
+    """A containerd that is installed need not run, whatever the runtime's unit is called; something has to listen."""
     crio = {"w1": {"runtime": "cri-o://1.36.0"}}
-    assert plan(cluster(machines={"w1": {"active": {"containerd": False, "crio": True}}}, nodes=crio)).refusals == ()
-    (one,) = plan(cluster(machines={"w1": {"active": {"containerd": True, "crio": False}}}, nodes=crio)).refusals
-    assert one.problem == "crio does not run"
+    assert plan(cluster(machines={"w1": {"active": {"containerd": False, "crio": False}}}, nodes=crio)).refusals == ()
+    none = Symptom(of=RUNTIME, problem="no container runtime listens at unix:///var/run/crio/crio.sock")
+    planned = plan(cluster(nodes=crio, symptoms={"w1": (none,)}))
+    assert [(one.subject, one.problem) for one in planned.refusals] == [("w1", none.problem)]
+    assert not [one for one in planned.cautions if none.problem in one.problem]
 
 
 def test_repositories_that_were_asked_for_another_minor_say_nothing() -> None:
@@ -281,5 +320,16 @@ def test_a_control_plane_needs_its_manifests(without: str, missing: str) -> None
     assert (
         "cp3",
         f"no manifest of {missing}: kubeadm upgrades what it finds in /etc/kubernetes/manifests",
-        "put it back (kubeadm's copies are in /etc/kubernetes/tmp), or join this control plane node anew",
+        "restore it (kubeadm's copies are in /etc/kubernetes/tmp), or join this control plane node again",
     ) in refusals
+
+
+def test_what_was_not_found_on_a_machine_is_said() -> None:
+    """Certificates elsewhere, a data directory that nobody could read: neither is none."""
+    nothing = plan(cluster(machines={"cp1": {"certificates": {}, "etcd_bytes": 0}}))
+    assert [(one.subject, str(one.problem)) for one in nothing.cautions] == [
+        ("cp1", "how large its etcd directory is is not known, and kubeadm copies it"),
+        ("cp1", "no certificate was found on it, so it is not known which of them expire"),
+    ]
+    external = {"static_pods": static_pods(etcd=""), "etcd_bytes": 0}
+    assert "etcd directory" not in str(plan(cluster(machines={"cp1": external})).cautions)

@@ -1,10 +1,11 @@
 """What kubeadm would take away from a static pod's manifest: compared with what the real kubeadm writes."""
 
 import base64
+import hashlib
 import os
 import subprocess
 from datetime import timedelta
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,15 +13,18 @@ import pytest
 import yaml
 
 from tasks.core.errors import NotYet
-from tasks.core.models.kubeadm import MANIFESTS
+from tasks.core.models.profile import UpgradeRules
+from tasks.upgrade import kubeadm_writes
+from tasks.upgrade.kubeadm_writes import look_at_manifests
 from tasks.upgrade.models.manifests import NodeManifests, PodShape, StaticManifest
-from tasks.upgrade.observe import look_at_manifests
 from tasks.upgrade.policy.manifests import flags_not_to_lose, losses_of
-from tasks.upgrade.probes import manifests
+from tasks.upgrade.probes import manifests, rendering
 from tests.servers.binaries import kubernetes_binaries
+from tests.servers.pki import Authority
 
 API_SERVER, ETCD = "kube-apiserver", "etcd"
 GIB = 2**30
+CP1 = rendering.NodeTold(name="cp1", control_plane=True, socket="unix:///run/containerd/containerd.sock")
 ENCRYPTION = "/etc/kubernetes/enc/config.yaml"
 CLUSTER: dict[str, Any] = {
     "apiVersion": "kubeadm.k8s.io/v1beta4",
@@ -48,7 +52,11 @@ class Node:
     """A control plane node whose manifests the real kubeadm 1.36.3 wrote, of a configuration."""
 
     def __init__(self, folder: Path, address: str = "192.0.2.11", **cluster: object) -> None:
-        self.folder = folder / "manifests"
+        self.folder, self.kubelet, self.patches = (
+            folder / "manifests",
+            folder / "kubelet/config.yaml",
+            folder / "patches",
+        )
         self.cluster = CLUSTER | cluster
         first = {
             "apiVersion": self.cluster["apiVersion"],
@@ -56,15 +64,21 @@ class Node:
             "localAPIEndpoint": {"advertiseAddress": address, "bindPort": 6443},
             "nodeRegistration": {"name": "cp1", "criSocket": "unix:///run/containerd/containerd.sock"},
         }
-        written = self.run(manifests.render(), yaml.safe_dump_all([first, self.cluster]).encode())
+        render = rendering.render(b"program kubeadm\n", control_plane=True)
+        written = self.run(render, yaml.safe_dump_all([first, self.cluster]).encode())
         self.folder.mkdir()
+        self.overrides: tuple[dict[str, Any], ...] = ()
+        self.kubelet.parent.mkdir()
         for name, text in manifests.parse(written).items():
-            (self.folder / f"{name}.yaml").write_text(text)
+            file = self.kubelet if name == "config" else self.folder / f"{name}.yaml"
+            file.write_text(text)
 
     def run(self, script: str, stdin: bytes = b"") -> bytes:
         """As on the node, with its folder of manifests elsewhere."""
         path = f"{kubernetes_binaries()}:{os.environ['PATH']}"
-        words = ["bash", "-c", script.replace(MANIFESTS, str(self.folder))]
+        for theirs, ours in (("/etc/kubernetes/manifests", self.folder), ("/var/lib/kubelet", self.kubelet.parent)):
+            script = script.replace(theirs, str(ours))
+        words = ["bash", "-c", script]
         variables = {"PATH": path, "HTTPS_PROXY": "http://proxy:3128"}
         return subprocess.run(words, input=stdin, capture_output=True, check=True, env=variables, timeout=60).stdout
 
@@ -77,17 +91,26 @@ class Node:
             text = text.replace(old, new, 1)
         file.write_text(text)
 
-    def seen(self, **cluster: object) -> NodeManifests:
-        """Looked at, with what kubeadm-config has by now."""
-        looked = self.run(manifests.look())
-        given = manifests.configuration_for("cp1", looked, self.cluster | cluster)
-        return manifests.compared("cp1", looked, self.run(manifests.render(), given.encode()))
+    def look(self) -> bytes:
+        """What it prints of itself; its patches only where it has some."""
+        return self.run(manifests.look(PurePosixPath(self.patches) if self.patches.exists() else None, "1.37.2"))
+
+    def seen(self, kubelet: str = "", /, **cluster: object) -> NodeManifests:
+        """Looked at, with what kubeadm-config and kubelet-config have by now."""
+        looked = self.look()
+        told = rendering.ClusterTold(cluster=self.cluster | cluster, kubelet=kubelet)
+        patches = PurePosixPath(self.patches) if manifests.has_patches(looked) else None
+        given = rendering.configuration_for(CP1, looked, told, patches)
+        written = self.run(rendering.render(looked, control_plane=True), given.encode())
+        return manifests.compared("cp1", looked, written, overrides=self.overrides)
 
     def losses(self, **cluster: object) -> dict[str, dict[str, str]]:
         """Component to what goes, and the harm of it."""
         seen = self.seen(**cluster)
         assert seen.problem == ""
-        found = {one.component: {loss.words: loss.harm for loss in losses_of(one)} for one in seen.manifests}
+        assert seen.kubelet
+        all_of_it = (*seen.manifests, seen.kubelet)
+        found = {one.component: {loss.words: loss.harm for loss in losses_of(one)} for one in all_of_it}
         return {name: losses for name, losses in found.items() if losses}
 
 
@@ -98,7 +121,7 @@ def test_what_kubeadm_config_gives_stays(tmp_path: Path, cluster: dict[str, Any]
     seen = node.seen()
     assert [one.component for one in seen.manifests] == list(manifests.COMPONENTS)
     assert node.losses() == {}
-    assert list(tmp_path.iterdir()) == [node.folder]
+    assert set(tmp_path.iterdir()) == {node.folder, node.kubelet.parent}
 
 
 def test_an_address_of_ipv6_is_kubeadms_too(tmp_path: Path) -> None:
@@ -168,6 +191,30 @@ def test_whatever_was_written_by_hand_is_named(tmp_path: Path) -> None:
         "kube-controller-manager": {"--bind-address=0.0.0.0 (kubeadm gives 127.0.0.1)": ""},
     }
     assert "hush" not in node.seen().model_dump_json()
+
+
+def test_oidc_and_audit_that_were_written_by_hand_would_go(tmp_path: Path) -> None:
+    """Each flag and the mount by its name; nothing of it once kubeadm-config has it (F2)."""
+    node = Node(tmp_path)
+    flags = {
+        "oidc-issuer-url": "https://sso.example",
+        "oidc-client-id": "kubernetes",
+        "audit-log-path": "-",
+        "audit-policy-file": "/etc/kubernetes/audit/policy.yaml",
+    }
+    added = "".join(f"    - --{name}={value}\n" for name, value in flags.items())
+    folder = "/etc/kubernetes/audit"
+    node.edit(
+        API_SERVER,
+        ("    - --secure-port", f"{added}    - --secure-port"),
+        ("    volumeMounts:\n", f"    volumeMounts:\n    - {{mountPath: {folder}, name: audit, readOnly: true}}\n"),
+        ("  volumes:\n", f"  volumes:\n  - {{name: audit, hostPath: {{path: {folder}}}}}\n"),
+    )
+    words = (*(f"--{name}={value}" for name, value in flags.items()), f"the mount of {folder} at {folder}")
+    assert node.losses() == {API_SERVER: dict.fromkeys(words, "")}
+    args = [{"name": name, "value": value} for name, value in flags.items()]
+    volumes = [{"name": "audit", "hostPath": folder, "mountPath": folder, "readOnly": True}]
+    assert node.losses(apiServer={"extraArgs": args, "extraVolumes": volumes}) == {}
 
 
 def test_etcd_that_would_start_elsewhere(tmp_path: Path) -> None:
@@ -265,8 +312,8 @@ def test_what_kubeadm_does_not_read_it_does_not_write(tmp_path: Path) -> None:
     assert "kubeadm.k8s.io/v1alpha1" in seen.problem
     assert {one.rendered for one in seen.manifests} == {None}
     assert [flags_not_to_lose(one) for one in seen.manifests] == [(), ("--encryption-provider-config",), (), ()]
-    elsewhere = manifests.compared("cp1", node.run(manifests.look()), b"")
-    assert elsewhere.problem == "kubeadm did not write the manifests where it was told to"
+    elsewhere = manifests.compared("cp1", node.look())
+    assert elsewhere.problem == "kubeadm did not write the files into the folder of its --rootfs"
 
 
 class Shell:
@@ -287,14 +334,154 @@ def test_nodes_are_looked_at_together_and_one_that_does_not_answer_is_a_fact(tmp
     node = Node(tmp_path, **IN_V1BETA4)
     config = {"data": {"ClusterConfiguration": yaml.safe_dump(node.cluster)}}
     shells = {"cp1": Shell(node), "cp2": Shell(None)}
-    handle: Any = SimpleNamespace(shell=shells.__getitem__, kube=SimpleNamespace(find=lambda _: config))
-    seen, silent = look_at_manifests(handle, ["cp1", "cp2"])
-    assert seen == node.seen()
-    assert silent == NodeManifests(node="cp2", problem="no route to host")
+    config_of = {kubeadm_writes.CONFIGURATION: config}
+    kubelet = SimpleNamespace(
+        manifests="/etc/kubernetes/manifests", config="/k/config", runtime_endpoint=CP1.socket, overrides=()
+    )
+    handle: Any = SimpleNamespace(
+        shell=shells.__getitem__,
+        kube=SimpleNamespace(find=config_of.get),
+        control_planes=("cp1", "cp2"),
+        shape=lambda _: SimpleNamespace(kubelet=kubelet),
+        profile=SimpleNamespace(upgrade=UpgradeRules()),
+    )
+    seen, silent = look_at_manifests(handle, ["cp1", "cp2"], "1.37.2")
+    assert seen == node.seen().model_copy(
+        update={"read_from": "/etc/kubernetes/manifests", "configured_by": "/k/config"}
+    )
+    assert silent == NodeManifests(node="cp2", unread="no route to host")
     config.clear()
-    (unknown,) = look_at_manifests(handle, ["cp1"])
+    (unknown,) = look_at_manifests(handle, ["cp1"], "1.37.2")
     assert unknown.problem == "kube-system/kubeadm-config has no ClusterConfiguration"
     assert {one.component for one in unknown.manifests} == set(manifests.COMPONENTS)
+
+
+def test_what_was_written_into_the_kubelets_configuration_would_go(tmp_path: Path) -> None:
+    """kubeadm writes it from kubelet-config: what stands there stays; a field that is a secret is not told."""
+    node = Node(tmp_path)
+    own = "maxPods: 55\nevictionHard: {memory.available: 1Gi}\nstaticPodURLHeader: {Authorization: [hush]}\n"
+    node.kubelet.write_text(node.kubelet.read_text().replace("cgroupDriver: systemd", "cgroupDriver: cgroupfs") + own)
+    assert node.losses() == {
+        "kubelet": {
+            "cgroupDriver: cgroupfs (kubeadm writes systemd)": "the new kubelet would not start pods: its container runtime "
+            "has another cgroup driver",
+            "evictionHard.memory.available: 1Gi": "",
+            "maxPods: 55": "",
+            "staticPodURLHeader: (set)": "",
+        }
+    }
+    assert node.seen(node.kubelet.read_text()).problem == ""
+    kept = node.seen(node.kubelet.read_text()).kubelet
+    assert kept
+    assert losses_of(kept) == ()
+
+
+def test_patches_keep_what_they_give(tmp_path: Path) -> None:
+    """For static pods and for the kubelet; kubeadm itself applies them."""
+    node = Node(tmp_path)
+    node.edit(API_SERVER, ("    - --secure-port", "    - --profiling=false\n    - --secure-port"))
+    node.kubelet.write_text(node.kubelet.read_text() + "maxPods: 55\n")
+    assert {name: list(lost) for name, lost in node.losses().items()} == {
+        API_SERVER: ["--profiling=false"],
+        "kubelet": ["maxPods: 55"],
+    }
+    node.patches.mkdir()
+    (node.patches / "below").mkdir()
+    flag = '[{"op": "add", "path": "/spec/containers/0/command/-", "value": "--profiling=false"}]'
+    (node.patches / "below/kube-apiserver0+json.json").write_text(flag)
+    (node.patches / "README").write_text("not read")
+    (node.patches / "kubeletconfiguration.yaml").write_text("maxPods: 55\n")
+    assert node.losses() == {}
+    patches = node.seen().patches
+    assert patches
+    assert list(patches.files) == ["below/kube-apiserver0+json.json", "kubeletconfiguration.yaml"]
+    assert patches.files["below/kube-apiserver0+json.json"] == hashlib.sha256(flag.encode()).hexdigest()
+
+
+def test_a_folder_of_patches_that_is_not_there_is_said_to_be_so(tmp_path: Path) -> None:
+    """Nothing is rendered with it."""
+    node = Node(tmp_path)
+    looked = node.run(manifests.look(PurePosixPath(node.patches), "1.37.2"))
+    patches = manifests.compared("cp1", looked).patches
+    assert patches
+    assert patches.problem == f"there is no folder {node.patches}"
+    assert not manifests.has_patches(looked)
+
+
+def test_a_worker_has_a_kubelet_alone(tmp_path: Path) -> None:
+    """Nothing of a control plane is rendered for it, and nothing of one is missed."""
+    node = Node(tmp_path)
+    for file in node.folder.iterdir():
+        file.unlink()
+    w1 = rendering.NodeTold(name="w1", control_plane=False, endpoint="unix:///run/crio/crio.sock")
+    pki = tmp_path / "pki"
+    Authority(pki, "ca")  # its certificate alone, as every worker has it: no external CA
+    told = rendering.ClusterTold(cluster=node.cluster | {"certificatesDir": str(pki)})
+    node.kubelet.write_text(node.kubelet.read_text().replace("/etc/kubernetes/pki", str(pki)))
+    given = rendering.configuration_for(w1, looked := node.look(), told)
+    written = node.run(rendering.render(looked, control_plane=False), given.encode())
+    seen = manifests.compared("w1", looked, written, control_plane=False)
+    assert (seen.problem, seen.manifests) == ("", ())
+    assert seen.kubelet
+    (lost,) = losses_of(seen.kubelet)
+    assert lost.words.endswith("(kubeadm writes unix:///run/crio/crio.sock)")
+    assert lost.harm == "the new kubelet would ask another container runtime"
+
+
+@pytest.mark.parametrize(
+    ("instance", "socket", "endpoint", "wanted"),
+    [
+        ("containerRuntimeEndpoint: unix:///a", "unix:///b", "unix:///c", "unix:///a"),
+        ("", "unix:///b", "unix:///c", "unix:///b"),
+        ("", "", "unix:///c", "unix:///c"),
+        ("", "", "", None),
+    ],
+)
+def test_the_container_runtime_is_the_nodes_own(instance: str, socket: str, endpoint: str, wanted: str | None) -> None:
+    """In kubeadm's order; where nobody says one kubeadm looks itself."""
+    told = f"kubeadm v1.37.2\ninstance {base64.b64encode(instance.encode()).decode()}\n".encode()
+    node = rendering.NodeTold(name="w1", control_plane=False, address="fd00::21", socket=socket, endpoint=endpoint)
+    given = rendering.configuration_for(node, told, rendering.ClusterTold(cluster=CLUSTER))
+    own = next(yaml.safe_load_all(given))
+    assert own["nodeRegistration"].get("criSocket") == wanted
+    assert own["localAPIEndpoint"] == {"advertiseAddress": "fd00::21"}  # or kubeadm needs a default route
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("no_kubelet /var/lib/kubelet/config.yaml is not there", "/var/lib/kubelet/config.yaml is not there"),
+        ("kubelet !", "it is empty"),
+        ("kubelet Ww==", "it is no YAML: "),
+        ("kubelet W10=", "it is no configuration"),
+    ],
+)
+def test_a_kubelets_configuration_that_is_not_understood_is_a_problem(line: str, told: str) -> None:
+    """It is not one without fields."""
+    kubelet = manifests.compared("w1", f"kubeadm v1\n{line}\n".encode(), control_plane=False).kubelet
+    assert kubelet
+    assert kubelet.problem.startswith(told)
+
+
+def test_who_pulls_images_is_told_of_the_container_runtime() -> None:
+    """Where it is known; kubeadm looks for one else."""
+    assert rendering.registration_at("", CLUSTER) == ()
+    (told,) = rendering.registration_at("unix:///run/crio/crio.sock", CLUSTER)
+    assert told == {
+        "apiVersion": "kubeadm.k8s.io/v1beta4",
+        "kind": "InitConfiguration",
+        "nodeRegistration": {"criSocket": "unix:///run/crio/crio.sock"},
+    }
+
+
+def test_what_kubeadm_is_told_by_the_cluster_has_to_be_yaml() -> None:
+    """Else nothing is rendered, and the reason is told."""
+    told = rendering.ClusterTold(cluster=CLUSTER, kubelet="a: b: c")
+    with pytest.raises(ValueError, match="kubelet-config is no YAML"):
+        rendering.configuration_for(CP1, looked("v1.37.2", API_SERVER_POD), told)
+
+
+API_SERVER_POD = f"kind: Pod\nmetadata: {{annotations: {{{rendering.ENDPOINT}: '[fd00::1]:6443'}}}}\n"
 
 
 def looked(kubeadm: str, api_server: str = "") -> bytes:
@@ -308,7 +495,7 @@ def looked(kubeadm: str, api_server: str = "") -> bytes:
         (looked(""), CLUSTER, "there is no kubeadm"),
         (looked("v1.36.3"), {}, "kube-system/kubeadm-config has no ClusterConfiguration"),
         (looked("v1.36.3"), CLUSTER, "it is no Pod"),
-        (looked("v1.36.3", "{kind: Pod, spec: []}"), CLUSTER, "it is not understood: spec"),
+        (looked("v1.36.3", "{kind: Pod, spec: []}"), CLUSTER, "it could not be parsed: spec"),
         (
             looked("v1.36.3", "kind: Pod"),
             CLUSTER,
@@ -319,7 +506,7 @@ def looked(kubeadm: str, api_server: str = "") -> bytes:
 def test_what_kubeadm_would_be_given_has_to_be_known(found: bytes, cluster: dict[str, Any], told: str) -> None:
     """Nothing is guessed."""
     with pytest.raises(ValueError, match=told):
-        manifests.configuration_for("cp1", found, cluster)
+        rendering.configuration_for(CP1, found, rendering.ClusterTold(cluster=cluster))
 
 
 @pytest.mark.parametrize(
@@ -333,3 +520,12 @@ def test_what_kubeadm_would_be_given_has_to_be_known(found: bytes, cluster: dict
 def test_flags_as_the_programs_read_them(words: list[str], flags: dict[str, tuple[str, ...]]) -> None:
     """One or two dashes, underscores, several times."""
     assert manifests.flag_values(words) == flags
+
+
+def test_what_a_drop_in_of_the_kubelet_says_does_not_go(tmp_path: Path) -> None:
+    """kubeadm writes the file alone: the kubelet has the same value afterwards."""
+    node = Node(tmp_path)
+    own = "maxPods: 55\nevictionHard: {memory.available: 1Gi, nodefs.available: 5%}\n"
+    node.kubelet.write_text(node.kubelet.read_text().replace("cgroupDriver: systemd", "cgroupDriver: cgroupfs") + own)
+    node.overrides = ({"maxPods": 20, "cgroupDriver": "cgroupfs"}, {"evictionHard": {"memory.available": "1Gi"}})
+    assert node.losses() == {"kubelet": {"evictionHard.nodefs.available: 5%": ""}}

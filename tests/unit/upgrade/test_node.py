@@ -1,10 +1,13 @@
 """What an upgrade does on a node, decided from what is there at that moment."""
 
-from collections.abc import Iterator
+import base64
+from base64 import b64decode, b64encode
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime, timedelta
+from pathlib import PurePosixPath
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -12,18 +15,38 @@ from tasks.clients.ssh import JobResult
 from tasks.core.errors import CommandFailed, NotYet, Refused, RunbookError
 from tasks.core.models.profile import UpgradeRules
 from tasks.core.models.report import Took
+from tasks.core.models.shape import NodeShape
 from tasks.node_work.models.health import Expected
 from tasks.nodes.probes.node_facts import ask_what_runs
+from tasks.nodes.probes.sources import ask_sources
 from tasks.upgrade import scripts
-from tasks.upgrade.models.manifests import NodeManifests, PodShape, StaticManifest
+from tasks.upgrade.models.manifests import NodeManifests, Patches, PodShape, SecretRead, StaticManifest
 from tasks.upgrade.models.upgrade import NodeUpgrade, NodeUpgraded, Orders, Staged, UpgradeOptions
-from tasks.upgrade.node import needs_kubelet, upgrade_control_plane, upgrade_kubelet, upgrade_worker
-from tests.facts.upgrade import NEW, NOW, OLD, machine, manifest, manifests
+from tasks.upgrade.node import (
+    needs_kubelet,
+    prove_kept,
+    refuse_losses,
+    upgrade_by_kubeadm,
+    upgrade_control_plane,
+    upgrade_kubelet,
+    upgrade_worker,
+)
+from tests.facts.shapes import shape_of
+from tests.facts.upgrade import NEW, NOW, OLD, kubelet_of, machine, manifest, manifests, static_pods
 
 ASKS_ITS_OWN = "kubelet asks its own"
 NODE = NodeUpgrade(
     name="w1", control_plane=False, kubelet=OLD, target=NEW, needs_kubeadm=True, needs_kubelet=True, applies=False
 )
+
+
+CONF = """\
+clusters: [{name: k, cluster: {
+    server: https://10.0.0.11:6443
+}}]
+contexts: [{name: c, context: {cluster: k, user: u}}]
+current-context: c
+"""
 
 
 class Work:
@@ -39,12 +62,24 @@ class Work:
         find = {"data": {"ClusterConfiguration": f"kubernetesVersion: v{OLD}\ncontrolPlaneEndpoint: lb:6443"}}
         kube = SimpleNamespace(get=lambda _: told, find=lambda _: find, prefer=lambda *_: None)
         rules = SimpleNamespace(upgrade=UpgradeRules())
-        self.handle = SimpleNamespace(kube=kube, control_planes=("cp1", "cp2", "cp3"), profile=rules)
+        self.handle = SimpleNamespace(
+            kube=kube,
+            control_planes=("cp1", "cp2", "cp3"),
+            profile=rules,
+            shape=self.shape,
+        )
+        self.conf, self.kept = CONF, ""
+        self.scripts: dict[str, str] = {}
+        self.sources = b"deb https://pkgs.k8s.io/core:/stable:/v1.36/deb/ /\n"
         self.done: list[str] = []
         self.expected: list[Expected] = []
         self.failing: dict[str, RunbookError] = {}
         self.gates: list[str] = []
         """What each gate says, the first one first; none are left: it lets us go on."""
+
+    def shape(self, name: str, *, again: bool = False) -> NodeShape:
+        del again
+        return shape_of(name)
 
     @contextmanager
     def left_as_it_should_be(self, _: str) -> Iterator[None]:
@@ -72,11 +107,19 @@ class Work:
     def is_true(self, _: str) -> bool:
         return False
 
-    def run(self, script: str) -> str:
+    def run(self, script: str, *, stdin: bytes = b"") -> str:
         if script == ask_what_runs():
             return f"runs kubelet Kubernetes v{self.machine.kubelet_in_use}\n"
-        acts = {scripts.point_kubelet_at("lb:6443"): "kubelet asks others", scripts.point_kubelet_back(): ASKS_ITS_OWN}
-        self.done.append(acts[script])
+        if script == ask_sources():
+            return f"manager apt\nsource_file {b64encode(self.sources).decode()} /etc/apt/sources.list\n"
+        if script == scripts.rewrite_sources():
+            self.sources = b64decode(stdin.split()[1])
+            return ""
+        if script.startswith("KUBELET_CONF") and "kept" in script and "CA_FILE=" not in script:
+            told = f"conf {base64.b64encode(self.conf.encode()).decode()}\n"
+            return told + (f"kept {base64.b64encode(self.kept.encode()).decode()}\n" if self.kept else "")
+        self.conf, self.kept = stdin.decode(), "" if self.kept else "https://10.0.0.11:6443 https://lb:6443"
+        self.done.append("kubelet asks others" if self.kept else ASKS_ITS_OWN)
         return "changed"
 
     def part(self, _: str) -> AbstractContextManager[None]:
@@ -90,6 +133,7 @@ class Work:
 
     def job(self, what: str, script: str, _: timedelta, *, touches: bool = True) -> JobResult:
         restarts = "systemctl restart kubelet" in script
+        self.scripts[what] = script
         self.unproven = self.unproven or touches
         if what in self.failing:
             raise self.failing[what]
@@ -102,6 +146,25 @@ class Work:
 
     def give_back(self) -> None:
         self.done.append("given back")
+
+
+class Looks:
+    """What is seen before and after kubeadm: the same, unless a test says otherwise; and which Secret is read."""
+
+    def __init__(self, seen: NodeManifests, after: NodeManifests | None = None, secrets: Sequence[str] = ()) -> None:
+        self.seen, self.seen_after = seen, after or seen
+        self.secrets = list(secrets) or ["shop/key", "shop/key"]
+
+    def before(self) -> NodeManifests:
+        return self.seen
+
+    def after(self) -> NodeManifests:
+        return self.seen_after
+
+    def secret(self, read_before: SecretRead | None = None) -> SecretRead:
+        del read_before
+        found = self.secrets.pop(0)
+        return SecretRead(node="cp1", secret=found, problem="" if found else "500 no key")
 
 
 @pytest.mark.parametrize(
@@ -128,7 +191,11 @@ def test_a_kubelet_that_was_installed_is_restarted_unless_it_runs(
     assert [one.kubelet for one in work.expected] == [NEW]
 
 
-def control_plane(work: Any, seen: NodeManifests | None = None) -> NodeUpgraded:  # noqa: ANN401 - a `Work` of the test
+def control_plane(
+    work: Any,  # noqa: ANN401 - a `Work` of the test
+    seen: NodeManifests | None = None,
+    secrets: Sequence[str] = (),
+) -> NodeUpgraded:
     """The upgrade of a node whose etcd is replaced, too; `seen` are its manifests of that moment."""
     images = [
         f"registry.k8s.io/{name}:v{NEW}" for name in ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
@@ -142,7 +209,7 @@ def control_plane(work: Any, seen: NodeManifests | None = None) -> NodeUpgraded:
 
     orders = Orders(staged=staged, options=UpgradeOptions(), run_id="r")
     return upgrade_control_plane(
-        work, node, orders, manifests=lambda: seen or manifests("cp1"), move_leader=move_leader
+        work, node, orders, looks=Looks(seen or manifests("cp1"), secrets=secrets), move_leader=move_leader
     )
 
 
@@ -182,18 +249,18 @@ def test_what_somebody_wrote_into_a_manifest_meanwhile_starts_no_kubeadm() -> No
         control_plane(work, manifests("cp1", manifest("kube-apiserver", encrypted)))
     assert work.done == [*BEFORE_KUBEADM[:-1], ASKS_ITS_OWN, "left whole"]
     silent = manifests("cp1", manifest("kube-apiserver", encrypted, encrypted), problem="no such version")
-    with pytest.raises(Refused, match="no such version; it may take --encryption-provider-config away"):
+    with pytest.raises(Refused, match="no such version; it may remove --encryption-provider-config"):
         control_plane(work, silent)
 
 
 @pytest.mark.parametrize(
     ("seen", "told"),
     [
-        (NodeManifests(node="cp1", problem="no route"), "cp1: its manifests could not be read: no route"),
+        (NodeManifests(node="cp1", unread="no route"), "cp1: its manifests could not be read: no route"),
         (NodeManifests(node="cp1"), "cp1: its manifests could not be read: there are none"),
         (
             manifests("cp1", StaticManifest(component="kube-apiserver", problem="it is no YAML")),
-            "a manifest could not be parsed, .* kube-apiserver: it is no YAML",
+            "what kubeadm replaces could not be parsed, .* kube-apiserver: it is no YAML",
         ),
     ],
 )
@@ -224,9 +291,8 @@ def test_a_node_that_needs_kubeadm_alone_keeps_no_note() -> None:
 
 def worker(work: Any) -> NodeUpgraded:  # noqa: ANN401 - a `Work` of the test
     """The upgrade of w1."""
-    return upgrade_worker(
-        work, NODE, Orders(staged=Staged(version=NEW, nodes=(), images=()), options=UpgradeOptions(), run_id="r")
-    )
+    orders = Orders(staged=Staged(version=NEW, nodes=(), images=()), options=UpgradeOptions(), run_id="r")
+    return upgrade_worker(work, NODE, orders, looks=Looks(manifests("w1")))
 
 
 def test_a_worker_has_its_gate_once_before_the_drain() -> None:
@@ -250,15 +316,99 @@ def test_a_worker_that_has_all_is_left_alone() -> None:
     assert work.done == []
 
 
-def test_a_control_plane_that_kubeadm_put_back_is_said_to_be_so() -> None:
-    """In kubeadm's own words; any other failure is as it is."""
-    back = "[upgrade/apply] kubeadm has tried to recover everything into the earlier state"
-    for said, told in (
-        (back, "cp1: kubeadm put the old control plane back: "),
-        ("no space", "^no space -> its output$"),
+@pytest.mark.parametrize(
+    ("now", "told"),
+    [
+        ({}, "^no space; the static pods on cp1 are still the previous ones -> correct the cause"),
+        ({"static_pods": static_pods(NEW)}, "^no space -> its output$"),
+        ({"unreached": "no route"}, "^no space -> its output$"),
+    ],
+)
+def test_a_control_plane_that_kubeadm_put_back_is_said_to_be_so(
+    monkeypatch: pytest.MonkeyPatch, now: dict[str, Any], told: str
+) -> None:
+    """By what is on the node, not by the words of kubeadm; where that is not known nothing is said."""
+    work = Work("cp1")
+    seen = machine("cp1", OLD, **now)
+    monkeypatch.setattr("tasks.upgrade.node.glance_at_machine", lambda *_: seen)
+    work.failing["kubeadm-1-37-2"] = CommandFailed("no space", hint="its output")
+    with pytest.raises(CommandFailed, match=told):
+        control_plane(work)
+    assert work.done[-2:] == [ASKS_ITS_OWN, "left half done"]
+
+
+def test_what_kubeadm_was_to_keep_and_did_not_stops_the_run() -> None:
+    """With its name: its kubeadm rendered another one than it wrote. What it was not to keep is no news."""
+    mine, bare = PodShape(flags={"audit-log-path": ("/a",), "v": ("1",)}), PodShape(flags={"audit-log-path": ("/a",)})
+    before = manifests("cp1", manifest("kube-apiserver", mine, bare))
+    work: Any = Work("cp1")
+    kept = Looks(before, manifests("cp1", manifest("kube-apiserver", bare)))
+    prove_kept(work, before, kept)
+    assert work.unproven is False
+    lost = Looks(before, manifests("cp1", manifest("kube-apiserver", PodShape())))
+    with pytest.raises(
+        Refused, match="cp1: kubeadm wrote kube-apiserver without --audit-log-path=/a, which it was to keep"
     ):
-        work = Work("cp1")
-        work.failing["kubeadm-1-37-2"] = CommandFailed(said, hint="its output")
-        with pytest.raises(CommandFailed, match=told):
-            control_plane(work)
-        assert work.done[-2:] == [ASKS_ITS_OWN, "left half done"]
+        prove_kept(work, before, lost)
+    assert work.unproven is True
+    not_rendered = manifests("cp1", StaticManifest(component="etcd", found=mine), problem="no kubeadm")
+    prove_kept(work, not_rendered, Looks(not_rendered, manifests("cp1", StaticManifest(component="etcd", found=bare))))
+    for after, told in (
+        (NodeManifests(node="cp1", unread="no route"), "its files could not be read after kubeadm: no route"),
+        (manifests("cp1", StaticManifest(component="etcd", problem="no YAML")), "etcd without anything: no YAML"),
+        (manifests("cp1", manifests=()), "etcd without anything: there is none"),
+    ):
+        with pytest.raises(Refused, match=told):
+            prove_kept(work, before, Looks(before, after))
+
+
+def test_the_kubelets_configuration_is_compared_again() -> None:
+    """On a worker, too."""
+    before = manifests("w1", kubelet_of({"maxPods": "55"}, maxPods="55"))
+    work = Work()
+    orders = Orders(staged=Staged(version=NEW, nodes=(), images=()), options=UpgradeOptions(), run_id="r")
+    looks = Looks(before, manifests("w1", kubelet_of({"maxPods": "110"})))
+    with pytest.raises(Refused, match="w1: kubeadm wrote kubelet without maxPods: 55"):
+        upgrade_worker(cast("Any", work), NODE, orders, looks=looks)
+    assert work.done[-1] == "left half done"
+
+
+def test_a_new_api_server_that_reads_no_secret_stops_the_run() -> None:
+    """Unless the old one read none either."""
+    work = Work("cp1")
+    with pytest.raises(Refused, match="does not read the Secret shop/key, which the old one read: 500 no key"):
+        control_plane(work, secrets=["shop/key", ""])
+    assert work.done[-1] == "left half done"
+    assert "drained" not in work.done
+    control_plane(Work("cp1"), secrets=["", ""])
+
+
+def test_patches_are_given_to_kubeadm_where_they_are() -> None:
+    """A worker may have none."""
+    rules = UpgradeRules(patches=PurePosixPath("/p"))
+    for name, patches, wanted in (
+        ("cp1", Patches(files={"etcd.yaml": "1"}), True),
+        ("w1", Patches(files={"kubeletconfiguration.yaml": "1"}), True),
+        ("w1", Patches(problem="there is no folder /p"), False),
+        ("w1", None, False),
+    ):
+        work: Any = Work(name)
+        work.handle.profile.upgrade = rules
+        node = NODE.model_copy(update={"name": name, "control_plane": name == "cp1"})
+        upgrade_by_kubeadm(work, node, manifests(name, patches=patches))
+        assert ("PATCHES=/p\n" in work.scripts["kubeadm-1-37-2"]) is wanted
+    changed = manifests("cp1", patches=Patches(files={"etcd.yaml": "2"}))
+    orders = Orders(
+        staged=Staged(version=NEW, nodes=(), images=()),
+        options=UpgradeOptions(),
+        run_id="r",
+        patches={"etcd.yaml": "1"},
+    )
+    node = NODE.model_copy(update={"name": "cp1", "control_plane": True})
+    with pytest.raises(Refused, match=r"cp1: its patches are not those of the plan: etcd.yaml differs"):
+        refuse_losses(node, changed, orders)
+    lost = manifests("w1", kubelet_of({"cgroupDriver": "cgroupfs"}, cgroupDriver="systemd"))
+    with pytest.raises(Refused, match="w1: kubeadm would write kubelet without cgroupDriver: cgroupfs"):
+        refuse_losses(NODE, lost, orders)
+    with pytest.raises(NotYet, match="w1: its manifests could not be read: no route"):
+        refuse_losses(NODE, NodeManifests(node="w1", unread="no route"), orders)

@@ -9,10 +9,21 @@ from hypothesis import strategies as st
 from tasks.core.errors import Refused
 from tasks.core.models.profile import UpgradeRules
 from tasks.node_work.models.waves import Waves
-from tasks.run.policy.approval import digest_of
+from tasks.run.policy.approval import approved_of, digest_of, is_part_of
 from tasks.upgrade.policy.plan import next_minor
 from tests.facts import etcd as etcd_facts
-from tests.facts.upgrade import ALL, CONTROL_PLANES, NEW, OLD, cluster, forecast, kube_proxy, members, upgraded
+from tests.facts.upgrade import (
+    ALL,
+    CONTROL_PLANES,
+    NEW,
+    OLD,
+    cluster,
+    forecast,
+    kube_proxy,
+    members,
+    upgraded,
+    workload,
+)
 from tests.facts.upgrade_plan import APPLY, DONE, MOVE_LEADER, NODE, Facts, acts, changed, half, plan, told
 
 MINUTE = timedelta(minutes=1)
@@ -31,7 +42,7 @@ def test_control_planes_by_name_the_leader_last_then_workers_in_waves() -> None:
     etcd = "etcd 3.6.16 to 3.7"
     held = "kubeadm, kubelet, kubectl held back: put back as found"
     assert [step.reason for step in planned.steps] == [
-        f"control plane v1.36.3; {etcd}; evicts 2 pods; {held}; about 2 min by earlier reports",
+        f"control plane v1.36.3; {etcd}; evicts 2 pods; {held}; about 2 min 24 s by earlier reports",
         f"control plane v1.36.3; {etcd}; evicts 2 pods; {held}",
         f"control plane v1.36.3; {etcd}; the last: it leads etcd; evicts 2 pods; {held}",
         f"kubelet v1.36.3; the canary: the others wait for it; evicts 2 pods; {held}; about 44 s by earlier reports",
@@ -68,9 +79,9 @@ def test_a_percentage_that_is_less_than_one_worker_is_said() -> None:
     planned = plan(cluster(), waves={"max_unavailable": "10%"})
     assert told(planned.cautions) == [
         (
-            "options.waves",
+            "--max-unavailable",
             "10 % of 2 workers is less than one: one at a time",
-            "say a number, or a higher percentage",
+            "give a number, or a higher percentage",
         )
     ]
     assert [len(wave) for wave in planned.waves] == [1, 1]
@@ -132,7 +143,7 @@ def test_a_node_that_has_all_but_its_uncordon_gets_that() -> None:
     """A run ended right before; a failed one left its reason."""
     ours = {"cordoned": True, "annotations": {"kube-runbooks.io/cordoned-by": "run 1", "kube-runbooks.io/failed": "x"}}
     planned = plan(changed(DONE, nodes={"w1": ours}))
-    assert acts(planned) == [("w1", "wave 1: prove that it is well, uncordon")]
+    assert acts(planned) == [("w1", "wave 1: prove that it is healthy, uncordon")]
     assert (planned.nodes[0].needs_kubeadm, planned.nodes[0].needs_kubelet) == (False, False)
     assert told(planned.cautions) == [("w1", "an earlier run left it cordoned: x", "make sure that the reason is gone")]
 
@@ -145,7 +156,7 @@ def test_all_refusals_at_once() -> None:
         etcd=members(cp2=etcd_facts.unreached("cp2")),
     )
     assert {one.subject for one in plan(facts, "1.38.0", nodes=("w7", *ALL)).refusals} >= {
-        *("version", "options.nodes", "w1", "w2", "cp1", "cp2", "cp3", "etcd"),
+        *("version", "--nodes", "w1", "w2", "cp1", "cp2", "cp3", "etcd"),
     }
 
 
@@ -162,9 +173,9 @@ def test_a_part_of_the_cluster() -> None:
     assert planned.refusals == ()
     assert told(planned.cautions)[:2] == [
         ("w2", "not reached: off", "this run leaves it as it is"),
-        ("w2", "it is not Ready", "look at its kubelet (`journalctl -u kubelet`)"),
+        ("w2", "it is not Ready", "check its kubelet (`journalctl -u kubelet`)"),
     ]
-    assert {skip.subject: skip.reason for skip in planned.skips}["w2"] == "it is not one of options.nodes"
+    assert {skip.subject: skip.reason for skip in planned.skips}["w2"] == "it is not one of --nodes"
 
 
 def test_a_chain_is_planned_hop_by_hop() -> None:
@@ -225,7 +236,7 @@ def test_control_planes_that_are_not_named_are_told_and_keep_the_addons() -> Non
     assert planned.left_behind == ("cp3",)
     assert told(planned.cautions) == [
         (
-            "options.nodes",
+            "--nodes",
             "cp3 would stay older: CoreDNS and kube-proxy are moved with the last control plane node",
             "run it again for cp3 soon",
         )
@@ -274,3 +285,15 @@ def test_wherever_it_was_stopped_every_node_is_a_step_or_a_skip(
     assert [node.name for node in planned.nodes if node.applies] in ([], names[:1])
     again = plan(facts, waves=Waves(max_unavailable=amount, canary=canary))
     assert again == planned
+
+
+@pytest.mark.parametrize("leader", ["cp1", "cp2", "cp3"])
+@pytest.mark.parametrize("done", [("cp1",), ("cp1", "cp3"), ("cp1", "cp2"), ("cp1", "cp2", "cp3", "w1")])
+def test_what_is_left_of_an_approved_upgrade_is_a_part_of_it(done: tuple[str, ...], leader: str) -> None:
+    """Whoever leads etcd by then, and so comes last: an upgrade moves the leadership itself."""
+    approved = approved_of(plan(cluster()))
+    new = {"kubeadm_version": NEW, "version": NEW, "workloads": (workload("kube-system/coredns"), kube_proxy(NEW))}
+    left = plan(cluster(machines=upgraded(*done), nodes=upgraded(*done), api=new, etcd=members(leader)))
+    assert {step.subject for step in left.steps} == set(ALL) - set(done)
+    assert is_part_of(left, approved)
+    assert not is_part_of(plan(cluster()), approved_of(left))

@@ -107,7 +107,7 @@ def test_etcd_is_moved_first_by_a_run_with_the_current_version() -> None:
         ("cp2", "move etcd's leadership away, kubeadm upgrade node to v1.36.3"),
     ]
     assert (planned.refusals, planned.cautions) == ((), ())
-    assert planned.steps[0].reason == "options.etcd_image_tag; it was not pinned"
+    assert planned.steps[0].reason == "--etcd-image-tag; it was not pinned"
     assert "etcd 3.6.8 to 3.6.16" in planned.steps[1].reason
     pinned = {"etcd_image_tag": "3.6.16-0"}
     again = cluster(machines=old_pods, api=pinned, etcd=members(version="3.6.8"), target=OLD)
@@ -120,7 +120,7 @@ def test_a_pin_is_taken_out_for_kubeadms_own_etcd() -> None:
     planned = plan(cluster(api={"etcd_image_tag": "3.6.16-0"}), etcd_image_tag="default")
     assert acts(planned)[:2] == [("kubeadm-config", "take etcd.local.imageTag out"), ("cp1", APPLY)]
     assert (planned.refusals, planned.cautions) == ((), ())
-    assert planned.steps[0].reason == "options.etcd_image_tag; it was 3.6.16-0"
+    assert planned.steps[0].reason == "--etcd-image-tag; it was 3.6.16-0"
     assert "etcd 3.6.16 to 3.7" in planned.steps[1].reason
     left = {name: {"static_pods": static_pods(NEW, "3.6.16")} for name in CONTROL_PLANES}
     facts = changed(DONE, machines=left, api={"etcd_image_tag": "3.6.16-0"})

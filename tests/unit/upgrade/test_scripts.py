@@ -4,19 +4,24 @@ import os
 import shutil
 import subprocess
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 
-from tasks.core.models.folders import UPGRADES
+from tasks.core.models.shape import Address
 from tasks.nodes.models.nodes import PackageManager
+from tasks.nodes.probes.repositories import copies_for, rewritten_for
+from tasks.nodes.probes.sources import Sources, ask_sources, in_lines, rewritten_in_lines, sources_in
 from tasks.upgrade import scripts
 from tasks.upgrade.models.folders import folder_of
 from tasks.upgrade.probes.node import evidence, is_upgraded
 from tests.facts.node_folder import NodeFolder
+from tests.facts.shapes import shape_of
 from tests.facts.upgrade import NEW
 
 NOW = datetime.fromtimestamp(1795548139.546762726, UTC)
+KUBELET = shape_of("cp1").kubelet
+HEALTHZ = Address(host="fd00::11", port=10299)
 APT, DNF = PackageManager.APT, PackageManager.DNF
 FILES = {
     APT: "/etc/apt/sources.list.d/kubernetes.list",
@@ -30,7 +35,8 @@ HELD = {APT: ["kubeadm", "kubelet"], DNF: ["kubeadm", "kubelet"]}
 
 APT_GET = f"""\
 case "$*" in
-  *update*) [ ! -e $ROOT/broken ] || echo "W: no route" ;;
+  *update*) [ ! -e $ROOT/broken ] || {{ echo "E: no route"; exit 100; }} ;;
+  *indextargets*) [ -e $ROOT/broken ] || echo https://mirror.example ;;
   *download-only*)
     for name in kubeadm_{NEW}-1.1 kubelet_{NEW}-1.1 kubectl_{NEW}-1.1 cri-tools_1; do
       touch $ROOT{folder_of(NEW)}/cache/archives/${{name}}_amd64.deb
@@ -44,7 +50,8 @@ case "$1" in
 esac"""
 DNF_PROGRAM = f"""\
 case "$*" in
-  *"versionlock list"*) [ ! -e $ROOT/held ] || sed 's/$/-1:1.36.3-1.*/' $ROOT/held; echo "other-1:1-1.*" ;;
+  *makecache*) [ ! -e $ROOT/broken ] || {{ echo "no route"; exit 1; }} ;;
+  *"versionlock list"*) [ ! -e $ROOT/unlisted ] || exit 1; [ ! -e $ROOT/held ] || sed 's/$/-1:1.36.3-1.*/' $ROOT/held; echo "other-1:1-1.*" ;;
   *"versionlock add"*) shift 3; for name; do echo "$name" >> $ROOT/held; done ;;
   *download*) touch packages/kubeadm-{NEW}-1.rpm packages/kubelet-{NEW}-1.rpm packages/kubectl-{NEW}-1.rpm packages/cri-tools-1.rpm ;;
   *install*) rm -f $ROOT/held; for file; do case "$file" in *.rpm) echo "${{file##*/}}" >> $ROOT/installed ;; esac; done ;;
@@ -67,8 +74,9 @@ class Machine(NodeFolder):
         self.file("kubeadm-version", f"v{NEW}\n")
         self.file("kubelet-version", f"Kubernetes v{NEW}\n")
         self.file("health", "ok")
-        self.file("/var/lib/kubelet/config.yaml", "healthzPort: 10299\n")
-        self.program("apt-get", APT_GET)
+        if manager is APT:
+            self.program("apt-config")
+            self.program("apt-get", APT_GET)
         self.program("apt-mark", APT_MARK)
         self.program("dnf", DNF_PROGRAM)
         self.program("kubeadm", KUBEADM)
@@ -77,7 +85,7 @@ class Machine(NodeFolder):
         self.program("rpm2cpio")
         self.program("cpio", f"mkdir -p usr/bin; cp {folder}/bin/kubeadm usr/bin/kubeadm")
         self.program("kubelet", "cat $ROOT/kubelet-version")
-        self.program("curl", "cat $ROOT/health")
+        self.program("curl", "cat $ROOT/health; [ ! -e $ROOT/health-then ] || cp $ROOT/health-then $ROOT/health")
         for name in ("systemctl", "journalctl", "crictl", "sleep", "ps"):
             self.program(name)
 
@@ -105,9 +113,20 @@ def machine(tmp_path: Path, request: pytest.FixtureRequest) -> Machine:
     return Machine(tmp_path, request.param)
 
 
-def stage(machine: Machine, *, fail: int = 0) -> subprocess.CompletedProcess[str]:
+def sources_of(machine: Machine) -> Sources:
+    """As it prints them."""
+    return sources_in(machine.run(ask_sources()).stdout.encode())
+
+
+def stage(
+    machine: Machine, *, fail: int = 0, control_plane: bool = False, endpoint: str = ""
+) -> subprocess.CompletedProcess[str]:
     """Packages and images of the target."""
-    return machine.run(scripts.stage(machine.manager, NEW, "kind: ClusterConfiguration\nname: it's"), fail=fail)
+    copies = in_lines(copies_for(sources_of(machine).files, "1.37"))
+    assert machine.run(scripts.place_sources(NEW), stdin=copies).returncode == 0
+    text = "kind: ClusterConfiguration\nname: it's"
+    script = scripts.stage(machine.manager, NEW, text, control_plane=control_plane, endpoint=endpoint)
+    return machine.run(script, fail=fail)
 
 
 def test_what_is_staged_is_fetched_once_and_touches_nothing_else(machine: Machine) -> None:
@@ -122,8 +141,10 @@ def test_what_is_staged_is_fetched_once_and_touches_nothing_else(machine: Machin
     assert "core:/stable:/v1.37/" in copy.read_text()
     assert "exclude" not in copy.read_text()
     assert (machine.held, machine.installed) == (HELD[machine.manager], [])
-    machine.file("/etc/kubernetes/manifests/kube-apiserver.yaml")
-    assert stage(machine).returncode == 0
+    crio = "unix:///run/crio/crio.sock"
+    assert stage(machine, endpoint=crio).returncode == 0
+    assert f"crictl --runtime-endpoint={crio} pull r/pause:3" in machine.calls
+    assert stage(machine, control_plane=True).returncode == 0
     assert "kubeadm config images pull --config cluster.yaml" in machine.calls
     assert not any(call.startswith(("apt-get", "dnf")) for call in machine.calls)
 
@@ -131,7 +152,7 @@ def test_what_is_staged_is_fetched_once_and_touches_nothing_else(machine: Machin
 def test_a_download_that_fails_is_tried_again_and_another_kubeadm_is_refused(machine: Machine) -> None:
     """75 is a failure that may mend itself."""
     stage(machine)
-    (number,) = (n for n, call in enumerate(machine.calls, 1) if "download" in call)
+    (number,) = (n for n, call in enumerate(machine.calls, 1) if "--download-only" in call or " download " in call)
     shutil.rmtree(machine.staged)
     assert stage(machine, fail=number).returncode == 75
     machine.file("kubeadm-version", "v1.36.3\n")
@@ -141,29 +162,26 @@ def test_a_download_that_fails_is_tried_again_and_another_kubeadm_is_refused(mac
     assert stage(machine).returncode == 0
 
 
-def test_lists_that_apt_could_not_get_are_no_lists(tmp_path: Path) -> None:
-    """It warns, and says that all is well."""
-    machine = Machine(tmp_path)
+def test_without_an_index_nothing_is_staged(machine: Machine) -> None:
+    """Another attempt may get one: whatever it said, the last line says why."""
     machine.file("broken")
-    assert stage(machine).returncode == 75
+    done = stage(machine)
+    assert done.returncode == 75
+    assert "no route" in done.stdout
+    assert done.stdout.splitlines()[-1] == "no repository of v1.37 has answered with an index of its packages"
     assert not (machine.staged / "fetched").exists()
 
 
 def acts(machine: Machine) -> tuple[str, str]:
     """Both installations."""
-    return scripts.install_kubeadm(machine.manager, NEW), scripts.install_kubelet(machine.manager, NEW)
+    return scripts.install_kubeadm(machine.manager, NEW), scripts.install_kubelet(machine.manager, NEW, HEALTHZ)
 
 
 def test_packages_are_installed_and_the_holds_are_as_they_were_found(machine: Machine) -> None:
-    """kubeadm first, after its repository; then kubelet and kubectl, with what they need, and the kubelet's restart."""
+    """kubeadm first; then kubelet and kubectl, with what they need, and the kubelet's restart."""
     stage(machine)
     kubeadm, kubelet = acts(machine)
-    before = (machine.root / FILES[machine.manager].removeprefix("/")).stat().st_mode
     assert machine.run(kubeadm).returncode == 0
-    repository = machine.root / FILES[machine.manager].removeprefix("/")
-    assert repository.read_text() == REPOSITORY[machine.manager].replace("v1.36", "v1.37")
-    assert repository.stat().st_mode == before
-    assert list(repository.parent.iterdir()) == [repository]
     assert [name.partition("1")[0].rstrip("-_") for name in machine.installed] == ["kubeadm", "cri-tools"]
     assert machine.held == ["kubeadm"]
     machine.file("held", "kubeadm\nkubelet\n")
@@ -178,10 +196,38 @@ def test_packages_are_installed_and_the_holds_are_as_they_were_found(machine: Ma
     assert machine.calls[-3:] == [
         "systemctl daemon-reload",
         "systemctl restart kubelet",
-        "curl --silent --max-time 2 http://127.0.0.1:10299/healthz",
+        "curl --globoff --noproxy * --silent --max-time 2 http://[fd00::11]:10299/healthz",
     ]
     assert scripts.parse_restarted(done.stdout, NOW) != NOW
     assert not list(machine.staged.glob("holds*"))
+
+
+def test_the_nodes_own_files_name_the_target_wherever_that_is_cut_off(machine: Machine) -> None:
+    """Once they do, there is nothing to write."""
+    repository = machine.root / FILES[machine.manager].removeprefix("/")
+    before = repository.stat().st_mode
+    files = rewritten_in_lines(rewritten_for(sources_of(machine).files, "1.37"))
+    machine.program("mv", f'{shutil.which("mv")} "$@"')
+    assert machine.run(scripts.rewrite_sources(), stdin=files, cut=1).returncode == -9
+    for _ in range(2):
+        assert machine.run(scripts.rewrite_sources(), stdin=files).returncode == 0
+        assert repository.read_text() == REPOSITORY[machine.manager].replace("v1.36", "v1.37")
+        assert repository.stat().st_mode == before
+        assert list(repository.parent.iterdir()) == [repository]
+    assert rewritten_for(sources_of(machine).files, "1.37") == ()
+
+
+def test_nothing_is_installed_where_it_is_not_known_what_is_held_back(tmp_path: Path) -> None:
+    """dnf has a list, and does not say what is in it: the hold would be gone afterwards."""
+    machine = Machine(tmp_path, DNF)
+    stage(machine)
+    machine.file("unlisted")
+    assert machine.run(acts(machine)[0]).returncode == 0
+    machine.file("/etc/dnf/plugins/versionlock.list", "kubelet-1:1.36.3-1.*\n")
+    installed = machine.installed
+    done = machine.run(acts(machine)[1])
+    assert (done.returncode, machine.installed) == (1, installed)
+    assert "dnf does not say which packages are held back" in done.stderr
 
 
 def test_wherever_an_installation_is_cut_off_the_next_one_ends_it_with_the_same_holds(machine: Machine) -> None:
@@ -205,22 +251,40 @@ def test_a_kubelet_that_is_another_one_or_not_well_fails(tmp_path: Path) -> None
     machine = Machine(tmp_path)
     stage(machine)
     _, kubelet = acts(machine)
-    machine.file("health", "no")
+    machine.file("health-then", "no")
     done = machine.run(kubelet)
     assert done.returncode == 1
-    assert "kubelet does not say that it is healthy" in done.stdout
-    assert sum(call.startswith("curl") for call in machine.calls) == scripts.HEALTHY_SECONDS
+    assert "kubelet does not report that it is healthy" in done.stdout
+    assert sum(call.startswith("curl") for call in machine.calls) == scripts.HEALTHY_SECONDS + 1
     assert machine.calls[-1].startswith("journalctl -u kubelet")
     machine.file("kubelet-version", "Kubernetes v1.36.3\n")
     done = machine.run(kubelet)
-    assert (done.returncode, done.stdout) == (1, "kubelet is Kubernetes v1.36.3\n")
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (1, "kubelet is Kubernetes v1.36.3")
     assert not any(call.startswith("systemctl") for call in machine.calls)
+
+
+@pytest.mark.parametrize(("healthz", "asked"), [(None, 0), (HEALTHZ, 1)])
+def test_a_kubelet_that_does_not_say_whether_it_is_well_is_proven_by_its_heartbeat(
+    tmp_path: Path, healthz: Address | None, asked: int
+) -> None:
+    """Its healthzPort is 0; or it did not say so before, at another address, for example."""
+    machine = Machine(tmp_path)
+    stage(machine)
+    machine.file("health", "no")
+    done = machine.run(scripts.install_kubelet(machine.manager, NEW, healthz))
+    assert done.returncode == 0, done.stdout
+    assert sum(call.startswith("curl") for call in machine.calls) == asked
+    assert scripts.parse_restarted(done.stdout, NOW) != NOW
 
 
 @pytest.mark.parametrize(
     ("apply", "ignored", "words"),
     [
-        (True, ("SystemVerification", "Swap"), f"apply v{NEW} --yes --ignore-preflight-errors=SystemVerification,Swap"),
+        (
+            True,
+            ("SystemVerification", "Swap"),
+            f"apply v{NEW} --yes --patches /etc/kubernetes/patches --ignore-preflight-errors=SystemVerification,Swap",
+        ),
         (False, (), "node"),
     ],
 )
@@ -229,27 +293,29 @@ def test_kubeadm_applies_once_and_ignores_what_the_profile_says(
 ) -> None:
     """Never by force; that it came to its end is known afterwards, and not before."""
     machine = Machine(tmp_path)
-    act = scripts.upgrade_by_kubeadm(NEW, apply=apply, ignored=ignored)
+    patches = PurePosixPath("/etc/kubernetes/patches") if apply else None
+    act = scripts.upgrade_by_kubeadm(NEW, apply=apply, ignored=ignored, patches=patches)
     assert machine.run(act, fail=2).returncode == 9
     assert machine.run(is_upgraded(NEW)).returncode != 0
     assert machine.run(act).returncode == 0
-    assert machine.calls == ["kubeadm version -o short", f"kubeadm upgrade {words}"]
+    calls = [call.replace(str(machine.root), "") for call in machine.calls]
+    assert calls == ["kubeadm version -o short", f"kubeadm upgrade {words}"]
     assert machine.run(is_upgraded(NEW)).returncode == 0
     machine.file("kubeadm-version", "v1.36.3\n")
     done = machine.run(act)
-    assert (done.returncode, done.stdout) == (1, "kubeadm is v1.36.3\n")
+    assert (done.returncode, done.stdout) == (1, "the installed kubeadm is v1.36.3, not v1.37.2\n")
 
 
 def test_a_failed_node_says_what_it_can(tmp_path: Path) -> None:
     """Whatever of it is missing."""
     machine = Machine(tmp_path)
     machine.program("journalctl", "echo its journal; exit 1")
-    assert machine.run(evidence()).returncode == 0
+    assert machine.run(evidence(KUBELET)).returncode == 0
     machine.file("/etc/kubernetes/tmp/kubeadm-backup-manifests-1/etcd.yaml", "old\n")
     machine.file("/etc/kubernetes/manifests/etcd.yaml", "new\n")
     machine.file("/var/log/pods/kube-system_etcd-cp1_0a1b/etcd/0.log", "the end of etcd\n")
     machine.file("/etc/default/kubelet", "ARGS=--v=4\n")
-    done = machine.run(evidence())
+    done = machine.run(evidence(KUBELET))
     assert done.returncode == 0
     for word in ("its journal", "-old", "+new", "the end of etcd", "ARGS=--v=4"):
         assert word in done.stdout
@@ -276,54 +342,3 @@ def test_of_kubeadms_copies_the_newest_stay(tmp_path: Path) -> None:
     assert len(list(tmp_path.iterdir())) == 7
     elsewhere = scripts.trim_backups(3).replace("/etc/kubernetes/tmp", f"{tmp_path}/none")
     assert subprocess.run(["sh", "-c", elsewhere], capture_output=True, text=True, check=True).stdout == ""
-
-
-def test_a_kubelet_is_pointed_at_the_endpoint_and_back(tmp_path: Path) -> None:
-    """Once, with its mode kept; not where the endpoint does not answer. What kubeadm has put back already stays so."""
-    conf, kept, restarts = tmp_path / "kubelet.conf", tmp_path / "work/kubelet-server", tmp_path / "restarts"
-    own = "- cluster:\n    server: https://10.0.0.11:6443\n  name: default\n"
-    conf.write_text(own)
-    conf.chmod(0o600)
-
-    def run(script: str, answers: str = "true") -> str:
-        for path, place in ((UPGRADES, tmp_path / "work"), (scripts.KUBELET_CONF, conf)):
-            script = script.replace(path, str(place))
-        tools = f"curl() {{ {answers}; }}; systemctl() {{ echo $2 >> {restarts}; }}\n"
-        return subprocess.run(["sh", "-c", tools + script], capture_output=True, text=True, check=True).stdout
-
-    there, back = scripts.point_kubelet_at("10.0.0.1:6443"), scripts.point_kubelet_back()
-    assert run(there, answers="false") == ""
-    assert conf.read_text() == own
-    assert run(there) == "changed\n"
-    assert "server: https://10.0.0.1:6443\n" in conf.read_text()
-    assert run(there) == ""
-    assert conf.stat().st_mode & 0o777 == 0o600
-    run(back)
-    assert (conf.read_text(), kept.exists()) == (own, False)
-    assert restarts.read_text().split() == ["kubelet", "kubelet"]
-    run(there)
-    conf.write_text(own)
-    run(back)
-    assert restarts.read_text().split() == ["kubelet"] * 3
-    assert not kept.exists()
-    # What an upgrade of last year left when it died: the cluster has another load balancer and other addresses since.
-    for left in ("https://10.9.9.9:6443 https://10.9.9.1:6443\n", "https://10.9.9.9:6443\n"):
-        kept.write_text(left)
-        run(back)
-        assert (conf.read_text(), kept.exists()) == (own, False)
-        kept.write_text(left)
-        run(there)
-        run(back)
-        assert (conf.read_text(), kept.exists()) == (own, False)
-    asks_endpoint = own.replace("10.0.0.11", "10.0.0.1")
-    conf.write_text(asks_endpoint)
-    kept.write_text("https://10.9.9.9:6443 https://10.9.9.1:6443\n")
-    assert run(there) == ""
-    run(back)
-    assert (conf.read_text(), kept.exists()) == (asks_endpoint, False)
-    # One that died while the kubelet asked an endpoint of before: the first server is the one to go back to.
-    conf.write_text(own)
-    run(scripts.point_kubelet_at("10.0.0.2:6443"))
-    assert run(there) == "changed\n"
-    run(back)
-    assert conf.read_text() == own

@@ -86,7 +86,7 @@ INPUT_TABLE: dict[str, tuple[ClusterFacts, str, Facts, tuple[str, str, str]]] = 
         (
             "version",
             "v1.36.2 is older than v1.36.3, which the control plane runs",
-            "say options.allow_patch_rollback=true to go back to an older patch of the same minor",
+            "add --allow-patch-rollback to go back to an older patch of the same minor",
         ),
     ),
     "two minors": (
@@ -96,7 +96,7 @@ INPUT_TABLE: dict[str, tuple[ClusterFacts, str, Facts, tuple[str, str, str]]] = 
         (
             "version",
             "v1.36.3 to v1.38.0 is 2 minors, kubeadm goes one at a time",
-            "say options.chain=true, or upgrade to the newest v1.37 first",
+            "add --chain, or upgrade to the newest v1.37 first",
         ),
     ),
     "a chain over a minor that nobody has": (
@@ -113,14 +113,14 @@ INPUT_TABLE: dict[str, tuple[ClusterFacts, str, Facts, tuple[str, str, str]]] = 
         cluster(),
         NEW,
         {"nodes": ("cp1", "w9")},
-        ("options.nodes", "w9 is no node of this cluster", "use some of cp1, cp2, cp3, w1, w2"),
+        ("--nodes", "w9 is no node of this cluster", "use some of cp1, cp2, cp3, w1, w2"),
     ),
     "workers while control planes are older": (
         cluster(machines=upgraded("cp1"), nodes=upgraded("cp1")),
         NEW,
         {"nodes": ("w1", "w2", "cp3")},
         (
-            "options.nodes",
+            "--nodes",
             "w1, w2 would get kubelets newer than the API servers of cp2",
             "name cp2 too, or upgrade the control plane first",
         ),
@@ -163,7 +163,7 @@ INPUT_TABLE: dict[str, tuple[ClusterFacts, str, Facts, tuple[str, str, str]]] = 
         (
             "kubeadm-config",
             "kube-system/kubeadm-config does not say a version of Kubernetes",
-            "this runbook upgrades what kubeadm made: look at that ConfigMap",
+            "this runbook upgrades clusters that kubeadm made: check that ConfigMap",
         ),
     ),
 }
@@ -248,8 +248,8 @@ VERSION_TABLE: dict[str, tuple[ClusterFacts, tuple[str, str, str]]] = {
         cluster(api={"deprecated": {"apps/v1beta9/things": "1.37"}}),
         (
             "apps/v1beta9/things",
-            "somebody asks for it, and it is gone in v1.37: v1.37.2 does not have it",
-            "find who asks (audit log, user agents) and move them, or say options.allow_removed_apis=true",
+            "a client uses it, and v1.37 removes it: v1.37.2 does not have it",
+            "find the client (audit log, user agents) and update it, or add --allow-removed-apis",
         ),
     ),
 }
@@ -270,13 +270,21 @@ def test_versions_that_are_worth_a_look() -> None:
     )
     assert planned.refusals == ()
     assert told(planned.cautions) == [
-        ("w1", "its kubelet goes over 3 minors at once, from v1.34.9", "it is drained for that"),
-        ("a/v1/b", "somebody asks for it; v1.38 does not have it any more", "find who, and move them"),
-        ("c/v1/d", "somebody asks for it; vsoon does not have it any more", "find who, and move them"),
+        ("w1", "its kubelet skips 3 minors at once, from v1.34.9", "the node is drained for that"),
+        (
+            "a/v1/b",
+            "a client uses it; v1.38 has removed it",
+            "find the client (audit log, user agents) and update it",
+        ),
+        (
+            "c/v1/d",
+            "a client uses it; vsoon has removed it",
+            "find the client (audit log, user agents) and update it",
+        ),
     ]
     allowed = plan(cluster(api={"deprecated": {"a/v1/b": "1.37"}}), allow_removed_apis=True)
     assert allowed.refusals == ()
-    assert allowed.cautions[0].problem == "somebody asks for it, and v1.37.2 does not have it"
+    assert allowed.cautions[0].problem == "a client uses it, and v1.37.2 does not have it"
 
 
 def test_versions_that_are_not_known_refuse_nothing_by_themselves() -> None:
@@ -297,8 +305,8 @@ def test_members_that_are_too_old_for_the_next_minor_of_etcd() -> None:
     old = etcd_facts.member("cp3", version="3.6.10")
     planned = plan(cluster(etcd=(*members(version="3.6.8")[:2], old)))
     step = (
-        "move etcd first: run rolling_upgrade with version=1.36.3 and options.etcd_image_tag=3.6.11-0 or newer; then this "
-        "one with options.etcd_image_tag=default"
+        "move etcd first: `kube-runbooks run rolling-upgrade CLUSTER 1.36.3 --etcd-image-tag=3.6.11-0`, or a newer one; then this "
+        "one with --etcd-image-tag=default"
     )
     assert told(planned.refusals) == [
         (name, f"etcd {version} must not go to 3.7: every member has to run 3.6.11 or newer before", step)
@@ -333,7 +341,7 @@ def test_a_pin_decides_where_etcd_goes() -> None:
     assert told(far.refusals)[0] == (
         "cp1",
         "etcd 3.5.30 to 3.7 is more than one minor",
-        "move etcd minor by minor, with options.etcd_image_tag",
+        "move etcd minor by minor, with --etcd-image-tag",
     )
 
 

@@ -1,7 +1,7 @@
-"""How an answer of another program is read: what is asked of it, and no more.
+"""Reads the answers of other programs: the fields that are needed, and no more.
 
-Go writes an empty slice, map or struct as `null`, and leaves out what is empty: all three read the same here. What does not
-fit is a sentence that names the object and the field, never an exception of Python.
+Go writes an empty slice, map or struct as `null`, and leaves out empty fields. All three read the same here. An
+answer that does not fit becomes a sentence that names the object and the field, never a Python exception.
 """
 
 from collections.abc import Mapping
@@ -14,11 +14,11 @@ from pydantic.alias_generators import to_camel
 from tasks.core.errors import NotYet
 
 SHOWN = 3
-"""Fields that a sentence names."""
+"""Limits how many fields a sentence names."""
 
 
 class Outside(BaseModel):
-    """An answer of another program; fields that nobody here asks for are passed over."""
+    """This is an answer of another program; fields that nobody here needs are ignored."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=to_camel, populate_by_name=True)
 
@@ -29,20 +29,20 @@ class Outside(BaseModel):
 
     @classmethod
     def read(cls, told: object, what: str) -> Self:
-        """Parses it; `NotYet` with what it is and which of its fields are not understood."""
+        """Parses the answer; raises `NotYet` that says what it is and which fields could not be parsed."""
         try:
             return cls.model_validate(told)
         except ValidationError as error:
             wrong = [f"{'.'.join(map(str, one['loc'])) or 'all of it'}: {one['msg']}" for one in error.errors()]
             more = f"; and {len(wrong) - SHOWN} more" if len(wrong) > SHOWN else ""
             raise NotYet(
-                f"{what} is not understood: {'; '.join(wrong[:SHOWN])}{more}",
+                f"{what} could not be parsed: {'; '.join(wrong[:SHOWN])}{more}",
                 hint="check what answers there: another program, a proxy, or a version that is not supported",
             ) from None
 
 
 def name_of(kind: str, told: object) -> str:
-    """A Kubernetes object for people, `pod kube-system/etcd-cp1`, also where it has no name."""
+    """Returns a readable name of a Kubernetes object, `pod kube-system/etcd-cp1`, even if it has no name."""
     metadata = told.get("metadata") if isinstance(told, Mapping) else None
     found = metadata if isinstance(metadata, Mapping) else {}
     named = "/".join(str(found[part]) for part in ("namespace", "name") if found.get(part))
@@ -50,7 +50,7 @@ def name_of(kind: str, told: object) -> str:
 
 
 def from_yaml(text: str | bytes, what: str) -> object:
-    """A document; `NotYet` with what it is where it is no YAML."""
+    """Returns the parsed document; raises `NotYet` that says what it is if the text is not YAML."""
     try:
         return yaml.safe_load(text)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
@@ -59,6 +59,6 @@ def from_yaml(text: str | bytes, what: str) -> object:
 
 
 class InYaml(Outside):
-    """What people write as YAML: a number is read as text where text is meant."""
+    """This is an answer that people write as YAML: a number is read as text where text is expected."""
 
     model_config = ConfigDict(coerce_numbers_to_str=True)

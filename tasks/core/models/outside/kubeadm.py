@@ -1,4 +1,4 @@
-"""kubeadm's ClusterConfiguration."""
+"""Models kubeadm's ClusterConfiguration."""
 
 from typing import Any
 
@@ -8,20 +8,21 @@ from tasks.core.models.outside.answers import InYaml
 
 
 class KubeadmNetworking(InYaml):
-    """Of a ClusterConfiguration."""
+    """This is the networking section of a ClusterConfiguration."""
 
     dns_domain: str = ""
     service_subnet: str = ""
+    pod_subnet: str = ""
 
 
 class KubeadmApiServer(InYaml):
-    """Of a ClusterConfiguration."""
+    """This is the API server section of a ClusterConfiguration."""
 
     cert_sans: tuple[str, ...] = Field(default=(), alias="certSANs")
 
 
 class KubeadmLocalEtcd(InYaml):
-    """Of a ClusterConfiguration."""
+    """This is the local etcd section of a ClusterConfiguration."""
 
     image_tag: str = ""
     server_cert_sans: tuple[str, ...] = Field(default=(), alias="serverCertSANs")
@@ -29,17 +30,18 @@ class KubeadmLocalEtcd(InYaml):
 
 
 class KubeadmEtcd(InYaml):
-    """Of a ClusterConfiguration."""
+    """This is the etcd section of a ClusterConfiguration."""
 
     local: KubeadmLocalEtcd = KubeadmLocalEtcd()
     external: dict[str, Any] = Field(default={})
 
 
 class ClusterConfiguration(InYaml):
-    """kubeadm's own, as far as anybody here asks."""
+    """This is kubeadm's ClusterConfiguration, with the fields that are needed here."""
 
     kubernetes_version: str = ""
     control_plane_endpoint: str = ""
+    certificates_dir: str = ""
     networking: KubeadmNetworking = KubeadmNetworking()
     api_server: KubeadmApiServer = KubeadmApiServer()
     etcd: KubeadmEtcd = KubeadmEtcd()

@@ -1,4 +1,4 @@
-"""Static pods, as they are written on a node."""
+"""Models static pods as their manifests on a node define them."""
 
 from typing import Any
 
@@ -8,14 +8,14 @@ from tasks.core.models.outside.answers import InYaml
 
 
 class ManifestMetadata(InYaml):
-    """Of a static pod."""
+    """This is the metadata of a static pod."""
 
     annotations: dict[str, str] = Field(default={})
     labels: dict[str, str] = Field(default={})
 
 
 class Mount(InYaml):
-    """Of a volume in a container."""
+    """This is the mount of a volume in a container."""
 
     name: str = ""
     mount_path: str = ""
@@ -23,20 +23,20 @@ class Mount(InYaml):
 
 
 class HostPath(InYaml):
-    """A path of the node."""
+    """This is a path on the node."""
 
     path: str
 
 
 class ManifestVolume(InYaml):
-    """Of a static pod."""
+    """This is a volume of a static pod."""
 
     name: str = ""
     host_path: HostPath | None = None
 
 
 class ManifestContainer(InYaml):
-    """Of a static pod."""
+    """This is a container of a static pod."""
 
     name: str = ""
     image: str = ""
@@ -47,19 +47,19 @@ class ManifestContainer(InYaml):
 
 
 class ManifestSpec(InYaml):
-    """Of a static pod."""
+    """This is the spec of a static pod."""
 
     containers: tuple[ManifestContainer, ...] = ()
     volumes: tuple[ManifestVolume, ...] = ()
 
 
 class Manifest(InYaml):
-    """A static pod, as it is written on a node."""
+    """This is a static pod as its manifest on a node defines it."""
 
     metadata: ManifestMetadata = ManifestMetadata()
     spec: ManifestSpec = ManifestSpec()
 
     @property
     def container(self) -> ManifestContainer:
-        """The first one; one that says nothing where there is none."""
+        """Returns the first container; an empty container if there is none."""
         return next(iter(self.spec.containers), ManifestContainer())

@@ -1,4 +1,4 @@
-"""Nodes, which of them something is for, and the Leases of nodes and of leaders."""
+"""Models nodes, node selectors, and the Leases of nodes and of leader election."""
 
 from pydantic import Field
 
@@ -8,7 +8,7 @@ from tasks.core.models.outside.objects import Condition, Metadata, Notes, Requir
 
 
 class Taint(Outside):
-    """Of a node."""
+    """This is a taint of a node."""
 
     key: str
     value: str = ""
@@ -16,7 +16,7 @@ class Taint(Outside):
 
 
 class NodeSpec(Outside):
-    """What somebody wants of a node."""
+    """This is the desired state of a node."""
 
     unschedulable: bool = False
     taints: tuple[Taint, ...] = ()
@@ -24,29 +24,33 @@ class NodeSpec(Outside):
 
 
 class NodeAddress(Outside):
-    """One of a node's."""
+    """This is one address of a node."""
 
+    type: str = ""
     address: str
 
 
 class NodeInfo(Outside):
-    """What the kubelet says of its machine."""
+    """This is what the kubelet reports about its node's software and boot."""
 
     kubelet_version: str = ""
     container_runtime_version: str = ""
     boot_id: str = Field(default="", alias="bootID")
+    operating_system: str = ""
+    architecture: str = ""
 
 
 class NodeStatus(Outside):
-    """What a node's kubelet reports."""
+    """This is the status that a node's kubelet reports."""
 
     conditions: tuple[Condition, ...] = ()
     addresses: tuple[NodeAddress, ...] = ()
     node_info: NodeInfo = NodeInfo()
+    allocatable: dict[str, int | str] = Field(default={})
 
 
 class Node(Outside):
-    """v1 Node."""
+    """This is a v1 Node."""
 
     metadata: Metadata
     spec: NodeSpec = NodeSpec()
@@ -54,20 +58,23 @@ class Node(Outside):
 
 
 class LeaseSpec(Outside):
-    """Of a node's lease."""
+    """This is the spec of a node's Lease."""
 
     renew_time: UtcTime | None = None
 
 
 class Lease(Outside):
-    """coordination.k8s.io/v1 Lease, as kubelets renew it."""
+    """This is a coordination.k8s.io/v1 Lease as kubelets renew it."""
 
     metadata: Metadata
     spec: LeaseSpec = LeaseSpec()
 
 
 class HeldSpec(Outside):
-    """Of a lease that one of several holds; its times are only compared with themselves."""
+    """This is the spec of a Lease that one of several candidates holds.
+
+    Its times are compared only with each other.
+    """
 
     holder_identity: str = ""
     acquire_time: str = ""
@@ -77,20 +84,20 @@ class HeldSpec(Outside):
 
 
 class HeldLease(Outside):
-    """coordination.k8s.io/v1 Lease, as leader election has it."""
+    """This is a coordination.k8s.io/v1 Lease as leader election uses it."""
 
     metadata: Notes = Notes()
     spec: HeldSpec = HeldSpec()
 
 
 class NodeSelectorTerm(Outside):
-    """Of a NodeSelector."""
+    """This is one term of a NodeSelector."""
 
     match_expressions: tuple[Requirement, ...] = ()
     match_fields: tuple[Requirement, ...] = ()
 
 
 class NodeSelector(Outside):
-    """Of a pod's affinity, or of a volume."""
+    """This is the NodeSelector of a pod's affinity or of a volume."""
 
     node_selector_terms: tuple[NodeSelectorTerm, ...] = ()

@@ -1,4 +1,7 @@
-"""What objects of every kind have: metadata, conditions, selectors; and what the API says of them as lists, or instead of them."""
+"""Models what objects of every kind have: metadata, conditions, selectors.
+
+It also models lists, and the Status that replaces an object.
+"""
 
 from typing import Any
 
@@ -9,22 +12,23 @@ from tasks.core.models.outside.answers import Outside
 
 
 class Kind(Outside):
-    """Of any object."""
+    """This is the kind of any object."""
 
     kind: str
 
 
 class Notes(Outside):
-    """Metadata of which only the annotations matter."""
+    """This is metadata of which only the annotations are read."""
 
     annotations: dict[str, str] = Field(default={})
 
 
 class Metadata(Outside):
-    """Of any object."""
+    """This is the metadata of any object."""
 
     name: str
     namespace: str = ""
+    uid: str = ""
     labels: dict[str, str] = Field(default={})
     annotations: dict[str, str] = Field(default={})
     generation: int = 0
@@ -32,55 +36,87 @@ class Metadata(Outside):
 
 
 class Named(Outside):
-    """Any object, of which only the name matters."""
+    """This is any object of which only the name is read."""
 
     metadata: Metadata
 
 
 class PlacedMetadata(Metadata):
-    """Of an object in a namespace."""
+    """This is the metadata of an object in a namespace."""
 
     namespace: str
 
 
+class NamespaceStatus(Outside):
+    """This is the status of a namespace: its phase."""
+
+    phase: str = ""
+
+
+class Namespace(Outside):
+    """This is a v1 Namespace."""
+
+    metadata: Metadata
+    status: NamespaceStatus = NamespaceStatus()
+
+
 class Placed(Outside):
-    """Any object in a namespace, of which only the name matters."""
+    """This is any object in a namespace of which only the name is read."""
 
     metadata: PlacedMetadata
 
     @property
     def id(self) -> str:
-        """namespace/name."""
+        """Returns namespace/name."""
         return f"{self.metadata.namespace}/{self.metadata.name}"
 
 
 class ReadMetadata(Metadata):
-    """Of an object that is changed only if nobody has changed it since it was read."""
+    """This is the metadata of an object that is changed only if nobody has changed it since it was read."""
 
     resource_version: str
 
 
 class Read(Outside):
-    """An object that is going to be changed."""
+    """This is an object that is about to be changed."""
 
     metadata: ReadMetadata
 
 
 class Change(Outside):
-    """Who has written something in an object, and when."""
+    """This is a record of a write to an object; only its time is read."""
 
     time: UtcTime | None = None
 
 
 class WrittenMetadata(PlacedMetadata):
-    """With when the object was written."""
+    """This is metadata with the times at which the object was written."""
 
     creation_timestamp: UtcTime
     managed_fields: tuple[Change, ...] = ()
 
 
+class FieldManager(Outside):
+    """This is a record of who wrote fields of an object, and by which version of the API."""
+
+    manager: str = ""
+    api_version: str = ""
+
+
+class ManagedMetadata(Metadata):
+    """This is metadata with who wrote the object."""
+
+    managed_fields: tuple[FieldManager, ...] = ()
+
+
+class Managed(Outside):
+    """This is any object of which only the metadata is read, with who wrote it."""
+
+    metadata: ManagedMetadata
+
+
 class Condition(Outside):
-    """Of any object's status."""
+    """This is a condition in the status of any object."""
 
     type: str = ""
     status: str = ""
@@ -90,7 +126,7 @@ class Condition(Outside):
 
 
 class Requirement(Outside):
-    """Of a selector."""
+    """This is a requirement of a selector."""
 
     key: str
     operator: str
@@ -98,40 +134,40 @@ class Requirement(Outside):
 
 
 class Selector(Outside):
-    """LabelSelector."""
+    """This is a LabelSelector."""
 
     match_labels: dict[str, str] = Field(default={})
     match_expressions: tuple[Requirement, ...] = ()
 
 
 class Conditions(Outside):
-    """A status of which only the conditions matter."""
+    """This is a status of which only the conditions are read."""
 
     conditions: tuple[Condition, ...] = ()
 
 
 class WithConditions(Outside):
-    """Any object that has conditions; one that no controller has looked at yet has none."""
+    """This is any object with conditions; it has none if no controller has processed it yet."""
 
     status: Conditions = Conditions()
 
 
 class Cause(Outside):
-    """Why a request was refused."""
+    """This is the cause of a refused request."""
 
     reason: str = ""
     message: str = ""
 
 
 class StatusDetails(Outside):
-    """Of an answer that is no object."""
+    """This is the details section of a Status."""
 
     retry_after_seconds: int = 0
     causes: tuple[Cause, ...] = ()
 
 
 class Status(Outside):
-    """v1 Status: what the API says where it gives no object."""
+    """This is a v1 Status: the API's answer if it returns no object."""
 
     status: str = ""
     message: str = ""
@@ -140,13 +176,14 @@ class Status(Outside):
 
 
 class ListMetadata(Outside):
-    """Of a page of a list."""
+    """This is the metadata of one page of a list."""
 
     following: str = Field(default="", alias="continue")
+    resource_version: str = ""
 
 
 class ListPage(Outside):
-    """A page of a list of objects."""
+    """This is one page of a list of objects."""
 
     metadata: ListMetadata = ListMetadata()
     items: tuple[dict[str, Any], ...] = ()

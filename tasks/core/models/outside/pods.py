@@ -1,4 +1,4 @@
-"""Pods: what they are given, and how far they are."""
+"""Models pods: their spec and their progress."""
 
 from typing import Any
 
@@ -11,36 +11,49 @@ from tasks.core.models.outside.objects import Condition, Metadata, PlacedMetadat
 
 
 class Owner(Outside):
-    """Of a pod."""
+    """This is the owner of a pod."""
 
     kind: str
     api_version: str
     name: str
+    uid: str = ""
     controller: bool = False
 
 
-class PodMetadata(PlacedMetadata):
-    """Of a pod."""
+class OwnedMetadata(PlacedMetadata):
+    """This is the metadata of an object that may belong to another object."""
 
-    uid: str
-    finalizers: tuple[str, ...] = ()
     owner_references: tuple[Owner, ...] = ()
 
 
+class OwnedObject(Outside):
+    """This is any object that may belong to another object, of which only the metadata is read."""
+
+    metadata: OwnedMetadata
+
+
+class PodMetadata(OwnedMetadata):
+    """This is the metadata of a pod."""
+
+    uid: str
+    finalizers: tuple[str, ...] = ()
+    creation_timestamp: UtcTime | None = None
+
+
 class NodeAffinity(Outside):
-    """Of a pod; what it would only like does not matter."""
+    """This is the node affinity of a pod; preferences are ignored."""
 
     required: NodeSelector | None = Field(default=None, alias="requiredDuringSchedulingIgnoredDuringExecution")
 
 
 class Affinity(Outside):
-    """Of a pod."""
+    """This is the affinity of a pod."""
 
     node_affinity: NodeAffinity = NodeAffinity()
 
 
 class Toleration(Outside):
-    """Of a pod."""
+    """This is a toleration of a pod."""
 
     key: str = ""
     operator: str = ""
@@ -49,31 +62,31 @@ class Toleration(Outside):
 
 
 class Reference(Outside):
-    """Of a ConfigMap."""
+    """This is a reference to a ConfigMap."""
 
     name: str = ""
 
 
 class ProjectedSource(Outside):
-    """Of a projected volume."""
+    """This is one source of a projected volume."""
 
     config_map: Reference = Reference()
 
 
 class Projected(Outside):
-    """A projected volume."""
+    """This is a projected volume."""
 
     sources: tuple[ProjectedSource, ...] = ()
 
 
 class ClaimName(Outside):
-    """Of a pod's volume."""
+    """This is the claim of a pod's volume."""
 
     claim_name: str
 
 
 class PodVolume(Outside):
-    """Of a pod."""
+    """This is a volume of a pod."""
 
     name: str
     empty_dir: dict[str, Any] | None = None
@@ -82,50 +95,78 @@ class PodVolume(Outside):
     projected: Projected = Projected()
 
 
-class Container(Outside):
-    """Of a pod."""
+class Resources(Outside):
+    """This is what a container requests, and its limits, as quantities."""
 
+    requests: dict[str, int | str] = Field(default={})
+    limits: dict[str, int | str] = Field(default={})
+
+
+class Container(Outside):
+    """This is a container of a pod."""
+
+    name: str = ""
     image: str = ""
     command: tuple[str, ...] = ()
     args: tuple[str, ...] = ()
+    resources: Resources = Resources()
+    restart_policy: str = ""
 
 
 class PodSpec(Outside):
-    """Of a pod, or of a template of pods."""
+    """This is the spec of a pod or of a pod template."""
 
     containers: tuple[Container, ...] = ()
+    init_containers: tuple[Container, ...] = ()
     node_name: str = ""
     volumes: tuple[PodVolume, ...] = ()
     node_selector: dict[str, str] = Field(default={})
     affinity: Affinity = Affinity()
     tolerations: tuple[Toleration, ...] = ()
+    overhead: dict[str, int | str] = Field(default={})
     termination_grace_period_seconds: int = 30
 
 
 class Waiting(Outside):
-    """Why a container does not run."""
+    """This is the reason why a container does not run."""
 
     reason: str = "waiting"
+    message: str = ""
+
+
+class Terminated(Outside):
+    """This is how a container ended."""
+
+    exit_code: int = 0
+    reason: str = ""
+    message: str = ""
 
 
 class ContainerState(Outside):
-    """One of waiting, running and terminated."""
+    """This is the state of a container: one of waiting, running and terminated."""
 
     waiting: Waiting | None = None
     running: dict[str, Any] | None = None
+    terminated: Terminated | None = None
 
 
 class ContainerStatus(Outside):
-    """Of a pod's container."""
+    """This is the status of a pod's container."""
 
+    name: str = ""
     image: str = ""
+    ready: bool = False
+    restart_count: int = 0
     state: ContainerState = ContainerState()
+    last_state: ContainerState = ContainerState()
 
 
 class PodStatus(Outside):
-    """How far a pod is."""
+    """This is the progress of a pod."""
 
     phase: str = ""
+    reason: str = ""
+    message: str = ""
     start_time: UtcTime | None = None
     conditions: tuple[Condition, ...] = ()
     container_statuses: tuple[ContainerStatus, ...] = ()
@@ -133,20 +174,20 @@ class PodStatus(Outside):
 
 
 class PodProgress(Outside):
-    """v1 Pod, by its status alone."""
+    """This is a v1 Pod with its status only."""
 
     metadata: Metadata
     status: PodStatus = PodStatus()
 
 
 class GivenPod(PodProgress):
-    """v1 Pod, with what it is given."""
+    """This is a v1 Pod with its spec."""
 
     metadata: PlacedMetadata
     spec: PodSpec = PodSpec()
 
 
 class Pod(GivenPod):
-    """v1 Pod, as a drain has to know it."""
+    """This is a v1 Pod as a drain needs it."""
 
     metadata: PodMetadata

@@ -1,4 +1,4 @@
-"""What Prometheus says to a query."""
+"""Models Prometheus' answers to a query."""
 
 from typing import Any, Literal
 
@@ -8,34 +8,34 @@ from tasks.core.models.outside.answers import Outside
 
 
 class Sample(Outside):
-    """A value with its labels; Prometheus writes values as text, NaN and +Inf among them."""
+    """This is a value with its labels. Prometheus writes values as text, including NaN and +Inf."""
 
     metric: dict[str, str] = Field(default={})
     value: tuple[float, float]
 
 
 class Vector(Outside):
-    """One value for each series."""
+    """This is a result with one value for each series."""
 
     result_type: Literal["vector"]
     result: tuple[Sample, ...] = ()
 
 
 class Scalar(Outside):
-    """One value."""
+    """This is a result with one value."""
 
     result_type: Literal["scalar"]
     result: tuple[float, float]
 
 
 class QueryKind(Outside):
-    """Of what kind the result of a query is: vector, scalar, matrix or string."""
+    """This is the type of a query's result: vector, scalar, matrix or string."""
 
     result_type: str
 
 
 class QueryAnswer(Outside):
-    """What Prometheus says to a query."""
+    """This is Prometheus' answer to a query."""
 
     status: str
     error: str = ""

@@ -1,4 +1,4 @@
-"""Services, what stands behind them, and who calls them: webhooks and API services."""
+"""Models Services, their backends, and what calls them: webhooks and API services."""
 
 from pydantic import Field
 
@@ -7,28 +7,28 @@ from tasks.core.models.outside.objects import Conditions, Metadata, Placed
 
 
 class ApiService(Outside):
-    """apiregistration.k8s.io/v1 APIService."""
+    """This is an apiregistration.k8s.io/v1 APIService."""
 
     metadata: Metadata
     status: Conditions = Conditions()
 
 
 class ServiceReference(Outside):
-    """Of a webhook."""
+    """This is a webhook's reference to a Service."""
 
     namespace: str
     name: str
 
 
 class ClientConfig(Outside):
-    """Whom a webhook calls."""
+    """This is what a webhook calls: a Service or a URL."""
 
     service: ServiceReference | None = None
     url: str = ""
 
 
 class Hook(Outside):
-    """One webhook of a configuration."""
+    """This is one webhook of a configuration."""
 
     name: str
     failure_policy: str = "Fail"
@@ -36,59 +36,59 @@ class Hook(Outside):
 
 
 class WebhookConfiguration(Outside):
-    """admissionregistration.k8s.io/v1, validating or mutating."""
+    """This is an admissionregistration.k8s.io/v1 configuration, validating or mutating."""
 
     webhooks: tuple[Hook, ...] = ()
 
 
 class EndpointConditions(Outside):
-    """An endpoint that does not say is ready."""
+    """These are the conditions of an endpoint; an endpoint that does not report its readiness is ready."""
 
     ready: bool = True
 
 
 class Endpoint(Outside):
-    """Of a slice."""
+    """This is one endpoint of an EndpointSlice."""
 
     node_name: str = ""
     conditions: EndpointConditions = EndpointConditions()
 
 
 class SliceMetadata(Outside):
-    """Of a slice; its own name does not matter."""
+    """This is the metadata of an EndpointSlice; its own name is not read."""
 
     namespace: str
     labels: dict[str, str] = Field(default={})
 
 
 class EndpointSlice(Outside):
-    """discovery.k8s.io/v1 EndpointSlice."""
+    """This is a discovery.k8s.io/v1 EndpointSlice."""
 
     metadata: SliceMetadata
     endpoints: tuple[Endpoint, ...] = ()
 
 
 class Ingress(Outside):
-    """Where a load balancer has a Service."""
+    """This is the place where a load balancer exposes a Service."""
 
     ip: str = ""
     hostname: str = ""
 
 
 class LoadBalancer(Outside):
-    """Of a Service."""
+    """This is the load balancer status of a Service."""
 
     ingress: tuple[Ingress, ...] = ()
 
 
 class ServicePort(Outside):
-    """Of a Service."""
+    """This is a port of a Service."""
 
     port: int
 
 
 class ServiceSpec(Outside):
-    """Of a Service."""
+    """This is the spec of a Service."""
 
     cluster_ip: str = Field(default="", alias="clusterIP")
     cluster_ips: tuple[str, ...] = Field(default=(), alias="clusterIPs")
@@ -97,39 +97,44 @@ class ServiceSpec(Outside):
     external_name: str = ""
     ports: tuple[ServicePort, ...] = ()
 
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Returns the cluster IPs, one for each IP family; none for a headless Service."""
+        return tuple(one for one in self.cluster_ips or (self.cluster_ip,) if one and one != "None")
+
 
 class ServiceStatus(Outside):
-    """Of a Service."""
+    """This is the status of a Service."""
 
     load_balancer: LoadBalancer = LoadBalancer()
 
 
 class Service(Placed):
-    """v1 Service."""
+    """This is a v1 Service."""
 
     spec: ServiceSpec = ServiceSpec()
     status: ServiceStatus = ServiceStatus()
 
 
 class ServedSpec(ServiceSpec):
-    """Of a Service that has an address of the cluster."""
+    """This is the spec of a Service that has a cluster IP."""
 
     cluster_ip: str = Field(alias="clusterIP")
 
 
 class ServedService(Outside):
-    """v1 Service that nodes are asked to reach."""
+    """This is a v1 Service that nodes are asked to reach."""
 
     spec: ServedSpec
 
 
 class ApiSpec(ServedSpec):
-    """Of the Service of the API."""
+    """This is the spec of the API's Service."""
 
     ports: tuple[ServicePort, ...] = Field(min_length=1)
 
 
 class ServedApi(Outside):
-    """v1 Service `kubernetes`."""
+    """This is the v1 Service `kubernetes`."""
 
     spec: ApiSpec

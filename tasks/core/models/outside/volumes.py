@@ -1,4 +1,4 @@
-"""Persistent volumes and where they are attached."""
+"""Models persistent volumes and where they are attached."""
 
 from tasks.core.models.outside.answers import Outside
 from tasks.core.models.outside.nodes import NodeSelector
@@ -6,40 +6,40 @@ from tasks.core.models.outside.objects import Metadata
 
 
 class ClaimReference(Outside):
-    """Of a persistent volume that is bound."""
+    """This is the claim to which a persistent volume is bound."""
 
     namespace: str
     name: str
 
 
 class VolumeAffinity(Outside):
-    """Where a persistent volume can be used."""
+    """This is the rule for where a persistent volume can be used."""
 
     required: NodeSelector | None = None
 
 
 class VolumeSpec(Outside):
-    """Of a persistent volume."""
+    """This is the spec of a persistent volume."""
 
     claim_ref: ClaimReference | None = None
     node_affinity: VolumeAffinity = VolumeAffinity()
 
 
 class Volume(Outside):
-    """v1 PersistentVolume."""
+    """This is a v1 PersistentVolume."""
 
     metadata: Metadata
     spec: VolumeSpec = VolumeSpec()
 
 
 class AttachmentSource(Outside):
-    """Of an attachment."""
+    """This is the source of an attachment."""
 
     persistent_volume_name: str = ""
 
 
 class AttachmentSpec(Outside):
-    """Of an attachment."""
+    """This is the spec of an attachment."""
 
     node_name: str
     attacher: str
@@ -47,7 +47,7 @@ class AttachmentSpec(Outside):
 
 
 class Attachment(Outside):
-    """storage.k8s.io/v1 VolumeAttachment."""
+    """This is a storage.k8s.io/v1 VolumeAttachment."""
 
     metadata: Metadata
     spec: AttachmentSpec

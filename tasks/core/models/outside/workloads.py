@@ -1,31 +1,33 @@
-"""Controllers of pods, and PodDisruptionBudgets."""
+"""Models controllers of pods, and PodDisruptionBudgets."""
+
+from pydantic import Field
 
 from tasks.core.models.outside.answers import Outside
-from tasks.core.models.outside.objects import Condition, Metadata, PlacedMetadata, Selector
-from tasks.core.models.outside.pods import PodSpec
+from tasks.core.models.outside.objects import Condition, Metadata, Selector
+from tasks.core.models.outside.pods import OwnedMetadata, PodSpec
 
 
 class Template(Outside):
-    """Of a controller's pods."""
+    """This is the template of a controller's pods."""
 
     spec: PodSpec = PodSpec()
 
 
 class RollingUpdate(Outside):
-    """How a controller replaces its pods."""
+    """This is the rolling update section of a controller's update strategy."""
 
     partition: int = 0
 
 
 class Strategy(Outside):
-    """How a controller replaces its pods."""
+    """This is how a controller replaces its pods."""
 
     type: str = ""
     rolling_update: RollingUpdate = RollingUpdate()
 
 
 class ControllerSpec(Outside):
-    """What somebody wants of a controller."""
+    """This is the desired state of a controller."""
 
     replicas: int = 1
     paused: bool = False
@@ -34,7 +36,7 @@ class ControllerSpec(Outside):
 
 
 class ControllerStatus(Outside):
-    """How far a controller is; each kind has its own figures."""
+    """This is the progress of a controller; each kind has its own counts."""
 
     observed_generation: int = 0
     conditions: tuple[Condition, ...] = ()
@@ -47,15 +49,40 @@ class ControllerStatus(Outside):
 
 
 class Controller(Outside):
-    """apps/v1 Deployment, StatefulSet or DaemonSet."""
+    """This is an apps/v1 Deployment, StatefulSet or DaemonSet."""
 
     metadata: Metadata
     spec: ControllerSpec = ControllerSpec()
     status: ControllerStatus = ControllerStatus()
 
 
+class TemplateMetadata(Outside):
+    """This is the metadata of a pod template."""
+
+    labels: dict[str, str] = Field(default={})
+
+
+class LabelledTemplate(Outside):
+    """This is a pod template of which only the labels are read."""
+
+    metadata: TemplateMetadata = TemplateMetadata()
+
+
+class OwnedSpec(Outside):
+    """This is the spec of a controller."""
+
+    template: LabelledTemplate = LabelledTemplate()
+
+
+class OwnedController(Outside):
+    """This is any built-in controller of Kubernetes, with its owners."""
+
+    metadata: OwnedMetadata
+    spec: OwnedSpec = OwnedSpec()
+
+
 class BudgetSpec(Outside):
-    """What somebody wants of a budget."""
+    """This is the desired state of a PodDisruptionBudget."""
 
     selector: Selector | None = None
     min_available: int | str = ""
@@ -64,7 +91,7 @@ class BudgetSpec(Outside):
 
 
 class BudgetStatus(Outside):
-    """What the controllers count."""
+    """These are the counts of the disruption controller."""
 
     current_healthy: int = 0
     desired_healthy: int = 0
@@ -75,8 +102,8 @@ class BudgetStatus(Outside):
 
 
 class Budget(Outside):
-    """policy/v1 PodDisruptionBudget."""
+    """This is a policy/v1 PodDisruptionBudget."""
 
-    metadata: PlacedMetadata
+    metadata: OwnedMetadata
     spec: BudgetSpec = BudgetSpec()
     status: BudgetStatus = BudgetStatus()

@@ -1,10 +1,31 @@
-"""A cluster's profile: where its members, nodes and backups are, and references to (never values of) its secrets."""
+"""Defines a cluster's profile: where its members, nodes and backups are.
+
+It refers to secrets and never holds their values.
+"""
 
 from tasks.core.models.profile.access import Kubeadm, Kubernetes, Node, Ssh, SshGateway
 from tasks.core.models.profile.certificates import CertificateRules, KubeconfigCopy
 from tasks.core.models.profile.cluster import ClusterProfile
-from tasks.core.models.profile.etcd import Etcd, EtcdClientFiles, EtcdEndpoint, EtcdOnNode, Route, RouteChoice
-from tasks.core.models.profile.maintenance import AlertRules, Console, MaintenanceRules, SiteGate, UpgradeRules
+from tasks.core.models.profile.etcd import (
+    Etcd,
+    EtcdClientFiles,
+    EtcdEndpoint,
+    EtcdMemberGiven,
+    EtcdOnNode,
+    EtcdOverrides,
+    Route,
+    RouteChoice,
+)
+from tasks.core.models.profile.maintenance import (
+    AlertRules,
+    Console,
+    MaintenanceRules,
+    SiteGate,
+    UpgradeRules,
+    WorkloadGate,
+    WorkloadRules,
+)
+from tasks.core.models.profile.schedules import Schedule
 from tasks.core.models.profile.store import BackupRules, ObjectLock, Store
 from tasks.core.models.profile.words import NAME_PATTERN, ClusterName, HostName, Name, NodePath, Port, SecretRef
 
@@ -19,7 +40,9 @@ __all__ = [
     "Etcd",
     "EtcdClientFiles",
     "EtcdEndpoint",
+    "EtcdMemberGiven",
     "EtcdOnNode",
+    "EtcdOverrides",
     "HostName",
     "Kubeadm",
     "KubeconfigCopy",
@@ -32,10 +55,13 @@ __all__ = [
     "Port",
     "Route",
     "RouteChoice",
+    "Schedule",
     "SecretRef",
     "SiteGate",
     "Ssh",
     "SshGateway",
     "Store",
     "UpgradeRules",
+    "WorkloadGate",
+    "WorkloadRules",
 ]

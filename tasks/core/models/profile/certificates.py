@@ -1,4 +1,4 @@
-"""What certificates have to be, and who else has copies of them."""
+"""Defines the requirements for certificates, and who else has copies of them."""
 
 from datetime import timedelta
 from typing import ClassVar, Literal
@@ -11,17 +11,22 @@ from tasks.core.models.profile.words import HostName, NodePath
 
 
 class KubeconfigCopy(Model):
-    """A copy of one of kubeadm's kubeconfigs that somebody uses on a node, and that a rotation has to refresh."""
+    """This is a copy of one of kubeadm's kubeconfigs.
+
+    Somebody uses it on a node, and a rotation has to refresh it.
+    """
 
     COVERED: ClassVar[Reasons] = {"path of nodes": "a file that is rewritten"}
 
-    path: NodePath = Field(description="for example /root/.kube/config")
+    path: NodePath = Field(description="path on the node, for example /root/.kube/config")
     of: Literal["admin.conf", "super-admin.conf"] = "admin.conf"
-    nodes: tuple[HostName, ...] = Field(default=(), description="names of entries of `nodes`; empty: all that have it")
+    nodes: tuple[HostName, ...] = Field(
+        default=(), description="nodes that have the copy; if empty, every node that has this file"
+    )
 
 
 class CertificateRules(Model):
-    """What the certificates of this cluster have to be, and who else has copies of them."""
+    """These rules define the requirements for this cluster's certificates, and who else has copies of them."""
 
     COVERED: ClassVar[Reasons] = {"kubeconfigs": "files that are rewritten"}
     LEFT_OUT: ClassVar[Reasons] = {
@@ -31,11 +36,13 @@ class CertificateRules(Model):
     warn_before: Duration = Field(
         default=timedelta(days=30),
         gt=timedelta(0),
-        description="certificate_inventory fails while a certificate ends within it, for example 30d",
+        description="certificate_inventory fails if a certificate expires within this time, for example 30d",
     )
     warn_before_ca: Duration = Field(
         default=timedelta(days=365),
         gt=timedelta(0),
-        description="the same for an authority, which takes long to replace",
+        description="the same for a CA, which takes long to replace",
     )
-    kubeconfigs: tuple[KubeconfigCopy, ...] = Field(default=(), description="copies on nodes that are kept in step")
+    kubeconfigs: tuple[KubeconfigCopy, ...] = Field(
+        default=(), description="copies of kubeconfigs on nodes that a rotation refreshes"
+    )

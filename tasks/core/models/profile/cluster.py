@@ -1,30 +1,35 @@
-"""The profile as a whole: one YAML file, and what has to be consistent in it."""
+"""Defines the profile as a whole: one YAML file, and what has to be consistent in it."""
 
 from typing import ClassVar, Self
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from tasks.core.models.approval import Reasons
 from tasks.core.models.base import Model
 from tasks.core.models.profile.access import Kubeadm, Kubernetes, Node, Ssh
 from tasks.core.models.profile.certificates import CertificateRules
 from tasks.core.models.profile.etcd import Etcd
-from tasks.core.models.profile.maintenance import MaintenanceRules, SiteGate, UpgradeRules
+from tasks.core.models.profile.maintenance import MaintenanceRules, SiteGate, UpgradeRules, WorkloadRules
+from tasks.core.models.profile.schedules import RunbookName, Schedule
 from tasks.core.models.profile.store import BackupRules, Store
 from tasks.core.models.profile.words import Name
 
 
 class ClusterProfile(Model):
-    """One YAML file in `$KUBE_RUNBOOKS_CLUSTERS`, named as the cluster. It holds no secret, only references."""
+    """This is one YAML file in `$KUBE_RUNBOOKS_CLUSTERS`, named after the cluster.
+
+    It holds no secret, only references.
+    """
 
     COVERED: ClassVar[Reasons] = {
         "name nodes": "which machines are touched",
         "ssh": "named field by field",
         "kubeadm kubernetes etcd": "which files, which API and which members are meant",
-        "upgrade maintenance gates": "they allow and forbid",
+        "upgrade maintenance gates workloads": "they allow and forbid",
         "certificates": "copies of kubeconfigs are rewritten",
         "store backup": "where the backup of an upgrade goes, and which ones its retention deletes",
     }
+    LEFT_OUT: ClassVar[Reasons] = {"schedules": "they say when a run starts; the parameters of that run are covered"}
 
     name: Name
     nodes: tuple[Node, ...] = ()
@@ -35,9 +40,21 @@ class ClusterProfile(Model):
     maintenance: MaintenanceRules = MaintenanceRules()
     certificates: CertificateRules = CertificateRules()
     gates: tuple[SiteGate, ...] = ()
+    workloads: WorkloadRules = WorkloadRules()
     etcd: Etcd = Etcd()
     store: Store
     backup: BackupRules = BackupRules()
+    schedules: dict[RunbookName, tuple[Schedule, ...]] = Field(
+        default={},
+        description="of `kube-runbooks deploy`: runbook to its schedules, instead of those of prefect.yaml; none: []",
+    )
+
+    def __hash__(self) -> int:
+        """Returns a hash of the fields that distinguish most profiles.
+
+        It omits the schedules: they are a dictionary, which has no hash of its own.
+        """
+        return hash((self.name, self.nodes, self.ssh, self.kubernetes, self.etcd, self.store))
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
@@ -45,9 +62,10 @@ class ClusterProfile(Model):
         if twice := sorted({name for name in known if known.count(name) > 1}):
             message = f"nodes: named twice: {', '.join(twice)}"
             raise ValueError(message)
-        for gate in self.gates:
+        for gate in (*self.gates, *self.workloads.gates):
             if gate.on is not None and gate.on not in known:
-                message = f"gates: {gate.name!r} runs on {gate.on!r}, which is not one of `nodes` ({', '.join(known) or 'none'})"
+                field = "gates" if gate in self.gates else "workloads.gates"
+                message = f"{field}: {gate.name!r} runs on {gate.on!r}, which is not one of `nodes` ({', '.join(known) or 'none'})"
                 raise ValueError(message)
         console = self.maintenance.console
         if console and console.node not in known:
@@ -76,6 +94,15 @@ class ClusterProfile(Model):
                 raise ValueError(message)
         return self
 
+    @model_validator(mode="after")
+    def _schedules_have_a_name_each(self) -> Self:
+        for runbook, schedules in self.schedules.items():
+            names = [schedule.name for schedule in schedules]
+            if twice := sorted({name for name in names if names.count(name) > 1}):
+                message = f"schedules: {runbook} has two of the name {', '.join(twice)}; give each its own"
+                raise ValueError(message)
+        return self
+
     def node(self, name: str) -> Node | None:
-        """The node of that name, if the profile has it."""
+        """Returns the node of that name; None if the profile does not have it."""
         return next((node for node in self.nodes if node.name == name), None)

@@ -1,0 +1,30 @@
+"""Audits who may do what in a cluster. It changes nothing."""
+
+from prefect import flow
+
+from tasks.access.policy.audit import judge_audit
+from tasks.access.steps import audit_access, publish_audit
+from tasks.access.summary import summarize_audit
+from tasks.backup.backups import check_store
+from tasks.core.models.profile import ClusterName
+from tasks.core.models.report import Report
+from tasks.run.end_states import ends_in_words
+from tasks.run.runbook import RUNBOOK, runbook
+
+
+@ends_in_words
+@flow(name="access_audit", flow_run_name="access-{cluster}", **RUNBOOK)
+def access_audit(cluster: ClusterName) -> Report:
+    """Finds who can do each dangerous thing, and tests the cluster against its access policy. The run is refused if a test fails.
+
+    It is also refused if a finding of severity high is not accepted by the policy.
+
+    Args:
+        cluster: name of the cluster's profile
+    """
+    with runbook(cluster, needs_etcd_client=False) as run:
+        run.step(check_store, cluster)
+        audit = run.step(audit_access, cluster, run.run_id)
+        run.step(publish_audit, cluster, audit)
+        plan = run.settle(judge_audit(audit))
+        return run.finish(*summarize_audit(audit, plan))

@@ -1,0 +1,221 @@
+"""Implements `kube-runbooks backups` and `reports`, which read a cluster's bucket.
+
+They read only the bucket and never query a Prefect server.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import App, Parameter
+
+from kube_runbooks.outcome import OUTPUT, Exit, Output, give_up, show_json
+from tasks.core.commands import command_of, filled
+
+if TYPE_CHECKING:
+    from tasks.cluster import Cluster
+
+backups = App(name="backups", help="The backups of a cluster, newest first, from its bucket alone.")
+reports = App(name="reports", help="The reports of a cluster's runs, newest first, from its bucket alone.")
+
+Shown = Annotated[int, Parameter(help="show at most this many, the newest first")]
+Name = Annotated[str, Parameter(help="name of the cluster's profile")]
+InCluster = Annotated[
+    str | None, Parameter(help="name of the cluster's profile; default: the bucket of every profile is searched")
+]
+BackupName = Annotated[str, Parameter(help="id of the backup, as `kube-runbooks backups` lists it")]
+RunName = Annotated[str, Parameter(help="id of the run, as `kube-runbooks reports` lists it")]
+Out = Annotated[Output, OUTPUT]
+
+
+@backups.default
+def list_backups(cluster: Name, *, limit: Shown = 20, output: Out = "text") -> Exit:
+    """List the backups of a cluster, newest first, with ID, age, size, and what was verified."""
+
+    def answer() -> Exit:
+        from tasks.backup.store import backups_of  # noqa: PLC0415 - imports Prefect: seconds that --help does not need
+
+        with opened(cluster) as handle:
+            store = backups_of(handle)
+            known = [store.read(one) for one in reversed(store.known()[-limit:])]
+        rows = [
+            {
+                "id": one.id,
+                "taken_at": f"{one.snapshot.taken_at:%Y-%m-%dT%H:%M:%SZ}",
+                "bytes": one.snapshot.stored.size,
+                "drill": one.drill is not None,
+                "pki": one.pki is not None,
+            }
+            for one in known
+        ]
+        return show_rows(rows, output, f"cluster {cluster} has no backup", ("id", "taken_at", "bytes", "drill", "pki"))
+
+    return guarded(answer, output)
+
+
+@backups.command(name="show")
+def show_backup(backup: BackupName, *, cluster: InCluster = None, output: Out = "text") -> Exit:
+    """Show the manifest of a backup: what was backed up, where it is stored, and what was verified."""
+
+    def answer() -> Exit:
+        import yaml  # noqa: PLC0415 - no other command needs it
+
+        from tasks.backup.models.backups import BackupId  # noqa: PLC0415 - as above
+        from tasks.backup.store import backups_of  # noqa: PLC0415 - as above
+
+        asked = BackupId.parse(backup)
+        if asked is None:
+            return give_up(Exit.USAGE, f"{backup!r} is no id of a backup", lists("backups", cluster), output)
+        for name in _names(cluster):
+            with opened(name) as handle:
+                store = backups_of(handle)
+                if asked in store.known():
+                    manifest = store.read(asked).model_dump(mode="json")
+                    if output == "json":
+                        show_json(manifest)
+                    else:
+                        print(yaml.safe_dump(manifest, sort_keys=False), end="")
+                    return Exit.OK
+        return give_up(Exit.FAILED, f"there is no backup {backup}", lists("backups", cluster), output)
+
+    return guarded(answer, output)
+
+
+@reports.default
+def list_reports(cluster: Name, *, limit: Shown = 20, output: Out = "text") -> Exit:
+    """List the reports of a cluster's runs, newest first, with the time, the runbook, its mode and the outcome."""
+
+    def answer() -> Exit:
+        with opened(cluster) as handle:
+            found = [_read(handle, key) for key in _keys(handle)[:limit]]
+        rows = [
+            {
+                "run": one["run_id"],
+                "started_at": one["started_at"],
+                "runbook": command_of(one["runbook"]),
+                "mode": one["mode"] or None,
+                "outcome": one["outcome"],
+                "problem": one["problem"],
+            }
+            for one in found
+        ]
+        return show_rows(
+            rows, output, f"cluster {cluster} has no report", ("run", "started_at", "runbook", "mode", "outcome")
+        )
+
+    return guarded(answer, output)
+
+
+def show_report(run: RunName, *, cluster: InCluster = None, output: Out = "text") -> Exit:
+    """Show the report of a run by its ID.
+
+    The report contains what was done and verified, what is left, and the next command.
+    """
+
+    def answer() -> Exit:
+        from tasks.core.models.report import Report  # noqa: PLC0415 - as above
+        from tasks.run.markdown import to_markdown  # noqa: PLC0415 - as above
+
+        for name in _names(cluster):
+            with opened(name) as handle:
+                keys = [key for key in _keys(handle) if key.endswith(f"-{run}.json")]
+                if not keys:
+                    continue
+                report = _read(handle, keys[0])
+                if output == "json":
+                    show_json(report)
+                else:
+                    print(to_markdown(Report.model_validate(report)))
+                return Exit.OK
+        look = f"{lists('reports', cluster)}; a run is named by its whole id"
+        return give_up(Exit.FAILED, f"there is no report of run {run}", look, output)
+
+    return guarded(answer, output)
+
+
+INIT = "kube-runbooks init NAME --kubeconfig PATH"
+"""Writes the first profile."""
+
+
+class WrongProfileError(Exception):
+    """Signals that no profile of this name exists, or that the profile is invalid."""
+
+
+@contextmanager
+def opened(name: str) -> "Iterator[Cluster]":
+    """Opens a cluster by name, and closes its connections at the end."""
+    from tasks.cluster import open_cluster  # noqa: PLC0415 - as above
+    from tasks.core.errors import Refused, RunbookError  # noqa: PLC0415 - as above
+
+    try:
+        handle = open_cluster(name)
+    except Refused as error:
+        raise WrongProfileError from error
+    try:
+        yield handle
+    except RunbookError as error:
+        error.hint = filled(error.hint, name)
+        raise
+    finally:
+        handle.close()
+
+
+def _names(cluster: str | None) -> Sequence[str]:
+    from tasks.core.profiles import known_clusters  # noqa: PLC0415 - as above
+    from tasks.core.settings import Settings  # noqa: PLC0415 - as above
+
+    return [cluster] if cluster else known_clusters(Settings().clusters)
+
+
+def lists(what: str, cluster: str | None) -> str:
+    """Returns the commands that list the backups or reports of the cluster, or of each profile."""
+    return " or ".join(f"kube-runbooks {what} {name}" for name in _names(cluster)) or INIT
+
+
+def _keys(handle: "Cluster") -> list[str]:
+    """Returns the keys of the reports, newest first. Report names begin with the time."""
+    prefix = handle.store.key(handle.profile.name, "reports") + "/"
+    keys = (found.key for found in handle.store.objects(prefix) if found.key.endswith(".json"))
+    return sorted(keys, key=lambda key: key.rpartition("/")[2], reverse=True)
+
+
+def _read(handle: "Cluster", key: str) -> dict[str, Any]:
+    from tasks.core.models.report import Report  # noqa: PLC0415 - as above
+
+    return Report.model_validate_json(handle.store.get(key)).model_dump(mode="json")
+
+
+def guarded(answer: Callable[[], Exit], output: Output) -> Exit:
+    """Runs a command and turns an error into a message and an exit status, as in the other commands."""
+    from tasks.core.errors import Refused, RunbookError  # noqa: PLC0415 - as above
+
+    try:
+        return answer()
+    except WrongProfileError as error:
+        cause, ended = error.__cause__, Exit.USAGE
+    except RunbookError as error:
+        cause, ended = error, Exit.REFUSED if isinstance(error, Refused) else Exit.FAILED
+    problem, hint = (cause.problem, cause.hint) if isinstance(cause, RunbookError) else (str(cause), "")
+    return give_up(ended, problem, hint, output)
+
+
+def show_rows(rows: Sequence[dict[str, Any]], output: Output, nothing: str, columns: Sequence[str]) -> Exit:
+    """Prints rows as a table or as JSON; `nothing` is the text for no rows."""
+    if output == "json":
+        show_json(rows)
+        return Exit.OK
+    if not rows:
+        print(nothing)
+        return Exit.OK
+    cells = [[_cell(row[column]) for column in columns] for row in rows]
+    head = [column.upper().replace("_", " ") for column in columns]
+    widths = [max(len(line[index]) for line in (head, *cells)) for index in range(len(columns))]
+    for line in (head, *cells):
+        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+    return Exit.OK
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "-" if value is None else str(value)

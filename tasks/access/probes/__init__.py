@@ -1,0 +1,1 @@
+"""Asks the API for its access rules, and parses the answers."""

@@ -1,0 +1,1 @@
+"""Decides which objects change, and what that means for the people of the policy."""

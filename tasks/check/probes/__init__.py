@@ -1,0 +1,1 @@
+"""Holds the queries to nodes and to the API."""

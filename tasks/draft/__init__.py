@@ -1,0 +1,1 @@
+"""Writes a profile from what a cluster reports."""

@@ -1,0 +1,1 @@
+"""Holds what NetworkPolicies say about pods, and what the network does about it."""

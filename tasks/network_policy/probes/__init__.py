@@ -1,0 +1,1 @@
+"""Parses NetworkPolicies and pods, and asks nodes what pods can reach."""

@@ -1,0 +1,1 @@
+"""Holds what the Pod Security Standards say about workloads."""

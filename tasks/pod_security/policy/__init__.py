@@ -1,0 +1,1 @@
+"""Holds the rules of the Pod Security Standards."""

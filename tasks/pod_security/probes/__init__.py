@@ -1,0 +1,1 @@
+"""Holds the questions to the API."""

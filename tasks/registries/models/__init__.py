@@ -1,0 +1,1 @@
+"""Holds credentials of registries, and what registries answer."""

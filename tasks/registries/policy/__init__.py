@@ -1,0 +1,1 @@
+"""Decides which credentials of a Secret count for an image."""

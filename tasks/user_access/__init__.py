@@ -1,0 +1,1 @@
+"""Gives a person a credential for a cluster, proves it, and takes it back."""

@@ -1,0 +1,1 @@
+"""Contains the values of user_access and user_revoke."""

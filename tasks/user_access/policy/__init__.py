@@ -1,0 +1,1 @@
+"""Decides what a credential must be, and what a run does about it."""

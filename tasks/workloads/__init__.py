@@ -1,0 +1,1 @@
+"""Rolls out, watches and undoes Deployments, StatefulSets and DaemonSets."""

@@ -1,0 +1,1 @@
+"""Values: names of workloads, their state, their revisions, and what is done to them."""

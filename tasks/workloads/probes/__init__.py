@@ -1,0 +1,1 @@
+"""Parsers of the API's answers about workloads."""

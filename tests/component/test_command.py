@@ -1,0 +1,201 @@
+"""The command `kube-runbooks` on real servers: what it prints, and its exit status."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import yaml
+
+from tests.servers.site import Site
+
+pytestmark = pytest.mark.timeout(900)  # each call starts a Python of its own, and some a Prefect server
+
+COMMAND = [sys.executable, "-m", "kube_runbooks"]
+
+
+class Ended(NamedTuple):
+    """A command that was called: its exit status and both streams."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:  # noqa: ANN401 - whatever it prints
+        """Standard output has one document and nothing else."""
+        return json.loads(self.out)
+
+
+@pytest.fixture
+def call(site: Site) -> Callable[..., Ended]:
+    """Calls it as a user does, with a server of the run's own."""
+
+    def made(*words: str, **environment: str) -> Ended:
+        inherited = {name: value for name, value in os.environ.items() if name != "PREFECT_API_URL"}
+        done = subprocess.run(
+            [*COMMAND, *words],
+            env=inherited | site.environment | environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return Ended(done.returncode, done.stdout, done.stderr)
+
+    return made
+
+
+def test_a_run_is_a_line_and_its_backup_is_found_again(site: Site, call: Callable[..., Ended]) -> None:
+    """With the outcome as its status; what is in the bucket is read without a server."""
+    made = call("run", "etcd-backup", site.name, "-o", "json", PREFECT_API_URL="http://127.0.0.1:1/api")
+    assert (made.status, made.json["outcome"], made.json["problem"]) == (0, "completed", ""), made.err
+    assert "Prefect server: none (http://127.0.0.1:1/api does not answer: " in made.err
+    run = made.json["report"]["run_id"]
+    assert "telemetry" not in made.err
+    [backup] = call("backups", site.name, "-o", "json").json
+    assert backup["id"].endswith(run)
+    shown = call("backups", "show", backup["id"], "-o", "json").json
+    assert shown["flow_run"] == run
+    assert yaml.safe_load(call("backups", "show", backup["id"]).out) == shown
+    assert [one["run"] for one in call("reports", site.name, "--output", "json").json] == [run]
+    assert call("report", run, "-o", "json").json["outcome"] == "completed"
+    shown = call("report", run)
+    assert shown.out.startswith(f"# etcd-backup of {site.name}: completed")
+    assert backup["id"] in call("backups", site.name).out
+
+
+def test_a_plan_is_what_a_run_prints_that_only_plans(site: Site, call: Callable[..., Ended]) -> None:
+    """With what it leaves alone, and why; the log is on the other stream."""
+    planned = call("run", "etcd-maintenance", site.name)
+    assert planned.out.startswith("## Plan "), planned.err
+    assert "### Left alone\n\n- **" in planned.out
+    assert "worth it are 100 MiB and 50 %" in planned.out
+    assert planned.out.endswith(f"\nrun maintenance-{site.name}: completed\n")
+    [listed] = call("reports", site.name, "-o", "json").json
+    run = listed["run"]
+    assert (listed["runbook"], listed["mode"]) == ("etcd-maintenance", "plan")
+    head, line = call("reports", site.name).out.splitlines()
+    assert head.split() == ["RUN", "STARTED", "AT", "RUNBOOK", "MODE", "OUTCOME"]
+    assert line.split()[-3:] == ["etcd-maintenance", "plan", "completed"]
+    assert f"The whole report: kube-runbooks report {run}\n" in planned.err
+
+
+def test_a_refused_run_says_why_and_what_next(site: Site, call: Callable[..., Ended]) -> None:
+    """Its status is another one than that of a failure."""
+    refused = call("run", "etcd-restore", site.name, "-o", "json")
+    assert (refused.status, refused.json["outcome"]) == (3, "refused")
+    assert "the bucket has no backup of this cluster" in refused.json["problem"]
+    assert refused.json["next_step"]
+    assert refused.json["report"]["outcome"] == "refused"
+    assert "Traceback" not in refused.err
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (("run", "etcd-health", "nosuch"), "cluster 'nosuch' is unknown"),
+        (("backups", "nosuch"), "cluster 'nosuch' is unknown"),
+        (
+            ("run", "etcd-backup", "SITE", "--retention-last", "abc"),
+            "--retention-last: 'abc': write a whole number",
+        ),
+        (("run", "etcd-backup", "SITE", "--route", "x"), 'Invalid value "x" for --route'),
+        (
+            ("run", "rolling-upgrade", "SITE"),
+            "VERSION is missing: the target version, for example 1.37.2\n"
+            "Usage: kube-runbooks run rolling-upgrade CLUSTER VERSION [OPTIONS]\n"
+            "Example: kube-runbooks run rolling-upgrade prod 1.37.2\n"
+            "Next: kube-runbooks run rolling-upgrade --help\n",
+        ),
+        (("start", "etcd-health", "-o", "json"), "CLUSTER is missing"),
+        (("init", "prod"), "--kubeconfig is missing: kubeconfig of a user"),
+        (("backups", "SITE", "--limit"), "--limit has no value"),
+        (("backups", "SITE", "--limit", "x"), "--limit: 'x': write a whole number"),
+        (("approve", "x", "y", "-o=json"), "too many arguments: y"),
+        (("deploy", "--runbok", "x"), "there is no option --runbok. Did you mean --runbook?"),
+        (("run", "nosuch"), 'Unknown command "nosuch"'),
+        (("backups", "show", "x"), "'x' is no id of a backup"),
+    ],
+)
+def test_a_wrong_command_line_names_the_option_and_starts_nothing(
+    site: Site, call: Callable[..., Ended], words: tuple[str, ...], problem: str
+) -> None:
+    """Status 2, without a run, and without a line of Python."""
+    ended = call(*(site.name if word == "SITE" else word for word in words))
+    assert ended.status == 2
+    assert problem in ended.err
+    assert "Traceback" not in ended.err
+    assert ended.json["outcome"] == "usage" if any("json" in word for word in words) else ended.out == ""
+    assert site.reports() == []
+
+
+def test_what_is_not_there_is_a_failure_that_says_so(site: Site, call: Callable[..., Ended]) -> None:
+    """An empty list is none."""
+    missing = "20261130T154401Z-81-19b88739-12e5-4d6b-9fbf-cd8f90737d0f"
+    assert call("backups", "show", missing).status == 1
+    told = call("report", missing, "-o", "json")
+    assert (told.status, told.json["outcome"], told.json["problem"]) == (
+        1,
+        "failed",
+        f"there is no report of run {missing}",
+    )
+    assert f"kube-runbooks reports {site.name}" in told.json["next_step"]
+    told = call("run", "etcd-health", "nosuch", "-o", "json")
+    assert (told.status, told.json["outcome"], told.json["report"]) == (2, "usage", None)
+    assert (call("backups", site.name).status, call("backups", site.name).out) == (
+        0,
+        f"cluster {site.name} has no backup\n",
+    )
+
+
+@pytest.mark.parametrize(("sent", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_a_run_with_its_own_status(site: Site, sent: signal.Signals, status: int) -> None:
+    """While it waits for a store that does not answer."""
+    site.write(store={"endpoint": "http://127.0.0.1:9"})
+    inherited = {name: value for name, value in os.environ.items() if name != "PREFECT_API_URL"}
+    command = [*COMMAND, "run", "etcd-health", site.name]
+    with subprocess.Popen(command, env=inherited | site.environment, stderr=subprocess.PIPE, text=True) as run:
+        assert run.stderr
+        said: list[object] = []
+        for line in run.stderr:
+            said.append(line)
+            if "Flow run '" in line and sent not in said:
+                run.send_signal(sent)
+                said.append(sent)
+    assert run.returncode == status, "".join(map(str, said))
+
+
+def test_help_imports_neither_prefect_nor_a_client() -> None:
+    """It answers at once; each runbook is there by itself."""
+    heavy = (
+        "import sys, kube_runbooks.app; print(sorted({'prefect', 'boto3', 'kubernetes', 'fabric'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", heavy], capture_output=True, text=True, check=True).stdout == "[]\n"
+    shown = subprocess.run([*COMMAND, "run", "--help"], capture_output=True, text=True, check=True).stdout
+    assert {"etcd-backup", "etcd-restore", "rolling-upgrade"} <= set(shown.split())
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_knows_every_runbook_and_its_options(shell: str, call: Callable[..., Ended]) -> None:
+    """Standard output is the script and nothing else."""
+    printed = call("completion", shell)
+    assert printed.status == 0, printed.err
+    assert {"rolling-upgrade", "max-unavailable", "etcd-restore", "check", "deploy"} <= set(
+        re.findall(r"[a-z][a-z-]*[a-z]", printed.out)
+    )
+    if shell == "bash":
+        subprocess.run(["bash", "-n"], input=printed.out, text=True, check=True)
+
+
+def test_completion_is_installed_where_it_is_wanted(tmp_path: Path, call: Callable[..., Ended]) -> None:
+    """For the shell that is named, with a line in that shell's own file."""
+    done = call("--install-completion", "--shell=bash", f"--output={tmp_path / 'script'}", HOME=str(tmp_path))
+    assert done.status == 0, done.err
+    assert "rolling-upgrade" in (tmp_path / "script").read_text()
+    assert "script" in (tmp_path / ".bashrc").read_text()

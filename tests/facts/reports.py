@@ -1,0 +1,632 @@
+"""A realistic report of each runbook: plans by the runbooks' own rules, results and summaries by their own models."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from pydantic import BaseModel
+
+from tasks.access.policy.audit import judge_audit
+from tasks.access.summary import summarize_audit
+from tasks.access_apply.models import Act, Applied, ApplyOptions, Proven
+from tasks.access_apply.policy.expected import tell_cells
+from tasks.access_apply.policy.plan import judge_drift, plan_apply
+from tasks.access_apply.summary import summarize_apply
+from tasks.backup.models.backups import BackupId, BackupProof, Drill, Freshness, Swept
+from tasks.backup.policy.sources import choose_source
+from tasks.backup.summary import summarize_backup, summarize_drill
+from tasks.ca_rotation.models import NodeStaged, Published, Stage, WorkersStaged
+from tasks.ca_rotation.summary import summarize_ca_rotation
+from tasks.cert_rotation.models.rotation import Approved, NodeRotated, RotationProof
+from tasks.cert_rotation.summary import summarize_rotation
+from tasks.certificate_issue.models import IssuedAll, MachineIssued
+from tasks.certificate_issue.summary import summarize_issue
+from tasks.certificates.models.authorities import State
+from tasks.certificates.policy.inventory import judge_inventory
+from tasks.certificates.summary import summarize_inventory
+from tasks.core.commands import filled
+from tasks.core.models.etcd import KeySpaceHash
+from tasks.core.models.plan import Mode, Plan, Term
+from tasks.core.models.profile import CertificateRules
+from tasks.core.models.report import Approval, Done, Outcome, Report, Took
+from tasks.core.models.retention import RetentionDecision
+from tasks.drain.models import Drained
+from tasks.etcd.models import MIB, Defragmented, Worth
+from tasks.etcd.policy.health import plan_health
+from tasks.etcd.policy.maintenance import plan_maintenance
+from tasks.etcd.summary import summarize_health, summarize_maintenance
+from tasks.node_service.models import RebootOptions, Uncordoned
+from tasks.node_service.policy.plan import plan_drain, plan_reboot, plan_uncordon
+from tasks.node_service.summary import summarize_drain, summarize_reboot, summarize_uncordon
+from tasks.os_patch.models.outcome import Waits, WavePatched
+from tasks.os_patch.summary import summarize_patch
+from tasks.registries.models.verdict import Verdict
+from tasks.registry_credentials import models as registry
+from tasks.registry_credentials.models import NOBODY, Created, CredentialOptions, Left, Switched
+from tasks.registry_credentials.policy.plan import plan_credentials
+from tasks.registry_credentials.summary import summarize_credentials
+from tasks.restore.models import Ended, Kept, Recovered, Restored
+from tasks.restore.summary import summarize_restore
+from tasks.run.policy.refusals import refused_by, with_commands
+from tasks.upgrade.models.upgrade import NodeUpgraded, Upgraded, WaveUpgraded
+from tasks.upgrade.summary import summarize_upgrade, way_back
+from tasks.user_access.models.credentials import Removed
+from tasks.user_access.models.grant import GrantOptions
+from tasks.user_access.policy.plan import plan_grant
+from tasks.user_access.policy.revoke import plan_revoke
+from tasks.user_access.summary import summarize_grant, summarize_revoke
+from tasks.workloads.groups import AGAIN
+from tasks.workloads.models.changes import RolloutOptions
+from tasks.workloads.models.rollback import RollbackOptions, RolledBack
+from tasks.workloads.models.rollout import GroupPutBack, GroupRolled, PutBack, Rolled
+from tasks.workloads.policy.plan import plan_rollout
+from tasks.workloads.policy.rollback import plan_rollback
+from tasks.workloads.policy.status import judge_status
+from tasks.workloads.summary import summarize_history, summarize_rollback, summarize_rollout, summarize_status
+from tests.facts import (
+    access,
+    access_apply,
+    ca,
+    certificates,
+    etcd,
+    issue,
+    node_service,
+    patch,
+    pulls,
+    restore,
+    rotation,
+    upgrade,
+    upgrade_plan,
+    workloads,
+)
+from tests.facts import user_access as user_facts
+
+NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
+SECOND = timedelta(seconds=1)
+RUN_ID = "0a1b2c3d-0000-0000-0000-000000000000"
+RETRY = f"prefect flow-run retry {RUN_ID}"
+BACKUP = restore.backup()
+WITHOUT_MODES = (
+    *("access_audit", "access_drift", "certificate_inventory"),
+    *("etcd_backup_to_s3", "etcd_health", "etcd_restore_drill"),
+)
+SERVING: dict[str, Any] = {"backup": BACKUP.id}
+
+
+def report(runbook: str, plan: Plan | None, *steps: tuple[str, object, int], **changes: Any) -> Report:  # noqa: ANN401
+    """One attempt whose steps follow each other; a step has a name, a result and seconds."""
+    done, at = [], NOON
+    for name, result, seconds in steps:
+        took = seconds * SECOND
+        done.append(Done(step=name, started_at=at, took=took, evidence=_evidence(result)))
+        at += took
+    settled = None
+    if plan is not None:
+        told: dict[str, Any] = {name: getattr(plan, name) for name in Plan.model_fields}
+        terms = (Term(name="cluster", value="prod"), Term(name="profile: store", value="bucket=backups"))
+        settled = Plan(**told | {"digest": "b5676116609d4e8d", "terms": terms})
+    values: dict[str, Any] = {
+        "outcome": Outcome.COMPLETED,
+        "ended_at": at + 3 * SECOND,
+        "plan": settled,
+        "done": tuple(done),
+        "approval": Approval(plan="b5676116609d4e8d", approved=True, who="Ada", reason="INC-4711") if plan else None,
+    }
+    run = {
+        "run_id": RUN_ID,
+        "run_name": f"{runbook}-prod",
+        "attempt": 1,
+        "mode": "apply",
+        "started_at": NOON,
+        "cluster": "prod",
+    }
+    if runbook in WITHOUT_MODES:
+        run["mode"] = ""
+    changes["summary"] = tuple(filled(line, "prod") for line in changes.get("summary", ()))
+    return Report.model_validate(run | {"runbook": runbook} | values | changes)
+
+
+def _evidence(result: object) -> dict[str, Any]:
+    """As a run keeps it: of models only."""
+    return result.model_dump(mode="json") if isinstance(result, BaseModel) else {}
+
+
+def upgraded(name: str, seconds: int) -> NodeUpgraded:
+    """A node with the parts of its work."""
+    parts = (("gate", 2), ("kubeadm upgrade", seconds - 22), ("drain", 5), ("package kubelet", 5), ("proof", 10))
+    return NodeUpgraded(
+        node=name,
+        before=upgrade.OLD,
+        after=upgrade.NEW,
+        evicted=(f"shop/{name}-a", f"shop/{name}-b"),
+        parts=tuple(Took(what=what, took=took * SECOND) for what, took in parts),
+        took=seconds * SECOND,
+    )
+
+
+def _upgrades() -> dict[str, Report]:
+    plan = upgrade_plan.plan(upgrade.cluster(machines={name: {"containerd": "1.6.20"} for name in upgrade.ALL}))
+    cps = [upgraded(name, 90 + number) for number, name in enumerate(upgrade.CONTROL_PLANES)]
+    workers = [upgraded(name, 60) for name in upgrade.WORKERS]
+    begun = (
+        ("check store", None, 1),
+        ("observe upgrade", None, 9),
+        ("observe records", None, 1),
+        ("stage upgrade", None, 80),
+    )
+    control = [("upgrade control plane node", one, round(one.took.total_seconds())) for one in cps]
+    proof = Upgraded(
+        version=upgrade.NEW,
+        nodes=dict.fromkeys(upgrade.ALL, upgrade.NEW),
+        etcd=dict.fromkeys(upgrade.CONTROL_PLANES, "3.7.0"),
+        addons=("coredns:v1.14.1", "kube-proxy:v1.37.2"),
+        service_paths=upgrade.ALL,
+    )
+    waves = [("upgrade wave", WaveUpgraded(nodes=(one,)), 61) for one in workers]
+    failed: dict[str, Any] = {"outcome": Outcome.FAILED, "next_step": RETRY}
+    return {
+        "rolling_upgrade": report(
+            "rolling_upgrade",
+            plan,
+            *begun,
+            *control,
+            ("prove control plane", ("cp1", "cp2"), 4),
+            *waves,
+            ("prove upgraded", proof, 5),
+            summary=summarize_upgrade(plan, BACKUP, [*cps, *workers], {}, proof),
+        ),
+        "rolling_upgrade-failed-in-a-wave": report(
+            "rolling_upgrade",
+            plan,
+            *begun,
+            *control,
+            ("prove control plane", ("cp1", "cp2"), 4),
+            ("upgrade wave", WaveUpgraded(nodes=(), failed={"w1": "its kubelet did not come back within 10 min"}), 61),
+            doing="upgrade wave",
+            problem="w2: cannot pull registry.k8s.io/pause:3.10: not found\n2 workers failed, --max-failed is 1",
+            outcome=Outcome.FAILED,
+            next_step=f"crictl pull registry.k8s.io/pause:3.10\n{RETRY}",
+        ),
+        "rolling_upgrade-failed-on-a-control-plane-node": report(
+            "rolling_upgrade",
+            plan,
+            *begun,
+            *control[:1],
+            doing="upgrade control plane node",
+            problem="cp3: kubeadm cannot pull registry.k8s.io/etcd:3.7.0-0: not found\n[preflight] last line of kubeadm",
+            way_back=way_back(plan.control_plane[1], BACKUP),
+            **failed,
+        ),
+    }
+
+
+def _patches() -> dict[str, Report]:
+    plan = patch.plan(patch.cluster())
+    done = [patch.PATCHED.model_copy(update={"node": node.name, "stays_cordoned": False}) for node in plan.nodes]
+    waits = (Waits(node=done[-1].node, reason="12 min are left of the window, and it needs 20"),)
+    begun = (("check store", None, 1), ("observe patch", None, 9), ("observe records", None, 1))
+    steps = [("patch node", WavePatched(nodes=(one,)), 95) for one in done[:3]]
+    waiting = ("patch wave", WavePatched(nodes=tuple(done[3:-1]), waiting=waits), 95)
+    reboot = plan_reboot(
+        patch.cluster(), RebootOptions(), node_service.WANTED, patch.rules(("00:00", "00:00")), now=upgrade.NOW
+    )
+    return {
+        "node_os_patch": report(
+            "node_os_patch", plan, *begun, *steps, waiting, summary=summarize_patch(plan, done[:-1], waits, {})
+        ),
+        "node_reboot": report(
+            "node_reboot",
+            reboot,
+            *begun,
+            ("patch node", WavePatched(nodes=(patch.PATCHED,)), 95),
+            ("note reboot", None, 1),
+            summary=summarize_reboot(node_service.WANTED, [patch.PATCHED]),
+        ),
+    }
+
+
+def _nodes() -> dict[str, Report]:
+    drained = Drained(node="w1", cordoned_before=False, evicted=("shop/a",), took=9 * SECOND)
+    back = Uncordoned(node="w1", was_cordoned=True, reason="INC-6: a fan", took=11 * SECOND)
+    begun = (("check store", None, 1), ("observe node", None, 2))
+    ours = node_service.facts({"cordoned": True, "annotations": node_service.HANDED_OVER})
+    return {
+        "node_drain": report(
+            "node_drain",
+            plan_drain(node_service.facts(), node_service.WANTED),
+            *begun,
+            ("drain node", drained, 9),
+            summary=summarize_drain(node_service.WANTED, drained, "prod"),
+        ),
+        "node_uncordon": report(
+            "node_uncordon",
+            plan_uncordon(ours, node_service.WANTED, any_cordon=True),
+            *begun,
+            ("uncordon node", back, 11),
+            summary=summarize_uncordon(node_service.WANTED, back),
+        ),
+    }
+
+
+def _certificates() -> dict[str, Report]:
+    plan = rotation.planned(rotation.three())
+    later = certificates.NOW + timedelta(days=365)
+    done = [
+        NodeRotated(
+            node=name,
+            renewed={"apiserver": later, "scheduler.conf": later},
+            restarted=("kube-apiserver", "kube-scheduler"),
+            copy_file=f"/var/lib/kube-runbooks/certificates/{RUN_ID}",
+            parts=(Took(what="kubeadm certs renew", took=5 * SECOND), Took(what="gate of etcd", took=3 * SECOND)),
+            took=61 * SECOND,
+        )
+        for name in ("cp1", "cp2", "cp3")
+    ]
+    proof = RotationProof(leases_renewed=("cp1", "cp2", "cp3"), worker_is="kubernetes-admin")
+    begun = (("check store", None, 1), ("observe rotation", None, 9), ("observe records", None, 1))
+    alarm = judge_inventory(rotation.three(days=10).inventory, CertificateRules(), now=certificates.NOW)
+    alarm_problem, alarm_step = refused_by(with_commands(alarm, lambda text: filled(text, "prod")))
+    inventory = rotation.three(days=200).inventory
+    judged = judge_inventory(inventory, CertificateRules(), now=certificates.NOW)
+    wanted = issue.planned()
+    issued = IssuedAll(
+        authorities={"ca": "expires 2036-11-21"},
+        machines=tuple(MachineIssued(name=one.name, written=("pki/ca.crt", "admin.conf")) for one in wanted.machines),
+    )
+    stage = ca.planned(ca.facts(), Stage.TRUST_BOTH)
+    staged = [
+        NodeStaged(node=name, before=State.ONLY_OLD, after=State.BOTH, took=40 * SECOND)
+        for name in dict.fromkeys(step.subject for step in stage.steps)
+        if name != "API"
+    ]
+    cps, workers = [one for one in staged if one.node[0] == "c"], [one for one in staged if one.node[0] != "c"]
+    published = Published(changed=("kube-public/cluster-info",))
+    return {
+        "cert_rotation": report(
+            "cert_rotation",
+            plan,
+            *begun,
+            *(("rotate node", one, 61) for one in done),
+            ("approve requests", Approved(), 1),
+            ("prove rotation", proof, 5),
+            summary=summarize_rotation(plan, done, Approved(), proof),
+        ),
+        "certificate_inventory": report(
+            "certificate_inventory",
+            judged,
+            ("check store", None, 1),
+            ("observe certificates", None, 4),
+            approval=None,
+            summary=summarize_inventory(inventory, judged),
+        ),
+        "certificate_inventory-refused": report(
+            "certificate_inventory",
+            alarm,
+            ("check store", None, 1),
+            ("observe certificates", None, 4),
+            approval=None,
+            outcome=Outcome.REFUSED,
+            problem=alarm_problem,
+            next_step=alarm_step,
+        ),
+        "certificate_issue": report(
+            "certificate_issue",
+            wanted,
+            *begun[:1],
+            ("observe issue", None, 3),
+            ("issue certificates", issued, 12),
+            ("prove issued", ("a", "b"), 2),
+            summary=summarize_issue(issued, ("a", "b")),
+        ),
+        "ca_rotation": report(
+            "ca_rotation",
+            stage,
+            *begun,
+            ("lay down halves", None, 2),
+            *(("bring control plane", one, 40) for one in cps),
+            ("bring workers", WorkersStaged(nodes=tuple(workers)), 40),
+            ("publish", published, 3),
+            summary=summarize_ca_rotation(stage, staged, published, {}),
+        ),
+    }
+
+
+def _users() -> dict[str, Report]:
+    granted, gone = user_facts.granted(), user_facts.revoked()
+    facts = user_facts.facts(held=(user_facts.held(),), entries=(user_facts.entry(),))
+    plan = plan_grant(facts, GrantOptions(requested_by="Ada"), mode=Mode.APPROVE, run_id="now", now=user_facts.NOW)
+    removed = Removed(removed=("kube-runbooks-access/ada-e1",))
+    found = user_facts.revocation(held=(user_facts.held(),), entries=(user_facts.entry(),))
+    return {
+        "user_access": report(
+            "user_access",
+            plan,
+            ("check store", None, 1),
+            ("observe user", facts, 2),
+            ("apply access", Applied(done=("RoleBinding shop/kube-runbooks:user:ada created",)), 1),
+            ("remove leftovers", Removed(), 1),
+            ("give credential", granted, 4),
+            ("remove previous", removed, 1),
+            summary=summarize_grant(granted, Removed(), removed),
+        ),
+        "user_revoke": report(
+            "user_revoke",
+            plan_revoke(found, user_facts.NOW),
+            ("check store", None, 1),
+            ("observe revocation", found, 1),
+            ("take back", gone, 12),
+            ("check nothing left", None, 1),
+            summary=summarize_revoke(gone),
+        ),
+    }
+
+
+def _access() -> dict[str, Report]:
+    fine = access.audit(access.finding("legacy-token:shop/old", "medium"))
+    bad = access.audit(
+        access.finding("read-secrets:User:ada:*", "high"),
+        access.finding("exec:User:bob:shop", "medium"),
+        cells=({"right": "get secrets", "wanted": "deny", "allowed": True},),
+    )
+    judged, alarm = judge_audit(fine), judge_audit(bad)
+    alarm_problem, alarm_step = refused_by(with_commands(alarm, lambda text: filled(text, "prod")))
+    steps: Any = (("check store", None, 1), ("audit access", fine, 4), ("publish audit", None, 1))
+    return {
+        "access_audit": report("access_audit", judged, *steps, approval=None, summary=summarize_audit(fine, judged)),
+        "access_audit-refused": report(
+            "access_audit",
+            alarm,
+            ("check store", None, 1),
+            ("audit access", bad, 4),
+            ("publish audit", None, 1),
+            approval=None,
+            outcome=Outcome.REFUSED,
+            problem=alarm_problem,
+            next_step=alarm_step,
+        ),
+    }
+
+
+def _access_given() -> dict[str, Report]:
+    found = access_apply.comparison(
+        access_apply.change(Act.CREATE, "kube-runbooks:user:ada", "+ get, list pods"),
+        access_apply.change(Act.DELETE, "kube-runbooks:user:bob", "- get secrets"),
+        same=12,
+        cells=access_apply.failing(2),
+        cautions=tuple(tell_cells(access_apply.failing(2), ())),
+    )
+    plan, drift = plan_apply(found, ApplyOptions()), judge_drift(found)
+    problem, step = refused_by(with_commands(drift, lambda text: filled(text, "prod")))
+    applied = Applied(done=("create Role shop/kube-runbooks:user:ada",))
+    deleted = Applied(done=("delete Role shop/kube-runbooks:user:bob",))
+    proven = Proven(same=13, holding=2)
+    before: Any = (("check store", None, 1), ("compare with policy", found, 2))
+    acts: Any = (("apply access", applied, 1), ("delete access", deleted, 1), ("prove access", proven, 1))
+    told = summarize_apply(applied, deleted, proven)
+    refusal: Any = {"outcome": Outcome.REFUSED, "problem": problem, "next_step": step}
+    return {
+        "access_apply": report("access_apply", plan, *before, *acts, summary=told),
+        "access_drift-refused": report("access_drift", drift, *before, approval=None, **refusal),
+    }
+
+
+def _registries() -> dict[str, Report]:
+    old = pulls.secret(pulls.OLD_NAME, pulls.BEFORE)
+    pods = (pulls.namer("Pod", "web-1", pulls.OLD_NAME),)
+    there = pulls.found(old, namers=pods, accounts=(pulls.account(pulls.OLD_NAME, "theirs"),))
+    asked = (pulls.answer(NOBODY, Verdict.REFUSED), pulls.answer())
+    facts = pulls.facts(there, *asked, pulls.old())
+    created, proven = Created(created=(f"shop/{pulls.NEW_NAME}",)), registry.Proven(asked=asked)
+    switched = Switched(switched=(f"shop/default: [{pulls.OLD_NAME}, theirs] -> [{pulls.NEW_NAME}, theirs]",))
+    removed = registry.Removed(kept=(f"shop/{pulls.OLD_NAME}: named by shop/pod/web-1",))
+    left = Left(old=(pulls.old(),))
+    return {
+        "registry_credentials": report(
+            "registry_credentials",
+            plan_credentials(facts, CredentialOptions()),
+            ("check store", None, 1),
+            ("observe credentials", facts, 3),
+            ("create secrets", created, 1),
+            ("prove pull", proven, 2),
+            ("switch accounts", switched, 1),
+            ("prove pull", proven, 2),
+            ("remove old secrets", removed, 1),
+            ("look again", left, 3),
+            summary=summarize_credentials(facts, created, proven, switched, removed, left),
+        )
+    }
+
+
+def _etcd() -> dict[str, Report]:
+    full: dict[str, Any] = {"db_size": 400 * MIB, "db_size_in_use": 100 * MIB}
+    three = etcd.facts(*(etcd.member(name, is_leader=name == "m1", **full) for name in ("m1", "m2", "m3")))
+    plan, health = plan_maintenance(three, Worth()), plan_health(three)
+    done = [
+        Defragmented(member=name, before=400 * MIB, after=100 * MIB, took=4 * SECOND) for name in ("m2", "m3", "m1")
+    ]
+    begun = (("check store", None, 1), ("observe etcd", None, 2))
+    swept, kept = Swept(uploads=(), objects=()), RetentionDecision(kept=(), removed=())
+    proof = BackupProof(backup=BACKUP.id, flow_run=RUN_ID, taken_at=BACKUP.snapshot.taken_at, run_began_at=NOON)
+    place = f"s3://backups/prod/etcd/{BACKUP.id}"
+    live = KeySpaceHash(hash=1, revision=4711, compact_revision=4000)
+    drill = Drill(
+        backup_id=BackupId.model_validate(BACKUP.snapshot.backup_id),
+        revision=4711,
+        restored_revision=4712,
+        restored_keys=500,
+        restored_hash=live,
+        live_hash=live,
+        etcd_version="3.6.16",
+        took=3 * SECOND,
+    )
+    fresh = Freshness(newest=BACKUP.snapshot.backup_id, age=timedelta(hours=2), rpo=timedelta(hours=26))
+    return {
+        "etcd_maintenance": report(
+            "etcd_maintenance",
+            plan,
+            *begun,
+            *(("defragment member", one, 4) for one in done),
+            summary=summarize_maintenance(done, None),
+        ),
+        "etcd_health": report("etcd_health", None, *begun, summary=summarize_health(three, health)),
+        "etcd_backup_to_s3": report(
+            "etcd_backup_to_s3",
+            choose_source(three),
+            *begun,
+            ("sweep leftovers", swept, 1),
+            ("take snapshot", BACKUP.snapshot.model_copy(update={"member": "m2"}), 4),
+            ("read back", BACKUP.read_back, 2),
+            approval=None,
+            summary=summarize_backup(BACKUP, place, proof, swept, kept),
+        ),
+        "etcd_restore_drill": report(
+            "etcd_restore_drill",
+            None,
+            *begun[:1],
+            ("find backup", BACKUP, 1),
+            ("restore drill", drill, 3),
+            summary=summarize_drill(BACKUP, place, drill, fresh),
+        ),
+    }
+
+
+def _restores() -> dict[str, Report]:
+    plan = restore.plan(restore.facts(*(restore.node(name) for name in ("cp1", "cp2", "cp3"))), replace_healthy=True)
+    etcd_now = Restored(
+        cluster_id="c2", members=("cp1", "cp2", "cp3"), revision=1_000_004_711, key_count=500, hash=1, leader="cp1"
+    )
+    proof = Recovered(
+        nodes_ready=("cp1", "cp2", "cp3"),
+        nodes_not_ready={},
+        not_in_backup=("w2",),
+        leases_renewed=("cp1",),
+        written="kube-system/kube-runbooks",
+        old_watch="410 Gone",
+    )
+    ended = Ended(kept={"cp1": Kept(original="/var/lib/etcd.before-11111111")})
+    begun = (
+        ("check store", None, 1),
+        ("observe control planes", None, 4),
+        ("find restorable", BACKUP, 1),
+        ("observe records", None, 1),
+    )
+    acts = ("prepare data", "stop control plane", "swap data")
+    phases: Sequence[tuple[str, object, int]] = [(name, None, 20) for name in acts]
+    return {
+        "etcd_restore_from_s3": report(
+            "etcd_restore_from_s3",
+            plan,
+            *begun,
+            *phases,
+            ("start etcd", etcd_now, 9),
+            ("prove recovery", proof, 5),
+            ("end restore", ended, 2),
+            approval=None,
+            summary=summarize_restore(plan, etcd_now, proof, ended),
+        ),
+        "etcd_restore_from_s3-crashed": report(
+            "etcd_restore_from_s3",
+            plan,
+            *begun,
+            *phases[:2],
+            outcome=Outcome.CRASHED,
+            approval=None,
+            doing="swap data",
+            problem="the flow run ended as crashed: the process was killed",
+            next_step=RETRY,
+            way_back="kube-runbooks run etcd-restore prod --rollback --mode=apply --confirm=prod",
+        ),
+    }
+
+
+def _workloads() -> dict[str, Report]:
+    begun = (("check store", None, 1), ("observe status", None, 1))
+    fine = workloads.status_found(workloads.workload())
+    crash = workloads.waiting("CrashLoopBackOff", restarts=2, exit_code=3, exit_reason="Error")
+    failed = workloads.status_found(workloads.workload(available=0, pods=(workloads.pod("web-2-a", crash),)))
+    problem = judge_status(failed).refusals[0]
+    plan = plan_rollout(workloads.rollout_facts(gates=("orders",)), workloads.request(), RolloutOptions())
+    asked = (*begun[:1], ("observe rollout", None, 1))
+    one = Rolled(
+        workload="shop/deployment/web",
+        changed=True,
+        revision="web-2",
+        revision_before="web-1",
+        pods=2,
+        left_out=("tls",),
+    )
+    rolled = GroupRolled(group=1, workloads=(one,), took=162 * SECOND, gates=("orders",), baked=120 * SECOND)
+    back = PutBack(workload="shop/deployment/web", images={"main": "web:1"})
+    rolled_back = RolledBack(
+        workload="shop/deployment/web",
+        to="revision 1 (web-1)",
+        changed=True,
+        revision="web-1",
+        images={"main": "web:1"},
+        config=("ConfigMap settings",),
+        took=12 * SECOND,
+    )
+    return {
+        "workload_status": report(
+            "workload_status", judge_status(fine), *begun, approval=None, summary=summarize_status(fine)
+        ),
+        "workload_history": report(
+            "workload_history",
+            Plan(),
+            *begun[:1],
+            ("observe history", None, 1),
+            approval=None,
+            summary=summarize_history(workloads.histories()),
+        ),
+        "workload_rollout": report(
+            "workload_rollout",
+            plan,
+            *asked,
+            ("roll out group", rolled, 162),
+            summary=summarize_rollout((rolled,)),
+        ),
+        "workload_rollback": report(
+            "workload_rollback",
+            plan_rollback(workloads.rollback_facts(), workloads.rollback_request(), RollbackOptions()),
+            *begun[:1],
+            ("observe rollback", None, 1),
+            ("roll back workload", rolled_back, 12),
+            summary=summarize_rollback((rolled_back,)),
+        ),
+        "workload_rollout-failed": report(
+            "workload_rollout",
+            plan,
+            *asked,
+            ("put back group", GroupPutBack(workloads=(back,)), 12),
+            outcome=Outcome.FAILED,
+            problem="shop/deployment/web: 1 of 2 pods have the new template: pod web-2-a, container main: it ended with exit code 3 (Error), "
+            "2 times; shop/deployment/web is back, and runs main=web:1",
+            next_step=AGAIN,
+        ),
+        "workload_status-refused": report(
+            "workload_status",
+            judge_status(failed),
+            *begun,
+            approval=None,
+            outcome=Outcome.REFUSED,
+            problem=f"{problem.subject}: {problem.problem}",
+            next_step=problem.next_step,
+        ),
+    }
+
+
+def all_reports() -> dict[str, Report]:
+    """The reports by the names of their golden files, which begin with the runbook's."""
+    return (
+        _upgrades()
+        | _patches()
+        | _nodes()
+        | _certificates()
+        | _access()
+        | _users()
+        | _access_given()
+        | _registries()
+        | _etcd()
+        | _restores()
+        | _workloads()
+    )
