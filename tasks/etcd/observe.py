@@ -1,7 +1,7 @@
 """Observes all members of etcd in parallel, by the routes that the profile allows."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from prefect import task
 
@@ -12,13 +12,17 @@ from tasks.core.logs import log_about
 from tasks.core.models.etcd import EtcdFacts, Member, MemberStatus
 from tasks.core.models.profile import EtcdEndpoint, Route, RouteChoice
 from tasks.core.retries import OBSERVE
+from tasks.core.waits import Wait
 from tasks.etcd.find import find_members
 from tasks.etcd.models import ControlPlaneSeen
-from tasks.etcd.policy.members import Answer, assemble, in_words
+from tasks.etcd.policy.members import Answer, assemble, has_no_leader, in_words
 from tasks.etcd.policy.routes import choose_routes, is_possible, why_this_route
 from tasks.etcd.tables import show_members
 from tasks.nodes.observe import look_at_nodes
 from tasks.nodes.policy.standing import nodes_that_may_be_away
+
+ELECTION_LIMIT = timedelta(seconds=5)
+"""Limits how long the members are asked again while none of them leads: an election takes one to two seconds."""
 
 
 @task(**OBSERVE, task_run_name="look-at-control-plane-{cluster}")
@@ -50,7 +54,16 @@ def look_at_members(handle: Cluster, route: RouteChoice) -> EtcdFacts:
     """Observes the members as `observe_etcd` does, without log or artifact; a gate calls it right before an action."""
     routes = choose_routes(handle.profile, route)
     found = find_members(handle, over_ssh=set(routes) != {Route.DIRECT})
-    answers = on_all(lambda endpoint: _ask(handle, endpoint, routes, route), found.endpoints)
+
+    def ask() -> list[Answer]:
+        return on_all(lambda endpoint: _ask(handle, endpoint, routes, route), found.endpoints)
+
+    answers = ask()
+    with Wait("a leader of etcd", ELECTION_LIMIT, about=handle.profile.name) as wait:
+        while has_no_leader(answers) and not wait.is_over:
+            wait.says("no member that answers leads")
+            wait.pause()
+            answers = ask()
     if not any(answer.status for answer in answers):
         raise _nobody(answers, found.not_asked)
     cluster_id, members = assemble(answers, found.not_asked)

@@ -10,6 +10,7 @@ from tasks.core.at_once import on_all, wait_for
 from tasks.core.errors import NotYet
 from tasks.core.logs import log_about
 from tasks.core.models import outside
+from tasks.core.waits import Wait
 from tasks.drain.observe import observe_forecasts
 from tasks.etcd.observe import look_at_members
 from tasks.gates.observe import what_gates_say
@@ -24,7 +25,7 @@ from tasks.run.models.records import UPGRADE_JOBS
 from tasks.upgrade import kubeadm_writes
 from tasks.upgrade.kubeadm_writes import CONFIGURATION, look_at_addons, look_at_manifests
 from tasks.upgrade.models.upgrade import ApiFacts, ClusterFacts, UpgradeOptions
-from tasks.upgrade.policy.plan import next_minor
+from tasks.upgrade.policy.plan import next_minor, what_may_pass
 from tasks.upgrade.policy.scope import RUNBOOK
 from tasks.upgrade.secret import read_a_secret
 
@@ -41,6 +42,23 @@ the node.
 
 BACK_LIMIT = timedelta(minutes=3)
 """Limits the wait until the only API server answers after that."""
+
+
+SETTLE_LIMIT = timedelta(minutes=1)
+"""Limits how long a plan waits for what is often over within seconds, such as an election of etcd, before it refuses."""
+
+
+def observe_settled(handle: Cluster, version: str, options: UpgradeOptions) -> ClusterFacts:
+    """Observes everything, and again while the plan would be refused only for what is often over within seconds."""
+    target = KubernetesVersion.parse(version).bare
+    with Wait("the cluster to settle", SETTLE_LIMIT, about=handle.profile.name) as wait:
+        while True:
+            facts = observe_cluster(handle, target, options)
+            passing = what_may_pass(facts, version, options, handle.profile.upgrade, now=datetime.now(UTC))
+            if not passing or wait.is_over:
+                return facts
+            wait.says("; ".join(f"{one.subject}: {one.problem}" for one in passing))
+            wait.pause()
 
 
 def observe_cluster(handle: Cluster, target: str, options: UpgradeOptions) -> ClusterFacts:

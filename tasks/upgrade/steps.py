@@ -16,7 +16,6 @@ from tasks.etcd.observe import look_at_members
 from tasks.node_work.gates import lead_elsewhere
 from tasks.node_work.waves import on_wave
 from tasks.node_work.work import begin_node_work
-from tasks.nodes.policy.versions import KubernetesVersion
 from tasks.nodes.probes.api_facts import cluster_configuration, with_etcd_tag
 from tasks.run.locks import Check
 from tasks.upgrade import scripts
@@ -37,7 +36,7 @@ from tasks.upgrade.node import job_name, upgrade_control_plane, upgrade_worker
 from tasks.upgrade.observe import (
     await_the_only_control_plane,
     configuration_of,
-    observe_cluster,
+    observe_settled,
 )
 from tasks.upgrade.policy.kubeadm import etcd_among, what_forbids_brought_etcd
 from tasks.upgrade.policy.scope import RUNBOOK
@@ -55,12 +54,12 @@ ADDON_LIMIT = timedelta(minutes=5)
 def observe_upgrade(cluster: str, version: str, options: UpgradeOptions) -> ClusterFacts:
     """Observes everything in parallel.
 
-    That is nodes with their repositories, the API with a forecast of each drain, etcd, and earlier runs.
+    That is nodes with their repositories, the API with a forecast of each drain, etcd, and earlier runs. What is
+    often over within seconds is observed again before the plan refuses.
     """
-    target = KubernetesVersion.parse(version).bare
     handle = open_cluster(cluster)
     await_the_only_control_plane(handle)
-    return observe_cluster(handle, target, options)
+    return observe_settled(handle, version, options)
 
 
 def read_rules(cluster: str) -> UpgradeRules:

@@ -28,6 +28,12 @@ class Answer:
         return "" if self.status else in_words(self.failed)
 
 
+def has_no_leader(answers: Sequence[Answer]) -> bool:
+    """True if every endpoint answered, and none of them leads: an election is under way, or was while they were asked."""
+    statuses = [answer.status for answer in answers]
+    return bool(statuses) and all(status is not None and not status.is_leader for status in statuses)
+
+
 def in_words(failed: Sequence[tuple[Route, RunbookError]]) -> str:
     """Describes the routes that were tried and the result of each."""
     return "; ".join(f"{route} did not work: {error.problem}" for route, error in failed)

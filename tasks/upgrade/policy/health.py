@@ -55,6 +55,17 @@ def rules_of_health(scene: Scene) -> Iterator[Finding]:
         yield from findings_of_drain(node.name, forecast)
 
 
+def problems_that_may_pass(scene: Scene) -> tuple[Finding, ...]:
+    """Returns the findings about what is often over within seconds: an election, a new lease, a pod that starts.
+
+    An alarm of etcd stays until a person acts.
+    """
+    if any(member.status and member.status.alarms for member in scene.facts.etcd.members):
+        return ()
+    ready = (one for node in scene.nodes for one in _api_server(node))
+    return (*ready, *_unhealthy_etcd(scene), *_controllers(scene), *_system(scene))
+
+
 def _ill(node: NodeState, problem: str, next_step: str) -> Finding:
     """Returns a refusal for the node.
 
@@ -109,9 +120,7 @@ def _etcd(scene: Scene) -> Iterator[Finding]:
     if not members:
         yield refused("etcd", "no members are known", "check the manifests of etcd and etcd.endpoints of the profile")
         return
-    ill = unhealthy_members(members)
-    for member, ails in ill:
-        yield _ill_member(scene, member, ails.text, "repair it first: quorum needs it while another member restarts")
+    yield from _unhealthy_etcd(scene)
     for member in members:
         alarms = [alarm for alarm in (member.status.alarms if member.status else ()) if alarm != "CORRUPT"]
         if alarms:
@@ -119,10 +128,16 @@ def _etcd(scene: Scene) -> Iterator[Finding]:
         if member.status and member.status.raft_lag > MOST_LAG:
             problem = f"it is more than {MOST_LAG} entries behind"
             yield cautioned(member.label, problem, "the proof of each control plane node waits for it")
+    if not unhealthy_members(members):
+        yield from _quorum(scene)
+
+
+def _unhealthy_etcd(scene: Scene) -> Iterator[Finding]:
+    members = scene.facts.etcd.members
+    for member, ails in unhealthy_members(members):
+        yield _ill_member(scene, member, ails.text, "repair it first: quorum needs it while another member restarts")
     if not any(member.status and member.status.is_leader for member in members):
         yield refused("etcd", "no member that answers leads", "check the members and the network between them")
-    if not ill:
-        yield from _quorum(scene)
 
 
 def _ill_member(scene: Scene, member: Member, problem: str, next_step: str) -> Finding:

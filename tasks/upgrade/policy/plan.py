@@ -14,7 +14,7 @@ from tasks.drain.policy.findings import evicted_by
 from tasks.node_work.policy.waves import limit_of, plan_waves
 from tasks.nodes.policy.versions import KubernetesVersion, chain_to, minors_between
 from tasks.upgrade.models.upgrade import ClusterFacts, NodeUpgrade, UpgradeOptions, UpgradePlan
-from tasks.upgrade.policy.health import rules_of_health
+from tasks.upgrade.policy.health import problems_that_may_pass, rules_of_health
 from tasks.upgrade.policy.losses import rules_of_manifests
 from tasks.upgrade.policy.machines import rules_of_machines
 from tasks.upgrade.policy.patches import patches_of, rules_of_patches
@@ -36,11 +36,9 @@ def plan_upgrade(
     comes first. A cluster that has the target everywhere gets a plan of skips. Its problems are then cautions.
     """
     try:
-        target = KubernetesVersion.parse(version)
-        hops = hops_of(facts, target, chain=options.chain)
+        scene, hops = _scene_of(facts, version, options, rules, now)
     except Refused as error:
         return UpgradePlan(version=version, refusals=(refused("version", error.problem, error.hint),))
-    scene = Scene(facts, hops[0], hops[-1], options, rules, now)
     findings = _findings(scene)
     plan = _plan(scene, hops)
     return plan.model_copy(
@@ -49,6 +47,26 @@ def plan_upgrade(
             "cautions": tuple(one for one in findings if isinstance(one, Caution)),
         }
     )
+
+
+def what_may_pass(
+    facts: ClusterFacts, version: str, options: UpgradeOptions, rules: UpgradeRules, *, now: datetime
+) -> tuple[Refusal, ...]:
+    """Returns the plan's refusals if all of them are about what is often over within seconds; otherwise nothing."""
+    try:
+        scene, _ = _scene_of(facts, version, options, rules, now)
+    except Refused:
+        return ()
+    refusals = tuple(one for one in _findings(scene) if isinstance(one, Refusal))
+    return refusals if set(refusals) <= set(problems_that_may_pass(scene)) else ()
+
+
+def _scene_of(
+    facts: ClusterFacts, version: str, options: UpgradeOptions, rules: UpgradeRules, now: datetime
+) -> tuple[Scene, tuple[KubernetesVersion, ...]]:
+    target = KubernetesVersion.parse(version)
+    hops = hops_of(facts, target, chain=options.chain)
+    return Scene(facts, hops[0], hops[-1], options, rules, now), hops
 
 
 def hops_of(facts: ClusterFacts, target: KubernetesVersion, *, chain: bool) -> tuple[KubernetesVersion, ...]:

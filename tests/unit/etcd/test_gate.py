@@ -14,7 +14,7 @@ from tasks.etcd.gate import gate_member
 from tasks.run.locks import Check
 from tests.facts.etcd import member
 
-MEMBERS = tuple(member(name) for name in ("m1", "m2", "m3"))
+MEMBERS = tuple(member(name, is_leader=name == "m2") for name in ("m1", "m2", "m3"))
 PROFILE = ClusterProfile.model_validate(
     {
         "name": "prod",

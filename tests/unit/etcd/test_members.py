@@ -5,7 +5,7 @@ import pytest
 from tasks.core.errors import NotYet, Refused
 from tasks.core.models.etcd import ListedMember
 from tasks.core.models.profile import EtcdEndpoint, Route
-from tasks.etcd.policy.members import Answer, assemble, at_its_node, choose_endpoints, is_near
+from tasks.etcd.policy.members import Answer, assemble, at_its_node, choose_endpoints, has_no_leader, is_near
 from tests.facts.etcd import status
 
 
@@ -103,3 +103,12 @@ def test_a_node_that_was_not_asked_is_named_beside_the_member_that_nobody_leads_
     assert members[1].unreached == (
         "neither etcd.endpoints of the profile nor its nodes lead to it; not asked: cp2: no route to host"
     )
+
+
+def test_nobody_leads_only_if_every_endpoint_says_so() -> None:
+    """One that does not answer may be the leader."""
+    follower, leader = answer("a"), Answer(endpoint("b"), status=status(is_leader=True))
+    assert has_no_leader([follower, answer("c")])
+    assert not has_no_leader([follower, leader])
+    assert not has_no_leader([follower, silent_answer("b", "connection refused")])
+    assert not has_no_leader([])

@@ -7,15 +7,18 @@ from typing import Any
 import pytest
 
 from tasks.core.models.plan import Caution, Refusal
+from tasks.core.models.profile import UpgradeRules
 from tasks.drain.models import CORDONED_BY, UNHEALTHY, Treatment, Verdict
 from tasks.drain.policy.findings import ASKED
 from tasks.node_work.models.controllers import Leader
 from tasks.node_work.models.health import Symptom
 from tasks.nodes.models.workloads import Webhook
-from tasks.upgrade.models.upgrade import ClusterFacts
+from tasks.upgrade.models.upgrade import ClusterFacts, UpgradeOptions
+from tasks.upgrade.policy.plan import what_may_pass
 from tests.facts import etcd as etcd_facts
 from tests.facts.upgrade import (
     CONTROL_PLANES,
+    NEW,
     NOW,
     cluster,
     controllers,
@@ -408,3 +411,25 @@ def test_a_node_that_another_runbook_has_out_of_service_is_left_to_it(reason: st
     mine = plan(cluster(nodes={"w1": {"cordoned": True, "annotations": ours}}))
     assert mine.refusals == ()
     assert mine.waves[0][0].begun
+
+
+PASSING = ("no answer", "no linearizable read", "no leader")
+
+
+@pytest.mark.parametrize(("name", "changes"), [(name, changes) for name, (changes, _) in ETCD_TABLE.items()])
+def test_the_plan_looks_again_at_an_election_and_not_at_an_alarm(name: str, changes: Mapping[str, Any]) -> None:
+    """What stays until a person acts is refused at once."""
+    facts = cluster(etcd=members(**changes))
+    expected = plan(facts).refusals if name in PASSING else ()
+    assert what_may_pass(facts, NEW, UpgradeOptions(), UpgradeRules(), now=NOW) == expected
+
+
+def test_the_plan_looks_again_only_if_nothing_else_is_in_the_way() -> None:
+    """A healthy cluster, a cluster with a gate that is closed, and a version that is none."""
+    rules, options = UpgradeRules(), UpgradeOptions()
+    starting = cluster(api={"pods_not_ready": ("kube-system/cni-x1",)})
+    assert what_may_pass(starting, NEW, options, rules, now=NOW) == plan(starting).refusals != ()
+    closed = starting.model_copy(update={"gates": ("gate night: closed",)})
+    assert what_may_pass(closed, NEW, options, rules, now=NOW) == ()
+    assert what_may_pass(cluster(), NEW, options, rules, now=NOW) == ()
+    assert what_may_pass(starting, "latest", options, rules, now=NOW) == ()
