@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from itertools import groupby
 
 from tasks.core.models.findings import Finding, cautioned, refused
+from tasks.core.models.plan import Refusal
 from tasks.upgrade.models.manifests import Loss, NodeManifests, StaticManifest
 from tasks.upgrade.policy.manifests import KUBELET, flags_not_to_lose, losses_of
 from tasks.upgrade.policy.scope import NodeState, Scene
@@ -34,11 +35,9 @@ def rules_of_manifests(scene: Scene) -> Iterator[Finding]:
     for node in scene.due:
         if not node.needs_kubeadm or node.machine.unreached:
             continue
-        seen = next((one for one in scene.facts.manifests if one.node == node.name), NOT_LOOKED_AT)
+        seen = _seen(scene, node)
         if why := _unread(node, seen):
-            yield refused(
-                node.name, f"what kubeadm writes there could not be read: {why}", "repair that, then plan again"
-            )
+            yield _not_read(node, why)
             continue
         yield from _folders(node, seen)
         yield from _not_known(seen)
@@ -50,6 +49,21 @@ def rules_of_manifests(scene: Scene) -> Iterator[Finding]:
         if told := _in_words(by_node):
             yield _cautioned_of(scene, component, told)
     yield from _addons(scene)
+
+
+def nodes_that_were_not_read(scene: Scene) -> Iterator[Finding]:
+    """Yields a refusal for each node that did not answer, or whose connection was lost while it was read."""
+    for node in scene.due:
+        if node.needs_kubeadm and (why := _seen(scene, node).unread):
+            yield _not_read(node, why)
+
+
+def _seen(scene: Scene, node: NodeState) -> NodeManifests:
+    return next((one for one in scene.facts.manifests if one.node == node.name), NOT_LOOKED_AT)
+
+
+def _not_read(node: NodeState, why: str) -> Refusal:
+    return refused(node.name, f"what kubeadm writes there could not be read: {why}", "repair that, then plan again")
 
 
 def _unread(node: NodeState, seen: NodeManifests) -> str:

@@ -15,7 +15,7 @@ from tasks.node_work.policy.waves import limit_of, plan_waves
 from tasks.nodes.policy.versions import KubernetesVersion, chain_to, minors_between
 from tasks.upgrade.models.upgrade import ClusterFacts, NodeUpgrade, UpgradeOptions, UpgradePlan
 from tasks.upgrade.policy.health import problems_that_may_pass, rules_of_health
-from tasks.upgrade.policy.losses import rules_of_manifests
+from tasks.upgrade.policy.losses import nodes_that_were_not_read, rules_of_manifests
 from tasks.upgrade.policy.machines import rules_of_machines
 from tasks.upgrade.policy.patches import patches_of, rules_of_patches
 from tasks.upgrade.policy.scope import ADDONS, NodeState, Scene, addons_left_alone, newest_installable, version_before
@@ -58,7 +58,8 @@ def what_may_pass(
     except Refused:
         return ()
     refusals = tuple(one for one in _findings(scene) if isinstance(one, Refusal))
-    return refusals if set(refusals) <= set(problems_that_may_pass(scene)) else ()
+    passing = {*problems_that_may_pass(scene), *nodes_that_were_not_read(scene)}
+    return refusals if set(refusals) <= passing else ()
 
 
 def _scene_of(

@@ -13,6 +13,7 @@ from tasks.drain.policy.findings import ASKED
 from tasks.node_work.models.controllers import Leader
 from tasks.node_work.models.health import Symptom
 from tasks.nodes.models.workloads import Webhook
+from tasks.upgrade.models.manifests import NodeManifests
 from tasks.upgrade.models.upgrade import ClusterFacts, UpgradeOptions
 from tasks.upgrade.policy.plan import what_may_pass
 from tests.facts import etcd as etcd_facts
@@ -429,6 +430,8 @@ def test_the_plan_looks_again_only_if_nothing_else_is_in_the_way() -> None:
     rules, options = UpgradeRules(), UpgradeOptions()
     starting = cluster(api={"pods_not_ready": ("kube-system/cni-x1",)})
     assert what_may_pass(starting, NEW, options, rules, now=NOW) == plan(starting).refusals != ()
+    cut_off = cluster().model_copy(update={"manifests": (NodeManifests(node="w1", unread="the connection was lost"),)})
+    assert what_may_pass(cut_off, NEW, options, rules, now=NOW) == plan(cut_off).refusals != ()
     closed = starting.model_copy(update={"gates": ("gate night: closed",)})
     assert what_may_pass(closed, NEW, options, rules, now=NOW) == ()
     assert what_may_pass(cluster(), NEW, options, rules, now=NOW) == ()
