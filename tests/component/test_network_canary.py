@@ -108,39 +108,33 @@ def test_a_connection_that_stays_closed_without_the_policy_shows_nothing(trial: 
 
 def test_what_keeps_a_canary_from_its_work_is_its_result(trial: Trial) -> None:
     """Pods that do not start, an admission that refuses them, no image, no node and no SSH. Its namespace is gone each time."""
-    found = trial.run("registry.example/coredns:missing", timeout=2)
+    api, admission = trial.cluster.api, "/apis/admissionregistration.k8s.io/v1"
+    assert "name an image of it with --canary-image" in trial.run("").enforcement.reason
+    dns = {"metadata": {"name": "dns", "labels": {"k8s-app": "kube-dns"}}}
+    spec = {"containers": [{"name": "coredns", "image": "registry.example/coredns:missing"}]}
+    pods = f"{SPACES}/kube-system/pods"
+    api.create(pods, {**dns, "spec": spec})
+    try:
+        found = trial.run("", timeout=2)
+    finally:
+        api.delete(f"{pods}/dns")
     assert "ErrImagePull: failed to resolve reference: not found" in found.enforcement.reason
     assert found.image == "registry.example/coredns:missing"
-    api, admission = trial.cluster.api, "/apis/admissionregistration.k8s.io/v1"
     rules = [{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}]
     refuse = {"expression": "false", "message": "no pods today"}
-    spec = {"matchConstraints": {"resourceRules": rules}, "validations": [refuse], "failurePolicy": "Fail"}
+    wall = {"matchConstraints": {"resourceRules": rules}, "validations": [refuse], "failurePolicy": "Fail"}
     binding = {"policyName": "nopods", "validationActions": ["Deny"]}
-    api.create(f"{admission}/validatingadmissionpolicies", {"metadata": {"name": "nopods"}, "spec": spec})
+    api.create(f"{admission}/validatingadmissionpolicies", {"metadata": {"name": "nopods"}, "spec": wall})
     api.create(f"{admission}/validatingadmissionpolicybindings", {"metadata": {"name": "nopods"}, "spec": binding})
     try:
         wait_until(lambda: "no pods today" in trial.run(timeout=2).enforcement.reason, 60, "admission refuses pods")
     finally:
         api.delete(f"{admission}/validatingadmissionpolicybindings/nopods")
         api.delete(f"{admission}/validatingadmissionpolicies/nopods")
-    assert "name an image of it with --canary-image" in trial.run("").enforcement.reason
     nodes = trial.site.profile["nodes"]
     trial.site.profile["nodes"] = nodes[:1]
     trial.site.write()
     assert trial.run().enforcement.reason == "no node of the profile is Ready and takes pods"
-
-
-def test_the_image_of_the_dns_pods_is_used(trial: Trial) -> None:
-    """If they run CoreDNS."""
-    dns = {"metadata": {"name": "dns", "labels": {"k8s-app": "kube-dns"}}}
-    spec = {"containers": [{"name": "coredns", "image": "registry.example/coredns:missing"}]}
-    pods = f"{SPACES}/kube-system/pods"
-    trial.cluster.api.create(pods, {**dns, "spec": spec})
-    try:
-        found = trial.run("", timeout=1)
-    finally:
-        trial.cluster.api.delete(f"{pods}/dns")
-    assert (found.image, "is not Ready" in found.enforcement.reason) == ("registry.example/coredns:missing", True)
 
 
 def test_what_a_killed_audit_left_is_a_finding_until_an_audit_with_a_canary_removes_it(
