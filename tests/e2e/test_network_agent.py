@@ -65,6 +65,7 @@ def canary_of(report: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.full
+@pytest.mark.timeout(1500)
 def test_an_agent_is_seen_by_the_pods_that_run_and_by_the_canary(two_workers: LabSite, tmp_path: Path) -> None:
     """Without it both say that nothing is enforced; with it both say the contrary. Nothing of the canary is left."""
     site, lab = two_workers, two_workers.lab
