@@ -1,6 +1,8 @@
 """Reads the access rules of a cluster, and asks the API server what it would allow. It changes nothing."""
 
 from collections.abc import Sequence
+from functools import partial
+from typing import NamedTuple
 
 from tasks.access.models.audit import Asked, Judged, Sample
 from tasks.access.models.resources import Resources, Served
@@ -19,10 +21,17 @@ from tasks.access.probes.rbac import (
     parse_rbac,
     review_of,
 )
-from tasks.clients.kube import AT_ONCE, KubeClient
+from tasks.clients.kube import AT_ONCE, JSON, KubeClient
 from tasks.core.at_once import on_all
 from tasks.core.models import outside
+from tasks.network_policy.models import Pod
+from tasks.network_policy.observe import pod_parser
 from tasks.nodes.probes.api_facts import parse_deprecated
+from tasks.pod_security.models import Workload
+from tasks.pod_security.observe import judge_object
+from tasks.pod_security.probes.pods import KINDS
+from tasks.registries.models.secrets import Namer
+from tasks.registries.probes.pulls import parse_namer
 
 NAMESPACES, SECRETS, ACCOUNTS = "/api/v1/namespaces", "/api/v1/secrets", "/api/v1/serviceaccounts"
 TOKENS = "type=kubernetes.io/service-account-token"
@@ -34,6 +43,30 @@ def read_rbac(kube: KubeClient) -> Rbac:
         kube.items, (ROLES, CLUSTER_ROLES, BINDINGS, CLUSTER_BINDINGS)
     )
     return parse_rbac(roles, cluster_roles, [*bindings, *cluster_bindings])
+
+
+class Workloads(NamedTuple):
+    """Holds what each part of the audit wants of pods and of the objects that make them."""
+
+    judged: list[Workload]
+    namers: list[Namer]
+    pods: list[Pod]
+
+
+def read_workloads(kube: KubeClient, minor: int) -> Workloads:
+    """Reads all pods, and all objects that make pods, once for all parts of the audit."""
+    parse_pod = pod_parser()
+
+    def parse(kind: str, raw: JSON) -> tuple[Workload | None, Namer | None, Pod | None]:
+        return judge_object(kind, minor, raw), parse_namer(kind, raw), parse_pod(raw) if kind == "Pod" else None
+
+    found = Workloads([], [], [])
+    for name, kind in KINDS.items():
+        for judged, namer, pod in kube.read_all(f"{kind.group}/{kind.plural}", partial(parse, name)):
+            found.judged.extend([judged] if judged else [])
+            found.namers.extend([namer] if namer else [])
+            found.pods.extend([pod] if pod else [])
+    return found
 
 
 def read_resources(kube: KubeClient) -> Resources:

@@ -1,5 +1,7 @@
 """Reads all pull Secrets, and asks registries from one node whether they take them. It changes nothing."""
 
+from collections.abc import Iterable
+
 from tasks.access.models.pulls import Denied, PullAudit
 from tasks.access.policy.pull_secrets import Question, questions_for
 from tasks.clients.kube import KubeClient
@@ -11,6 +13,7 @@ from tasks.core.models.images import Reference
 from tasks.core.models.outside import name_of
 from tasks.core.words import counted
 from tasks.registries.ask import Seat, ask_from, look_from, seat_of
+from tasks.registries.models.secrets import Namer
 from tasks.registries.models.verdict import Verdict
 from tasks.registries.observe import Fingerprints, Read, read_pulls
 
@@ -20,9 +23,9 @@ MOST_ASKED = 20
 WHAT = "pull Secrets at their registries"
 
 
-def look_at_pulls(handle: Cluster) -> PullAudit:
+def look_at_pulls(handle: Cluster, namers: Iterable[Namer | None] | None = None) -> PullAudit:
     """Reads all pull Secrets. Registries are asked for an image that a pod pulls with the Secret."""
-    read = read_pulls(handle.kube, Fingerprints())
+    read = read_pulls(handle.kube, Fingerprints(), namers)
     questions, unused = questions_for(read.facts)
     not_checked = [f"{WHAT}: no pod shows which image {listed(unused)} is for"] if unused else []
     if questions[MOST_ASKED:]:

@@ -1,4 +1,4 @@
-"""Contains the Prefect tasks of an audit: it reads, compares, and publishes. It changes nothing in the cluster."""
+"""Contains the Prefect tasks of an audit: it reads, compares, and publishes. Only its canary changes something in the cluster."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -9,6 +9,7 @@ from prefect import task
 from tasks.access import observe
 from tasks.access.logins import read_logins
 from tasks.access.models.audit import Audit, Finding, Judged, Previous
+from tasks.access.models.options import AuditOptions
 from tasks.access.models.policy import AccessPolicy
 from tasks.access.models.resources import Served
 from tasks.access.models.rights import Rbac
@@ -18,7 +19,7 @@ from tasks.access.policy.apis import Deprecated, api_table, find_deprecated
 from tasks.access.policy.logins import find_logins, not_decided
 from tasks.access.policy.matrix import cells_of
 from tasks.access.policy.metrics import to_prometheus
-from tasks.access.policy.networks import find_leaks, find_networks, not_evaluated
+from tasks.access.policy.networks import find_leaks, find_leftovers, find_networks, not_evaluated
 from tasks.access.policy.pull_secrets import find_pull_secrets
 from tasks.access.policy.rbac import subjects_of
 from tasks.access.policy.sample import choose
@@ -32,37 +33,61 @@ from tasks.core.logs import log_about
 from tasks.core.models.report import Report
 from tasks.core.retries import ACT, OBSERVE
 from tasks.core.settings import Settings
+from tasks.network_policy.canary import read_leftovers, try_canary
 from tasks.network_policy.enforcement import look_at_enforcement
+from tasks.network_policy.models import Canary, Enforcement
 from tasks.network_policy.observe import read_networks
 from tasks.pod_security.observe import look_at_pods, read_minor
+from tasks.run.models.lock import Holder
+from tasks.run.object_locks import objects_locked
 from tasks.run.reports import read_kept, report_prefix
 
 RUNBOOK = "access_audit"
 METRICS = "access.prom"
 
+LOCK = ("kube-system", "network-canary")
+"""Allows one canary at a time: so what another one left may be removed."""
+
+
+@task(**ACT, task_run_name="try-network-{cluster}")
+def try_network(cluster: str, options: AuditOptions, run_id: str, holder: Holder) -> Canary:
+    """Makes two pods, tries whether the network enforces a policy between them, and removes everything.
+
+    What keeps it from that is the reason in the result. The audit goes on.
+    """
+    try:
+        with objects_locked(cluster, run_id, holder, [LOCK]) as check:
+            image, timeout = options.canary_image, options.canary_timeout
+            return try_canary(open_cluster(cluster), run_id, image=image, timeout=timeout, check=check)
+    except RunbookError as error:
+        return Canary(enforcement=Enforcement(reason=error.problem))
+
 
 @task(**OBSERVE, task_run_name="audit-access-{cluster}")
-def audit_access(cluster: str, run_id: str) -> Audit:
+def audit_access(cluster: str, run_id: str, canary: Canary | None = None) -> Audit:
     """Reads all access rules, finds what nobody should have without a reason, and checks the policy's matrix.
 
     It compares the findings with the newest report of another run.
     """
     handle, policy = open_cluster(cluster), read_policy(Settings().clusters, cluster)
-    return audit_cluster(handle, policy, find_previous(handle, run_id))
+    return audit_cluster(handle, policy, find_previous(handle, run_id), canary)
 
 
-def audit_cluster(handle: Cluster, policy: AccessPolicy | None, previous: Previous | None) -> Audit:
+def audit_cluster(
+    handle: Cluster, policy: AccessPolicy | None, previous: Previous | None, canary: Canary | None = None
+) -> Audit:
     """Audits the access of a cluster, as it is now."""
     kube, now = handle.kube, datetime.now(UTC)
     rbac = observe.read_rbac(kube)
     samples = observe.check_sample(kube, rbac, choose(rbac, now.isoformat()))
     masters, unread = _masters(handle)
-    logins, security, pulls = read_logins(handle), look_at_pods(kube), look_at_pulls(handle)
     served, minor = observe.read_apis(kube), read_minor(kube)
+    workloads = observe.read_workloads(kube, minor)
+    logins, security = read_logins(handle), look_at_pods(kube, workloads.judged)
+    pulls = look_at_pulls(handle, workloads.namers)
     deprecated, unasked = _deprecated(handle, served)
-    read = partial(read_networks, kube)
-    networks = read()
-    enforcement = look_at_enforcement(handle, networks, read)
+    networks = read_networks(kube, workloads.pods)
+    enforcement = look_at_enforcement(handle, networks, partial(read_networks, kube))
     found: list[Finding] = [
         *findings.find_rights(rbac),
         *findings.find_everyone(rbac),
@@ -75,7 +100,8 @@ def audit_cluster(handle: Cluster, policy: AccessPolicy | None, previous: Previo
         *pods.find_pods(security),
         *images.find_images(security.workloads, policy.registries if policy else ()),
         *find_networks(networks),
-        *find_leaks(enforcement),
+        *find_leaks(enforcement, canary),
+        *find_leftovers(read_leftovers(kube), now),
         *find_pull_secrets(pulls),
     ]
     accepted = policy.accepted if policy else ()
@@ -98,11 +124,12 @@ def audit_cluster(handle: Cluster, policy: AccessPolicy | None, previous: Previo
             *not_decided(logins.servers),
             *pods.not_checked(security),
             *unasked,
-            *not_evaluated(networks, enforcement),
+            *not_evaluated(networks, enforcement, canary),
             *pulls.not_checked,
         ),
         apis=dict(api_table(served)),
         enforcement=enforcement,
+        canary=canary,
     )
 
 

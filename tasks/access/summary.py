@@ -4,7 +4,7 @@ from tasks.access.models.audit import Audit
 from tasks.core.models.findings import listed
 from tasks.core.models.plan import Plan
 from tasks.core.words import counted
-from tasks.network_policy.models import Verdict
+from tasks.network_policy.models import Canary, Enforcement, Verdict
 
 
 def summarize_audit(audit: Audit, plan: Plan) -> tuple[str, ...]:
@@ -47,8 +47,25 @@ def sample_words(audit: Audit) -> str:
 
 def network_words(audit: Audit) -> str:
     """Returns whether the network enforces NetworkPolicies, and how that was found out."""
-    found = audit.enforcement
+    found = (
+        [_told(audit.enforcement)] if audit.canary is None else [_told(audit.enforcement), canary_words(audit.canary)]
+    )
+    return "; ".join(found)
+
+
+def _told(found: Enforcement) -> str:
     if found.verdict is Verdict.UNKNOWN:
         return f"whether the network enforces NetworkPolicies is not known: {found.reason}"
     closed = sum(one.is_closed for one in found.denied)
     return f"NetworkPolicies are {found.verdict}: of {counted(len(found.denied), 'denied connection')}, {closed} closed"
+
+
+def canary_words(canary: Canary) -> str:
+    """Returns what a canary showed, and where."""
+    found = canary.enforcement
+    if found.verdict is Verdict.UNKNOWN:
+        return f"the canary shows nothing: {found.reason}"
+    where = f"between pods on {' and '.join(canary.nodes)}"
+    if found.verdict is Verdict.NOT_ENFORCED:
+        return f"canary: not enforced {where}, {counted(len(found.leaks), 'connection')} stayed open"
+    return f"canary: enforced {where} {canary.seconds:g} s after the policy, and open again without it"

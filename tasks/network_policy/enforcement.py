@@ -51,8 +51,8 @@ def _tried(
     denied, others = choose_pairs(networks, evaluator, nodes, listeners)
     if not denied:
         return Enforcement(reason="no policy denies a connection between two pods that run on nodes of the profile")
-    controls = _connect(handle, others)
-    tries = _until_closed(handle, denied)
+    controls = connect(handle, others)
+    tries = until_closed(handle, denied)
     if any(one.seen is Seen.OPEN for one in tries):
         again = read()
         now = Evaluator(again)
@@ -62,18 +62,27 @@ def _tried(
     return judge_tries(found, others=bool(networks.others))
 
 
-def _until_closed(handle: Cluster, pairs: Sequence[Pair]) -> list[Try]:
+def until_closed(handle: Cluster, pairs: Sequence[Pair], grace: timedelta = GRACE) -> list[Try]:
     """Tries connections until all are closed, or until the network had its time."""
-    found = _connect(handle, pairs)
+    return _until(handle, pairs, lambda one: one.seen is not Seen.OPEN, grace)
+
+
+def until_open(handle: Cluster, pairs: Sequence[Pair], grace: timedelta) -> list[Try]:
+    """Tries connections until all are open, or until the network had its time."""
+    return _until(handle, pairs, lambda one: one.seen is Seen.OPEN, grace)
+
+
+def _until(handle: Cluster, pairs: Sequence[Pair], is_so: Callable[[Try], bool], grace: timedelta) -> list[Try]:
+    found = connect(handle, pairs)
 
     def look() -> None:
-        found[:] = _connect(handle, pairs)
-        if leaks := [one.words for one in found if one.seen is Seen.OPEN]:
-            raise NotYet(leaks[0])
+        found[:] = connect(handle, pairs)
+        if others := [one.words for one in found if not is_so(one)]:
+            raise NotYet(others[0])
 
-    if any(one.seen is Seen.OPEN for one in found):
+    if not all(map(is_so, found)):
         with suppress(NotYet):
-            wait_for(look, GRACE, what="the network to enforce policies", about=handle.profile.name)
+            wait_for(look, grace, what="the network to follow the policies", about=handle.profile.name)
     return found
 
 
@@ -96,7 +105,7 @@ def _listeners(handle: Cluster, targets: Sequence[Pod]) -> tuple[Mapping[str, tu
     return found, [one for one in answers if isinstance(one, str)]
 
 
-def _connect(handle: Cluster, pairs: Sequence[Pair]) -> list[Try]:
+def connect(handle: Cluster, pairs: Sequence[Pair]) -> list[Try]:
     """Tries all connections at once, each from the node of its source. What a silent node did not try is told as that."""
     by_node: dict[str, list[Pair]] = {}
     for one in pairs:

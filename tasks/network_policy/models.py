@@ -189,3 +189,31 @@ class Enforcement(Model):
     def leaks(self) -> tuple[Try, ...]:
         """Returns the connections that a policy must deny and that were open."""
         return tuple(one for one in self.denied if one.seen is Seen.OPEN)
+
+
+RUN, UNTIL = "kube-runbooks.io/run", "kube-runbooks.io/until"
+"""These annotations say which run made the namespace of a canary, and how long that run can need it."""
+
+
+class Canary(Model):
+    """Is what two pods show that were made for it: they reach each other, then a policy denies it, then it is deleted."""
+
+    enforcement: Enforcement = Enforcement()
+    image: str = ""
+    namespace: str = ""
+    nodes: tuple[str, ...] = ()
+    seconds: float = Field(default=0, description="how long it took after the policy until the connections were closed")
+    removed: tuple[str, ...] = Field(default=(), description="namespaces of canaries that an interrupted run left")
+    left: str = Field(default="", description="why its namespace is not gone; empty if it is")
+
+
+class Leftover(NamedTuple):
+    """Holds the namespace of a canary."""
+
+    name: str
+    uid: str
+    until: str
+    """It says how long its run can need it; empty if nobody wrote it."""
+    run: str
+    is_going: bool = False
+    """The API is removing it already."""

@@ -1,5 +1,7 @@
 """Reads NetworkPolicies, pods and namespaces. It changes nothing."""
 
+from collections.abc import Callable, Iterable
+
 from tasks.clients.kube import JSON, KubeClient
 from tasks.core.errors import RunbookError
 from tasks.core.models import outside
@@ -16,24 +18,29 @@ from tasks.network_policy.probes.policies import (
 )
 
 
-def read_networks(kube: KubeClient) -> Networks:
-    """Reads all policies, the pods that they can select, and the namespaces. Of equal pods the labels are in memory once."""
+def read_networks(kube: KubeClient, pods: Iterable[Pod | None] | None = None) -> Networks:
+    """Reads all policies, the pods that they can select, and the namespaces; the pods unless these were read already."""
+    found = kube.read_all(PODS, pod_parser()) if pods is None else pods
+    return Networks(
+        policies=tuple(kube.read_all(POLICIES, parse_policy)),
+        pods=tuple(one for one in found if one),
+        namespaces=dict(kube.read_all(NAMESPACES, parse_labels)),
+        others=read_others(kube),
+    )
+
+
+def pod_parser() -> Callable[[JSON], Pod | None]:
+    """Returns a parser of pods that has the labels of equal pods in memory once."""
     groups: dict[Group, Group] = {}
 
     def parse(raw: JSON) -> Pod | None:
         pod = parse_pod(raw)
         return pod._replace(group=groups.setdefault(pod.group, pod.group)) if pod else None
 
-    found = kube.read_all(PODS, parse)
-    return Networks(
-        policies=tuple(kube.read_all(POLICIES, parse_policy)),
-        pods=tuple(one for one in found if one),
-        namespaces=dict(kube.read_all(NAMESPACES, parse_labels)),
-        others=_others(kube),
-    )
+    return parse
 
 
-def _others(kube: KubeClient) -> tuple[str, ...]:
+def read_others(kube: KubeClient) -> tuple[str, ...]:
     """Returns which other kinds of policies have objects, and how many."""
     found: list[str] = []
     for item in kube.groups("/apis"):

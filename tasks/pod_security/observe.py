@@ -1,5 +1,6 @@
 """Reads all workloads, pods and namespaces, and judges them. Every change that it sends is a dry run."""
 
+from collections.abc import Iterable
 from functools import partial
 
 from tasks.clients.kube import AT_ONCE, JSON, KubeClient
@@ -16,17 +17,12 @@ MOST_TRIED = 500
 """Limits how many patches are tried by a dry run; the report says how many were not."""
 
 
-def look_at_pods(kube: KubeClient) -> PodSecurity:
-    """Judges every workload and every pod without one by the rules of this API server's version.
+def look_at_pods(kube: KubeClient, judged: Iterable[Workload | None] | None = None) -> PodSecurity:
+    """Judges every workload and every pod without one by the rules of this API server's version, unless they are `judged`.
 
     What can be fixed is tried by a dry run, and so is the label of each namespace that could enforce more.
     """
-    minor = read_minor(kube)
-    found = [
-        one
-        for name, kind in KINDS.items()
-        for one in kube.read_all(f"{kind.group}/{kind.plural}", partial(_judged, name, minor))
-    ]
+    found = _judge_all(kube) if judged is None else judged
     workloads = sorted((one for one in found if one), key=lambda one: one.label)
     fixable = [one for one in workloads if one.can_change and not one.owner and patch_for(one)]
     tried = {one.label: one for one in on_all(partial(_try_fix, kube), fixable[:MOST_TRIED], most=AT_ONCE)}
@@ -37,6 +33,15 @@ def look_at_pods(kube: KubeClient) -> PodSecurity:
         namespaces=tuple(on_all(partial(_try_label, kube), namespaces, most=AT_ONCE)),
         untried=len(fixable[MOST_TRIED:]),
     )
+
+
+def _judge_all(kube: KubeClient) -> list[Workload | None]:
+    minor = read_minor(kube)
+    return [
+        one
+        for name, kind in KINDS.items()
+        for one in kube.read_all(f"{kind.group}/{kind.plural}", partial(judge_object, name, minor))
+    ]
 
 
 def read_minor(kube: KubeClient) -> int:
@@ -50,7 +55,7 @@ def read_minor(kube: KubeClient) -> int:
     return version.minor
 
 
-def _judged(kind: str, minor: int, raw: JSON) -> Workload | None:
+def judge_object(kind: str, minor: int, raw: JSON) -> Workload | None:
     """Judges an object. It returns None if another object makes it, or if it belongs to the cluster itself."""
     found = parse_found(kind, raw)
     if found is None or found.namespace in SYSTEM:

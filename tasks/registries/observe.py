@@ -1,5 +1,6 @@
 """Reads the pull Secrets of a cluster, and who names them. Credentials stay in the memory of the worker."""
 
+from collections.abc import Iterable
 from functools import partial
 from typing import NamedTuple
 
@@ -9,7 +10,7 @@ from tasks.core.models.outside import name_of
 from tasks.core.redaction import remember_secret
 from tasks.pod_security.probes.pods import KINDS
 from tasks.registries.models.credentials import Credential
-from tasks.registries.models.secrets import Entry, FoundSecret, PullFacts
+from tasks.registries.models.secrets import Entry, FoundSecret, Namer, PullFacts
 from tasks.registries.policy.contents import Held, contents_of, fingerprint_of, is_of
 from tasks.registries.probes.pulls import parse_account, parse_namer, parse_secret
 
@@ -56,27 +57,32 @@ def read_salt(kube: KubeClient) -> str:
     return outside.Identified.read(kube.get("/api/v1/namespaces/kube-system"), "the namespace kube-system").metadata.uid
 
 
-def read_pulls(kube: KubeClient, fingerprints: Fingerprints) -> Read:
-    """Reads all Secrets of registries, by their content, and who names each."""
-    parse = partial(_secret, fingerprints)
-    secrets = [one for kind in TYPES for one in kube.read_all("/api/v1/secrets", parse, fieldSelector=f"type={kind}")]
-    accounts = kube.read_all("/api/v1/serviceaccounts", parse_account)
-    found = [
+def read_namers(kube: KubeClient) -> list[Namer | None]:
+    """Reads the pods, and the objects that make pods, that name a Secret; None for each that names none."""
+    return [
         one
         for name, kind in KINDS.items()
         for one in kube.read_all(f"{kind.group}/{kind.plural}", partial(parse_namer, name))
     ]
+
+
+def read_pulls(kube: KubeClient, fingerprints: Fingerprints, namers: Iterable[Namer | None] | None = None) -> Read:
+    """Reads all Secrets of registries, by their content, and who names each, unless these `namers` were read already."""
+    parse = partial(_secret, fingerprints)
+    secrets = [one for kind in TYPES for one in kube.read_all("/api/v1/secrets", parse, fieldSelector=f"type={kind}")]
+    accounts = kube.read_all("/api/v1/serviceaccounts", parse_account)
+    found = read_namers(kube) if namers is None else namers
     ids = {one.id for one in secrets}
     exist = {_id(one) for one in kube.heads("/api/v1/secrets")}
-    namers = [one for one in found if one and (one.pulls or any(f"{one.namespace}/{name}" in ids for name in one.uses))]
+    naming = [one for one in found if one and (one.pulls or any(f"{one.namespace}/{name}" in ids for name in one.uses))]
     named = {f"{one.namespace}/{name}" for one in accounts for name in one.secrets}
-    named |= {f"{one.namespace}/{name}" for one in namers for name in one.pulls}
+    named |= {f"{one.namespace}/{name}" for one in naming for name in one.pulls}
     namespaces = (outside.Named.read(one, name_of("namespace", one)) for one in kube.heads("/api/v1/namespaces"))
     facts = PullFacts(
         namespaces=tuple(one.metadata.name for one in namespaces if one.metadata.deletion_timestamp is None),
         secrets=tuple(sorted(secrets, key=lambda one: one.id)),
         accounts=tuple(accounts),
-        namers=tuple(sorted(namers, key=lambda one: one.label)),
+        namers=tuple(sorted(naming, key=lambda one: one.label)),
         missing=tuple(sorted(named - exist)),
         others=tuple(sorted((named & exist) - ids)),
     )

@@ -1,7 +1,6 @@
 """Cordon and drain on a real control plane: what goes, what stays, what is waited for, and what ends it."""
 
 import re
-import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -23,12 +22,12 @@ from tasks.node_service.models import Request, ServiceFacts
 from tasks.node_service.policy.plan import plan_drain
 from tasks.nodes.models.nodes import NodeFacts
 from tasks.nodes.probes.api_facts import parse_node
+from tests.servers.api_proxy import ApiProxy
 from tests.servers.hollow import HollowNodes
 from tests.servers.kubernetes import ControlPlane, Resource, path_of
 from tests.servers.operators import Database, Storage
 from tests.servers.pki import KeyPair
 from tests.servers.processes import wait_until
-from tests.servers.proxies import S3Proxy
 
 LIMIT = 60.0
 """Seconds for anything that the control plane has to do; two are usual."""
@@ -163,18 +162,6 @@ def shop(cluster: ControlPlane, request: pytest.FixtureRequest) -> Iterator[Shop
     made = Shop(cluster, f"shop-{abs(hash(request.node.nodeid)) % 10**8}")
     yield made
     made.remove()
-
-
-class ApiProxy(S3Proxy):
-    """Between the client and the API server: it speaks TLS to both, as the administrator to the server."""
-
-    def __init__(self, cluster: ControlPlane) -> None:
-        super().__init__(f"http://127.0.0.1:{cluster.port}", tls=cluster.authority.server("proxy"))
-        self._to_server = ssl.create_default_context(cafile=str(cluster.ca))
-        self._to_server.load_cert_chain(cluster.admin.certificate, cluster.admin.key)
-
-    def _connecting_tls(self) -> ssl.SSLContext | None:
-        return self._to_server
 
 
 class Watcher:

@@ -2,13 +2,11 @@
 
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
-from uuid import uuid4
 
 import pytest
 
@@ -19,64 +17,9 @@ from tasks.network_policy.models import Pair, Seen, Verdict
 from tasks.network_policy.probes import reach
 from tests.facts.networks import Object, app, networks, pod, policy
 from tests.servers.processes import wait_until
+from tests.servers.walled import Walled
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: network namespaces")
-
-SERVE = "import socket, time; one = socket.create_server(('0.0.0.0', 0)); print(one.getsockname()[1], flush=True); time.sleep(600)"
-DROP = (
-    "add table ip wall",
-    "add chain ip wall in { type filter hook input priority 0; }",
-    "add rule ip wall in FROM tcp dport PORT drop",
-)
-
-
-class Walled:
-    """A process as the kubelet starts it, in a network of its own, where it listens on a port that the kernel chose."""
-
-    def __init__(self, folder: Path, name: str = "web") -> None:
-        self.uid = str(uuid4())
-        self.name = name
-        mounted = folder / "pods" / self.uid / "containers" / "web" / "log"
-        mounted.parent.mkdir(parents=True)
-        mounted.touch()
-        within = f'ip link set lo up && mount --bind {mounted} /dev/null && exec {sys.executable} -c "{SERVE}"'
-        words = ["unshare", "--net", "--mount", "sh", "-c", within]
-        self.process = subprocess.Popen(words, stdout=subprocess.PIPE)
-        assert self.process.stdout is not None
-        self.stdout = self.process.stdout
-        self.port = int(self.stdout.readline())
-
-    def inside(self, *words: str) -> None:
-        """In its network."""
-        subprocess.run(["nsenter", "--net", "--target", str(self.process.pid), *words], check=True)
-
-    def drop(self, source: str = "") -> None:
-        """What comes in, as an agent does that enforces a policy."""
-        for rule in DROP:
-            self.inside("nft", rule.replace("PORT", str(self.port)).replace("FROM", source))
-
-    def join(self, other: "Walled", *, own: str, others: str) -> None:
-        """A link to another one, with an address at each end."""
-        ends = (self, own, other.name, others), (other, others, self.name, own)
-        pids = [str(one.process.pid) for one, *_ in ends]
-        words = ["ip", "link", "add", other.name, "netns", pids[0], "type", "veth", "peer", "name", self.name]
-        subprocess.run([*words, "netns", pids[1]], check=True)
-        for one, address, link, far in ends:
-            one.inside("ip", "address", "replace", f"{address}/32", "dev", "lo")
-            one.inside("ip", "link", "set", link, "up")
-            one.inside("ip", "route", "add", far, "dev", link, "src", address)
-
-    def pod(self, ip: str, node: str = "w1") -> Object:
-        """As the API has it."""
-        made = pod(self.name, ip=ip, node=node)
-        made["metadata"]["uid"] = self.uid
-        return made
-
-    def stop(self) -> None:
-        """Its namespaces are gone with it."""
-        self.process.kill()
-        self.process.wait()
-        self.stdout.close()
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from base64 import b64decode
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from tasks.access.observe import read_resources
 from tasks.access.policy.declared import declare
 from tasks.access.policy_file import read_policy
 from tasks.backup.archive import unseal
+from tasks.check.policy.rights import RIGHTS
 from tasks.cluster import open_cluster
 from tasks.core.errors import NotYet, Refused
 from tasks.core.models.plan import Mode
@@ -36,7 +37,9 @@ from tasks.user_access.probes.requests import REQUESTS, request_body
 from tasks.user_access.probes.tokens import labels_of
 from tasks.user_access.revoke import StillHasAccess
 from tasks.user_access.signing import approve
+from tests.facts import access as facts
 from tests.facts.access import cluster_binding, group
+from tests.servers.api_proxy import ApiProxy
 from tests.servers.binaries import ROOT
 from tests.servers.certified import SigningControlPlane
 from tests.servers.etcd import EtcdCluster
@@ -250,6 +253,106 @@ def test_a_run_that_is_killed_before_the_delivery_is_run_again(access: Access, p
     assert access.secrets() == [entry["secret_uid"]]
     assert left != entry["secret_uid"]
     assert access.kubectl(access.kubeconfig(), "get", "pods", "-n", "shop").returncode == 0
+
+
+def test_a_revocation_that_is_killed_between_two_deletions_is_run_again(
+    access: Access, prefect_server: PrefectServer
+) -> None:
+    """The binding is gone and the token still logs in, with nothing to do. The next run removes the rest, and proves it."""
+    access.grant()
+    config = access.kubeconfig()
+    parameters = {"cluster": access.name, "user": "ada", "mode": "apply"}
+    with ApiProxy(access.cluster) as proxy:
+        access.site.use_api(access.cluster.kubeconfig().replace(access.cluster.url, proxy.endpoint))
+        words = [sys.executable, "-m", "tests.servers.runner", "user_revoke", json.dumps(parameters)]
+        environment = os.environ | access.site.environment | {"PREFECT_API_URL": prefect_server.api_url}
+        held = Hold(proxy.on(method="DELETE", path="/namespaces/kube-runbooks-access/secrets/"), 120)
+        run = subprocess.Popen(words, env=environment, cwd=ROOT)
+        with held:
+            run.kill()
+            assert run.wait(30) == -signal.SIGKILL
+            assert access.cluster.kubectl("get", "rolebindings", "-n", "shop", "-o", "name") == ""
+            assert len(access.secrets()) == 1
+            assert "Forbidden" in access.kubectl(config, "get", "pods", "-n", "shop").stderr
+            proxy.refuse()
+    access.site.use_api(access.cluster.kubeconfig())
+    assert [one["taken_at"] for one in access.entries()] == [None]
+    revoked = access.revoke()
+    assert revoked.outcome is Outcome.COMPLETED
+    assert (access.secrets(), access.kept(".age")) == ([], [])
+    assert [one["taken_by"] for one in access.entries()] == [revoked.run_id]
+    assert_refused(access, config)
+    assert access.revoke().outcome is Outcome.SKIPPED
+
+
+def rules_of(runbook: str) -> list[tuple[str, dict[str, Any]]]:
+    """The rights that `check` asks for: a namespace, or none, and a rule."""
+    found: list[tuple[str, dict[str, Any]]] = []
+    for one in RIGHTS[runbook]:
+        made = {"verbs": [one.verb], "apiGroups": [one.group], "resources": [one.resource]}
+        found.append((one.namespace, made | ({"resourceNames": [one.name]} if one.name else {})))
+    return found
+
+
+def test_the_rights_that_check_asks_for_are_enough(access: Access) -> None:
+    """For a grant by token, one by certificate, and their revocation; by a user who has no other right."""
+    access.objects()
+    api = access.cluster.api
+    made: list[str] = []
+    for runbook in ("user_access", "user_revoke"):
+        who, rules = facts.user(runbook), rules_of(runbook)
+        for namespace in sorted({where for where, _ in rules}):
+            inside = [one for where, one in rules if where == namespace]
+            root, kind = (f"{RBAC}/namespaces/{namespace}", "Role") if namespace else (RBAC, "ClusterRole")
+            of = {"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": runbook}
+            kinds = f"{kind.lower()}s", f"{kind.lower()}bindings"
+            api.create(f"{root}/{kinds[0]}", {"metadata": {"name": runbook}, "rules": inside})
+            api.create(f"{root}/{kinds[1]}", {"metadata": {"name": runbook}, "roleRef": of, "subjects": [who]})
+            made += [f"{root}/{one}/{runbook}" for one in reversed(kinds)]
+
+    def act_as(runbook: str) -> None:
+        access.site.use_api(access.cluster.kubeconfig(access.cluster.user(runbook)))
+
+    try:
+        act_as("user_access")
+        assert access.grant().outcome is Outcome.COMPLETED
+        assert access.grant().outcome is Outcome.COMPLETED
+        act_as("user_revoke")
+        assert access.revoke().outcome is Outcome.COMPLETED
+        access.policy(credential="certificate")
+        access.site.use_api(access.cluster.kubeconfig())
+        access.objects()
+        act_as("user_access")
+        access.give(BOB)
+        assert "Forbidden" not in access.kubectl(access.kubeconfig(), "get", "pods", "-n", "shop").stderr
+        act_as("user_revoke")
+        assert access.revoke().outcome is Outcome.COMPLETED
+    finally:
+        for path in made:
+            api.delete(path)
+
+
+@pytest.mark.full
+def test_a_certificate_ends_by_itself(
+    tmp_path_factory: pytest.TempPathFactory, new_site: Callable[[EtcdCluster], Site], tmp_path: Path
+) -> None:
+    """The cluster signs for a minute at most. kubectl works until then, and is answered by 401 afterwards."""
+    with SigningControlPlane(tmp_path_factory.mktemp("short"), "--cluster-signing-duration=60s") as cluster:
+        site = new_site(cluster.etcd)
+        site.use_api(cluster.kubeconfig())
+        access = Access(cluster, site, tmp_path)
+        access.policy(credential="certificate")
+        access.objects()
+        granted = access.give(BOB)
+        assert granted.entry.expires_at - granted.entry.issued_at <= timedelta(minutes=1)
+        config, words = access.kubeconfig(), ("get", "pods", "-n", "shop")
+        assert access.kubectl(config, *words).returncode == 0
+        wait_until(lambda: access.kubectl(config, *words).returncode, 120, "kubectl is refused")
+        assert datetime.now(UTC) >= granted.entry.expires_at
+        assert "must be logged in to the server" in access.kubectl(config, *words).stderr
+        revoked = access.revoke()
+        assert revoked.outcome is Outcome.COMPLETED
+        assert not any("stays valid" in one for one in revoked.summary)
 
 
 def test_a_certificate_is_what_the_policy_says_and_stays_valid(access: Access) -> None:

@@ -23,12 +23,15 @@ PATCH = Shape(name="e2e-patch", network=103, control_planes=1, workers=1, etcd=E
 CHAIN = Shape(name="e2e-chain", network=104, control_planes=1, workers=1, etcd=ETCD, kubernetes="1.35.4")
 EXTERNAL = Shape(name="e2e-external", network=102, control_planes=1, workers=1, external_etcd=1, bastion=True)
 
+AGENT = Shape(name="e2e-agent", network=109, control_planes=1, workers=2, etcd=ETCD)
+
 
 LABS = {
     "small": ("small", "used_small", "offered_small", "fresh_small", "upgradable_small"),
     "external": ("fresh_external",),
     "patch": ("patchable",),
     "chain": ("chained",),
+    "agent": ("two_workers",),
     "odd": ("odd", "other_odd"),
     "ha": ("whole_ha", "used_ha", "fresh_ha", "upgradable_ha"),
 }
@@ -225,6 +228,12 @@ def chained(labs: Labs, new_site: Callable[[Lab], LabSite]) -> LabSite:
     for version in (KUBERNETES_VERSION, TARGET):
         lab.offer(version)
     return new_site(lab)
+
+
+@pytest.fixture
+def two_workers(labs: Labs, new_site: Callable[[Lab], LabSite]) -> LabSite:
+    """One control plane, two workers, for programs that a test installs; fresh."""
+    return new_site(labs.fresh(AGENT))
 
 
 @pytest.fixture(params=FIRST, ids=lambda shape: shape.name)

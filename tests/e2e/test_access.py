@@ -1,12 +1,11 @@
 """`access_audit` on a kubeadm cluster: what kubeadm gives is no finding, and what it leaves open is one."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
 from tests.e2e.site import LabSite
-from tests.lab.images import WORKLOAD
+from tests.e2e.walled import WALLED, enforcement_of
 
 PREFIXES = ("api-", "kubelet-", "absent-", "deprecated-")
 
@@ -26,33 +25,6 @@ def test_a_cluster_as_kubeadm_makes_it_has_no_finding_of_severity_high(small: La
     }
     assert "high" not in {one["severity"] for one in audit["findings"]}
 
-
-def _pod(name: str, command: str) -> str:
-    return f"""\
-apiVersion: v1
-kind: Pod
-metadata: {{name: {name}, namespace: walled, labels: {{app: {name}}}}}
-spec:
-  terminationGracePeriodSeconds: 1
-  nodeName: w1
-  containers: [{{name: main, image: {WORKLOAD}, command: [/bin/busybox, sh, -c, "{command}"]}}]
----
-"""
-
-
-WALLED = f"""\
-apiVersion: v1
-kind: Namespace
-metadata: {{name: walled}}
----
-apiVersion: networking.k8s.io/v1
-kind: NetworkPolicy
-metadata: {{name: friends, namespace: walled}}
-spec:
-  podSelector: {{matchLabels: {{app: web}}}}
-  ingress: [{{from: [{{podSelector: {{matchLabels: {{app: friend}}}}}}]}}]
----
-{_pod("web", "exec busybox httpd -f -p 8080")}{_pod("friend", "exec busybox sleep 9999")}{_pod("other", "exec busybox sleep 9999")}"""
 
 WALL = """\
 for space in /run/netns/*; do
@@ -96,9 +68,3 @@ def test_a_network_that_ignores_policies_is_found_from_the_pods_themselves(walle
     assert (report["outcome"], seen["verdict"], set(tries.values())) == ("completed", "enforced", {"open", "dropped"})
     assert tries["walled/other", "walled/web", True] == "dropped"
     assert tries["walled/friend", "walled/web", False] == tries["node w1", "walled/web", False] == "open"
-
-
-def enforcement_of(report: dict[str, Any]) -> dict[str, Any]:
-    """What the audit says of the network."""
-    found: dict[str, Any] = next(one["evidence"] for one in report["done"] if one["step"] == "audit access")
-    return dict(found["enforcement"])

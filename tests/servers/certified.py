@@ -11,9 +11,10 @@ from tests.servers.kubernetes import ControlPlane
 class SigningControlPlane(ControlPlane):
     """It has a namespace `shop` and kubeadm's configuration."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *more: str) -> None:
+        """`more` are flags of the controller manager."""
         ca = folder / "pki/kubernetes-ca"
-        flags = (f"--cluster-signing-cert-file={ca}.crt", f"--cluster-signing-key-file={ca}.key")
+        flags = (f"--cluster-signing-cert-file={ca}.crt", f"--cluster-signing-key-file={ca}.key", *more)
         super().__init__(folder, controllers_flags=flags)
         self.authority.write_key()
 

@@ -48,6 +48,7 @@ _ETCD = "https://github.com/etcd-io/etcd/releases/download/v{version}"
 _KUBERNETES = "https://dl.k8s.io/v{version}/bin/linux/{machine}"
 _COREDNS = "https://github.com/coredns/coredns/releases/download/v{version}"
 _VERSITYGW = "https://github.com/versity/versitygw/releases/download/v{version}"
+_KUBE_ROUTER = "https://github.com/cloudnativelabs/kube-router/releases/download/v{version}"
 
 SUITES = {
     "etcd": Suite(
@@ -97,5 +98,13 @@ SUITES = {
         modules=("github.com/versity/versitygw",),
         packages={"versitygw": "github.com/versity/versitygw/cmd/versitygw"},
         version=("versitygw", "--version"),
+    ),
+    "kube-router": Suite(
+        programs=("kube-router",),
+        release=f"{_KUBE_ROUTER}/kube-router_{{version}}_linux_{{machine}}.tar.gz",
+        sums=f"{_KUBE_ROUTER}/kube-router_{{version}}_checksums.txt",
+        modules=("github.com/cloudnativelabs/kube-router/v2",),
+        packages={"kube-router": "github.com/cloudnativelabs/kube-router/v2/cmd/kube-router"},
+        version=("kube-router", "--version"),
     ),
 }

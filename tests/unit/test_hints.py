@@ -22,12 +22,14 @@ ROOT = Path(__file__).parents[2]
 CODE = ("flows", "tasks", "kube_runbooks")
 
 OWNERS = {
+    "tasks/access": ("access_audit",),
     "tasks/backup": ("etcd_backup_to_s3",),
     "tasks/ca_rotation": ("ca_rotation",),
     "tasks/cert_rotation": ("cert_rotation",),
     "tasks/certificate_issue": ("certificate_issue",),
     "tasks/drain": ("node_drain", "node_os_patch", "node_reboot", "rolling_upgrade"),
     "tasks/etcd": ("etcd_maintenance",),
+    "tasks/network_policy": ("access_audit",),
     "tasks/node_service": ("node_drain", "node_uncordon", "node_reboot"),
     "tasks/node_work": ("node_os_patch", "rolling_upgrade"),
     "tasks/nodes": ("rolling_upgrade",),

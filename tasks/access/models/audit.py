@@ -7,7 +7,7 @@ from pydantic import Field
 
 from tasks.access.models.rights import Identity, Question
 from tasks.core.models.base import Model, UtcTime
-from tasks.network_policy.models import Enforcement
+from tasks.network_policy.models import Canary, Enforcement
 
 
 class Severity(StrEnum):
@@ -95,6 +95,7 @@ class Audit(Model):
     not_checked: tuple[str, ...] = Field(default=(), description="what was not checked, and why")
     apis: dict[str, str] = Field(default={}, description="resources of the API, with their versions, kinds and verbs")
     enforcement: Enforcement = Field(default=Enforcement(), description="whether the network enforces NetworkPolicies")
+    canary: Canary | None = Field(default=None, description="what a canary showed about that; none without the option")
 
     @property
     def open(self) -> tuple[Finding, ...]:

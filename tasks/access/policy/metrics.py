@@ -2,11 +2,13 @@
 
 from tasks.access.models.audit import Audit, Severity
 from tasks.certificates.policy.metrics import head, line
+from tasks.network_policy.models import Verdict
 
 FINDINGS = "kube_runbooks_access_findings"
 NEW = "kube_runbooks_access_findings_new"
 CELLS = "kube_runbooks_access_matrix_cells"
 CHECKED = "kube_runbooks_access_matrix_checked"
+ENFORCED = "kube_runbooks_access_network_policies"
 OBSERVED = "kube_runbooks_access_observed_seconds"
 
 
@@ -26,4 +28,8 @@ def to_prometheus(audit: Audit, cluster: str) -> str:
     lines += head(CELLS, "cells of the matrix, by their result")
     lines.append(line(CELLS, own | {"result": "holds"}, len(audit.cells) - len(audit.failing)))
     lines.append(line(CELLS, own | {"result": "fails"}, len(audit.failing)))
+    lines += head(ENFORCED, "whether the network enforces NetworkPolicies: 1 for the result, by who tried it")
+    tried = {"pods": audit.enforcement} | ({"canary": audit.canary.enforcement} if audit.canary else {})
+    for by, found in tried.items():
+        lines += [line(ENFORCED, own | {"by": by, "result": one}, found.verdict is one) for one in Verdict]
     return "\n".join([*lines, ""])

@@ -1,12 +1,13 @@
 """Finds pods that no NetworkPolicy protects, policies that cannot be meant so, and a network that ignores them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
 from typing import NamedTuple
 
 from tasks.access.models.audit import Finding, Severity
 from tasks.core.models.findings import listed
 from tasks.core.words import counted
-from tasks.network_policy.models import Enforcement, Networks, Verdict
+from tasks.network_policy.models import Canary, Enforcement, Leftover, Networks, Verdict
 from tasks.network_policy.policy.evaluate import Evaluator
 from tasks.network_policy.policy.gaps import Coverage, Flaw, coverage_of, find_flaws
 from tasks.pod_security.policy.workloads import SYSTEM
@@ -59,10 +60,12 @@ def find_networks(networks: Networks) -> Iterator[Finding]:
         yield _finding(f"network-{check}", namespace, told.problem, listed(words, SHOWN), told.fix)
 
 
-def find_leaks(enforcement: Enforcement) -> Iterator[Finding]:
-    """Yields a finding if a connection was open that a policy must deny."""
-    leaks, denied = enforcement.leaks, enforcement.denied
-    if enforcement.verdict is Verdict.NOT_ENFORCED:
+def find_leaks(enforcement: Enforcement, canary: Canary | None = None) -> Iterator[Finding]:
+    """Yields a finding if a connection was open that a policy must deny: between real pods, or between those of the canary."""
+    found = [enforcement, *([canary.enforcement] if canary else [])]
+    if Verdict.NOT_ENFORCED in {one.verdict for one in found}:
+        leaks = [each for one in found for each in one.leaks]
+        denied = [each for one in found for each in one.denied]
         yield Finding(
             id="network-not-enforced",
             check="network-not-enforced",
@@ -75,11 +78,31 @@ def find_leaks(enforcement: Enforcement) -> Iterator[Finding]:
         )
 
 
-def not_evaluated(networks: Networks, enforcement: Enforcement) -> tuple[str, ...]:
+def find_leftovers(leftovers: Iterable[Leftover], now: datetime) -> Iterator[Finding]:
+    """Yields a finding for each namespace of a canary whose run cannot need it any more."""
+    for one in leftovers:
+        if not one.is_going and one.until < f"{now:%Y-%m-%dT%H:%M:%SZ}":
+            yield Finding(
+                id=f"canary-left:{one.name}",
+                check="canary-left",
+                severity=Severity.LOW,
+                subject=one.name,
+                problem="an audit that was interrupted left the namespace of its canary",
+                evidence=f"run {one.run or 'not known'}, which could need it until {one.until or 'no time that is known'}",
+                fix=f"`kubectl delete namespace {one.name}`, or run the audit with --canary, which removes it",
+            )
+
+
+def not_evaluated(networks: Networks, enforcement: Enforcement, canary: Canary | None = None) -> tuple[str, ...]:
     """Returns what decides about connections, and was not evaluated."""
     others = [f"{listed(networks.others)}: the audit evaluates NetworkPolicies alone"] if networks.others else []
-    is_open = bool(networks.policies) and enforcement.verdict is Verdict.UNKNOWN
+    tried = canary.enforcement if canary else Enforcement()
+    is_open = bool(networks.policies) and enforcement.verdict is Verdict.UNKNOWN and tried.verdict is Verdict.UNKNOWN
     others += [f"whether the network enforces NetworkPolicies: {enforcement.reason}"] if is_open else []
+    if canary and tried.verdict is Verdict.UNKNOWN:
+        others.append(f"canary of NetworkPolicies: {tried.reason}")
+    if canary and canary.left:
+        others.append(f"canary of NetworkPolicies: its namespace is not gone: {canary.left}")
     return tuple(others)
 
 

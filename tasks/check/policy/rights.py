@@ -194,6 +194,18 @@ RIGHTS: Mapping[str, tuple[Right, ...]] = {
 If a runbook uses a site's gate on an object, it also needs `get` on that object. The site grants it.
 """
 
+OF_OPTIONS: Mapping[str, tuple[Right, ...]] = {
+    "access_audit --canary": (
+        *_each("get list create delete", "namespaces"),
+        *_each("get", "serviceaccounts"),
+        *_each("get list create", "pods"),
+        *_each("list", "nodes"),
+        *_each("create delete", "networkpolicies", "networking.k8s.io"),
+        *_each("get create update", "leases", LEASES, SYSTEM),
+    ),
+}
+"""Maps a flow with an option to the rights that it needs besides its own."""
+
 EVERYTHING = (Right(verb="*", resource="*", group="*"), Right(verb="*", path="*"))
 """Lists what an administrator of the cluster may do."""
 
@@ -203,19 +215,20 @@ SHOWN = 12
 
 def all_rights() -> tuple[Right, ...]:
     """Returns each right once, in the order of the runbooks."""
-    return tuple(dict.fromkeys(right for rights in RIGHTS.values() for right in rights))
+    return tuple(dict.fromkeys(right for rights in (*RIGHTS.values(), *OF_OPTIONS.values()) for right in rights))
 
 
 def judge_rights(denied: Iterable[Right], user: str) -> tuple[Finding, ...]:
-    """Returns a finding for each runbook, with the rights that it lacks."""
+    """Returns a finding for each runbook, with the rights that it lacks. Those of an option are only a warning."""
     missing = set(denied)
     return tuple(
-        _judged(runbook, [right for right in dict.fromkeys(rights) if right in missing], user)
-        for runbook, rights in RIGHTS.items()
+        _judged(runbook, [right for right in dict.fromkeys(rights) if right in missing], user, worst)
+        for among, worst in ((RIGHTS, State.FAIL), (OF_OPTIONS, State.WARN))
+        for runbook, rights in among.items()
     )
 
 
-def _judged(runbook: str, missing: list[Right], user: str) -> Finding:
+def _judged(runbook: str, missing: list[Right], user: str, worst: State) -> Finding:
     subject = runbook.replace("_", "-")
     if not missing:
         return Finding(area="rights", subject=subject, state=State.OK, told=f"{user} may do all that it needs")
@@ -224,7 +237,7 @@ def _judged(runbook: str, missing: list[Right], user: str) -> Finding:
     return Finding(
         area="rights",
         subject=subject,
-        state=State.FAIL,
+        state=worst,
         told=f"{user} may not: {named}{more}",
         fix=f"bind a ClusterRole with these rules to {user}, or use a kubeconfig of an administrator",
     )

@@ -7,7 +7,7 @@ from tasks.access.policy.audit import judge_audit
 from tasks.access.policy.metrics import to_prometheus
 from tasks.access.summary import changes_words, matrix_words, network_words, sample_words, summarize_audit
 from tasks.access.tables import to_rows
-from tasks.network_policy.models import Enforcement, Seen, Try, Verdict
+from tasks.network_policy.models import Canary, Enforcement, Seen, Try, Verdict
 
 NOW = datetime(2026, 12, 1, 12, tzinfo=UTC)
 
@@ -162,7 +162,13 @@ def test_prometheus_gets_the_counts() -> None:
         'kube_runbooks_access_matrix_checked{cluster="prod"} 1',
         'kube_runbooks_access_matrix_cells{cluster="prod",result="holds"} 1',
         'kube_runbooks_access_matrix_cells{cluster="prod",result="fails"} 1',
+        'kube_runbooks_access_network_policies{cluster="prod",by="pods",result="enforced"} 0',
+        'kube_runbooks_access_network_policies{cluster="prod",by="pods",result="not enforced"} 0',
+        'kube_runbooks_access_network_policies{cluster="prod",by="pods",result="not known"} 1',
     ]
+    shown = Canary(enforcement=Enforcement(verdict=Verdict.NOT_ENFORCED))
+    text = to_prometheus(audit().model_copy(update={"canary": shown}), "prod")
+    assert 'kube_runbooks_access_network_policies{cluster="prod",by="canary",result="not enforced"} 1' in text
 
 
 def test_the_summary_says_whether_the_network_enforces_policies() -> None:
@@ -173,3 +179,22 @@ def test_the_summary_says_whether_the_network_enforces_policies() -> None:
     found = Enforcement(verdict=Verdict.ENFORCED, tries=(*tries, allowed))
     one = audit().model_copy(update={"enforcement": found})
     assert network_words(one) == "NetworkPolicies are enforced: of 3 denied connections, 2 closed"
+
+
+def test_the_summary_says_what_a_canary_showed() -> None:
+    """Where, and how long the network took; or why it shows nothing."""
+    leak = Try(source="one", target="two", port=5353, is_denied=True, seen=Seen.OPEN)
+
+    def words(seconds: float = 0, **found: object) -> str:
+        shown = Canary(enforcement=Enforcement.model_validate(found), nodes=("w1", "w2"), seconds=seconds)
+        return network_words(audit().model_copy(update={"canary": shown})).partition("; ")[2]
+
+    assert words(reason="no node") == "the canary shows nothing: no node"
+    assert (
+        words(verdict="not enforced", tries=(leak,))
+        == "canary: not enforced between pods on w1 and w2, 1 connection stayed open"
+    )
+    assert (
+        words(1.6, verdict="enforced")
+        == "canary: enforced between pods on w1 and w2 1.6 s after the policy, and open again without it"
+    )

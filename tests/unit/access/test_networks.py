@@ -1,8 +1,10 @@
 """Findings about NetworkPolicies: grouped by namespace, and the network itself."""
 
+from datetime import UTC, datetime
+
 from tasks.access.models.audit import Severity
-from tasks.access.policy.networks import FLAWS, find_leaks, find_networks, not_evaluated
-from tasks.network_policy.models import Enforcement, Networks, Seen, Try, Verdict
+from tasks.access.policy.networks import FLAWS, find_leaks, find_leftovers, find_networks, not_evaluated
+from tasks.network_policy.models import Canary, Enforcement, Leftover, Networks, Seen, Try, Verdict
 from tests.facts.networks import app, networks, pod, policy
 
 PODS = [pod(f"p{index}", ip=f"10.0.0.{index}") for index in range(9)]
@@ -73,3 +75,36 @@ def test_what_was_not_evaluated_is_told_with_its_reason() -> None:
     assert not_evaluated(others, unknown) == (
         "2 adminnetworkpolicies.policy.networking.k8s.io objects: the audit evaluates NetworkPolicies alone",
     )
+
+
+def test_what_a_canary_shows_counts_beside_what_the_pods_show() -> None:
+    """Its leak is the same finding, with both connections. If only one of both is known, nothing is left out."""
+    fine = Enforcement(verdict=Verdict.ENFORCED, tries=(tried(Seen.DROPPED),))
+    leaky = Enforcement(verdict=Verdict.NOT_ENFORCED, tries=(tried(Seen.OPEN, "canary/one"),))
+    (found,) = find_leaks(fine, Canary(enforcement=leaky))
+    assert "1 of 2 such connections" in found.problem
+    assert found.evidence == "canary/one to shop/web port 80: open"
+    assert list(find_leaks(fine, Canary(enforcement=fine))) == []
+    told, unknown = networks([policy("a")], PODS[:1]), Enforcement(reason="none listens")
+    assert not_evaluated(told, unknown, Canary(enforcement=fine)) == ()
+    assert not_evaluated(told, unknown, Canary(enforcement=Enforcement(reason="no node"), left="c: it exists")) == (
+        "whether the network enforces NetworkPolicies: none listens",
+        "canary of NetworkPolicies: no node",
+        "canary of NetworkPolicies: its namespace is not gone: c: it exists",
+    )
+
+
+def test_a_namespace_that_a_killed_run_left_is_a_finding_when_no_run_can_need_it() -> None:
+    """With the command that removes it; one that is being removed is none."""
+    now = datetime(2026, 12, 1, 12, tzinfo=UTC)
+    old, new, going, bare = (
+        Leftover("old", "u1", "2026-12-01T11:59:59Z", "r1"),
+        Leftover("new", "u2", "2026-12-01T12:00:00Z", "r2"),
+        Leftover("going", "u3", "2026-12-01T11:00:00Z", "r3", is_going=True),
+        Leftover("bare", "u4", "", ""),
+    )
+    first, second = find_leftovers([old, new, going, bare], now)
+    assert (first.id, first.severity) == ("canary-left:old", Severity.LOW)
+    assert first.evidence == "run r1, which could need it until 2026-12-01T11:59:59Z"
+    assert first.fix.startswith("`kubectl delete namespace old`")
+    assert second.evidence == "run not known, which could need it until no time that is known"

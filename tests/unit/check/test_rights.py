@@ -5,7 +5,7 @@ from pathlib import Path
 
 import flows
 from tasks.check.models import Right, State
-from tasks.check.policy.rights import RIGHTS, all_rights, judge_rights
+from tasks.check.policy.rights import OF_OPTIONS, RIGHTS, all_rights, judge_rights
 
 ROOT = Path(__file__).parents[3]
 KIND = re.compile(r"[\"{/](?:/api/v1|/apis/[a-z0-9.]+/v\d\w*)(?:/namespaces/[^/\"]+)?/([a-z]+)")
@@ -18,7 +18,8 @@ def test_a_runbook_that_may_do_all_is_fine_and_another_one_names_what_is_missing
     patch = Right(verb="patch", resource="nodes")
     evict = Right(verb="create", resource="pods/eviction")
     found = {one.subject: one for one in judge_rights([evict, patch], "ops")}
-    assert found.keys() == {name.replace("_", "-") for name in RIGHTS}
+    assert found.keys() == {name.replace("_", "-") for name in (*RIGHTS, *OF_OPTIONS)}
+    assert found["access-audit --canary"].state is State.OK
     assert (found["certificate-inventory"].state, found["certificate-inventory"].fix) == (State.OK, "")
     assert found["node-drain"].state is State.FAIL
     assert found["node-drain"].told == "ops may not: patch nodes; create pods/eviction"
@@ -42,9 +43,12 @@ def test_a_right_is_told_as_kubectl_would() -> None:
 
 
 def test_rights_are_of_runbooks_that_there_are() -> None:
-    """A runbook that is renamed takes its rights along."""
+    """A runbook that is renamed takes its rights along. Who lacks those of an option is only warned."""
     there = {file.stem for file in Path(str(flows.__file__)).parent.glob("[a-z]*.py")}
     assert RIGHTS.keys() <= there
+    assert {name.partition(" ")[0] for name in OF_OPTIONS} <= there
+    options = judge_rights(all_rights(), "ops")[len(RIGHTS) :]
+    assert {one.state for one in options} == {State.WARN}
 
 
 def test_every_kind_of_object_that_a_path_in_our_code_names_is_asked_for() -> None:
