@@ -8,6 +8,7 @@ from pydantic import Field
 
 from tasks.core.models.base import Model, UtcTime
 from tasks.core.models.plan import Skip
+from tasks.core.models.retention import RetentionDecision
 
 
 class Kind(NamedTuple):
@@ -86,6 +87,7 @@ class Pack(Model):
     name: str
     size: int
     files: int
+    run: str = Field(default="", description="id of the run that stored it")
 
 
 class LeftOut(Model):
@@ -137,6 +139,10 @@ class Manifest(Model):
     packs: tuple[Pack, ...]
     index: Index
     previous: str = Field(default="", description="id of the backup that this one shares files with")
+    corrupt: tuple[Skip, ...] = Field(
+        default=(),
+        description="packs of earlier backups that are not whole; this backup has written their objects again",
+    )
     figures: Figures
     entries: tuple[Entry, ...] = Field(default=(), exclude=True)
 
@@ -164,6 +170,26 @@ class Manifest(Model):
                 yield one
 
 
+class ResourceFacts(Model):
+    """Tells which kinds a backup reads, and which it does not."""
+
+    kinds: tuple[Kind, ...]
+    left_out: tuple[LeftOut, ...] = ()
+    silent: tuple[Skip, ...] = Field(default=(), description="groups whose API server does not answer")
+    recipients: tuple[str, ...] = ()
+
+
+class FilesProof(Model):
+    """Proves that what the bucket has is what was written."""
+
+    files: int = Field(description="files whose sha256 was computed again")
+    packs: int = Field(description="packs that were read again, those with encrypted values included")
+    present: int = Field(
+        description="packs of earlier backups, which were read back then, and are stored in their size"
+    )
+    took: timedelta
+
+
 class Change(Model):
     """This is a difference between two backups."""
 
@@ -180,3 +206,30 @@ class Change(Model):
     def label(self) -> str:
         """Returns the name that people read."""
         return f"{self.kind}/{self.namespace}/{self.name}" if self.namespace else f"{self.kind}/{self.name}"
+
+
+class Comparison(Model):
+    """Tells what changed between two backups."""
+
+    older: str
+    newer: str
+    created: int = 0
+    deleted: int = 0
+    changed: int = 0
+    not_compared: tuple[str, ...] = Field(default=(), description="kinds that one of the backups did not read")
+    changes: tuple[Change, ...] = Field(default=(), exclude=True)
+
+    @property
+    def sentence(self) -> str:
+        """Returns the numbers as people read them."""
+        return f"{self.created} created, {self.changed} changed, {self.deleted} deleted"
+
+
+class Cleaned(Model):
+    """Lists what was removed from the bucket, and what will be."""
+
+    retention: RetentionDecision
+    packs: tuple[str, ...] = Field(default=(), description="packs that no backup used for longer than the grace time")
+    marked: int = Field(default=0, description="packs that no backup uses now; a later run removes them")
+    leftovers: tuple[str, ...] = Field(default=(), description="objects of runs that were interrupted")
+    left: tuple[Skip, ...] = Field(default=(), description="what the store did not delete, and why")

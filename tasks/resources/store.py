@@ -9,6 +9,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from datetime import datetime
 from sys import intern
 from typing import Any
 
@@ -29,9 +30,13 @@ from tasks.resources.policy.contents import KEYS, together
 
 FOLDER, PACKS = "resources", "packs"
 MANIFEST, INDEX = "manifest.json", "index.jsonl.zst"
+CHANGES, DIFF, UNUSED = "changes.json", "changes.diff", "unused.json"
 CORRUPT = "the store changed or lost bytes: do not trust its disks; take these objects from another backup"
-SHARED = ("group", "version", "kind", "resource", "namespace", "pack", "sealed", "writers")
-"""The fields of an entry whose texts occur in many of them."""
+SHARED = tuple(
+    Entry._fields.index(name)
+    for name in ("group", "version", "kind", "resource", "namespace", "pack", "sealed", "writers")
+)
+"""The places of those fields of an entry whose texts occur in many of them."""
 
 LIST = "kube-runbooks resources list CLUSTER"
 
@@ -61,6 +66,16 @@ class ResourceStore:
         """Returns the size of each stored pack by name."""
         below = f"{self.prefix}{PACKS}/"
         return {one.key.removeprefix(below): one.size for one in self.store.objects(below)}
+
+    def remove(self, backup: str) -> None:
+        """Deletes a backup, manifest first; packs stay until no backup uses them."""
+        self.store.delete(self.key(backup, MANIFEST))
+        for one in self.store.objects(f"{self.prefix}{backup}/"):
+            self.store.delete(one.key)
+
+    def locked_until(self, backup: str) -> datetime | None:
+        """Returns until when Object Lock keeps a manifest; None if it is not locked."""
+        return self.store.locked_until(self.key(backup, MANIFEST))
 
     def known(self) -> tuple[BackupId, ...]:
         """Returns every backup that has a manifest, newest first."""
@@ -118,9 +133,13 @@ class ResourceStore:
         return written
 
     def put_pack(self, name: str, body: bytes) -> None:
-        """Stores a pack. One that is there already has the same bytes, for its name is their digest."""
-        with suppress(AlreadyThere):
+        """Stores a pack. One that is there already has the same bytes, because its name is their digest; if it is corrupt, it is written again."""
+        try:
             self.store.put_new(self.pack_key(name), body, "application/octet-stream")
+        except AlreadyThere:
+            if self.store.get(self.pack_key(name)) != body:
+                self.store.delete(self.pack_key(name))
+                self.store.put_new(self.pack_key(name), body, "application/octet-stream")
 
     def pack(self, name: str, wanted: Iterable[Entry] = ()) -> bytes:
         """Returns the bytes of a pack; `Refused`, with the objects that are wanted of it, if it is not whole."""
@@ -197,8 +216,10 @@ def _entries(body: bytes) -> Iterator[Entry]:
         while piece := reader.read(LARGEST // 256):
             *lines, held = (held + piece).split(b"\n")
             for line in lines[1:] if first else lines:
-                entry = Entry._make(json.loads(line))
-                yield entry._replace(**{name: intern(getattr(entry, name)) for name in SHARED})
+                told = json.loads(line)
+                for number in SHARED:
+                    told[number] = intern(told[number])
+                yield Entry._make(told)
             first = False
 
 

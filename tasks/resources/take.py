@@ -5,11 +5,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tasks.backup.archive import seal
+from tasks.clients.kube import JSON
 from tasks.cluster import Cluster
 from tasks.core.logs import log_about
 from tasks.core.models.plan import Skip
 from tasks.resources.models import Entry, Kind, LeftOut, Manifest, Pack
-from tasks.resources.observe import JSON, Expired, Reader, Unread
+from tasks.resources.observe import Expired, Reader, Unread
 from tasks.resources.packs import Packer
 from tasks.resources.policy.contents import File, file_of, to_file, why_left_out, writers_of
 from tasks.resources.policy.kinds import why_filtered
@@ -73,8 +74,8 @@ class Taken:
 class Take:
     """Reads the kinds of a cluster into packs."""
 
-    def __init__(self, handle: Cluster, previous: Previous) -> None:
-        self._handle, self._previous = handle, previous
+    def __init__(self, handle: Cluster, previous: Previous, run_id: str) -> None:
+        self._handle, self._previous, self._run = handle, previous, run_id
         self._store = resources_of(handle)
         self._rules, self._recipients = handle.profile.resources, handle.profile.backup.recipients
         self.reader = Reader(handle.kube)
@@ -175,7 +176,7 @@ class Take:
 
     def _keep(self, name: str, body: bytes, files: int) -> None:
         self._store.put_pack(name, body)
-        self.new[name] = Pack(name=name, size=len(body), files=files)
+        self.new[name] = Pack(name=name, size=len(body), files=files, run=self._run)
 
     def _remember(self, taken: Taken) -> None:
         """Lets a second reading use the files of the first one."""
