@@ -8,6 +8,7 @@ from prefect.artifacts import create_markdown_artifact
 
 from tasks.backup.models.backups import BackupId
 from tasks.cluster import open_cluster
+from tasks.core.commands import CLUSTER, run_command
 from tasks.core.errors import NotYet, Refused
 from tasks.core.logs import log_about
 from tasks.core.models.findings import listed
@@ -28,7 +29,7 @@ from tasks.run.reports import shown_if_possible
 
 REPAIR = (
     "repair what answers for these kinds (kubectl get apiservices; the conversion webhook of a CustomResourceDefinition), "
-    "then run `kube-runbooks run resources-backup-to-s3 CLUSTER`"
+    f"then run `{run_command('resources_backup_to_s3', CLUSTER)}`"
 )
 
 

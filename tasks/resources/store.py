@@ -21,6 +21,7 @@ from tasks.backup.archive import unseal
 from tasks.backup.models.backups import BackupId
 from tasks.clients.objectstore import AlreadyThere, ObjectStore, StoredObject
 from tasks.cluster import Cluster
+from tasks.core.commands import CLUSTER, run_command
 from tasks.core.errors import Refused
 from tasks.core.models.findings import listed
 from tasks.core.secrets import resolve_secret
@@ -240,7 +241,7 @@ def read_manifest(store: ObjectStore, cluster: str, backup_id: str) -> Manifest:
     if not known:
         raise Refused(
             f"{resources.store.uri(resources.prefix)} has no backup of resources",
-            hint="run `kube-runbooks run resources-backup-to-s3 CLUSTER`",
+            hint=f"run `{run_command('resources_backup_to_s3', CLUSTER)}`",
         )
     asked = known[0] if backup_id == "latest" else backup_id
     if asked not in known:

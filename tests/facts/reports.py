@@ -88,7 +88,7 @@ RETRY = f"prefect flow-run retry {RUN_ID}"
 BACKUP = restore.backup()
 WITHOUT_MODES = (
     *("access_audit", "access_drift", "certificate_inventory"),
-    *("etcd_backup_to_s3", "etcd_health", "etcd_restore_drill"),
+    *("etcd_backup_to_s3", "etcd_health", "etcd_restore_drill", "resources_backup_to_s3"),
 )
 SERVING: dict[str, Any] = {"backup": BACKUP.id}
 

@@ -299,5 +299,5 @@ def rules_digest(filters: Sequence[str]) -> str:
 def new_writers(writers: str, since: datetime) -> str:
     """Returns those writers that wrote after a time; all of them if none did, which is so if a field was removed."""
     all_of_them = writers.split("; ")
-    newer = [one for one in all_of_them if one.rpartition(" ")[2] >= f"{since:%Y-%m-%dT%H:%M:%SZ}"]
+    newer = [one for one in all_of_them if " " in one and one.rpartition(" ")[2] >= f"{since:%Y-%m-%dT%H:%M:%SZ}"]
     return "; ".join(newer or all_of_them[:1])

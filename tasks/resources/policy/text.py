@@ -31,7 +31,7 @@ def to_yaml(value: dict[str, Any], first: tuple[str, ...] = ()) -> str:
     names += sorted(name for name in value if name not in first)
     for name in names:
         _pair(lines, "", name, value[name])
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines or ["{}"]) + "\n"
 
 
 def _pair(lines: list[str], indent: str, name: str, value: Any) -> None:  # noqa: ANN401 - any JSON
