@@ -65,7 +65,8 @@ class Backups:
     def run(self, **asked: Any) -> Report:  # noqa: ANN401 - parameters
         """The runbook."""
         close_clusters()
-        return resources_backup_to_s3(self.site.name, **asked)
+        report: Report = resources_backup_to_s3(self.site.name, **asked)
+        return report
 
     def read(self, backup: str = "latest") -> Manifest:
         """A backup with its entries."""

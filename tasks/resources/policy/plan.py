@@ -1,13 +1,12 @@
-"""Plans a backup of resources: which kinds are read, which are not, and what a person should know."""
+"""Judges a backup of resources before it begins: what a person should know. It has no step, because it changes no object."""
 
-from tasks.core.models.findings import cautioned, listed, refused
-from tasks.core.models.plan import Plan, Skip, Step
-from tasks.core.words import counted
+from tasks.core.models.findings import cautioned, refused
+from tasks.core.models.plan import Plan
 from tasks.resources.models import ResourceFacts
 
 
 def plan_backup(facts: ResourceFacts) -> Plan:
-    """Returns the plan; it refuses if the profile leaves no kind."""
+    """Returns the cautions; it refuses if the profile leaves no kind."""
     if not facts.kinds:
         return Plan(
             refusals=(
@@ -31,14 +30,4 @@ def plan_backup(facts: ResourceFacts) -> Plan:
                 "add an age recipient to backup.recipients",
             )
         )
-    return Plan(
-        steps=(
-            Step(
-                subject="resources",
-                act=f"read {counted(len(names), 'kind')} and store their objects",
-                reason=f"the API serves them: {listed(names)}",
-            ),
-        ),
-        skips=tuple(Skip(subject=one.what, reason=one.reason) for one in facts.left_out),
-        cautions=tuple(cautions),
-    )
+    return Plan(cautions=tuple(cautions))

@@ -1,12 +1,11 @@
 """Defines which objects of the API a backup of resources has, and how long it is kept."""
 
-from datetime import timedelta
 from typing import Annotated, ClassVar
 
 from pydantic import Field, StringConstraints
 
 from tasks.core.models.approval import Reasons
-from tasks.core.models.base import Duration, Model
+from tasks.core.models.base import Model
 from tasks.core.models.retention import Retention
 
 KindPattern = Annotated[str, StringConstraints(pattern=r"^[a-z0-9*?.-]{1,253}$")]
@@ -33,13 +32,7 @@ class ResourceRules(Model):
         "include exclude": "which objects a backup has",
         "retention": "which backups are deleted",
     }
-    LEFT_OUT: ClassVar[Reasons] = {"rpo": "when people are warned that backups are too old"}
 
     include: tuple[ResourceFilter, ...] = Field(default=(), description="back up only these; default: everything")
     exclude: tuple[ResourceFilter, ...] = Field(default=(), description="do not back up these")
     retention: Retention = Retention(last=24, daily=14, weekly=8, monthly=12)
-    rpo: Duration = Field(
-        default=timedelta(hours=26),
-        gt=timedelta(0),
-        description="recovery point objective: the greatest allowed age of the newest backup, for example 26h",
-    )
