@@ -10,10 +10,8 @@ from tasks.core.errors import NotYet, RunbookError
 from tasks.core.models import outside
 from tasks.core.models.plan import Skip
 from tasks.resources.models import Kind
+from tasks.resources.policy.pages import FIRST_PAGE, next_limit
 from tasks.resources.probes.kinds import parse_kinds
-
-PAGE = "500"
-"""Limits how many objects of a list are in memory at once."""
 
 PATIENCE = timedelta(seconds=15)
 """Limits the wait for a kind that does not answer, or for an API server that is behind the instant."""
@@ -62,10 +60,10 @@ class Reader:
             NotYet: the API as a whole does not answer
         """
         query = {"resourceVersion": instant, "resourceVersionMatch": "Exact"} if instant else {}
-        following = ""
+        following, limit = "", FIRST_PAGE
         while True:
             more = {"continue": following} if following else query
-            answer = self._ask(kind, more)
+            answer = self._ask(kind, {"limit": str(limit), **more})
             if answer.status == HTTPStatus.GONE:
                 following = (answer.body.get("metadata") or {}).get("continue") or ""
                 if instant or not following:
@@ -77,6 +75,7 @@ class Reader:
                 raise Unread(f"HTTP {answer.status}: {answer.message}"[:300])
             page = _list(answer.body, kind.label)
             yield list(page.items)
+            limit = next_limit(page.items)
             following = page.metadata.following
             if not following:
                 return
@@ -84,7 +83,7 @@ class Reader:
     def _ask(self, kind: Kind, query: dict[str, str]) -> Answer:
         def look() -> Answer:
             self.requests += 1
-            answer = self._kube.send("GET", kind.path, query={"limit": PAGE, **query})
+            answer = self._kube.send("GET", kind.path, query=query)
             if answer.is_passing:
                 raise NotYet(f"HTTP {answer.status}: {answer.message}"[:300])
             return answer

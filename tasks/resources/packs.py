@@ -1,6 +1,7 @@
 """Collects files into packs: compressed archives of about 1 MiB, each named by the sha256 of its bytes."""
 
 import hashlib
+import tarfile
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -59,6 +60,6 @@ def opened(body: bytes) -> dict[str, bytes]:
     """Returns the files of a pack by path. Raises ValueError if it is none, or too large."""
     try:
         return unpack(zstandard.ZstdDecompressor().decompress(body, max_output_size=LARGEST))
-    except (zstandard.ZstdError, OSError) as error:
+    except (zstandard.ZstdError, tarfile.TarError, OSError, EOFError) as error:
         message = f"it cannot be unpacked: {error}"
         raise ValueError(message) from None

@@ -109,11 +109,11 @@ def _whole_packs(
 ) -> tuple[Mapping[str, int], tuple[Skip, ...]]:
     stored = store.packs()
     corrupt: list[Skip] = []
-    for one in last.packs if last and verify_all else ():
+    if last is None or not verify_all:
+        return stored, ()
+    for one in last.packs:
         try:
-            store.pack(
-                one.name, [entry for entry in last.entries if one.name in {entry.pack, entry.sealed}] if last else ()
-            )
+            store.pack(one.name, (entry for entry in last.entries if one.name in {entry.pack, entry.sealed}))
         except Refused as error:
             corrupt.append(Skip(subject=one.name, reason=error.problem))
             stored.pop(one.name, None)
@@ -170,8 +170,8 @@ def compare_resources(cluster: str, manifest: Manifest) -> Comparison | None:
         return None
     compared = compare(handle, older, store.read(manifest.id))
     body = "[\n" + ",\n".join(one.model_dump_json(exclude={"diff"}) for one in compared.changes) + "\n]\n"
-    store.store.put(store.key(manifest.id, CHANGES), body.encode(), "application/json")
-    store.store.put(store.key(manifest.id, DIFF), to_text(compared.changes).encode(), "text/x-diff; charset=utf-8")
+    for name, text in ((CHANGES, body), (DIFF, to_text(compared.changes))):
+        store.store.upload(store.key(manifest.id, name), iter([text.encode()]))
     shown_if_possible(
         create_markdown_artifact,
         key=f"{cluster}-resources",

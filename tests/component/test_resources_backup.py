@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from tasks.resources import observe, packs, steps
 from tasks.resources.models import Entry, Kind, Manifest
 from tasks.resources.policy.contents import to_clean
 from tasks.resources.store import is_without_values, read_manifest, read_objects
-from tests.facts.resources import WIDGETS, examples
+from tests.facts.resources import WIDGETS, definition, examples
 from tests.servers.etcd import EtcdCluster
 from tests.servers.kubernetes import ControlPlane
 from tests.servers.prefect_server import PrefectServer
@@ -179,6 +180,7 @@ def test_an_instant_that_is_compacted_is_read_again(backups: Backups, monkeypatc
     assert backups.read().instant == asked[1]
 
 
+@pytest.mark.full
 def test_a_cluster_that_always_compacts_gets_a_backup_that_says_so(
     backups: Backups, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -266,6 +268,7 @@ def _plain(body: bytes) -> str:
     return body.decode(errors="replace")
 
 
+@pytest.mark.full
 def test_without_recipients_the_values_are_left_out(backups: Backups) -> None:
     """And the report says so, and how to change it."""
     backups.site.write(backup={"recipients": []})
@@ -329,6 +332,40 @@ def test_an_api_server_that_does_not_answer_makes_the_backup_partial(backups: Ba
     kept = stored_report(backups)
     assert kept["outcome"] == "failed"
     assert kept["summary"][0].startswith("partial backup ")
+
+
+def test_a_kind_whose_conversion_fails_makes_the_backup_partial(
+    backups: Backups, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its objects are stored in a version that nobody converts. They do not count as deleted."""
+    monkeypatch.setattr(observe, "PATIENCE", timedelta(seconds=1))
+    path, body = definition("gears", "Gear", "Namespaced")
+    backups.api.create(path, body)
+    gears = f"/apis/example.com/v1/namespaces/{backups.namespace}/gears"
+    named = f"{path}/gears.example.com"
+    wait_until(lambda: backups.api.is_fine(gears), 60.0, "the API serves gears")
+    backups.api.create(gears, {"apiVersion": "example.com/v1", "kind": "Gear", "metadata": {"name": "one"}})
+    backups.run()
+    (old,) = body["spec"]["versions"]
+    service = {"namespace": backups.namespace, "name": "nobody"}
+    conversion = {
+        "strategy": "Webhook",
+        "webhook": {"conversionReviewVersions": ["v1"], "clientConfig": {"service": service}},
+    }
+    versions = [old, old | {"name": "v2", "storage": False}]
+    backups.api.patch(named, {"spec": {"versions": versions, "conversion": conversion}})
+    wait_until(
+        lambda: any((one.kind, one.version) == ("Gear", "v2") for one in backups.kinds()), 60.0, "the API prefers v2"
+    )
+    try:
+        with pytest.raises(NotYet, match="is partial: gears.example.com: HTTP 500: conversion webhook"):
+            backups.run()
+    finally:
+        backups.api.patch(named, {"spec": {"conversion": {"strategy": "None", "webhook": None}}})
+        backups.api.delete(named)
+    lines = stored_report(backups)["summary"]
+    assert any(line.endswith("not compared: gears.example.com") for line in lines), lines
+    assert not any("deleted: Gear" in line for line in lines)
 
 
 def stored_report(backups: Backups) -> dict[str, Any]:
@@ -406,6 +443,7 @@ def test_retention_deletes_no_pack_that_a_backup_needs(backups: Backups) -> None
     assert any("packs: 1 removed" in line for line in report.summary)
 
 
+@pytest.mark.full
 def test_the_rules_of_the_profile_leave_out(backups: Backups) -> None:
     """By kind and by namespace; the reason is in the manifest."""
     backups.put("configmaps", "app", data={"a": "b"})

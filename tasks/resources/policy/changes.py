@@ -3,6 +3,7 @@
 import difflib
 import hashlib
 import hmac
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -13,6 +14,11 @@ from tasks.resources.policy.contents import new_writers
 
 MOST_LINES = 5000
 """Limits the length of the files that are compared line by line: more takes minutes."""
+
+APPLIED_LINES = re.compile(
+    rb"^    kubectl\.kubernetes\.io/last-applied-configuration:.*\n(?:      .*\n)*", re.MULTILINE
+)
+"""The annotation of `kubectl apply`, which has the whole object once more."""
 
 SHOWN = 20
 """Limits how many changes a report lists."""
@@ -82,8 +88,8 @@ def to_change(pair: Pair, since: datetime, diff: str = "", note: str = "") -> Ch
 
 
 def to_diff(old: bytes, new: bytes, label: str) -> tuple[str, str]:
-    """Returns the unified difference of two files, or why there is none."""
-    before, after = old.decode().splitlines(), new.decode().splitlines()
+    """Returns the unified difference of two files, or why there is none; the annotation of `kubectl apply` is not compared."""
+    before, after = (APPLIED_LINES.sub(b"", one).decode().splitlines() for one in (old, new))
     if max(len(before), len(after)) > MOST_LINES:
         return "", f"too long to compare: {len(before)} and {len(after)} lines"
     lines = difflib.unified_diff(before, after, f"a/{label}", f"b/{label}", lineterm="")

@@ -58,6 +58,11 @@ def test_differences_are_unified() -> None:
     """With a few lines around; a long file has none."""
     diff, note = to_diff(b"a: 1\nb: 2\n", b"a: 1\nb: 3\n", "x.yaml")
     assert (diff, note) == ("--- a/x.yaml\n+++ b/x.yaml\n@@ -1,2 +1,2 @@\n a: 1\n-b: 2\n+b: 3\n", "")
+    applied = (
+        b"metadata:\n  annotations:\n    kubectl.kubernetes.io/last-applied-configuration: |\n      {}\n    mine: a\n"
+    )
+    diff, _ = to_diff(applied, applied.replace(b"{}", b'{"a":1}').replace(b"mine: a", b"mine: b"), "x.yaml")
+    assert diff.endswith(" metadata:\n   annotations:\n-    mine: a\n+    mine: b\n")
     long = b"a\n" * (MOST_LINES + 1)
     assert to_diff(long, b"", "x") == ("", f"too long to compare: {MOST_LINES + 1} and 0 lines")
 

@@ -6,6 +6,7 @@ from tasks.core.models.plan import Skip
 from tasks.core.models.profile.resources import ResourceFilter, ResourceRules
 from tasks.resources.models import Kind, ResourceFacts
 from tasks.resources.policy.kinds import choose_kinds, why_filtered
+from tasks.resources.policy.pages import LARGEST_PAGE, SMALLEST, next_limit
 from tasks.resources.policy.plan import plan_backup
 from tasks.resources.probes.kinds import parse_kinds
 from tests.facts.resources import kind
@@ -86,6 +87,14 @@ def test_the_profile_chooses_by_kind_and_namespace() -> None:
     )
     only = ResourceRules(include=(ResourceFilter(kinds=("configmaps",)),))
     assert choose_kinds([WIDGET], only)[1][0].reason == "resources.include of the profile does not name it"
+
+
+def test_pages_of_large_objects_are_small() -> None:
+    """So that a page is some MiB at most, after the first one."""
+    assert next_limit([]) == LARGEST_PAGE
+    assert next_limit([{"a": "b"}] * 50) == LARGEST_PAGE
+    assert next_limit([{"a": "b" * 2**17}] * 50) == 63
+    assert next_limit([{"a": "b" * 2**21}]) == SMALLEST
 
 
 def test_the_plan_says_what_is_missing() -> None:
