@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 resources = App(name="resources", help="The backups of a cluster's objects, from its bucket alone.")
 
 Name = Annotated[str, Parameter(help="name of the cluster's profile")]
-BackupName = Annotated[str, Parameter(help="id of the backup, as `kube-runbooks resources list` lists it, or latest")]
+BackupName = Annotated[
+    str, Parameter(help="id of the backup, as `kube-runbooks resources list CLUSTER` lists it, or latest")
+]
 ObjectName = Annotated[str, Parameter(help="KIND/NAMESPACE/NAME, or KIND/NAME for an object without a namespace")]
 Shown = Annotated[int, Parameter(help="show at most this many, the newest first")]
 Out = Annotated[Output, OUTPUT]

@@ -476,6 +476,7 @@ def test_commands_say_what_they_do_not_find(backups: Backups, capsys: pytest.Cap
     assert json.loads(capsys.readouterr().out)[0]["state"] == "complete"
 
 
+@pytest.mark.full
 def test_what_is_stored_is_yaml_that_anyone_reads(backups: Backups) -> None:
     """With tools that are everywhere: a tar in zstd, whose files have readable blocks."""
     backups.put("configmaps", "app", data={"app.conf": "a = 1\nb = 2\n"})
