@@ -46,6 +46,16 @@ class Previous:
             is_usable = is_usable and self.has_same_recipients and (not found.sealed or found.sealed in self.packs)
         return found if is_usable else None
 
+    def remember(self, entries: Sequence[Entry], packs: Mapping[str, Pack]) -> None:
+        """Lets a second reading use the files of the first one, and none that other rules or recipients made."""
+        if not self.has_same_rules:
+            self.by_uid = {}
+        elif not self.has_same_recipients:
+            self.by_uid = {uid: one for uid, one in self.by_uid.items() if (one.group, one.kind) != ("", "Secret")}
+        self.has_same_rules = self.has_same_recipients = True
+        self.packs |= packs
+        self.by_uid |= {one.uid: one for one in entries if one.pack}
+
 
 @dataclass
 class Taken:
@@ -118,7 +128,7 @@ class Take:
         finally:
             self._open.close()
             self._sealed.close()
-            self._remember(taken)
+            self._previous.remember(taken.entries, self.new)
         return taken
 
     def _one(self, taken: Taken, kind: Kind, item: JSON) -> None:
@@ -177,12 +187,6 @@ class Take:
     def _keep(self, name: str, body: bytes, files: int) -> None:
         self._store.put_pack(name, body)
         self.new[name] = Pack(name=name, size=len(body), files=files, run=self._run)
-
-    def _remember(self, taken: Taken) -> None:
-        """Lets a second reading use the files of the first one."""
-        self._previous.packs |= self.new
-        self._previous.by_uid |= {one.uid: one for one in taken.entries if one.pack}
-        self._previous.has_same_rules = self._previous.has_same_recipients = True
 
 
 def previous_of(
