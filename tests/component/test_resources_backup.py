@@ -112,6 +112,8 @@ def backups(
     yield made
     close_clusters()
     cluster.api.delete(f"/api/v1/namespaces/{name}")
+    gone = f"the namespace {name} is gone: the next test compares whole clusters"
+    wait_until(lambda: not cluster.api.is_fine(f"/api/v1/namespaces/{name}"), 120.0, gone)
 
 
 def test_every_kind_of_the_table_is_read_back_as_the_api_has_it(backups: Backups) -> None:
@@ -363,6 +365,7 @@ def test_a_kind_whose_conversion_fails_makes_the_backup_partial(
     finally:
         backups.api.patch(named, {"spec": {"conversion": {"strategy": "None", "webhook": None}}})
         backups.api.delete(named)
+        wait_until(lambda: not backups.api.is_fine(named), 120.0, "gears are gone")
     lines = stored_report(backups)["summary"]
     assert any(line.endswith("not compared: gears.example.com") for line in lines), lines
     assert not any("deleted: Gear" in line for line in lines)
