@@ -5,10 +5,10 @@ API := tasks/clients/etcd_api
 SCRIPTS = $(shell git ls-files "tasks/*.sh")
 
 # Compiled once at the installation, not by each of the many processes of a test: a Prefect server starts in 6 s, not 30.
-setup binaries demo test e2e e2e-full bench bench-nodes bench-upgrade bench-certificates bench-access: export UV_COMPILE_BYTECODE := 1
+setup binaries demo test e2e e2e-full bench bench-nodes bench-upgrade bench-certificates bench-access bench-resources: export UV_COMPILE_BYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup binaries demo test e2e e2e-full lab-up lab-down lab-ssh lint format new-runbook bench bench-nodes bench-upgrade bench-certificates bench-access proto clean
+.PHONY: help setup binaries demo test e2e e2e-full lab-up lab-down lab-ssh lint format new-runbook bench bench-nodes bench-upgrade bench-certificates bench-access bench-resources proto clean
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 19
@@ -72,6 +72,9 @@ bench-certificates: ## cert_rotation of 3 control plane nodes beside the same by
 
 bench-access: ## access_audit of 5,000 bindings: seconds and memory; some minutes, without root
 	$(RUN) python -m tests.benchmarks.access $(ARGS)
+
+bench-resources: ## a first and a next backup of 30,000 objects beside kubectl get; half an hour, without root
+	$(RUN) python -m tests.benchmarks.resources $(ARGS)
 
 proto: ## generate tasks/clients/etcd_api again from its .proto
 	$(RUN) python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. --grpc_python_out=. $(API)/rpc.proto

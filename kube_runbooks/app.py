@@ -20,6 +20,7 @@ from kube_runbooks.deploy import deploy
 from kube_runbooks.init import init
 from kube_runbooks.options import Option, arguments_of, names_of, options_of, signature_of
 from kube_runbooks.outcome import OUTPUT, Exit, Output, give_up
+from kube_runbooks.resources import resources
 from kube_runbooks.run import as_json, choose_server, name_of_run, run_runbook
 from kube_runbooks.server import Started, approve, deny, start
 from kube_runbooks.usage import complain_about
@@ -42,6 +43,7 @@ app.command(deploy)
 app.command(access)
 app.command(backups)
 app.command(reports)
+app.command(resources)
 app.command(show_report, name="report")
 
 

@@ -115,6 +115,8 @@ _WEB = "write http:// or https://, a host, and perhaps a port and a path: http:/
 _FORMS = {
     r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$": _LABEL,
     r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$": "write the name of a node as the API has it: lower-case letters, digits, - and .",
+    r"^[a-z0-9*?.-]{1,253}$": "write a kind as kubectl names it, perhaps with * and ?: deployments.apps, *.example.com",
+    r"^[a-z0-9*?-]{1,63}$": "write a namespace, perhaps with * and ?: test-*",
     r"^[a-z0-9]+(-[a-z0-9]+)*$": "write the name of a runbook, for example etcd-backup",
     r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$": "write 3 to 63 lower-case letters, digits, - and .; the first and the last are a letter or a digit",
     r"^([A-Za-z0-9!_.*'()-]+(/[A-Za-z0-9!_.*'()-]+)*)?$": "write folders with / between them, none at the start or at the end: backups/prod",

@@ -27,6 +27,7 @@ from tests.servers.runbooks import (
     LIMITS,
     MAINTENANCE,
     PATCH,
+    RESOURCES,
     RUN_LIMIT,
     Runbooks,
     leaks,
@@ -82,6 +83,8 @@ def test_deploy_all_deploys_every_runbook_and_again_changes_nothing(runbooks: Ru
     assert schedules == {
         (BACKUP, "hourly", "17 * * * *", "UTC", "{}"),
         (BACKUP, "weekly-with-drill", "47 3 * * 0", "UTC", "{'drill': True}"),
+        (RESOURCES, "hourly", "27 * * * *", "UTC", "{}"),
+        (RESOURCES, "weekly-verify-all", "57 3 * * 0", "UTC", "{'verify_all': True}"),
         (DRILL, "weekly", "17 5 * * 1", "UTC", "{}"),
         (DRILL, "hourly-age-only", "37 * * * *", "UTC", "{'restore': False}"),
         (MAINTENANCE, "weekly", "37 4 * * 6", "UTC", "{'mode': 'apply'}"),

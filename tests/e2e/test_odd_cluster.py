@@ -39,6 +39,7 @@ READ_ONLY: dict[str, dict[str, Any]] = {
     "etcd_health": {},
     "etcd_backup_to_s3": {"route": "node", "drill": True, "pki": False},
     "etcd_restore_drill": {},
+    "resources_backup_to_s3": {},
     "workload_status": {"namespace": "kube-system"},
     "workload_history": {"namespace": "kube-system"},
 }

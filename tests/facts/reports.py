@@ -25,10 +25,12 @@ from tasks.certificates.models.authorities import State
 from tasks.certificates.policy.inventory import judge_inventory
 from tasks.certificates.summary import summarize_inventory
 from tasks.core.commands import filled
+from tasks.core.errors import NotYet
 from tasks.core.models.etcd import KeySpaceHash
-from tasks.core.models.plan import Mode, Plan, Term
+from tasks.core.models.plan import Mode, Plan, Skip, Term
 from tasks.core.models.profile import CertificateRules
 from tasks.core.models.report import Approval, Done, Outcome, Report, Took
+from tasks.core.models.retention import Kept as KeptBackup
 from tasks.core.models.retention import RetentionDecision
 from tasks.drain.models import Drained
 from tasks.etcd.models import MIB, Defragmented, Worth
@@ -45,6 +47,11 @@ from tasks.registry_credentials import models as registry
 from tasks.registry_credentials.models import NOBODY, Created, CredentialOptions, Left, Switched
 from tasks.registry_credentials.policy.plan import plan_credentials
 from tasks.registry_credentials.summary import summarize_credentials
+from tasks.resources.models import Cleaned, Comparison, FilesProof, LeftOut, ResourceFacts
+from tasks.resources.policy.changes import pairs_of, to_change
+from tasks.resources.policy.plan import plan_backup
+from tasks.resources.steps import refuse_partial
+from tasks.resources.summary import summarize_resources
 from tasks.restore.models import Ended, Kept, Recovered, Restored
 from tasks.restore.summary import summarize_restore
 from tasks.run.policy.refusals import refused_by, with_commands
@@ -73,6 +80,7 @@ from tests.facts import (
     node_service,
     patch,
     pulls,
+    resources,
     restore,
     rotation,
     upgrade,
@@ -88,7 +96,7 @@ RETRY = f"prefect flow-run retry {RUN_ID}"
 BACKUP = restore.backup()
 WITHOUT_MODES = (
     *("access_audit", "access_drift", "certificate_inventory"),
-    *("etcd_backup_to_s3", "etcd_health", "etcd_restore_drill"),
+    *("etcd_backup_to_s3", "etcd_health", "etcd_restore_drill", "resources_backup_to_s3"),
 )
 SERVING: dict[str, Any] = {"backup": BACKUP.id}
 
@@ -437,6 +445,50 @@ def _registries() -> dict[str, Report]:
     }
 
 
+def _resources() -> dict[str, Report]:
+    """A backup that is partial, so that each line of a summary is in it."""
+    older = resources.manifest(resources.entry("gone"), resources.entry("app"))
+    silent = (Skip(subject="*.example.com", reason="the API server of example.com/v1 does not answer"),)
+    left = (
+        LeftOut(what="leases.coordination.k8s.io", count=0, reason="their holders write them again all the time"),
+        LeftOut(what="pods", count=12, reason="its controller makes it"),
+        LeftOut(what="configmaps", count=3, reason="every namespace gets it"),
+    )
+    taken = resources.manifest(
+        resources.entry("app", sha256="2"), not_read=silent, left_out=left, previous=older.id, recipients=("age1",)
+    )
+    facts = ResourceFacts(kinds=(resources.kind(),), left_out=left[:1], silent=silent, recipients=("age1",))
+    proof = FilesProof(files=1, packs=1, present=2, took=SECOND)
+    pairs, unread = pairs_of(older, taken)
+    changes = tuple(to_change(one, older.taken_at, "-a: 1\n+a: 2\n") for one in pairs)
+    compared = Comparison(older=older.id, newer=taken.id, changed=1, deleted=1, not_compared=unread, changes=changes)
+    cleaned = Cleaned(
+        retention=RetentionDecision(kept=(KeptBackup(id=taken.id, reasons=("last",)),), removed=()), marked=1
+    )
+    place = f"s3://backups/prod/resources/{taken.id}/"
+    told = summarize_resources(taken, place, proof, compared, cleaned)
+    steps: Any = (
+        ("check store", None, 1),
+        ("observe resources", facts, 1),
+        ("resources of this run", None, 1),
+        ("take resources", taken, 9),
+        ("read back resources", proof, 1),
+        ("write resources manifest", taken, 1),
+        ("compare resources", compared, 1),
+        ("clean resources", cleaned, 1),
+    )
+    try:
+        refuse_partial(taken)
+    except NotYet as error:
+        ended: dict[str, Any] = {
+            "outcome": Outcome.FAILED,
+            "problem": error.problem,
+            "next_step": filled(error.hint, "prod"),
+        }
+    name = "resources_backup_to_s3"
+    return {f"{name}-partial": report(name, plan_backup(facts), *steps, approval=None, summary=told, **ended)}
+
+
 def _etcd() -> dict[str, Report]:
     full: dict[str, Any] = {"db_size": 400 * MIB, "db_size_in_use": 100 * MIB}
     three = etcd.facts(*(etcd.member(name, is_leader=name == "m1", **full) for name in ("m1", "m2", "m3")))
@@ -626,6 +678,7 @@ def all_reports() -> dict[str, Report]:
         | _users()
         | _access_given()
         | _registries()
+        | _resources()
         | _etcd()
         | _restores()
         | _workloads()

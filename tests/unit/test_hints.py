@@ -120,12 +120,12 @@ FOREIGN = frozenset(
 """Lists the options of other programs: kubeadm, kubelet, etcd, kube-apiserver, kubectl, dpkg, dnf, prefect."""
 
 ITS_OWN = frozenset(
-    {"as", "as-group", "no", "deployment", "force", "help", "kubeconfig", "output", "runbook", "version", "yes"}
+    {"as", "as-group", "no", "deployment", "force", "help", "kubeconfig", "output", "runbook", "version", "yes", "at"}
 )
 """Lists the options that commands other than `run` have themselves."""
 
 COMMAND = re.compile(
-    r"kube-runbooks ((?:run|start|access|backups|reports|report|check|deploy|init|approve|deny)\b[^`;,:(\n]*)"
+    r"kube-runbooks ((?:run|start|access|backups|reports|report|resources|check|deploy|init|approve|deny)\b[^`;,:(\n]*)"
 )
 OPTION = re.compile(r"(?<![\w-])--(?:no-)?(?P<name>[a-z][a-z-]*[a-z])\b")
 PARAMETER = re.compile(r"\boptions\.[a-z]|(?<![\w-])[a-z_]+=(?:true|false|\['?[a-z-]+'?\])|(?<!--)\b(?:mode|stage)=")

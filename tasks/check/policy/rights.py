@@ -176,6 +176,12 @@ RIGHTS: Mapping[str, tuple[Right, ...]] = {
         *_each("get list patch", "serviceaccounts"),
         *_each("get create update", "leases", LEASES, SYSTEM),
     ),
+    "resources_backup_to_s3": (
+        *_each("list", "*", "*"),
+        *_each("list", "apiservices", REGISTRATION),
+        Right(verb="get", path="/version"),
+        Right(verb="get", path="/readyz"),
+    ),
     "workload_history": _WORKLOADS,
     "workload_rollback": (*_ROLLOUT, *_each("create update", ("configmaps", "secrets"))),
     "workload_rollout": _ROLLOUT,

@@ -25,7 +25,7 @@ PARAMETERS: Reasons = {
     "cluster": "an answer is for one cluster",
     "version options worth request route member stage authority": CHOICE,
     "allow_downtime allow_no_quorum any_cordon allow_unhealthy": CHOICE,
-    "backup lost from_cluster may_differ replace_healthy rollback confirm restore retention drill pki": CHOICE,
+    "backup lost from_cluster may_differ replace_healthy rollback confirm restore retention drill pki verify_all": CHOICE,
     "node": "what it is done to",
     "user": "who gets or loses access",
     "namespace workloads": "what it is done to, or what is read",

@@ -116,6 +116,7 @@ class GroupVersion(Outside):
 
     version: str = ""
     resources: tuple[ResourceKind, ...] = ()
+    freshness: str = ""
 
 
 class ApiGroup(Outside):

@@ -25,6 +25,7 @@ from tasks.core.models.profile.maintenance import (
     WorkloadGate,
     WorkloadRules,
 )
+from tasks.core.models.profile.resources import ResourceFilter, ResourceRules
 from tasks.core.models.profile.schedules import Schedule
 from tasks.core.models.profile.store import BackupRules, ObjectLock, Store
 from tasks.core.models.profile.words import NAME_PATTERN, ClusterName, HostName, Name, NodePath, Port, SecretRef
@@ -53,6 +54,8 @@ __all__ = [
     "NodePath",
     "ObjectLock",
     "Port",
+    "ResourceFilter",
+    "ResourceRules",
     "Route",
     "RouteChoice",
     "Schedule",

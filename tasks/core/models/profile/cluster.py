@@ -10,6 +10,7 @@ from tasks.core.models.profile.access import Kubeadm, Kubernetes, Node, Ssh
 from tasks.core.models.profile.certificates import CertificateRules
 from tasks.core.models.profile.etcd import Etcd
 from tasks.core.models.profile.maintenance import MaintenanceRules, SiteGate, UpgradeRules, WorkloadRules
+from tasks.core.models.profile.resources import ResourceRules
 from tasks.core.models.profile.schedules import RunbookName, Schedule
 from tasks.core.models.profile.store import BackupRules, Store
 from tasks.core.models.profile.words import Name
@@ -27,6 +28,7 @@ class ClusterProfile(Model):
         "kubeadm kubernetes etcd": "which files, which API and which members are meant",
         "upgrade maintenance gates workloads": "they allow and forbid",
         "certificates": "copies of kubeconfigs are rewritten",
+        "resources": "which objects a backup of resources has, and which of these backups are deleted",
         "store backup": "where the backup of an upgrade goes, and which ones its retention deletes",
     }
     LEFT_OUT: ClassVar[Reasons] = {"schedules": "they say when a run starts; the parameters of that run are covered"}
@@ -44,6 +46,7 @@ class ClusterProfile(Model):
     etcd: Etcd = Etcd()
     store: Store
     backup: BackupRules = BackupRules()
+    resources: ResourceRules = ResourceRules()
     schedules: dict[RunbookName, tuple[Schedule, ...]] = Field(
         default={},
         description="of `kube-runbooks deploy`: runbook to its schedules, instead of those of prefect.yaml; none: []",

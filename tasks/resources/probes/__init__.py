@@ -1,0 +1,1 @@
+"""Parses what the API says about its kinds."""
