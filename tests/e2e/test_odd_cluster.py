@@ -40,12 +40,13 @@ READ_ONLY: dict[str, dict[str, Any]] = {
     "etcd_backup_to_s3": {"route": "node", "drill": True, "pki": False},
     "etcd_restore_drill": {},
     "resources_backup_to_s3": {},
+    "resources_restore_drill": {"namespaces": ["default"]},
     "workload_status": {"namespace": "kube-system"},
     "workload_history": {"namespace": "kube-system"},
 }
 """Runbooks without a mode, in an order that gives each what it needs."""
 
-IDLE = {"node_uncordon", "etcd_maintenance", "node_os_patch", "certificate_issue"}
+IDLE = {"node_uncordon", "etcd_maintenance", "node_os_patch", "certificate_issue", "resources_restore"}
 """With nothing to do on a cluster that has just begun."""
 
 LEAVES = ("apiserver", "apiserver-kubelet-client", "apiserver-etcd-client", "front-proxy-client")
@@ -76,6 +77,7 @@ def plans_of(site: LabSite) -> dict[str, dict[str, Any]]:
         "user_revoke": {"user": "ada"},
         "access_apply": {},
         "registry_credentials": {"registry": "registry.example"},
+        "resources_restore": {"select": {"namespaces": ["kube-system"]}},
         "workload_rollout": RESTART,
         "workload_rollback": {"namespace": "kube-system", "workloads": [DNS], "reason": "INC-4711"},
     }

@@ -52,6 +52,9 @@ from tasks.resources.policy.changes import pairs_of, to_change
 from tasks.resources.policy.plan import plan_backup
 from tasks.resources.steps import refuse_partial
 from tasks.resources.summary import summarize_resources
+from tasks.resources_restore import models as objects
+from tasks.resources_restore.policy.plan import plan_restore_of_objects
+from tasks.resources_restore.summary import summarize_objects, summarize_resource_drill
 from tasks.restore.models import Ended, Kept, Recovered, Restored
 from tasks.restore.summary import summarize_restore
 from tasks.run.policy.refusals import refused_by, with_commands
@@ -81,6 +84,7 @@ from tests.facts import (
     patch,
     pulls,
     resources,
+    resources_restore,
     restore,
     rotation,
     upgrade,
@@ -96,7 +100,8 @@ RETRY = f"prefect flow-run retry {RUN_ID}"
 BACKUP = restore.backup()
 WITHOUT_MODES = (
     *("access_audit", "access_drift", "certificate_inventory"),
-    *("etcd_backup_to_s3", "etcd_health", "etcd_restore_drill", "resources_backup_to_s3"),
+    *("etcd_backup_to_s3", "etcd_health", "etcd_restore_drill"),
+    *("resources_backup_to_s3", "resources_restore_drill"),
 )
 SERVING: dict[str, Any] = {"backup": BACKUP.id}
 
@@ -489,6 +494,42 @@ def _resources() -> dict[str, Report]:
     return {f"{name}-partial": report(name, plan_backup(facts), *steps, approval=None, summary=told, **ended)}
 
 
+def _objects() -> dict[str, Report]:
+    facts = resources_restore.shop()
+    written = tuple(one.target.label for one in facts.judged[:4])
+    restored, proof = objects.Restored(created=written), objects.RestoreProof(same=4)
+    left = (objects.LeftOut(label="Pod/shop/bare", reason="a pod would run"),)
+    shop = objects.Compared(
+        namespace="shop", throwaway="kube-runbooks-drill-0a1b2c3d-0", restored=12, tried=3, left=left
+    )
+    drilled = objects.Drilled(
+        backup=resources_restore.BACKUP,
+        taken_at=NOON,
+        namespaces=(shop,),
+        cluster_scoped=140,
+        removed=(shop.throwaway,),
+    )
+    return {
+        "resources_restore": report(
+            "resources_restore",
+            plan_restore_of_objects(facts, objects.ResourceRestoreOptions()),
+            ("check store", None, 1),
+            ("judge objects", facts, 6),
+            ("restore objects", restored, 4),
+            ("delete extra", objects.Restored(), 1),
+            ("prove objects", proof, 2),
+            summary=summarize_objects(facts, restored, objects.Restored(), proof),
+        ),
+        "resources_restore_drill": report(
+            "resources_restore_drill",
+            None,
+            ("check store", None, 1),
+            ("drill objects", drilled, 25),
+            summary=summarize_resource_drill(drilled),
+        ),
+    }
+
+
 def _etcd() -> dict[str, Report]:
     full: dict[str, Any] = {"db_size": 400 * MIB, "db_size_in_use": 100 * MIB}
     three = etcd.facts(*(etcd.member(name, is_leader=name == "m1", **full) for name in ("m1", "m2", "m3")))
@@ -679,6 +720,7 @@ def all_reports() -> dict[str, Report]:
         | _access_given()
         | _registries()
         | _resources()
+        | _objects()
         | _etcd()
         | _restores()
         | _workloads()

@@ -29,6 +29,7 @@ ROLLOUT = "workload_rollout/workload-rollout"
 INVENTORY = "certificate_inventory/certificate-inventory"
 AUDIT = "access_audit/access-audit"
 RESOURCES = "resources_backup_to_s3/resources-backup"
+RESOURCES_DRILL = "resources_restore_drill/resources-restore-drill"
 USER_ACCESS = "user_access/user-access"
 PROJECT: dict[str, Any] = yaml.safe_load((ROOT / "prefect.yaml").read_text())
 DEPLOYMENTS = tuple(f"{one['entrypoint'].rpartition('.')[2]}/{one['name']}" for one in PROJECT["deployments"])

@@ -35,6 +35,7 @@ OWNERS = {
     "tasks/nodes": ("rolling_upgrade",),
     "tasks/os_patch": ("node_os_patch",),
     "tasks/registry_credentials": ("registry_credentials",),
+    "tasks/resources_restore": ("resources_restore",),
     "tasks/restore": ("etcd_restore_from_s3",),
     "tasks/upgrade": ("rolling_upgrade",),
     "tasks/user_access": ("user_access",),

@@ -36,6 +36,9 @@ from tasks.os_patch.models.options import PatchOptions
 from tasks.os_patch.policy.plan import plan_patch
 from tasks.registry_credentials.models import CredentialOptions
 from tasks.registry_credentials.policy.plan import plan_credentials
+from tasks.resources_restore.models import ResourceRestoreOptions
+from tasks.resources_restore.models import Verdict as ObjectVerdict
+from tasks.resources_restore.policy.plan import plan_restore_of_objects
 from tasks.restore.models import ControlPlaneFacts, RestoreRequest
 from tasks.restore.policy.plan import plan_restore
 from tasks.run.models.records import OpenRecord, OpenRecords, RecordKind
@@ -58,6 +61,7 @@ from tests.facts import issue as issue_facts
 from tests.facts import node_service as service_facts
 from tests.facts import patch as patch_facts
 from tests.facts import pulls as pull_facts
+from tests.facts import resources_restore as object_facts
 from tests.facts import restore as restore_facts
 from tests.facts import rotation as rotation_facts
 from tests.facts import upgrade as upgrade_facts
@@ -376,12 +380,25 @@ def registry_credentials(draw: st.DrawFn) -> Plan:
     return plan_credentials(pull_facts.facts(there, pull_facts.answer(), said), CredentialOptions())
 
 
+@st.composite
+def objects(draw: st.DrawFn) -> Plan:
+    """Other objects were made meanwhile, as the backup has them."""
+    found = object_facts.shop()
+    same = [
+        object_facts.judged(ObjectVerdict.UNCHANGED, object_facts.target("ConfigMap", f"c{number}", "ops"))
+        for number in range(draw(st.integers(0, 5)))
+    ]
+    return plan_restore_of_objects(
+        found.model_copy(update={"judged": (*found.judged, *same)}), ResourceRestoreOptions()
+    )
+
+
 RUNBOOKS = (
     "access_apply",
     *("rolling_upgrade", "node_os_patch", "node_reboot", "node_drain", "node_uncordon", "cert_rotation", "ca_rotation"),
     *("certificate_issue", "etcd_maintenance", "etcd_restore_from_s3", "workload_rollout", "workload_rollback"),
     *("user_access", "user_revoke"),
-    "registry_credentials",
+    *("registry_credentials", "resources_restore"),
 )
 
 
@@ -412,6 +429,7 @@ def test_every_runbook_that_is_approved_is_looked_at_twice() -> None:
         (grants(), ""),
         (revocations(), "cannot be taken back"),
         (registry_credentials(), "pods keep the Secrets"),
+        (objects(), "gets another address"),
     ],
     ids=RUNBOOKS,
 )

@@ -182,6 +182,18 @@ RIGHTS: Mapping[str, tuple[Right, ...]] = {
         Right(verb="get", path="/version"),
         Right(verb="get", path="/readyz"),
     ),
+    "resources_restore": (
+        *_each("get list create patch delete", "*", "*"),
+        *_each("get", "persistentvolumeclaims"),
+        *_each("escalate bind", ("roles", "clusterroles"), RBAC),
+        *_each("get create update", "leases", LEASES, SYSTEM),
+    ),
+    "resources_restore_drill": (
+        *_each("get list create patch", "*", "*"),
+        *_each("delete", "namespaces"),
+        *_each("escalate bind", ("roles", "clusterroles"), RBAC),
+        *_each("get create update", "leases", LEASES, SYSTEM),
+    ),
     "workload_history": _WORKLOADS,
     "workload_rollback": (*_ROLLOUT, *_each("create update", ("configmaps", "secrets"))),
     "workload_rollout": _ROLLOUT,

@@ -57,6 +57,19 @@ def parsed(data: bytes) -> JSON:
     return told if isinstance(told, dict) else {"text": data.decode(errors="replace")}
 
 
+PAIR = re.compile(r"(?<!\\)((?:\\\\)*)(\\ud[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2})")
+"""Matches the escape of a character beyond U+FFFF in two parts, after an even number of backslashes."""
+
+
+def to_json(body: JSON | list[JSON]) -> str:
+    """Returns JSON that is also YAML, as the API server reads a server-side apply.
+
+    YAML has no escape in two parts, so such a character is written as itself. YAML takes DEL only as an escape.
+    """
+    text = json.dumps(body).replace("\x7f", "\\u007f")
+    return PAIR.sub(lambda found: found[1] + str(json.loads(f'"{found[2]}"')), text)
+
+
 WARNING = re.compile(r'299 \S+ "((?:[^"\\]|\\.)*)"')
 """Matches a header `Warning: 299 - "text"`, as RFC 7234 has it."""
 

@@ -3,7 +3,6 @@
 TLS receives keys through memory, and they are never on a disk.
 """
 
-import json
 import os
 import re
 import socket
@@ -20,7 +19,7 @@ import urllib3
 from kubernetes.client import ApiClient, Configuration
 from urllib3.connection import HTTPSConnection
 
-from tasks.clients.kube.answer import JSON, Answer, parse_warnings, parsed
+from tasks.clients.kube.answer import JSON, Answer, parse_warnings, parsed, to_json
 from tasks.clients.tls import tls_context
 from tasks.core.errors import NotYet
 
@@ -94,7 +93,7 @@ class Link:
         answer = pools.request(
             method,
             f"{self._host}{where}",
-            body=None if body is None else json.dumps(body).encode(),
+            body=None if body is None else to_json(body).encode(),
             headers=headers,
             timeout=urllib3.Timeout(connect=5, read=self._limit.total_seconds()),
             retries=False,

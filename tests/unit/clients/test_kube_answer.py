@@ -1,8 +1,13 @@
 """What the status of an answer means, also one that no API server gives."""
 
-import pytest
+import json
 
-from tasks.clients.kube.answer import Answer, judged, parsed
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tasks.clients.kube.answer import Answer, judged, parsed, to_json
 from tasks.core.errors import NotYet, Refused, RunbookError
 
 
@@ -24,3 +29,14 @@ def test_what_is_no_success_is_an_error_of_ours(status: int, kind: type[RunbookE
     with pytest.raises(kind) as caught:
         judged("GET /x", Answer(status, parsed(b"<html>")))
     assert told in str(caught.value)
+
+
+TEXTS = st.text(st.one_of(st.characters(exclude_categories=["Cs"]), st.sampled_from('\\\x7f\U0001f600"ud83')))
+
+
+@given(TEXTS)
+def test_what_is_sent_is_json_and_yaml(text: str) -> None:
+    """A server-side apply is read as YAML, which has no escape of a character in two parts."""
+    body = {"a": text, text: [1, None, "\\\U0001f600\\ud83d"]}
+    assert json.loads(to_json(body)) == body
+    assert yaml.safe_load(to_json({"a": text})) == {"a": text}

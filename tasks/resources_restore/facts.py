@@ -1,0 +1,195 @@
+"""Reads everything that a plan of a restore needs: the backup, and the API server's word on each object."""
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+
+from tasks.access.observe import read_apis
+from tasks.clients.kube import KubeClient
+from tasks.cluster import Cluster
+from tasks.core.models.findings import cautioned, refused
+from tasks.core.models.plan import Caution, Refusal
+from tasks.resources.models import Kind, Manifest
+from tasks.resources.policy.contents import why_left_out
+from tasks.resources_restore.backup import Item, bodies, in_batches, meant, pick_manifest, target_of, with_labels
+from tasks.resources_restore.models import (
+    JSON,
+    Judged,
+    Key,
+    LeftOut,
+    ResourceRestoreOptions,
+    RestoreFacts,
+    Select,
+    Target,
+    Verdict,
+)
+from tasks.resources_restore.observe import View
+from tasks.resources_restore.policy.order import in_order
+from tasks.resources_restore.policy.plan import check_request
+from tasks.resources_restore.policy.prepare import RECLAIM
+from tasks.resources_restore.policy.selection import is_meant, parse_map
+from tasks.resources_restore.policy.verdicts import count_quota, is_system_namespace
+
+
+def observe_restore(handle: Cluster, backup: str, select: Select, options: ResourceRestoreOptions) -> RestoreFacts:
+    """Judges each selected object by a dry run."""
+    cluster = options.from_cluster or handle.profile.name
+    if wrong := check_request(select, options):
+        return RestoreFacts(observed_at=datetime.now(UTC), backup=backup, from_cluster=cluster, refusals=wrong)
+    manifest = pick_manifest(handle, cluster, backup)
+    items = selected(handle, manifest, select, options)
+    view = View(handle.kube, (one.target for one in items), options)
+    judged = [
+        look.judged
+        for batch in in_batches(items)
+        for look in view.judge_all([(one.target, body) for one, body in sorted_bodies(handle, manifest, batch)])
+    ]
+    extra = find_extra(handle.kube, manifest, select) if options.delete_extra else ()
+    return RestoreFacts(
+        observed_at=datetime.now(UTC),
+        backup=manifest.id,
+        from_cluster=cluster,
+        taken_at=manifest.taken_at,
+        judged=tuple(judged),
+        left=_left(manifest) if select.is_empty else (),
+        extra=tuple(extra),
+        refusals=tuple(_refusals(manifest, items, handle.kube, judged, options)),
+        cautions=tuple(_cautions(manifest)),
+    )
+
+
+def selected(
+    handle: Cluster,
+    manifest: Manifest,
+    select: Select,
+    options: ResourceRestoreOptions,
+    planned: Collection[Key] = (),
+) -> list[Item]:
+    """Returns the objects that are meant, in the order of a restore.
+
+    With them come the namespaces and volumes that they need and that are missing, `planned`, or half restored.
+    """
+    items = meant(manifest, select, options)
+    if select.labels:
+        pairs = (pair for batch in in_batches(items) for pair in bodies(handle, manifest, batch))
+        items = [item for item, _ in with_labels(pairs, select)]
+    known = {one.target.key for one in items}
+    needed = [one for one in _needed(handle, manifest, items, options) if one.target.key not in known]
+    added = [one for one in needed if one.target.key in planned or _is_wanting(handle.kube.find(one.target.path))]
+    return sorted((*items, *added), key=lambda one: in_order(one.target))
+
+
+def _is_wanting(live: JSON | None) -> bool:
+    """Checks whether an object is missing, or waits for its reclaim policy since an earlier run."""
+    return live is None or RECLAIM in (live["metadata"].get("annotations") or {})
+
+
+def sorted_bodies(handle: Cluster, manifest: Manifest, items: Sequence[Item]) -> list[tuple[Item, JSON]]:
+    """Returns objects in the order of a restore; the store yields them in that of its packs."""
+    return sorted(bodies(handle, manifest, items), key=lambda pair: in_order(pair[0].target))
+
+
+def _needed(
+    handle: Cluster, manifest: Manifest, items: Sequence[Item], options: ResourceRestoreOptions
+) -> Iterator[Item]:
+    """Yields the namespaces of the selected objects, and the volumes of selected claims."""
+    moved = dict(parse_map(options.into_namespace))
+    namespaces = {one.target.source for one in items if one.target.namespaced}
+    for entry in manifest.entries:
+        if (entry.group, entry.kind) == ("", "Namespace") and entry.name in namespaces:
+            yield Item(entry, target_of(entry, moved))
+    claims = [
+        one for one in items if one.target.kind == "PersistentVolumeClaim" and one.target.source == one.target.namespace
+    ]
+    volumes = {body.get("spec", {}).get("volumeName") for _, body in bodies(handle, manifest, claims)}
+    for entry in manifest.entries:
+        if (entry.group, entry.kind) == ("", "PersistentVolume") and entry.name in volumes:
+            yield Item(entry, target_of(entry, moved))
+
+
+def find_extra(kube: KubeClient, manifest: Manifest, select: Select) -> Iterator[Judged]:
+    """Yields objects of the selection that the backup does not have, and that no cluster makes by itself."""
+    known = {(one.group, one.resource, one.namespace, one.name) for one in manifest.entries}
+    kinds = dict.fromkeys(
+        Kind(one.group, one.version, one.kind, one.resource, one.namespaced) for one in manifest.entries
+    )
+    served = {(one.group, one.version, one.resource) for one in read_apis(kube)}
+    for kind in kinds:
+        if (kind.group, kind.version, kind.resource) not in served:
+            continue
+        example = _target(kind, next(iter(select.namespaces), ""), "")
+        if not is_meant(select.model_copy(update={"names": (), "namespaces": ()}), example):
+            continue
+        if select.namespaces and not (kind.namespaced or kind.kind == "Namespace"):
+            continue
+        query = {"labelSelector": select.labels} if select.labels else {}
+        for body in kube.items(kind.path, **query):
+            head = body["metadata"]
+            target = _target(kind, head.get("namespace", ""), head["name"])
+            is_known = (kind.group, kind.resource, target.namespace, target.name) in known
+            if is_known or not is_meant(select, target) or _is_made(kind, body, target):
+                continue
+            yield Judged(target=target, verdict=Verdict.UNKNOWN, uid=head["uid"])
+
+
+def _target(kind: Kind, namespace: str, name: str) -> Target:
+    within = namespace if kind.namespaced else ""
+    return Target(
+        group=kind.group,
+        version=kind.version,
+        kind=kind.kind,
+        resource=kind.resource,
+        namespaced=kind.namespaced,
+        namespace=within,
+        name=name,
+        source=within,
+    )
+
+
+def _is_made(kind: Kind, body: JSON, target: Target) -> bool:
+    """Checks whether the cluster, a controller or kube-runbooks makes the object."""
+    head = body["metadata"]
+    return bool(
+        head.get("ownerReferences")
+        or head.get("deletionTimestamp")
+        or is_system_namespace(target)
+        or why_left_out(kind, body)
+    )
+
+
+def _refusals(
+    manifest: Manifest,
+    items: Sequence[Item],
+    kube: KubeClient,
+    judged: Iterable[Judged],
+    options: ResourceRestoreOptions,
+) -> Iterator[Refusal]:
+    if not items:
+        problem = f"the backup {manifest.id} has no object of this selection"
+        yield refused(
+            "selection",
+            problem,
+            "`kubectl get`-like names are meant: `kube-runbooks resources list CLUSTER` shows what it has",
+        )
+    writes = [one.target for one in judged if one.verdict is Verdict.CREATE]
+    quotas = kube.items("/api/v1/resourcequotas") if writes else []
+    if not options.skip_failing:
+        for namespace, problem in count_quota(quotas, writes).items():
+            yield refused(
+                namespace,
+                problem,
+                f"raise it: `kubectl -n {namespace} get resourcequota`; or leave out objects with --skip-failing",
+            )
+
+
+def _left(manifest: Manifest) -> tuple[LeftOut, ...]:
+    """Returns what the backup does not have, because the cluster makes it; told where everything is restored."""
+    return tuple(LeftOut(label=f"{one.count} {one.what}", reason=one.reason) for one in manifest.left_out if one.count)
+
+
+def _cautions(manifest: Manifest) -> Iterator[Caution]:
+    for one in manifest.not_read:
+        yield cautioned(
+            one.subject,
+            f"the backup is partial, and does not have it: {one.reason}",
+            "take a new backup when it answers",
+        )

@@ -1,0 +1,180 @@
+"""Asks the API server what it would do with each object: every change that this sends is a dry run."""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+from urllib.parse import quote
+
+from tasks.access.observe import read_apis
+from tasks.clients.kube import AT_ONCE, KubeClient
+from tasks.core.at_once import on_all
+from tasks.core.errors import NotYet
+from tasks.resources.store import is_without_values
+from tasks.resources_restore.models import JSON, Existing, Judged, Key, ResourceRestoreOptions, Target, Verdict
+from tasks.resources_restore.policy.prepare import RECLAIM, Around, Prepared, handle_of, owners_of, prepare, without
+from tasks.resources_restore.policy.selection import parse_map
+from tasks.resources_restore.policy.services import PORTS, allocate, held_by, is_service, keep, without_claims
+from tasks.resources_restore.policy.verdicts import Said, Tried, is_rest_of_ours, judge, wanted
+
+OURS = "kube-runbooks"
+APPLY = "application/apply-patch+yaml"
+DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+SEALED = Said(
+    Verdict.SEALED,
+    "the backup has its values encrypted, and the profile has no identity that decrypts them",
+    "give the identity of a recipient in backup.identity of the profile",
+)
+NOT_SERVED = Tried(404, {"message": "the API does not serve this kind"})
+
+
+class Look(NamedTuple):
+    """Holds one object as it was judged, with the body that was tried."""
+
+    judged: Judged
+    body: JSON
+    version: str = ""
+    """The resourceVersion of the object in the cluster; empty if there is none."""
+    forced: bool = False
+    is_rest: bool = False
+    """Only what an earlier run of ours has left is different."""
+    is_waiting: bool = False
+    """A volume that gets its reclaim policy back when it is bound."""
+    needs_finish: bool = False
+    """A second pass writes it again: its owner, or its volume's claim, was not there yet."""
+
+
+class View:
+    """Holds what the judgement of single objects has to know about the cluster.
+
+    `read` reads that again.
+    """
+
+    def __init__(self, kube: KubeClient, targets: Iterable[Target], options: ResourceRestoreOptions) -> None:
+        self.kube, self.options, self.targets = kube, options, tuple(targets)
+        self.read()
+
+    def read(self) -> None:
+        """Reads which kinds the API serves, and what is taken: addresses, volumes, versions of definitions."""
+        apis = read_apis(self.kube)
+        self.served = frozenset((one.group, one.version, one.resource) for one in apis)
+        self.kinds: dict[tuple[str, str], tuple[str, str]] = {}
+        for one in apis:
+            if "/" not in one.resource:
+                self.kinds.setdefault((one.group, one.kind), (one.version, one.resource))
+        kinds = {one.kind for one in self.targets}
+        volumes = self._list("/api/v1/persistentvolumes", kinds & {"PersistentVolume", "PersistentVolumeClaim"})
+        definitions = self._list(DEFINITIONS, kinds & {"CustomResourceDefinition"})
+        self.held = held_by(self._list("/api/v1/services", kinds & {"Service"}))
+        restored = {one.name for one in self.targets if one.kind == "PersistentVolume"}
+        self.around = Around(
+            volumes=restored | {one["metadata"]["name"] for one in volumes},
+            handles={handle: one["metadata"]["name"] for one in volumes if (handle := handle_of(one))},
+            bound={one["metadata"]["name"] for one in volumes if one.get("status", {}).get("phase") == "Bound"},
+            stored={one["metadata"]["name"]: _stored(one) for one in definitions},
+            coming={one.key for one in self.targets},
+            moved=parse_map(self.options.into_namespace),
+        )
+
+    def judge_all(self, pairs: Sequence[tuple[Target, JSON]]) -> list[Look]:
+        """Judges objects at once; addresses of Services are given out one after the other."""
+        live = on_all(lambda pair: self.kube.find(pair[0].path), pairs, most=AT_ONCE)
+        made = [self._prepared(target, body, one) for (target, body), one in zip(pairs, live, strict=True)]
+        asked = [(target, body, one, ready) for (target, body), one, ready in zip(pairs, live, made, strict=True)]
+        return on_all(lambda each: self._look(*each), asked, most=AT_ONCE)
+
+    def _prepared(self, target: Target, body: JSON, live: JSON | None) -> Prepared:
+        around = self.around
+        if owners := owners_of(body, target):
+            around = around._replace(owners=self._owners(owners))
+        ready = prepare(target, body, around)
+        if not is_service(target):
+            return ready
+        kept, notes = keep(target, ready.body, live, self.held) if live else allocate(target, ready.body, self.held)
+        return ready._replace(body=kept, notes=(*ready.notes, *notes))
+
+    def _look(self, target: Target, body: JSON, live: JSON | None, ready: Prepared) -> Look:
+        if ready.problem:
+            said = Said(Verdict.CONFLICT, ready.problem, ready.next_step)
+            return Look(_judged(target, said, ready.notes, live), ready.body)
+        if is_without_values(body):
+            left = Said(Verdict.LEAVE, f"it exists, and {SEALED.reason}") if live else SEALED
+            return Look(_judged(target, left, (), live), {})
+        forced, notes = wanted(target, self.options.force), ready.notes
+        tried = self.try_out(target, ready.body, forced=forced)
+        if tried.wants_other_claims:
+            why = str(tried.body.get("message", ""))
+            ready = ready._replace(body=without(ready.body, PORTS) if live else without_claims(ready.body))
+            notes = (*notes, f"it gets other addresses and node ports, because {why}")
+            tried = self.try_out(target, ready.body, forced=forced)
+        is_rest = is_rest_of_ours(live, tried)
+        said = judge(
+            target,
+            live,
+            tried,
+            coming=self.around.coming,
+            existing=self.options.existing,
+            served=self._is_served(target),
+            finishes=forced or is_rest,
+        )
+        return Look(
+            _judged(target, said, notes, live),
+            ready.body,
+            version=str(live["metadata"]["resourceVersion"]) if live else "",
+            forced=forced,
+            is_rest=is_rest,
+            is_waiting=RECLAIM in (ready.body["metadata"].get("annotations") or {}),
+            needs_finish=_needs_finish(body, ready.body),
+        )
+
+    def try_out(self, target: Target, body: JSON, *, forced: bool) -> Tried:
+        """Returns the answer to a dry run; a server that is busy raises `NotYet`."""
+        if not self._is_served(target):
+            return NOT_SERVED
+        query = {"fieldManager": OURS, "force": str(forced).lower(), "dryRun": "All", "fieldValidation": "Strict"}
+        answer = self.kube.send("PATCH", target.path, body, query=query, content_type=APPLY)
+        tried = Tried(answer.status, answer.body)
+        if tried.is_busy:
+            raise NotYet(f"dry run of {target.label}: {answer.status} {answer.message}", hint="check the API server")
+        return tried
+
+    def _is_served(self, target: Target) -> bool:
+        return (target.group, target.version, target.resource) in self.served
+
+    def _owners(self, keys: Iterable[Key]) -> dict[Key, str]:
+        """Returns the uid of each owner that exists, in the namespace of its object or without one."""
+        places = {place for key in keys for place in (key, key._replace(namespace=""))}
+        return {place: uid for place in places if (uid := self._uid(place))}
+
+    def _uid(self, key: Key) -> str:
+        version, resource = self.kinds.get((key.group, key.kind), ("", ""))
+        if not version:
+            return ""
+        root = f"/apis/{key.group}/{version}" if key.group else f"/api/{version}"
+        within = f"/namespaces/{quote(key.namespace)}" if key.namespace else ""
+        owner = self.kube.find(f"{root}{within}/{resource}/{quote(key.name, safe='')}")
+        return str(owner["metadata"]["uid"]) if owner else ""
+
+    def _list(self, path: str, needed: frozenset[str] | set[str]) -> list[JSON]:
+        return self.kube.items(path) if needed else []
+
+
+def updating(options: ResourceRestoreOptions) -> ResourceRestoreOptions:
+    """Returns the options under which each object that differs is an update: for a comparison."""
+    return options.model_copy(update={"existing": Existing.UPDATE})
+
+
+def _judged(target: Target, said: Said, notes: tuple[str, ...], live: JSON | None) -> Judged:
+    uid = str(live["metadata"]["uid"]) if live else ""
+    return Judged(target=target, **said._asdict(), notes=notes, uid=uid)
+
+
+def _needs_finish(body: JSON, ready: JSON) -> bool:
+    """Checks whether an owner of the backup is not bound yet, or a volume is Retain for now."""
+    had = len(body.get("metadata", {}).get("ownerReferences") or ())
+    has = len(ready.get("metadata", {}).get("ownerReferences") or ())
+    return has < had or ready.get("kind") == "PersistentVolume"
+
+
+def _stored(definition: JSON) -> tuple[JSON, ...]:
+    """Returns the versions of a live CustomResourceDefinition in which objects may be stored."""
+    names = definition.get("status", {}).get("storedVersions") or ()
+    return tuple(one for one in definition["spec"]["versions"] if one["name"] in names)

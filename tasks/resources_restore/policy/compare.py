@@ -1,0 +1,70 @@
+"""Compares two objects, and says the difference without any value of a Secret."""
+
+import json
+from collections.abc import Iterator
+from copy import deepcopy
+from typing import Any
+
+from tasks.resources_restore.models import JSON
+
+SERVER_FIELDS = frozenset(
+    [
+        "managedFields",
+        "uid",
+        "resourceVersion",
+        "generation",
+        "creationTimestamp",
+        "selfLink",
+        "deletionTimestamp",
+        "deletionGracePeriodSeconds",
+        "generateName",
+    ]
+)
+"""Lists the fields of metadata that a server sets."""
+
+LONGEST = 60
+"""Limits the characters of a value in a difference."""
+
+MOST = 12
+"""Limits the lines of a difference."""
+
+
+def normal(body: JSON) -> JSON:
+    """Returns the object without its status and without what a server sets."""
+    plain = {name: deepcopy(value) for name, value in body.items() if name != "status"}
+    plain["metadata"] = {
+        name: value for name, value in plain.get("metadata", {}).items() if name not in SERVER_FIELDS and value
+    }
+    return plain
+
+
+def differences(old: JSON, new: JSON) -> tuple[str, ...]:
+    """Returns what makes the second object of the first: `spec.replicas: 2 -> 3`."""
+    is_secret = "Secret" in {old.get("kind"), new.get("kind")}
+    found = list(_walk(normal(old), normal(new), "", is_secret=is_secret))
+    more = len(found) - MOST
+    return (*found[:MOST], *([f"and {more} more"] if more > 0 else []))
+
+
+def _walk(old: Any, new: Any, path: str, *, is_secret: bool) -> Iterator[str]:  # noqa: ANN401 - JSON
+    if isinstance(old, dict) and isinstance(new, dict):
+        for name in sorted({*old, *new}):
+            yield from _walk(old.get(name), new.get(name), f"{path}.{name}" if path else name, is_secret=is_secret)
+    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        for number, (left, right) in enumerate(zip(old, new, strict=True)):
+            yield from _walk(left, right, f"{path}[{number}]", is_secret=is_secret)
+    elif old != new:
+        yield f"{path}: {_change(old, new, is_secret=is_secret)}"
+
+
+def _change(old: Any, new: Any, *, is_secret: bool) -> str:  # noqa: ANN401 - JSON
+    if is_secret:
+        return "added" if old is None else "removed" if new is None else "another value"
+    return f"{_short(old)} -> {_short(new)}"
+
+
+def _short(value: Any) -> str:  # noqa: ANN401 - JSON
+    if value is None:
+        return "nothing"
+    text = json.dumps(value, ensure_ascii=False, sort_keys=True)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}… ({len(text)} characters)"
