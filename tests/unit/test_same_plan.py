@@ -46,6 +46,8 @@ from tasks.upgrade.policy.plan import plan_upgrade
 from tasks.user_access.models.grant import GrantOptions
 from tasks.user_access.policy.plan import plan_grant
 from tasks.user_access.policy.revoke import plan_revoke
+from tasks.volumes.models.selection import VolumeOptions
+from tasks.volumes.policy.plan import plan_volumes
 from tasks.workloads.models.changes import RolloutOptions
 from tasks.workloads.models.rollback import RollbackOptions
 from tasks.workloads.policy.plan import plan_rollout
@@ -62,6 +64,7 @@ from tests.facts import restore as restore_facts
 from tests.facts import rotation as rotation_facts
 from tests.facts import upgrade as upgrade_facts
 from tests.facts import user_access as user_facts
+from tests.facts import volumes as volume_facts
 from tests.facts import workloads as workload_facts
 
 minutes = st.integers(0, 90).map(lambda number: timedelta(minutes=number))
@@ -376,12 +379,20 @@ def registry_credentials(draw: st.DrawFn) -> Plan:
     return plan_credentials(pull_facts.facts(there, pull_facts.answer(), said), CredentialOptions())
 
 
+@st.composite
+def volume_backups(draw: st.DrawFn) -> Plan:
+    """Of the same claim, seen at another time."""
+    found = volume_facts.facts(volume_facts.CLAIM, observed_at=volume_facts.NOW + draw(minutes))
+    return plan_volumes(found, volume_facts.SHOP, VolumeOptions())
+
+
 RUNBOOKS = (
     "access_apply",
     *("rolling_upgrade", "node_os_patch", "node_reboot", "node_drain", "node_uncordon", "cert_rotation", "ca_rotation"),
     *("certificate_issue", "etcd_maintenance", "etcd_restore_from_s3", "workload_rollout", "workload_rollback"),
     *("user_access", "user_revoke"),
     "registry_credentials",
+    "volumes_backup",
 )
 
 
@@ -412,6 +423,7 @@ def test_every_runbook_that_is_approved_is_looked_at_twice() -> None:
         (grants(), ""),
         (revocations(), "cannot be taken back"),
         (registry_credentials(), "pods keep the Secrets"),
+        (volume_backups(), ""),
     ],
     ids=RUNBOOKS,
 )
