@@ -14,6 +14,7 @@ from tasks.core.models.plan import Skip
 from tasks.core.models.retention import Kept, Removed, Retention, StoredBackup
 from tasks.core.retries import ACT
 from tasks.volumes.models.backups import Expired, VolumeBackup, VolumeBackupId
+from tasks.volumes.models.selection import LONGEST_WAIT
 from tasks.volumes.models.snapshots import Pair
 from tasks.volumes.observe import read_pairs
 from tasks.volumes.policy.pairs import leftovers
@@ -48,7 +49,9 @@ def expire_volumes(cluster: str, backup: VolumeBackup, rules: Retention | None =
             gone.append(one)
             log_about(cluster).info("backup %s removed: %s", one.id, one.reason)
     finished = {one.run for one in known}
-    old = leftovers(pairs, finished, own=mine.run, now=datetime.now(UTC), age=profile.stale_upload_age)
+    old = leftovers(
+        pairs, finished, own=mine.run, now=datetime.now(UTC), age=max(profile.stale_upload_age, 2 * LONGEST_WAIT)
+    )
     swept = [(pair.id, remove_pair(kube, pair)) for pair in old]
     return Expired(
         kept=tuple(sorted(stay, key=lambda one: one.id, reverse=True)),

@@ -158,30 +158,52 @@ def test_the_claims_of_a_namespace_are_backed_up_kept_and_recorded(volumes: Volu
 @pytest.mark.skipif(
     not is_here("csi-provisioner", PROVISIONER_VERSION), reason=f"{BUILD}csi-provisioner={PROVISIONER_VERSION}`"
 )
-def test_a_claim_is_restored_from_a_snapshot_and_has_its_data(volumes: Volumes) -> None:
-    """By hand, as the documentation says: what is recorded can be used."""
+def test_a_claim_is_restored_from_a_snapshot_also_when_its_objects_are_gone(volumes: Volumes) -> None:
+    """By hand, as the documentation says: what the manifest records can be used, also by another cluster."""
     volumes.claim("data", text="before")
     volumes.run(select=Selection(claims=(f"{volumes.shop.name}/data",)))
     (manifest,) = volumes.manifests()
     (record,) = manifest["records"]
-    source = {"apiGroup": "snapshot.storage.k8s.io", "kind": "VolumeSnapshot", "name": record["snapshot"]}
+    here, contents = (
+        f"{SNAPSHOTS}/namespaces/{volumes.shop.name}/volumesnapshots",
+        f"{SNAPSHOTS}/volumesnapshotcontents",
+    )
+    with volumes.storage.provisioning():
+        assert restored(volumes, record["snapshot"], record["restore_size"]) == "before"
+
+        for path in (f"{here}/{record['snapshot']}", f"{contents}/{record['content']}"):
+            volumes.api.delete(path)
+            wait_until(lambda path=path: not volumes.api.is_fine(path), LIMIT, f"{path} is gone")  # type: ignore[misc]
+        about = {"apiVersion": "snapshot.storage.k8s.io/v1", "kind": "VolumeSnapshotContent"}
+        spec = {
+            "driver": record["driver"],
+            "deletionPolicy": "Retain",
+            "source": {"snapshotHandle": record["handle"]},
+            "volumeSnapshotRef": {"namespace": volumes.shop.name, "name": "imported"},
+        }
+        volumes.api.create(contents, about | {"metadata": {"name": volumes.shop.name}, "spec": spec})
+        about |= {"kind": "VolumeSnapshot"}
+        spec = {"source": {"volumeSnapshotContentName": volumes.shop.name}}
+        volumes.api.create(here, about | {"metadata": {"name": "imported"}, "spec": spec})
+        assert restored(volumes, "imported", record["restore_size"]) == "before"
+
+
+def restored(volumes: Volumes, snapshot: str, size: int) -> str:
+    """The text in a new claim from that snapshot; the claim is deleted again."""
+    path = f"/api/v1/namespaces/{volumes.shop.name}/persistentvolumeclaims"
     spec = {
         "accessModes": ["ReadWriteOnce"],
-        "resources": {"requests": {"storage": str(record["restore_size"])}},
+        "resources": {"requests": {"storage": str(size)}},
         "storageClassName": CLASS,
-        "dataSource": source,
+        "dataSource": {"apiGroup": "snapshot.storage.k8s.io", "kind": "VolumeSnapshot", "name": snapshot},
     }
-    path = f"/api/v1/namespaces/{volumes.shop.name}/persistentvolumeclaims"
-    with volumes.storage.provisioning():
-        volumes.api.create(path, {"metadata": {"name": "restored"}, "spec": spec})
-        restored = volumes.storage.bound(volumes.shop.name, "restored")
-        assert (volumes.storage.data(restored) / "file").read_text() == "before"
-        volumes.api.delete(f"{path}/restored")
-        wait_until(
-            lambda: not volumes.api.is_fine(f"/api/v1/persistentvolumes/{restored['spec']['volumeName']}"),
-            LIMIT,
-            "it is deleted",
-        )
+    volumes.api.create(path, {"metadata": {"name": snapshot}, "spec": spec})
+    claim = volumes.storage.bound(volumes.shop.name, snapshot)
+    text = (volumes.storage.data(claim) / "file").read_text()
+    volumes.api.delete(f"{path}/{snapshot}")
+    volume = f"/api/v1/persistentvolumes/{claim['spec']['volumeName']}"
+    wait_until(lambda: not volumes.api.is_fine(volume), LIMIT, "its volume is deleted")
+    return text
 
 
 def test_an_expired_backup_goes_with_its_snapshot_at_the_storage(volumes: Volumes) -> None:
@@ -218,11 +240,16 @@ def test_an_error_of_the_storage_is_retried_and_shown_until_the_deadline(
     with pytest.raises(TimedOut, match="the last error, which is retried: .*the pool is full"):
         volumes.run(cut_within=timedelta(seconds=8))
     assert volumes.manifests() == []
-    volumes.storage.driver.why_not = ""
+    assert "the pool is full" in caplog.text
+    volumes.storage.driver.why_not, volumes.storage.driver.is_ready = "", False
+    with pytest.raises(TimedOut, match="it is cut, and not ready to use yet"):
+        volumes.run(ready_within=timedelta(seconds=5))
+    assert "Retain" in {one["spec"]["deletionPolicy"] for one in volumes.contents()}
+    assert volumes.manifests() == []
+    volumes.storage.driver.is_ready = True
     report = volumes.run()
     assert report.summary[0].startswith("1 snapshot of ")
     assert len(volumes.manifests()) == 1
-    assert "the pool is full" in caplog.text
 
 
 def test_what_cannot_have_a_snapshot_refuses_the_run_before_anything_is_taken(volumes: Volumes) -> None:

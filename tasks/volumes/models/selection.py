@@ -12,6 +12,9 @@ from tasks.core.models.base import Duration, Model
 from tasks.core.models.findings import listed
 from tasks.workloads.models.names import LABEL, NAME, NamespaceName, Ref, WorkloadName
 
+LONGEST_WAIT = timedelta(days=1)
+"""Limits each of the two waits of a run, so that nobody takes its snapshots for those of an interrupted run."""
+
 _LABELS = re.compile(r"[A-Za-z0-9!=,_./() -]*")
 
 
@@ -111,10 +114,12 @@ class VolumeOptions(Model):
     cut_within: Duration = Field(
         default=timedelta(minutes=10),
         ge=timedelta(seconds=1),
+        le=LONGEST_WAIT,
         description="how long the storage may take to cut the snapshots, for example 10m",
     )
     ready_within: Duration = Field(
         default=timedelta(hours=1),
         ge=timedelta(seconds=1),
+        le=LONGEST_WAIT,
         description="how long the snapshots may take until they are ready to use, for example 1h",
     )
