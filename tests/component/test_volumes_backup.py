@@ -121,6 +121,8 @@ def volumes(site: Site, shop: Shop, storage: Storage, user: str) -> Iterator[Vol
     for process in storage.processes:
         if not process.alive:
             process.start()
+    are_ready = lambda: all(one.get("status", {}).get("readyToUse") for one in made.snapshots())  # noqa: E731
+    wait_until(are_ready, LIMIT, "what is begun is finished: one that is deleted meanwhile may stay for minutes")
     storage.forget(shop.name)
 
 
