@@ -128,6 +128,7 @@ _FORMS = {
     r"^[A-Za-z0-9][A-Za-z0-9 ._-]{0,62}$": "write letters, digits, spaces, dots, - and _, at most 63 characters",
     r"^$|^/apis?/\S+$": "write a path that begins with /api/ or /apis/: /apis/apps/v1/namespaces/x/deployments/y",
     r"^$|^https?://[^/@\s]+(/\S*)?$": _WEB,
+    r"^[a-z0-9.-]*$": "write the name of an object: lower-case letters, digits, - and .",
     r"^[^\r\n]+$": "write one line",
     r"^[^\r\n]*$": "write one line",
     r"^\S+$": "write it without spaces",

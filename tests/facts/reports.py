@@ -31,6 +31,7 @@ from tasks.core.models.plan import Mode, Plan, Skip, Term
 from tasks.core.models.profile import CertificateRules
 from tasks.core.models.report import Approval, Done, Outcome, Report, Took
 from tasks.core.models.retention import Kept as KeptBackup
+from tasks.core.models.retention import Removed as Expiry
 from tasks.core.models.retention import RetentionDecision
 from tasks.drain.models import Drained
 from tasks.etcd.models import MIB, Defragmented, Worth
@@ -65,6 +66,11 @@ from tasks.user_access.models.grant import GrantOptions
 from tasks.user_access.policy.plan import plan_grant
 from tasks.user_access.policy.revoke import plan_revoke
 from tasks.user_access.summary import summarize_grant, summarize_revoke
+from tasks.volumes.models.backups import Cut, Expired, SnapshotsKept
+from tasks.volumes.models.selection import VolumeOptions
+from tasks.volumes.models.snapshots import RUN
+from tasks.volumes.policy.plan import plan_volumes
+from tasks.volumes.summary import summarize_volume_backup
 from tasks.workloads.groups import AGAIN
 from tasks.workloads.models.changes import RolloutOptions
 from tasks.workloads.models.rollback import RollbackOptions, RolledBack
@@ -89,6 +95,7 @@ from tests.facts import (
     rotation,
     upgrade,
     upgrade_plan,
+    volumes,
     workloads,
 )
 from tests.facts import user_access as user_facts
@@ -530,6 +537,44 @@ def _objects() -> dict[str, Report]:
     }
 
 
+def _volumes() -> dict[str, Report]:
+    made = volumes.backup()
+    claims = (volumes.CLAIM, volumes.claim(name="data-db-1", volume="pv-2"), volumes.claim(name="tmp", phase="Pending"))
+    facts = volumes.facts(*claims, volumes=(volumes.VOLUME, volumes.VOLUME.model_copy(update={"name": "pv-2"})))
+    plan = plan_volumes(facts, volumes.SHOP, VolumeOptions(leave_out=True))
+    cut, kept = Cut(created=tuple(one.snapshot for one in made.records)), SnapshotsKept(records=made.records)
+    made = made.model_copy(update={"left_out": plan.skips})
+    expired = Expired(removed=(Expiry(id="20261122T120000Z", reason="no rule keeps it: newer backups fill last 7"),))
+    waits = "shop/data-db-1: the storage has not cut it yet; the last error, which is retried: quota exceeded"
+    return {
+        "volumes_backup": report(
+            "volumes_backup",
+            plan,
+            ("check store", None, 1),
+            ("observe volumes", facts, 1),
+            ("cut snapshots", cut, 4),
+            ("retain snapshots", kept, 1),
+            ("await ready", kept, 240),
+            ("write volume manifest", made, 1),
+            ("prove volume backup", kept, 1),
+            ("expire volumes", expired, 3),
+            summary=summarize_volume_backup(made, f"s3://backups/prod/volumes/{made.id}/", cut, expired),
+            approval=None,
+        ),
+        "volumes_backup-failed": report(
+            "volumes_backup",
+            plan,
+            ("check store", None, 1),
+            ("observe volumes", facts, 1),
+            doing="cut snapshots",
+            problem=f"{waits} (waited 10 min for the storage to cut the snapshots)",
+            outcome=Outcome.FAILED,
+            next_step=f"`kubectl describe volumesnapshotcontents -l {RUN}={RUN_ID}` shows the events; then {RETRY}",
+            approval=None,
+        ),
+    }
+
+
 def _etcd() -> dict[str, Report]:
     full: dict[str, Any] = {"db_size": 400 * MIB, "db_size_in_use": 100 * MIB}
     three = etcd.facts(*(etcd.member(name, is_leader=name == "m1", **full) for name in ("m1", "m2", "m3")))
@@ -721,6 +766,7 @@ def all_reports() -> dict[str, Report]:
         | _registries()
         | _resources()
         | _objects()
+        | _volumes()
         | _etcd()
         | _restores()
         | _workloads()

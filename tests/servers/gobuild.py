@@ -31,10 +31,13 @@ def build(suite: Suite, version: str, into: Path) -> None:
             (work / "tools.go").write_text(f"//go:build tools\n\npackage tools\n\n{imports}")
         _go(work, "mod", "edit", *(f"-require={module}@v{version}" for module in suite.modules))
         _go(work, "mod", "tidy")
-        flags = _stamp(version) if suite.multicall else []
+        flags = _stamp(version) if suite.multicall else [f"-X {suite.stamp}=v{version}"] if suite.stamp else []
         for file, package in suite.packages.items():
             _go(work, "build", "-ldflags", " ".join(["-s", "-w", *flags]), "-o", file, package)
             shutil.move(work / file, into / file)
+        for module, path in suite.data:
+            folder = _go(work, "list", "-m", "-mod=mod", "-f", "{{.Dir}}", module).splitlines()[-1]
+            (into / Path(path).name).write_bytes((Path(folder) / path).read_bytes())
 
 
 def _use_staging(work: Path, module: str, version: str) -> None:

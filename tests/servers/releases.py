@@ -26,6 +26,8 @@ class WrongSumError(Exception):
 
 def download(suite: Suite, version: str, into: Path) -> None:
     """Puts the programs into a folder; NotHereError if a file cannot be had, WrongSumError if it is another one."""
+    if not suite.release:
+        raise NotHereError("nothing of it is released but images")
     machine = MACHINES.get(platform.machine())
     if sys.platform != "linux" or machine is None:
         raise NotHereError(f"no release for {sys.platform} on {platform.machine()}")

@@ -16,7 +16,7 @@ class Suite:
 
     programs: tuple[str, ...]
     release: str
-    """Address of an official file for a {version} and a {machine}: a tar of all, or each {program} by itself."""
+    """Address of an official file for a {version} and a {machine}: a tar of all, or each {program} by itself; "" if there is none."""
     sums: str
     """Address of the SHA-256 sum of that {file}, alone or in a list."""
     modules: tuple[str, ...]
@@ -25,13 +25,18 @@ class Suite:
     """File to the Go package that it is built from."""
     version: tuple[str, str]
     """A program and the flag that makes it print its version."""
+    stamp: str = ""
+    """The variable that the linker sets to the version, where the programs do not know it by themselves."""
+    data: tuple[tuple[str, str], ...] = ()
+    """A module, and the path of a file in it that is put beside the programs."""
     multicall: str = ""
     """The one file that all programs are links to, where the suite is built as one."""
 
     @property
     def files(self) -> tuple[str, ...]:
         """All that an archive of it may have."""
-        return (*self.programs, *([self.multicall] if self.multicall else []))
+        data = [path.rpartition("/")[2] for _, path in self.data]
+        return (*self.programs, *data, *([self.multicall] if self.multicall else []))
 
     def link(self, folder: Path) -> None:
         """Gives the one file its many names."""
@@ -44,6 +49,7 @@ class Suite:
         return all(os.access(folder / program, os.X_OK) for program in self.programs)
 
 
+_SNAPSHOTTER = "github.com/kubernetes-csi/external-snapshotter"
 _ETCD = "https://github.com/etcd-io/etcd/releases/download/v{version}"
 _KUBERNETES = "https://dl.k8s.io/v{version}/bin/linux/{machine}"
 _COREDNS = "https://github.com/coredns/coredns/releases/download/v{version}"
@@ -106,5 +112,39 @@ SUITES = {
         modules=("github.com/cloudnativelabs/kube-router/v2",),
         packages={"kube-router": "github.com/cloudnativelabs/kube-router/v2/cmd/kube-router"},
         version=("kube-router", "--version"),
+    ),
+    "csi-snapshotter": Suite(
+        programs=("snapshot-controller", "csi-snapshotter"),
+        release="",  # images only
+        sums="",
+        modules=(f"{_SNAPSHOTTER}/v8", f"{_SNAPSHOTTER}/client/v8"),
+        packages={
+            "snapshot-controller": f"{_SNAPSHOTTER}/v8/cmd/snapshot-controller",
+            "csi-snapshotter": f"{_SNAPSHOTTER}/v8/cmd/csi-snapshotter",
+        },
+        version=("snapshot-controller", "--version"),
+        stamp="main.version",
+        data=tuple(
+            (f"{_SNAPSHOTTER}/client/v8", f"config/crd/snapshot.storage.k8s.io_{kind}.yaml")
+            for kind in ("volumesnapshots", "volumesnapshotcontents", "volumesnapshotclasses")
+        ),
+    ),
+    "csi-provisioner": Suite(
+        programs=("csi-provisioner",),
+        release="",
+        sums="",
+        modules=("github.com/kubernetes-csi/external-provisioner/v6",),
+        packages={"csi-provisioner": "github.com/kubernetes-csi/external-provisioner/v6/cmd/csi-provisioner"},
+        version=("csi-provisioner", "--version"),
+        stamp="main.version",
+    ),
+    "csi-attacher": Suite(
+        programs=("csi-attacher",),
+        release="",
+        sums="",
+        modules=("github.com/kubernetes-csi/external-attacher/v4",),
+        packages={"csi-attacher": "github.com/kubernetes-csi/external-attacher/v4/cmd/csi-attacher"},
+        version=("csi-attacher", "--version"),
+        stamp="main.version",
     ),
 }

@@ -39,6 +39,7 @@ OWNERS = {
     "tasks/restore": ("etcd_restore_from_s3",),
     "tasks/upgrade": ("rolling_upgrade",),
     "tasks/user_access": ("user_access",),
+    "tasks/volumes": ("volumes_backup",),
     "tasks/workloads": ("workload_rollout", "workload_rollback"),
 }
 """Maps a folder to the runbooks that show its texts: each of them has the options that these name.

@@ -49,6 +49,8 @@ from tasks.upgrade.policy.plan import plan_upgrade
 from tasks.user_access.models.grant import GrantOptions
 from tasks.user_access.policy.plan import plan_grant
 from tasks.user_access.policy.revoke import plan_revoke
+from tasks.volumes.models.selection import VolumeOptions
+from tasks.volumes.policy.plan import plan_volumes
 from tasks.workloads.models.changes import RolloutOptions
 from tasks.workloads.models.rollback import RollbackOptions
 from tasks.workloads.policy.plan import plan_rollout
@@ -66,6 +68,7 @@ from tests.facts import restore as restore_facts
 from tests.facts import rotation as rotation_facts
 from tests.facts import upgrade as upgrade_facts
 from tests.facts import user_access as user_facts
+from tests.facts import volumes as volume_facts
 from tests.facts import workloads as workload_facts
 
 minutes = st.integers(0, 90).map(lambda number: timedelta(minutes=number))
@@ -393,12 +396,19 @@ def objects(draw: st.DrawFn) -> Plan:
     )
 
 
+@st.composite
+def volume_backups(draw: st.DrawFn) -> Plan:
+    """Of the same claim, seen at another time."""
+    found = volume_facts.facts(volume_facts.CLAIM, observed_at=volume_facts.NOW + draw(minutes))
+    return plan_volumes(found, volume_facts.SHOP, VolumeOptions())
+
+
 RUNBOOKS = (
     "access_apply",
     *("rolling_upgrade", "node_os_patch", "node_reboot", "node_drain", "node_uncordon", "cert_rotation", "ca_rotation"),
     *("certificate_issue", "etcd_maintenance", "etcd_restore_from_s3", "workload_rollout", "workload_rollback"),
     *("user_access", "user_revoke"),
-    *("registry_credentials", "resources_restore"),
+    *("registry_credentials", "resources_restore", "volumes_backup"),
 )
 
 
@@ -430,6 +440,7 @@ def test_every_runbook_that_is_approved_is_looked_at_twice() -> None:
         (revocations(), "cannot be taken back"),
         (registry_credentials(), "pods keep the Secrets"),
         (objects(), "gets another address"),
+        (volume_backups(), ""),
     ],
     ids=RUNBOOKS,
 )

@@ -12,6 +12,7 @@ CORE, APPS, POLICY, LEASES = "", "apps", "policy", "coordination.k8s.io"
 ADMISSION, DISCOVERY, STORAGE = "admissionregistration.k8s.io", "discovery.k8s.io", "storage.k8s.io"
 REGISTRATION, EXTENSIONS, CERTIFICATES = "apiregistration.k8s.io", "apiextensions.k8s.io", "certificates.k8s.io"
 RBAC = "rbac.authorization.k8s.io"
+SNAPSHOTS = "snapshot.storage.k8s.io"
 SYSTEM, NODE_LEASES, PUBLIC = "kube-system", "kube-node-lease", "kube-public"
 USERS = "kube-runbooks-access"
 
@@ -193,6 +194,14 @@ RIGHTS: Mapping[str, tuple[Right, ...]] = {
         *_each("delete", "namespaces"),
         *_each("escalate bind", ("roles", "clusterroles"), RBAC),
         *_each("get create update", "leases", LEASES, SYSTEM),
+    ),
+    "volumes_backup": (
+        *_each("get list", ("persistentvolumeclaims", "persistentvolumes")),
+        *_each("get", "namespaces"),
+        *_each("get", WORKLOADS, APPS),
+        *_each("get list create patch delete", "volumesnapshots", SNAPSHOTS),
+        *_each("get list patch delete", "volumesnapshotcontents", SNAPSHOTS),
+        *_each("list", "volumesnapshotclasses", SNAPSHOTS),
     ),
     "workload_history": _WORKLOADS,
     "workload_rollback": (*_ROLLOUT, *_each("create update", ("configmaps", "secrets"))),

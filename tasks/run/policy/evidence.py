@@ -97,7 +97,8 @@ def _named(field: str) -> str:
 def _counted(count: int, what: str) -> str:
     """Returns a count with the name of a list, as in `3 leases renewed` and `1 lease renewed`."""
     noun, space, rest = what.partition(" ")
-    one = noun.removesuffix("s") if not noun.endswith("ss") else noun
+    plural = "es" if noun.endswith("sses") else "" if noun.endswith("ss") else "s"
+    one = noun.removesuffix(plural)
     return f"{count} {one if count == 1 else noun}{space}{rest}"
 
 

@@ -1,0 +1,60 @@
+"""Backs up volumes by CSI snapshots, records them in the bucket, and removes old backups by rules."""
+
+from prefect import flow
+
+from tasks.backup.backups import check_store
+from tasks.core.models.plan import Mode, PlanOrApply
+from tasks.core.models.profile import ClusterName
+from tasks.core.models.report import Report
+from tasks.core.models.retention import Retention
+from tasks.run.end_states import ends_in_words
+from tasks.run.runbook import RUNBOOK, runbook
+from tasks.volumes.expire import expire_volumes
+from tasks.volumes.models.selection import Selection, VolumeOptions
+from tasks.volumes.policy.plan import plan_volumes
+from tasks.volumes.steps import (
+    await_ready,
+    cut_snapshots,
+    observe_volumes,
+    place_of_volume_backup,
+    prove_volume_backup,
+    retain_snapshots,
+    volume_backup_of_this_run,
+    write_volume_manifest,
+)
+from tasks.volumes.summary import summarize_volume_backup, summarize_volume_plan
+
+
+@ends_in_words
+@flow(name="volumes_backup", flow_run_name="volumes-backup-{cluster}", **RUNBOOK)
+def volumes_backup(
+    cluster: ClusterName,
+    select: Selection,
+    mode: PlanOrApply = Mode.APPLY,
+    options: VolumeOptions = VolumeOptions(),  # noqa: B008 - frozen
+    retention: Retention | None = None,
+) -> Report:
+    """Takes a CSI snapshot of each selected claim, keeps it from deletion, and records it so that another cluster can use it.
+
+    Args:
+        cluster: name of the cluster's profile
+        select: whose data is backed up; retention counts the backups of the same selection together
+        mode: plan shows the plan and changes nothing; apply takes the snapshots
+        options: which class of snapshots, and how long the storage may take
+        retention: which backups of this selection to keep; if empty, the profile's rules
+    """
+    with runbook(cluster, needs_etcd_client=False) as run:
+        run.step(check_store, cluster)
+        facts = run.step(observe_volumes, cluster, select)
+        plan = run.settle(plan_volumes(facts, select, options), mode)
+        if mode is Mode.PLAN:
+            return run.finish(*summarize_volume_plan(plan, select))
+        backup, cut = run.step(volume_backup_of_this_run, cluster, run.run_id), None
+        if backup is None:
+            cut = run.step(cut_snapshots, cluster, plan, run.run_id, options)
+            run.step(retain_snapshots, cluster, plan, run.run_id)
+            kept = run.step(await_ready, cluster, plan, run.run_id, options)
+            backup = run.step(write_volume_manifest, cluster, select, plan, kept, run.run_id)
+        run.step(prove_volume_backup, cluster, backup)
+        expired = run.step(expire_volumes, cluster, backup, retention)
+        return run.finish(*summarize_volume_backup(backup, place_of_volume_backup(cluster, backup.id), cut, expired))

@@ -1,0 +1,109 @@
+"""Contains the Prefect task that removes backups of volumes that no rule keeps, and what interrupted runs left."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from prefect import task
+
+from tasks.backup.policy.retention import decide_retention
+from tasks.clients.kube import KubeClient
+from tasks.cluster import open_cluster
+from tasks.core.errors import NotYet, Refused, RunbookError
+from tasks.core.logs import log_about
+from tasks.core.models.plan import Skip
+from tasks.core.models.retention import Kept, Removed, Retention, StoredBackup
+from tasks.core.retries import ACT
+from tasks.volumes.models.backups import Expired, VolumeBackup, VolumeBackupId
+from tasks.volumes.models.selection import LONGEST_WAIT
+from tasks.volumes.models.snapshots import Pair
+from tasks.volumes.observe import read_pairs
+from tasks.volumes.policy.pairs import leftovers
+from tasks.volumes.remove import remove_pair
+from tasks.volumes.store import VolumeStore, volumes_of
+
+
+@task(**ACT, task_run_name="expire-volumes-{cluster}")
+def expire_volumes(cluster: str, backup: VolumeBackup, rules: Retention | None = None) -> Expired:
+    """Removes backups of this selection that no rule keeps, with their snapshots; `rules` default to the profile's.
+
+    Snapshots go first, the manifest last: an interrupted removal is found again. Raises `NotYet` when the store does not
+    list the backup that was just written.
+    """
+    handle = open_cluster(cluster)
+    store, kube, profile = volumes_of(handle), handle.kube, handle.profile.backup
+    known = store.known()
+    if backup.id not in {str(one) for one in known}:
+        raise NotYet(f"the store does not list backup {backup.id} yet: nothing is removed", hint="it is tried again")
+    mine = VolumeBackupId.model_validate(backup.id)
+    kept, removed = _decide(
+        store, [one for one in known if one.series == mine.series], rules or profile.retention, profile.time_zone
+    )
+    pairs = read_pairs(kube)
+    stay, gone, left = list(kept), [], []
+    for one in removed:
+        skips = _remove(store, kube, VolumeBackupId.model_validate(one.id), pairs)
+        left += skips
+        if any(skip.subject == one.id for skip in skips):
+            stay.append(Kept(id=one.id, reasons=("it could not be removed now",)))
+        else:
+            gone.append(one)
+            log_about(cluster).info("backup %s removed: %s", one.id, one.reason)
+    finished = {one.run for one in known}
+    old = leftovers(
+        pairs, finished, own=mine.run, now=datetime.now(UTC), age=max(profile.stale_upload_age, 2 * LONGEST_WAIT)
+    )
+    swept = [(pair.id, remove_pair(kube, pair)) for pair in old]
+    return Expired(
+        kept=tuple(sorted(stay, key=lambda one: one.id, reverse=True)),
+        removed=tuple(gone),
+        swept=tuple(name for name, skip in swept if skip is None),
+        left=(*left, *(skip for _, skip in swept if skip)),
+    )
+
+
+def _decide(
+    store: VolumeStore, known: Sequence[VolumeBackupId], rules: Retention, zone: str
+) -> tuple[tuple[Kept, ...], tuple[Removed, ...]]:
+    """Decides, asks for the locks of what would go, and decides again: a locked backup takes no other one's slot."""
+    now = datetime.now(UTC)
+    stored = [StoredBackup(id=str(one), taken_at=one.taken_at, verified=True) for one in known]
+    going = {one.id for one in decide_retention(stored, rules, now=now, time_zone=zone).removed}
+    asked = [_with_lock(store, one) if one.id in going else one for one in stored]
+    decision = decide_retention(asked, rules, now=now, time_zone=zone)
+    return decision.kept, decision.removed
+
+
+def _with_lock(store: VolumeStore, stored: StoredBackup) -> StoredBackup:
+    try:
+        until = store.store.locked_until(store.key(VolumeBackupId.model_validate(stored.id)))
+    except RunbookError as error:
+        return stored.model_copy(update={"lock_unknown": error.problem})
+    return stored.model_copy(update={"locked_until": until})
+
+
+def _remove(store: VolumeStore, kube: KubeClient, backup: VolumeBackupId, pairs: Sequence[Pair]) -> list[Skip]:
+    """Removes the snapshots of a backup, then its manifest. Returns what stays; the backup itself if its manifest stays."""
+    mine = [pair for pair in pairs if pair.run == backup.run]
+    left = [skip for pair in mine if (skip := remove_pair(kube, pair))]
+    if left:
+        return [*left, Skip(subject=str(backup), reason="not all of its snapshots are removed")]
+    try:
+        lost = _without_objects(store.read(backup), mine)
+        store.store.delete(store.key(backup))
+    except RunbookError as error:
+        refuses = "refuses to delete" if isinstance(error, Refused) else "did not delete"
+        return [Skip(subject=str(backup), reason=f"the store {refuses} its manifest: {error.problem}")]
+    return lost
+
+
+def _without_objects(manifest: VolumeBackup, pairs: Sequence[Pair]) -> list[Skip]:
+    """Returns the snapshots at the storage of which the cluster has no object: nobody removes them there."""
+    there = {pair.content.name for pair in pairs if pair.content}
+    return [
+        Skip(
+            subject=f"{one.driver} {one.handle}",
+            reason="the cluster has no object of this snapshot: if it is still at the storage, delete it there",
+        )
+        for one in manifest.records
+        if one.content not in there
+    ]

@@ -1,0 +1,1 @@
+"""Models claims, snapshots, and the backups that are made of them."""

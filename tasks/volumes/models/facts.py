@@ -1,0 +1,88 @@
+"""Models claims with their volumes, and the classes by which they can have snapshots."""
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from tasks.core.models.approval import Reasons
+from tasks.core.models.base import Model, UtcTime
+from tasks.core.models.plan import Plan
+
+
+class Volume(Model):
+    """This is a persistent volume: what stores its data."""
+
+    COVERED: ClassVar[Reasons] = {"name driver handle source": "which data is backed up"}
+
+    name: str
+    driver: str = Field(default="", description="CSI driver; empty if it is no CSI volume")
+    handle: str = Field(default="", description="name of the volume at the storage")
+    source: str = Field(description="kind of the volume: csi, hostPath, local, nfs")
+
+
+class Claim(Model):
+    """This is a PersistentVolumeClaim."""
+
+    COVERED: ClassVar[Reasons] = {
+        "namespace name uid phase volume storage_class block size deleting": "whose data is backed up"
+    }
+
+    namespace: str
+    name: str
+    uid: str
+    phase: str = ""
+    volume: str = Field(default="", description="name of its persistent volume; empty if it has none")
+    storage_class: str = ""
+    block: bool = Field(default=False, description="a raw block device instead of a file system")
+    size: str = Field(default="", description="capacity, as the API has it")
+    deleting: bool = False
+
+    @property
+    def id(self) -> str:
+        """Returns NAMESPACE/NAME."""
+        return f"{self.namespace}/{self.name}"
+
+
+class SnapshotClass(Model):
+    """This is a VolumeSnapshotClass."""
+
+    COVERED: ClassVar[Reasons] = {"name driver policy is_default secrets": "how the snapshots are taken and kept"}
+
+    name: str
+    driver: str
+    policy: str = Field(description="Delete or Retain")
+    is_default: bool = False
+    secrets: tuple[str, ...] = Field(default=(), description="names of the Secrets that the driver gets")
+
+
+class VolumeFacts(Model):
+    """This is what a backup of volumes knows before it acts."""
+
+    observed_at: UtcTime
+    claims: tuple[Claim, ...] = ()
+    missing: tuple[str, ...] = Field(default=(), description="what the selection names, and what does not exist")
+    volumes: tuple[Volume, ...] = ()
+    has_snapshots: bool = Field(description="whether the API serves snapshot.storage.k8s.io/v1")
+    classes: tuple[SnapshotClass, ...] = ()
+
+    def volume_of(self, claim: Claim) -> Volume | None:
+        """Returns the volume of a claim; None if it does not exist."""
+        return next((one for one in self.volumes if one.name == claim.volume), None)
+
+
+class Target(Model):
+    """This is a claim that gets a snapshot."""
+
+    COVERED: ClassVar[Reasons] = {"claim volume snapshot_class": "whose data, and by which class"}
+
+    claim: Claim
+    volume: Volume
+    snapshot_class: SnapshotClass
+
+
+class VolumePlan(Plan):
+    """Plans which claims get a snapshot."""
+
+    COVERED: ClassVar[Reasons] = {"targets": "whose data is backed up"}
+
+    targets: tuple[Target, ...] = ()

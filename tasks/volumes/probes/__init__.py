@@ -1,0 +1,1 @@
+"""Parses claims, volumes and snapshots as the API has them."""

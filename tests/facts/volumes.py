@@ -1,0 +1,99 @@
+"""Claims, volumes and snapshots of a shop, as the API has them and as facts."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from tasks.volumes.models.backups import VolumeBackup, VolumeRecord
+from tasks.volumes.models.facts import Claim, SnapshotClass, Target, Volume, VolumeFacts
+from tasks.volumes.models.selection import Selection
+from tasks.volumes.models.snapshots import Content, Pair, Snapshot
+
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+DRIVER = "disk.example"
+RUN = "4e5f7061-8293-a4b5-c6d7-e8f90a1b2c3d"
+SHOP = Selection(namespaces=("shop",))
+CLASS = SnapshotClass(name="fast", driver=DRIVER, policy="Delete")
+CLAIM = Claim(
+    namespace="shop", name="data-db-0", uid="u1", phase="Bound", volume="pv-1", storage_class="disk", size="10Gi"
+)
+VOLUME = Volume(name="pv-1", driver=DRIVER, handle="vol-1", source="csi")
+TARGET = Target(claim=CLAIM, volume=VOLUME, snapshot_class=CLASS)
+SNAPSHOT = Snapshot(
+    namespace="shop",
+    name="data-db-0-0a1b2c3d4e5f",
+    uid="s1",
+    run=RUN,
+    claim="data-db-0",
+    content="snapcontent-s1",
+    is_ready=True,
+    is_seen=True,
+    created_at=NOW,
+)
+CONTENT = Content(
+    name="snapcontent-s1",
+    run=RUN,
+    driver=DRIVER,
+    policy="Retain",
+    class_policy="Delete",
+    snapshot="shop/data-db-0-0a1b2c3d4e5f",
+    snapshot_uid="s1",
+    handle="snap-1",
+    size=10 * 2**30,
+    cut_at=NOW,
+    is_ready=True,
+    is_seen=True,
+    created_at=NOW,
+)
+PAIR = Pair(snapshot=SNAPSHOT, content=CONTENT)
+
+
+def claim(**changes: object) -> Claim:
+    """Another one."""
+    return CLAIM.model_copy(update=changes)
+
+
+def facts(*claims: Claim, **changes: Any) -> VolumeFacts:  # noqa: ANN401 - fields of facts
+    """Of a cluster with one class, and the volume of the claim."""
+    ordinary: dict[str, Any] = {"observed_at": NOW, "volumes": (VOLUME,), "classes": (CLASS,), "has_snapshots": True}
+    return VolumeFacts(claims=claims, **(ordinary | changes))
+
+
+def pair(snapshot: dict[str, object] | None = None, content: dict[str, object] | None = None) -> Pair:
+    """A finished snapshot, with fields changed."""
+    return Pair(snapshot=SNAPSHOT.model_copy(update=snapshot or {}), content=CONTENT.model_copy(update=content or {}))
+
+
+def record(**changes: object) -> VolumeRecord:
+    """Of the finished snapshot."""
+    made = VolumeRecord(
+        namespace="shop",
+        claim="data-db-0",
+        claim_uid="u1",
+        volume="pv-1",
+        volume_handle="vol-1",
+        driver=DRIVER,
+        snapshot=SNAPSHOT.name,
+        snapshot_uid="s1",
+        content="snapcontent-s1",
+        handle="snap-1",
+        restore_size=10 * 2**30,
+        cut_at=NOW,
+        mode="Filesystem",
+        snapshot_class=CLASS,
+    )
+    return made.model_copy(update=changes)
+
+
+def backup(**changes: Any) -> VolumeBackup:  # noqa: ANN401 - fields of a backup
+    """Of two claims, cut 1.5 s apart."""
+    other = record(claim="data-db-1", handle="snap-2", restore_size=0, cut_at=NOW + timedelta(seconds=1.5))
+    ordinary: dict[str, Any] = {
+        "id": f"20261123T120000Z-{SHOP.series}-{RUN}",
+        "cluster": "prod",
+        "selection": SHOP,
+        "records": (record(), other),
+        "tool": "kube-runbooks 1",
+        "flow_run": RUN,
+        "written_at": NOW,
+    }
+    return VolumeBackup(**(ordinary | changes))
