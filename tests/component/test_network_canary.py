@@ -137,6 +137,7 @@ def test_what_keeps_a_canary_from_its_work_is_its_result(trial: Trial) -> None:
     assert trial.run().enforcement.reason == "no node of the profile is Ready and takes pods"
 
 
+@pytest.mark.full
 def test_what_a_killed_audit_left_is_a_finding_until_an_audit_with_a_canary_removes_it(
     trial: Trial, prefect_server: PrefectServer, tmp_path: Path
 ) -> None:

@@ -336,6 +336,7 @@ def test_an_api_server_that_does_not_answer_makes_the_backup_partial(backups: Ba
     assert kept["summary"][0].startswith("partial backup ")
 
 
+@pytest.mark.full
 def test_a_kind_whose_conversion_fails_makes_the_backup_partial(
     backups: Backups, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -466,6 +467,7 @@ def command(*words: str) -> int:
     return int(app(words, result_action="return_value"))
 
 
+@pytest.mark.full
 def test_commands_say_what_they_do_not_find(backups: Backups, capsys: pytest.CaptureFixture[str]) -> None:
     """With the next step."""
     assert command("resources", "show", backups.site.name, "ConfigMap/a/b") != 0

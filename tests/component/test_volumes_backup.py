@@ -34,6 +34,7 @@ from tests.servers.site import Site
 
 BUILD = "it is built from the Go module proxy, which takes up to 20 minutes: `make binaries ARGS="
 pytestmark = [
+    pytest.mark.full,
     pytest.mark.usefixtures("prefect"),
     pytest.mark.skipif(
         not is_here("csi-snapshotter", SNAPSHOTTER_VERSION), reason=f"{BUILD}csi-snapshotter={SNAPSHOTTER_VERSION}`"
@@ -156,7 +157,6 @@ def test_the_claims_of_a_namespace_are_backed_up_kept_and_recorded(volumes: Volu
     assert set(volumes.handles()) <= volumes.storage.driver.handles()
 
 
-@pytest.mark.full
 @pytest.mark.skipif(
     not is_here("csi-provisioner", PROVISIONER_VERSION), reason=f"{BUILD}csi-provisioner={PROVISIONER_VERSION}`"
 )
@@ -314,7 +314,6 @@ def test_without_a_controller_or_a_sidecar_the_run_says_so(volumes: Volumes, mon
     assert volumes.manifests() == []
 
 
-@pytest.mark.full
 def test_a_run_that_is_killed_is_run_again_and_what_it_left_is_removed(
     volumes: Volumes, prefect_server: PrefectServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
