@@ -116,6 +116,7 @@ _FORMS = {
     r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$": _LABEL,
     r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$": "write the name of a node as the API has it: lower-case letters, digits, - and .",
     r"^[a-z0-9*?.-]{1,253}$": "write a kind as kubectl names it, perhaps with * and ?: deployments.apps, *.example.com",
+    r"^[a-z0-9-]+=[a-z0-9-]+$": "write two namespaces with = between them, the one in the backup first: shop=shop-copy",
     r"^[a-z0-9*?-]{1,63}$": "write a namespace, perhaps with * and ?: test-*",
     r"^[a-z0-9]+(-[a-z0-9]+)*$": "write the name of a runbook, for example etcd-backup",
     r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$": "write 3 to 63 lower-case letters, digits, - and .; the first and the last are a letter or a digit",

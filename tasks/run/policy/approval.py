@@ -33,7 +33,6 @@ PARAMETERS: Reasons = {
     "registry": "whose credential is brought and rotated",
     "logs": CHOICE,
     "changes": "what is done",
-    "select": "whose data is backed up",
     "to": CHOICE,
     "reason ticket": "they end in annotations and reports, under the name of who approves",
 }
