@@ -109,6 +109,7 @@ def steps(site: Site) -> list[str]:
     return [done["step"] for done in site.reports()[-1]["done"]]
 
 
+@pytest.mark.full
 def test_an_empty_answer_aborts_and_a_retry_asks_again(runbooks: Runbooks, site: Site, etcd: EtcdCluster) -> None:
     """The plan is in the form, what does not fit the form leaves it waiting, and nothing is touched."""
     before = sizes(etcd)
@@ -177,6 +178,7 @@ def test_what_a_person_would_have_wanted_to_know_is_asked_again(
     assert runbooks.end_of(run_id)["state_name"] == "Refused"
 
 
+@pytest.mark.full
 def test_an_answer_that_does_not_fit_the_form_aborts(runbooks: Runbooks, site: Site, etcd: EtcdCluster) -> None:
     """Prefect's check is passed by whoever writes the answer beside it."""
     before = sizes(etcd)

@@ -123,6 +123,7 @@ def test_the_prefect_ui_gets_members_plan_progress_and_report(site: Site, prefec
     assert kinds["etcd-snapshot"]["data"] == 100.0
 
 
+@pytest.mark.full
 def test_a_drill_passes_while_the_cluster_writes_and_compacts_at_full_speed(site: Site) -> None:
     """The hash of the live member is asked for before a compaction can pass it."""
     with site.etcd.churn() as churn:

@@ -70,6 +70,7 @@ def test_a_run_is_a_line_and_its_backup_is_found_again(site: Site, call: Callabl
     assert backup["id"] in call("backups", site.name).out
 
 
+@pytest.mark.full
 def test_a_plan_is_what_a_run_prints_that_only_plans(site: Site, call: Callable[..., Ended]) -> None:
     """With what it leaves alone, and why; the log is on the other stream."""
     planned = call("run", "etcd-maintenance", site.name)
@@ -135,6 +136,7 @@ def test_a_wrong_command_line_names_the_option_and_starts_nothing(
     assert site.reports() == []
 
 
+@pytest.mark.full
 def test_what_is_not_there_is_a_failure_that_says_so(site: Site, call: Callable[..., Ended]) -> None:
     """An empty list is none."""
     missing = "20261130T154401Z-81-19b88739-12e5-4d6b-9fbf-cd8f90737d0f"

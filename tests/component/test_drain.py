@@ -397,6 +397,7 @@ def test_a_storage_lets_a_node_go_once_its_replica_was_rebuilt(kube: KubeClient,
         ] == [True]
 
 
+@pytest.mark.full
 def test_a_node_whose_operator_never_lets_go_is_uncordoned_again(
     cluster: ControlPlane, kube: KubeClient, shop: Shop
 ) -> None:
@@ -645,6 +646,7 @@ def test_a_volume_that_is_never_detached_is_told_and_gone_on_with(
     assert "it is still attached, by csi.example.com" in watcher.waited
 
 
+@pytest.mark.full
 def test_volumes_of_those_who_stay_are_nobodys_to_wait_for(
     kube: KubeClient, shop: Shop, attach: Callable[[str], str]
 ) -> None:

@@ -127,6 +127,7 @@ def test_a_run_that_a_rule_stopped_is_refused_in_one_sentence(runbooks: Runbooks
         runbooks.server.cli(*words)
 
 
+@pytest.mark.full
 def test_who_starts_it_from_python_gets_the_exception_itself(runbooks: Runbooks, cluster: Site) -> None:
     """In another process, from the storage that the worker shares with it."""
     script = f"""
@@ -141,6 +142,7 @@ print(type(error).__name__, error.problem, error.hint, sep="|")
     assert done.stdout.splitlines()[-1] == f"Refused|{PROBLEM}|{HINT}"
 
 
+@pytest.mark.full
 def test_one_that_waited_in_vain_has_failed_in_one_sentence(runbooks: Runbooks, cluster: Site) -> None:
     """With the state *Failed*, of a task that Prefect has retried, too."""
     ended = run_to_end(runbooks, cluster, how="timed out")

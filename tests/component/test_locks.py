@@ -499,7 +499,7 @@ def nodes_of(tmp_path: Path, clusters: Path, control_plane: ControlPlane, count:
         close_clusters()
 
 
-@pytest.fixture(params=[1, 3], ids=["1 node", "3 nodes"])
+@pytest.fixture(params=[pytest.param(1, id="1 node", marks=pytest.mark.full), pytest.param(3, id="3 nodes")])
 def nodes(
     request: pytest.FixtureRequest, tmp_path: Path, clusters: Path, control_plane: ControlPlane
 ) -> Iterator[Nodes]:
@@ -567,6 +567,7 @@ def test_a_run_whose_load_balancer_is_gone_keeps_the_lease_through_its_nodes(
         check()
 
 
+@pytest.mark.full
 def test_a_node_that_hangs_makes_no_other_lock_stale(three: Nodes, tmp_path: Path) -> None:
     """Another run waits for it in vain, and sees that the others are renewed."""
     with holding(tmp_path / "holder", lasting=BRIEF) as holder:

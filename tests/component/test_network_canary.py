@@ -106,6 +106,7 @@ def test_a_connection_that_stays_closed_without_the_policy_shows_nothing(trial: 
     assert "stayed closed after its policy was deleted" in found.enforcement.reason
 
 
+@pytest.mark.full
 def test_what_keeps_a_canary_from_its_work_is_its_result(trial: Trial) -> None:
     """Pods that do not start, an admission that refuses them, no image, no node and no SSH. Its namespace is gone each time."""
     api, admission = trial.cluster.api, "/apis/admissionregistration.k8s.io/v1"

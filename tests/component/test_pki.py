@@ -229,6 +229,7 @@ def test_an_encryption_provider_configuration_that_is_named_and_not_there_is_ref
     )
 
 
+@pytest.mark.full
 def test_retention_removes_the_key_material_with_its_backup(site: Site) -> None:
     """And a backup without any beside it."""
     etcd_backup_to_s3(site.name)
@@ -238,6 +239,7 @@ def test_retention_removes_the_key_material_with_its_backup(site: Site) -> None:
     assert len(site.keys(f"{site.name}/etcd/")) == 3
 
 
+@pytest.mark.full
 def test_locked_key_material_keeps_its_backup(
     new_site: NewSite, etcd1: EtcdCluster, control_plane: ControlPlane
 ) -> None:

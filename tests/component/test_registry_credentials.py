@@ -240,6 +240,7 @@ def test_what_is_in_the_way_refuses_the_run_before_anything_is_touched(rotation:
     assert (rotation.ours(), rotation.account()) == ([], [])
 
 
+@pytest.mark.full
 def test_a_run_that_is_killed_between_its_steps_is_run_again(rotation: Rotation, prefect_server: PrefectServer) -> None:
     """First nothing names the new Secret, then nothing names the old one: each next run does the rest."""
     rotation.run()
@@ -309,6 +310,7 @@ def test_what_others_change_meanwhile_is_kept(rotation: Rotation) -> None:
     assert rotation.api.is_fine(rotation.path("secrets", first))
 
 
+@pytest.mark.full
 def test_a_namespace_that_is_new_and_pods_that_name_a_secret_themselves_are_told(rotation: Rotation) -> None:
     """A pattern takes namespaces as they are at the plan; the look afterwards finds others. A CronJob keeps the old Secret."""
     name = rotation.shop.name

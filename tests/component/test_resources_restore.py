@@ -293,6 +293,7 @@ DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 WIDGETS = "/apis/shop.example/v1"
 
 
+@pytest.mark.full
 def test_a_definition_comes_back_before_its_objects_and_keeps_a_newer_version(restore: Restore) -> None:
     """An owner without a controller gets its objects back by its new uid, and the garbage collector leaves them alone."""
     restore.api.create(DEFINITIONS, definition(("v1", True)))
@@ -410,6 +411,7 @@ def test_what_the_api_server_refuses_is_told_one_by_one_before_anything_is_touch
 VOLUMES = f"{CORE}/persistentvolumes"
 
 
+@pytest.mark.full
 def test_a_volume_with_the_policy_delete_is_bound_before_it_gets_it_back(restore: Restore) -> None:
     """Written with its old claim and Delete, the controller manager would delete its data within seconds."""
     name = restore.name

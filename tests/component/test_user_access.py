@@ -231,6 +231,7 @@ def test_a_login_that_can_too_much_or_too_little_gets_nothing(access: Access, mo
     assert len(access.entries()) == 1
 
 
+@pytest.mark.full
 def test_a_run_that_is_killed_before_the_delivery_is_run_again(access: Access, prefect_server: PrefectServer) -> None:
     """It leaves a Secret whose token nobody has. The next run removes it, and delivers its own."""
     access.objects()

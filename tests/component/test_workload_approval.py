@@ -74,6 +74,7 @@ def ended(runbooks: Runbooks, site: Site, run_id: str) -> dict[str, Any]:
     return site.reports()[-1]
 
 
+@pytest.mark.full
 def test_a_person_may_keep_a_failed_rollout_for_a_look(runbooks: Runbooks, cluster: Site, shop: Shop) -> None:
     """The form has the option's value as its default; the report says who decided otherwise."""
     run_id = asked(runbooks, cluster, shop, rollback=True)

@@ -144,6 +144,7 @@ def test_config_alone_restarts_the_pods(
     wait_until(lambda: not before & {pod["metadata"]["uid"] for pod in shop.pods("deployment/web")}, LIMIT, "new pods")
 
 
+@pytest.mark.full
 def test_the_secret_of_the_release_before_comes_back_if_the_profile_can_decrypt_it(
     shop: Shop, site: Site, tmp_path: Path, back: Callable[..., Report], release: Callable[..., Report]
 ) -> None:

@@ -167,6 +167,7 @@ def test_a_bad_release_is_told_early_and_all_groups_go_back(
         ("unready", "it runs and is not ready"),
     ],
 )
+@pytest.mark.full
 def test_an_ordered_stateful_set_does_not_stay_stuck(
     shop: Shop, roll: Callable[..., Report], tag: str, cause: str
 ) -> None:
