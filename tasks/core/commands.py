@@ -34,6 +34,8 @@ TO_DO_IT = f"to do it: {AGAIN} --mode=apply; a run of a deployment can ask first
 ASKED_FOR = ("mode", "confirm")
 """Lists the parameters that `AGAIN` leaves out, because the text that has it says them."""
 
+_LISTS = (list, tuple, set, frozenset)
+
 _OF_CLUSTER = re.compile(rf"(kube-runbooks (?:run |start )?[a-z-]+) {CLUSTER}\b")
 _CONFIRMED = re.compile(rf"--confirm={CLUSTER}\b")
 
@@ -75,9 +77,11 @@ def same_command(
         without: parameters that the command does not get
     """
     words: list[str] = []
+    by_place = True  # until the first list: the words after it would be taken for items of it
     for name, parameter in inspect.signature(flow).parameters.items():
         is_required, value = parameter.default is inspect.Parameter.empty, parameters.get(name)
-        if is_required and name in parameters and not isinstance(value, BaseModel):
+        by_place = by_place and not (is_required and isinstance(value, _LISTS))
+        if is_required and by_place and name in parameters and not isinstance(value, BaseModel):
             words.append(shlex.quote(_text(value)))
         elif name not in without:
             words += _words((name,), value, None if is_required else parameter.default)
@@ -101,7 +105,7 @@ def _words(path: tuple[str, ...], value: object, default: object) -> Iterator[st
             yield from _words((*path, name), getattr(value, name), getattr(default, name, usual))
     elif isinstance(value, bool):
         yield option if value else option.replace("--", "--no-", 1)
-    elif isinstance(value, list | tuple | set | frozenset):
+    elif isinstance(value, _LISTS):
         yield from (f"{option}={shlex.quote(_text(one))}" for one in value)
     else:
         yield f"{option}={shlex.quote(_text(value))}"
@@ -109,7 +113,12 @@ def _words(path: tuple[str, ...], value: object, default: object) -> Iterator[st
 
 def _text(value: object) -> str:
     if isinstance(value, BaseModel):
-        return ",".join(f"{name}={_text(getattr(value, name))}" for name in type(value).model_fields)
+        fields = ((getattr(value, name), name, field) for name, field in type(value).model_fields.items())
+        return ",".join(
+            f"{name}={_text(one)}" for one, name, field in fields if field.is_required() or one != field.default
+        )
+    if isinstance(value, Mapping):
+        return ";".join(f"{name}-" if one is None else f"{name}={_text(one)}" for name, one in value.items())
     if isinstance(value, enum.Enum):
         return str(value.value)
     return duration_as_typed(value) if isinstance(value, timedelta) else str(value)

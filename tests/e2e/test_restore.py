@@ -233,6 +233,7 @@ def test_a_restore_that_was_cut_off_is_rolled_back(backed_up_again: LabSite, lab
     labs.brought_back()
 
 
+@pytest.mark.full
 def test_what_is_wrong_is_refused_before_anything_is_touched(backed_up_again: LabSite, labs: Labs) -> None:
     """An odd manifest, no confirmation, unknown and unverified backups, others' backups, a full disk; a plan changes nothing."""
     lab, name = backed_up_again.lab, backed_up_again.name

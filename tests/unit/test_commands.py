@@ -14,6 +14,8 @@ from cyclopts import CycloptsError, MissingArgumentError
 from flows.certificate_issue import certificate_issue
 from flows.node_drain import node_drain
 from flows.rolling_upgrade import rolling_upgrade
+from flows.workload_rollback import workload_rollback
+from flows.workload_rollout import workload_rollout
 from kube_runbooks.app import app
 from kube_runbooks.catalog import Entry, runbooks
 from kube_runbooks.options import arguments_of, options_of
@@ -24,6 +26,7 @@ from tasks.core.models.plan import Mode
 from tasks.drain.models import DrainOptions
 from tasks.node_work.models.waves import Waves
 from tasks.upgrade.models.upgrade import UpgradeOptions
+from tasks.workloads.models.changes import Change
 
 
 @pytest.mark.parametrize(
@@ -186,6 +189,32 @@ def test_a_reason_and_a_machine_are_one_word() -> None:
     )
     typed = same_command(certificate_issue.fn, {"cluster": "prod", "request": request})
     assert "--request-control-planes=name=cp1,address=192.0.2.11" in typed
+
+
+def test_a_list_is_an_option_and_what_follows_it_is_too() -> None:
+    """A command that is read by the command gives the same parameters."""
+    changes = (
+        Change(
+            namespace="shop",
+            workload="deployment/web",
+            images={"main": "shop/web:2"},
+            env={"LEVEL": "debug", "OLD": None},
+        ),
+        Change(namespace="shop", workload="deployment/api", group=2, restart=True),
+    )
+    typed = same_command(workload_rollout.fn, {"cluster": "prod", "changes": changes, "reason": "prices"})
+    assert typed == (
+        "kube-runbooks run workload-rollout prod "
+        "'--changes=namespace=shop,workload=deployment/web,images=main=shop/web:2,env=LEVEL=debug;OLD-' "
+        "--changes=namespace=shop,workload=deployment/api,group=2,restart=True --reason=prices"
+    ).replace("'--changes=", "--changes='")
+    _, bound, _ = app.parse_args(shlex.split(typed)[1:], exit_on_error=False, print_error=False)
+    words = arguments_of(options_of(workload_rollout.fn, {}), {"changes": bound.arguments["changes"]})["changes"]
+    assert tuple(Change.model_validate(one) for one in words) == changes
+    undo = {"cluster": "prod", "namespace": "shop", "workloads": ("deployment/web",), "reason": "it fails"}
+    assert same_command(workload_rollback.fn, undo) == (
+        "kube-runbooks run workload-rollback prod shop --workloads=deployment/web --reason='it fails'"
+    )
 
 
 def test_what_a_rule_does_not_know_is_filled_in() -> None:
