@@ -8,7 +8,7 @@ from tasks.core.errors import Refused
 from tasks.nodes.models.pods import LabelSelector
 from tasks.nodes.policy.selectors import selects
 from tasks.resources.models import Entry, Manifest
-from tasks.resources.store import find_backups, read_manifest, read_objects
+from tasks.resources.store import read_objects
 from tasks.resources_restore.models import JSON, ResourceRestoreOptions, Select, Target
 from tasks.resources_restore.policy.order import in_order
 from tasks.resources_restore.policy.selection import is_meant, parse_labels, parse_map
@@ -22,22 +22,6 @@ class Item(NamedTuple):
 
     entry: Entry
     target: Target
-
-
-def pick_manifest(handle: Cluster, cluster: str, backup: str) -> Manifest:
-    """Returns the manifest of a backup by id, or of the newest one.
-
-    `Refused` when there is none.
-    """
-    if backup == "latest":
-        known = find_backups(handle.store, cluster)
-        if not known:
-            raise Refused(
-                f"there is no backup of objects of {cluster} in the bucket",
-                hint="`kube-runbooks run resources-backup CLUSTER` takes one",
-            )
-        backup = str(known[-1])
-    return read_manifest(handle.store, cluster, backup)
 
 
 def target_of(entry: Entry, moved: dict[str, str]) -> Target:

@@ -13,8 +13,8 @@ from tasks.core.logs import log_about
 from tasks.core.models.findings import listed
 from tasks.core.retries import ACT
 from tasks.resources.models import Manifest
-from tasks.resources.store import is_without_values
-from tasks.resources_restore.backup import Item, in_batches, meant, pick_manifest
+from tasks.resources.store import is_without_values, read_manifest
+from tasks.resources_restore.backup import Item, in_batches, meant
 from tasks.resources_restore.facts import sorted_bodies
 from tasks.resources_restore.models import (
     Compared,
@@ -60,7 +60,7 @@ def drill_objects(  # noqa: PLR0913, PLR0917 - the parameters of the flow
     Objects without a namespace are only tried by a dry run.
     """
     handle = open_cluster(cluster)
-    manifest = pick_manifest(handle, cluster, backup)
+    manifest = read_manifest(handle.store, cluster, backup)
     chosen = _chosen(manifest, namespaces, count)
     removed = list(_remove(handle.kube, check))
     done = []

@@ -10,7 +10,8 @@ from tasks.core.models.findings import cautioned, refused
 from tasks.core.models.plan import Caution, Refusal
 from tasks.resources.models import Kind, Manifest
 from tasks.resources.policy.contents import why_left_out
-from tasks.resources_restore.backup import Item, bodies, in_batches, meant, pick_manifest, target_of, with_labels
+from tasks.resources.store import read_manifest
+from tasks.resources_restore.backup import Item, bodies, in_batches, meant, target_of, with_labels
 from tasks.resources_restore.models import (
     JSON,
     Judged,
@@ -35,7 +36,7 @@ def observe_restore(handle: Cluster, backup: str, select: Select, options: Resou
     cluster = options.from_cluster or handle.profile.name
     if wrong := check_request(select, options):
         return RestoreFacts(observed_at=datetime.now(UTC), backup=backup, from_cluster=cluster, refusals=wrong)
-    manifest = pick_manifest(handle, cluster, backup)
+    manifest = read_manifest(handle.store, cluster, backup)
     items = selected(handle, manifest, select, options)
     view = View(handle.kube, (one.target for one in items), options)
     judged = [

@@ -13,8 +13,9 @@ from tasks.core.errors import NotYet, TimedOut
 from tasks.core.logs import log_about
 from tasks.core.retries import ACT, OBSERVE
 from tasks.resources.models import Manifest
+from tasks.resources.store import read_manifest
 from tasks.resources_restore.act import Wrote, delete, write
-from tasks.resources_restore.backup import Item, in_batches, pick_manifest
+from tasks.resources_restore.backup import Item, in_batches
 from tasks.resources_restore.facts import observe_restore, selected, sorted_bodies
 from tasks.resources_restore.models import (
     Failure,
@@ -71,7 +72,7 @@ class _Restore:
         self, handle: Cluster, facts: RestoreFacts, select: Select, options: ResourceRestoreOptions, check: Check
     ) -> None:
         self.handle, self.kube, self.check = handle, handle.kube, check
-        self.manifest = pick_manifest(handle, facts.from_cluster, facts.backup)
+        self.manifest = read_manifest(handle.store, facts.from_cluster, facts.backup)
         self.planned: dict[Key, Judged] = {one.target.key: one for one in to_write(facts)}
         every = selected(handle, self.manifest, select, options, self.planned)
         self.items = [one for one in every if one.target.key in self.planned]
@@ -175,7 +176,7 @@ def prove_objects(
 ) -> RestoreProof:
     """Reads each object back: applying the backup again would change nothing."""
     handle = open_cluster(cluster)
-    manifest = pick_manifest(handle, facts.from_cluster, facts.backup)
+    manifest = read_manifest(handle.store, facts.from_cluster, facts.backup)
     failed = {one.label for one in restored.failed}
     wanted = {one.target.key for one in to_write(facts) if one.target.label not in failed}
     every = selected(handle, manifest, select, options, wanted)

@@ -8,6 +8,7 @@ import sys
 from base64 import b64encode
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -82,10 +83,12 @@ class Restore:
         file.write_text(str(self.key))
         self.site.write(backup={"identity": f"file:{file}"})
 
-    def run(self, mode: Mode = Mode.APPLY, select: dict[str, Any] | None = None, **options: object) -> Report:
+    def run(
+        self, mode: Mode = Mode.APPLY, select: dict[str, Any] | None = None, backup: str = "latest", **options: object
+    ) -> Report:
         """The runbook, by default for the namespace."""
         chosen = Select.model_validate({"namespaces": [self.name]} if select is None else select)
-        return resources_restore(self.site.name, "latest", chosen, mode, ResourceRestoreOptions.model_validate(options))
+        return resources_restore(self.site.name, backup, chosen, mode, ResourceRestoreOptions.model_validate(options))
 
     def steps(self, report: Report) -> dict[str, str]:
         """What a plan does, by object."""
@@ -177,6 +180,21 @@ def test_a_namespace_that_was_deleted_comes_back_equal(restore: Restore) -> None
     for path, was in before.items():
         assert normal(restore.api.get(path)) == normal(was)
     assert restore.run().summary[0].startswith("nothing to do")
+
+
+def test_the_latest_backup_is_the_newest_one(restore: Restore) -> None:
+    """An older one is named by its id."""
+    restore.create("configmaps", config("settings", color="blue"))
+    older = restore.back_up()
+    second = datetime.now(UTC).replace(microsecond=0)
+    restore.api.patch(restore.path("configmaps", "settings"), {"data": {"color": "red"}})
+    wait_until(lambda: datetime.now(UTC).replace(microsecond=0) > second, LIMIT, "the next second, for another id")
+    restore.back_up()
+
+    assert restore.run(existing="update").summary[0].startswith("nothing to do")
+    assert restore.api.get(restore.path("configmaps", "settings"))["data"] == {"color": "red"}
+    restore.run(existing="update", backup=older, force=[f"ConfigMap/{restore.name}/settings"])
+    assert restore.api.get(restore.path("configmaps", "settings"))["data"] == {"color": "blue"}
 
 
 def test_existing_objects_are_left_unless_they_are_to_be_updated(restore: Restore) -> None:
