@@ -69,8 +69,6 @@ class Reader:
                 if instant or not following:
                     raise Expired(f"{kind.label}: {answer.message}")
                 continue
-            if answer.status == HTTPStatus.NOT_FOUND:
-                return  # it was removed since discovery
             if not answer.is_fine:
                 raise Unread(f"HTTP {answer.status}: {answer.message}"[:300])
             page = _list(answer.body, kind.label)
