@@ -663,9 +663,8 @@ async def _close_gently(streams: Streams) -> None:
 
 
 def _reset(writer: asyncio.StreamWriter) -> None:
-    sock = writer.get_extra_info("socket")
-    with contextlib.suppress(OSError, AttributeError):  # closed already, or gone from a TLS transport
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+    with contextlib.suppress(OSError, AttributeError):  # closed already; if it is TLS, the question raises too
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
     writer.transport.abort()
 
 
