@@ -1,6 +1,7 @@
 # Needs python3, git and make; uv is found or brought, and uv brings a newer Python where it is needed.
 UV := python3 tests/bootstrap/uv.py
 RUN := $(UV) run --locked --all-extras
+TESTS := $(RUN) pytest -n 3 --dist loadfile
 API := tasks/clients/etcd_api
 SCRIPTS = $(shell git ls-files "tasks/*.sh")
 
@@ -24,7 +25,8 @@ demo: ## a backup and a restore on real servers, without root
 
 test: ## unit and component tests, with the coverage of decisions; ARGS="-k name" goes to pytest, without it
 	$(RUN) python -m tests.servers.binaries
-	$(RUN) pytest -n 3 --dist loadfile $(if $(ARGS),$(ARGS),-m "not full" --cov)
+	$(if $(ARGS),$(TESTS) $(ARGS),$(TESTS) tests/unit -m "not full" --cov)
+	$(if $(ARGS),,$(TESTS) tests/component -m "not full")
 
 e2e: ## tests on real clusters, two at a time, as root on Linux; ARGS as above
 	$(RUN) pytest tests/e2e -s -n 2 --dist loadgroup -m "not full" --durations=12 $(ARGS)

@@ -409,7 +409,7 @@ def test_what_changed_since_the_plan_is_not_touched(access: Access) -> None:
     api.delete(ROLE)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(one, marks=pytest.mark.full) for one in (1, 2))])
 def test_for_any_policy_kubectl_auth_reconcile_finds_nothing_to_change(access: Access, seed: int) -> None:
     """Each policy is applied to what the one before it has left."""
     draw = random.Random(seed)  # noqa: S311 - a test's numbers

@@ -156,7 +156,9 @@ def test_what_is_not_there_is_a_failure_that_says_so(site: Site, call: Callable[
     )
 
 
-@pytest.mark.parametrize(("sent", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("sent", "status"), [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.full)]
+)
 def test_a_signal_ends_a_run_with_its_own_status(site: Site, sent: signal.Signals, status: int) -> None:
     """While it waits for a store that does not answer."""
     site.write(store={"endpoint": "http://127.0.0.1:9"})
