@@ -16,7 +16,7 @@ from tests.servers.hollow import HollowNodes, is_ready
 from tests.servers.kubernetes import ControlPlane
 from tests.servers.processes import wait_until
 
-LIMIT = 30.0
+LIMIT = 150.0
 PODS = "/api/v1/namespaces/kube-system/pods"
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases"
 

@@ -29,7 +29,7 @@ from tests.servers.operators import Database, Storage
 from tests.servers.pki import KeyPair
 from tests.servers.processes import wait_until
 
-LIMIT = 60.0
+LIMIT = 150.0
 """Seconds for anything that the control plane has to do; two are usual."""
 
 RUN = "0f1e"

@@ -16,7 +16,7 @@ from tests.servers.undertaker import tree
 
 pytestmark = pytest.mark.usefixtures("nodes")
 
-LIMIT = 60.0
+LIMIT = 150.0
 """Seconds for anything that the control plane has to do; two are usual."""
 
 PODS = "/api/v1/namespaces/default/pods"

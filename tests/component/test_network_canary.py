@@ -155,7 +155,7 @@ def test_what_a_killed_audit_left_is_a_finding_until_an_audit_with_a_canary_remo
         def has_pods() -> bool:
             return any(api.get(f"{SPACES}/{one}/pods")["items"] for one in trial.spaces())
 
-        wait_until(has_pods, 90, "the pods of the canary exist", log=tmp_path / "run.log")
+        wait_until(has_pods, 150, "the pods of the canary exist", log=tmp_path / "run.log")
         run.kill()
         assert run.wait(30) == -signal.SIGKILL
     [left] = trial.spaces()

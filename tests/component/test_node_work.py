@@ -23,7 +23,7 @@ from tests.servers.hollow import READY, HollowNodes
 from tests.servers.kubernetes import ControlPlane, Resource
 from tests.servers.processes import wait_until
 
-LIMIT = 60.0
+LIMIT = 150.0
 QUICK = DrainOptions(timeout=timedelta(seconds=60))
 SPACE = "/api/v1/namespaces/n"
 APPS = "/apis/apps/v1/namespaces/n"

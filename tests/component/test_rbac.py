@@ -16,7 +16,7 @@ from tests.servers.rbac import NAMESPACES, RBAC, Random, make_namespaces
 
 ROLES = 60
 AT_ONCE = 12
-LIMIT = 30.0
+LIMIT = 150.0
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from tests.facts.reports import all_reports
 from tests.servers.browser import chromium
 
 REPORTS = all_reports()
-LIMIT = 120.0
+LIMIT = 150.0
 
 OUTSIDE = """() => {
   const picture = document.querySelector('svg')

@@ -40,7 +40,7 @@ from tests.servers.site import Site
 
 pytestmark = pytest.mark.usefixtures("prefect")
 
-LIMIT = 60.0
+LIMIT = 150.0
 ROOT = Path(__file__).parents[2]
 CORE, APPS = "/api/v1", "/apis/apps/v1"
 

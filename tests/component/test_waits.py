@@ -28,7 +28,7 @@ from tests.servers.prefect_server import PrefectServer
 from tests.servers.processes import wait_until
 from tests.servers.site import Site
 
-LIMIT = 120.0
+LIMIT = 150.0
 RUN_LIMIT = 600.0
 MEMBERS = ("m1", "m2", "m3")
 

@@ -23,7 +23,7 @@ SHOP, FULL, GOOD = "shop", "full", "good"
 ABSENT = f"{REGISTRY}/lab/busybox:never-built"
 QUICK: dict[str, Any] = {"stable_for": "3s"}
 ROLLOUT = "kube-runbooks.io/rollout"
-LIMIT = 90.0
+LIMIT = 150.0
 ASK = "curl --silent --fail --max-time 3 http://{address}/ || true"
 
 WEB = """\

@@ -15,7 +15,7 @@ from tests.lab.host import SYSTEM_FOLDERS, LabError
 MARK = "KUBE_RUNBOOKS_LAB"
 """In the environment of every process of a lab, with its folder."""
 
-START_LIMIT = 60.0
+START_LIMIT = 150.0
 END_LIMIT = 30.0
 COMMAND_LIMIT = 120.0
 

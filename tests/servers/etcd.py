@@ -18,7 +18,7 @@ from tests.servers.etcd_load import Access, Written
 from tests.servers.pki import LOOPBACK, Authority
 from tests.servers.processes import Process, free_port, wait_until
 
-START_LIMIT = 30.0
+START_LIMIT = 150.0
 """Seconds until a cluster has to be healthy; one second is usual."""
 
 TEST_TIMES = ("--heartbeat-interval=100", "--election-timeout=1000")

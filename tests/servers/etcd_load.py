@@ -27,7 +27,7 @@ BLOCK_BYTES = 1 << 20
 COMPACT_EVERY = 20
 """Transactions of the churn between two compactions."""
 CHURN_KEYS = 5000
-LIMIT_SECONDS = 60.0
+LIMIT_SECONDS = 150.0
 
 MANIFEST = (
     b'{"apiVersion":"v1","kind":"Pod","metadata":{"labels":{"app.kubernetes.io/name":"web","tier":"front"}},"spec":{}}'

@@ -48,7 +48,7 @@ LEASE_SECONDS = 40
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
 CAPACITY = {"cpu": "8", "memory": "16Gi", "pods": "110", "ephemeral-storage": "100Gi"}
 CONTROL_PLANE = "node-role.kubernetes.io/control-plane"
-START_LIMIT = 30.0
+START_LIMIT = 150.0
 
 PASSING = (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, HTTPStatus.TOO_MANY_REQUESTS)
 """Somebody else was faster, or the server is busy."""

@@ -20,7 +20,7 @@ from tests.servers.processes import free_port
 T = TypeVar("T")
 
 CHUNK_BYTES = 1 << 16
-CALL_LIMIT = 10.0
+CALL_LIMIT = 60.0
 """Seconds for the proxy's own thread to do what it is told."""
 
 LINGER_LIMIT = 5.0

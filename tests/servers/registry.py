@@ -14,7 +14,7 @@ PROGRAMS = ("docker-registry", "skopeo", "curl")
 MISSING = [name for name in PROGRAMS if not shutil.which(name)]
 REASON = f"not here: {', '.join(MISSING)}; on Debian: apt-get install"
 
-LIMIT = 60.0
+LIMIT = 150.0
 """Seconds until it has an image; one is usual."""
 
 CONFIG = """\

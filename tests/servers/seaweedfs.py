@@ -20,7 +20,7 @@ from tests.servers.processes import Process, free_port
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
 
-START_LIMIT = 60.0
+START_LIMIT = 150.0
 """Seconds until it has to take objects; three are usual."""
 
 REGION = "us-east-1"

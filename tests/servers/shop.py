@@ -6,7 +6,7 @@ from typing import Any
 from tests.servers.kubernetes import ControlPlane, Resource, path_of
 from tests.servers.processes import wait_until
 
-LIMIT = 60.0
+LIMIT = 150.0
 """Seconds for anything that the control plane has to do; two are usual."""
 
 KINDS = {"deployment": "deployments", "statefulset": "statefulsets", "daemonset": "daemonsets"}

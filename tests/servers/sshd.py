@@ -21,7 +21,7 @@ from tests.bootstrap.debian import CACHE
 from tests.servers import undertaker
 from tests.servers.processes import Process, free_port
 
-START_LIMIT = 10.0
+START_LIMIT = 150.0
 """Seconds until sshd has to answer."""
 
 HELPERS = {"SshdSessionPath": "sshd-session", "SshdAuthPath": "sshd-auth"}

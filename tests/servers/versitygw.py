@@ -17,7 +17,7 @@ from tests.servers.seaweedfs import DOMAIN, REGION, Identity
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
 
-START_LIMIT = 30.0
+START_LIMIT = 150.0
 """Seconds until it has to answer."""
 
 

@@ -18,7 +18,7 @@ def test_a_command_ends_with_its_standard_input_and_says_how_it_ended_itself(tmp
     waits = [*command[:4], "sh", "-c", f"echo $$ > {pid}; mv {pid} {pid}.told; exec sleep 1000"]
     endless = subprocess.Popen(waits, stdin=subprocess.PIPE)
     told = tmp_path / "pid.told"
-    wait_until(told.exists, 30, "the command runs")
+    wait_until(told.exists, 150, "the command runs")
     assert endless.stdin
     endless.stdin.close()
     assert endless.wait(30) == 128 + 9
