@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from prefect import task
 from prefect.artifacts import create_markdown_artifact
 
+from tasks.backup.ages import publish_ages
 from tasks.backup.models.backups import BackupId
 from tasks.cluster import open_cluster
 from tasks.core.commands import CLUSTER, run_command
@@ -198,6 +199,15 @@ def clean_resources(cluster: str, newest: str, retention: Retention | None = Non
     if newest not in {str(one) for one in resources_of(handle).known()}:
         raise NotYet(f"the store does not list backup {newest} yet: nothing is removed", hint="it is tried again")
     return clean(handle, retention)
+
+
+@task(**ACT, task_run_name="publish-resources-age-{cluster}")
+def publish_resources_age(cluster: str) -> None:
+    """Saves when the newest complete backup was taken, for Prometheus."""
+    handle = open_cluster(cluster)
+    store = resources_of(handle)
+    complete = (("", one.taken_at) for one in store.known() if not store.head(str(one)).is_partial)
+    publish_ages(handle, "resources", complete)
 
 
 def place_of_resources(cluster: str, backup: str) -> str:

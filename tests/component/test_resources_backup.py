@@ -97,6 +97,12 @@ class Backups:
         """Object keys of backups of resources."""
         return [one for one in self.site.keys(f"{self.site.name}/resources/") if one.endswith(ending)]
 
+    def age_told(self) -> float | None:
+        """When the newest complete backup was taken, as Prometheus is told."""
+        text = self.site.read(f"{self.site.name}/metrics/resources-backup.prom").decode()
+        found = [line for line in text.splitlines() if line.startswith("kube_runbooks_backup_taken_seconds{")]
+        return float(found[0].rpartition(" ")[2]) if found else None
+
     def kinds(self) -> tuple[Kind, ...]:
         """That the API serves."""
         return observe.read_kinds(open_cluster(self.site.name).kube)[0]
@@ -227,6 +233,7 @@ def test_an_unchanged_object_costs_nothing_and_a_change_is_told(backups: Backups
     assert "they are encrypted" in lines
     text = backups.site.read(backups.keys(f"{two.id}/changes.diff")[0]).decode()
     assert "-    level = info\n+    level = debug\n     workers = 4\n" in text
+    assert backups.age_told() == two.taken_at.timestamp()
     third = backups.run()
     assert backups.read().figures.dumped == backups.read().figures.new_packs == 0
     assert "0 created, 0 changed, 0 deleted" in "\n".join(third.summary)
@@ -334,6 +341,7 @@ def test_an_api_server_that_does_not_answer_makes_the_backup_partial(backups: Ba
     kept = stored_report(backups)
     assert kept["outcome"] == "failed"
     assert kept["summary"][0].startswith("partial backup ")
+    assert backups.age_told() is None
 
 
 @pytest.mark.full
@@ -370,6 +378,46 @@ def test_a_kind_whose_conversion_fails_makes_the_backup_partial(
     lines = stored_report(backups)["summary"]
     assert any(line.endswith("not compared: gears.example.com") for line in lines), lines
     assert not any("deleted: Gear" in line for line in lines)
+
+
+@pytest.mark.full
+def test_a_kind_that_is_removed_while_it_is_read_makes_the_backup_partial(
+    backups: Backups, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The API answers 404 between two of its pages. It is named; its objects do not count as deleted; the next run does not expect it."""
+    path, body = definition("cogs", "Cog", "Namespaced")
+    backups.api.create(path, body)
+    cogs, named = f"/apis/example.com/v1/namespaces/{backups.namespace}/cogs", f"{path}/cogs.example.com"
+    wait_until(lambda: backups.api.is_fine(cogs), 60.0, "the API serves cogs")
+    for name in ("one", "two"):
+        backups.api.create(cogs, {"apiVersion": "example.com/v1", "kind": "Cog", "metadata": {"name": name}})
+    backups.run()
+    whole, pages = backups.read(), observe.Reader.pages
+    read: list[int] = []
+
+    def removed(reader: observe.Reader, kind: Kind, instant: str) -> Iterator[list[dict[str, Any]]]:
+        for page in pages(reader, kind, instant):
+            yield page
+            if kind.label == "cogs.example.com":
+                read.append(len(page))
+                backups.api.delete(named)
+                wait_until(lambda: not backups.api.is_fine(cogs), 120.0, "cogs are gone")
+
+    monkeypatch.setattr(observe, "FIRST_PAGE", 1)
+    monkeypatch.setattr(observe.Reader, "pages", removed)
+    with pytest.raises(NotYet, match="is partial: cogs.example.com: HTTP 404: "):
+        backups.run()
+    assert read == [1]
+    manifest = backups.read()
+    assert [one.subject for one in manifest.not_read] == ["cogs.example.com"]
+    assert (manifest.state, manifest.previous) == ("partial", whole.id)
+    lines = stored_report(backups)["summary"]
+    assert any(line.endswith("not compared: cogs.example.com") for line in lines), lines
+    assert not any("deleted: Cog" in line for line in lines)
+    assert backups.age_told() == whole.taken_at.timestamp()
+
+    backups.run()
+    assert backups.read().state == "complete"
 
 
 def stored_report(backups: Backups) -> dict[str, Any]:
