@@ -153,8 +153,13 @@ def read_back_resources(cluster: str, manifest: Manifest, *, verify_all: bool = 
 
 @task(**ACT, task_run_name="write-resources-manifest-{cluster}")
 def write_resources_manifest(cluster: str, manifest: Manifest) -> Manifest:
-    """Makes the files a backup by writing their manifest, the last object of it."""
-    return resources_of(open_cluster(cluster)).write(manifest)
+    """Makes the files a backup by writing their manifest, the last object of it.
+
+    Under Object Lock each file is kept at least as long as the manifest, before that is written.
+    """
+    store = resources_of(open_cluster(cluster))
+    store.lock_shared(manifest, datetime.now(UTC))
+    return store.write(manifest)
 
 
 @task(**ACT, task_run_name="compare-resources-{cluster}")

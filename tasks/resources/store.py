@@ -9,7 +9,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from sys import intern
 from typing import Any
 
@@ -21,6 +21,7 @@ from tasks.backup.archive import unseal
 from tasks.backup.models.backups import BackupId
 from tasks.clients.objectstore import AlreadyThere, ObjectStore, StoredObject
 from tasks.cluster import Cluster
+from tasks.core.at_once import on_all
 from tasks.core.commands import CLUSTER, run_command
 from tasks.core.errors import Refused
 from tasks.core.models.findings import listed
@@ -38,6 +39,11 @@ SHARED = tuple(
     for name in ("group", "version", "kind", "resource", "namespace", "pack", "sealed", "writers")
 )
 """The places of those fields of an entry whose texts occur in many of them."""
+
+LOCK_AHEAD = timedelta(hours=1)
+"""Is how much longer than its manifest the files of a backup are locked: the manifest is written after them."""
+
+LOCKS_AT_ONCE = 8
 
 LIST = "kube-runbooks resources list CLUSTER"
 
@@ -119,6 +125,14 @@ class ResourceStore:
         count, body = _index(entries)
         self.store.put_new(self.key(backup, INDEX), body, "application/zstd")
         return Index(sha256=hashlib.sha256(body).hexdigest(), size=len(body), entries=count)
+
+    def lock_shared(self, manifest: Manifest, now: datetime) -> None:
+        """Extends Object Lock of what a backup consists of, also of packs of earlier backups, to the end of its own lock."""
+        if not (lock := self.store.store.object_lock):
+            return
+        until = (now + timedelta(days=lock.days) + LOCK_AHEAD).replace(microsecond=0)
+        keys = [self.key(manifest.id, INDEX), *(self.pack_key(one.name) for one in manifest.packs)]
+        on_all(lambda key: self.store.keep_until(key, until), keys, most=LOCKS_AT_ONCE)
 
     def write(self, manifest: Manifest) -> Manifest:
         """Writes the manifest, which makes the backup, and reads it back; `Refused` when there is another one."""

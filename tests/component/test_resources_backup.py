@@ -9,7 +9,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from tasks.core.models.retention import Retention
 from tasks.resources import observe, packs, steps
 from tasks.resources.models import Entry, Kind, Manifest
 from tasks.resources.policy.contents import to_clean
-from tasks.resources.store import is_without_values, read_manifest, read_objects
+from tasks.resources.store import is_without_values, read_manifest, read_objects, resources_of
 from tests.facts.resources import WIDGETS, definition, examples
 from tests.servers.etcd import EtcdCluster
 from tests.servers.kubernetes import ControlPlane
@@ -378,6 +378,34 @@ def test_a_kind_whose_conversion_fails_makes_the_backup_partial(
     lines = stored_report(backups)["summary"]
     assert any(line.endswith("not compared: gears.example.com") for line in lines), lines
     assert not any("deleted: Gear" in line for line in lines)
+
+
+@pytest.mark.full
+def test_a_pack_that_a_newer_backup_shares_is_locked_as_long_as_its_manifest(
+    cluster: ControlPlane, new_site: Callable[[EtcdCluster], Site], request: pytest.FixtureRequest
+) -> None:
+    """Before there is a manifest. The profile keeps the second backup longer than the first, whose packs it has."""
+    site = new_site(cluster.etcd, object_lock=True)  # type: ignore[call-arg]
+    made = Backups(cluster, site, f"t{abs(hash(request.node.nodeid)) % 10**8}")
+    made.site.write(store={"object_lock": {"mode": "GOVERNANCE", "days": 1}})
+    made.run()
+    first = made.read()
+    made.site.write(store={"object_lock": {"mode": "GOVERNANCE", "days": 3}})
+    made.run()
+    second = made.read()
+    assert (second.previous, second.figures.new_packs) == (first.id, 0)
+    store = resources_of(open_cluster(site.name))
+    until = store.locked_until(second.id)
+    assert until
+    assert until - datetime.now(UTC) > timedelta(days=2)
+    keys = [store.key(second.id, "index.jsonl.zst"), *(store.pack_key(one.name) for one in second.packs)]
+    locks = [store.store.locked_until(key) for key in keys]
+    assert len(locks) > 1
+    assert all(one and one >= until for one in locks), locks
+    earlier = store.locked_until(first.id)
+    assert earlier
+    assert earlier < until
+    close_clusters()
 
 
 @pytest.mark.full
