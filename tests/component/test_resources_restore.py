@@ -207,6 +207,8 @@ def test_existing_objects_are_left_unless_they_are_to_be_updated(restore: Restor
     path = restore.path("configmaps", "mine")
     for name in ("mine", "theirs"):
         restore.api.patch(restore.path("configmaps", name), {"data": {"color": "red"}})
+    restore.api.patch(path, {"data": {"extra": "1"}, "metadata": {"labels": {"tier": "new"}}})
+    restore.api.patch(restore.path("configmaps", "same"), {"data": {"extra": "1"}})
     restore.create("configmaps", config("new", color="green"))
 
     report = restore.run()
@@ -220,7 +222,7 @@ def test_existing_objects_are_left_unless_they_are_to_be_updated(restore: Restor
         restore.run(select={"namespaces": [restore.name], "kinds": ["ConfigMap"]}, existing="update")
     assert f"--force=ConfigMap/{restore.name}/mine" in error.value.hint
     assert f"{name}: conflict: others own fields that differ: data.color" in error.value.problem
-    assert restore.api.get(path)["data"] == {"color": "red"}
+    assert restore.api.get(path)["data"] == {"color": "red", "extra": "1"}
 
     chosen = {"namespaces": [restore.name], "kinds": ["configmaps"]}
     options: dict[str, Any] = {
@@ -234,8 +236,14 @@ def test_existing_objects_are_left_unless_they_are_to_be_updated(restore: Restor
         name: 'update: data.color: "red" -> "blue"',
         f"ConfigMap {restore.name}/new": "delete",
     }
-    assert restore.api.get(path)["data"] == {"color": "blue"}
+    assert restore.api.get(path)["data"] == {"color": "blue", "extra": "1"}
     assert restore.api.get(restore.path("configmaps", "theirs"))["data"] == {"color": "red"}
+    kept = "the backup does not have these fields, and they stay: "
+    assert report.plan
+    told = {one.subject: one.problem for one in report.plan.cautions if one.problem.startswith(kept)}
+    same = f"ConfigMap {restore.name}/same"
+    assert told == {name: f"{kept}data.extra, metadata.labels", same: f"{kept}data.extra"}
+    assert f"NOT removed: {name}: {told[name]}" in report.summary
     assert restore.find(restore.path("configmaps", "new")) is None
     assert restore.find(restore.path("configmaps", "kube-root-ca.crt"))
     assert any(one.startswith(f"NOT restored: ConfigMap {restore.name}/theirs: conflict") for one in report.summary)
@@ -480,7 +488,10 @@ def test_objects_are_restored_into_another_namespace_by_name_and_label(restore: 
         one = config(name, color="blue")
         one["metadata"]["labels"] = {"tier": tier}
         restore.create("configmaps", one)
-    restore.create("serviceaccounts", {"metadata": {"name": "ci", "labels": {"tier": "front"}}})
+    pull = [{"name": "pull"}, {"name": "other"}]
+    account = {"metadata": {"name": "ci", "labels": {"tier": "front"}}, "imagePullSecrets": pull}
+    restore.create("serviceaccounts", account)
+    restore.create("secrets", {"metadata": {"name": "pull"}})
     binding = {
         "metadata": {"name": "ci", "labels": {"tier": "front"}},
         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "view"},
@@ -498,6 +509,11 @@ def test_objects_are_restored_into_another_namespace_by_name_and_label(restore: 
         f"ConfigMap {into}/a",
         f"ConfigMap {into}/c",
     }
+    assert report.plan
+    words = "restored objects name 2 Secrets that neither the cluster nor this restore has"
+    cautions = {one.subject: one.problem for one in report.plan.cautions}
+    assert cautions.get("Secret") == f"{words}: {into}/other, {into}/pull"
+    assert "ServiceAccount" not in cautions
     bound = restore.api.get(f"/apis/rbac.authorization.k8s.io/v1/namespaces/{into}/rolebindings/ci")
     assert bound["subjects"][0]["namespace"] == into
     with pytest.raises(Refused, match="has no object of this selection"):
