@@ -9,6 +9,7 @@ from base64 import b64encode
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -29,6 +30,8 @@ from tasks.resources.policy.contents import to_clean
 from tasks.resources_restore import steps as restore_steps
 from tasks.resources_restore.models import ResourceRestoreOptions, Restored, Select
 from tasks.resources_restore.policy.compare import differences, normal
+from tasks.resources_restore.policy.order import rank_of
+from tasks.resources_restore.policy.plan import to_write
 from tasks.resources_restore.summary import summarize_objects
 from tests.facts.resources import WIDGETS as KIND_WIDGETS
 from tests.facts.resources import examples
@@ -437,25 +440,67 @@ def test_what_the_api_server_refuses_is_told_one_by_one_before_anything_is_touch
 VOLUMES = f"{CORE}/persistentvolumes"
 
 
+def volume_spec(handle: str, policy: str) -> dict[str, Any]:
+    """A volume of a driver that nobody runs."""
+    return {
+        "capacity": {"storage": "1Gi"},
+        "accessModes": ["ReadWriteOnce"],
+        "persistentVolumeReclaimPolicy": policy,
+        "storageClassName": "",
+        "csi": {"driver": "none.example", "volumeHandle": handle},
+    }
+
+
+def claim_spec(volume: str) -> dict[str, Any]:
+    """A claim of it."""
+    return {
+        "accessModes": ["ReadWriteOnce"],
+        "storageClassName": "",
+        "resources": {"requests": {"storage": "1Gi"}},
+        "volumeName": volume,
+    }
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("policy", ["Delete", "Retain"])
+def test_a_volume_that_came_along_is_finished_by_a_second_attempt(restore: Restore, policy: str) -> None:
+    """Nobody selected it, and it exists by then: only the plan says that it belongs to the run."""
+    name = restore.name
+    restore.api.create(VOLUMES, {"metadata": {"name": name}, "spec": volume_spec(name, policy)})
+    restore.create("persistentvolumeclaims", {"metadata": {"name": "data"}, "spec": claim_spec(name)})
+    path, volume = restore.path("persistentvolumeclaims", "data"), f"{VOLUMES}/{name}"
+    wait_until(lambda: restore.api.get(path)["status"]["phase"] == "Bound", LIMIT, "bound")
+    restore.back_up()
+    restore.api.patch(volume, {"spec": {"persistentVolumeReclaimPolicy": "Retain"}})
+    restore.delete(f"{CORE}/namespaces/{name}")
+    restore.delete(volume)
+
+    select, options = Select(namespaces=(name,)), ResourceRestoreOptions()
+    facts = restore_steps.judge_objects.fn(restore.site.name, "latest", select, options)
+    labels = [one.target.label for one in to_write(facts)]
+    assert f"PersistentVolume {name}" in labels
+    begun = restore_steps._Restore(open_cluster(restore.site.name), facts, select, options, none)  # noqa: SLF001 - the first pass alone
+    for _, rank in groupby(begun.items, lambda one: rank_of(one.target)):
+        begun.write(list(rank))
+    assert restore.find(volume)
+
+    second = restore_steps.restore_objects.fn(restore.site.name, facts, select, options, none)
+    assert (second.created, second.failed, second.waiting) == ((), (), ())
+    assert sorted((*second.already, *second.updated)) == sorted(labels)
+    found = restore.api.get(volume)
+    assert (found["status"]["phase"], found["spec"]["persistentVolumeReclaimPolicy"]) == ("Bound", policy)
+    assert "kube-runbooks.io/reclaim-policy" not in found["metadata"].get("annotations", {})
+    proof = restore_steps.prove_objects.fn(restore.site.name, facts, select, options, second)
+    assert (proof.failed, proof.same) == ((), len(labels))
+
+
 @pytest.mark.full
 def test_a_volume_with_the_policy_delete_is_bound_before_it_gets_it_back(restore: Restore) -> None:
     """Written with its old claim and Delete, the controller manager would delete its data within seconds."""
     name = restore.name
-    spec = {
-        "capacity": {"storage": "1Gi"},
-        "accessModes": ["ReadWriteOnce"],
-        "persistentVolumeReclaimPolicy": "Delete",
-        "storageClassName": "",
-        "csi": {"driver": "none.example", "volumeHandle": name},
-    }
+    spec = volume_spec(name, "Delete")
     restore.api.create(VOLUMES, {"metadata": {"name": name}, "spec": spec})
-    claim = {
-        "accessModes": ["ReadWriteOnce"],
-        "storageClassName": "",
-        "resources": {"requests": {"storage": "1Gi"}},
-        "volumeName": name,
-    }
-    restore.create("persistentvolumeclaims", {"metadata": {"name": "data"}, "spec": claim})
+    restore.create("persistentvolumeclaims", {"metadata": {"name": "data"}, "spec": claim_spec(name)})
     path, volume = restore.path("persistentvolumeclaims", "data"), f"{VOLUMES}/{name}"
     wait_until(lambda: restore.api.get(path)["status"]["phase"] == "Bound", LIMIT, "bound")
     restore.back_up()
