@@ -8,16 +8,16 @@ import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from datetime import datetime, timedelta
 from sys import intern
 from typing import Any
 
 import yaml
 import zstandard
-from pydantic import ValidationError
 
+from tasks.backup import manifests
 from tasks.backup.archive import unseal
+from tasks.backup.manifests import MANIFEST, ids_below, write_manifest
 from tasks.backup.models.backups import BackupId
 from tasks.clients.objectstore import AlreadyThere, ObjectStore, StoredObject
 from tasks.cluster import Cluster
@@ -31,7 +31,7 @@ from tasks.resources.packs import LARGEST, opened
 from tasks.resources.policy.contents import KEYS, together
 
 FOLDER, PACKS = "resources", "packs"
-MANIFEST, INDEX = "manifest.json", "index.jsonl.zst"
+INDEX = "index.jsonl.zst"
 CHANGES, DIFF, UNUSED = "changes.json", "changes.diff", "unused.json"
 CORRUPT = "the store changed or lost bytes: do not trust its disks; take these objects from another backup"
 SHARED = tuple(
@@ -86,26 +86,12 @@ class ResourceStore:
 
     def known(self) -> tuple[BackupId, ...]:
         """Returns every backup that has a manifest, newest first."""
-        names = [one.key.removeprefix(self.prefix).split("/") for one in self.objects()]
-        ids = [BackupId.parse(name[0]) for name in names if name[1:] == [MANIFEST]]
-        return tuple(sorted((one for one in ids if one), key=str, reverse=True))
+        return tuple(reversed(ids_below(self.store, self.prefix, BackupId.parse)))
 
     def head(self, backup: str) -> Manifest:
         """Reads a manifest without its entries; `Refused` when it does not exist, or is of something else."""
         key = self.key(backup, MANIFEST)
-        try:
-            manifest = Manifest.model_validate_json(self.store.get(key))
-        except ValidationError as error:
-            fields = ", ".join(".".join(map(str, wrong["loc"])) or "not JSON" for wrong in error.errors())
-            raise Refused(
-                f"{self.store.uri(key)} is no manifest of ours: {fields}", hint=f"name another backup: {LIST}"
-            ) from None
-        if (manifest.id, manifest.cluster) != (backup, self.cluster):
-            raise Refused(
-                f"{self.store.uri(key)} is the manifest of backup {manifest.id} of cluster {manifest.cluster}",
-                hint="somebody moved it there: name another backup",
-            )
-        return manifest
+        return manifests.read_manifest(self.store, key, Manifest, backup=backup, cluster=self.cluster)
 
     def read(self, backup: str) -> Manifest:
         """Reads a manifest with its entries; `Refused` also when its index is not the one that was written."""
@@ -136,16 +122,8 @@ class ResourceStore:
 
     def write(self, manifest: Manifest) -> Manifest:
         """Writes the manifest, which makes the backup, and reads it back; `Refused` when there is another one."""
-        key, body = self.key(manifest.id, MANIFEST), manifest.model_dump_json(indent=2).encode()
-        with suppress(AlreadyThere):  # by a try of ours whose answer was lost, or by somebody else: compared below
-            self.store.put_new(key, body, "application/json")
-        written = self.head(manifest.id)
-        if written.index != manifest.index:
-            raise Refused(
-                f"{self.store.uri(key)} is of another backup",
-                hint="find what else writes there, then run the backup again",
-            )
-        return written
+        key = self.key(manifest.id, MANIFEST)
+        return write_manifest(self.store, key, manifest, lambda: self.head(manifest.id), lambda one: one.index)
 
     def put_pack(self, name: str, body: bytes) -> None:
         """Stores a pack. One that is there already has the same bytes, because its name is their digest; if it is corrupt, it is written again."""
