@@ -8,6 +8,7 @@ from prefect.artifacts import create_markdown_artifact
 
 from tasks.backup.ages import publish_ages
 from tasks.backup.models.backups import BackupId
+from tasks.backup.policy.freshness import split_by_clock
 from tasks.cluster import open_cluster
 from tasks.core.commands import CLUSTER, run_command
 from tasks.core.errors import NotYet, Refused
@@ -211,8 +212,9 @@ def publish_resources_age(cluster: str) -> None:
     """Saves when the newest complete backup was taken, for Prometheus."""
     handle = open_cluster(cluster)
     store = resources_of(handle)
-    complete = (("", one.taken_at) for one in store.known() if not store.head(str(one)).is_partial)
-    publish_ages(handle, "resources", complete)
+    counted, _ = split_by_clock(store.known(), now=datetime.now(UTC))
+    newest = next((one for one in counted if not store.head(str(one)).is_partial), None)
+    publish_ages(handle, "resources", [("", newest.taken_at)] if newest else [])
 
 
 def place_of_resources(cluster: str, backup: str) -> str:
