@@ -12,6 +12,7 @@ from tasks.resources.steps import (
     compare_resources,
     observe_resources,
     place_of_resources,
+    publish_resources_age,
     read_back_resources,
     refuse_partial,
     resources_of_this_run,
@@ -49,6 +50,7 @@ def resources_backup_to_s3(
             backup = run.step(write_resources_manifest, cluster, taken)
         compared = run.step(compare_resources, cluster, backup)
         cleaned = run.step(clean_resources, cluster, backup.id, retention)
+        run.step(publish_resources_age, cluster)
         place = place_of_resources(cluster, backup.id)
         report = run.finish(*summarize_resources(backup, place, proof, compared, cleaned))
         refuse_partial(backup)

@@ -9,7 +9,7 @@ from tasks.core.models.report import Report
 from tasks.core.models.retention import Retention
 from tasks.run.end_states import ends_in_words
 from tasks.run.runbook import RUNBOOK, runbook
-from tasks.volumes.expire import expire_volumes
+from tasks.volumes.expire import expire_volumes, publish_volumes_age
 from tasks.volumes.models.selection import Selection, VolumeOptions
 from tasks.volumes.policy.plan import plan_volumes
 from tasks.volumes.steps import (
@@ -57,4 +57,5 @@ def volumes_backup(
             backup = run.step(write_volume_manifest, cluster, select, plan, kept, run.run_id)
         run.step(prove_volume_backup, cluster, backup)
         expired = run.step(expire_volumes, cluster, backup, retention)
+        run.step(publish_volumes_age, cluster)
         return run.finish(*summarize_volume_backup(backup, place_of_volume_backup(cluster, backup.id), cut, expired))

@@ -24,6 +24,7 @@ from kube_runbooks.resources import resources
 from kube_runbooks.run import as_json, choose_server, name_of_run, run_runbook
 from kube_runbooks.server import Started, approve, deny, start
 from kube_runbooks.usage import complain_about
+from kube_runbooks.volumes import volumes
 
 app = App(
     name="kube-runbooks",
@@ -44,6 +45,7 @@ app.command(access)
 app.command(backups)
 app.command(reports)
 app.command(resources)
+app.command(volumes)
 app.command(show_report, name="report")
 
 

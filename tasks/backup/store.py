@@ -5,11 +5,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 
-from pydantic import ValidationError
-
+from tasks.backup.manifests import MANIFEST, ids_below, read_manifest, write_manifest
 from tasks.backup.models.backups import Backup, BackupId
 from tasks.backup.policy.freshness import pick_backup, split_by_clock
-from tasks.clients.objectstore import AlreadyThere, ObjectStore, StoredObject, UnfinishedUpload
+from tasks.clients.objectstore import ObjectStore, StoredObject, UnfinishedUpload
 from tasks.cluster import Cluster
 from tasks.core.errors import Refused, RunbookError
 from tasks.core.models.findings import Problem
@@ -17,7 +16,7 @@ from tasks.core.models.plan import Skip
 
 log = logging.getLogger("kube_runbooks.backups")
 
-MANIFEST, DATA, PKI = "manifest.json", "snapshot.db.zst", "pki.tar.age"
+DATA, PKI = "snapshot.db.zst", "pki.tar.age"
 
 
 class BackupStore:
@@ -45,29 +44,15 @@ class BackupStore:
 
     def known(self) -> list[BackupId]:
         """Returns every backup that has a manifest, oldest first; an incomplete listing is an error."""
-        names = [found.key.removeprefix(self.prefix).split("/") for found in self.store.objects(self.prefix)]
-        ids = [BackupId.parse(name[0]) for name in names if name[1:] == [MANIFEST]]
-        return sorted((found for found in ids if found), key=str)
+        return ids_below(self.store, self.prefix, BackupId.parse)
 
     def read(self, backup: BackupId) -> Backup:
         """Reads the manifest of a backup.
 
         `Refused` when it is not there, not a valid manifest, or of another backup or cluster.
         """
-        place = self.store.uri(self.manifest_key(backup))
-        try:
-            manifest = Backup.model_validate_json(self.store.get(self.manifest_key(backup)))
-        except ValidationError as error:
-            fields = ", ".join(".".join(map(str, wrong["loc"])) or "not JSON" for wrong in error.errors())
-            raise Refused(
-                f"{place} is no manifest of ours: {fields}", hint="name another backup, or take a new one"
-            ) from None
-        if (manifest.id, manifest.cluster) != (str(backup), self.cluster):
-            raise Refused(
-                f"{place} is the manifest of backup {manifest.id} of cluster {manifest.cluster}",
-                hint="somebody moved it there: name another backup",
-            )
-        return manifest
+        key = self.manifest_key(backup)
+        return read_manifest(self.store, key, Backup, backup=str(backup), cluster=self.cluster)
 
     def pick(self, asked: str) -> Backup:
         """Returns the manifest of the backup that `asked` names, or of the newest for `latest`.
@@ -97,16 +82,8 @@ class BackupStore:
 
     def write(self, backup: BackupId, manifest: Backup) -> Backup:
         """Writes the manifest, which makes the backup, and reads it back; `Refused` when there is another one."""
-        key, body = self.manifest_key(backup), manifest.model_dump_json(indent=2).encode()
-        with suppress(AlreadyThere):  # by a try of ours whose answer was lost, or by somebody else: compared below
-            self.store.put_new(key, body, "application/json")
-        written = self.read(backup)
-        if (written.snapshot, written.pki) != (manifest.snapshot, manifest.pki):
-            raise Refused(
-                f"{self.store.uri(self.manifest_key(backup))} is of another snapshot",
-                hint="find what else writes there, then run the backup again",
-            )
-        return written
+        key = self.manifest_key(backup)
+        return write_manifest(self.store, key, manifest, lambda: self.read(backup), lambda one: (one.snapshot, one.pki))
 
     def locked_until(self, backup: BackupId) -> datetime | None:
         """Returns until when Object Lock keeps a backup: the latest lock of its objects; None if none is locked."""

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
+from tasks.backup.manifests import MANIFEST
 from tasks.backup.models.backups import BackupId
 from tasks.backup.policy.retention import decide_retention
 from tasks.cluster import Cluster
@@ -13,7 +14,7 @@ from tasks.core.models.plan import Skip
 from tasks.core.models.retention import Kept, Removed, Retention, RetentionDecision, StoredBackup
 from tasks.resources.models import Cleaned
 from tasks.resources.policy.packs import unused_packs
-from tasks.resources.store import MANIFEST, PACKS, UNUSED, ResourceStore, resources_of
+from tasks.resources.store import PACKS, UNUSED, ResourceStore, resources_of
 
 
 def clean(handle: Cluster, rules: Retention | None) -> Cleaned:

@@ -6,7 +6,9 @@ from datetime import UTC, datetime
 from prefect import task
 from prefect.artifacts import create_markdown_artifact
 
+from tasks.backup.ages import publish_ages
 from tasks.backup.models.backups import BackupId
+from tasks.backup.policy.freshness import split_by_clock
 from tasks.cluster import open_cluster
 from tasks.core.commands import CLUSTER, run_command
 from tasks.core.errors import NotYet, Refused
@@ -152,8 +154,13 @@ def read_back_resources(cluster: str, manifest: Manifest, *, verify_all: bool = 
 
 @task(**ACT, task_run_name="write-resources-manifest-{cluster}")
 def write_resources_manifest(cluster: str, manifest: Manifest) -> Manifest:
-    """Makes the files a backup by writing their manifest, the last object of it."""
-    return resources_of(open_cluster(cluster)).write(manifest)
+    """Makes the files a backup by writing their manifest, the last object of it.
+
+    Under Object Lock each file is kept at least as long as the manifest, before that is written.
+    """
+    store = resources_of(open_cluster(cluster))
+    store.lock_shared(manifest, datetime.now(UTC))
+    return store.write(manifest)
 
 
 @task(**ACT, task_run_name="compare-resources-{cluster}")
@@ -198,6 +205,16 @@ def clean_resources(cluster: str, newest: str, retention: Retention | None = Non
     if newest not in {str(one) for one in resources_of(handle).known()}:
         raise NotYet(f"the store does not list backup {newest} yet: nothing is removed", hint="it is tried again")
     return clean(handle, retention)
+
+
+@task(**ACT, task_run_name="publish-resources-age-{cluster}")
+def publish_resources_age(cluster: str) -> None:
+    """Saves when the newest complete backup was taken, for Prometheus."""
+    handle = open_cluster(cluster)
+    store = resources_of(handle)
+    counted, _ = split_by_clock(store.known(), now=datetime.now(UTC))
+    newest = next((one for one in counted if not store.head(str(one)).is_partial), None)
+    publish_ages(handle, "resources", [("", newest.taken_at)] if newest else [])
 
 
 def place_of_resources(cluster: str, backup: str) -> str:

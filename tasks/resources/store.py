@@ -8,19 +8,20 @@ import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from sys import intern
 from typing import Any
 
 import yaml
 import zstandard
-from pydantic import ValidationError
 
+from tasks.backup import manifests
 from tasks.backup.archive import unseal
+from tasks.backup.manifests import MANIFEST, ids_below, write_manifest
 from tasks.backup.models.backups import BackupId
 from tasks.clients.objectstore import AlreadyThere, ObjectStore, StoredObject
 from tasks.cluster import Cluster
+from tasks.core.at_once import on_all
 from tasks.core.commands import CLUSTER, run_command
 from tasks.core.errors import Refused
 from tasks.core.models.findings import listed
@@ -30,7 +31,7 @@ from tasks.resources.packs import LARGEST, opened
 from tasks.resources.policy.contents import KEYS, together
 
 FOLDER, PACKS = "resources", "packs"
-MANIFEST, INDEX = "manifest.json", "index.jsonl.zst"
+INDEX = "index.jsonl.zst"
 CHANGES, DIFF, UNUSED = "changes.json", "changes.diff", "unused.json"
 CORRUPT = "the store changed or lost bytes: do not trust its disks; take these objects from another backup"
 SHARED = tuple(
@@ -38,6 +39,11 @@ SHARED = tuple(
     for name in ("group", "version", "kind", "resource", "namespace", "pack", "sealed", "writers")
 )
 """The places of those fields of an entry whose texts occur in many of them."""
+
+LOCK_AHEAD = timedelta(hours=1)
+"""Is how much longer than its manifest the files of a backup are locked: the manifest is written after them."""
+
+LOCKS_AT_ONCE = 8
 
 LIST = "kube-runbooks resources list CLUSTER"
 
@@ -80,26 +86,12 @@ class ResourceStore:
 
     def known(self) -> tuple[BackupId, ...]:
         """Returns every backup that has a manifest, newest first."""
-        names = [one.key.removeprefix(self.prefix).split("/") for one in self.objects()]
-        ids = [BackupId.parse(name[0]) for name in names if name[1:] == [MANIFEST]]
-        return tuple(sorted((one for one in ids if one), key=str, reverse=True))
+        return tuple(reversed(ids_below(self.store, self.prefix, BackupId.parse)))
 
     def head(self, backup: str) -> Manifest:
         """Reads a manifest without its entries; `Refused` when it does not exist, or is of something else."""
         key = self.key(backup, MANIFEST)
-        try:
-            manifest = Manifest.model_validate_json(self.store.get(key))
-        except ValidationError as error:
-            fields = ", ".join(".".join(map(str, wrong["loc"])) or "not JSON" for wrong in error.errors())
-            raise Refused(
-                f"{self.store.uri(key)} is no manifest of ours: {fields}", hint=f"name another backup: {LIST}"
-            ) from None
-        if (manifest.id, manifest.cluster) != (backup, self.cluster):
-            raise Refused(
-                f"{self.store.uri(key)} is the manifest of backup {manifest.id} of cluster {manifest.cluster}",
-                hint="somebody moved it there: name another backup",
-            )
-        return manifest
+        return manifests.read_manifest(self.store, key, Manifest, backup=backup, cluster=self.cluster)
 
     def read(self, backup: str) -> Manifest:
         """Reads a manifest with its entries; `Refused` also when its index is not the one that was written."""
@@ -120,18 +112,18 @@ class ResourceStore:
         self.store.put_new(self.key(backup, INDEX), body, "application/zstd")
         return Index(sha256=hashlib.sha256(body).hexdigest(), size=len(body), entries=count)
 
+    def lock_shared(self, manifest: Manifest, now: datetime) -> None:
+        """Extends Object Lock of what a backup consists of, also of packs of earlier backups, to the end of its own lock."""
+        if not (lock := self.store.store.object_lock):
+            return
+        until = (now + timedelta(days=lock.days) + LOCK_AHEAD).replace(microsecond=0)
+        keys = [self.key(manifest.id, INDEX), *(self.pack_key(one.name) for one in manifest.packs)]
+        on_all(lambda key: self.store.keep_until(key, until), keys, most=LOCKS_AT_ONCE)
+
     def write(self, manifest: Manifest) -> Manifest:
         """Writes the manifest, which makes the backup, and reads it back; `Refused` when there is another one."""
-        key, body = self.key(manifest.id, MANIFEST), manifest.model_dump_json(indent=2).encode()
-        with suppress(AlreadyThere):  # by a try of ours whose answer was lost, or by somebody else: compared below
-            self.store.put_new(key, body, "application/json")
-        written = self.head(manifest.id)
-        if written.index != manifest.index:
-            raise Refused(
-                f"{self.store.uri(key)} is of another backup",
-                hint="find what else writes there, then run the backup again",
-            )
-        return written
+        key = self.key(manifest.id, MANIFEST)
+        return write_manifest(self.store, key, manifest, lambda: self.head(manifest.id), lambda one: one.index)
 
     def put_pack(self, name: str, body: bytes) -> None:
         """Stores a pack. One that is there already has the same bytes, because its name is their digest; if it is corrupt, it is written again."""

@@ -2,10 +2,12 @@
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from functools import partial
 
 from tasks.access.observe import read_apis
 from tasks.clients.kube import KubeClient
 from tasks.cluster import Cluster
+from tasks.core.at_once import on_all
 from tasks.core.models.findings import cautioned, refused
 from tasks.core.models.plan import Caution, Refusal
 from tasks.resources.models import Kind, Manifest
@@ -13,6 +15,7 @@ from tasks.resources.policy.contents import why_left_out
 from tasks.resources.store import read_manifest
 from tasks.resources_restore.backup import Item, bodies, in_batches, meant, target_of, with_labels
 from tasks.resources_restore.models import (
+    ACTED,
     JSON,
     Judged,
     Key,
@@ -27,6 +30,7 @@ from tasks.resources_restore.observe import View
 from tasks.resources_restore.policy.order import in_order
 from tasks.resources_restore.policy.plan import check_request
 from tasks.resources_restore.policy.prepare import RECLAIM
+from tasks.resources_restore.policy.references import missing_words, path_of, references_of
 from tasks.resources_restore.policy.selection import is_meant, parse_map
 from tasks.resources_restore.policy.verdicts import count_quota, is_system_namespace
 
@@ -39,11 +43,13 @@ def observe_restore(handle: Cluster, backup: str, select: Select, options: Resou
     manifest = read_manifest(handle.store, cluster, backup)
     items = selected(handle, manifest, select, options)
     view = View(handle.kube, (one.target for one in items), options)
-    judged = [
-        look.judged
-        for batch in in_batches(items)
-        for look in view.judge_all([(one.target, body) for one, body in sorted_bodies(handle, manifest, batch)])
-    ]
+    judged: list[Judged] = []
+    named: set[Key] = set()
+    for batch in in_batches(items):
+        for look in view.judge_all([(one.target, body) for one, body in sorted_bodies(handle, manifest, batch)]):
+            judged.append(look.judged)
+            if look.judged.verdict in ACTED:
+                named |= references_of(look.judged.target, look.body)
     extra = find_extra(handle.kube, manifest, select) if options.delete_extra else ()
     return RestoreFacts(
         observed_at=datetime.now(UTC),
@@ -54,7 +60,7 @@ def observe_restore(handle: Cluster, backup: str, select: Select, options: Resou
         left=_left(manifest) if select.is_empty else (),
         extra=tuple(extra),
         refusals=tuple(_refusals(manifest, items, handle.kube, judged, options)),
-        cautions=tuple(_cautions(manifest)),
+        cautions=(*_cautions(manifest), *missing_words(_missing(handle.kube, named, judged))),
     )
 
 
@@ -180,6 +186,17 @@ def _refusals(
                 problem,
                 f"raise it: `kubectl -n {namespace} get resourcequota`; or leave out objects with --skip-failing",
             )
+
+
+def _missing(kube: KubeClient, named: Collection[Key], judged: Iterable[Judged]) -> list[Key]:
+    """Returns the named objects that are neither in the cluster nor come with the restore."""
+    coming = {one.target.key for one in judged if one.verdict in ACTED}
+    asked = sorted(set(named) - coming)
+    return [key for key, is_there in zip(asked, on_all(partial(_exists, kube), asked), strict=True) if not is_there]
+
+
+def _exists(kube: KubeClient, key: Key) -> bool:
+    return kube.find(path_of(key)) is not None
 
 
 def _left(manifest: Manifest) -> tuple[LeftOut, ...]:

@@ -163,6 +163,9 @@ class Judged(Model):
     reason: str = Field(default="", description="why, in the API server's words where there are any")
     next_step: str = ""
     difference: tuple[str, ...] = Field(default=(), description="what the update changes; no value of a Secret")
+    kept: tuple[str, ...] = Field(
+        default=(), description="fields of the object in the cluster that the backup does not have, and that stay"
+    )
     notes: tuple[str, ...] = Field(default=(), description="what is restored otherwise than the backup has it")
     uid: str = Field(default="", description="of the object in the cluster; empty if there is none")
 

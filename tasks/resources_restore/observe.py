@@ -8,8 +8,11 @@ from tasks.access.observe import read_apis
 from tasks.clients.kube import AT_ONCE, KubeClient
 from tasks.core.at_once import on_all
 from tasks.core.errors import NotYet
+from tasks.resources.models import Kind
+from tasks.resources.policy.contents import to_clean
 from tasks.resources.store import is_without_values
 from tasks.resources_restore.models import JSON, Existing, Judged, Key, ResourceRestoreOptions, Target, Verdict
+from tasks.resources_restore.policy.compare import kept_fields
 from tasks.resources_restore.policy.prepare import RECLAIM, Around, Prepared, handle_of, owners_of, prepare, without
 from tasks.resources_restore.policy.selection import parse_map
 from tasks.resources_restore.policy.services import PORTS, allocate, held_by, is_service, keep, without_claims
@@ -115,8 +118,10 @@ class View:
             served=self._is_served(target),
             finishes=forced or is_rest,
         )
+        stays = said.verdict in {Verdict.UPDATE, Verdict.UNCHANGED}
+        kept = kept_fields(to_clean(_kind(target), tried.body), body, ready.body) if stays else ()
         return Look(
-            _judged(target, said, notes, live),
+            _judged(target, said, notes, live).model_copy(update={"kept": kept}),
             ready.body,
             version=str(live["metadata"]["resourceVersion"]) if live else "",
             forced=forced,
@@ -165,6 +170,10 @@ def updating(options: ResourceRestoreOptions) -> ResourceRestoreOptions:
 def _judged(target: Target, said: Said, notes: tuple[str, ...], live: JSON | None) -> Judged:
     uid = str(live["metadata"]["uid"]) if live else ""
     return Judged(target=target, **said._asdict(), notes=notes, uid=uid)
+
+
+def _kind(target: Target) -> Kind:
+    return Kind(target.group, target.version, target.kind, target.resource, target.namespaced)
 
 
 def _needs_finish(body: JSON, ready: JSON) -> bool:

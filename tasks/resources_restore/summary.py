@@ -9,6 +9,7 @@ from tasks.core.models.findings import listed
 from tasks.core.models.plan import Plan
 from tasks.core.words import counted
 from tasks.resources_restore.models import Drilled, Failure, Restored, RestoreFacts, RestoreProof
+from tasks.resources_restore.policy.plan import kept_words
 
 SHOWN = 50
 """Limits how many failures an error tells; the report has all of them."""
@@ -49,6 +50,7 @@ def summarize_objects(
         else f"read back: {counted(proof.same, 'object')} as the backup has them",
         *_verdicts(facts),
         *waiting,
+        *(f"NOT removed: {one.target.label}: {kept_words(one)}" for one in facts.judged if one.kept),
         *left,
     )
 

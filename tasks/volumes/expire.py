@@ -1,10 +1,11 @@
-"""Contains the Prefect task that removes backups of volumes that no rule keeps, and what interrupted runs left."""
+"""Contains the Prefect tasks that remove backups of volumes that no rule keeps, and say how old the others are."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from prefect import task
 
+from tasks.backup.ages import publish_ages
 from tasks.backup.policy.retention import decide_retention
 from tasks.clients.kube import KubeClient
 from tasks.cluster import open_cluster
@@ -59,6 +60,13 @@ def expire_volumes(cluster: str, backup: VolumeBackup, rules: Retention | None =
         swept=tuple(name for name, skip in swept if skip is None),
         left=(*left, *(skip for _, skip in swept if skip)),
     )
+
+
+@task(**ACT, task_run_name="publish-volumes-age-{cluster}")
+def publish_volumes_age(cluster: str) -> None:
+    """Saves when the newest backup of each selection was taken, for Prometheus."""
+    handle = open_cluster(cluster)
+    publish_ages(handle, "volumes", ((one.series, one.taken_at) for one in volumes_of(handle).known()))
 
 
 def _decide(

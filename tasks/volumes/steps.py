@@ -12,7 +12,7 @@ from tasks.cluster import open_cluster
 from tasks.core.at_once import on_all, wait_for
 from tasks.core.errors import NotYet, Refused
 from tasks.core.logs import log_about
-from tasks.core.models.findings import listed
+from tasks.core.models.findings import Problem, listed
 from tasks.core.retries import ACT, OBSERVE, PATIENT
 from tasks.volumes.models.backups import Cut, SnapshotsKept, VolumeBackup, VolumeBackupId, VolumeRecord
 from tasks.volumes.models.facts import Target, VolumeFacts, VolumePlan
@@ -20,7 +20,7 @@ from tasks.volumes.models.selection import Selection, VolumeOptions
 from tasks.volumes.models.snapshots import BACKUP, POLICY, RUN, Content, Pair, Snapshot
 from tasks.volumes.observe import observe, path_of_claims, path_of_snapshots, read_pairs
 from tasks.volumes.policy.names import snapshot_name
-from tasks.volumes.policy.readiness import Waits, judge, what_is_misbound
+from tasks.volumes.policy.readiness import Waits, doubts_claim, judge, what_is_misbound, what_is_wrong_with_claim
 from tasks.volumes.policy.records import record_of
 from tasks.volumes.probes.objects import CONTENTS, VOLUMES, bare, parse_claim, parse_snapshot
 from tasks.volumes.store import volumes_of
@@ -131,7 +131,9 @@ def _wait(cluster: str, plan: VolumePlan, run_id: str, limit: timedelta, *, read
     def look() -> dict[str, Pair]:
         pairs = _pairs(kube, plan, run_id)
         waited = timedelta(seconds=time.monotonic() - began)
-        found = [(one.claim.id, judge(one, pairs[one.claim.id], waited=waited, ready=ready)) for one in plan.targets]
+        found = [
+            (one.claim.id, _judged(kube, one, pairs[one.claim.id], waited=waited, ready=ready)) for one in plan.targets
+        ]
         wrong = [(name, problem) for name, problem in found if problem]
         if final := [(name, problem) for name, problem in wrong if not isinstance(problem, Waits)]:
             raise Refused(
@@ -145,6 +147,15 @@ def _wait(cluster: str, plan: VolumePlan, run_id: str, limit: timedelta, *, read
 
     what = "the snapshots to be ready to use" if ready else "the storage to cut the snapshots"
     return wait_for(look, limit, what=what, about=cluster, every=LOOK_EVERY)
+
+
+def _judged(kube: KubeClient, target: Target, pair: Pair, *, waited: timedelta, ready: bool) -> Waits | Problem | None:
+    """Judges a snapshot. Whether its error can pass is asked of the claim, not of the error's words."""
+    if doubts_claim(pair):
+        raw = kube.find(f"{path_of_claims(target.claim.namespace)}/{target.claim.name}")
+        if wrong := what_is_wrong_with_claim(target, parse_claim(raw) if raw else None):
+            return wrong
+    return judge(target, pair, waited=waited, ready=ready)
 
 
 def _pairs(kube: KubeClient, plan: VolumePlan, run_id: str) -> dict[str, Pair]:

@@ -13,6 +13,10 @@ from typing import Any, NamedTuple
 import pytest
 import yaml
 
+from kube_runbooks.app import app
+from tasks.core.models.plan import Skip
+from tasks.volumes.models.backups import VolumeBackup
+from tests.facts.volumes import backup
 from tests.servers.site import Site
 
 pytestmark = pytest.mark.timeout(900)  # each call starts a Python of its own, and some a Prefect server
@@ -154,6 +158,35 @@ def test_what_is_not_there_is_a_failure_that_says_so(site: Site, call: Callable[
         0,
         f"cluster {site.name} has no backup\n",
     )
+
+
+def test_backups_of_volumes_are_listed_and_shown(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    """From the bucket alone, newest first; without a backup, or with another id, it says what to run."""
+
+    def called(*words: str) -> Ended:
+        status = int(app(["volumes", *words], result_action="return_value"))  # in this process: it takes no seconds
+        return Ended(status, *capsys.readouterr())
+
+    assert called("list", site.name) == (0, f"cluster {site.name} has no backup of its volumes\n", "")
+    none = called("show", site.name, "-o", "json")
+    assert (none.status, none.json["next_step"]) == (1, f"kube-runbooks run volumes-backup {site.name}")
+
+    older = backup(cluster=site.name, left_out=(Skip(subject="shop/tmp", reason="its volume is of kind nfs"),))
+    newer = older.model_copy(update={"id": older.id.replace("20261123T12", "20261124T12"), "left_out": ()})
+    for one in (newer, older):
+        key = f"{site.name}/volumes/{one.id}/manifest.json"
+        site.s3.client().put_object(Bucket=site.bucket, Key=key, Body=one.model_dump_json().encode())
+    text = called("list", site.name)
+    assert [line.split()[:3] for line in text.out.splitlines()[1:]] == [[newer.id, "2", "0"], [older.id, "2", "1"]]
+    assert "all claims in shop" in text.out
+    [row] = called("list", site.name, "--limit=1", "-o", "json").json
+    assert (row["id"], row["taken_at"], row["series"]) == (newer.id, "2026-11-24T12:00:00Z", older.selection.series)
+
+    assert called("show", site.name, "-o", "json").json == newer.model_dump(mode="json")
+    assert VolumeBackup.model_validate(yaml.safe_load(called("show", site.name, older.id).out)) == older
+    other = called("show", site.name, "nothing")
+    assert (other.status, "has no backup nothing of volumes" in other.err) == (1, True)
+    assert f"kube-runbooks volumes list {site.name}" in other.err
 
 
 @pytest.mark.parametrize(

@@ -87,6 +87,26 @@ def test_both_stores_take_what_a_backup_writes(new_store: NewStore, fields: dict
     assert store.unfinished_uploads(store.key("")) == []
 
 
+def test_a_lock_is_extended_and_never_shortened(new_store: NewStore) -> None:
+    """Of what was written with one, and of what was written without; a profile without a lock changes nothing."""
+    store, plain = new_store(object_lock=LOCK), new_store()
+    locked, free = store.key("locked"), store.key("free")
+    store.put_new(locked, b"x", "text/plain")
+    plain.put_new(free, b"x", "text/plain")
+    first = store.locked_until(locked)
+    assert first
+    later = (first + timedelta(days=2)).replace(microsecond=0)
+    plain.keep_until(free, later)
+    assert plain.locked_until(free) is None
+    for key in (locked, free):
+        store.keep_until(key, later)
+        assert store.locked_until(key) == later
+        store.keep_until(key, first)
+        assert store.locked_until(key) == later
+    with pytest.raises(Refused):
+        store.keep_until(store.key("missing"), later)
+
+
 @pytest.mark.parametrize("fields", [{}, {"object_lock": LOCK}])
 def test_a_node_sends_its_parts_to_a_store_that_wants_sums(
     new_store: NewStore, server: Server, fields: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -1,14 +1,18 @@
-"""A query of a real Prometheus, which scrapes itself."""
+"""A query of a real Prometheus, which scrapes itself, and our alert rules as its own tool evaluates them."""
 
 import shutil
+import subprocess
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import pytest
+import yaml
 
+from tasks.backup.policy.ages import TAKEN, to_prometheus
 from tasks.clients.prometheus import ask_prometheus
 from tasks.core.errors import NotYet, Refused
 from tasks.core.models.profile import AlertRules, MaintenanceRules
@@ -86,6 +90,61 @@ def test_a_server_that_is_away_may_come_back() -> None:
     """It is tried again."""
     with pytest.raises(NotYet, match="does not answer"):
         ask_prometheus(f"http://127.0.0.1:{free_port()}", "up")
+
+
+ALERTS = Path(__file__).parents[2] / "deployments/alerts/backups.yaml"
+TAKEN_AT = datetime(1970, 1, 1, 1, tzinfo=UTC)
+"""An hour after the clock of a test of rules begins."""
+
+
+def samples(newest: dict[str, datetime]) -> list[tuple[str, str]]:
+    """What a backup of volumes publishes: the series with its labels, and the value."""
+    text = to_prometheus("prod", "volumes", newest, timedelta(hours=26))
+    return [(name, value) for name, _, value in (one.rpartition(" ") for one in text.splitlines() if one[0] != "#")]
+
+
+@pytest.mark.skipif(not shutil.which("promtool"), reason="not here: promtool; on Debian: apt-get install prometheus")
+def test_the_rules_tell_backups_that_stop_and_a_metric_that_is_gone(tmp_path: Path) -> None:
+    """As promtool evaluates them on what the runbooks write: an old one, one that is made again, and a file that nobody copies."""
+    old, renewed = samples({"a": TAKEN_AT}), samples({"b": TAKEN_AT})
+    gone = [(name.replace("prod", "gone"), value) for name, value in samples({"c": TAKEN_AT})]
+    day = 24 * 60
+    series = [{"series": name, "values": f"{value}x{3 * day}"} for name, value in old]
+    for name, value in renewed:
+        later = int(value) + 28 * 3600 if name.startswith(TAKEN) else value
+        series.append({"series": name, "values": f"{value}x{29 * 60 - 1} {later}x{day}"})
+    series += [{"series": name, "values": f"{value}x{2 * 60}"} for name, value in gone]
+    aged = {"severity": "critical", "cluster": "prod", "kind": "volumes"}
+    lost = aged | {"cluster": "gone"}
+
+    def fires(at: str, *, old: tuple[str, ...] = (), unknown: tuple[dict[str, str], ...] = ()) -> list[dict[str, Any]]:
+        alerts = [{"exp_labels": aged | {"series": one}} for one in old]
+        found = {
+            "KubeRunbooksBackupTooOld": alerts,
+            "KubeRunbooksBackupUnknown": [{"exp_labels": one} for one in unknown],
+        }
+        return [{"eval_time": at, "alertname": name, "exp_alerts": told} for name, told in found.items()]
+
+    expected = [
+        *fires("2h"),
+        *fires("3h", unknown=(lost,)),
+        *fires("26h", unknown=(lost,)),
+        *fires("27h30m", old=("a", "b"), unknown=(lost,)),
+        *fires("29h30m", old=("a",), unknown=(lost,)),
+    ]
+    rules = yaml.safe_load(ALERTS.read_text())
+    for rule in rules["groups"][0]["rules"]:
+        del rule["annotations"]  # promtool compares them whole
+    (tmp_path / "rules.yaml").write_text(yaml.safe_dump(rules))
+    tests = {
+        "rule_files": ["rules.yaml"],
+        "evaluation_interval": "1m",
+        "tests": [{"interval": "1m", "input_series": series, "alert_rule_test": expected}],
+    }
+    (tmp_path / "tests.yaml").write_text(yaml.safe_dump(tests))
+    for words in (("check", "rules", str(ALERTS)), ("test", "rules", str(tmp_path / "tests.yaml"))):
+        done = subprocess.run(["promtool", *words], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
 
 
 def _is_up(url: str) -> bool:

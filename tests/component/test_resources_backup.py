@@ -9,7 +9,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from tasks.core.models.retention import Retention
 from tasks.resources import observe, packs, steps
 from tasks.resources.models import Entry, Kind, Manifest
 from tasks.resources.policy.contents import to_clean
-from tasks.resources.store import is_without_values, read_manifest, read_objects
+from tasks.resources.store import is_without_values, read_manifest, read_objects, resources_of
 from tests.facts.resources import WIDGETS, definition, examples
 from tests.servers.etcd import EtcdCluster
 from tests.servers.kubernetes import ControlPlane
@@ -96,6 +96,12 @@ class Backups:
     def keys(self, ending: str) -> list[str]:
         """Object keys of backups of resources."""
         return [one for one in self.site.keys(f"{self.site.name}/resources/") if one.endswith(ending)]
+
+    def age_told(self) -> float | None:
+        """When the newest complete backup was taken, as Prometheus is told."""
+        text = self.site.read(f"{self.site.name}/metrics/resources-backup.prom").decode()
+        found = [line for line in text.splitlines() if line.startswith("kube_runbooks_backup_taken_seconds{")]
+        return float(found[0].rpartition(" ")[2]) if found else None
 
     def kinds(self) -> tuple[Kind, ...]:
         """That the API serves."""
@@ -227,6 +233,7 @@ def test_an_unchanged_object_costs_nothing_and_a_change_is_told(backups: Backups
     assert "they are encrypted" in lines
     text = backups.site.read(backups.keys(f"{two.id}/changes.diff")[0]).decode()
     assert "-    level = info\n+    level = debug\n     workers = 4\n" in text
+    assert backups.age_told() == two.taken_at.timestamp()
     third = backups.run()
     assert backups.read().figures.dumped == backups.read().figures.new_packs == 0
     assert "0 created, 0 changed, 0 deleted" in "\n".join(third.summary)
@@ -334,6 +341,7 @@ def test_an_api_server_that_does_not_answer_makes_the_backup_partial(backups: Ba
     kept = stored_report(backups)
     assert kept["outcome"] == "failed"
     assert kept["summary"][0].startswith("partial backup ")
+    assert backups.age_told() is None
 
 
 @pytest.mark.full
@@ -370,6 +378,74 @@ def test_a_kind_whose_conversion_fails_makes_the_backup_partial(
     lines = stored_report(backups)["summary"]
     assert any(line.endswith("not compared: gears.example.com") for line in lines), lines
     assert not any("deleted: Gear" in line for line in lines)
+
+
+@pytest.mark.full
+def test_a_pack_that_a_newer_backup_shares_is_locked_as_long_as_its_manifest(
+    cluster: ControlPlane, new_site: Callable[[EtcdCluster], Site], request: pytest.FixtureRequest
+) -> None:
+    """Before there is a manifest. The profile keeps the second backup longer than the first, whose packs it has."""
+    site = new_site(cluster.etcd, object_lock=True)  # type: ignore[call-arg]
+    made = Backups(cluster, site, f"t{abs(hash(request.node.nodeid)) % 10**8}")
+    made.site.write(store={"object_lock": {"mode": "GOVERNANCE", "days": 1}})
+    made.run()
+    first = made.read()
+    made.site.write(store={"object_lock": {"mode": "GOVERNANCE", "days": 3}})
+    made.run()
+    second = made.read()
+    assert (second.previous, second.figures.new_packs) == (first.id, 0)
+    store = resources_of(open_cluster(site.name))
+    until = store.locked_until(second.id)
+    assert until
+    assert until - datetime.now(UTC) > timedelta(days=2)
+    keys = [store.key(second.id, "index.jsonl.zst"), *(store.pack_key(one.name) for one in second.packs)]
+    locks = [store.store.locked_until(key) for key in keys]
+    assert len(locks) > 1
+    assert all(one and one >= until for one in locks), locks
+    earlier = store.locked_until(first.id)
+    assert earlier
+    assert earlier < until
+    close_clusters()
+
+
+@pytest.mark.full
+def test_a_kind_that_is_removed_while_it_is_read_makes_the_backup_partial(
+    backups: Backups, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The API answers 404 between two of its pages. It is named; its objects do not count as deleted; the next run does not expect it."""
+    path, body = definition("cogs", "Cog", "Namespaced")
+    backups.api.create(path, body)
+    cogs, named = f"/apis/example.com/v1/namespaces/{backups.namespace}/cogs", f"{path}/cogs.example.com"
+    wait_until(lambda: backups.api.is_fine(cogs), 60.0, "the API serves cogs")
+    for name in ("one", "two"):
+        backups.api.create(cogs, {"apiVersion": "example.com/v1", "kind": "Cog", "metadata": {"name": name}})
+    backups.run()
+    whole, pages = backups.read(), observe.Reader.pages
+    read: list[int] = []
+
+    def removed(reader: observe.Reader, kind: Kind, instant: str) -> Iterator[list[dict[str, Any]]]:
+        for page in pages(reader, kind, instant):
+            yield page
+            if kind.label == "cogs.example.com":
+                read.append(len(page))
+                backups.api.delete(named)
+                wait_until(lambda: not backups.api.is_fine(cogs), 120.0, "cogs are gone")
+
+    monkeypatch.setattr(observe, "FIRST_PAGE", 1)
+    monkeypatch.setattr(observe.Reader, "pages", removed)
+    with pytest.raises(NotYet, match="is partial: cogs.example.com: HTTP 404: "):
+        backups.run()
+    assert read == [1]
+    manifest = backups.read()
+    assert [one.subject for one in manifest.not_read] == ["cogs.example.com"]
+    assert (manifest.state, manifest.previous) == ("partial", whole.id)
+    lines = stored_report(backups)["summary"]
+    assert any(line.endswith("not compared: cogs.example.com") for line in lines), lines
+    assert not any("deleted: Cog" in line for line in lines)
+    assert backups.age_told() == whole.taken_at.timestamp()
+
+    backups.run()
+    assert backups.read().state == "complete"
 
 
 def stored_report(backups: Backups) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from base64 import b64encode
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -29,6 +30,8 @@ from tasks.resources.policy.contents import to_clean
 from tasks.resources_restore import steps as restore_steps
 from tasks.resources_restore.models import ResourceRestoreOptions, Restored, Select
 from tasks.resources_restore.policy.compare import differences, normal
+from tasks.resources_restore.policy.order import rank_of
+from tasks.resources_restore.policy.plan import to_write
 from tasks.resources_restore.summary import summarize_objects
 from tests.facts.resources import WIDGETS as KIND_WIDGETS
 from tests.facts.resources import examples
@@ -207,6 +210,8 @@ def test_existing_objects_are_left_unless_they_are_to_be_updated(restore: Restor
     path = restore.path("configmaps", "mine")
     for name in ("mine", "theirs"):
         restore.api.patch(restore.path("configmaps", name), {"data": {"color": "red"}})
+    restore.api.patch(path, {"data": {"extra": "1"}, "metadata": {"labels": {"tier": "new"}}})
+    restore.api.patch(restore.path("configmaps", "same"), {"data": {"extra": "1"}})
     restore.create("configmaps", config("new", color="green"))
 
     report = restore.run()
@@ -220,7 +225,7 @@ def test_existing_objects_are_left_unless_they_are_to_be_updated(restore: Restor
         restore.run(select={"namespaces": [restore.name], "kinds": ["ConfigMap"]}, existing="update")
     assert f"--force=ConfigMap/{restore.name}/mine" in error.value.hint
     assert f"{name}: conflict: others own fields that differ: data.color" in error.value.problem
-    assert restore.api.get(path)["data"] == {"color": "red"}
+    assert restore.api.get(path)["data"] == {"color": "red", "extra": "1"}
 
     chosen = {"namespaces": [restore.name], "kinds": ["configmaps"]}
     options: dict[str, Any] = {
@@ -234,8 +239,14 @@ def test_existing_objects_are_left_unless_they_are_to_be_updated(restore: Restor
         name: 'update: data.color: "red" -> "blue"',
         f"ConfigMap {restore.name}/new": "delete",
     }
-    assert restore.api.get(path)["data"] == {"color": "blue"}
+    assert restore.api.get(path)["data"] == {"color": "blue", "extra": "1"}
     assert restore.api.get(restore.path("configmaps", "theirs"))["data"] == {"color": "red"}
+    kept = "the backup does not have these fields, and they stay: "
+    assert report.plan
+    told = {one.subject: one.problem for one in report.plan.cautions if one.problem.startswith(kept)}
+    same = f"ConfigMap {restore.name}/same"
+    assert told == {name: f"{kept}data.extra, metadata.labels", same: f"{kept}data.extra"}
+    assert f"NOT removed: {name}: {told[name]}" in report.summary
     assert restore.find(restore.path("configmaps", "new")) is None
     assert restore.find(restore.path("configmaps", "kube-root-ca.crt"))
     assert any(one.startswith(f"NOT restored: ConfigMap {restore.name}/theirs: conflict") for one in report.summary)
@@ -429,25 +440,67 @@ def test_what_the_api_server_refuses_is_told_one_by_one_before_anything_is_touch
 VOLUMES = f"{CORE}/persistentvolumes"
 
 
+def volume_spec(handle: str, policy: str) -> dict[str, Any]:
+    """A volume of a driver that nobody runs."""
+    return {
+        "capacity": {"storage": "1Gi"},
+        "accessModes": ["ReadWriteOnce"],
+        "persistentVolumeReclaimPolicy": policy,
+        "storageClassName": "",
+        "csi": {"driver": "none.example", "volumeHandle": handle},
+    }
+
+
+def claim_spec(volume: str) -> dict[str, Any]:
+    """A claim of it."""
+    return {
+        "accessModes": ["ReadWriteOnce"],
+        "storageClassName": "",
+        "resources": {"requests": {"storage": "1Gi"}},
+        "volumeName": volume,
+    }
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("policy", ["Delete", "Retain"])
+def test_a_volume_that_came_along_is_finished_by_a_second_attempt(restore: Restore, policy: str) -> None:
+    """Nobody selected it, and it exists by then: only the plan says that it belongs to the run."""
+    name = restore.name
+    restore.api.create(VOLUMES, {"metadata": {"name": name}, "spec": volume_spec(name, policy)})
+    restore.create("persistentvolumeclaims", {"metadata": {"name": "data"}, "spec": claim_spec(name)})
+    path, volume = restore.path("persistentvolumeclaims", "data"), f"{VOLUMES}/{name}"
+    wait_until(lambda: restore.api.get(path)["status"]["phase"] == "Bound", LIMIT, "bound")
+    restore.back_up()
+    restore.api.patch(volume, {"spec": {"persistentVolumeReclaimPolicy": "Retain"}})
+    restore.delete(f"{CORE}/namespaces/{name}")
+    restore.delete(volume)
+
+    select, options = Select(namespaces=(name,)), ResourceRestoreOptions()
+    facts = restore_steps.judge_objects.fn(restore.site.name, "latest", select, options)
+    labels = [one.target.label for one in to_write(facts)]
+    assert f"PersistentVolume {name}" in labels
+    begun = restore_steps._Restore(open_cluster(restore.site.name), facts, select, options, none)  # noqa: SLF001 - the first pass alone
+    for _, rank in groupby(begun.items, lambda one: rank_of(one.target)):
+        begun.write(list(rank))
+    assert restore.find(volume)
+
+    second = restore_steps.restore_objects.fn(restore.site.name, facts, select, options, none)
+    assert (second.created, second.failed, second.waiting) == ((), (), ())
+    assert sorted((*second.already, *second.updated)) == sorted(labels)
+    found = restore.api.get(volume)
+    assert (found["status"]["phase"], found["spec"]["persistentVolumeReclaimPolicy"]) == ("Bound", policy)
+    assert "kube-runbooks.io/reclaim-policy" not in found["metadata"].get("annotations", {})
+    proof = restore_steps.prove_objects.fn(restore.site.name, facts, select, options, second)
+    assert (proof.failed, proof.same) == ((), len(labels))
+
+
 @pytest.mark.full
 def test_a_volume_with_the_policy_delete_is_bound_before_it_gets_it_back(restore: Restore) -> None:
     """Written with its old claim and Delete, the controller manager would delete its data within seconds."""
     name = restore.name
-    spec = {
-        "capacity": {"storage": "1Gi"},
-        "accessModes": ["ReadWriteOnce"],
-        "persistentVolumeReclaimPolicy": "Delete",
-        "storageClassName": "",
-        "csi": {"driver": "none.example", "volumeHandle": name},
-    }
+    spec = volume_spec(name, "Delete")
     restore.api.create(VOLUMES, {"metadata": {"name": name}, "spec": spec})
-    claim = {
-        "accessModes": ["ReadWriteOnce"],
-        "storageClassName": "",
-        "resources": {"requests": {"storage": "1Gi"}},
-        "volumeName": name,
-    }
-    restore.create("persistentvolumeclaims", {"metadata": {"name": "data"}, "spec": claim})
+    restore.create("persistentvolumeclaims", {"metadata": {"name": "data"}, "spec": claim_spec(name)})
     path, volume = restore.path("persistentvolumeclaims", "data"), f"{VOLUMES}/{name}"
     wait_until(lambda: restore.api.get(path)["status"]["phase"] == "Bound", LIMIT, "bound")
     restore.back_up()
@@ -480,7 +533,10 @@ def test_objects_are_restored_into_another_namespace_by_name_and_label(restore: 
         one = config(name, color="blue")
         one["metadata"]["labels"] = {"tier": tier}
         restore.create("configmaps", one)
-    restore.create("serviceaccounts", {"metadata": {"name": "ci", "labels": {"tier": "front"}}})
+    pull = [{"name": "pull"}, {"name": "other"}]
+    account = {"metadata": {"name": "ci", "labels": {"tier": "front"}}, "imagePullSecrets": pull}
+    restore.create("serviceaccounts", account)
+    restore.create("secrets", {"metadata": {"name": "pull"}})
     binding = {
         "metadata": {"name": "ci", "labels": {"tier": "front"}},
         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "view"},
@@ -498,6 +554,11 @@ def test_objects_are_restored_into_another_namespace_by_name_and_label(restore: 
         f"ConfigMap {into}/a",
         f"ConfigMap {into}/c",
     }
+    assert report.plan
+    words = "restored objects name 2 Secrets that neither the cluster nor this restore has"
+    cautions = {one.subject: one.problem for one in report.plan.cautions}
+    assert cautions.get("Secret") == f"{words}: {into}/other, {into}/pull"
+    assert "ServiceAccount" not in cautions
     bound = restore.api.get(f"/apis/rbac.authorization.k8s.io/v1/namespaces/{into}/rolebindings/ci")
     assert bound["subjects"][0]["namespace"] == into
     with pytest.raises(Refused, match="has no object of this selection"):

@@ -140,6 +140,8 @@ def test_the_claims_of_a_namespace_are_backed_up_kept_and_recorded(volumes: Volu
     (manifest,) = volumes.manifests()
     assert [one["claim"] for one in manifest["records"]] == ["data-a", "data-b"]
     assert {one["kind"] for one in manifest["objects"]} == {"PersistentVolumeClaim", "PersistentVolume"}
+    metrics = volumes.site.read(f"{volumes.site.name}/metrics/volumes-backup.prom").decode()
+    assert f'kind="volumes",series="{manifest["id"].split("-")[1]}"}} ' in metrics
     contents = {one["metadata"]["name"]: one for one in volumes.contents()}
     for record in manifest["records"]:
         content = contents[record["content"]]

@@ -58,7 +58,9 @@ def _commands() -> list[tuple[str, ...]]:
     of_runbooks = [(verb, one.command) for verb in ("run", "start") for one in runbooks()]
     alone = ("approve", "deny", "check", "init", "deploy", "backups", "reports", "report", "completion")
     of_access = [("access", name) for name in ("who-can", "can-i", "matrix")]
-    return [*of_runbooks, *((name,) for name in alone), ("backups", "show"), *of_access]
+    of_resources = [("resources", name) for name in ("list", "show", "diff")]
+    of_volumes = [("volumes", name) for name in ("list", "show")]
+    return [*of_runbooks, *((name,) for name in alone), ("backups", "show"), *of_access, *of_resources, *of_volumes]
 
 
 @pytest.mark.parametrize("chain", _commands(), ids=" ".join)

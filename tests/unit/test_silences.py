@@ -159,10 +159,8 @@ SUPPRESSED: Allowed = {
         "tasks/upgrade/node.py": 1,
     },
     "what is there is read, and compared, right after it": {
-        "tasks/backup/store.py": 1,
+        "tasks/backup/manifests.py": 1,
         "tasks/cert_rotation/pods.py": 1,
-        "tasks/resources/store.py": 1,
-        "tasks/volumes/store.py": 1,
     },
     "a lock that is not given back ends by itself, and others wait for it": {"tasks/run/lock_keepers.py": 1},
     "the same text is among the problems": {"tasks/certificates/probes/closer.py": 1},

@@ -219,6 +219,22 @@ class ObjectStore:
         until: datetime | None = answer.get("ObjectLockRetainUntilDate")
         return until
 
+    def keep_until(self, key: str, until: datetime) -> None:
+        """Extends the Object Lock of an object to that time; a longer one stays. Without a lock in the profile it does nothing.
+
+        Raises `Refused` if the object does not exist.
+        """
+        if not (lock := self.store.object_lock):
+            return
+        with in_our_words(self.store, "PutObjectRetention"):
+            found = self._client.head_object(Bucket=self.store.bucket, Key=key)
+            now = found.get("ObjectLockRetainUntilDate")
+            if now is None or now < until:
+                mode = found.get("ObjectLockMode", lock.mode)  # the store weakens none
+                self._client.put_object_retention(
+                    Bucket=self.store.bucket, Key=key, Retention={"Mode": mode, "RetainUntilDate": until}
+                )
+
     def delete(self, key: str) -> None:
         """Deletes an object; a missing object is no error.
 

@@ -107,6 +107,12 @@ def _is_locked(store: ObjectStore, key: str) -> None:
             f"{store.place}: store.object_lock is set, and the store does not lock what is written",
             hint="make a bucket with Object Lock enabled, or take store.object_lock out of the profile",
         )
+    store.keep_until(key, longer := until + LOCK)
+    if (found := store.locked_until(key)) is None or found < longer:
+        raise Refused(
+            f"{store.place} does not extend Object Lock, so files that backups share go before the newest of them",
+            hint="allow these keys s3:PutObjectRetention",
+        )
 
 
 def _deleted(store: ObjectStore, folder: str, keys: tuple[str, ...]) -> None:

@@ -29,6 +29,10 @@ MOST = 12
 """Limits the lines of a difference."""
 
 
+EMPTY: tuple[Any, ...] = (None, {}, [], "")
+"""Lists the values that mean that a field is not there."""
+
+
 def normal(body: JSON) -> JSON:
     """Returns the object without its status and without what a server sets."""
     plain = {name: deepcopy(value) for name, value in body.items() if name != "status"}
@@ -68,3 +72,41 @@ def _short(value: Any) -> str:  # noqa: ANN401 - JSON
         return "nothing"
     text = json.dumps(value, ensure_ascii=False, sort_keys=True)
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}… ({len(text)} characters)"
+
+
+def kept_fields(result: JSON, *wanted: JSON) -> tuple[str, ...]:
+    """Returns the fields, and the items of lists, that an object keeps although none of the others has them.
+
+    It names them, and has no value.
+    """
+    return tuple(_more(result, list(wanted), ""))
+
+
+def _more(result: Any, wanted: list[Any], path: str) -> Iterator[str]:  # noqa: ANN401 - JSON
+    if isinstance(result, dict):
+        for name, value in sorted(result.items()):
+            below = f"{path}.{name}" if path else name
+            found = [one[name] for one in wanted if isinstance(one, dict) and one.get(name) not in EMPTY]
+            if found:
+                yield from _more(value, found, below)
+            elif value not in EMPTY:
+                yield below
+    elif isinstance(result, list):
+        lists = [one for one in wanted if isinstance(one, list)]
+        for number, item in enumerate(result):
+            found = [match for one in lists for match in _matches(item, number, one, len(result))]
+            named = item.get("name") if isinstance(item, dict) else None
+            below = f"{path}[{named or number}]"
+            if found:
+                yield from _more(item, found, below)
+            else:
+                yield below
+
+
+def _matches(item: Any, number: int, others: list[Any], size: int) -> list[Any]:  # noqa: ANN401 - JSON
+    """Returns the item of another list that means the same: by its name, or else equal, or else at its place."""
+    if not isinstance(item, dict):
+        return [one for one in others if one == item]
+    if "name" in item:
+        return [one for one in others if isinstance(one, dict) and one.get("name") == item["name"]]
+    return [one for one in others if one == item] or (others[number : number + 1] if len(others) == size else [])

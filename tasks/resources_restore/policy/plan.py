@@ -16,6 +16,9 @@ from tasks.resources_restore.models import (
 )
 from tasks.resources_restore.policy.selection import parse_labels, wrong_map
 
+KEPT = 12
+"""Limits how many fields of an object a plan names; the others are counted."""
+
 SHOWN = 50
 """Limits how many refusals a plan shows; the others are counted."""
 
@@ -100,6 +103,13 @@ def _notes(judged: Iterable[Judged]) -> Iterator[Caution]:
         if one.verdict in ACTED:
             for note in one.notes:
                 yield cautioned(one.target.label, note)
+        if one.kept:
+            yield cautioned(one.target.label, kept_words(one), "remove them by hand if they should not be there")
+
+
+def kept_words(one: Judged) -> str:
+    """Returns which fields of an object stay although the backup does not have them."""
+    return f"the backup does not have these fields, and they stay: {listed(one.kept, KEPT)}"
 
 
 def _refusals(failing: list[Judged]) -> Iterator[Refusal]:

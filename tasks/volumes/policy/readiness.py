@@ -1,20 +1,17 @@
 """Decides whether a snapshot is cut, is ready, and is the one that was asked for.
 
-An error in the status is retried by the controllers, so it is a reason to wait. Only some never pass.
+An error in the status is retried by the controllers, so it is a reason to wait, until the limit of the run. Its words are
+those of other programs and decide nothing. What never passes is seen in fields: the claim and both objects of the snapshot.
 """
 
-import re
 from datetime import timedelta
 
 from tasks.core.models.findings import Problem
-from tasks.volumes.models.facts import Target
+from tasks.volumes.models.facts import Claim, Target
 from tasks.volumes.models.snapshots import Content, Pair, Snapshot
 
 UNSEEN_FOR = timedelta(minutes=1)
 """This is how long a controller may leave a new object as it is."""
-
-FINAL = re.compile(r"non-CSI volumes is not supported|is not yet bound to a PV|persistentvolumeclaim \S+ not found")
-"""Matches the errors that no retry removes."""
 
 NO_CONTROLLER = "`kubectl get pods -A | grep snapshot-controller` shows whether it runs"
 AGAIN = "run this again: it takes new snapshots"
@@ -29,14 +26,33 @@ def judge(target: Target, pair: Pair, *, waited: timedelta, ready: bool) -> Wait
     snapshot, content = pair.snapshot, pair.content
     if snapshot is None or snapshot.deleting:
         return Problem(text="its VolumeSnapshot is deleted, or about to be", next_step=AGAIN)
-    error = snapshot.error or (content.error if content else "")
-    if FINAL.search(error):
-        return Problem(
-            text=f"{snapshot.id}: {error}", next_step=f"`kubectl get pvc -n {target.claim.namespace}`; {AGAIN}"
-        )
+    error = _error_of(pair)
     if content is None:
         return _without_content(snapshot, error, waited)
     return what_is_misbound(target, pair) or _of_content(snapshot, content, error, waited=waited, ready=ready)
+
+
+def doubts_claim(pair: Pair) -> bool:
+    """Checks whether a snapshot has an error before it is cut, so that its claim has to be looked at."""
+    return bool(_error_of(pair)) and not (pair.content and pair.content.handle)
+
+
+def what_is_wrong_with_claim(target: Target, now: Claim | None) -> Problem | None:
+    """Returns why no retry can cut a snapshot of this claim any more; None if one can."""
+    planned = target.claim
+    step = f"`kubectl get pvc -n {planned.namespace}`; {AGAIN}"
+    if now is None:
+        return Problem(text=f"the claim {planned.id} does not exist any more", next_step=step)
+    if now.uid != planned.uid:
+        return Problem(text=f"another claim has the name {planned.id} now", next_step=step)
+    if (now.phase, now.volume) != ("Bound", planned.volume):
+        text = f"the claim {planned.id} is {now.phase or 'not bound'}, and was bound to the volume {planned.volume}"
+        return Problem(text=text, next_step=step)
+    return None
+
+
+def _error_of(pair: Pair) -> str:
+    return next((one.error for one in pair.parts if one.error), "")
 
 
 def _without_content(snapshot: Snapshot, error: str, waited: timedelta) -> Problem:

@@ -6,7 +6,7 @@ import pytest
 
 from tasks.resources_restore.models import Existing, Key, Verdict
 from tasks.resources_restore.policy.allowed import why_not_now
-from tasks.resources_restore.policy.compare import MOST, differences, normal
+from tasks.resources_restore.policy.compare import MOST, differences, kept_fields, normal
 from tasks.resources_restore.policy.order import in_order, rank_of
 from tasks.resources_restore.policy.verdicts import (
     Tried,
@@ -281,3 +281,34 @@ def test_the_second_pass_writes_what_the_first_has_written() -> None:
     """But not over an obstacle."""
     assert why_not_now(judged(CREATE), judged(UPDATE), finishing=True) == ""
     assert why_not_now(judged(CREATE), judged(Verdict.QUOTA, reason="x"), finishing=True) == "quota: x"
+
+
+@pytest.mark.parametrize(
+    ("result", "wanted", "kept"),
+    [
+        ({"data": {"a": "1", "b": "2"}}, [{"data": {"a": "1"}}], ("data.b",)),
+        ({"data": {"a": "2"}}, [{"data": {"a": "1"}}], ()),
+        ({"data": {"a": "1"}, "immutable": False}, [{"data": None}, {}], ("data", "immutable")),
+        ({"metadata": {"name": "x", "labels": {}, "annotations": None}}, [{"metadata": {"name": "x"}}], ()),
+        ({"a": {"x": 1}, "b": {"y": 1}}, [{"a": {"x": 1}}, {"b": {"y": 2}}], ()),
+        ({"finalizers": ["a", "b"]}, [{"finalizers": ["b"]}], ("finalizers[0]",)),
+        (
+            {"containers": [{"name": "web", "tty": True, "image": "x"}, {"name": "side"}]},
+            [{"containers": [{"name": "web", "image": "y"}]}],
+            ("containers[web].tty", "containers[side]"),
+        ),
+        ({"ports": [{"port": 80, "nodePort": 1}]}, [{"ports": [{"port": 80}]}], ("ports[0].nodePort",)),
+        ({"ports": [{"port": 80}, {"port": 81}]}, [{"ports": [{"port": 80}]}], ("ports[1]",)),
+        ({"spec": {"a": 1}}, [{"spec": "text"}], ("spec.a",)),
+        ({"spec": [1]}, [{"spec": "text"}], ("spec[0]",)),
+    ],
+    ids=[
+        "a key", "another value", "no value", "empty", "in one of two", "an item", "items by name", "an item at its place",
+        "one more item", "another type", "a list for a text",
+    ],
+)  # fmt: skip
+def test_fields_that_an_update_leaves_are_named(
+    result: dict[str, Any], wanted: list[dict[str, Any]], kept: tuple[str, ...]
+) -> None:
+    """Those that no version of the backup's object has; a value that differs is not one of them."""
+    assert kept_fields(result, *wanted) == kept

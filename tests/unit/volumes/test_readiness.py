@@ -5,10 +5,18 @@ from datetime import timedelta
 import pytest
 
 from tasks.core.models.findings import Problem
+from tasks.volumes.models.facts import Claim
 from tasks.volumes.models.snapshots import Pair
-from tasks.volumes.policy.readiness import UNSEEN_FOR, Waits, judge, what_is_misbound
+from tasks.volumes.policy.readiness import (
+    UNSEEN_FOR,
+    Waits,
+    doubts_claim,
+    judge,
+    what_is_misbound,
+    what_is_wrong_with_claim,
+)
 from tasks.volumes.policy.records import record_of
-from tests.facts.volumes import CONTENT, PAIR, SNAPSHOT, TARGET, pair, record
+from tests.facts.volumes import CLAIM, CONTENT, PAIR, SNAPSHOT, TARGET, claim, pair, record
 
 SOON, LATE = timedelta(0), UNSEEN_FOR
 NO_CONTENT = Pair(snapshot=SNAPSHOT.model_copy(update={"content": "", "is_seen": False}))
@@ -30,6 +38,11 @@ NO_CONTENT = Pair(snapshot=SNAPSHOT.model_copy(update={"content": "", "is_seen":
             LATE,
             "the storage has not cut it yet; the last error, which is retried: busy",
         ),
+        (
+            pair({"error": "a wording that nobody knows"}, {"handle": "", "cut_at": None}),
+            LATE,
+            "the storage has not cut it yet; the last error, which is retried: a wording that nobody knows",
+        ),
         (pair({"is_ready": False}), SOON, "it is cut, and not ready to use yet"),
         (pair(content={"is_ready": False}), SOON, "it is cut, and not ready to use yet"),
         (pair({"content": ""}), SOON, "it is cut, and not ready to use yet"),
@@ -47,8 +60,6 @@ def test_what_may_still_come_is_waited_for(found: Pair, waited: timedelta, text:
     [
         (Pair(), "its VolumeSnapshot is deleted"),
         (pair({"deleting": True}), "its VolumeSnapshot is deleted, or about to be"),
-        (pair({"error": "snapshotting non-CSI volumes is not supported, snapshot:x"}), "non-CSI volumes"),
-        (pair(content={"error": "the PVC data is not yet bound to a PV, will not attempt"}), "not yet bound to a PV"),
         (NO_CONTENT, "no snapshot-controller has processed shop/data-db-0-0a1b2c3d4e5f"),
         (
             pair(content={"is_seen": False, "handle": ""}),
@@ -65,6 +76,35 @@ def test_what_never_passes_ends_the_wait_at_once(found: Pair, text: str) -> None
     assert not isinstance(verdict, Waits)
     assert text in verdict.text
     assert verdict.next_step
+
+
+@pytest.mark.parametrize(
+    ("now", "text"),
+    [
+        (CLAIM, ""),
+        (claim(deleting=True), ""),
+        (None, "the claim shop/data-db-0 does not exist any more"),
+        (claim(uid="u2"), "another claim has the name shop/data-db-0 now"),
+        (claim(phase="Lost"), "the claim shop/data-db-0 is Lost, and was bound to the volume pv-1"),
+        (claim(phase="", volume=""), "the claim shop/data-db-0 is not bound, and was bound to the volume pv-1"),
+        (claim(volume="pv-2"), "the claim shop/data-db-0 is Bound, and was bound to the volume pv-1"),
+    ],
+    ids=["as planned", "held by a finalizer", "gone", "another", "lost", "unbound", "rebound"],
+)
+def test_whether_an_error_can_pass_is_seen_in_the_claim(now: Claim | None, text: str) -> None:
+    """In its fields: the words of an error are those of other programs."""
+    wrong = what_is_wrong_with_claim(TARGET, now)
+    assert (wrong.text if wrong else "") == text
+    assert wrong is None or "kubectl get pvc -n shop" in wrong.next_step
+
+
+def test_a_claim_is_looked_at_only_for_an_error_before_the_cut() -> None:
+    """Afterwards the snapshot needs no claim."""
+    assert not doubts_claim(PAIR)
+    assert not doubts_claim(NO_CONTENT)
+    assert doubts_claim(Pair(snapshot=SNAPSHOT.model_copy(update={"error": "busy"})))
+    assert doubts_claim(pair(content={"error": "busy", "handle": ""}))
+    assert not doubts_claim(pair({"error": "busy"}))
 
 
 def test_a_cut_snapshot_is_enough_until_it_has_to_be_ready() -> None:

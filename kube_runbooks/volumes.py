@@ -1,0 +1,69 @@
+"""Implements `kube-runbooks volumes`, which reads the backups of a cluster's volumes. It reads only the bucket."""
+
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+from kube_runbooks.bucket import Name, Out, Shown, guarded, opened, show_rows
+from kube_runbooks.outcome import Exit, give_up, show_json
+
+volumes = App(name="volumes", help="The backups of a cluster's volumes, from its bucket alone.")
+
+BackupName = Annotated[
+    str, Parameter(help="id of the backup, as `kube-runbooks volumes list CLUSTER` lists it, or latest")
+]
+
+
+@volumes.command(name="list")
+def list_backups(cluster: Name, *, limit: Shown = 20, output: Out = "text") -> Exit:
+    """List the backups of a cluster's volumes, newest first, with what each selected and how many snapshots it has."""
+
+    def answer() -> Exit:
+        from tasks.volumes.store import volumes_of  # noqa: PLC0415 - imports Prefect: seconds that --help does not need
+
+        with opened(cluster) as handle:
+            store = volumes_of(handle)
+            known = [(one, store.read(one)) for one in reversed(store.known()[-limit:])]
+        rows = [
+            {
+                "id": str(name),
+                "taken_at": f"{name.taken_at:%Y-%m-%dT%H:%M:%SZ}",
+                "series": name.series,
+                "snapshots": len(backup.records),
+                "left_out": len(backup.left_out),
+                "selection": backup.selection.in_words,
+            }
+            for name, backup in known
+        ]
+        columns = ("id", "snapshots", "left_out", "selection")
+        return show_rows(rows, output, f"cluster {cluster} has no backup of its volumes", columns)
+
+    return guarded(answer, output)
+
+
+@volumes.command(name="show")
+def show_backup(cluster: Name, backup: BackupName = "latest", *, output: Out = "text") -> Exit:
+    """Show the manifest of a backup of volumes: each snapshot with its handle at the storage, and what was left out."""
+
+    def answer() -> Exit:
+        import yaml  # noqa: PLC0415 - no other command needs it
+
+        from tasks.volumes.store import volumes_of  # noqa: PLC0415 - as above
+
+        with opened(cluster) as handle:
+            store = volumes_of(handle)
+            known = store.known()
+            found = next((one for one in reversed(known) if backup in {"latest", str(one)}), None)
+            if found is None:
+                step = (
+                    f"kube-runbooks volumes list {cluster}" if known else f"kube-runbooks run volumes-backup {cluster}"
+                )
+                return give_up(Exit.FAILED, f"cluster {cluster} has no backup {backup} of volumes", step, output)
+            manifest = store.read(found).model_dump(mode="json")
+        if output == "json":
+            show_json(manifest)
+        else:
+            print(yaml.safe_dump(manifest, sort_keys=False), end="")
+        return Exit.OK
+
+    return guarded(answer, output)
