@@ -19,6 +19,7 @@ from tasks.volumes.steps import (
     place_of_volume_backup,
     prove_volume_backup,
     retain_snapshots,
+    thaw_containers,
     volume_backup_of_this_run,
     write_volume_manifest,
 )
@@ -36,6 +37,8 @@ def volumes_backup(
 ) -> Report:
     """Takes a CSI snapshot of each selected claim, keeps it from deletion, and records it so that another cluster can use it.
 
+    Hooks of the profile freeze applications in their containers while the snapshots are cut.
+
     Args:
         cluster: name of the cluster's profile
         select: whose data is backed up; retention counts the backups of the same selection together
@@ -45,6 +48,8 @@ def volumes_backup(
     """
     with runbook(cluster, needs_etcd_client=False) as run:
         run.step(check_store, cluster)
+        if mode is Mode.APPLY:
+            run.step(thaw_containers, cluster, run.run_id)
         facts = run.step(observe_volumes, cluster, select)
         plan = run.settle(plan_volumes(facts, select, options), mode)
         if mode is Mode.PLAN:
@@ -54,7 +59,7 @@ def volumes_backup(
             cut = run.step(cut_snapshots, cluster, plan, run.run_id, options)
             run.step(retain_snapshots, cluster, plan, run.run_id)
             kept = run.step(await_ready, cluster, plan, run.run_id, options)
-            backup = run.step(write_volume_manifest, cluster, select, plan, kept, run.run_id)
+            backup = run.step(write_volume_manifest, cluster, select, plan, cut, kept, run_id=run.run_id)
         run.step(prove_volume_backup, cluster, backup)
         expired = run.step(expire_volumes, cluster, backup, retention)
         run.step(publish_volumes_age, cluster)

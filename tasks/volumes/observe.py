@@ -1,14 +1,20 @@
 """Reads claims with their volumes, the classes of snapshots, and our snapshots."""
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tasks.clients.kube import KubeClient
+from tasks.cluster import Cluster
+from tasks.core.at_once import on_all
+from tasks.core.errors import RunbookError, in_one_line
+from tasks.core.models.profile import VolumeHook
 from tasks.volumes.models.facts import Claim, SnapshotClass, Volume, VolumeFacts
+from tasks.volumes.models.freezes import HookPod
 from tasks.volumes.models.selection import Selection
 from tasks.volumes.models.snapshots import RUN, Pair
 from tasks.volumes.policy.pairs import pairs_of
+from tasks.volumes.probes.hooks import Ended, parse_end, parse_pod
 from tasks.volumes.probes.objects import (
     CLAIMS,
     CLASSES,
@@ -23,13 +29,19 @@ from tasks.volumes.probes.objects import (
     parse_volume,
 )
 from tasks.volumes.probes.workload import claims_of
+from tasks.volumes.scripts import find_container
 
 JSON = dict[str, Any]
 
+ASK_LIMIT = timedelta(seconds=30)
+"""Limits how long a node may take to find a container."""
 
-def observe(kube: KubeClient, selection: Selection) -> VolumeFacts:
-    """Reads the claims of a selection, their volumes, and the classes."""
+
+def observe(handle: Cluster, selection: Selection) -> VolumeFacts:
+    """Reads the claims of a selection, their volumes, the classes, and the pods that hooks fit."""
+    kube, hooks = handle.kube, handle.profile.volumes.hooks
     claims, missing = _selected(kube, selection)
+    spaces = {one.namespace for one in claims}
     has_snapshots = kube.find(GROUP) is not None
     return VolumeFacts(
         observed_at=datetime.now(UTC),
@@ -38,7 +50,29 @@ def observe(kube: KubeClient, selection: Selection) -> VolumeFacts:
         volumes=tuple(_volumes(kube, claims)),
         has_snapshots=has_snapshots,
         classes=tuple(_classes(kube)) if has_snapshots else (),
+        hooks=hooks,
+        pods=tuple(pod for hook in hooks if hook.namespace in spaces for pod in pods_of_hook(handle, hook)),
     )
+
+
+def pods_of_hook(handle: Cluster, hook: VolumeHook) -> list[HookPod]:
+    """Reads the pods that a hook fits, and asks their nodes whether they can run a command in the container."""
+    path = f"/api/v1/namespaces/{hook.namespace}/pods"
+    found = [parse_pod(raw, hook) for raw in handle.kube.items(path, labelSelector=hook.labels)]
+    return on_all(lambda one: one.model_copy(update={"problem": _why_not_there(handle, one)}), found)
+
+
+def _why_not_there(handle: Cluster, pod: HookPod) -> str:
+    if not (pod.container_id and pod.claims):
+        return ""  # the plan says so without the node
+    try:
+        endpoint = handle.shape(pod.node).kubelet.runtime_endpoint
+        told = handle.shell(pod.node).run(find_container(pod.container_id, endpoint), limit=ASK_LIMIT)
+    except RunbookError as error:
+        return in_one_line(error.problem)
+    if parse_end(told) is Ended.RUNNING:
+        return ""
+    return f"the container runtime of {pod.node} does not run the container {pod.container_id[:12]}"
 
 
 def path_of_claims(namespace: str) -> str:

@@ -10,12 +10,13 @@ from tasks import __version__
 from tasks.clients.kube import JSON, Conflicted, KubeClient
 from tasks.cluster import open_cluster
 from tasks.core.at_once import on_all, wait_for
-from tasks.core.errors import NotYet, Refused
+from tasks.core.errors import NotYet, Refused, TimedOut
 from tasks.core.logs import log_about
 from tasks.core.models.findings import Problem, listed
 from tasks.core.retries import ACT, OBSERVE, PATIENT
 from tasks.volumes.models.backups import Cut, SnapshotsKept, VolumeBackup, VolumeBackupId, VolumeRecord
 from tasks.volumes.models.facts import Target, VolumeFacts, VolumePlan
+from tasks.volumes.models.freezes import Thawed
 from tasks.volumes.models.selection import Selection, VolumeOptions
 from tasks.volumes.models.snapshots import BACKUP, POLICY, RUN, Content, Pair, Snapshot
 from tasks.volumes.observe import observe, path_of_claims, path_of_snapshots, read_pairs
@@ -23,18 +24,29 @@ from tasks.volumes.policy.names import snapshot_name
 from tasks.volumes.policy.readiness import Waits, doubts_claim, judge, what_is_misbound, what_is_wrong_with_claim
 from tasks.volumes.policy.records import record_of
 from tasks.volumes.probes.objects import CONTENTS, VOLUMES, bare, parse_claim, parse_snapshot
+from tasks.volumes.quiesce import frozen, thaw_what_is_left
+from tasks.volumes.remove import remove_pair
 from tasks.volumes.store import volumes_of
 
 LOOK_EVERY = timedelta(seconds=2)
 """Each look lists the snapshots of the run, and all contents of the cluster."""
+
+LOOK_OFTEN = timedelta(seconds=0.5)
+"""Is for looks while containers are frozen."""
 
 NEW_PLAN = "run this again: it makes a new plan"
 
 
 @task(**OBSERVE, task_run_name="observe-volumes-{cluster}")
 def observe_volumes(cluster: str, select: Selection) -> VolumeFacts:
-    """Reads the claims of the selection, their volumes, and the classes of snapshots."""
-    return observe(open_cluster(cluster).kube, select)
+    """Reads the claims of the selection, their volumes, the classes of snapshots, and the pods that hooks fit."""
+    return observe(open_cluster(cluster), select)
+
+
+@task(**ACT, task_run_name="thaw-containers-{cluster}")
+def thaw_containers(cluster: str, run_id: str) -> Thawed:
+    """Thaws what an interrupted run left frozen. Raises `FailedForGood` if a container may still be frozen."""
+    return thaw_what_is_left(open_cluster(cluster), run_id)
 
 
 @task(**OBSERVE, task_run_name="volume-backup-of-this-run-{cluster}")
@@ -49,17 +61,48 @@ def volume_backup_of_this_run(cluster: str, run_id: str) -> VolumeBackup | None:
 def cut_snapshots(cluster: str, plan: VolumePlan, run_id: str, options: VolumeOptions) -> Cut:
     """Creates the VolumeSnapshots, all at once, and waits until the storage has cut each.
 
-    Raises `Refused` if a claim is no longer that of the plan, or if a snapshot cannot be taken at all.
+    Meanwhile the containers of the plan's hooks are frozen. Raises `Refused` if a claim is no longer that of the plan, or
+    if a snapshot cannot be taken at all.
     """
-    kube = open_cluster(cluster).kube
+    handle = open_cluster(cluster)
+    if not plan.freezes:
+        return _cut(handle.kube, cluster, plan, run_id, options.cut_within)
+    thaw_what_is_left(handle, run_id)
+    _remove_unfrozen(handle.kube, run_id)
+    with frozen(handle, plan.freezes, run_id) as freezing:
+        cut = _cut_in_time(handle.kube, cluster, plan, run_id, freezing.left)
+    return cut.model_copy(update={"quiesced": freezing.quiesced})
+
+
+def _cut(kube: KubeClient, cluster: str, plan: VolumePlan, run_id: str, limit: timedelta) -> Cut:
     before = {pair.snapshot.id for pair in read_pairs(kube, run_id) if pair.snapshot}
     on_all(lambda target: _check_claim(kube, target), plan.targets)
     made = on_all(lambda target: _create(kube, target, run_id), plan.targets)
-    _wait(cluster, plan, run_id, options.cut_within, ready=False)
+    _wait(cluster, plan, run_id, limit, ready=False)
     return Cut(
         created=tuple(one.id for one in made if one.id not in before),
         present=tuple(one.id for one in made if one.id in before),
     )
+
+
+def _cut_in_time(kube: KubeClient, cluster: str, plan: VolumePlan, run_id: str, limit: timedelta) -> Cut:
+    """Raises `TimedOut` if the storage takes longer than the containers may be frozen: Prefect does not freeze them again."""
+    try:
+        return _cut(kube, cluster, plan, run_id, limit)
+    except NotYet as error:
+        if not isinstance(error, TimedOut) and limit > timedelta():
+            raise
+        raise TimedOut(
+            f"the storage did not cut the snapshots while the containers were frozen: {error.problem}",
+            hint="raise the limit of the hooks in volumes.hooks of the profile (at most 60s), or add --no-use-hooks",
+        ) from error
+
+
+def _remove_unfrozen(kube: KubeClient, run_id: str) -> None:
+    """Removes what an earlier attempt of this run took: whether all was frozen then is not known."""
+    for pair in read_pairs(kube, run_id):
+        if skip := remove_pair(kube, pair):
+            raise NotYet(f"{skip.subject} is of an earlier attempt, and is not removed: {skip.reason}")
 
 
 def _check_claim(kube: KubeClient, target: Target) -> None:
@@ -146,7 +189,8 @@ def _wait(cluster: str, plan: VolumePlan, run_id: str, limit: timedelta, *, read
         return pairs
 
     what = "the snapshots to be ready to use" if ready else "the storage to cut the snapshots"
-    return wait_for(look, limit, what=what, about=cluster, every=LOOK_EVERY)
+    every = LOOK_OFTEN if plan.freezes and not ready else LOOK_EVERY
+    return wait_for(look, limit, what=what, about=cluster, every=every)
 
 
 def _judged(kube: KubeClient, target: Target, pair: Pair, *, waited: timedelta, ready: bool) -> Waits | Problem | None:
@@ -171,8 +215,8 @@ def _records(plan: VolumePlan, pairs: dict[str, Pair]) -> tuple[VolumeRecord, ..
 
 
 @task(**ACT, task_run_name="write-volume-manifest-{cluster}")
-def write_volume_manifest(
-    cluster: str, select: Selection, plan: VolumePlan, kept: SnapshotsKept, run_id: str
+def write_volume_manifest(  # noqa: PLR0913 - each has a name in the flow
+    cluster: str, select: Selection, plan: VolumePlan, cut: Cut, kept: SnapshotsKept, *, run_id: str
 ) -> VolumeBackup:
     """Makes the snapshots a backup by writing its manifest, with the claims and their volumes as they are now."""
     handle = open_cluster(cluster)
@@ -184,6 +228,7 @@ def write_volume_manifest(
         selection=select,
         records=kept.records,
         objects=tuple(_objects(handle.kube, kept.records)),
+        quiesced=cut.quiesced,
         left_out=plan.skips,
         tool=f"kube-runbooks {__version__}",
         flow_run=run_id,

@@ -67,6 +67,7 @@ from tasks.user_access.policy.plan import plan_grant
 from tasks.user_access.policy.revoke import plan_revoke
 from tasks.user_access.summary import summarize_grant, summarize_revoke
 from tasks.volumes.models.backups import Cut, Expired, SnapshotsKept
+from tasks.volumes.models.freezes import Thawed
 from tasks.volumes.models.selection import VolumeOptions
 from tasks.volumes.models.snapshots import RUN
 from tasks.volumes.policy.plan import plan_volumes
@@ -540,10 +541,12 @@ def _objects() -> dict[str, Report]:
 def _volumes() -> dict[str, Report]:
     made = volumes.backup()
     claims = (volumes.CLAIM, volumes.claim(name="data-db-1", volume="pv-2"), volumes.claim(name="tmp", phase="Pending"))
-    facts = volumes.facts(*claims, volumes=(volumes.VOLUME, volumes.VOLUME.model_copy(update={"name": "pv-2"})))
+    several = (volumes.VOLUME, volumes.VOLUME.model_copy(update={"name": "pv-2"}))
+    facts = volumes.facts(*claims, volumes=several, hooks=(volumes.HOOK,), pods=(volumes.POD,))
     plan = plan_volumes(facts, volumes.SHOP, VolumeOptions(leave_out=True))
-    cut, kept = Cut(created=tuple(one.snapshot for one in made.records)), SnapshotsKept(records=made.records)
-    made = made.model_copy(update={"left_out": plan.skips})
+    cut = Cut(created=tuple(one.snapshot for one in made.records), quiesced=(volumes.QUIESCED,))
+    kept = SnapshotsKept(records=made.records)
+    made = made.model_copy(update={"left_out": plan.skips, "quiesced": cut.quiesced})
     expired = Expired(removed=(Expiry(id="20261122T120000Z", reason="no rule keeps it: newer backups fill last 7"),))
     waits = "shop/data-db-1: the storage has not cut it yet; the last error, which is retried: quota exceeded"
     return {
@@ -551,6 +554,7 @@ def _volumes() -> dict[str, Report]:
             "volumes_backup",
             plan,
             ("check store", None, 1),
+            ("thaw containers", Thawed(), 1),
             ("observe volumes", facts, 1),
             ("cut snapshots", cut, 4),
             ("retain snapshots", kept, 1),
@@ -565,6 +569,7 @@ def _volumes() -> dict[str, Report]:
             "volumes_backup",
             plan,
             ("check store", None, 1),
+            ("thaw containers", Thawed(over=("shop/db-0 main",)), 1),
             ("observe volumes", facts, 1),
             doing="cut snapshots",
             problem=f"{waits} (waited 10 min for the storage to cut the snapshots)",

@@ -3,8 +3,10 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from tasks.core.models.profile import VolumeHook
 from tasks.volumes.models.backups import VolumeBackup, VolumeRecord
 from tasks.volumes.models.facts import Claim, SnapshotClass, Target, Volume, VolumeFacts
+from tasks.volumes.models.freezes import Freeze, HookPod, Quiesced
 from tasks.volumes.models.selection import Selection
 from tasks.volumes.models.snapshots import Content, Pair, Snapshot
 
@@ -43,6 +45,43 @@ CONTENT = Content(
     is_ready=True,
     is_seen=True,
     created_at=NOW,
+)
+HOOK = VolumeHook(
+    name="mysql",
+    namespace="shop",
+    labels="app=db",
+    container="main",
+    freeze=("mysql", "-e", "FLUSH TABLES; LOCK"),
+    thaw=("sh", "-c", "it's a 'word'"),
+)
+POD = HookPod(
+    hook="mysql",
+    namespace="shop",
+    pod="db-0",
+    pod_uid="p1",
+    node="w1",
+    phase="Running",
+    container="main",
+    container_id="0a1b2c3d4e5f60718293",
+    containers=("main", "metrics"),
+    is_ready=True,
+    claims=("shop/data-db-0", "shop/other"),
+)
+FREEZE = Freeze(
+    hook="mysql",
+    namespace="shop",
+    pod="db-0",
+    pod_uid="p1",
+    node="w1",
+    container="main",
+    container_id="0a1b2c3d4e5f60718293",
+    claims=("shop/data-db-0",),
+    freeze=HOOK.freeze,
+    thaw=HOOK.thaw,
+    limit=timedelta(seconds=30),
+)
+QUIESCED = Quiesced(
+    hook="mysql", pod="shop/db-0", container="main", claims=("shop/data-db-0",), frozen_at=NOW, seconds=1.25
 )
 PAIR = Pair(snapshot=SNAPSHOT, content=CONTENT)
 

@@ -55,6 +55,7 @@ _KUBERNETES = "https://dl.k8s.io/v{version}/bin/linux/{machine}"
 _COREDNS = "https://github.com/coredns/coredns/releases/download/v{version}"
 _VERSITYGW = "https://github.com/versity/versitygw/releases/download/v{version}"
 _KUBE_ROUTER = "https://github.com/cloudnativelabs/kube-router/releases/download/v{version}"
+_CRICTL = "https://github.com/kubernetes-sigs/cri-tools/releases/download/v{version}"
 
 SUITES = {
     "etcd": Suite(
@@ -105,6 +106,15 @@ SUITES = {
         packages={"versitygw": "github.com/versity/versitygw/cmd/versitygw"},
         version=("versitygw", "--version"),
     ),
+    "crictl": Suite(
+        programs=("crictl",),
+        release=f"{_CRICTL}/crictl-v{{version}}-linux-{{machine}}.tar.gz",
+        sums=f"{_CRICTL}/crictl-v{{version}}-linux-{{machine}}.tar.gz.sha256",
+        modules=("sigs.k8s.io/cri-tools",),
+        packages={"crictl": "sigs.k8s.io/cri-tools/cmd/crictl"},
+        version=("crictl", "--version"),
+        stamp="sigs.k8s.io/cri-tools/pkg/version.Version",
+    ),
     "kube-router": Suite(
         programs=("kube-router",),
         release=f"{_KUBE_ROUTER}/kube-router_{{version}}_linux_{{machine}}.tar.gz",
@@ -112,6 +122,15 @@ SUITES = {
         modules=("github.com/cloudnativelabs/kube-router/v2",),
         packages={"kube-router": "github.com/cloudnativelabs/kube-router/v2/cmd/kube-router"},
         version=("kube-router", "--version"),
+    ),
+    "csi-sanity": Suite(
+        programs=("csi-sanity",),
+        release="",  # none
+        sums="",
+        modules=("github.com/kubernetes-csi/csi-test/v5",),
+        packages={"csi-sanity": "github.com/kubernetes-csi/csi-test/v5/cmd/csi-sanity"},
+        version=("csi-sanity", "--version"),
+        stamp="main.VERSION",
     ),
     "csi-snapshotter": Suite(
         programs=("snapshot-controller", "csi-snapshotter"),

@@ -196,7 +196,7 @@ RIGHTS: Mapping[str, tuple[Right, ...]] = {
         *_each("get create update", "leases", LEASES, SYSTEM),
     ),
     "volumes_backup": (
-        *_each("get list", ("persistentvolumeclaims", "persistentvolumes")),
+        *_each("get list", ("persistentvolumeclaims", "persistentvolumes", "pods")),
         *_each("get", "namespaces"),
         *_each("get", WORKLOADS, APPS),
         *_each("get list create patch delete", "volumesnapshots", SNAPSHOTS),

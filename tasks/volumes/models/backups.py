@@ -10,6 +10,7 @@ from tasks.core.models.base import Model, UtcTime
 from tasks.core.models.plan import Skip
 from tasks.core.models.retention import Kept, Removed
 from tasks.volumes.models.facts import SnapshotClass
+from tasks.volumes.models.freezes import Quiesced
 from tasks.volumes.models.selection import Selection
 
 _TIME = "%Y%m%dT%H%M%SZ"
@@ -80,6 +81,9 @@ class VolumeBackup(Model):
     objects: tuple[dict[str, Any], ...] = Field(
         default=(), description="the claims and their volumes, without what the server fills in"
     )
+    quiesced: tuple[Quiesced, ...] = Field(
+        default=(), description="containers that were frozen while all snapshots were cut"
+    )
     left_out: tuple[Skip, ...] = Field(default=(), description="claims of the selection that have no snapshot, and why")
     tool: str = Field(description="name and version of what wrote this")
     flow_run: str
@@ -90,6 +94,12 @@ class VolumeBackup(Model):
         """Returns the seconds between the first and the last snapshot."""
         times = [one.cut_at for one in self.records]
         return (max(times) - min(times)).total_seconds()
+
+    @property
+    def is_quiesced(self) -> bool:
+        """Checks whether each snapshot was cut while a container that mounts its claim was frozen."""
+        frozen = {claim for one in self.quiesced for claim in one.claims}
+        return all(f"{one.namespace}/{one.claim}" in frozen for one in self.records)
 
 
 class SnapshotsKept(Model):
@@ -103,6 +113,7 @@ class Cut(Model):
 
     created: tuple[str, ...] = Field(default=(), description="VolumeSnapshots that this attempt created")
     present: tuple[str, ...] = Field(default=(), description="VolumeSnapshots that an earlier attempt created")
+    quiesced: tuple[Quiesced, ...] = Field(default=(), description="containers that were frozen meanwhile")
 
 
 class Expired(Model):

@@ -7,6 +7,8 @@ from pydantic import Field
 from tasks.core.models.approval import Reasons
 from tasks.core.models.base import Model, UtcTime
 from tasks.core.models.plan import Plan
+from tasks.core.models.profile import VolumeHook
+from tasks.volumes.models.freezes import Freeze, HookPod
 
 
 class Volume(Model):
@@ -64,6 +66,8 @@ class VolumeFacts(Model):
     volumes: tuple[Volume, ...] = ()
     has_snapshots: bool = Field(description="whether the API serves snapshot.storage.k8s.io/v1")
     classes: tuple[SnapshotClass, ...] = ()
+    hooks: tuple[VolumeHook, ...] = Field(default=(), description="those of the profile")
+    pods: tuple[HookPod, ...] = Field(default=(), description="pods that hooks fit")
 
     def volume_of(self, claim: Claim) -> Volume | None:
         """Returns the volume of a claim; None if it does not exist."""
@@ -83,6 +87,9 @@ class Target(Model):
 class VolumePlan(Plan):
     """Plans which claims get a snapshot."""
 
-    COVERED: ClassVar[Reasons] = {"targets": "whose data is backed up"}
+    COVERED: ClassVar[Reasons] = {"targets": "whose data is backed up", "freezes": "which commands run where"}
 
     targets: tuple[Target, ...] = ()
+    freezes: tuple[Freeze, ...] = Field(
+        default=(), description="containers that are frozen while the snapshots are cut"
+    )

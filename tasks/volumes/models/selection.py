@@ -99,7 +99,7 @@ class VolumeOptions(Model):
 
     COVERED: ClassVar[Reasons] = {
         "snapshot_class": "by which class the snapshots are taken",
-        "leave_out": CHOICE,
+        "leave_out use_hooks": CHOICE,
         "cut_within ready_within": "how long the run waits for the storage",
     }
 
@@ -110,6 +110,9 @@ class VolumeOptions(Model):
     )
     leave_out: bool = Field(
         default=False, description="leave out claims that cannot have a snapshot, and back up all others"
+    )
+    use_hooks: bool = Field(
+        default=True, description="freeze applications by volumes.hooks of the profile while the snapshots are cut"
     )
     cut_within: Duration = Field(
         default=timedelta(minutes=10),

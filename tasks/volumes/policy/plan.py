@@ -6,6 +6,7 @@ from tasks.core.models.findings import Problem, listed, refused
 from tasks.core.models.plan import Caution, Refusal, Skip, Step
 from tasks.volumes.models.facts import Claim, SnapshotClass, Target, VolumeFacts, VolumePlan
 from tasks.volumes.models.selection import Selection, VolumeOptions
+from tasks.volumes.policy import hooks
 
 LEAVE_OUT = "or add --leave-out to back up the others"
 DEFAULT_NOTE = "snapshot.storage.kubernetes.io/is-default-class=true"
@@ -27,12 +28,15 @@ def plan_volumes(facts: VolumeFacts, selection: Selection, options: VolumeOption
         refusals.append(
             refused("selection", "none of its claims can have a snapshot", "correct what the skipped claims lack")
         )
+    given = (facts.hooks if options.use_hooks else (), facts.pods, {one.claim.id for one in targets})
+    freezes = hooks.freezes_of(*given)
     return VolumePlan(
-        steps=tuple(_step(one) for one in targets),
+        steps=(*map(hooks.step_of, freezes), *map(_step, targets)),
         skips=tuple(skips),
-        refusals=tuple(refusals),
-        cautions=tuple(_cautions(targets)),
+        refusals=(*refusals, *hooks.refusals_of(*given)),
+        cautions=(*_cautions(targets), *hooks.cautions_of(*given)),
         targets=tuple(targets),
+        freezes=freezes,
     )
 
 

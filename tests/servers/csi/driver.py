@@ -1,4 +1,4 @@
-"""A CSI driver on a directory: a volume is a folder, a snapshot a copy of it. It answers real sidecars; nobody mounts.
+"""A CSI driver on a directory: a volume is a folder, a snapshot a copy of it. It answers real sidecars; `node.py` answers kubelets.
 
 A test may make it slow or broken: `why_not` is the error that CreateSnapshot answers with, `is_ready` whether a snapshot is usable.
 """
@@ -6,6 +6,7 @@ A test may make it slow or broken: `why_not` is the error that CreateSnapshot an
 import hashlib
 import json
 import shutil
+import subprocess
 import tempfile
 import threading
 import time
@@ -38,8 +39,8 @@ class Driver:
         self._socket = tempfile.TemporaryDirectory(prefix="csi-")
         self.address = f"unix://{self._socket.name}/csi.sock"
         self._server = grpc.server(ThreadPoolExecutor(max_workers=8, thread_name_prefix="csi"))
-        services.add_IdentityServicer_to_server(_Identity(self), self._server)
-        services.add_ControllerServicer_to_server(_Controller(self), self._server)
+        services.add_IdentityServicer_to_server(Identity(self), self._server)
+        services.add_ControllerServicer_to_server(Controller(self), self._server)
 
     def __enter__(self) -> Self:
         self._server.add_insecure_port(self.address)
@@ -83,7 +84,8 @@ class Driver:
 def _copied(origin: Path | None, made: Path) -> None:
     unfinished = made.with_name(f".{made.name}")
     if origin:
-        shutil.copytree(origin / "data", unfinished / "data")
+        unfinished.mkdir(parents=True)
+        subprocess.run(["cp", "--archive", origin / "data", unfinished / "data"], check=True)  # with its owners
     else:
         (unfinished / "data").mkdir(parents=True)
     unfinished.rename(made)
@@ -93,71 +95,127 @@ def _short(name: str) -> str:
     return hashlib.sha256(name.encode()).hexdigest()[:12]
 
 
-class _Identity(services.IdentityServicer):  # type: ignore[misc, name-defined]
+class Identity(services.IdentityServicer):  # type: ignore[misc, name-defined]
+    """Says which driver it is."""
+
     def __init__(self, driver: Driver) -> None:
         self._driver = driver
 
     def GetPluginInfo(self, *_: object) -> object:  # noqa: N802 - the specification's name
+        """Its name."""
         return messages.GetPluginInfoResponse(name=self._driver.name, vendor_version="1")
 
     def GetPluginCapabilities(self, *_: object) -> object:  # noqa: N802
+        """It has a controller."""
         kind = messages.PluginCapability.Service.CONTROLLER_SERVICE
         service = messages.PluginCapability.Service(type=kind)
         return messages.GetPluginCapabilitiesResponse(capabilities=[messages.PluginCapability(service=service)])
 
     def Probe(self, *_: object) -> object:  # noqa: N802
+        """It is ready."""
         answer = messages.ProbeResponse()
         answer.ready.value = True
         return answer
 
 
-class _Controller(services.ControllerServicer):  # type: ignore[misc, name-defined]
+class Controller(services.ControllerServicer):  # type: ignore[misc, name-defined]
+    """Makes and deletes volumes and snapshots, as the specification wants it."""
+
     def __init__(self, driver: Driver) -> None:
         self._driver = driver
 
     def ControllerGetCapabilities(self, *_: object) -> object:  # noqa: N802
+        """Volumes, snapshots, and their list."""
         one = messages.ControllerServiceCapability
-        kinds = (one.RPC.CREATE_DELETE_VOLUME, one.RPC.CREATE_DELETE_SNAPSHOT, one.RPC.LIST_SNAPSHOTS)
+        kinds = (
+            one.RPC.CREATE_DELETE_VOLUME,
+            one.RPC.CREATE_DELETE_SNAPSHOT,
+            one.RPC.LIST_SNAPSHOTS,
+            one.RPC.CLONE_VOLUME,
+        )
         return messages.ControllerGetCapabilitiesResponse(capabilities=[one(rpc=one.RPC(type=kind)) for kind in kinds])
 
+    def ValidateVolumeCapabilities(self, request: Any, context: grpc.ServicerContext) -> object:  # noqa: N802, ANN401
+        """It has all that is asked for."""
+        needs(context, volume_id=request.volume_id, volume_capabilities=request.volume_capabilities)
+        self._volume(request.volume_id, context)
+        confirmed = messages.ValidateVolumeCapabilitiesResponse.Confirmed(
+            volume_capabilities=request.volume_capabilities, volume_context=request.volume_context
+        )
+        return messages.ValidateVolumeCapabilitiesResponse(confirmed=confirmed)
+
     def CreateVolume(self, request: Any, context: grpc.ServicerContext) -> object:  # noqa: N802, ANN401 - built at run time
-        handle = request.volume_content_source.snapshot.snapshot_id
-        origin = self._driver.snapshots / handle if handle else None
+        """Empty, or from a snapshot or another volume."""
+        needs(context, name=request.name, volume_capabilities=request.volume_capabilities)
+        source, size = request.volume_content_source, request.capacity_range.required_bytes
+        origin = None
+        if handle := source.snapshot.snapshot_id:
+            origin = self._driver.snapshots / handle
+        elif volume := source.volume.volume_id:
+            origin = self._driver.volumes / volume
         if origin and not origin.exists():
-            context.abort(grpc.StatusCode.NOT_FOUND, f"there is no snapshot {handle}")
-        made = self._driver.make_volume(request.name, request.capacity_range.required_bytes, origin)
+            context.abort(grpc.StatusCode.NOT_FOUND, f"there is no {origin.name}")
+        made = self._driver.make_volume(request.name, size, origin)
+        if made["size"] != (size or GIB):
+            context.abort(grpc.StatusCode.ALREADY_EXISTS, f"{made['id']} has {made['size']} bytes")
         volume = messages.Volume(volume_id=made["id"], capacity_bytes=made["size"])
-        if handle:
-            volume.content_source.CopyFrom(request.volume_content_source)
+        if origin:
+            volume.content_source.CopyFrom(source)
         return messages.CreateVolumeResponse(volume=volume)
 
-    def DeleteVolume(self, request: Any, _: object) -> object:  # noqa: N802, ANN401
+    def DeleteVolume(self, request: Any, context: grpc.ServicerContext) -> object:  # noqa: N802, ANN401
+        """One that is gone counts as deleted."""
+        needs(context, volume_id=request.volume_id)
         shutil.rmtree(self._driver.volumes / request.volume_id, ignore_errors=True)
         return messages.Nothing()
 
     def CreateSnapshot(self, request: Any, context: grpc.ServicerContext) -> object:  # noqa: N802, ANN401
+        """A copy."""
+        needs(context, name=request.name, source_volume_id=request.source_volume_id)
         self._driver.asked.append(request.name)
         if self._driver.why_not:
             context.abort(grpc.StatusCode.INTERNAL, self._driver.why_not)
-        if not (self._driver.volumes / request.source_volume_id).exists():
-            context.abort(grpc.StatusCode.NOT_FOUND, f"there is no volume {request.source_volume_id}")
+        self._volume(request.source_volume_id, context)
         made = self._driver.cut(request.name, request.source_volume_id)
+        if made["volume"] != request.source_volume_id:
+            context.abort(grpc.StatusCode.ALREADY_EXISTS, f"{made['id']} is of {made['volume']}")
         return messages.CreateSnapshotResponse(snapshot=_snapshot(made))
 
-    def DeleteSnapshot(self, request: Any, _: object) -> object:  # noqa: N802, ANN401
+    def DeleteSnapshot(self, request: Any, context: grpc.ServicerContext) -> object:  # noqa: N802, ANN401
+        """One that is gone counts as deleted."""
+        needs(context, snapshot_id=request.snapshot_id)
         shutil.rmtree(self._driver.snapshots / request.snapshot_id, ignore_errors=True)
         return messages.Nothing()
 
-    def ListSnapshots(self, request: Any, _: object) -> object:  # noqa: N802, ANN401
+    def ListSnapshots(self, request: Any, context: grpc.ServicerContext) -> object:  # noqa: N802, ANN401
+        """In pages; the token is the place of the next one."""
+        found = list(self._matching(request))
+        token = request.starting_token or "0"
+        if not token.isdigit() or int(token) > len(found):
+            context.abort(grpc.StatusCode.ABORTED, f"{token!r} is no token of ours")
+        begin = int(token)
+        end = begin + (request.max_entries or len(found))
         return messages.ListSnapshotsResponse(
-            entries=[messages.ListSnapshotsResponse.Entry(snapshot=_snapshot(one)) for one in self._matching(request)]
+            entries=[messages.ListSnapshotsResponse.Entry(snapshot=_snapshot(one)) for one in found[begin:end]],
+            next_token=str(end) if end < len(found) else "",
         )
+
+    def _volume(self, handle: str, context: grpc.ServicerContext) -> None:
+        if not (self._driver.volumes / handle).exists():
+            context.abort(grpc.StatusCode.NOT_FOUND, f"there is no volume {handle}")
 
     def _matching(self, request: Any) -> Iterator[dict[str, Any]]:  # noqa: ANN401
         for handle in sorted(self._driver.handles()):
             found = self._driver.look(handle)
             if request.snapshot_id in {"", handle} and request.source_volume_id in {"", found["volume"]}:
                 yield found
+
+
+def needs(context: grpc.ServicerContext, **fields: object) -> None:
+    """Refuses a request without one of these fields."""
+    for name, value in fields.items():
+        if not value:
+            context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"{name} is missing")
 
 
 def _snapshot(made: dict[str, Any]) -> object:

@@ -1,19 +1,19 @@
 """Storage for a real control plane: snapshot CRDs and their controller, the CSI sidecars, and a driver of our own.
 
 Snapshots get ready, and their handles are real. Claims are bound to volumes that exist already; with `provisioning`, new claims get
-volumes too, also from snapshots. Without a kubelet nothing is mounted.
+volumes too, also from snapshots. Without a kubelet nothing is mounted; `node.py` is for those.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Self
+from typing import Protocol, Self
 
 import yaml
 
 from tests.servers.binaries import binaries
 from tests.servers.csi.driver import GIB, Driver
-from tests.servers.kubernetes import ControlPlane, Resource
+from tests.servers.kubernetes import Api, Resource
 from tests.servers.processes import Process, wait_until
 
 SNAPSHOTTER_VERSION = "8.7.0"
@@ -27,13 +27,25 @@ VOLUMES = "/api/v1/persistentvolumes"
 CLASS, NAMESPACE = "directory", "namespace"
 
 
+class Cluster(Protocol):
+    """What has an API: a control plane of processes, or a lab."""
+
+    @property
+    def api(self) -> Api:
+        """As its administrator."""
+
+    def kubeconfig(self) -> str:
+        """Of its administrator."""
+
+
 class Storage:
     """A context manager. `controller` and `snapshotter` are processes, to be killed and started again."""
 
-    def __init__(self, cluster: ControlPlane, folder: Path) -> None:
+    def __init__(self, cluster: Cluster, folder: Path, data: Path | None = None) -> None:
+        """`data` is where the storage has the volumes."""
         folder.mkdir(parents=True, exist_ok=True)
         self.cluster, self.api, self.folder = cluster, cluster.api, folder
-        self.driver = Driver(folder / "storage")
+        self.driver = Driver(data or folder / "storage")
         self._snapshotter = binaries("csi-snapshotter", SNAPSHOTTER_VERSION)
         config = folder / "kubeconfig"
         config.touch(mode=0o600)

@@ -155,6 +155,7 @@ class ContainerStatus(Outside):
 
     name: str = ""
     image: str = ""
+    container_id: str = Field(default="", alias="containerID")
     ready: bool = False
     restart_count: int = 0
     state: ContainerState = ContainerState()

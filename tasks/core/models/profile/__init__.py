@@ -28,6 +28,7 @@ from tasks.core.models.profile.maintenance import (
 from tasks.core.models.profile.resources import ResourceFilter, ResourceRules
 from tasks.core.models.profile.schedules import Schedule
 from tasks.core.models.profile.store import BackupRules, ObjectLock, Store
+from tasks.core.models.profile.volumes import VolumeHook, VolumeRules
 from tasks.core.models.profile.words import NAME_PATTERN, ClusterName, HostName, Name, NodePath, Port, SecretRef
 
 __all__ = [
@@ -65,6 +66,8 @@ __all__ = [
     "SshGateway",
     "Store",
     "UpgradeRules",
+    "VolumeHook",
+    "VolumeRules",
     "WorkloadGate",
     "WorkloadRules",
 ]

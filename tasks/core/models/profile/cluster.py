@@ -13,6 +13,7 @@ from tasks.core.models.profile.maintenance import MaintenanceRules, SiteGate, Up
 from tasks.core.models.profile.resources import ResourceRules
 from tasks.core.models.profile.schedules import RunbookName, Schedule
 from tasks.core.models.profile.store import BackupRules, Store
+from tasks.core.models.profile.volumes import VolumeRules
 from tasks.core.models.profile.words import Name
 
 
@@ -29,6 +30,7 @@ class ClusterProfile(Model):
         "upgrade maintenance gates workloads": "they allow and forbid",
         "certificates": "copies of kubeconfigs are rewritten",
         "resources": "which objects a backup of resources has, and which of these backups are deleted",
+        "volumes": "which commands run in containers while their volumes are backed up",
         "store backup": "where the backup of an upgrade goes, and which ones its retention deletes",
     }
     LEFT_OUT: ClassVar[Reasons] = {"schedules": "they say when a run starts; the parameters of that run are covered"}
@@ -47,6 +49,7 @@ class ClusterProfile(Model):
     store: Store
     backup: BackupRules = BackupRules()
     resources: ResourceRules = ResourceRules()
+    volumes: VolumeRules = VolumeRules()
     schedules: dict[RunbookName, tuple[Schedule, ...]] = Field(
         default={},
         description="of `kube-runbooks deploy`: runbook to its schedules, instead of those of prefect.yaml; none: []",

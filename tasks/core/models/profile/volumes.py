@@ -1,0 +1,56 @@
+"""Defines which commands freeze applications while their volumes are backed up."""
+
+from datetime import timedelta
+from typing import Annotated, ClassVar, Self
+
+from pydantic import Field, StringConstraints, model_validator
+
+from tasks.core.models.approval import Reasons
+from tasks.core.models.base import Duration, Model
+from tasks.core.models.profile.words import Name
+
+Word = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]+$", max_length=4096)]
+"""This is one word of a command. It has no line ends."""
+
+LONGEST_FREEZE = timedelta(seconds=60)
+"""Limits how long an application may stay frozen."""
+
+
+class VolumeHook(Model):
+    """This is a pair of commands in a container: one freezes the application, the other one thaws it."""
+
+    COVERED: ClassVar[Reasons] = {
+        "name namespace labels container": "in which containers the commands run",
+        "freeze thaw limit": "what runs there, and how long it stays frozen",
+    }
+
+    name: Name
+    namespace: Name
+    labels: str = Field(
+        pattern=r"^[A-Za-z0-9!=,_./() -]+$", description="of the pods, for example app=db; they mount a selected claim"
+    )
+    container: Name
+    freeze: tuple[Word, ...] = Field(min_length=1, description="command and its arguments; they hold no secret")
+    thaw: tuple[Word, ...] = Field(min_length=1, description="command that undoes it; it may run twice")
+    limit: Duration = Field(
+        default=timedelta(seconds=30),
+        ge=timedelta(seconds=1),
+        le=LONGEST_FREEZE,
+        description="how long it may stay frozen, for example 30s",
+    )
+
+
+class VolumeRules(Model):
+    """These rules are for backups of volumes."""
+
+    COVERED: ClassVar[Reasons] = {"hooks": "which commands run in containers"}
+
+    hooks: tuple[VolumeHook, ...] = ()
+
+    @model_validator(mode="after")
+    def _hooks_have_a_name_each(self) -> Self:
+        names = [one.name for one in self.hooks]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            message = f"hooks: two have the name {', '.join(twice)}; give each its own"
+            raise ValueError(message)
+        return self

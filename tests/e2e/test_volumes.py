@@ -1,0 +1,241 @@
+"""A namespace with a database is frozen, backed up, deleted, and brought back: objects from S3, data from a snapshot of its storage."""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pyrage
+import pytest
+
+from tests.e2e.csi import storage_on
+from tests.e2e.site import LabSite
+from tests.lab.images import WORKLOAD
+from tests.servers.binaries import binaries, is_here
+from tests.servers.csi.storage import CLASS, LIMIT, PROVISIONER_VERSION, SNAPSHOTS, SNAPSHOTTER_VERSION, Storage
+
+SPACE, CLAIM = "shop", "data-db-0"
+CRICTL_VERSION = "1.37.0"
+
+WRITES = """\
+[ -e /data/rows ] || busybox dd if=/dev/urandom of=/data/rows bs=64k count=16 2> /dev/null
+i=0
+while :; do
+  [ -e /data/frozen ] || { i=$((i+1)); echo $i > /data/first; echo $i > /data/second; }
+  busybox sleep 0.05
+done
+"""
+"""Both files are equal unless it is in the middle of a write, which takes no longer than a second."""
+
+SHOP = f"""\
+apiVersion: v1
+kind: Namespace
+metadata: {{name: {SPACE}}}
+---
+apiVersion: v1
+kind: Secret
+metadata: {{name: password, namespace: {SPACE}}}
+stringData: {{password: correct-horse-battery}}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {{name: settings, namespace: {SPACE}}}
+data: {{level: high}}
+---
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {{name: db, namespace: {SPACE}}}
+spec:
+  replicas: 1
+  serviceName: db
+  selector: {{matchLabels: {{app: db}}}}
+  template:
+    metadata: {{labels: {{app: db}}}}
+    spec:
+      terminationGracePeriodSeconds: 1
+      containers:
+        - name: main
+          image: {WORKLOAD}
+          command: [/bin/busybox, sh, -c, {json.dumps(WRITES)}]
+          envFrom: [{{secretRef: {{name: password}}}}, {{configMapRef: {{name: settings}}}}]
+          readinessProbe: {{exec: {{command: [/bin/busybox, test, -e, /data/second]}}, periodSeconds: 1}}
+          volumeMounts: [{{name: data, mountPath: /data}}]
+  volumeClaimTemplates:
+    - metadata: {{name: data}}
+      spec: {{storageClassName: {CLASS}, accessModes: [ReadWriteOnce], resources: {{requests: {{storage: 1Gi}}}}}}
+"""
+
+HOOK: dict[str, Any] = {
+    "name": "pause-writes",
+    "namespace": SPACE,
+    "labels": "app=db",
+    "container": "main",
+    "freeze": ["/bin/busybox", "sh", "-c", "busybox touch /data/frozen; busybox sleep 1; echo a-password"],
+    "thaw": ["/bin/busybox", "rm", "-f", "/data/frozen"],
+}
+SELECT = {"namespaces": [SPACE]}
+
+
+class Database:
+    """The namespace, as its cluster and its storage have it."""
+
+    def __init__(self, site: LabSite, storage: Storage) -> None:
+        self.site, self.lab, self.storage = site, site.lab, storage
+        self.lab.kubectl("apply", "-f", "-", text=SHOP)
+        self.wait_ready()
+
+    def wait_ready(self) -> None:
+        """Its pod writes, or would if it were not frozen."""
+        self.lab.kubectl("-n", SPACE, "rollout", "status", "statefulset/db", "--timeout=120s", limit=130)
+
+    @property
+    def data(self) -> Path:
+        """Where the storage has the volume."""
+        claim = self.storage.api.get(f"/api/v1/namespaces/{SPACE}/persistentvolumeclaims/{CLAIM}")
+        return self.storage.data(claim)
+
+    @property
+    def marker(self) -> Path:
+        """Is there while it is frozen."""
+        return self.data / "frozen"
+
+    def secret(self) -> dict[str, str]:
+        """Its values."""
+        found: dict[str, str] = self.storage.api.get(f"/api/v1/namespaces/{SPACE}/secrets/password")["data"]
+        return found
+
+    def back_up(self) -> tuple[dict[str, Any], Path]:
+        """What the manifest records of the one snapshot, and where the storage has its data."""
+        report = self.site.run("volumes_backup", select=SELECT)
+        assert report["outcome"] == "completed", report["problem"]
+        key = max(self.site.keys(f"{self.site.name}/volumes/"))
+        manifest: dict[str, Any] = json.loads(self.site.read(key))
+        (record,) = manifest["records"]
+        (frozen,) = manifest["quiesced"]
+        print(f"frozen for {frozen['seconds']} s at most")
+        assert (frozen["hook"], frozen["claims"]) == ("pause-writes", [f"{SPACE}/{CLAIM}"])
+        return record, self.storage.driver.snapshots / record["handle"] / "data"
+
+
+def sums(folder: Path) -> dict[str, str]:
+    """sha256 of each file."""
+    return {one.name: hashlib.sha256(one.read_bytes()).hexdigest() for one in sorted(folder.iterdir())}
+
+
+@contextmanager
+def broken(storage: Storage) -> Iterator[None]:
+    """A storage that cuts nothing."""
+    storage.driver.why_not = "the pool is full"
+    try:
+        yield
+    finally:
+        storage.driver.why_not = ""
+
+
+def restore(site: LabSite, *kinds: str) -> dict[str, Any]:
+    """The objects of these kinds of the namespace."""
+    return site.run("resources_restore", select={**SELECT, "kinds": kinds}, mode="apply")
+
+
+def import_snapshot(storage: Storage, record: dict[str, Any]) -> None:
+    """A claim of the old name from the snapshot that the manifest names, as its documentation says."""
+    about = {"apiVersion": "snapshot.storage.k8s.io/v1", "kind": "VolumeSnapshotContent"}
+    spec = {
+        "driver": record["driver"],
+        "deletionPolicy": "Retain",
+        "source": {"snapshotHandle": record["handle"]},
+        "volumeSnapshotRef": {"namespace": SPACE, "name": "imported"},
+    }
+    storage.api.create(f"{SNAPSHOTS}/volumesnapshotcontents", about | {"metadata": {"name": "imported"}, "spec": spec})
+    about |= {"kind": "VolumeSnapshot"}
+    spec = {"source": {"volumeSnapshotContentName": "imported"}}
+    path = f"{SNAPSHOTS}/namespaces/{SPACE}/volumesnapshots"
+    storage.api.create(path, about | {"metadata": {"name": "imported"}, "spec": spec})
+    claim = {
+        "accessModes": ["ReadWriteOnce"],
+        "resources": {"requests": {"storage": str(record["restore_size"])}},
+        "storageClassName": CLASS,
+        "dataSource": {"apiGroup": "snapshot.storage.k8s.io", "kind": "VolumeSnapshot", "name": "imported"},
+    }
+    path = f"/api/v1/namespaces/{SPACE}/persistentvolumeclaims"
+    storage.api.create(path, {"metadata": {"name": CLAIM}, "spec": claim})
+    storage.bound(SPACE, CLAIM)
+
+
+@pytest.mark.full
+@pytest.mark.timeout(1500)
+@pytest.mark.skipif(
+    not (is_here("csi-snapshotter", SNAPSHOTTER_VERSION) and is_here("csi-provisioner", PROVISIONER_VERSION)),
+    reason=f"built once: `make binaries ARGS='csi-snapshotter={SNAPSHOTTER_VERSION} csi-provisioner={PROVISIONER_VERSION}'`",
+)
+def test_a_namespace_is_deleted_and_comes_back_with_its_data(fresh_small: LabSite, tmp_path: Path) -> None:
+    """Frozen by real commands in a real container, cut, thawed. Workloads get Ready, Secrets are equal, data by sha256."""
+    site, lab = fresh_small, fresh_small.lab
+    key = pyrage.x25519.Identity.generate()
+    identity = tmp_path / "identity"
+    identity.touch(mode=0o600)
+    identity.write_text(str(key))
+    backup = lab.profile.get("backup", {}) | {
+        "recipients": [str(key.to_public())],
+        "identity": f"file:{identity}",
+    }
+    lab_profile = {"volumes": {"hooks": [HOOK]}, "backup": backup}
+    site.write_profile(**lab_profile)
+    with storage_on(lab, "w1", tmp_path / "storage") as storage:
+        database = Database(site, storage)
+        secret = database.secret()
+
+        for program in ("ctr", "crictl"):
+            if program == "crictl":
+                if not is_here("crictl", CRICTL_VERSION):
+                    continue
+                shutil.copy2(
+                    binaries("crictl", CRICTL_VERSION) / "crictl",
+                    Path(f"/proc/{lab['w1'].leader}/root/usr/local/bin/crictl"),
+                )
+            record, cut = database.back_up()
+            assert sorted(sums(cut)) == ["first", "frozen", "rows", "second"]
+            assert (cut / "first").read_text() == (cut / "second").read_text()
+            assert not database.marker.exists()
+            assert site.keys(f"{site.name}/volumes-frozen/") == []
+
+        killed_while_frozen(database)
+        site.write_profile(**lab_profile)
+
+        assert site.run("resources_backup_to_s3")["outcome"] == "completed"
+        lab.kubectl("delete", "namespace", SPACE, "--timeout=120s", limit=130)
+        site.wait(lambda: list(storage.driver.volumes.iterdir()) == [], LIMIT, "the storage has deleted the volume")
+        assert record["handle"] in storage.driver.handles()
+
+        assert restore(site, "Secret", "ConfigMap")["outcome"] == "completed"
+        import_snapshot(storage, record)
+        assert restore(site, "StatefulSet")["outcome"] == "completed"
+        database.wait_ready()
+        assert (database.secret(), sums(database.data)) == (secret, sums(cut))
+        told = lab.kubectl("-n", SPACE, "exec", "db-0", "--", "/bin/busybox", "sha256sum", "/data/rows")
+        assert told.split()[0] == sums(cut)["rows"]
+        env = lab.kubectl("-n", SPACE, "exec", "db-0", "--", "/bin/busybox", "env")
+        assert {"password=correct-horse-battery", "level=high"} <= set(env.split())
+        before = (database.data / "second").read_text()
+        lab.kubectl("-n", SPACE, "exec", "db-0", "--", *HOOK["thaw"])
+        site.wait(lambda: (database.data / "second").read_text() != before, LIMIT, "it writes again")
+        told_texts = [site.read(one).decode(errors="replace") for one in site.keys(f"{site.name}/reports/")]
+        assert not any("a-password\n" in one or "correct-horse" in one for one in told_texts)
+
+
+def killed_while_frozen(database: Database) -> None:
+    """The node thaws by its own timer; the next run says that nothing is left to thaw, and is a backup."""
+    site = database.site
+    site.write_profile(volumes={"hooks": [HOOK | {"limit": "8s"}]})
+    with broken(database.storage):
+        site.kill_when(database.marker.exists, "volumes_backup", select=SELECT)
+        assert len(site.keys(f"{site.name}/volumes-frozen/")) == 1
+        site.wait(lambda: not database.marker.exists(), LIMIT, "the node thaws it")
+    report = site.run("volumes_backup", select=SELECT)
+    assert report["outcome"] == "completed"
+    (thawed,) = [one["evidence"] for one in report["done"] if one["step"] == "thaw containers"]
+    assert thawed == {"thawed": [], "over": [f"{SPACE}/db-0 main"]}
+    assert not database.marker.exists()
