@@ -41,7 +41,7 @@ JSON = dict[str, Any]
 
 DISK_CLASSES = "/apis/storage.k8s.io/v1/storageclasses"
 KINDS = {kind.title: kind for kind in Kind}
-NEW_ONE = "name a backup with --backup; the folders of CLUSTER/volumes/ in the bucket have their ids"
+NEW_ONE = "name another one with --backup; the folders below volumes/ in the bucket of the cluster have their ids"
 
 
 def store_of(handle: Cluster, options: VolumeRestoreOptions) -> VolumeStore:

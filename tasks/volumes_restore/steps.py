@@ -12,7 +12,7 @@ from tasks.volumes_restore.job import Job
 from tasks.volumes_restore.models.done import (
     Bound,
     Imported,
-    Kept,
+    KeptVolumes,
     NewVolume,
     NewVolumes,
     Started,
@@ -90,7 +90,9 @@ def stop_workloads(
 
 
 @task(**PATIENT, task_run_name="keep-old-volumes-{cluster}")
-def keep_old_volumes(cluster: str, plan: VolumeRestorePlan, volumes: NewVolumes, run_id: str, check: Check) -> Kept:
+def keep_old_volumes(
+    cluster: str, plan: VolumeRestorePlan, volumes: NewVolumes, run_id: str, check: Check
+) -> KeptVolumes:
     """Sets old and new volumes to Retain, notes the switch at the new volume, and removes the old claims.
 
     The old volumes stay, with their claims in an annotation, so that they can be taken back.
@@ -100,7 +102,7 @@ def keep_old_volumes(cluster: str, plan: VolumeRestorePlan, volumes: NewVolumes,
     new = {one.id: one.volume for one in volumes.volumes}
     policies = [keep_old(job, one, one.new_volume or new[one.id]) for one in plan.switched]
     named = {one.old_volume: policy for one, policy in zip(plan.switched, policies, strict=True) if one.old_volume}
-    return Kept(volumes=tuple(named), policies=named)
+    return KeptVolumes(volumes=tuple(named), policies=named)
 
 
 @task(**PATIENT, task_run_name="bind-new-volumes-{cluster}")

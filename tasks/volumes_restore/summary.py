@@ -3,7 +3,7 @@
 from tasks.core.commands import TO_DO_IT
 from tasks.core.models.findings import listed
 from tasks.core.words import counted
-from tasks.volumes_restore.models.done import Kept, NewVolumes, Started, VolumeProof
+from tasks.volumes_restore.models.done import KeptVolumes, NewVolumes, Started, VolumeProof
 from tasks.volumes_restore.models.facts import REPLACED, RestoreTarget, VolumeRestoreFacts, VolumeRestorePlan
 
 WAY_BACK = "run this again: it goes on where it stopped. The old volumes are Retain: docs/volumes-restore.md says how to take them back"
@@ -18,7 +18,7 @@ def summarize_volume_restore_plan(facts: VolumeRestoreFacts, plan: VolumeRestore
 
 
 def summarize_volume_restore(
-    plan: VolumeRestorePlan, volumes: NewVolumes, kept: Kept, started: Started, proof: VolumeProof
+    plan: VolumeRestorePlan, volumes: NewVolumes, kept: KeptVolumes, started: Started, proof: VolumeProof
 ) -> tuple[str, ...]:
     """Returns the report text of a restore."""
     count = counted(len(plan.targets), "claim")
@@ -44,7 +44,7 @@ def _workload_words(plan: VolumeRestorePlan, started: Started, proof: VolumeProo
     )
 
 
-def _old_words(target: RestoreTarget, kept: Kept) -> tuple[str, ...]:
+def _old_words(target: RestoreTarget, kept: KeptVolumes) -> tuple[str, ...]:
     """Returns where the old data is, how to take it back, and how to remove it."""
     volume, policy = target.old_volume, kept.policies.get(target.old_volume, "")
     free = '{"spec":{"claimRef":{"uid":null,"resourceVersion":null}}}'

@@ -36,7 +36,7 @@ class Stopped(Model):
     already: tuple[str, ...] = Field(default=(), description="an earlier attempt had stopped them")
 
 
-class Kept(Model):
+class KeptVolumes(Model):
     """These are the old volumes, each set to Retain, with the reclaim policy that it had."""
 
     volumes: tuple[str, ...] = ()

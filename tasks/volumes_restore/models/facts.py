@@ -176,7 +176,7 @@ class VolumeRestorePlan(Plan):
     """Plans which claims are restored, from where, and which workloads stop meanwhile."""
 
     LEFT_OUT: ClassVar[Reasons] = {
-        "backup targets users": "the steps and the terms say it; what is found is looked at again before each act"
+        "backup targets users": "the steps and the terms say it; what is found is read again before each act"
     }
 
     backup: str = ""
