@@ -6,7 +6,6 @@ into the volume, so the snapshot says whether it was cut meanwhile.
 
 import json
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -286,29 +285,46 @@ def test_a_thaw_that_fails_is_loud_and_the_next_run_thaws_first(frozen: Frozen) 
     assert (frozen.marker.exists(), len(frozen.manifests()), frozen.journals()) == (False, 1, [])
 
 
+def started(frozen: Frozen, server: PrefectServer) -> subprocess.Popen[bytes]:
+    """A run in a process of its own, which has frozen the application, and whose storage cuts nothing."""
+    frozen.storage.driver.why_not = "the pool is full"
+    parameters = {"cluster": frozen.site.name, "select": {"namespaces": [frozen.shop.name]}, "mode": "apply"}
+    start = (
+        "import runpy, sys; from pathlib import Path; from tasks.clients.ssh import login; from tasks.volumes import scripts;"
+        f"login.PATH = {login.PATH!r}; scripts.FOLDER = Path({str(frozen.folder / 'run')!r});"
+        "sys.argv = sys.argv[1:]; runpy.run_module('tests.servers.runner', run_name='__main__')"
+    )
+    words = [sys.executable, "-c", start, "tests.servers.runner", "volumes_backup", json.dumps(parameters)]
+    environment = os.environ | frozen.site.environment | {"PREFECT_API_URL": server.api_url}
+    run = subprocess.Popen(words, env=environment, cwd=ROOT)
+    wait_until(lambda: frozen.snapshots() and frozen.marker.exists(), LIMIT, "it has frozen the application")
+    return run
+
+
 def test_a_run_that_is_killed_while_it_freezes_is_thawed_by_the_node(
     frozen: Frozen, prefect_server: PrefectServer
 ) -> None:
     """Its timer does; the next run waits for that, finds nothing frozen, and takes its snapshots."""
     frozen.run_pods()
     frozen.configure(limit="5s")
-    frozen.storage.driver.why_not = "the pool is full"
-    parameters = {"cluster": frozen.site.name, "select": {"namespaces": [frozen.shop.name]}, "mode": "apply"}
-    words = [sys.executable, "-m", "tests.servers.runner", "volumes_backup", json.dumps(parameters)]
-    environment = os.environ | frozen.site.environment | {"PREFECT_API_URL": prefect_server.api_url}
-    start = (
-        "import os, runpy, sys; from pathlib import Path; from tasks.clients.ssh import login; from tasks.volumes import scripts;"
-        f"login.PATH = {login.PATH!r}; scripts.FOLDER = Path({str(frozen.folder / 'run')!r});"
-        "sys.argv = sys.argv[1:]; runpy.run_module('tests.servers.runner', run_name='__main__')"
-    )
-    run = subprocess.Popen([sys.executable, "-c", start, *words[2:]], env=environment, cwd=ROOT)
-    wait_until(lambda: frozen.snapshots() and frozen.marker.exists(), LIMIT, "it has frozen the application")
-    run.send_signal(signal.SIGKILL)
+    run = started(frozen, prefect_server)
+    run.kill()
     run.wait()
-    assert (frozen.marker.exists(), len(frozen.journals())) == (True, 1)
+    assert len(frozen.journals()) == 1
     wait_until(lambda: not frozen.marker.exists(), LIMIT, "the node thaws it")
     frozen.storage.driver.why_not = ""
     report = frozen.run()
     thawed = next(one.evidence for one in report.done if one.step == "thaw containers")
     assert thawed == {"thawed": [], "over": [f"{frozen.shop.name}/db-0 main"]}
     assert (len(frozen.manifests()), frozen.journals()) == (1, [])
+
+
+def test_a_run_that_is_cancelled_while_it_freezes_thaws(frozen: Frozen, prefect_server: PrefectServer) -> None:
+    """Prefect cancels by SIGTERM. Without a journal, nobody else has to look."""
+    frozen.run_pods()
+    frozen.configure(limit="60s")
+    run = started(frozen, prefect_server)
+    run.terminate()
+    run.wait()
+    assert (frozen.marker.exists(), frozen.journals(), frozen.manifests()) == (False, [], [])
+    assert frozen.calls()[-1] == "rm"
