@@ -17,7 +17,8 @@ class FreezeJournals:
 
     def known(self) -> list[FreezeJournal]:
         """Returns the journals of all runs that may have left something frozen."""
-        return [self._read(found.key) for found in self.store.objects(self.prefix)]
+        found = [self._read(one.key) for one in self.store.objects(self.prefix)]
+        return [one for one in found if one]
 
     def has(self, run: str) -> bool:
         """Checks whether the journal of a run is still there."""
@@ -31,12 +32,23 @@ class FreezeJournals:
         """Removes the journal of a run, which has thawed everything."""
         self.store.delete(self._key(run))
 
+    def place(self, run: str) -> str:
+        """Returns where the journal of a run is, for people."""
+        return self.store.uri(self._key(run))
+
     def _key(self, run: str) -> str:
         return f"{self.prefix}{run}.json"
 
-    def _read(self, key: str) -> FreezeJournal:
+    def _read(self, key: str) -> FreezeJournal | None:
+        """Returns a journal; None if its run has removed it meanwhile."""
         try:
-            return FreezeJournal.model_validate_json(self.store.get(key))
+            text = self.store.get(key)
+        except Refused:
+            if self.store.size(key) is None:
+                return None
+            raise
+        try:
+            return FreezeJournal.model_validate_json(text)
         except ValidationError:
             raise Refused(
                 f"{self.store.uri(key)} is no journal of ours: what an interrupted run left frozen is not known",

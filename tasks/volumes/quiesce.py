@@ -77,13 +77,13 @@ def frozen(handle: Cluster, freezes: Sequence[Freeze], run_id: str) -> Iterator[
     except BaseException as error:
         ends = _thaw_all(handle, freezes, run_id, after=error)
         _forget(journals, run_id)
-        if unsure := [one for one in freezes if ends[one.id] is Ended.UNSURE]:
+        if unsure := [one for one, end in ends if end is Ended.UNSURE]:
             raise _unsure(unsure, error) from error
         raise
     ends = _thaw_all(handle, freezes, run_id)
     freezing.record(freezes)
     _forget(journals, run_id)
-    if early := [one for one in freezes if ends[one.id] is not Ended.THAWED]:
+    if early := [one for one, end in ends if end is not Ended.THAWED]:
         names = listed([one.id for one in early])
         raise Refused(
             f"not frozen until all snapshots were cut: {names}; their nodes thawed them before, or they ended",
@@ -101,11 +101,23 @@ def thaw_what_is_left(handle: Cluster, run_id: str) -> Thawed:
         if journal.run != run_id and not _is_over(journals, journal):
             continue
         freezes = [one for one in journal.freezes if _is_there(handle, one)]
-        ends = _thaw_all(handle, freezes, journal.run)
-        thawed += [one.id for one in freezes if ends[one.id] is Ended.THAWED]
-        over += [one.id for one in journal.freezes if ends.get(one.id) is not Ended.THAWED]
+        ends = _thaw_left(handle, journals, freezes, journal.run)
+        mine = [one for one, end in ends if end is Ended.THAWED]
+        thawed += [one.id for one in mine]
+        over += [one.id for one in journal.freezes if one not in mine]
         journals.remove(journal.run)
     return Thawed(thawed=tuple(thawed), over=tuple(over))
+
+
+def _thaw_left(
+    handle: Cluster, journals: FreezeJournals, freezes: Sequence[Freeze], run_id: str
+) -> list[tuple[Freeze, Ended]]:
+    try:
+        return _thaw_all(handle, freezes, run_id)
+    except FailedForGood as error:
+        place = journals.place(run_id)
+        problem = f"run {run_id} left frozen: {in_one_line(error.problem)}"
+        raise FailedForGood(problem, hint=f"{in_one_line(error.hint)}; then delete {place}") from error
 
 
 def _is_over(journals: FreezeJournals, journal: FreezeJournal) -> bool:
@@ -147,6 +159,8 @@ def _freeze(handle: Cluster, freeze: Freeze, run_id: str, freezing: Freezing) ->
         limit=within + GRACE,
     )
     ended = parse_end(told)
+    if ended is Ended.BUSY:
+        raise Refused(f"{freeze.id}: another run has frozen it; no snapshot is taken", hint="run this again later")
     if ended is not Ended.FROZEN:
         raise Refused(
             f"{freeze.id}: the command of the hook {freeze.hook} that freezes failed: {ended}; no snapshot is taken",
@@ -157,17 +171,17 @@ def _freeze(handle: Cluster, freeze: Freeze, run_id: str, freezing: Freezing) ->
 
 def _thaw_all(
     handle: Cluster, freezes: Sequence[Freeze], run_id: str, *, after: BaseException | None = None
-) -> dict[str, Ended]:
+) -> list[tuple[Freeze, Ended]]:
     """Returns how each ended. Raises `FailedForGood` if one may still be frozen: its journal stays."""
     ends = on_all(lambda one: _thaw(handle, one, run_id), freezes)
     if stuck := [(one, end) for one, end in zip(freezes, ends, strict=True) if isinstance(end, RunbookError)]:
-        before = [f"{in_one_line(str(after))}; " if after else ""]
+        before = f"{in_one_line(str(after))}; " if after else ""
         problem = "\n".join(
-            f"{before[0]}{one.id} MAY STILL BE FROZEN: {in_one_line(end.problem)}; node {one.node} tries again every 5 s"
+            f"{before}{one.id} MAY STILL BE FROZEN: {in_one_line(end.problem)}; node {one.node} tries again every 5 s"
             for one, end in stuck
         )
         raise FailedForGood(problem, hint="\n".join(by_hand(one, one.thaw) for one, _ in stuck))
-    return {one.id: end for one, end in zip(freezes, ends, strict=True) if isinstance(end, Ended)}
+    return [(one, end) for one, end in zip(freezes, ends, strict=True) if isinstance(end, Ended)]
 
 
 def _thaw(handle: Cluster, freeze: Freeze, run_id: str) -> Ended | RunbookError:

@@ -27,7 +27,7 @@ def test_the_driver_is_as_the_specification_wants_it(tmp_path: Path) -> None:
     program = binaries("csi-sanity", VERSION) / "csi-sanity"
     folders = [f"--csi.mountdir={tmp_path / 'mounted'}", f"--csi.stagingdir={tmp_path / 'staged'}"]
     with NodePlugin(Driver(kubelet / DATA), "node", kubelet, run, inside=str(kubelet)) as plugin:
-        words = [program, f"--csi.endpoint={plugin.address}", "--ginkgo.no-color", *folders]
+        words = [str(program), f"--csi.endpoint={plugin.address}", "--ginkgo.no-color", *folders]
         done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-5000:]
     assert "0 Failed" in done.stdout

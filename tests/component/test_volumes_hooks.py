@@ -6,7 +6,6 @@ into the volume, so the snapshot says whether it was cut meanwhile.
 
 import json
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from typing import Any
 import pytest
 
 from flows.volumes_backup import volumes_backup
+from tasks.check.policy.rights import RIGHTS
 from tasks.clients.ssh import login
 from tasks.core.errors import FailedForGood, Refused, TimedOut
 from tasks.core.models.plan import Mode, PlanOrApply
@@ -84,6 +84,21 @@ def sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
     """Of both workers."""
     with Sshd(tmp_path_factory.mktemp("sshd")) as made:
         yield made
+
+
+@pytest.fixture(scope="module")
+def user(storage: Storage) -> str:
+    """A kubeconfig with the rights that `kube-runbooks check` asks for: no right to run commands in pods."""
+    rules = [
+        {"apiGroups": [one.group], "resources": [one.resource], "verbs": [one.verb]} for one in RIGHTS["volumes_backup"]
+    ]
+    name, rbac = "volumes-hooks", "/apis/rbac.authorization.k8s.io/v1"
+    reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name}
+    subject = {"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": name}
+    storage.api.create(f"{rbac}/clusterroles", {"metadata": {"name": name}, "rules": rules})
+    body = {"metadata": {"name": name}, "roleRef": reference, "subjects": [subject]}
+    storage.api.create(f"{rbac}/clusterrolebindings", body)
+    return storage.cluster.kubeconfig(storage.cluster.user(name))
 
 
 class Frozen:
@@ -161,9 +176,9 @@ def nodes(site: Site, sshd: Sshd, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.fixture
-def frozen(nodes: Site, shop: Shop, storage: Storage, tmp_path: Path) -> Iterator[Frozen]:
+def frozen(nodes: Site, shop: Shop, storage: Storage, user: str, tmp_path: Path) -> Iterator[Frozen]:
     """Whatever a test leaves goes with its namespace."""
-    nodes.use_api(storage.cluster.kubeconfig())
+    nodes.use_api(user)
     made = Frozen(nodes, shop, storage, tmp_path)
     made.configure()
     yield made
@@ -221,16 +236,18 @@ def test_what_cannot_be_frozen_refuses_the_run_before_anything_is(frozen: Frozen
     assert (set(frozen.calls()), frozen.snapshots(), frozen.journals()) == ({"ps"}, [], [])
 
 
-def test_a_freeze_that_fails_thaws_the_others_and_takes_no_snapshot(frozen: Frozen) -> None:
+def test_a_freeze_that_fails_thaws_the_others_and_takes_no_snapshot(
+    frozen: Frozen, caplog: pytest.LogCaptureFixture
+) -> None:
     """The error has the command to try, and not what it printed."""
     frozen.run_pods()
-    broken = frozen.hook | {"name": "broken", "freeze": ["sh", "-c", "echo the-password; exit 3"], "thaw": ["true"]}
+    broken = frozen.hook | {"name": "broken", "freeze": ["sh", "-c", "echo told$((40 + 2)); exit 3"], "thaw": ["true"]}
     frozen.configure(broken)
     with pytest.raises(Refused, match="the command of the hook broken that freezes failed: status 3") as error:
         frozen.run()
     assert "kubectl -n" in error.value.hint
     assert (frozen.marker.exists(), frozen.snapshots(), frozen.journals()) == (False, [], [])
-    assert not any("the-password\n" in text for text in frozen.site.texts())
+    assert not any("told42" in text for text in (*frozen.site.texts(), str(error.value), caplog.text))
 
 
 def test_a_storage_that_is_too_slow_is_not_waited_for_by_a_frozen_application(frozen: Frozen) -> None:
@@ -248,9 +265,12 @@ def test_a_thaw_that_fails_is_loud_and_the_next_run_thaws_first(frozen: Frozen) 
     """The journal stays until it is thawed, and no backup is made of a frozen application."""
     frozen.run_pods()
     works = frozen.folder / "works"
-    frozen.configure(thaw=["sh", "-c", f"test -e {works} && rm {frozen.marker}"])
+    frozen.configure(thaw=["sh", "-c", f"test -e {works} && rm {frozen.marker}"], limit="5s")
     with pytest.raises(FailedForGood, match="MAY STILL BE FROZEN") as error:
         frozen.run()
+    with pytest.raises(FailedForGood, match="left frozen: .* MAY STILL BE FROZEN") as again:
+        frozen.run()
+    assert f"; then delete s3://{frozen.site.bucket}/{frozen.journals()[0]}" in again.value.hint
     assert f"kubectl -n {frozen.shop.name} exec db-0 -c main -- sh -c" in error.value.hint
     assert (frozen.marker.exists(), frozen.manifests(), len(frozen.journals())) == (True, [], 1)
 
@@ -265,29 +285,46 @@ def test_a_thaw_that_fails_is_loud_and_the_next_run_thaws_first(frozen: Frozen) 
     assert (frozen.marker.exists(), len(frozen.manifests()), frozen.journals()) == (False, 1, [])
 
 
+def started(frozen: Frozen, server: PrefectServer) -> subprocess.Popen[bytes]:
+    """A run in a process of its own, which has frozen the application, and whose storage cuts nothing."""
+    frozen.storage.driver.why_not = "the pool is full"
+    parameters = {"cluster": frozen.site.name, "select": {"namespaces": [frozen.shop.name]}, "mode": "apply"}
+    start = (
+        "import runpy, sys; from pathlib import Path; from tasks.clients.ssh import login; from tasks.volumes import scripts;"
+        f"login.PATH = {login.PATH!r}; scripts.FOLDER = Path({str(frozen.folder / 'run')!r});"
+        "sys.argv = sys.argv[1:]; runpy.run_module('tests.servers.runner', run_name='__main__')"
+    )
+    words = [sys.executable, "-c", start, "tests.servers.runner", "volumes_backup", json.dumps(parameters)]
+    environment = os.environ | frozen.site.environment | {"PREFECT_API_URL": server.api_url}
+    run = subprocess.Popen(words, env=environment, cwd=ROOT)
+    wait_until(lambda: frozen.snapshots() and frozen.marker.exists(), LIMIT, "it has frozen the application")
+    return run
+
+
 def test_a_run_that_is_killed_while_it_freezes_is_thawed_by_the_node(
     frozen: Frozen, prefect_server: PrefectServer
 ) -> None:
     """Its timer does; the next run waits for that, finds nothing frozen, and takes its snapshots."""
     frozen.run_pods()
     frozen.configure(limit="5s")
-    frozen.storage.driver.why_not = "the pool is full"
-    parameters = {"cluster": frozen.site.name, "select": {"namespaces": [frozen.shop.name]}, "mode": "apply"}
-    words = [sys.executable, "-m", "tests.servers.runner", "volumes_backup", json.dumps(parameters)]
-    environment = os.environ | frozen.site.environment | {"PREFECT_API_URL": prefect_server.api_url}
-    start = (
-        "import os, runpy, sys; from pathlib import Path; from tasks.clients.ssh import login; from tasks.volumes import scripts;"
-        f"login.PATH = {login.PATH!r}; scripts.FOLDER = Path({str(frozen.folder / 'run')!r});"
-        "sys.argv = sys.argv[1:]; runpy.run_module('tests.servers.runner', run_name='__main__')"
-    )
-    run = subprocess.Popen([sys.executable, "-c", start, *words[2:]], env=environment, cwd=ROOT)
-    wait_until(lambda: frozen.snapshots() and frozen.marker.exists(), LIMIT, "it has frozen the application")
-    run.send_signal(signal.SIGKILL)
+    run = started(frozen, prefect_server)
+    run.kill()
     run.wait()
-    assert (frozen.marker.exists(), len(frozen.journals())) == (True, 1)
+    assert len(frozen.journals()) == 1
     wait_until(lambda: not frozen.marker.exists(), LIMIT, "the node thaws it")
     frozen.storage.driver.why_not = ""
     report = frozen.run()
     thawed = next(one.evidence for one in report.done if one.step == "thaw containers")
     assert thawed == {"thawed": [], "over": [f"{frozen.shop.name}/db-0 main"]}
     assert (len(frozen.manifests()), frozen.journals()) == (1, [])
+
+
+def test_a_run_that_is_cancelled_while_it_freezes_thaws(frozen: Frozen, prefect_server: PrefectServer) -> None:
+    """Prefect cancels by SIGTERM. Without a journal, nobody else has to look."""
+    frozen.run_pods()
+    frozen.configure(limit="60s")
+    run = started(frozen, prefect_server)
+    run.terminate()
+    run.wait()
+    assert (frozen.marker.exists(), frozen.journals(), frozen.manifests()) == (False, [], [])
+    assert frozen.calls()[-1] == "rm"

@@ -4,6 +4,7 @@ import base64
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeAlias
 
 import yaml
 
@@ -38,8 +39,11 @@ class LabCluster:
         return self._config
 
 
+LabStorage: TypeAlias = Storage[LabCluster]
+
+
 @contextmanager
-def storage_on(lab: Lab, node: str, folder: Path) -> Iterator[Storage]:
+def storage_on(lab: Lab, node: str, folder: Path) -> Iterator[LabStorage]:
     """Claims of its class get volumes, which the kubelet of this one node mounts. The storage is the node's own disk."""
     machine = lab[node]
     kubelet = machine.folder / "kubelet"

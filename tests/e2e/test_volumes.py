@@ -11,11 +11,11 @@ from typing import Any
 import pyrage
 import pytest
 
-from tests.e2e.csi import storage_on
+from tests.e2e.csi import LabStorage, storage_on
 from tests.e2e.site import LabSite
 from tests.lab.images import WORKLOAD
 from tests.servers.binaries import binaries, is_here
-from tests.servers.csi.storage import CLASS, LIMIT, PROVISIONER_VERSION, SNAPSHOTS, SNAPSHOTTER_VERSION, Storage
+from tests.servers.csi.storage import CLASS, LIMIT, PROVISIONER_VERSION, SNAPSHOTTER_VERSION
 
 SPACE, CLAIM = "shop", "data-db-0"
 CRICTL_VERSION = "1.37.0"
@@ -73,7 +73,7 @@ HOOK: dict[str, Any] = {
     "namespace": SPACE,
     "labels": "app=db",
     "container": "main",
-    "freeze": ["/bin/busybox", "sh", "-c", "busybox touch /data/frozen; busybox sleep 1; echo a-password"],
+    "freeze": ["/bin/busybox", "sh", "-c", "busybox touch /data/frozen; busybox sleep 1; echo told$((40 + 2))"],
     "thaw": ["/bin/busybox", "rm", "-f", "/data/frozen"],
 }
 SELECT = {"namespaces": [SPACE]}
@@ -82,7 +82,7 @@ SELECT = {"namespaces": [SPACE]}
 class Database:
     """The namespace, as its cluster and its storage have it."""
 
-    def __init__(self, site: LabSite, storage: Storage) -> None:
+    def __init__(self, site: LabSite, storage: LabStorage) -> None:
         self.site, self.lab, self.storage = site, site.lab, storage
         self.lab.kubectl("apply", "-f", "-", text=SHOP)
         self.wait_ready()
@@ -108,7 +108,7 @@ class Database:
         return found
 
     def back_up(self) -> tuple[dict[str, Any], Path]:
-        """What the manifest records of the one snapshot, and where the storage has its data."""
+        """The report, and where the storage has the data of the snapshot: cut between two writes, and thawed again."""
         report = self.site.run("volumes_backup", select=SELECT)
         assert report["outcome"] == "completed", report["problem"]
         key = max(self.site.keys(f"{self.site.name}/volumes/"))
@@ -117,7 +117,20 @@ class Database:
         (frozen,) = manifest["quiesced"]
         print(f"frozen for {frozen['seconds']} s at most")
         assert (frozen["hook"], frozen["claims"]) == ("pause-writes", [f"{SPACE}/{CLAIM}"])
-        return record, self.storage.driver.snapshots / record["handle"] / "data"
+        cut = self.storage.driver.snapshots / record["handle"] / "data"
+        assert sorted(sums(cut)) == ["first", "frozen", "rows", "second"]
+        assert (cut / "first").read_text() == (cut / "second").read_text()
+        assert (self.marker.exists(), self.journals()) == (False, [])
+        return report, cut
+
+    def restore_data(self) -> None:
+        """From the newest backup, in the place of what is there."""
+        report = self.site.run("volumes_restore", select=SELECT, mode="apply", options={"switch": True})
+        assert report["outcome"] == "completed", report["problem"]
+
+    def journals(self) -> list[str]:
+        """Of runs that may have left something frozen."""
+        return self.site.keys(f"{self.site.name}/volumes-frozen/")
 
 
 def sums(folder: Path) -> dict[str, str]:
@@ -126,7 +139,7 @@ def sums(folder: Path) -> dict[str, str]:
 
 
 @contextmanager
-def broken(storage: Storage) -> Iterator[None]:
+def broken(storage: LabStorage) -> Iterator[None]:
     """A storage that cuts nothing."""
     storage.driver.why_not = "the pool is full"
     try:
@@ -140,31 +153,6 @@ def restore(site: LabSite, *kinds: str) -> dict[str, Any]:
     return site.run("resources_restore", select={**SELECT, "kinds": kinds}, mode="apply")
 
 
-def import_snapshot(storage: Storage, record: dict[str, Any]) -> None:
-    """A claim of the old name from the snapshot that the manifest names, as its documentation says."""
-    about = {"apiVersion": "snapshot.storage.k8s.io/v1", "kind": "VolumeSnapshotContent"}
-    spec = {
-        "driver": record["driver"],
-        "deletionPolicy": "Retain",
-        "source": {"snapshotHandle": record["handle"]},
-        "volumeSnapshotRef": {"namespace": SPACE, "name": "imported"},
-    }
-    storage.api.create(f"{SNAPSHOTS}/volumesnapshotcontents", about | {"metadata": {"name": "imported"}, "spec": spec})
-    about |= {"kind": "VolumeSnapshot"}
-    spec = {"source": {"volumeSnapshotContentName": "imported"}}
-    path = f"{SNAPSHOTS}/namespaces/{SPACE}/volumesnapshots"
-    storage.api.create(path, about | {"metadata": {"name": "imported"}, "spec": spec})
-    claim = {
-        "accessModes": ["ReadWriteOnce"],
-        "resources": {"requests": {"storage": str(record["restore_size"])}},
-        "storageClassName": CLASS,
-        "dataSource": {"apiGroup": "snapshot.storage.k8s.io", "kind": "VolumeSnapshot", "name": "imported"},
-    }
-    path = f"/api/v1/namespaces/{SPACE}/persistentvolumeclaims"
-    storage.api.create(path, {"metadata": {"name": CLAIM}, "spec": claim})
-    storage.bound(SPACE, CLAIM)
-
-
 @pytest.mark.full
 @pytest.mark.timeout(1500)
 @pytest.mark.skipif(
@@ -172,7 +160,7 @@ def import_snapshot(storage: Storage, record: dict[str, Any]) -> None:
     reason=f"built once: `make binaries ARGS='csi-snapshotter={SNAPSHOTTER_VERSION} csi-provisioner={PROVISIONER_VERSION}'`",
 )
 def test_a_namespace_is_deleted_and_comes_back_with_its_data(fresh_small: LabSite, tmp_path: Path) -> None:
-    """Frozen by real commands in a real container, cut, thawed. Workloads get Ready, Secrets are equal, data by sha256."""
+    """Frozen by real commands in a real container, cut, thawed. Workloads get Ready, Secrets are equal, data by sha256; then once more in place."""
     site, lab = fresh_small, fresh_small.lab
     key = pyrage.x25519.Identity.generate()
     identity = tmp_path / "identity"
@@ -196,46 +184,47 @@ def test_a_namespace_is_deleted_and_comes_back_with_its_data(fresh_small: LabSit
                     binaries("crictl", CRICTL_VERSION) / "crictl",
                     Path(f"/proc/{lab['w1'].leader}/root/usr/local/bin/crictl"),
                 )
-            record, cut = database.back_up()
-            assert sorted(sums(cut)) == ["first", "frozen", "rows", "second"]
-            assert (cut / "first").read_text() == (cut / "second").read_text()
-            assert not database.marker.exists()
-            assert site.keys(f"{site.name}/volumes-frozen/") == []
+            database.back_up()
 
-        killed_while_frozen(database)
+        cut = killed_while_frozen(database)
         site.write_profile(**lab_profile)
 
         assert site.run("resources_backup_to_s3")["outcome"] == "completed"
         lab.kubectl("delete", "namespace", SPACE, "--timeout=120s", limit=130)
         site.wait(lambda: list(storage.driver.volumes.iterdir()) == [], LIMIT, "the storage has deleted the volume")
-        assert record["handle"] in storage.driver.handles()
+        wanted = sums(cut)
 
         assert restore(site, "Secret", "ConfigMap")["outcome"] == "completed"
-        import_snapshot(storage, record)
+        database.restore_data()
         assert restore(site, "StatefulSet")["outcome"] == "completed"
         database.wait_ready()
-        assert (database.secret(), sums(database.data)) == (secret, sums(cut))
+        assert (database.secret(), sums(database.data)) == (secret, wanted)
         told = lab.kubectl("-n", SPACE, "exec", "db-0", "--", "/bin/busybox", "sha256sum", "/data/rows")
-        assert told.split()[0] == sums(cut)["rows"]
+        assert told.split()[0] == wanted["rows"]
         env = lab.kubectl("-n", SPACE, "exec", "db-0", "--", "/bin/busybox", "env")
         assert {"password=correct-horse-battery", "level=high"} <= set(env.split())
-        before = (database.data / "second").read_text()
+        old = database.data
         lab.kubectl("-n", SPACE, "exec", "db-0", "--", *HOOK["thaw"])
-        site.wait(lambda: (database.data / "second").read_text() != before, LIMIT, "it writes again")
-        told_texts = [site.read(one).decode(errors="replace") for one in site.keys(f"{site.name}/reports/")]
-        assert not any("a-password\n" in one or "correct-horse" in one for one in told_texts)
+        site.wait(lambda: (old / "second").read_text() != (cut / "second").read_text(), LIMIT, "it writes again")
+
+        database.restore_data()
+        database.wait_ready()
+        assert (database.data != old, old.is_dir(), sums(database.data)) == (True, True, wanted)
+        texts = [
+            site.read(one).decode(errors="replace") for one in site.keys(f"{site.name}/") if not one.endswith(".zst")
+        ]
+        assert not any("told42" in one or "correct-horse" in one for one in texts)
 
 
-def killed_while_frozen(database: Database) -> None:
+def killed_while_frozen(database: Database) -> Path:
     """The node thaws by its own timer; the next run says that nothing is left to thaw, and is a backup."""
     site = database.site
     site.write_profile(volumes={"hooks": [HOOK | {"limit": "8s"}]})
     with broken(database.storage):
         site.kill_when(database.marker.exists, "volumes_backup", select=SELECT)
-        assert len(site.keys(f"{site.name}/volumes-frozen/")) == 1
+        assert len(database.journals()) == 1
         site.wait(lambda: not database.marker.exists(), LIMIT, "the node thaws it")
-    report = site.run("volumes_backup", select=SELECT)
-    assert report["outcome"] == "completed"
+    report, cut = database.back_up()
     (thawed,) = [one["evidence"] for one in report["done"] if one["step"] == "thaw containers"]
     assert thawed == {"thawed": [], "over": [f"{SPACE}/db-0 main"]}
-    assert not database.marker.exists()
+    return cut

@@ -16,6 +16,7 @@ class Ended(StrEnum):
 
     RUNNING = "running"
     FROZEN = "frozen"
+    BUSY = "busy"
     THAWED = "thawed"
     THAWED_BEFORE = "thawed-before"
     GONE = "gone"

@@ -16,7 +16,7 @@ THAW_SECONDS = 20
 
 def key_of(freeze: Freeze, run_id: str) -> str:
     """Returns the name of a freeze on its node, different for each run and container."""
-    return f"{run_id}-{freeze.hook}-{freeze.container_id[:12]}"
+    return f"{freeze.container_id[:12]}-{freeze.hook}-{run_id}"
 
 
 def find_container(container_id: str, endpoint: str) -> str:
@@ -31,6 +31,8 @@ def freeze_container(freeze: Freeze, run_id: str, endpoint: str, *, limit: timed
         __file__,
         "freeze",
         folder=FOLDER / key,
+        same=f"{FOLDER}/{freeze.container_id[:12]}-",
+        run=f"-{run_id}",
         unit=f"kube-runbooks-thaw-{key}",
         container=freeze.container_id,
         endpoint=endpoint,

@@ -7,13 +7,14 @@ volumes too, also from snapshots. Without a kubelet nothing is mounted; `node.py
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Generic, Protocol, Self
 
 import yaml
+from typing_extensions import TypeVar
 
 from tests.servers.binaries import binaries
 from tests.servers.csi.driver import GIB, Driver
-from tests.servers.kubernetes import Api, Resource
+from tests.servers.kubernetes import Api, ControlPlane, Resource
 from tests.servers.processes import Process, wait_until
 
 SNAPSHOTTER_VERSION = "8.7.0"
@@ -38,10 +39,13 @@ class Cluster(Protocol):
         """Of its administrator."""
 
 
-class Storage:
+C = TypeVar("C", bound=Cluster, default=ControlPlane)
+
+
+class Storage(Generic[C]):
     """A context manager. `controller` and `snapshotter` are processes, to be killed and started again."""
 
-    def __init__(self, cluster: Cluster, folder: Path, data: Path | None = None) -> None:
+    def __init__(self, cluster: C, folder: Path, data: Path | None = None) -> None:
         """`data` is where the storage has the volumes."""
         folder.mkdir(parents=True, exist_ok=True)
         self.cluster, self.api, self.folder = cluster, cluster.api, folder

@@ -21,6 +21,19 @@ etcd:
 store: {bucket: backups, access_key: env:A, secret_key: env:B}
 """
 
+DIRECT: dict[str, object] = {
+    "endpoints": [{"url": "https://192.0.2.1:2379"}],
+    "client": {"ca": "file:/keys/ca", "certificate": "file:/keys/crt", "key": "file:/keys/key"},
+}
+HOOK: dict[str, object] = {
+    "name": "db",
+    "namespace": "shop",
+    "labels": "app=db",
+    "container": "db",
+    "freeze": ["freeze"],
+    "thaw": ["thaw"],
+}
+
 
 def write(folder: Path, /, **changes: object) -> Path:
     """A good profile, with top-level fields replaced."""
@@ -101,6 +114,8 @@ def test_a_name_never_leaves_the_folder(tmp_path: Path, name: str) -> None:
             "node 'cp9', which is not one of `nodes` (cp1)",
         ),
         ({"ssh": None}, "there is no route to etcd"),
+        ({"ssh": None, "etcd": DIRECT, "volumes": {"hooks": [HOOK]}}, "over SSH: give ssh and nodes"),
+        ({"volumes": {"hooks": [HOOK | {"limit": "61s"}]}}, "volumes.hooks[0].limit: "),
         ({"backup": {"retention": {"last": -1}}}, "backup.retention.last: -1"),
         ({"backup": {"retention": {"last": 0}}}, "backup.retention: keeps nothing"),
         (

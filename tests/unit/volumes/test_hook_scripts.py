@@ -98,6 +98,17 @@ def test_a_container_is_frozen_once(node: Node) -> None:
     assert (status, node.calls) == (1, [])
 
 
+def test_another_run_does_not_freeze_the_same_container(node: Node) -> None:
+    """The first one to thaw would thaw it for both. Another hook of the same run may."""
+    node.freeze()
+    script = freeze_container(FREEZE, RUN[::-1], ENDPOINT, limit=FREEZE.limit, within=FREEZE.limit)
+    assert node.do(script, WORDS) == (0, Ended.BUSY)
+    assert [one.name for one in node.frozen.parent.iterdir()] == [KEY]
+    other = FREEZE.model_copy(update={"hook": "other"})
+    script = freeze_container(other, RUN, ENDPOINT, limit=FREEZE.limit, within=FREEZE.limit)
+    assert node.do(script, WORDS) == (0, Ended.FROZEN)
+
+
 def test_a_command_that_fails_says_its_status_and_is_undone(node: Node) -> None:
     """If the other command fails too, nobody knows whether anything is frozen; it is not tried for ever."""
     assert node.freeze(fail=2) == (0, "status 9")

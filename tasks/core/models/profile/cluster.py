@@ -101,6 +101,13 @@ class ClusterProfile(Model):
         return self
 
     @model_validator(mode="after")
+    def _hooks_have_a_way(self) -> Self:
+        if self.volumes.hooks and not (self.ssh and self.nodes):
+            message = "volumes.hooks: they run on the nodes of the pods, over SSH: give ssh and nodes"
+            raise ValueError(message)
+        return self
+
+    @model_validator(mode="after")
     def _schedules_have_a_name_each(self) -> Self:
         for runbook, schedules in self.schedules.items():
             names = [schedule.name for schedule in schedules]
