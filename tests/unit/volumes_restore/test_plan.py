@@ -124,6 +124,7 @@ LOST = live(volume="", phase="")
             "is about to be deleted",
         ),
         (facts(found(live=live(deleting=True))), SWITCH, "the claim is about to be deleted"),
+        (facts(found(denied="exceeded quota")), BESIDE, "the API server does not take its new claim: exceeded quota"),
         (facts(disk_classes=()), BESIDE, "there is no StorageClass disk"),
         (facts(found(live=live(template=TEMPLATE.model_copy(update={"storage_class": ""})))), BESIDE, "has no Storage"),
         (
