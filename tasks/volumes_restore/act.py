@@ -17,13 +17,12 @@ from tasks.volumes_restore.observe import read_live, read_pair, read_source
 from tasks.volumes_restore.policy.names import mark_of
 from tasks.volumes_restore.policy.sizes import bytes_of
 from tasks.volumes_restore.policy.source import what_is_missing
-from tasks.volumes_restore.probes.objects import SELECTED_NODE, claim_body, parse_disk
+from tasks.volumes_restore.probes.objects import SNAPSHOT_API, new_claim, parse_disk
 
 JSON = dict[str, Any]
 
 LOOK_EVERY = timedelta(seconds=1)
 AGAIN = "run this again: it makes a new plan"
-SNAPSHOT_API = "snapshot.storage.k8s.io"
 
 NO_SNAPSHOT = re.compile(r"code = NotFound|can ?not find snapshot|snapshot .* not found", re.IGNORECASE)
 """Matches what the storage says when it has no such snapshot."""
@@ -103,18 +102,9 @@ def wait_imported(kube: KubeClient, target: RestoreTarget, limit: timedelta) -> 
 
 def create_claim(job: Job, target: RestoreTarget) -> bool:
     """Creates the claim that gets the new volume; returns False if an earlier attempt has."""
-    record, source = target.record, target.source
     _check_source(job, target)
     _check_old(job.kube, target)
-    spec = {
-        "storageClassName": target.storage_class,
-        "resources": {"requests": {"storage": target.request}},
-        "dataSource": {"apiGroup": SNAPSHOT_API, "kind": "VolumeSnapshot", "name": source.snapshot},
-    }
-    notes = {RESTORE: job.backup} | ({SELECTED_NODE: target.node} if target.node else {})
-    meta = {"labels": {RESTORE: target.mark}, "annotations": notes}
-    body = claim_body((record.namespace, target.made), target.template, spec, meta)
-    return _created(job, path_of_claims(record.namespace), body, target)
+    return _created(job, path_of_claims(target.record.namespace), new_claim(target, job.backup), target)
 
 
 def _check_source(job: Job, target: RestoreTarget) -> None:

@@ -29,10 +29,10 @@ from tasks.volumes_restore.models.facts import (
 )
 from tasks.volumes_restore.models.options import LATEST, ClaimsToRestore, VolumeRestoreOptions
 from tasks.volumes_restore.policy.names import mark_of
-from tasks.volumes_restore.policy.plan import names_for, old_uid
+from tasks.volumes_restore.policy.plan import names_for, old_uid, plan_volume_restore
 from tasks.volumes_restore.policy.source import source_of
 from tasks.volumes_restore.policy.users import unknown_user, why_it_stays
-from tasks.volumes_restore.probes.objects import parse_disk_class, parse_journal, parse_live, parse_template
+from tasks.volumes_restore.probes.objects import new_claim, parse_disk_class, parse_journal, parse_live, parse_template
 from tasks.volumes_restore.probes.users import PodUse, controller_of, parse_pod, parse_scaled, users_of
 from tasks.workloads.models.names import Kind, Ref, collection
 from tasks.workloads.probes.targets import scaler_of
@@ -102,13 +102,27 @@ def observe(
     if not has_snapshots:
         return facts
     look = _Look(kube, manifest, options, run_id)
-    return facts.model_copy(
+    facts = facts.model_copy(
         update={
             "snapshot_classes": tuple(parse_class(raw) for raw in kube.items(CLASSES)),
             "found": tuple(look.at(one) for one in records),
             "users": read_users(kube, [(one.namespace, one.claim) for one in records]) if options.switch else (),
         }
     )
+    return _tried(kube, facts, options)
+
+
+def _tried(kube: KubeClient, facts: VolumeRestoreFacts, options: VolumeRestoreOptions) -> VolumeRestoreFacts:
+    """Asks the API server by dry runs whether it takes the new claims: quotas, policies, webhooks."""
+    denied: dict[str, str] = {}
+    made = {one.id for one in facts.found if one.made}
+    for target in plan_volume_restore(facts, options).targets:
+        if not target.new_volume and target.id not in made:
+            body = new_claim(target, facts.backup)
+            answer = kube.try_create(path_of_claims(target.record.namespace), body)
+            denied[target.id] = "" if answer.is_fine else answer.message
+    found = tuple(one.model_copy(update={"denied": denied.get(one.id, "")}) for one in facts.found)
+    return facts.model_copy(update={"found": found})
 
 
 class _Switch(NamedTuple):
@@ -138,6 +152,11 @@ class _Look:
         names = names_for(backup, record, old_uid(live, journal), self.options)
         has_namespace = kube.find(f"/api/v1/namespaces/{record.namespace}") is not None
         nodes = [one.node for one in users_of(self._read_pods(record.namespace), [record.claim]) if one.node]
+        again = [
+            one
+            for one in mine
+            if one.journal.done and one.journal.backup == backup and live and live.volume == one.volume
+        ]
         return Found(
             record=record,
             template=self._recorded(record),
@@ -145,7 +164,8 @@ class _Look:
             made=read_live(kube, record.namespace, names.made),
             journal=journal,
             new_volume=begun.volume if begun else "",
-            finished=any(one.journal.done and one.journal.run == self.run_id for one in mine),
+            restored_by=again[0].journal.run if again else "",
+            finished=any(one.journal.run == self.run_id for one in again),
             has_namespace=has_namespace,
             source=read_source(kube, backup, record),
             node=nodes[0] if nodes else "",

@@ -9,7 +9,7 @@ from tasks.core.errors import NotYet, Refused
 from tasks.core.logs import log_about
 from tasks.core.models.findings import listed
 from tasks.volumes_restore.job import Job
-from tasks.volumes_restore.models.facts import REPLICAS, User, VolumeRestorePlan
+from tasks.volumes_restore.models.facts import REPLACED, REPLICAS, User, VolumeRestorePlan
 from tasks.volumes_restore.observe import read_pods, read_users
 from tasks.volumes_restore.probes.users import Scaled, parse_scaled, users_of
 from tasks.workloads.observe import read_workload, status_of
@@ -115,7 +115,7 @@ def wait_ready(kube: KubeClient, user: User, limit: timedelta) -> str:
             )
             raise NotYet(
                 f"{user.name}: {told}",
-                hint="the report says how to take the old volume back",
+                hint=f"`kubectl get pv -l {REPLACED}` lists the old volumes; docs/volumes-restore.md says how to take one back",
             )
         return f"{user.name}: {status.available} of {status.replicas} pods are available"
 

@@ -30,17 +30,17 @@ is_running() {
 # SECONDS FILE: runs the command in the container, whose words are in the file, one a line. What it prints may hold secrets: nobody
 # gets it.
 run_in_container() {
-  limit=$1
+  seconds=$1
   words=$2
   set --
   while IFS= read -r word; do
     set -- "$@" "$word"
   done < "$words"
   if command -v crictl > /dev/null; then
-    with_crictl --timeout "${limit}s" exec --sync --timeout "$limit" "$CONTAINER" "$@" > /dev/null 2>&1
+    with_crictl --timeout "${seconds}s" exec --sync --timeout "$seconds" "$CONTAINER" "$@" > /dev/null 2>&1
   else
     id=kube-runbooks-$(date +%s%N)
-    timeout --kill-after=2 "$limit" \
+    timeout --kill-after=2 "$seconds" \
       ctr ${ENDPOINT:+"--address=${ENDPOINT#unix://}"} --namespace k8s.io tasks exec --exec-id "$id" "$CONTAINER" "$@" \
       < /dev/null > /dev/null 2>&1
   fi

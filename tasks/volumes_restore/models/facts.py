@@ -114,6 +114,8 @@ class Found(Model):
     made: Live | None = Field(default=None, description="the claim that this restore makes, by its name")
     journal: Journal | None = Field(default=None, description="of a switch of this claim that is not finished")
     new_volume: str = Field(default="", description="the volume with that journal")
+    denied: str = Field(default="", description="why the API server does not take the new claim, by its dry run")
+    restored_by: str = Field(default="", description="run that has given the claim the data of this backup before")
     finished: bool = Field(default=False, description="whether this very run has switched it")
     has_namespace: bool = True
     source: Source

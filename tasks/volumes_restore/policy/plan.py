@@ -105,7 +105,7 @@ def _findings(facts: VolumeRestoreFacts, one: Found, options: VolumeRestoreOptio
         namespace = one.record.namespace
         yield refused(one.id, f"there is no namespace {namespace}", f"kubectl create namespace {namespace}")
         return
-    if one.journal and one.journal.backup != facts.backup:
+    if options.switch and one.journal and one.journal.backup != facts.backup:
         yield _other_backup(one.id, one.journal)
         return
     yield from _of_names(facts, one, options)
@@ -120,6 +120,12 @@ def _findings(facts: VolumeRestoreFacts, one: Found, options: VolumeRestoreOptio
     yield from _of_size(one, template, options)
     if options.switch and one.journal is None:
         yield from _of_old(one, template)
+    if one.denied:
+        yield refused(
+            one.id,
+            f"the API server does not take its new claim: {one.denied}",
+            f"`kubectl -n {one.record.namespace} get resourcequota,limitrange` shows limits of the namespace",
+        )
     if one.source.way is Way.HANDLE:
         yield from _of_import(facts, one)
 
@@ -226,6 +232,12 @@ def _of_old(one: Found, template: Template) -> Iterator[Finding]:
             one.id,
             "the claim was created again since the backup",
             f"kubectl -n {record.namespace} get pvc {record.claim} -o yaml: is it the right one?",
+        )
+    if one.restored_by:
+        yield cautioned(
+            one.id,
+            f"run {one.restored_by} has given the claim the data of this backup already",
+            "what was written since then is only in the old volume afterwards",
         )
     if live and not live.volume:
         yield cautioned(

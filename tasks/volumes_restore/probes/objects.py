@@ -7,11 +7,12 @@ from pydantic import Field, ValidationError
 
 from tasks.core.models.outside import Metadata, Outside, name_of
 from tasks.volumes.probes.objects import LAST_APPLIED
-from tasks.volumes_restore.models.facts import RESTORE, DiskClass, Journal, Live, Template
+from tasks.volumes_restore.models.facts import RESTORE, DiskClass, Journal, Live, RestoreTarget, Template
 
 JSON = dict[str, Any]
 
 SELECTED_NODE = "volume.kubernetes.io/selected-node"
+SNAPSHOT_API = "snapshot.storage.k8s.io"
 DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
 
 OF_CONTROLLERS = frozenset(
@@ -156,6 +157,18 @@ def whole_of(template: Template) -> JSON:
     """
     owners = {"ownerReferences": list(template.owners)} if template.owners else {}
     return {"labels": template.labels, "annotations": template.annotations, **owners}
+
+
+def new_claim(target: RestoreTarget, backup: str) -> JSON:
+    """Returns the claim by which the storage makes the new volume."""
+    spec = {
+        "storageClassName": target.storage_class,
+        "resources": {"requests": {"storage": target.request}},
+        "dataSource": {"apiGroup": SNAPSHOT_API, "kind": "VolumeSnapshot", "name": target.source.snapshot},
+    }
+    notes = {RESTORE: backup} | ({SELECTED_NODE: target.node} if target.node else {})
+    meta = {"labels": {RESTORE: target.mark}, "annotations": notes}
+    return claim_body((target.record.namespace, target.made), target.template, spec, meta)
 
 
 def claim_body(place: tuple[str, str], template: Template, spec: JSON, meta: JSON) -> JSON:

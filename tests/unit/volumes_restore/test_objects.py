@@ -3,10 +3,12 @@
 from typing import Any
 
 from tasks.volumes_restore.models.facts import REPLICAS, RESTORE
-from tasks.volumes_restore.models.options import ClaimsToRestore
+from tasks.volumes_restore.models.options import ClaimsToRestore, VolumeRestoreOptions
+from tasks.volumes_restore.policy.plan import plan_volume_restore
 from tasks.volumes_restore.probes.objects import (
     SELECTED_NODE,
     claim_body,
+    new_claim,
     parse_disk,
     parse_disk_class,
     parse_journal,
@@ -15,7 +17,7 @@ from tasks.volumes_restore.probes.objects import (
     whole_of,
 )
 from tasks.volumes_restore.probes.users import controller_of, parse_pod, parse_scaled, users_of
-from tests.facts.volumes_restore import JOURNAL, TEMPLATE
+from tests.facts.volumes_restore import JOURNAL, TEMPLATE, facts
 
 CLAIM: dict[str, Any] = {
     "metadata": {
@@ -69,6 +71,16 @@ def test_only_a_claim_in_the_old_place_has_its_labels_and_owners() -> None:
     assert other["metadata"] == {"namespace": "shop", "name": "copy", "labels": {RESTORE: "m"}}
     assert other["spec"]["volumeMode"] == "Filesystem"
     assert "ownerReferences" not in whole_of(TEMPLATE)
+
+
+def test_a_new_claim_names_its_snapshot_and_its_node() -> None:
+    """The node only if its class waits for pods."""
+    (target,) = plan_volume_restore(facts(), VolumeRestoreOptions()).targets
+    body = new_claim(target, "b")
+    assert body["spec"]["dataSource"]["name"] == target.source.snapshot
+    assert body["metadata"]["annotations"] == {RESTORE: "b"}
+    waits = new_claim(target.model_copy(update={"node": "w1"}), "b")
+    assert waits["metadata"]["annotations"] == {RESTORE: "b", SELECTED_NODE: "w1"}
 
 
 def test_a_journal_is_read_back_and_a_broken_one_is_none() -> None:

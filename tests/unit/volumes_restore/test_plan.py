@@ -124,6 +124,7 @@ LOST = live(volume="", phase="")
             "is about to be deleted",
         ),
         (facts(found(live=live(deleting=True))), SWITCH, "the claim is about to be deleted"),
+        (facts(found(denied="exceeded quota")), BESIDE, "the API server does not take its new claim: exceeded quota"),
         (facts(disk_classes=()), BESIDE, "there is no StorageClass disk"),
         (facts(found(live=live(template=TEMPLATE.model_copy(update={"storage_class": ""})))), BESIDE, "has no Storage"),
         (
@@ -188,6 +189,7 @@ def test_what_is_in_the_way_refuses_the_run(
             "the claim asks for 1Gi, and the snapshot needs 10737418240 bytes: it gets those",
         ),
         (facts(found(live=live(uid="u2"))), SWITCH, "the claim was created again since the backup"),
+        (facts(found(restored_by="r1")), SWITCH, "run r1 has given the claim the data of this backup already"),
         (facts(found(live=LOST)), SWITCH, "the claim has no volume (phase unknown): there is no old one to keep"),
         (facts(found(source=IMPORTED)), BESIDE, "nothing proves an imported snapshot before a volume is made of it"),
     ],
