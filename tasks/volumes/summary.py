@@ -1,35 +1,51 @@
 """Summarizes a backup of volumes: what people read first."""
 
 from tasks.core.commands import AGAIN
-from tasks.core.models.plan import Plan
 from tasks.core.words import counted
+from tasks.volumes.models.archives import Archive
 from tasks.volumes.models.backups import Cut, Expired, VolumeBackup, VolumeRecord
+from tasks.volumes.models.facts import VolumePlan
 from tasks.volumes.models.selection import Selection
 
 CRASH_CONSISTENT = "a snapshot has what the storage had at that moment, as after a power cut; what an application still had in memory is not in it"
 
 
-def summarize_volume_plan(plan: Plan, select: Selection) -> tuple[str, ...]:
+def summarize_volume_plan(plan: VolumePlan, select: Selection) -> tuple[str, ...]:
     """Returns the report text of a plan that was not carried out."""
     return (
-        f"nothing was done: the plan has {counted(len(plan.steps), 'snapshot')} of {select.in_words}",
+        f"nothing was done: the plan has {_counted(len(plan.targets), len(plan.archives))} of {select.in_words}",
         f"to do it: {AGAIN} --mode=apply",
     )
 
 
 def summarize_volume_backup(backup: VolumeBackup, place: str, cut: Cut | None, expired: Expired) -> tuple[str, ...]:
     """Returns the report text of a backup."""
-    count = counted(len(backup.records), "snapshot")
+    count = _counted(len(backup.records), len(backup.archives))
     present = f"; {len(cut.present)} of them an earlier attempt had taken" if cut and cut.present else ""
     spread = f", cut within {backup.spread:.1f} s" if len(backup.records) > 1 else ""
     return (
         f"{count} of {backup.selection.in_words}{spread}{present}",
         f"backup {backup.id} in {place}",
         *[_record_words(one) for one in backup.records],
+        *[line for one in backup.archives for line in _archive_words(one)],
         *[f"NOT backed up: {one.subject}: {one.reason}" for one in backup.left_out],
-        CRASH_CONSISTENT,
+        *([CRASH_CONSISTENT] if backup.records else []),
         _expired_words(expired),
         *[f"NOT removed: {one.subject}: {one.reason}" for one in expired.left],
+    )
+
+
+def _counted(snapshots: int, archives: int) -> str:
+    words = [counted(snapshots, "snapshot")] if snapshots or not archives else []
+    return " and ".join([*words, *([counted(archives, "archive")] if archives else [])])
+
+
+def _archive_words(one: Archive) -> tuple[str, ...]:
+    size = f"{counted(one.files, 'file')}, {one.plain.size} bytes, stored as {one.stored.size}"
+    return (
+        f"{one.id}: {one.path} on {one.node}, {size}, copied at {one.taken_at:%Y-%m-%dT%H:%M:%SZ}",
+        *([f"NOT consistent: {one.id} is fuzzy ({one.fuzzy}): its files may not fit together"] if one.fuzzy else []),
+        *[f"NOT in the archive of {one.id}: {skip.subject}: {skip.reason}" for skip in one.left_out],
     )
 
 
@@ -40,4 +56,6 @@ def _record_words(one: VolumeRecord) -> str:
 
 def _expired_words(expired: Expired) -> str:
     swept = f"; {counted(len(expired.swept), 'snapshot')} of interrupted runs removed" if expired.swept else ""
+    objects = counted(len(expired.swept_archives), "object of an archive", "objects of archives")
+    swept += f"; {objects} of interrupted runs removed" if expired.swept_archives else ""
     return f"retention: {len(expired.kept)} kept, {len(expired.removed)} removed{swept}"

@@ -66,6 +66,7 @@ from tasks.user_access.models.grant import GrantOptions
 from tasks.user_access.policy.plan import plan_grant
 from tasks.user_access.policy.revoke import plan_revoke
 from tasks.user_access.summary import summarize_grant, summarize_revoke
+from tasks.volumes.models.archives import Archived
 from tasks.volumes.models.backups import Cut, Expired, SnapshotsKept
 from tasks.volumes.models.selection import VolumeOptions
 from tasks.volumes.models.snapshots import RUN
@@ -540,10 +541,13 @@ def _objects() -> dict[str, Report]:
 def _volumes() -> dict[str, Report]:
     made = volumes.backup()
     claims = (volumes.CLAIM, volumes.claim(name="data-db-1", volume="pv-2"), volumes.claim(name="tmp", phase="Pending"))
-    facts = volumes.facts(*claims, volumes=(volumes.VOLUME, volumes.VOLUME.model_copy(update={"name": "pv-2"})))
+    stored = (volumes.VOLUME, volumes.VOLUME.model_copy(update={"name": "pv-2"}), volumes.DISK)
+    facts = volumes.facts(*claims, volumes.DISK_CLAIM, volumes=stored, homes=(volumes.HOME,))
     plan = plan_volumes(facts, volumes.SHOP, VolumeOptions(leave_out=True))
     cut, kept = Cut(created=tuple(one.snapshot for one in made.records)), SnapshotsKept(records=made.records)
-    made = made.model_copy(update={"left_out": plan.skips})
+    socket = Skip(subject="run/db.sock", reason="a socket, which no archive contains")
+    archived = Archived(archives=(volumes.archive(left_out=(socket,)),))
+    made = made.model_copy(update={"left_out": plan.skips, "archives": archived.archives})
     expired = Expired(removed=(Expiry(id="20261122T120000Z", reason="no rule keeps it: newer backups fill last 7"),))
     waits = "shop/data-db-1: the storage has not cut it yet; the last error, which is retried: quota exceeded"
     return {
@@ -555,6 +559,8 @@ def _volumes() -> dict[str, Report]:
             ("cut snapshots", cut, 4),
             ("retain snapshots", kept, 1),
             ("await ready", kept, 240),
+            ("archive volumes", archived, 30),
+            ("read archives back", archived, 10),
             ("write volume manifest", made, 1),
             ("prove volume backup", kept, 1),
             ("expire volumes", expired, 3),

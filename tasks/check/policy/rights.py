@@ -197,6 +197,7 @@ RIGHTS: Mapping[str, tuple[Right, ...]] = {
     ),
     "volumes_backup": (
         *_each("get list", ("persistentvolumeclaims", "persistentvolumes")),
+        *_each("list", ("nodes", "pods")),
         *_each("get", "namespaces"),
         *_each("get", WORKLOADS, APPS),
         *_each("get list create patch delete", "volumesnapshots", SNAPSHOTS),
