@@ -17,7 +17,7 @@ from tasks.nodes.probes.api_facts import parse_node
 from tasks.volumes.models.archives import Archive, Restored
 from tasks.volumes.models.selection import LONGEST_WAIT
 from tasks.volumes.observe import path_of_claims
-from tasks.volumes.policy.beside import ARCHIVE, beside
+from tasks.volumes.policy.beside import ARCHIVE, beside, path_beside
 from tasks.volumes.probes.folder import look_at_folder, parse_folder
 from tasks.volumes.probes.objects import NODES, VOLUMES
 from tasks.volumes.scripts.archives import parse_restored, restore
@@ -26,15 +26,15 @@ BOUND_WITHIN = timedelta(minutes=2)
 """Limits the wait until a claim has its volume, which exists already."""
 
 
-def restore_beside(handle: Cluster, one: Archive, objects: Sequence[JSON], suffix: str) -> Restored:
+def restore_beside(handle: Cluster, one: Archive, objects: Sequence[JSON], name: str, suffix: str) -> Restored:
     """Restores an archive on its node into a new folder beside the old one, with a new volume and a new claim.
 
-    `objects` are those of the manifest. Folder, volume and claim have the old names and the suffix. The volume has Retain. It is
-    safe to run again. `Refused` if the node is another machine, or if something else has one of the names.
+    `objects` are those of the manifest. Folder and volume have the old names and the suffix; the volume has Retain. It is safe to
+    run again. `Refused` if the node is another machine, or if something else has one of the names.
     """
     check_machine(handle, one.node)
-    volume, claim, path = beside(one, objects, suffix)
-    made = restore_archive(handle, one, one.node, path)
+    volume, claim = beside(one, objects, name, suffix)
+    made = restore_archive(handle, one, one.node, path_beside(one, suffix))
     _create(handle.kube, VOLUMES, volume, one)
     _create(handle.kube, path_of_claims(one.namespace), claim, one)
     _wait_bound(handle.kube, f"{path_of_claims(one.namespace)}/{claim['metadata']['name']}")

@@ -2,9 +2,12 @@
 
 import json
 import os
+import signal
 import socket
 import stat
 import struct
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from functools import partial
@@ -15,6 +18,7 @@ import pytest
 import zstandard
 
 from flows.volumes_backup import volumes_backup
+from flows.volumes_restore import volumes_restore
 from tasks.check.policy.rights import RIGHTS
 from tasks.cluster import open_cluster
 from tasks.core.errors import CommandFailed, Refused
@@ -22,14 +26,15 @@ from tasks.core.models.plan import Mode, PlanOrApply
 from tasks.core.models.report import Report
 from tasks.core.models.retention import Retention
 from tasks.volumes import archives, expire
-from tasks.volumes.archive_restore import restore_archive, restore_beside
+from tasks.volumes.archive_restore import restore_archive
 from tasks.volumes.models.archives import Archive
 from tasks.volumes.models.selection import Selection, VolumeOptions
 from tasks.volumes.policy import sizes
 from tasks.volumes.scripts import archives as scripts
+from tasks.volumes_restore.models.options import LATEST, ClaimsToRestore, VolumeRestoreOptions
 from tests.servers.apart import run_apart
 from tests.servers.job_node import JobNode
-from tests.servers.kubernetes import ControlPlane
+from tests.servers.kubernetes import Api, ControlPlane
 from tests.servers.prefect_server import PrefectServer
 from tests.servers.processes import wait_until
 from tests.servers.proxies import S3Proxy
@@ -47,18 +52,32 @@ AS_ROOT = os.geteuid() == 0
 @pytest.fixture(scope="module")
 def node(two_workers: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[JobNode]:
     """The worker node w1."""
-    boot_id = two_workers.api.get("/api/v1/nodes/w1")["status"]["nodeInfo"]["bootID"]
-    with JobNode(tmp_path_factory.mktemp("w1"), boot_id) as made:
+    with JobNode(tmp_path_factory.mktemp("w1"), boot_id_of(two_workers.api)) as made:
         yield made
+
+
+def boot_id_of(api: Api) -> str:
+    """Of the node w1."""
+    found: str = api.get("/api/v1/nodes/w1")["status"]["nodeInfo"]["bootID"]
+    return found
 
 
 @pytest.fixture(scope="module")
 def user(two_workers: ControlPlane) -> str:
     """A kubeconfig with the rights that `kube-runbooks check` asks for, and no others."""
-    rules = [
-        {"apiGroups": [one.group], "resources": [one.resource], "verbs": [one.verb]} for one in RIGHTS["volumes_backup"]
-    ]
-    name, rbac = "volume-archives", "/apis/rbac.authorization.k8s.io/v1"
+    return user_with(two_workers, "volumes_backup")
+
+
+@pytest.fixture(scope="module")
+def user_of_restore(two_workers: ControlPlane) -> str:
+    """The same for a restore."""
+    return user_with(two_workers, "volumes_restore")
+
+
+def user_with(two_workers: ControlPlane, runbook: str) -> str:
+    """A kubeconfig of a user of its own."""
+    rules = [{"apiGroups": [one.group], "resources": [one.resource], "verbs": [one.verb]} for one in RIGHTS[runbook]]
+    name, rbac = f"{runbook.replace('_', '-')}-of-archives", "/apis/rbac.authorization.k8s.io/v1"
     reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name}
     subject = {"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": name}
     two_workers.api.create(f"{rbac}/clusterroles", {"metadata": {"name": name}, "rules": rules})
@@ -110,6 +129,11 @@ class Volumes:
             Retention(last=last),
         )
 
+    def restore(self, mode: Mode = Mode.APPLY, **options: object) -> Report:
+        """Of the newest backup, with the suffix `restored`."""
+        chosen = VolumeRestoreOptions.model_validate({"suffix": "restored"} | options)
+        return volumes_restore(self.site.name, LATEST, ClaimsToRestore(), mode, chosen)
+
     def keys(self, suffix: str = "") -> list[str]:
         """Of the bucket's objects of volumes."""
         return [one for one in self.site.keys(f"{self.site.name}/volumes/") if one.endswith(suffix)]
@@ -126,6 +150,13 @@ class Volumes:
         """A StatefulSet whose pod uses a claim."""
         source = [{"name": "x", "persistentVolumeClaim": {"claimName": claim}}]
         self.shop.run(f"statefulset/{name}", 1, pod={"volumes": source})
+
+    def become(self, kubeconfig: str) -> None:
+        """Another user, from the next run on: a file of its own, because clients stay open."""
+        config = self.site.folder / "kubeconfig-of-restore"
+        config.touch(mode=0o600)
+        config.write_text(kubeconfig)
+        self.site.write(kubernetes={"kubeconfig": f"file:{config}"})
 
     def through(self, proxy: S3Proxy) -> None:
         """The store is reached by a proxy, also from nodes."""
@@ -144,6 +175,7 @@ def volumes(  # noqa: PLR0913, PLR0917 - fixtures
     key = f"file:{site.folder / 'id_ed25519'}"
     site.write(ssh={"user": node.user, "key": key, "known_hosts": str(node.known_hosts), "sudo": False})
     monkeypatch.setattr(sizes, "SMALLEST_PART", 5 * sizes.MEGABYTE)
+    (node.root / "boot_id").write_text(boot_id_of(shop.api) + "\n")
     made = Volumes(site, shop, node, tmp_path / "disks")
     yield made
     claims = f"/api/v1/namespaces/{shop.name}/persistentvolumeclaims"
@@ -254,31 +286,60 @@ def test_a_folder_of_a_node_is_archived_and_comes_back_as_it_was(
 
 
 @pytest.mark.full
-def test_an_archive_becomes_a_claim_beside_the_old_one(volumes: Volumes, two_workers: ControlPlane) -> None:
-    """Bound to a new folder, also when it is run again. A claim of others is refused."""
-    volumes.site.use_api(two_workers.kubeconfig())
+def test_an_archive_becomes_a_claim_beside_the_old_one(volumes: Volumes, user_of_restore: str) -> None:
+    """Bound to a new folder; a second run has nothing to do. What is not ours stays as it is, and nothing is switched."""
     folder = volumes.claim()
     (folder / "file").write_text("text")
     volumes.run()
+    volumes.become(user_of_restore)
     (archive,) = volumes.archives()
-    (manifest,) = volumes.manifests()
-    for _ in range(2):
-        made = restore_beside(open_cluster(volumes.site.name), archive, manifest["objects"], "restored")
-    assert (made.node, made.path) == ("w1", f"{folder}-restored")
-    assert Path(f"{made.path}/file").read_text() == "text"
+    assert volumes.restore(Mode.PLAN).summary[0].startswith("nothing was done: the plan has 1 step for backup")
+    report = volumes.restore()
     volumes.made.append(f"{archive.volume}-restored")
+    new = Path(f"{folder}-restored")
+    assert f"from its archive, as its list says: {volumes.shop.name}/data-restored with {new} on w1" in report.summary
+    assert (new / "file").read_text() == "text"
     claim = volumes.api.get(f"/api/v1/namespaces/{volumes.shop.name}/persistentvolumeclaims/data-restored")
     assert (claim["status"]["phase"], claim["spec"]["volumeName"]) == ("Bound", f"{archive.volume}-restored")
     volume = volumes.api.get(f"{VOLUMES}/{archive.volume}-restored")
-    assert volume["spec"]["local"]["path"] == f"{folder}-restored"
+    assert volume["spec"]["local"]["path"] == str(new)
     assert volume["spec"]["persistentVolumeReclaimPolicy"] == "Retain"
-    Path(f"{made.path}/file").write_text("mine")
-    with pytest.raises(CommandFailed, match="data-restored is not empty"):
-        restore_beside(open_cluster(volumes.site.name), archive, manifest["objects"], "restored")
-    assert Path(f"{made.path}/file").read_text() == "mine"
+    assert volumes.restore().summary[0].endswith("has nothing left to restore here")
+    with pytest.raises(Refused, match="becomes a new claim beside the old one, and is not switched"):
+        volumes.restore(switch=True)
     volumes.claim("data-other")
-    with pytest.raises(Refused, match=r"exists, and this archive did not make it -> choose another suffix"):
-        restore_beside(open_cluster(volumes.site.name), archive, manifest["objects"], "other")
+    with pytest.raises(Refused, match="there is another claim data-other, which this restore did not make"):
+        volumes.restore(suffix="other")
+    full = Path(f"{folder}-full")
+    full.mkdir()
+    (full / "mine").write_text("mine")
+    with pytest.raises(CommandFailed, match="data-full is not empty"):
+        volumes.restore(suffix="full")
+    assert [one.name for one in full.iterdir()] == ["mine"]
+
+
+@pytest.mark.full
+def test_a_restore_of_an_archive_that_is_killed_goes_on(
+    volumes: Volumes, user_of_restore: str, prefect_server: PrefectServer
+) -> None:
+    """After the folder is in place, before its volume is: the folder is as the list says, and is taken."""
+    folder = volumes.claim()
+    (folder / "file").write_text("text")
+    volumes.run()
+    volumes.become(user_of_restore)
+    (archive,) = volumes.archives()
+    handle = open_cluster(volumes.site.name)
+    restore_archive(handle, archive, "w1", f"{folder}-restored")  # as if it were killed right after
+    parameters = {"cluster": volumes.site.name, "mode": "apply", "options": {"suffix": "restored"}}
+    words = [sys.executable, "-m", "tests.servers.runner", "volumes_restore", json.dumps(parameters)]
+    environment = os.environ | volumes.site.environment | {"PREFECT_API_URL": prefect_server.api_url}
+    died = subprocess.run(
+        [*words, "after restore archives"], env=environment, cwd=ROOT, capture_output=True, check=False
+    )
+    volumes.made.append(f"{archive.volume}-restored")
+    assert died.returncode == -signal.SIGKILL, died
+    assert volumes.restore().summary[0].endswith("has nothing left to restore here")
+    assert Path(f"{folder}-restored/file").read_text() == "text"
 
 
 @pytest.mark.full

@@ -79,6 +79,7 @@ def plans_of(site: LabSite) -> dict[str, dict[str, Any]]:
         "registry_credentials": {"registry": "registry.example"},
         "resources_restore": {"select": {"namespaces": ["kube-system"]}},
         "volumes_backup": {"select": {"namespaces": ["kube-system"]}},
+        "volumes_restore": {"select": {"namespaces": ["kube-system"]}},
         "workload_rollout": RESTART,
         "workload_rollback": {"namespace": "kube-system", "workloads": [DNS], "reason": "INC-4711"},
     }
@@ -126,8 +127,12 @@ def refusal_of(site: LabSite, runbook: str) -> str:
         return "the cluster has no access policy"
     if runbook == "registry_credentials":
         return "has no credential of registry.example"  # there is no access policy
-    if runbook == "volumes_backup":
-        return "does not serve snapshot.storage.k8s.io/v1"
+    if runbook in {"volumes_backup", "volumes_restore"}:
+        return (
+            "there is no backup of volumes"
+            if runbook == "volumes_restore"
+            else "does not serve snapshot.storage.k8s.io/v1"
+        )
     return "certificatesDir" if runbook == "certificate_issue" and site.lab.shape.certificates_dir else ""
 
 

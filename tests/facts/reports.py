@@ -72,6 +72,20 @@ from tasks.volumes.models.selection import VolumeOptions
 from tasks.volumes.models.snapshots import RUN
 from tasks.volumes.policy.plan import plan_volumes
 from tasks.volumes.summary import summarize_volume_backup
+from tasks.volumes_restore.models.done import (
+    Bound,
+    FromArchives,
+    Imported,
+    KeptVolumes,
+    NewVolume,
+    NewVolumes,
+    Started,
+    Stopped,
+    VolumeProof,
+)
+from tasks.volumes_restore.models.options import VolumeRestoreOptions
+from tasks.volumes_restore.policy.plan import plan_volume_restore
+from tasks.volumes_restore.summary import summarize_volume_restore
 from tasks.workloads.groups import AGAIN
 from tasks.workloads.models.changes import RolloutOptions
 from tasks.workloads.models.rollback import RollbackOptions, RolledBack
@@ -100,6 +114,7 @@ from tests.facts import (
     workloads,
 )
 from tests.facts import user_access as user_facts
+from tests.facts import volumes_restore as restored
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -581,6 +596,52 @@ def _volumes() -> dict[str, Report]:
     }
 
 
+def _volumes_restored() -> dict[str, Report]:
+    facts = restored.facts(users=(restored.USER,))
+    plan = plan_volume_restore(facts, VolumeRestoreOptions(switch=True))
+    new = NewVolume(
+        id="shop/data-db-0", claim=plan.targets[0].made, volume="pv-2", handle="vol-2", size="10Gi", created=True
+    )
+    made = NewVolumes(volumes=(new,))
+    kept = KeptVolumes(volumes=("pv-1",), policies={"pv-1": "Delete"})
+    started = Started(started=(restored.USER.name,))
+    bound = Bound(claims=("shop/data-db-0: pv-2",))
+    proof = VolumeProof(
+        bound=("shop/data-db-0: pv-2 (vol-2)",), ready=("shop/statefulset/db: 3 of 3 pods are available",)
+    )
+    waits = "shop/data-db-0: the claim data-db-0-switch has no volume yet: quota exceeded"
+    begun = (
+        ("check store", None, 1),
+        ("observe volume restore", facts, 1),
+        ("import snapshots", Imported(), 1),
+        ("restore archives", FromArchives(), 1),
+    )
+    return {
+        "volumes_restore": report(
+            "volumes_restore",
+            plan,
+            *begun,
+            ("make volumes", made, 40),
+            ("stop workloads", Stopped(stopped=(restored.USER.name,)), 12),
+            ("keep old volumes", kept, 2),
+            ("bind new volumes", bound, 3),
+            ("start workloads", started, 1),
+            ("prove volume restore", proof, 30),
+            ("close switches", bound, 1),
+            summary=summarize_volume_restore(plan, made, kept, started, proof),
+        ),
+        "volumes_restore-failed": report(
+            "volumes_restore",
+            plan,
+            *begun,
+            doing="make volumes",
+            problem=f"{waits} (waited 1 h for the storage to make the volume)",
+            outcome=Outcome.FAILED,
+            next_step=f"`kubectl -n shop describe pvc data-db-0-switch` shows the events; then {RETRY}",
+        ),
+    }
+
+
 def _etcd() -> dict[str, Report]:
     full: dict[str, Any] = {"db_size": 400 * MIB, "db_size_in_use": 100 * MIB}
     three = etcd.facts(*(etcd.member(name, is_leader=name == "m1", **full) for name in ("m1", "m2", "m3")))
@@ -773,6 +834,7 @@ def all_reports() -> dict[str, Report]:
         | _resources()
         | _objects()
         | _volumes()
+        | _volumes_restored()
         | _etcd()
         | _restores()
         | _workloads()

@@ -40,6 +40,7 @@ OWNERS = {
     "tasks/upgrade": ("rolling_upgrade",),
     "tasks/user_access": ("user_access",),
     "tasks/volumes": ("volumes_backup",),
+    "tasks/volumes_restore": ("volumes_restore",),
     "tasks/workloads": ("workload_rollout", "workload_rollback"),
 }
 """Maps a folder to the runbooks that show its texts: each of them has the options that these name.

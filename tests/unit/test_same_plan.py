@@ -51,6 +51,8 @@ from tasks.user_access.policy.plan import plan_grant
 from tasks.user_access.policy.revoke import plan_revoke
 from tasks.volumes.models.selection import VolumeOptions
 from tasks.volumes.policy.plan import plan_volumes
+from tasks.volumes_restore.models.options import VolumeRestoreOptions
+from tasks.volumes_restore.policy.plan import plan_volume_restore
 from tasks.workloads.models.changes import RolloutOptions
 from tasks.workloads.models.rollback import RollbackOptions
 from tasks.workloads.policy.plan import plan_rollout
@@ -69,6 +71,7 @@ from tests.facts import rotation as rotation_facts
 from tests.facts import upgrade as upgrade_facts
 from tests.facts import user_access as user_facts
 from tests.facts import volumes as volume_facts
+from tests.facts import volumes_restore as claim_facts
 from tests.facts import workloads as workload_facts
 
 minutes = st.integers(0, 90).map(lambda number: timedelta(minutes=number))
@@ -403,12 +406,21 @@ def volume_backups(draw: st.DrawFn) -> Plan:
     return plan_volumes(found, volume_facts.SHOP, VolumeOptions())
 
 
+@st.composite
+def volume_restores(draw: st.DrawFn) -> Plan:
+    """Of the same claim, seen at another time; its pods run on another node."""
+    node = draw(st.sampled_from(["w1", "w2"]))
+    there = claim_facts.found(node=node)
+    found = claim_facts.facts(there, users=(claim_facts.USER,), observed_at=volume_facts.NOW + draw(minutes))
+    return plan_volume_restore(found, VolumeRestoreOptions(switch=True))
+
+
 RUNBOOKS = (
     "access_apply",
     *("rolling_upgrade", "node_os_patch", "node_reboot", "node_drain", "node_uncordon", "cert_rotation", "ca_rotation"),
     *("certificate_issue", "etcd_maintenance", "etcd_restore_from_s3", "workload_rollout", "workload_rollback"),
     *("user_access", "user_revoke"),
-    *("registry_credentials", "resources_restore", "volumes_backup"),
+    *("registry_credentials", "resources_restore", "volumes_backup", "volumes_restore"),
 )
 
 
@@ -441,6 +453,7 @@ def test_every_runbook_that_is_approved_is_looked_at_twice() -> None:
         (registry_credentials(), "pods keep the Secrets"),
         (objects(), "gets another address"),
         (volume_backups(), ""),
+        (volume_restores(), ""),
     ],
     ids=RUNBOOKS,
 )

@@ -1,22 +1,17 @@
 """Models archives: what a node copies of a volume that has no snapshots, and what it needs for that."""
 
 from datetime import timedelta
-from typing import ClassVar, Literal
+from typing import Literal
 
 from pydantic import Field
 
 from tasks.backup.models.backups import Digest
-from tasks.core.models.approval import Reasons
 from tasks.core.models.base import Duration, Model, UtcTime
 from tasks.core.models.plan import Skip
 
 
 class PodOfClaim(Model):
     """This is a pod that uses a claim. A pod that has finished does not use it any more."""
-
-    COVERED: ClassVar[Reasons] = {
-        "namespace name uid node is_finished controller_kind controller claims": "what may write while it is copied"
-    }
 
     namespace: str
     name: str

@@ -12,11 +12,16 @@ ARCHIVE = "kube-runbooks.io/volumes-archive"
 """Names the annotation of a restored volume and of its claim: the object key of their archive."""
 
 
-def beside(one: Archive, objects: Sequence[JSON], suffix: str) -> tuple[JSON, JSON, str]:
-    """Returns the new volume, the new claim, and the path of the new folder. `Refused` if the manifest lacks the old ones."""
+def path_beside(one: Archive, suffix: str) -> str:
+    """Returns the path of the new folder."""
+    return f"{one.path}-{suffix}"
+
+
+def beside(one: Archive, objects: Sequence[JSON], name: str, suffix: str) -> tuple[JSON, JSON]:
+    """Returns the new volume, and the new claim of that name. `Refused` if the manifest lacks the old ones."""
     old = _object(objects, "PersistentVolume", "", one.volume)["spec"]
     wanted = _object(objects, "PersistentVolumeClaim", one.namespace, one.claim)["spec"]
-    name, volume, path = f"{one.claim}-{suffix}", f"{one.volume}-{suffix}", f"{one.path}-{suffix}"
+    volume = f"{one.volume}-{suffix}"
     hostname = {"key": "kubernetes.io/hostname", "operator": "In", "values": [one.node]}
     note = {"annotations": {ARCHIVE: one.data_key}}
     kept = {field: old[field] for field in ("capacity", "accessModes", "storageClassName") if field in old}
@@ -24,7 +29,7 @@ def beside(one: Archive, objects: Sequence[JSON], suffix: str) -> tuple[JSON, JS
         **kept,
         "volumeMode": "Filesystem",
         "persistentVolumeReclaimPolicy": "Retain",
-        "local": {"path": path},
+        "local": {"path": path_beside(one, suffix)},
         "nodeAffinity": old.get("nodeAffinity")
         or {"required": {"nodeSelectorTerms": [{"matchExpressions": [hostname]}]}},
         "claimRef": {"namespace": one.namespace, "name": name, "apiVersion": "v1", "kind": "PersistentVolumeClaim"},
@@ -39,7 +44,6 @@ def beside(one: Archive, objects: Sequence[JSON], suffix: str) -> tuple[JSON, JS
     return (
         about | {"kind": "PersistentVolume", "metadata": {"name": volume, **note}, "spec": spec},
         about | {"kind": "PersistentVolumeClaim", "metadata": {"name": name, **note}, "spec": claim},
-        path,
     )
 
 

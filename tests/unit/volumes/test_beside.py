@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tasks.core.errors import Refused
-from tasks.volumes.policy.beside import ARCHIVE, beside
+from tasks.volumes.policy.beside import ARCHIVE, beside, path_beside
 from tests.facts.volumes import archive
 
 SIZE = {"accessModes": ["ReadWriteOnce"], "storageClassName": "local"}
@@ -23,8 +23,8 @@ CLAIM: dict[str, Any] = {
 
 def test_the_new_ones_have_the_old_names_and_a_suffix() -> None:
     """The volume is kept when its claim is deleted, and waits for that very claim."""
-    volume, claim, path = beside(archive(), [CLAIM, VOLUME], "restored")
-    assert path == volume["spec"]["local"]["path"] == "/mnt/disks/a-restored"
+    volume, claim = beside(archive(), [CLAIM, VOLUME], "logs-restored", "restored")
+    assert path_beside(archive(), "restored") == volume["spec"]["local"]["path"] == "/mnt/disks/a-restored"
     assert volume["metadata"] == {"name": "pv-disk-restored", "annotations": {ARCHIVE: archive().data_key}}
     assert (volume["spec"]["capacity"], volume["spec"]["storageClassName"]) == ({"storage": "1Gi"}, "local")
     assert (volume["spec"]["claimRef"]["name"], claim["metadata"]["name"]) == ("logs-restored", "logs-restored")
@@ -33,11 +33,11 @@ def test_the_new_ones_have_the_old_names_and_a_suffix() -> None:
     assert term["matchExpressions"][0]["values"] == ["w1"]
     own: dict[str, Any] = {"required": {"nodeSelectorTerms": []}}
     placed = VOLUME | {"spec": VOLUME["spec"] | {"nodeAffinity": own}}
-    assert beside(archive(), [placed, CLAIM], "x")[0]["spec"]["nodeAffinity"] == own
+    assert beside(archive(), [placed, CLAIM], "x", "x")[0]["spec"]["nodeAffinity"] == own
 
 
 @pytest.mark.parametrize("objects", [[], [VOLUME], [CLAIM]], ids=["neither", "volume", "claim"])
 def test_a_manifest_without_the_objects_is_told(objects: list[dict[str, Any]]) -> None:
     """Nothing is made up."""
     with pytest.raises(Refused, match="the manifest does not have the PersistentVolume"):
-        beside(archive(), objects, "restored")
+        beside(archive(), objects, "x", "restored")

@@ -1,0 +1,204 @@
+"""Imports snapshots, and makes claims from them. Each act looks first at what an earlier attempt left."""
+
+import re
+from datetime import timedelta
+from typing import Any
+
+from tasks.clients.kube import Conflicted, KubeClient
+from tasks.core.at_once import wait_for
+from tasks.core.errors import NotYet, Refused
+from tasks.core.logs import log_about
+from tasks.volumes.observe import path_of_claims, path_of_snapshots
+from tasks.volumes.probes.objects import CONTENTS, VOLUMES
+from tasks.volumes_restore.job import Job
+from tasks.volumes_restore.models.done import NewVolume
+from tasks.volumes_restore.models.facts import RESTORE, Live, RestoreTarget
+from tasks.volumes_restore.observe import read_live, read_pair, read_source
+from tasks.volumes_restore.policy.names import mark_of
+from tasks.volumes_restore.policy.sizes import bytes_of
+from tasks.volumes_restore.policy.source import what_is_missing
+from tasks.volumes_restore.probes.objects import SELECTED_NODE, claim_body, parse_disk
+
+JSON = dict[str, Any]
+
+LOOK_EVERY = timedelta(seconds=1)
+AGAIN = "run this again: it makes a new plan"
+SNAPSHOT_API = "snapshot.storage.k8s.io"
+
+NO_SNAPSHOT = re.compile(r"code = NotFound|can ?not find snapshot|snapshot .* not found", re.IGNORECASE)
+"""Matches what the storage says when it has no such snapshot."""
+
+
+def import_snapshot(job: Job, target: RestoreTarget) -> bool:
+    """Creates the two objects of a snapshot that the storage has; returns whether this attempt created one."""
+    record, source, labels = (
+        target.record,
+        target.source,
+        {RESTORE: mark_of(job.backup, target.record.namespace, target.record.claim)},
+    )
+    about: JSON = {"apiVersion": f"{SNAPSHOT_API}/v1"}
+    meta: JSON = {"labels": labels, "annotations": {RESTORE: job.backup}}
+    of_class = {"volumeSnapshotClassName": target.snapshot_class} if target.snapshot_class else {}
+    content = about | {
+        "kind": "VolumeSnapshotContent",
+        "metadata": meta | {"name": source.content},
+        "spec": {
+            "driver": record.driver,
+            "deletionPolicy": "Retain",
+            "source": {"snapshotHandle": record.handle},
+            "sourceVolumeMode": record.mode,
+            "volumeSnapshotRef": {"namespace": record.namespace, "name": source.snapshot},
+            **of_class,
+        },
+    }
+    snapshot = about | {
+        "kind": "VolumeSnapshot",
+        "metadata": meta | {"name": source.snapshot},
+        "spec": {"source": {"volumeSnapshotContentName": source.content}, **of_class},
+    }
+    made = [
+        _created(job, CONTENTS, content, target),
+        _created(job, path_of_snapshots(record.namespace), snapshot, target),
+    ]
+    return any(made)
+
+
+def _created(job: Job, folder: str, body: JSON, target: RestoreTarget) -> bool:
+    """Creates an object with our label; returns False if it is there already. `Refused` if that is not ours."""
+    kube, name, kind = job.kube, body["metadata"]["name"], body["kind"]
+    there = kube.find(f"{folder}/{name}")
+    if there is None:
+        job.check()
+        try:
+            kube.create(folder, body)
+        except Conflicted:
+            there = kube.get(f"{folder}/{name}")
+        else:
+            log_about(target.id).info("%s %s created", kind, name)
+            return True
+    if (there["metadata"].get("labels") or {}).get(RESTORE) != body["metadata"]["labels"][RESTORE]:
+        raise Refused(
+            f"{target.id}: there is another {kind} {name}, which no restore made", hint=f"delete or rename it; {AGAIN}"
+        )
+    return False
+
+
+def wait_imported(kube: KubeClient, target: RestoreTarget, limit: timedelta) -> None:
+    """Waits until an imported snapshot is ready, and both objects name each other."""
+    record, source = target.record, target.source
+
+    def look() -> None:
+        missing = what_is_missing(source, record, *read_pair(kube, record.namespace, source.snapshot, source.content))
+        if NO_SNAPSHOT.search(missing):
+            raise Refused(
+                f"{target.id}: the storage has no snapshot {record.handle}: {missing}",
+                hint="name another backup with --backup, if the storage has its snapshots",
+            )
+        if missing:
+            hint = f"`kubectl describe volumesnapshotcontent {source.content}` shows the events"
+            raise NotYet(f"{target.id}: {missing}", hint=hint)
+
+    wait_for(look, limit, what="the imported snapshot to be ready", about=target.id, every=LOOK_EVERY)
+
+
+def create_claim(job: Job, target: RestoreTarget) -> bool:
+    """Creates the claim that gets the new volume; returns False if an earlier attempt has."""
+    record, source = target.record, target.source
+    _check_source(job, target)
+    _check_old(job.kube, target)
+    spec = {
+        "storageClassName": target.storage_class,
+        "resources": {"requests": {"storage": target.request}},
+        "dataSource": {"apiGroup": SNAPSHOT_API, "kind": "VolumeSnapshot", "name": source.snapshot},
+    }
+    notes = {RESTORE: job.backup} | ({SELECTED_NODE: target.node} if target.node else {})
+    meta = {"labels": {RESTORE: target.mark}, "annotations": notes}
+    body = claim_body((record.namespace, target.made), target.template, spec, meta)
+    return _created(job, path_of_claims(record.namespace), body, target)
+
+
+def _check_source(job: Job, target: RestoreTarget) -> None:
+    """Looks again right before the act: another object may have the snapshot's name now."""
+    now = read_source(job.kube, job.backup, target.record)
+    if now.way is not target.source.way:
+        raise Refused(f"{target.id}: its snapshot is no longer that of the plan: {now.why}", hint=AGAIN)
+
+
+def _check_old(kube: KubeClient, target: RestoreTarget) -> None:
+    old = target.old
+    if old is None:
+        return
+    now = read_live(kube, target.record.namespace, target.record.claim)
+    if now is None or (now.uid, now.volume, now.deleting) != (old.uid, old.volume, False):
+        raise Refused(f"{target.id}: the claim is no longer that of the plan", hint=AGAIN)
+
+
+def wait_bound(kube: KubeClient, target: RestoreTarget, limit: timedelta) -> NewVolume:
+    """Waits until the storage has made the volume, and proves that it is another one than the old, and large enough."""
+    namespace = target.record.namespace
+
+    def look() -> Live:
+        claim = read_live(kube, namespace, target.made)
+        if claim is None or claim.deleting:
+            raise Refused(f"{target.id}: somebody deleted the new claim {target.made}", hint=AGAIN)
+        if claim.phase == "Bound":
+            return claim
+        said = _last_warning(kube, namespace, claim.uid)
+        if NO_SNAPSHOT.search(said):
+            _forget(kube, namespace, target.made, claim)
+            raise Refused(
+                f"{target.id}: the storage cannot make a volume of the snapshot {target.record.handle}: {said}",
+                hint="name another backup with --backup, if the storage has its snapshots",
+            )
+        hint = f"`kubectl -n {namespace} describe pvc {target.made}` shows the events"
+        raise NotYet(f"{target.id}: the claim {target.made} has no volume yet{f': {said}' if said else ''}", hint=hint)
+
+    claim = wait_for(look, limit, what="the storage to make the volume", about=target.id, every=LOOK_EVERY)
+    return _judge_new(kube, target, claim)
+
+
+def _judge_new(kube: KubeClient, target: RestoreTarget, claim: Live) -> NewVolume:
+    disk = parse_disk(kube.get(f"{VOLUMES}/{claim.volume}"))
+    size = disk.spec.capacity.get("storage", "")
+    driver = disk.spec.csi.driver if disk.spec.csi else ""
+    olds = {target.record.volume_handle, target.old.volume_handle if target.old else ""}
+    wrong = ""
+    if driver != target.record.driver:
+        wrong = f"it is of {driver or 'no CSI driver'}, not of {target.record.driver}"
+    elif disk.handle in olds:
+        wrong = f"it is the old volume {disk.handle}"
+    elif bytes_of(size) < target.record.restore_size:
+        wrong = f"it has {size or 'no'} capacity, and the snapshot needs {target.record.restore_size} bytes"
+    if wrong:
+        raise Refused(
+            f"{target.id}: the new volume {claim.volume} is not what was asked for: {wrong}",
+            hint=f"kubectl -n {target.record.namespace} delete pvc {target.made}; then {AGAIN}",
+        )
+    return NewVolume(id=target.id, claim=target.made, volume=claim.volume, handle=disk.handle, size=size)
+
+
+def _last_warning(kube: KubeClient, namespace: str, uid: str) -> str:
+    """Returns what the provisioner said last about a claim."""
+    query = {"fieldSelector": f"involvedObject.uid={uid},type=Warning"}
+    found = kube.items(f"/api/v1/namespaces/{namespace}/events", **query)
+    newest = max(found, key=lambda one: str(one.get("lastTimestamp") or one.get("eventTime") or ""), default={})
+    return str(newest.get("message", ""))
+
+
+def _forget(kube: KubeClient, namespace: str, name: str, claim: Live) -> None:
+    """Deletes a new claim that never gets a volume."""
+    kube.delete(f"{path_of_claims(namespace)}/{name}", {"preconditions": {"uid": claim.uid}})
+    log_about(f"{namespace}/{name}").info("deleted: it would wait for ever")
+
+
+def proven_claim(kube: KubeClient, target: RestoreTarget) -> str:
+    """Reads a restored claim back, and returns it with its volume."""
+    claim = read_live(kube, target.record.namespace, target.name)
+    if claim is None or claim.phase != "Bound" or not claim.volume or claim.volume == target.old_volume:
+        state = f"{claim.phase} to {claim.volume or 'nothing'}" if claim else "gone"
+        raise Refused(
+            f"{target.id}: the claim {target.name} is {state}, not bound to the new volume",
+            hint=f"kubectl -n {target.record.namespace} describe pvc {target.name}",
+        )
+    _judge_new(kube, target, claim)
+    return f"{target.record.namespace}/{target.name}: {claim.volume} ({claim.volume_handle})"

@@ -1,0 +1,70 @@
+"""Models what a restore of volumes did."""
+
+from pydantic import Field
+
+from tasks.core.models.base import Model
+
+
+class Imported(Model):
+    """This is which snapshots at the storage have objects in the cluster again."""
+
+    created: tuple[str, ...] = Field(default=(), description="VolumeSnapshots that this attempt created")
+    present: tuple[str, ...] = Field(default=(), description="VolumeSnapshots that were there")
+
+
+class FromArchives(Model):
+    """These are the archives that became claims."""
+
+    restored: tuple[str, ...] = Field(default=(), description="claims with their node and folder")
+    different: tuple[str, ...] = Field(default=(), description="fuzzy archives that are not as their list says")
+
+
+class NewVolume(Model):
+    """This is a volume with the restored data."""
+
+    id: str = Field(description="NAMESPACE/NAME of the claim in the backup")
+    claim: str = Field(description="name of the claim that it is bound to first")
+    volume: str
+    handle: str = Field(description="name of the volume at the storage")
+    size: str = ""
+    created: bool = Field(default=False, description="whether this attempt created the claim")
+
+
+class NewVolumes(Model):
+    """These are the volumes that the storage made."""
+
+    volumes: tuple[NewVolume, ...] = ()
+
+
+class Stopped(Model):
+    """These are the workloads that were scaled to 0."""
+
+    stopped: tuple[str, ...] = ()
+    already: tuple[str, ...] = Field(default=(), description="an earlier attempt had stopped them")
+
+
+class KeptVolumes(Model):
+    """These are the old volumes, each set to Retain, with the reclaim policy that it had."""
+
+    volumes: tuple[str, ...] = ()
+    policies: dict[str, str] = Field(default={})
+
+
+class Bound(Model):
+    """These are the claims that have their new volume."""
+
+    claims: tuple[str, ...] = ()
+
+
+class Started(Model):
+    """These are the workloads that run again."""
+
+    started: tuple[str, ...] = ()
+    other: tuple[str, ...] = Field(default=(), description="somebody else had scaled them meanwhile")
+
+
+class VolumeProof(Model):
+    """This is what was read back after the restore."""
+
+    bound: tuple[str, ...] = Field(default=(), description="claims with their volume and its name at the storage")
+    ready: tuple[str, ...] = Field(default=(), description="workloads whose pods are ready again")

@@ -1,0 +1,231 @@
+"""Models the claims of a backup as the cluster has them now, and the plan of their restore."""
+
+from enum import StrEnum
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from tasks.core.models.approval import Reasons
+from tasks.core.models.base import Model, UtcTime
+from tasks.core.models.findings import Problem
+from tasks.core.models.plan import Plan
+from tasks.volumes.models.archives import Archive
+from tasks.volumes.models.backups import VolumeRecord
+from tasks.volumes.models.facts import SnapshotClass
+from tasks.workloads.models.names import Ref
+
+RESTORE = "kube-runbooks.io/volumes-restore"
+"""Names the label of what a restore made (its value is the mark), and the annotation of a new volume with its journal."""
+
+REPLICAS = "kube-runbooks.io/volumes-restore-replicas"
+"""Names the annotation of a stopped workload: how many replicas it had."""
+
+REPLACED = "kube-runbooks.io/volumes-replaced"
+"""Names the label of an old volume, and the annotation with its claim, by which it can be taken back."""
+
+RECLAIM = "kube-runbooks.io/reclaim-policy"
+"""Names the annotation of an old volume: the reclaim policy that it had before it was set to Retain."""
+
+
+class Template(Model):
+    """This is what a claim is made of."""
+
+    labels: dict[str, str] = Field(default={})
+    annotations: dict[str, str] = Field(default={}, description="without those that controllers write")
+    owners: tuple[dict[str, Any], ...] = Field(default=(), description="owner references, as the API has them")
+    access_modes: tuple[str, ...] = ()
+    block: bool = False
+    storage_class: str = ""
+    attributes_class: str = Field(default="", description="VolumeAttributesClass")
+    request: str = Field(default="", description="requested size, as the API has it")
+    node: str = Field(default="", description="node for which its volume was made, with WaitForFirstConsumer")
+
+
+class Live(Model):
+    """This is a claim in the cluster, with its volume."""
+
+    uid: str
+    phase: str = ""
+    deleting: bool = False
+    mark: str = Field(default="", description="of the restore that made it; empty if it is not ours")
+    template: Template
+    volume: str = Field(default="", description="name of its PersistentVolume; empty if it has none")
+    volume_handle: str = Field(default="", description="name of that volume at the storage")
+
+
+class Journal(Model):
+    """This is how far a switch is. The new volume has it as an annotation, so that any run can go on."""
+
+    run: str
+    backup: str
+    namespace: str
+    claim: str
+    claim_uid: str = Field(default="", description="of the old claim; empty if there was none")
+    old_volume: str = Field(default="", description="PersistentVolume of the old claim")
+    temporary: str = Field(description="claim to which the new volume was bound first")
+    policy: str = Field(description="reclaim policy that the new volume gets when it is bound")
+    template: Template
+    done: bool = False
+
+
+class Way(StrEnum):
+    """This is where the data comes from."""
+
+    OBJECTS = "objects"
+    """The VolumeSnapshot and its content are still here, and agree with the manifest."""
+    HANDLE = "handle"
+    """The snapshot at the storage is imported by its handle."""
+
+
+class Source(Model):
+    """This is the snapshot from which a claim is made."""
+
+    way: Way
+    snapshot: str = Field(description="name of the VolumeSnapshot")
+    content: str = Field(description="name of the VolumeSnapshotContent")
+    why: str
+
+
+class User(Model):
+    """This is a workload, or something else, whose pods use a claim."""
+
+    name: str = Field(description="for people, as shop/deployment/web")
+    claims: tuple[str, ...] = Field(description="claims that it uses, as NAMESPACE/NAME")
+    ref: Ref | None = Field(default=None, description="None if it is nothing that can be scaled")
+    uid: str = ""
+    replicas: int = Field(default=0, description="before it was stopped")
+    problem: Problem | None = Field(default=None, description="why it cannot be stopped")
+
+
+class DiskClass(Model):
+    """This is a StorageClass."""
+
+    name: str
+    provisioner: str
+    waits: bool = Field(default=False, description="whether its volumes wait for a pod (WaitForFirstConsumer)")
+    is_default: bool = False
+
+
+class Found(Model):
+    """This is a claim of the backup, and what the cluster has of it now."""
+
+    record: VolumeRecord
+    template: Template | None = Field(default=None, description="as it was at the backup; None if it is not recorded")
+    live: Live | None = Field(default=None, description="the claim with its name")
+    made: Live | None = Field(default=None, description="the claim that this restore makes, by its name")
+    journal: Journal | None = Field(default=None, description="of a switch of this claim that is not finished")
+    new_volume: str = Field(default="", description="the volume with that journal")
+    finished: bool = Field(default=False, description="whether this very run has switched it")
+    has_namespace: bool = True
+    source: Source
+    node: str = Field(default="", description="a node on which a pod uses it")
+
+    @property
+    def id(self) -> str:
+        """Returns NAMESPACE/NAME."""
+        return f"{self.record.namespace}/{self.record.claim}"
+
+
+class ArchiveFound(Model):
+    """This is an archive of the backup, and what the cluster has of the claim that it becomes."""
+
+    archive: Archive
+    name: str = Field(description="of the new claim")
+    suffix: str = Field(description="of the new folder and of the new volume")
+    has_namespace: bool = True
+    exists: bool = Field(default=False, description="whether there is a claim of that name")
+    made_of: str = Field(default="", description="object key of the archive of which that claim was made")
+    is_bound: bool = False
+    problem: Problem | None = Field(default=None, description="why its node cannot restore it")
+
+
+class ArchiveToRestore(Model):
+    """This is an archive that becomes a new claim."""
+
+    archive: Archive
+    name: str
+    suffix: str
+
+
+class VolumeRestoreFacts(Model):
+    """This is what a restore of volumes knows before it acts."""
+
+    observed_at: UtcTime
+    backup: str
+    from_cluster: str
+    has_snapshots: bool = True
+    found: tuple[Found, ...] = ()
+    archives: tuple[ArchiveFound, ...] = ()
+    users: tuple[User, ...] = Field(default=(), description="of the claims that are switched")
+    disk_classes: tuple[DiskClass, ...] = ()
+    snapshot_classes: tuple[SnapshotClass, ...] = ()
+    nodes: tuple[str, ...] = ()
+
+
+class RestoreTarget(Model):
+    """This is a claim that is restored."""
+
+    record: VolumeRecord
+    source: Source
+    snapshot_class: str = Field(default="", description="class of an imported snapshot; empty if none is needed")
+    template: Template
+    name: str = Field(description="of the claim with the restored data, in the end")
+    made: str = Field(description="claim that gets the new volume first; the same if nothing is switched")
+    mark: str
+    old: Live | None = Field(default=None, description="claim that is replaced")
+    new_volume: str = Field(default="", description="an earlier attempt has made it and begun to switch to it")
+    in_place: bool = Field(default=False, description="an earlier attempt has bound the claim to it")
+    request: str = Field(description="size of the new claim")
+    storage_class: str
+    node: str = Field(default="", description="node for which its volume is made; empty if it needs none")
+
+    @property
+    def id(self) -> str:
+        """Returns NAMESPACE/NAME of the claim in the backup."""
+        return f"{self.record.namespace}/{self.record.claim}"
+
+    @property
+    def is_switched(self) -> bool:
+        """Checks whether the new volume takes the place of the old one."""
+        return self.name != self.made
+
+    @property
+    def old_volume(self) -> str:
+        """Returns the volume that is replaced; empty if there is none."""
+        return self.old.volume if self.old and self.is_switched else ""
+
+
+class VolumeRestorePlan(Plan):
+    """Plans which claims are restored, from where, and which workloads stop meanwhile."""
+
+    LEFT_OUT: ClassVar[Reasons] = {
+        "backup targets archives users": "the steps and the terms say it; what is found is read again before each act"
+    }
+
+    backup: str = ""
+    targets: tuple[RestoreTarget, ...] = ()
+    archives: tuple[ArchiveToRestore, ...] = ()
+    users: tuple[User, ...] = ()
+
+    @property
+    def switched(self) -> tuple[RestoreTarget, ...]:
+        """Returns the claims whose volume is replaced."""
+        return tuple(one for one in self.targets if one.is_switched)
+
+    @property
+    def to_free(self) -> tuple[RestoreTarget, ...]:
+        """Returns the claims that no pod may use now, because they get another volume."""
+        return tuple(one for one in self.switched if not one.in_place)
+
+    @property
+    def to_stop(self) -> tuple[User, ...]:
+        """Returns the workloads that use one of those."""
+        claims = {one.id for one in self.to_free}
+        return tuple(one for one in self.users if claims.intersection(one.claims))
+
+    @property
+    def locks(self) -> tuple[tuple[str, str], ...]:
+        """Returns namespace and name of what is locked: claims, and workloads as their rollouts lock them."""
+        claims = [(one.record.namespace, f"claim/{one.record.claim}") for one in self.targets]
+        claims += [(one.archive.namespace, f"claim/{one.archive.claim}") for one in self.archives]
+        return (*claims, *((one.ref.namespace, one.ref.workload) for one in self.users if one.ref))

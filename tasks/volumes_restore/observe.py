@@ -1,0 +1,318 @@
+"""Reads the claims of a backup as the cluster has them, their snapshots, and the workloads that use them."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from tasks.clients.kube import KubeClient
+from tasks.cluster import Cluster
+from tasks.core.at_once import on_all
+from tasks.core.errors import Refused, RunbookError
+from tasks.core.models.findings import Problem, listed
+from tasks.nodes.policy.owners import owner_of
+from tasks.nodes.probes.owners import notes_of
+from tasks.volumes.archive_restore import check_machine
+from tasks.volumes.models.archives import Archive
+from tasks.volumes.models.backups import VolumeBackup, VolumeBackupId, VolumeRecord
+from tasks.volumes.models.snapshots import Content, Snapshot
+from tasks.volumes.observe import path_of_claims, path_of_snapshots
+from tasks.volumes.policy.beside import ARCHIVE
+from tasks.volumes.probes.objects import (
+    CLASSES,
+    CONTENTS,
+    GROUP,
+    VOLUMES,
+    parse_claim,
+    parse_class,
+    parse_content,
+    parse_snapshot,
+)
+from tasks.volumes.probes.workload import claims_of
+from tasks.volumes.store import VolumeStore
+from tasks.volumes_restore.models.facts import (
+    RESTORE,
+    ArchiveFound,
+    Found,
+    Journal,
+    Live,
+    Source,
+    Template,
+    User,
+    VolumeRestoreFacts,
+)
+from tasks.volumes_restore.models.options import LATEST, ClaimsToRestore, VolumeRestoreOptions
+from tasks.volumes_restore.policy.names import beside, mark_of
+from tasks.volumes_restore.policy.plan import names_for, old_uid
+from tasks.volumes_restore.policy.source import source_of
+from tasks.volumes_restore.policy.users import unknown_user, why_it_stays
+from tasks.volumes_restore.probes.objects import parse_disk_class, parse_journal, parse_live, parse_template
+from tasks.volumes_restore.probes.users import PodUse, controller_of, parse_pod, parse_scaled, users_of
+from tasks.workloads.models.names import Kind, Ref, collection
+from tasks.workloads.probes.targets import scaler_of
+
+JSON = dict[str, Any]
+
+DISK_CLASSES = "/apis/storage.k8s.io/v1/storageclasses"
+KINDS = {kind.title: kind for kind in Kind}
+NEW_ONE = "name another one with --backup; the folders below volumes/ in the bucket of the cluster have their ids"
+
+
+def store_of(handle: Cluster, options: VolumeRestoreOptions) -> VolumeStore:
+    """Returns the backups of the cluster whose backup is restored."""
+    return VolumeStore(handle.store, options.from_cluster or handle.profile.name)
+
+
+def read_backup(store: VolumeStore, backup: str, select: ClaimsToRestore) -> VolumeBackup:
+    """Returns the manifest of a backup; `latest` is the newest one that has all selected claims."""
+    if backup != LATEST:
+        found = VolumeBackupId.parse(backup)
+        if found is None or found not in store.known():
+            raise Refused(f"there is no backup {backup} in {store.store.uri(store.prefix)}", hint=NEW_ONE)
+        return store.read(found)
+    known = store.known()
+    if not known:
+        raise Refused(
+            f"there is no backup of volumes in {store.store.uri(store.prefix)}",
+            hint="take one with `kube-runbooks run volumes-backup CLUSTER`",
+        )
+    series = {one.series for one in known}
+    if select.is_empty and len(series) > 1:
+        raise Refused(
+            f"latest could be a backup of each of {len(series)} selections",
+            hint="select claims with --select-claims or --select-namespaces, or name a backup with --backup",
+        )
+    for one in reversed(known):
+        manifest = store.read(one)
+        if not _missing(manifest, select):
+            return manifest
+    raise Refused(f"no backup has {select.in_words}", hint=NEW_ONE)
+
+
+def _missing(manifest: VolumeBackup, select: ClaimsToRestore) -> list[str]:
+    there = [(one.namespace, one.claim) for one in manifest.records]
+    there += [(one.namespace, one.claim) for one in manifest.archives]
+    claims = {f"{namespace}/{claim}" for namespace, claim in there}
+    namespaces = {namespace for namespace, _ in there}
+    return [one for one in select.claims if one not in claims] + [
+        f"a claim of {one}" for one in select.namespaces if one not in namespaces
+    ]
+
+
+def observe(
+    kube: KubeClient, manifest: VolumeBackup, select: ClaimsToRestore, options: VolumeRestoreOptions, run_id: str
+) -> VolumeRestoreFacts:
+    """Reads what a restore has to know."""
+    if missing := _missing(manifest, select):
+        raise Refused(f"backup {manifest.id} does not have {listed(missing)}", hint=NEW_ONE)
+    records = [one for one in manifest.records if select.has(one.namespace, one.claim)]
+    has_snapshots = not records or kube.find(GROUP) is not None
+    facts = VolumeRestoreFacts(
+        observed_at=datetime.now(UTC),
+        backup=manifest.id,
+        from_cluster=manifest.cluster,
+        has_snapshots=has_snapshots,
+        disk_classes=tuple(parse_disk_class(raw) for raw in kube.items(DISK_CLASSES)),
+        nodes=tuple(raw["metadata"]["name"] for raw in kube.heads("/api/v1/nodes")),
+    )
+    if not has_snapshots or not records:
+        return facts
+    look = _Look(kube, manifest, options, run_id)
+    return facts.model_copy(
+        update={
+            "snapshot_classes": tuple(parse_class(raw) for raw in kube.items(CLASSES)),
+            "found": tuple(look.at(one) for one in records),
+            "users": read_users(kube, [(one.namespace, one.claim) for one in records]) if options.switch else (),
+        }
+    )
+
+
+def observe_archives(
+    handle: Cluster, manifest: VolumeBackup, select: ClaimsToRestore, options: VolumeRestoreOptions
+) -> tuple[ArchiveFound, ...]:
+    """Reads what a restore of archives has to know; it asks their nodes."""
+    wanted = [one for one in manifest.archives if select.has(one.namespace, one.claim)]
+    return tuple(on_all(lambda one: _archive_at(handle, manifest, one, options), wanted))
+
+
+def _archive_at(handle: Cluster, manifest: VolumeBackup, one: Archive, options: VolumeRestoreOptions) -> ArchiveFound:
+    mark = mark_of(manifest.id, one.namespace, one.claim)
+    suffix = options.suffix or f"restored-{mark}"
+    name = beside(one.claim, options.suffix, mark)
+    raw = handle.kube.find(f"{path_of_claims(one.namespace)}/{name}")
+    return ArchiveFound(
+        archive=one,
+        name=name,
+        suffix=suffix,
+        has_namespace=handle.kube.find(f"/api/v1/namespaces/{one.namespace}") is not None,
+        exists=raw is not None,
+        made_of=raw["metadata"].get("annotations", {}).get(ARCHIVE, "") if raw else "",
+        is_bound=raw is not None and parse_claim(raw).phase == "Bound",
+        problem=_problem_of(handle, manifest, one),
+    )
+
+
+def _problem_of(handle: Cluster, manifest: VolumeBackup, one: Archive) -> Problem | None:
+    """Returns why the node of an archive cannot restore it. The nodes of another cluster are not asked."""
+    if manifest.cluster != handle.profile.name:
+        return Problem(
+            text=f"its archive is of the node {one.node} of the cluster {manifest.cluster}, which is no node of this one",
+            next_step="restore it by hand: docs/volumes-backup.md has the commands",
+        )
+    try:
+        check_machine(handle, one.node)
+    except RunbookError as error:
+        return Problem(text=error.problem, next_step=error.hint or f"ssh to {one.node}")
+    return None
+
+
+class _Switch(NamedTuple):
+    volume: str
+    journal: Journal
+
+
+class _Look:
+    """Looks at one claim after another; what all have in common is read once."""
+
+    def __init__(self, kube: KubeClient, manifest: VolumeBackup, options: VolumeRestoreOptions, run_id: str) -> None:
+        self.kube, self.manifest, self.options, self.run_id = kube, manifest, options, run_id
+        self.switches = read_switches(kube)
+        self._pods: dict[str, list[PodUse]] = {}
+
+    def at(self, record: VolumeRecord) -> Found:
+        """Returns a claim of the backup, and what the cluster has of it."""
+        kube, backup = self.kube, self.manifest.id
+        mine = [
+            one
+            for one in self.switches
+            if (one.journal.namespace, one.journal.claim) == (record.namespace, record.claim)
+        ]
+        live = read_live(kube, record.namespace, record.claim)
+        begun = next((one for one in mine if not one.journal.done and not _is_taken_back(one.journal, live)), None)
+        journal = begun.journal if begun else None
+        names = names_for(backup, record, old_uid(live, journal), self.options)
+        has_namespace = kube.find(f"/api/v1/namespaces/{record.namespace}") is not None
+        nodes = [one.node for one in users_of(self._read_pods(record.namespace), [record.claim]) if one.node]
+        return Found(
+            record=record,
+            template=self._recorded(record),
+            live=live,
+            made=read_live(kube, record.namespace, names.made),
+            journal=journal,
+            new_volume=begun.volume if begun else "",
+            finished=any(one.journal.done and one.journal.run == self.run_id for one in mine),
+            has_namespace=has_namespace,
+            source=read_source(kube, backup, record),
+            node=nodes[0] if nodes else "",
+        )
+
+    def _recorded(self, record: VolumeRecord) -> Template | None:
+        for raw in self.manifest.objects:
+            meta = raw.get("metadata", {})
+            if raw.get("kind") == "PersistentVolumeClaim" and (meta.get("namespace"), meta.get("name")) == (
+                record.namespace,
+                record.claim,
+            ):
+                return parse_template(raw)
+        return None
+
+    def _read_pods(self, namespace: str) -> list[PodUse]:
+        if namespace not in self._pods:
+            self._pods[namespace] = read_pods(self.kube, namespace)
+        return self._pods[namespace]
+
+
+def _is_taken_back(journal: Journal, live: Live | None) -> bool:
+    """Checks whether somebody has given the claim its old volume again."""
+    return bool(live and live.volume and live.volume == journal.old_volume and live.uid != journal.claim_uid)
+
+
+def read_switches(kube: KubeClient) -> list[_Switch]:
+    """Reads the volumes to which a restore switches, or has switched, a claim."""
+    found = [(raw["metadata"]["name"], parse_journal(raw)) for raw in kube.items(VOLUMES, labelSelector=RESTORE)]
+    return [_Switch(name, journal) for name, journal in found if journal]
+
+
+def read_live(kube: KubeClient, namespace: str, name: str) -> Live | None:
+    """Reads a claim with its volume; None if it does not exist."""
+    raw = kube.find(f"{path_of_claims(namespace)}/{name}")
+    if raw is None:
+        return None
+    volume = (raw.get("spec") or {}).get("volumeName")
+    return parse_live(raw, kube.find(f"{VOLUMES}/{volume}") if volume else None)
+
+
+def read_pair(kube: KubeClient, namespace: str, snapshot: str, content: str) -> tuple[Snapshot | None, Content | None]:
+    """Reads both objects of a snapshot."""
+    one, other = kube.find(f"{path_of_snapshots(namespace)}/{snapshot}"), kube.find(f"{CONTENTS}/{content}")
+    return parse_snapshot(one) if one else None, parse_content(other) if other else None
+
+
+def read_source(kube: KubeClient, backup: str, record: VolumeRecord) -> Source:
+    """Returns from which snapshot a claim of a backup is made."""
+    mark = mark_of(backup, record.namespace, record.claim)
+    return source_of(record, mark, *read_pair(kube, record.namespace, record.snapshot, record.content))
+
+
+def read_pods(kube: KubeClient, namespace: str) -> list[PodUse]:
+    """Reads the pods of a namespace."""
+    return [parse_pod(raw) for raw in kube.items(f"/api/v1/namespaces/{namespace}/pods")]
+
+
+def read_users(kube: KubeClient, claims: Iterable[tuple[str, str]]) -> tuple[User, ...]:
+    """Returns the workloads whose pods use the claims: by their templates, and by the pods that exist."""
+    by_namespace: dict[str, list[str]] = defaultdict(list)
+    for namespace, claim in claims:
+        by_namespace[namespace].append(claim)
+    return tuple(user for namespace, names in by_namespace.items() for user in _users(kube, namespace, names))
+
+
+def _users(kube: KubeClient, namespace: str, claims: Sequence[str]) -> list[User]:
+    raws = {
+        Ref(namespace=namespace, kind=kind, name=raw["metadata"]["name"]): raw
+        for kind in Kind
+        for raw in kube.items(collection(namespace, kind.plural))
+    }
+    used: dict[Ref, set[str]] = defaultdict(set)
+    others: list[User] = []
+    for ref, raw in raws.items():
+        used[ref].update(set(claims_of(raw, claims)) & set(claims))
+    for pod in users_of(read_pods(kube, namespace), claims):
+        owner = _ref_of(kube, namespace, pod)
+        mine = set(pod.claims) & set(claims)
+        if owner and owner in raws:
+            used[owner].update(mine)
+        else:
+            others.append(_unknown(namespace, pod, mine))
+    scalers = kube.items(f"/apis/autoscaling/v2/namespaces/{namespace}/horizontalpodautoscalers")
+    known = [_user(ref, raws[ref], scalers, names) for ref, names in used.items() if names]
+    return [*known, *others]
+
+
+def _ref_of(kube: KubeClient, namespace: str, pod: PodUse) -> Ref | None:
+    owner = pod.owner
+    if owner and owner[0] == "ReplicaSet":
+        raw = kube.find(f"{collection(namespace, 'replicasets')}/{owner[1]}")
+        owner = controller_of(raw) if raw else None
+    kind = KINDS.get(owner[0]) if owner else None
+    return Ref(namespace=namespace, kind=kind, name=owner[1]) if kind and owner else None
+
+
+def _unknown(namespace: str, pod: PodUse, claims: Iterable[str]) -> User:
+    who = f"{pod.owner[0]} {pod.owner[1]}" if pod.owner else f"the pod {pod.name} without a controller"
+    names = tuple(f"{namespace}/{one}" for one in sorted(claims))
+    return User(name=f"{namespace}/pod/{pod.name}", claims=names, problem=unknown_user(who, namespace, pod.name))
+
+
+def _user(ref: Ref, raw: JSON, scalers: Sequence[JSON], claims: Iterable[str]) -> User:
+    scaled = parse_scaled(raw)
+    scaler = scaler_of(ref, scalers)
+    name = str(scaler["metadata"]["name"]) if scaler else ""
+    return User(
+        name=ref.id,
+        claims=tuple(f"{ref.namespace}/{one}" for one in sorted(claims)),
+        ref=ref,
+        uid=scaled.uid,
+        replicas=scaled.replicas if scaled.recorded is None else scaled.recorded,
+        problem=why_it_stays(ref, owner_of(*notes_of(raw)), name, scaled.when_scaled),
+    )

@@ -1,0 +1,35 @@
+"""Decides names. Each attempt gets the same, so that it finds what an earlier attempt made."""
+
+import hashlib
+
+LONGEST = 40
+"""Limits how much of a claim's name is in the name of what is made of it."""
+
+
+def mark_of(backup: str, namespace: str, claim: str, claim_uid: str = "") -> str:
+    """Returns the mark of a restore; a switch also depends on the claim that it replaces."""
+    return hashlib.sha256(f"{backup}/{namespace}/{claim}/{claim_uid}".encode()).hexdigest()[:12]
+
+
+def beside(claim: str, suffix: str, mark: str) -> str:
+    """Returns the name of a claim beside the old one."""
+    return f"{_short(claim)}-{suffix or f'restored-{mark}'}"
+
+
+def temporary(claim: str, mark: str) -> str:
+    """Returns the name of the claim to which a new volume is bound until it is switched."""
+    return f"{_short(claim)}-switch-{mark}"
+
+
+def import_name(claim: str, mark: str) -> str:
+    """Returns the name of an imported VolumeSnapshot."""
+    return f"{_short(claim)}-import-{mark}"
+
+
+def content_name(mark: str) -> str:
+    """Returns the name of an imported VolumeSnapshotContent, which has no namespace."""
+    return f"kube-runbooks-{mark}"
+
+
+def _short(claim: str) -> str:
+    return claim[:LONGEST].rstrip(".-")

@@ -1,0 +1,320 @@
+"""Plans a restore of volumes: from which snapshot, under which name, and what stops meanwhile. All refusals at once."""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from tasks.core.commands import AGAIN
+from tasks.core.models.findings import Finding, Problem, cautioned, listed, refused
+from tasks.core.models.plan import Caution, Refusal, Skip, Step
+from tasks.core.words import counted
+from tasks.volumes.models.backups import VolumeRecord
+from tasks.volumes.policy.plan import choose_class
+from tasks.volumes_restore.models.facts import (
+    ArchiveToRestore,
+    DiskClass,
+    Found,
+    Journal,
+    Live,
+    RestoreTarget,
+    Template,
+    User,
+    VolumeRestoreFacts,
+    VolumeRestorePlan,
+    Way,
+)
+from tasks.volumes_restore.models.options import VolumeRestoreOptions
+from tasks.volumes_restore.policy.archives import findings_of_archive, skip_of_archive, step_of_archive
+from tasks.volumes_restore.policy.names import beside, mark_of, temporary
+from tasks.volumes_restore.policy.sizes import bytes_of, larger
+
+WITH_PODS = "its volumes wait for a pod (WaitForFirstConsumer)"
+
+
+class Names(NamedTuple):
+    """Holds the names of a restore of one claim."""
+
+    name: str
+    made: str
+    mark: str
+
+
+def names_of(backup: str, found: Found, options: VolumeRestoreOptions) -> Names:
+    """Returns the names; a switch that has begun keeps those of its journal."""
+    return names_for(backup, found.record, old_uid(found.live, found.journal), options)
+
+
+def old_uid(live: Live | None, journal: Journal | None) -> str:
+    """Returns the uid of the claim that is replaced; empty if there is none."""
+    if journal:
+        return journal.claim_uid
+    return live.uid if live else ""
+
+
+def names_for(backup: str, record: VolumeRecord, uid: str, options: VolumeRestoreOptions) -> Names:
+    """Returns the names for a claim of a backup; `uid` is that of the claim that is replaced."""
+    if not options.switch:
+        mark = mark_of(backup, record.namespace, record.claim)
+        name = beside(record.claim, options.suffix, mark)
+        return Names(name, name, mark)
+    mark = mark_of(backup, record.namespace, record.claim, uid or "none")
+    return Names(record.claim, temporary(record.claim, mark), mark)
+
+
+def plan_volume_restore(facts: VolumeRestoreFacts, options: VolumeRestoreOptions) -> VolumeRestorePlan:
+    """Plans the restore of each selected claim of the backup."""
+    if not facts.has_snapshots:
+        return VolumeRestorePlan(backup=facts.backup, refusals=(_no_snapshots(),))
+    skips = [skip for one in facts.found if (skip := _skip(facts, one, options))]
+    left = [one for one in facts.found if _skip(facts, one, options) is None]
+    findings = [finding for one in left for finding in _findings(facts, one, options)]
+    archives = [one for one in facts.archives if skip_of_archive(one) is None]
+    skips += [skip for one in facts.archives if (skip := skip_of_archive(one))]
+    findings += [finding for one in archives for finding in findings_of_archive(one, options)]
+    refusals = [one for one in findings if isinstance(one, Refusal)]
+    targets = [] if refusals else [_target(facts, one, options) for one in left]
+    wanted = {one.id for one in left}
+    users = [one for one in facts.users if wanted.intersection(one.claims)]
+    refusals += [refused(one.name, one.problem.text, one.problem.next_step) for one in users if one.problem]
+    return VolumeRestorePlan(
+        steps=() if refusals else (*_steps(facts, targets, users), *(step_of_archive(facts, one) for one in archives)),
+        skips=tuple(skips),
+        refusals=tuple(refusals),
+        cautions=tuple(one for one in findings if isinstance(one, Caution)),
+        backup=facts.backup,
+        targets=tuple(targets),
+        archives=tuple(ArchiveToRestore(archive=one.archive, name=one.name, suffix=one.suffix) for one in archives),
+        users=tuple(users),
+    )
+
+
+def _no_snapshots() -> Refusal:
+    return refused(
+        "cluster",
+        "the API does not serve snapshot.storage.k8s.io/v1: this cluster has no volume snapshots",
+        "install the CRDs and the snapshot-controller of kubernetes-csi/external-snapshotter, and the CSI driver of the backup",
+    )
+
+
+def _skip(facts: VolumeRestoreFacts, one: Found, options: VolumeRestoreOptions) -> Skip | None:
+    if options.switch:
+        return Skip(subject=one.id, reason="this run has put its new volume in place already") if one.finished else None
+    names = names_of(facts.backup, one, options)
+    made = one.made
+    if made and made.mark == names.mark and made.phase == "Bound" and not made.deleting:
+        reason = f"the claim {names.name} has its data from backup {facts.backup} already"
+        return Skip(subject=one.id, reason=reason)
+    return None
+
+
+def _findings(facts: VolumeRestoreFacts, one: Found, options: VolumeRestoreOptions) -> Iterator[Finding]:
+    if not one.has_namespace:
+        namespace = one.record.namespace
+        yield refused(one.id, f"there is no namespace {namespace}", f"kubectl create namespace {namespace}")
+        return
+    if one.journal and one.journal.backup != facts.backup:
+        yield _other_backup(one.id, one.journal)
+        return
+    yield from _of_names(facts, one, options)
+    if (template := _template(one)) is None:
+        yield refused(
+            one.id,
+            "it is not here, and the manifest does not record its access modes",
+            "create the claim, then run this again",
+        )
+        return
+    yield from _of_class(facts, one, template, options)
+    yield from _of_size(one, template, options)
+    if options.switch and one.journal is None:
+        yield from _of_old(one, template)
+    if one.source.way is Way.HANDLE:
+        yield from _of_import(facts, one)
+
+
+def _other_backup(subject: str, journal: Journal) -> Refusal:
+    return refused(
+        subject,
+        f"run {journal.run} was interrupted while it switched this claim to backup {journal.backup}",
+        f"finish that first: {AGAIN} --backup={journal.backup} --switch --mode=apply",
+    )
+
+
+def _of_names(facts: VolumeRestoreFacts, one: Found, options: VolumeRestoreOptions) -> Iterator[Finding]:
+    names = names_of(facts.backup, one, options)
+    made = one.made
+    if made and made.mark != names.mark:
+        yield refused(
+            one.id, f"there is another claim {names.made}, which this restore did not make", "choose another --suffix"
+        )
+    if made and made.deleting:
+        yield refused(
+            one.id,
+            f"the claim {names.made} is about to be deleted",
+            "wait until it is gone, or choose another --suffix",
+        )
+    if one.live and one.live.deleting and options.switch and not one.journal:
+        step = f"kubectl -n {one.record.namespace} describe pvc {one.record.claim}"
+        yield refused(one.id, "the claim is about to be deleted", f"`{step}` shows what still uses it")
+
+
+def _template(one: Found) -> Template | None:
+    """Returns what the claim is made of: as the journal, else the cluster, else the backup has it."""
+    if one.journal:
+        return one.journal.template
+    return one.live.template if one.live else one.template
+
+
+def _disk_class(facts: VolumeRestoreFacts, template: Template, options: VolumeRestoreOptions) -> DiskClass | None:
+    name = options.storage_class or template.storage_class
+    return next((each for each in facts.disk_classes if each.name == name), None)
+
+
+def _of_class(
+    facts: VolumeRestoreFacts, one: Found, template: Template, options: VolumeRestoreOptions
+) -> Iterator[Finding]:
+    driver, wanted = one.record.driver, options.storage_class or template.storage_class
+    known = [each.name for each in facts.disk_classes if each.provisioner == driver]
+    step = (
+        f"name one with --storage-class: {listed(known)}"
+        if known
+        else f"create a StorageClass with provisioner: {driver}"
+    )
+    found = _disk_class(facts, template, options)
+    if found is None:
+        text = f"there is no StorageClass {wanted}" if wanted else "the claim has no StorageClass"
+        yield refused(one.id, text, step)
+    elif found.provisioner != driver:
+        text = f"the StorageClass {wanted} is of {found.provisioner}, and the snapshot is of {driver}"
+        yield refused(one.id, text, step)
+    elif found.waits:
+        yield from _of_node(facts, one, template, options, wanted)
+
+
+def _of_node(
+    facts: VolumeRestoreFacts, one: Found, template: Template, options: VolumeRestoreOptions, disk_class: str
+) -> Iterator[Finding]:
+    node = options.node or template.node or one.node
+    if not node:
+        text = f"the StorageClass {disk_class} is used without a node: {WITH_PODS}"
+        yield refused(one.id, text, "name a node from which the volume can be used with --node")
+    elif node not in facts.nodes:
+        text = f"there is no node {node}, for which its volume would be made: {WITH_PODS}"
+        yield refused(one.id, text, "name a node from which the volume can be used with --node")
+    else:
+        text = f"its volume is made for node {node}, because the volumes of {disk_class} wait for a pod"
+        yield cautioned(one.id, text, "choose another one with --node, if pods cannot run there")
+
+
+def _of_size(one: Found, template: Template, options: VolumeRestoreOptions) -> Iterator[Finding]:
+    needed = one.record.restore_size
+    if options.size and bytes_of(options.size) < needed:
+        yield refused(
+            one.id,
+            f"--size {options.size} is less than the {needed} bytes that the snapshot needs",
+            f"give at least --size={needed}, or leave it out",
+        )
+    elif not options.size and template.request and bytes_of(template.request) < needed:
+        yield cautioned(
+            one.id, f"the claim asks for {template.request}, and the snapshot needs {needed} bytes: it gets those"
+        )
+
+
+def _of_old(one: Found, template: Template) -> Iterator[Finding]:
+    record, live = one.record, one.live
+    if template.block != (record.mode == "Block"):
+        kind = "block device" if record.mode == "Block" else "file system"
+        yield refused(
+            one.id,
+            f"the snapshot is of a {kind}, and the claim is not",
+            "leave out --switch: the new claim is then made beside the old one",
+        )
+    if live and live.uid != record.claim_uid:
+        yield cautioned(
+            one.id,
+            "the claim was created again since the backup",
+            f"kubectl -n {record.namespace} get pvc {record.claim} -o yaml: is it the right one?",
+        )
+    if live and not live.volume:
+        yield cautioned(
+            one.id, f"the claim has no volume (phase {live.phase or 'unknown'}): there is no old one to keep"
+        )
+
+
+def _of_import(facts: VolumeRestoreFacts, one: Found) -> Iterator[Finding]:
+    record = one.record
+    found = class_of_import(facts, one)
+    if isinstance(found, Problem) and record.snapshot_class.secrets:
+        text = f"{found.text}, and the driver needs the Secrets {listed(record.snapshot_class.secrets)} of one"
+        yield refused(one.id, text, found.next_step)
+    yield cautioned(
+        one.id,
+        "nothing proves an imported snapshot before a volume is made of it: a driver may call it ready unasked",
+        "the old claim stays as it is until the new volume is bound",
+    )
+
+
+def class_of_import(facts: VolumeRestoreFacts, one: Found) -> str | Problem:
+    """Returns the class of an imported snapshot: the one of the backup if it is here, else one of the driver."""
+    record = one.record
+    same = [
+        each
+        for each in facts.snapshot_classes
+        if (each.name, each.driver) == (record.snapshot_class.name, record.driver)
+    ]
+    found = same[0] if same else choose_class(record.driver, facts.snapshot_classes, "")
+    return found if isinstance(found, Problem) else found.name
+
+
+def _target(facts: VolumeRestoreFacts, one: Found, options: VolumeRestoreOptions) -> RestoreTarget:
+    template = _template(one) or Template()
+    names = names_of(facts.backup, one, options)
+    disk_class = _disk_class(facts, template, options)
+    snapshot_class = class_of_import(facts, one) if one.source.way is Way.HANDLE else ""
+    size = options.size or template.request
+    return RestoreTarget(
+        record=one.record,
+        source=one.source,
+        snapshot_class=snapshot_class if isinstance(snapshot_class, str) else "",
+        template=template.model_copy(update={"block": one.record.mode == "Block"}),
+        name=names.name,
+        made=names.made,
+        mark=names.mark,
+        old=_old(one) if options.switch else None,
+        new_volume=one.new_volume,
+        in_place=bool(one.new_volume and one.live and one.live.volume == one.new_volume),
+        request=larger(size, one.record.restore_size),
+        storage_class=options.storage_class or template.storage_class,
+        node=(options.node or template.node or one.node) if disk_class and disk_class.waits else "",
+    )
+
+
+def _old(one: Found) -> Live | None:
+    if one.journal is None:
+        return one.live
+    journal = one.journal
+    if not journal.claim_uid:
+        return None
+    return Live(uid=journal.claim_uid, volume=journal.old_volume, template=journal.template)
+
+
+def _steps(facts: VolumeRestoreFacts, targets: Sequence[RestoreTarget], users: Sequence[User]) -> Iterator[Step]:
+    for one in users:
+        many = counted(one.replicas, "replica")
+        yield Step(
+            subject=one.name,
+            act=f"scale to 0 while the volume is switched, then to {many} again",
+            reason=f"it uses {listed(one.claims)}",
+        )
+    for target in targets:
+        yield Step(subject=target.id, act=_act(target), reason=f"{_reason(facts, target)}; {target.source.why}")
+
+
+def _act(target: RestoreTarget) -> str:
+    made = f"make a volume of {target.request} from the snapshot {target.record.handle}"
+    if not target.is_switched:
+        return f"{made}, with the new claim {target.name}"
+    kept = f", and keep the old volume {target.old_volume}" if target.old_volume else ""
+    return f"{made}, and bind the claim to it{kept}"
+
+
+def _reason(facts: VolumeRestoreFacts, target: RestoreTarget) -> str:
+    return f"backup {facts.backup} has it, cut at {target.record.cut_at:%Y-%m-%dT%H:%M:%SZ}"

@@ -1,0 +1,1 @@
+"""Parses claims, volumes, classes, pods and workloads as a restore of volumes needs them."""

@@ -1,0 +1,168 @@
+"""Contains the Prefect tasks: snapshots imported, volumes made, workloads stopped, claims switched, workloads started, all proven."""
+
+from prefect import task
+
+from tasks.clients.kube import KubeClient
+from tasks.cluster import open_cluster
+from tasks.core.at_once import on_all
+from tasks.core.retries import ACT, OBSERVE, PATIENT
+from tasks.core.words import counted
+from tasks.run.locks import Check
+from tasks.volumes.archive_restore import restore_beside
+from tasks.volumes_restore.act import create_claim, import_snapshot, proven_claim, wait_bound, wait_imported
+from tasks.volumes_restore.job import Job
+from tasks.volumes_restore.models.done import (
+    Bound,
+    FromArchives,
+    Imported,
+    KeptVolumes,
+    NewVolume,
+    NewVolumes,
+    Started,
+    Stopped,
+    VolumeProof,
+)
+from tasks.volumes_restore.models.facts import RestoreTarget, VolumeRestoreFacts, VolumeRestorePlan, Way
+from tasks.volumes_restore.models.options import ClaimsToRestore, VolumeRestoreOptions
+from tasks.volumes_restore.observe import observe, observe_archives, read_backup, store_of
+from tasks.volumes_restore.stop import check_nobody, start, stop, wait_ready, wait_stopped
+from tasks.volumes_restore.switch import bind_new, finish, keep_old
+
+
+@task(**OBSERVE, task_run_name="observe-volume-restore-{cluster}")
+def observe_volume_restore(
+    cluster: str, backup: str, select: ClaimsToRestore, options: VolumeRestoreOptions, run_id: str
+) -> VolumeRestoreFacts:
+    """Reads the backup, its claims as they are now, their snapshots, and the workloads that use them."""
+    handle = open_cluster(cluster)
+    manifest = read_backup(store_of(handle, options), backup, select)
+    facts = observe(handle.kube, manifest, select, options, run_id)
+    return facts.model_copy(update={"archives": observe_archives(handle, manifest, select, options)})
+
+
+def _job(cluster: str, plan: VolumeRestorePlan, run_id: str, check: Check) -> Job:
+    return Job(kube=open_cluster(cluster).kube, backup=plan.backup, run_id=run_id, check=check)
+
+
+@task(**PATIENT, task_run_name="import-snapshots-{cluster}")
+def import_snapshots(
+    cluster: str, plan: VolumeRestorePlan, options: VolumeRestoreOptions, run_id: str, check: Check
+) -> Imported:
+    """Creates objects for snapshots of which only the storage knows, and waits until they are ready to use.
+
+    Raises `Refused` if an object of that name is not ours, or if the storage says that it has no such snapshot.
+    """
+    job = _job(cluster, plan, run_id, check)
+    wanted = [one for one in plan.targets if one.source.way is Way.HANDLE and not one.new_volume]
+    created = [(one, import_snapshot(job, one)) for one in wanted]
+    on_all(lambda one: wait_imported(job.kube, one, options.ready_within), wanted)
+    names = [(f"{one.record.namespace}/{one.source.snapshot}", new) for one, new in created]
+    return Imported(
+        created=tuple(name for name, new in names if new), present=tuple(name for name, new in names if not new)
+    )
+
+
+@task(**PATIENT, task_run_name="restore-archives-{cluster}")
+def restore_archives(
+    cluster: str, plan: VolumeRestorePlan, options: VolumeRestoreOptions, check: Check
+) -> FromArchives:
+    """Lets each node restore its archives into new folders, one after another, with new volumes and new claims.
+
+    Raises `Refused` if a folder, a volume or a claim is somebody else's. Nothing old is touched.
+    """
+    if not plan.archives:
+        return FromArchives()
+    handle = open_cluster(cluster)
+    manifest = read_backup(store_of(handle, options), plan.backup, ClaimsToRestore())
+    restored, different = [], []
+    for one in plan.archives:
+        check()
+        made = restore_beside(handle, one.archive, manifest.objects, one.name, one.suffix)
+        restored.append(f"{one.archive.namespace}/{one.name} with {made.path} on {made.node}")
+        different += [f"{one.archive.id}: {counted(made.different, 'line')} of its list"] if made.different else []
+    return FromArchives(restored=tuple(restored), different=tuple(different))
+
+
+@task(**PATIENT, task_run_name="make-volumes-{cluster}")
+def make_volumes(
+    cluster: str, plan: VolumeRestorePlan, options: VolumeRestoreOptions, run_id: str, check: Check
+) -> NewVolumes:
+    """Creates a claim from each snapshot, and waits until all have a volume of their own. Nothing old is touched.
+
+    Raises `Refused` if the storage cannot make a volume of a snapshot, with its reason.
+    """
+    job = _job(cluster, plan, run_id, check)
+    wanted = [one for one in plan.targets if not one.new_volume]
+    created = {one.id: create_claim(job, one) for one in wanted}
+
+    def made(target: RestoreTarget) -> NewVolume:
+        return wait_bound(job.kube, target, options.bound_within).model_copy(update={"created": created[target.id]})
+
+    return NewVolumes(volumes=tuple(on_all(made, wanted)))
+
+
+@task(**PATIENT, task_run_name="stop-workloads-{cluster}")
+def stop_workloads(
+    cluster: str, plan: VolumeRestorePlan, options: VolumeRestoreOptions, run_id: str, check: Check
+) -> Stopped:
+    """Scales the workloads to 0 in one write with a note of their replicas, and waits until no pod uses the claims."""
+    job = _job(cluster, plan, run_id, check)
+    stopped = [(one.name, stop(job, one)) for one in plan.to_stop]
+    wait_stopped(job.kube, plan, options.stop_within)
+    return Stopped(
+        stopped=tuple(name for name, new in stopped if new), already=tuple(name for name, new in stopped if not new)
+    )
+
+
+@task(**PATIENT, task_run_name="keep-old-volumes-{cluster}")
+def keep_old_volumes(
+    cluster: str, plan: VolumeRestorePlan, volumes: NewVolumes, run_id: str, check: Check
+) -> KeptVolumes:
+    """Sets old and new volumes to Retain, notes the switch at the new volume, and removes the old claims.
+
+    The old volumes stay, with their claims in an annotation, so that they can be taken back.
+    """
+    job = _job(cluster, plan, run_id, check)
+    check_nobody(job.kube, plan)
+    new = {one.id: one.volume for one in volumes.volumes}
+    policies = [keep_old(job, one, one.new_volume or new[one.id]) for one in plan.switched]
+    named = {one.old_volume: policy for one, policy in zip(plan.switched, policies, strict=True) if one.old_volume}
+    return KeptVolumes(volumes=tuple(named), policies=named)
+
+
+@task(**PATIENT, task_run_name="bind-new-volumes-{cluster}")
+def bind_new_volumes(cluster: str, plan: VolumeRestorePlan, volumes: NewVolumes, run_id: str, check: Check) -> Bound:
+    """Gives each new volume the claim with the original name."""
+    job = _job(cluster, plan, run_id, check)
+    new = {one.id: one.volume for one in volumes.volumes}
+    return Bound(claims=tuple(bind_new(job, one, one.new_volume or new[one.id]) for one in plan.switched))
+
+
+@task(**ACT, task_run_name="start-workloads-{cluster}")
+def start_workloads(cluster: str, plan: VolumeRestorePlan, run_id: str, check: Check) -> Started:
+    """Scales the workloads to the replicas that they had. One that somebody scaled meanwhile stays as it is."""
+    job = _job(cluster, plan, run_id, check)
+    started = [(one.name, start(job, one)) for one in plan.users]
+    return Started(
+        started=tuple(name for name, ours in started if ours), other=tuple(name for name, ours in started if not ours)
+    )
+
+
+@task(**ACT, task_run_name="close-switches-{cluster}")
+def close_switches(cluster: str, plan: VolumeRestorePlan, volumes: NewVolumes, run_id: str, check: Check) -> Bound:
+    """Gives each new volume its reclaim policy back, and notes that its switch is finished."""
+    job = _job(cluster, plan, run_id, check)
+    new = {one.id: one.volume for one in volumes.volumes}
+    return Bound(claims=tuple(finish(job, one, one.new_volume or new[one.id]) for one in plan.switched))
+
+
+@task(**PATIENT, task_run_name="prove-volume-restore-{cluster}")
+def prove_volume_restore(cluster: str, plan: VolumeRestorePlan, options: VolumeRestoreOptions) -> VolumeProof:
+    """Reads back that each claim is bound to a volume that is not the old one, and that the pods are ready."""
+    kube = open_cluster(cluster).kube
+    bound = tuple(proven_claim(kube, one) for one in plan.targets)
+    return VolumeProof(bound=bound, ready=_ready(kube, plan, options))
+
+
+def _ready(kube: KubeClient, plan: VolumeRestorePlan, options: VolumeRestoreOptions) -> tuple[str, ...]:
+    return tuple(on_all(lambda one: wait_ready(kube, one, options.start_within), plan.users))

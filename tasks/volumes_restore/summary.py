@@ -1,0 +1,73 @@
+"""Summarizes a restore of volumes: what people read first, and how to go back."""
+
+from tasks.core.commands import TO_DO_IT
+from tasks.core.models.findings import listed
+from tasks.core.words import counted
+from tasks.volumes_restore.models.done import FromArchives, KeptVolumes, NewVolumes, Started, VolumeProof
+from tasks.volumes_restore.models.facts import REPLACED, RestoreTarget, VolumeRestoreFacts, VolumeRestorePlan
+
+WAY_BACK = "run this again: it goes on where it stopped. The old volumes are Retain: docs/volumes-restore.md says how to take them back"
+
+
+def summarize_volume_restore_plan(facts: VolumeRestoreFacts, plan: VolumeRestorePlan) -> tuple[str, ...]:
+    """Returns the report text of a plan that was not carried out, or that has nothing to do."""
+    if not plan.steps:
+        why = [f"{one.subject}: {one.reason}" for one in plan.skips]
+        return (f"nothing was done: backup {facts.backup} has nothing left to restore here", *why)
+    return (f"nothing was done: the plan has {counted(len(plan.steps), 'step')} for backup {facts.backup}", TO_DO_IT)
+
+
+def summarize_volume_restore(  # noqa: PLR0913, PLR0917 - one for each step
+    plan: VolumeRestorePlan,
+    volumes: NewVolumes,
+    kept: KeptVolumes,
+    started: Started,
+    proof: VolumeProof,
+    archives: FromArchives = FromArchives(),  # noqa: B008 - frozen
+) -> tuple[str, ...]:
+    """Returns the report text of a restore."""
+    count = counted(len(plan.targets) + len(plan.archives), "claim")
+    return (
+        f"{count} restored from backup {plan.backup}",
+        *[f"bound: {one}" for one in proof.bound],
+        *[f"from its archive, as its list says: {one}" for one in archives.restored],
+        *[f"NOT as its list says, because the archive is fuzzy: {one}" for one in archives.different],
+        *[f"taken up from an earlier attempt: {one.id}" for one in volumes.volumes if not one.created],
+        *_workload_words(plan, started, proof),
+        *[line for one in plan.switched if one.old_volume for line in _old_words(one, kept)],
+        *[f"skipped: {one.subject}: {one.reason}" for one in plan.skips],
+        "no rule looks into the data: a command or a checksum of the application proves it",
+    )
+
+
+def _workload_words(plan: VolumeRestorePlan, started: Started, proof: VolumeProof) -> tuple[str, ...]:
+    names = [one.name for one in plan.users]
+    if not names:
+        return ()
+    return (
+        f"stopped and started again: {listed(names)}",
+        *[f"ready: {one}" for one in proof.ready],
+        *[f"NOT scaled back: {one}: somebody else had scaled it meanwhile" for one in started.other],
+    )
+
+
+def _old_words(target: RestoreTarget, kept: KeptVolumes) -> tuple[str, ...]:
+    """Returns where the old data is, how to take it back, and how to remove it."""
+    volume, policy = target.old_volume, kept.policies.get(target.old_volume, "")
+    free = '{"spec":{"claimRef":{"uid":null,"resourceVersion":null}}}'
+    body = f"kubectl get pv {volume} -o jsonpath='{{.metadata.annotations.{REPLACED.replace('.', chr(92) + '.')}}}'"
+    back = (
+        f"kubectl -n {target.record.namespace} delete pvc {target.record.claim}; kubectl patch pv {volume} -p '{free}'; "
+        f"{body} | kubectl create -f -"
+    )
+    remove = '{"spec":{"persistentVolumeReclaimPolicy":"Delete"}}'
+    how = (
+        f"kubectl patch pv {volume} -p '{remove}'"
+        if policy == "Delete"
+        else f"kubectl delete pv {volume}, then delete it at the storage"
+    )
+    return (
+        f"kept: {target.id}: the old volume {volume} is there, with Retain",
+        f"to go back to it, with the workload at 0 replicas: {back}",
+        f"to remove it for good: {how}",
+    )

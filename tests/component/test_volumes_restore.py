@@ -1,0 +1,407 @@
+"""`volumes_restore` on a real API server with the real snapshot-controller, csi-snapshotter and csi-provisioner, and a driver of our own."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flows.volumes_backup import volumes_backup
+from flows.volumes_restore import volumes_restore
+from tasks.check.policy.rights import RIGHTS
+from tasks.core.errors import Refused
+from tasks.core.models.plan import Mode
+from tasks.core.models.report import Report
+from tasks.volumes.models.selection import Selection
+from tasks.volumes_restore.models.facts import RECLAIM, REPLACED, REPLICAS, RESTORE
+from tasks.volumes_restore.models.options import ClaimsToRestore, VolumeRestoreOptions
+from tests.servers.binaries import is_here
+from tests.servers.csi.storage import (
+    CLASS,
+    LIMIT,
+    NAMESPACE,
+    PROVISIONER_VERSION,
+    SNAPSHOTS,
+    SNAPSHOTTER_VERSION,
+    STORAGE,
+    VOLUMES,
+    Storage,
+)
+from tests.servers.kubernetes import ControlPlane, Resource
+from tests.servers.prefect_server import PrefectServer
+from tests.servers.processes import wait_until
+from tests.servers.shop import Shop
+from tests.servers.site import Site
+
+BUILD = "it is built from the Go module proxy, which takes up to 20 minutes: `make binaries ARGS="
+pytestmark = [
+    pytest.mark.full,
+    pytest.mark.usefixtures("prefect"),
+    pytest.mark.skipif(
+        not is_here("csi-snapshotter", SNAPSHOTTER_VERSION), reason=f"{BUILD}csi-snapshotter={SNAPSHOTTER_VERSION}`"
+    ),
+    pytest.mark.skipif(
+        not is_here("csi-provisioner", PROVISIONER_VERSION), reason=f"{BUILD}csi-provisioner={PROVISIONER_VERSION}`"
+    ),
+]
+
+ROOT = Path(__file__).parents[2]
+WAITING = "waiting"
+"""The StorageClass whose volumes wait for a pod."""
+
+
+@pytest.fixture(scope="module")
+def storage(two_workers: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Storage]:
+    """Of the cluster of this file, which makes volumes for new claims."""
+    with Storage(two_workers, tmp_path_factory.mktemp("storage")) as made, made.provisioning():
+        waits = {"metadata": {"name": WAITING}, "provisioner": made.driver.name}
+        made.api.create(f"{STORAGE}/storageclasses", waits | {"volumeBindingMode": "WaitForFirstConsumer"})
+        other = {"metadata": {"name": "other"}, "provisioner": "other.example"}
+        made.api.create(f"{STORAGE}/storageclasses", other)
+        yield made
+
+
+@pytest.fixture(scope="module")
+def user(storage: Storage) -> str:
+    """A kubeconfig with the rights that `kube-runbooks check` asks for the restore, and no others."""
+    rules = [
+        {"apiGroups": [one.group], "resources": [one.resource], "verbs": [one.verb]}
+        for one in RIGHTS["volumes_restore"]
+    ]
+    name, rbac = "volumes-restore", "/apis/rbac.authorization.k8s.io/v1"
+    reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name}
+    subject = {"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": name}
+    storage.api.create(f"{rbac}/clusterroles", {"metadata": {"name": name}, "rules": rules})
+    body = {"metadata": {"name": name}, "roleRef": reference, "subjects": [subject]}
+    storage.api.create(f"{rbac}/clusterrolebindings", body)
+    return storage.cluster.kubeconfig(storage.cluster.user(name))
+
+
+class Volumes:
+    """The runbook, and the namespace in which a test looks."""
+
+    def __init__(self, site: Site, shop: Shop, storage: Storage, user: str) -> None:
+        self.site, self.shop, self.storage, self.api, self.user = site, shop, storage, shop.api, user
+
+    @property
+    def claims(self) -> str:
+        """The path of the claims of the namespace."""
+        return f"/api/v1/namespaces/{self.shop.name}/persistentvolumeclaims"
+
+    def back_up(self, *names: str) -> str:
+        """A backup of the claims, whose files then change; returns its id."""
+        self.site.use_api(self.storage.cluster.kubeconfig())
+        select = Selection(claims=tuple(f"{self.shop.name}/{name}" for name in names))
+        volumes_backup(self.site.name, select, Mode.APPLY)
+        for name in names:
+            self.file(name).write_text("later")
+        self.site.use_api(self.user)
+        key = max(self.site.keys(f"{self.site.name}/volumes/"))
+        return key.split("/")[-2]
+
+    def record(self, backup: str) -> dict[str, Any]:
+        """The only one of a backup."""
+        keys = [one for one in self.site.keys(f"{self.site.name}/volumes/") if backup in one]
+        (found,) = json.loads(self.site.read(keys[0]))["records"]
+        return dict(found)
+
+    def run(self, *names: str, mode: Mode = Mode.APPLY, backup: str = "latest", **options: object) -> Report:
+        """The runbook."""
+        select = ClaimsToRestore(claims=tuple(f"{self.shop.name}/{name}" for name in names))
+        return volumes_restore(self.site.name, backup, select, mode, VolumeRestoreOptions.model_validate(options))
+
+    def get(self, name: str) -> Resource:
+        """A claim."""
+        return self.api.get(f"{self.claims}/{name}")
+
+    def names(self) -> list[str]:
+        """Of all claims."""
+        return sorted(one["metadata"]["name"] for one in self.api.get(self.claims)["items"])
+
+    def volume(self, name: str) -> Resource:
+        """A volume."""
+        return self.api.get(f"{VOLUMES}/{name}")
+
+    def file(self, name: str) -> Path:
+        """Of a bound claim, where the storage has it."""
+        return self.storage.data(self.get(name)) / "file"
+
+    def forget_snapshot(self, record: dict[str, Any]) -> None:
+        """Both objects are deleted; the storage keeps the snapshot."""
+        here = f"{SNAPSHOTS}/namespaces/{self.shop.name}/volumesnapshots/{record['snapshot']}"
+        for path in (here, f"{SNAPSHOTS}/volumesnapshotcontents/{record['content']}"):
+            self.api.delete(path)
+            wait_until(lambda path=path: not self.api.is_fine(path), LIMIT, f"{path} is gone")  # type: ignore[misc]
+
+
+@pytest.fixture
+def volumes(site: Site, shop: Shop, storage: Storage, user: str) -> Iterator[Volumes]:
+    """Whatever a test leaves in its namespace goes with it, also what has Retain."""
+    site.use_api(user)
+    made = Volumes(site, shop, storage, user)
+    yield made
+    storage.driver.is_ready = True
+    for kind in ("deployments", "statefulsets"):
+        path = f"/apis/apps/v1/namespaces/{shop.name}/{kind}"
+        storage.api.delete(path, {"propagationPolicy": "Foreground"})
+    storage.api.delete(shop.pods_path, {"gracePeriodSeconds": 0})
+    storage.forget(shop.name)
+    for volume in storage.api.get(VOLUMES)[
+        "items"
+    ]:  # those with Delete go by themselves, those with a label went above
+        is_kept = volume["spec"]["persistentVolumeReclaimPolicy"] == "Retain"
+        is_here = volume["spec"].get("claimRef", {}).get("namespace") == shop.name
+        if is_kept and is_here and NAMESPACE not in volume["metadata"].get("labels", {}):
+            storage.api.delete(f"{VOLUMES}/{volume['metadata']['name']}")
+
+
+def test_a_claim_is_restored_beside_the_old_one(volumes: Volumes) -> None:
+    """The old one keeps its later data. The plan changes nothing, and a second run has nothing to do."""
+    volumes.storage.claim(volumes.shop.name, "data", text="before", labels={"app.kubernetes.io/instance": "shop"})
+    backup = volumes.back_up("data")
+    plan = volumes.run(mode=Mode.PLAN)
+    assert plan.summary[0].startswith("nothing was done: the plan has 1 step")
+    assert plan.plan is not None
+    assert "its VolumeSnapshot is here, and agrees with the manifest" in plan.plan.steps[0].reason
+    assert volumes.names() == ["data"]
+
+    report = volumes.run()
+    (name,) = set(volumes.names()) - {"data"}
+    assert name.startswith("data-restored-")
+    assert (volumes.file(name).read_text(), volumes.file("data").read_text()) == ("before", "later")
+    restored = volumes.get(name)
+    assert restored["metadata"]["labels"].keys() == {RESTORE}
+    assert restored["metadata"]["annotations"][RESTORE] == backup
+    assert report.summary[0] == f"1 claim restored from backup {backup}"
+    assert any(one.startswith(f"bound: {volumes.shop.name}/{name}: ") for one in report.summary)
+
+    again = volumes.run()
+    assert again.summary[0].startswith("nothing was done: ")
+    assert "has its data from backup" in again.summary[1]
+    volumes.run(suffix="second")
+    assert volumes.file("data-second").read_text() == "before"
+
+
+def test_a_snapshot_whose_objects_are_gone_is_imported_by_its_handle(volumes: Volumes) -> None:
+    """The import keeps the snapshot at the storage. Another snapshot of the same name is not taken for it."""
+    volumes.storage.claim(volumes.shop.name, "data", text="before")
+    backup = volumes.back_up("data")
+    record = volumes.record(backup)
+    volumes.forget_snapshot(record)
+    here = f"{SNAPSHOTS}/namespaces/{volumes.shop.name}/volumesnapshots"
+    about = {"apiVersion": "snapshot.storage.k8s.io/v1", "kind": "VolumeSnapshot"}
+    other = {"metadata": {"name": record["snapshot"]}, "spec": {"source": {"persistentVolumeClaimName": "data"}}}
+    volumes.api.create(here, about | other)
+
+    report = volumes.run()
+    assert report.plan is not None
+    assert "its handle is imported" in report.plan.steps[0].reason
+    (name,) = set(volumes.names()) - {"data"}
+    assert (volumes.file(name).read_text(), volumes.file("data").read_text()) == ("before", "later")
+    (content,) = [one for one in volumes.storage.contents(volumes.shop.name) if RESTORE in one["metadata"]["labels"]]
+    assert content["spec"]["deletionPolicy"] == "Retain"
+    assert content["spec"]["source"] == {"snapshotHandle": record["handle"]}
+    assert content["spec"]["sourceVolumeMode"] == "Filesystem"
+    assert content["spec"]["volumeSnapshotClassName"] == CLASS
+    assert volumes.run().summary[0].startswith("nothing was done: ")
+
+
+def claim_volume(name: str) -> dict[str, Any]:
+    """A pod with a claim."""
+    return {"volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": name}}]}
+
+
+def test_a_deployment_gets_the_volume_in_place_and_the_old_one_can_be_taken_back(volumes: Volumes) -> None:
+    """It is stopped and started again with the replicas that it had. The command of the report brings the old data back."""
+    made = volumes.storage.claim(volumes.shop.name, "data", text="before", labels={"app": "web"})
+    old = made["spec"]["volumeName"]
+    volumes.shop.run("deployment/web", 2, pod=claim_volume("data"))
+    before = {pod["metadata"]["uid"] for pod in volumes.shop.pods("deployment/web")}
+    volumes.back_up("data")
+
+    report = volumes.run(switch=True)
+    assert volumes.names() == ["data"]
+    claim = volumes.get("data")
+    assert claim["metadata"]["labels"] == {"app": "web"}
+    assert claim["spec"]["volumeName"] != old
+    assert volumes.file("data").read_text() == "before"
+    volumes.shop.wait_available("deployment/web", 2)
+    assert before.isdisjoint(pod["metadata"]["uid"] for pod in volumes.shop.pods("deployment/web"))
+    assert REPLICAS not in volumes.shop.get("deployment/web")["metadata"].get("annotations", {})
+    new, kept = volumes.volume(claim["spec"]["volumeName"]), volumes.volume(old)
+    assert new["spec"]["persistentVolumeReclaimPolicy"] == "Delete"  # of its class, given back
+    assert kept["spec"]["persistentVolumeReclaimPolicy"] == "Retain"
+    assert kept["metadata"]["annotations"][RECLAIM] == "Retain"
+    assert kept["metadata"]["labels"].keys() >= {REPLACED}
+    assert (
+        volumes.storage.driver.volumes / kept["spec"]["csi"]["volumeHandle"] / "data" / "file"
+    ).read_text() == "later"
+    told = "\n".join(report.summary)
+    assert f"kept: {volumes.shop.name}/data: the old volume {old} is there, with Retain" in told
+
+    volumes.shop.change("deployment/web", replicas=0)
+    wait_until(lambda: not volumes.api.get(volumes.shop.pods_path)["items"], LIMIT, "its pods are gone")
+    take_back(volumes, report)
+    assert volumes.storage.bound(volumes.shop.name, "data")["spec"]["volumeName"] == old
+    assert volumes.file("data").read_text() == "later"
+
+
+def take_back(volumes: Volumes, report: Report) -> None:
+    """Runs the command of the report."""
+    (line,) = [one for one in report.summary if one.startswith("to go back to it")]
+    command = line.partition(": ")[2]
+    config = volumes.storage.folder / "admin.conf"
+    config.touch(mode=0o600)
+    config.write_text(volumes.storage.cluster.kubeconfig())
+    environment = os.environ | {
+        "KUBECONFIG": str(config),
+        "PATH": f"{volumes.storage.cluster.binaries}:{os.environ['PATH']}",
+    }
+    done = subprocess.run(["bash", "-ec", command], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_statefulset_gets_its_volumes_in_place_also_with_a_class_that_waits_for_pods(volumes: Volumes) -> None:
+    """Its claims keep their names, so that its pods find them. The claim of a class that waits is made for the node of the pod."""
+    template = {
+        "metadata": {"name": "data"},
+        "spec": {
+            "accessModes": ["ReadWriteOnce"],
+            "resources": {"requests": {"storage": "1Gi"}},
+            "storageClassName": WAITING,
+        },
+    }
+    volumes.shop.run("statefulset/db", 2, volumeClaimTemplates=[template])
+    names = ("data-db-0", "data-db-1")
+    for name in names:
+        volumes.file(name).write_text(f"text of {name}")
+    old = {name: volumes.get(name)["spec"]["volumeName"] for name in names}
+    volumes.back_up(*names)
+
+    report = volumes.run(*names, switch=True)
+    assert report.plan is not None
+    assert any("wait for a pod" in one.problem for one in report.plan.cautions)
+    assert volumes.names() == list(names)
+    for name in names:
+        assert volumes.file(name).read_text() == f"text of {name}"
+        assert volumes.get(name)["spec"]["volumeName"] != old[name]
+        kept = volumes.volume(old[name])
+        assert (kept["spec"]["persistentVolumeReclaimPolicy"], kept["status"]["phase"]) == ("Retain", "Released")
+        assert kept["metadata"]["annotations"][RECLAIM] == "Delete"
+    volumes.shop.wait_available("statefulset/db", 2)
+    assert volumes.shop.get("statefulset/db")["spec"]["replicas"] == 2
+
+
+def test_a_run_that_is_killed_anywhere_is_run_again(volumes: Volumes, prefect_server: PrefectServer) -> None:
+    """Each run dies one step later than the one before; the last one finishes. Nothing is made twice."""
+    made = volumes.storage.claim(volumes.shop.name, "data", text="before")
+    old = made["spec"]["volumeName"]
+    volumes.shop.run("deployment/web", 2, pod=claim_volume("data"))
+    backup = volumes.back_up("data")
+    parameters = {"cluster": volumes.site.name, "backup": backup, "mode": "apply", "options": {"switch": True}}
+    words = [sys.executable, "-m", "tests.servers.runner", "volumes_restore", json.dumps(parameters)]
+    environment = os.environ | volumes.site.environment | {"PREFECT_API_URL": prefect_server.api_url}
+    volumes_before = len(volumes.api.get(VOLUMES)["items"])
+    for step in (
+        "before make volumes",
+        "after make volumes",
+        "after stop workloads",
+        "after keep old volumes",
+        "after bind new volumes",
+        "after start workloads",
+        "after prove volume restore",
+    ):
+        died = subprocess.run([*words, step], env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
+        assert died.returncode == -signal.SIGKILL, died.stdout + died.stderr
+    report = volumes.run(backup=backup, switch=True)
+    assert report.summary[0] == f"1 claim restored from backup {backup}"
+    assert f"kept: {volumes.shop.name}/data: the old volume {old} is there, with Retain" in report.summary
+    assert volumes.names() == ["data"]
+    assert volumes.file("data").read_text() == "before"
+    assert len(volumes.api.get(VOLUMES)["items"]) == volumes_before + 1
+    volumes.shop.wait_available("deployment/web", 2)
+    assert REPLICAS not in volumes.shop.get("deployment/web")["metadata"].get("annotations", {})
+    new = volumes.volume(volumes.get("data")["spec"]["volumeName"])
+    assert new["spec"]["persistentVolumeReclaimPolicy"] == "Delete"
+
+
+def test_a_snapshot_that_the_storage_has_lost_refuses_and_leaves_all_as_it_is(volumes: Volumes) -> None:
+    """With its objects here, as well as imported: the old claim and its workload are untouched."""
+    volumes.storage.claim(volumes.shop.name, "data", text="before")
+    volumes.shop.run("deployment/web", 1, pod=claim_volume("data"))
+    uid = volumes.get("data")["metadata"]["uid"]
+    backup = volumes.back_up("data")
+    record = volumes.record(backup)
+    shutil.rmtree(volumes.storage.driver.snapshots / record["handle"])
+
+    with pytest.raises(Refused, match=f"cannot make a volume of the snapshot {record['handle']}: .*code = NotFound"):
+        volumes.run(switch=True)
+    volumes.forget_snapshot(record)
+    with pytest.raises(Refused, match=f"the storage has no snapshot {record['handle']}"):
+        volumes.run(switch=True)
+    assert volumes.names() == ["data"]
+    assert volumes.get("data")["metadata"]["uid"] == uid
+    assert volumes.shop.get("deployment/web")["spec"]["replicas"] == 1
+
+
+def test_what_cannot_be_restored_is_refused_before_anything_is_done(volumes: Volumes) -> None:
+    """All reasons at once, each with its next step."""
+    volumes.storage.claim(volumes.shop.name, "data", text="before")
+    volumes.storage.claim(volumes.shop.name, "data-taken", text="of somebody else")
+    owned = {"annotations": {"argocd.argoproj.io/tracking-id": "shop:apps/Deployment:shop/web"}}
+    volumes.shop.make("deployment/web", 1, pod=claim_volume("data"), metadata=owned)
+    retention = {"whenScaled": "Delete", "whenDeleted": "Retain"}
+    volumes.shop.make("statefulset/db", 0, pod=claim_volume("data"), persistentVolumeClaimRetentionPolicy=retention)
+    volumes.shop.make("deployment/api", 1, pod=claim_volume("data"))
+    target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "api"}
+    scaler = {"metadata": {"name": "api"}, "spec": {"scaleTargetRef": target, "maxReplicas": 3}}
+    volumes.api.create(f"/apis/autoscaling/v2/namespaces/{volumes.shop.name}/horizontalpodautoscalers", scaler)
+    pod = {
+        "metadata": {"name": "alone"},
+        "spec": {"containers": [{"name": "main", "image": "web:1"}], **claim_volume("data")},
+    }
+    volumes.api.create(volumes.shop.pods_path, pod)
+    volumes.back_up("data")
+
+    with pytest.raises(Refused) as error:
+        volumes.run(switch=True, size="1Mi", storage_class="other")
+    for part in (
+        "--size 1Mi is less than the 1073741824 bytes that the snapshot needs",
+        "the StorageClass other is of other.example, and the snapshot is of directory.csi.kube-runbooks.test",
+        "Argo CD (argocd.argoproj.io/tracking-id: shop:apps/Deployment:shop/web) owns it",
+        "the HorizontalPodAutoscaler api sets its replicas",
+        "persistentVolumeClaimRetentionPolicy.whenScaled is Delete",
+        "the pod alone without a controller is nothing that this runbook can stop",
+    ):
+        assert part in error.value.problem
+    with pytest.raises(Refused, match="there is another claim data-taken, which this restore did not make"):
+        volumes.run(suffix="taken")
+    with pytest.raises(Refused, match="there is no StorageClass nothing"):
+        volumes.run(storage_class="nothing")
+    with pytest.raises(Refused, match="there is no node w9, for which its volume would be made"):
+        volumes.run(storage_class=WAITING, node="w9")
+    with pytest.raises(Refused, match="there is no backup nonsense"):
+        volumes.run(backup="nonsense")
+    with pytest.raises(Refused, match="no backup has claims "):
+        volumes.run("other")
+    assert volumes.names() == ["data", "data-taken"]
+
+
+def test_a_claim_that_was_deleted_is_restored_under_its_own_name(volumes: Volumes) -> None:
+    """There is no old volume to keep. Pods that wait for it get it."""
+    made = volumes.storage.claim(volumes.shop.name, "data", text="before", labels={"app": "web"})
+    volumes.back_up("data")
+    volumes.api.delete(f"{volumes.claims}/data")
+    wait_until(lambda: volumes.names() == [], LIMIT, "the claim is gone")
+    volumes.api.delete(f"{VOLUMES}/{made['spec']['volumeName']}")
+    volumes.shop.make("deployment/web", 1, pod=claim_volume("data"))
+    volumes.run(switch=True)
+    assert volumes.file("data").read_text() == "before"
+    assert volumes.get("data")["metadata"]["labels"] == {"app": "web"}
+    volumes.shop.wait_available("deployment/web", 1)

@@ -1,0 +1,71 @@
+"""A claim of a backup, as the cluster has it now, and the workload that uses it."""
+
+from typing import Any
+
+from tasks.volumes_restore.models.facts import (
+    DiskClass,
+    Found,
+    Journal,
+    Live,
+    Source,
+    Template,
+    User,
+    VolumeRestoreFacts,
+    Way,
+)
+from tasks.workloads.models.names import Ref
+from tests.facts import volumes
+
+RECORD = volumes.record()
+BACKUP = volumes.backup(records=(RECORD,)).id
+TEMPLATE = Template(
+    labels={"app": "db"}, access_modes=("ReadWriteOnce",), storage_class="disk", request="10Gi", node="w1"
+)
+LIVE = Live(uid="u1", phase="Bound", template=TEMPLATE, volume="pv-1", volume_handle="vol-1")
+HERE = Source(
+    way=Way.OBJECTS,
+    snapshot=RECORD.snapshot,
+    content=RECORD.content,
+    why="its VolumeSnapshot is here, and agrees with the manifest",
+)
+IMPORTED = Source(way=Way.HANDLE, snapshot="data-db-0-import-m", content="kube-runbooks-m", why="it is not here")
+FOUND = Found(record=RECORD, template=TEMPLATE, live=LIVE, source=HERE)
+DISK = DiskClass(name="disk", provisioner=volumes.DRIVER)
+WAITS = DISK.model_copy(update={"waits": True})
+REF = Ref.of("shop", "statefulset/db")
+USER = User(name=REF.id, claims=("shop/data-db-0",), ref=REF, uid="w1", replicas=3)
+JOURNAL = Journal(
+    run=volumes.RUN,
+    backup=BACKUP,
+    namespace="shop",
+    claim="data-db-0",
+    claim_uid="u1",
+    old_volume="pv-1",
+    temporary="data-db-0-switch-m",
+    policy="Delete",
+    template=TEMPLATE,
+)
+
+
+def found(**changes: Any) -> Found:  # noqa: ANN401 - fields of what was found
+    """A claim of the backup, with fields changed."""
+    return FOUND.model_copy(update=changes)
+
+
+def live(**changes: Any) -> Live:  # noqa: ANN401 - fields of a claim
+    """A claim of the cluster, with fields changed."""
+    return LIVE.model_copy(update=changes)
+
+
+def facts(*claims: Found, **changes: Any) -> VolumeRestoreFacts:  # noqa: ANN401 - fields of facts
+    """Of a cluster with one StorageClass, one class of snapshots, and two nodes."""
+    ordinary: dict[str, Any] = {
+        "observed_at": volumes.NOW,
+        "backup": BACKUP,
+        "from_cluster": "prod",
+        "found": claims or (FOUND,),
+        "disk_classes": (DISK,),
+        "snapshot_classes": (volumes.CLASS,),
+        "nodes": ("w1", "w2"),
+    }
+    return VolumeRestoreFacts(**(ordinary | changes))
