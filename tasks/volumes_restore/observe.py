@@ -193,6 +193,11 @@ class _Look:
         names = names_for(backup, record, old_uid(live, journal), self.options)
         has_namespace = kube.find(f"/api/v1/namespaces/{record.namespace}") is not None
         nodes = [one.node for one in users_of(self._read_pods(record.namespace), [record.claim]) if one.node]
+        again = [
+            one
+            for one in mine
+            if one.journal.done and one.journal.backup == backup and live and live.volume == one.volume
+        ]
         return Found(
             record=record,
             template=self._recorded(record),
@@ -200,7 +205,8 @@ class _Look:
             made=read_live(kube, record.namespace, names.made),
             journal=journal,
             new_volume=begun.volume if begun else "",
-            finished=any(one.journal.done and one.journal.run == self.run_id for one in mine),
+            restored_by=again[0].journal.run if again else "",
+            finished=any(one.journal.run == self.run_id for one in again),
             has_namespace=has_namespace,
             source=read_source(kube, backup, record),
             node=nodes[0] if nodes else "",

@@ -156,6 +156,8 @@ def _free(job: Job, target: RestoreTarget, volume: str) -> None:
     ref = disk.spec.claim_ref
     if ref.name not in {target.made, target.record.claim, ""} or ref.namespace not in {target.record.namespace, ""}:
         raise Refused(f"{target.id}: the new volume {volume} is bound to {ref.namespace}/{ref.name}", hint=AGAIN)
+    if (ref.namespace, ref.name, ref.uid) == (target.record.namespace, target.record.claim, ""):
+        return
     job.check()
     wanted = {"namespace": target.record.namespace, "name": target.record.claim, "uid": None, "resourceVersion": None}
     kube.patch(f"{VOLUMES}/{volume}", {"spec": {"claimRef": wanted}})

@@ -15,7 +15,9 @@ import pytest
 from flows.volumes_backup import volumes_backup
 from flows.volumes_restore import volumes_restore
 from tasks.check.policy.rights import RIGHTS
-from tasks.core.errors import Refused
+from tasks.clients.kube import KubeClient
+from tasks.clients.kube.answer import Answer
+from tasks.core.errors import FailedForGood, Refused
 from tasks.core.models.plan import Mode
 from tasks.core.models.report import Report
 from tasks.volumes.models.selection import Selection
@@ -52,6 +54,10 @@ pytestmark = [
 ]
 
 ROOT = Path(__file__).parents[2]
+DIES = "it dies here"
+WRITES = 12
+"""An import, a claim, a workload stopped, two volumes kept, two claims deleted, one bound, the workload started, and the journal closed."""
+
 WAITING = "waiting"
 """The StorageClass whose volumes wait for a pod."""
 
@@ -298,37 +304,71 @@ def test_a_statefulset_gets_its_volumes_in_place_also_with_a_class_that_waits_fo
     assert volumes.shop.get("statefulset/db")["spec"]["replicas"] == 2
 
 
-def test_a_run_that_is_killed_anywhere_is_run_again(volumes: Volumes, prefect_server: PrefectServer) -> None:
-    """Each run dies one step later than the one before; the last one finishes. Nothing is made twice."""
+@pytest.mark.timeout(900)
+def test_a_run_that_is_killed_is_run_again(volumes: Volumes, prefect_server: PrefectServer) -> None:
+    """With SIGKILL, before the old claim is touched, while there is none, and while the workload is stopped."""
     made = volumes.storage.claim(volumes.shop.name, "data", text="before")
-    old = made["spec"]["volumeName"]
     volumes.shop.run("deployment/web", 2, pod=claim_volume("data"))
     backup = volumes.back_up("data")
     parameters = {"cluster": volumes.site.name, "backup": backup, "mode": "apply", "options": {"switch": True}}
     words = [sys.executable, "-m", "tests.servers.runner", "volumes_restore", json.dumps(parameters)]
     environment = os.environ | volumes.site.environment | {"PREFECT_API_URL": prefect_server.api_url}
-    volumes_before = len(volumes.api.get(VOLUMES)["items"])
-    for step in (
-        "before make volumes",
-        "after make volumes",
-        "after stop workloads",
-        "after keep old volumes",
-        "after bind new volumes",
-        "after start workloads",
-        "after prove volume restore",
-    ):
+    for step in ("after make volumes", "after keep old volumes", "after bind new volumes"):
         died = subprocess.run([*words, step], env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
         assert died.returncode == -signal.SIGKILL, died.stdout + died.stderr
+    assert volumes.shop.get("deployment/web")["spec"]["replicas"] == 0
     report = volumes.run(backup=backup, switch=True)
-    assert report.summary[0] == f"1 claim restored from backup {backup}"
+    old = made["spec"]["volumeName"]
     assert f"kept: {volumes.shop.name}/data: the old volume {old} is there, with Retain" in report.summary
+    is_switched(volumes)
+
+
+def is_switched(volumes: Volumes) -> None:
+    """The claim has one new volume, the workload runs as before, and nothing else is left of the restore."""
     assert volumes.names() == ["data"]
     assert volumes.file("data").read_text() == "before"
-    assert len(volumes.api.get(VOLUMES)["items"]) == volumes_before + 1
     volumes.shop.wait_available("deployment/web", 2)
     assert REPLICAS not in volumes.shop.get("deployment/web")["metadata"].get("annotations", {})
     new = volumes.volume(volumes.get("data")["spec"]["volumeName"])
     assert new["spec"]["persistentVolumeReclaimPolicy"] == "Delete"
+    mine = volumes.api.get(VOLUMES, labelSelector=RESTORE)["items"]
+    assert [one["spec"]["claimRef"]["name"] for one in mine if of_shop(volumes, one)] == ["data"]
+
+
+def of_shop(volumes: Volumes, volume: Resource) -> bool:
+    """Whether a volume is of the namespace of the test."""
+    return bool(volume["spec"].get("claimRef", {}).get("namespace") == volumes.shop.name)
+
+
+@pytest.mark.timeout(900)
+def test_a_run_that_dies_after_each_of_its_writes_is_run_again(
+    volumes: Volumes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each run makes one write, whose answer it never sees. The snapshot is imported, so that this is cut, too."""
+    made = volumes.storage.claim(volumes.shop.name, "data", text="before")
+    volumes.shop.run("deployment/web", 2, pod=claim_volume("data"))
+    backup = volumes.back_up("data")
+    volumes.forget_snapshot(volumes.record(backup))
+    ordinary, written = KubeClient.send, list[str]()
+
+    def dying(kube: KubeClient, method: str, path: str, *more: Any, **named: Any) -> Answer:  # noqa: ANN401 - as it is
+        answer = ordinary(kube, method, path, *more, **named)
+        if method != "GET" and "/leases" not in path:
+            written.append(f"{method} {path.rpartition('/')[2].split('-')[0]}")
+            raise FailedForGood(DIES)
+        return answer
+
+    with monkeypatch.context() as patched:
+        patched.setattr(KubeClient, "send", dying)
+        for _ in range(WRITES):
+            with pytest.raises(FailedForGood, match=DIES):
+                volumes.run(backup=backup, switch=True)
+    assert written[-1].startswith("PATCH pvc"), written  # the journal is closed
+    is_switched(volumes)
+    plan = volumes.run(backup=backup, switch=True, mode=Mode.PLAN).plan
+    assert plan is not None
+    assert any("has given the claim the data of this backup already" in one.problem for one in plan.cautions)
+    assert volumes.volume(made["spec"]["volumeName"])["spec"]["persistentVolumeReclaimPolicy"] == "Retain"
 
 
 def test_a_snapshot_that_the_storage_has_lost_refuses_and_leaves_all_as_it_is(volumes: Volumes) -> None:

@@ -115,6 +115,7 @@ class Found(Model):
     made: Live | None = Field(default=None, description="the claim that this restore makes, by its name")
     journal: Journal | None = Field(default=None, description="of a switch of this claim that is not finished")
     new_volume: str = Field(default="", description="the volume with that journal")
+    restored_by: str = Field(default="", description="run that has given the claim the data of this backup before")
     finished: bool = Field(default=False, description="whether this very run has switched it")
     has_namespace: bool = True
     source: Source

@@ -233,6 +233,12 @@ def _of_old(one: Found, template: Template) -> Iterator[Finding]:
             "the claim was created again since the backup",
             f"kubectl -n {record.namespace} get pvc {record.claim} -o yaml: is it the right one?",
         )
+    if one.restored_by:
+        yield cautioned(
+            one.id,
+            f"run {one.restored_by} has given the claim the data of this backup already",
+            "what was written since then is only in the old volume afterwards",
+        )
     if live and not live.volume:
         yield cautioned(
             one.id, f"the claim has no volume (phase {live.phase or 'unknown'}): there is no old one to keep"

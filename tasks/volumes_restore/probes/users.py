@@ -22,7 +22,7 @@ class PodUse(Model):
     node: str = ""
     claims: tuple[str, ...] = ()
     owner: tuple[str, str] | None = Field(default=None, description="kind and name of its controller")
-    is_over: bool = Field(default=False, description="whether all its containers have ended for good")
+    is_over: bool = Field(default=False, description="whether it has Succeeded or Failed")
 
 
 class _Owner(Outside):

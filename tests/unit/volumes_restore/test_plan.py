@@ -188,6 +188,7 @@ def test_what_is_in_the_way_refuses_the_run(
             "the claim asks for 1Gi, and the snapshot needs 10737418240 bytes: it gets those",
         ),
         (facts(found(live=live(uid="u2"))), SWITCH, "the claim was created again since the backup"),
+        (facts(found(restored_by="r1")), SWITCH, "run r1 has given the claim the data of this backup already"),
         (facts(found(live=LOST)), SWITCH, "the claim has no volume (phase unknown): there is no old one to keep"),
         (facts(found(source=IMPORTED)), BESIDE, "nothing proves an imported snapshot before a volume is made of it"),
     ],
