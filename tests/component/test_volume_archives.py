@@ -57,9 +57,10 @@ def node(two_workers: ControlPlane, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 def boot_id_of(api: Api) -> str:
-    """Of the node w1."""
-    found: str = api.get("/api/v1/nodes/w1")["status"]["nodeInfo"]["bootID"]
-    return found
+    """Of the node w1, as soon as its kubelet has told it."""
+    read: Callable[[], str] = lambda: api.get("/api/v1/nodes/w1")["status"]["nodeInfo"]["bootID"]  # noqa: E731
+    wait_until(lambda: bool(read()), LIMIT, "w1 has a boot id")
+    return read()
 
 
 @pytest.fixture(scope="module")
