@@ -9,9 +9,9 @@ from tasks.volumes_restore.models.facts import ArchiveFound, VolumeRestoreFacts
 from tasks.volumes_restore.models.options import VolumeRestoreOptions
 
 
-def skip_of_archive(one: ArchiveFound) -> Skip | None:
+def skip_of_archive(one: ArchiveFound, options: VolumeRestoreOptions) -> Skip | None:
     """Returns why an archive needs no restore; None if it needs one."""
-    if one.is_bound and one.made_of == one.archive.data_key:
+    if not options.switch and one.is_bound and one.made_of == one.archive.data_key:
         return Skip(subject=one.archive.id, reason=f"the claim {one.name} has its data already")
     return None
 

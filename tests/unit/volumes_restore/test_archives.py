@@ -48,11 +48,16 @@ def test_a_claim_that_has_its_data_is_left_alone(is_bound: bool) -> None:  # noq
     ("changes", "options", "problem"),
     [
         ({}, {"switch": True}, "which becomes a new claim beside the old one, and is not switched"),
+        (
+            {"exists": True, "made_of": archive().data_key, "is_bound": True},
+            {"switch": True},
+            "which becomes a new claim beside the old one, and is not switched",
+        ),
         ({"has_namespace": False}, {}, "there is no namespace shop"),
         ({"exists": True}, {}, "there is another claim logs-restored, which this restore did not make"),
         ({"problem": Problem(text="w1: away", next_step="ssh to w1")}, {}, "w1: away"),
     ],
-    ids=["switch", "namespace", "claim", "node"],
+    ids=["switch", "switch of what is there", "namespace", "claim", "node"],
 )
 def test_what_is_in_the_way_refuses_the_run(
     changes: dict[str, object], options: dict[str, object], problem: str
