@@ -1,4 +1,4 @@
-"""Backs up volumes by CSI snapshots, records them in the bucket, and removes old backups by rules."""
+"""Backs up volumes by CSI snapshots, or by archives of folders of nodes, and removes old backups by rules."""
 
 from prefect import flow
 
@@ -9,6 +9,7 @@ from tasks.core.models.report import Report
 from tasks.core.models.retention import Retention
 from tasks.run.end_states import ends_in_words
 from tasks.run.runbook import RUNBOOK, runbook
+from tasks.volumes.archives import archive_volumes, read_archives_back
 from tasks.volumes.expire import expire_volumes, publish_volumes_age
 from tasks.volumes.models.selection import Selection, VolumeOptions
 from tasks.volumes.policy.plan import plan_volumes
@@ -35,15 +36,15 @@ def volumes_backup(
     options: VolumeOptions = VolumeOptions(),  # noqa: B008 - frozen
     retention: Retention | None = None,
 ) -> Report:
-    """Takes a CSI snapshot of each selected claim, keeps it from deletion, and records it so that another cluster can use it.
+    """Takes a CSI snapshot of each selected claim, or lets its node archive it into the bucket, and records that for a restore.
 
     Hooks of the profile freeze applications in their containers while the snapshots are cut.
 
     Args:
         cluster: name of the cluster's profile
         select: whose data is backed up; retention counts the backups of the same selection together
-        mode: plan shows the plan and changes nothing; apply takes the snapshots
-        options: which class of snapshots, and how long the storage may take
+        mode: plan shows the plan and changes nothing; apply takes the snapshots and archives
+        options: which class of snapshots, whether pods may use what is archived, and how long all of it may take
         retention: which backups of this selection to keep; if empty, the profile's rules
     """
     with runbook(cluster, needs_etcd_client=False) as run:
@@ -59,7 +60,9 @@ def volumes_backup(
             cut = run.step(cut_snapshots, cluster, plan, run.run_id, options)
             run.step(retain_snapshots, cluster, plan, run.run_id)
             kept = run.step(await_ready, cluster, plan, run.run_id, options)
-            backup = run.step(write_volume_manifest, cluster, select, plan, cut, kept, run_id=run.run_id)
+            archived = run.step(archive_volumes, cluster, plan, run.run_id, options)
+            run.step(read_archives_back, cluster, archived)
+            backup = run.step(write_volume_manifest, cluster, select, plan, cut, kept, archived, run_id=run.run_id)
         run.step(prove_volume_backup, cluster, backup)
         expired = run.step(expire_volumes, cluster, backup, retention)
         run.step(publish_volumes_age, cluster)

@@ -19,6 +19,7 @@ from tasks.volumes_restore.steps import (
     make_volumes,
     observe_volume_restore,
     prove_volume_restore,
+    restore_archives,
     start_workloads,
     stop_workloads,
 )
@@ -35,7 +36,7 @@ def volumes_restore(
     options: VolumeRestoreOptions = VolumeRestoreOptions(),  # noqa: B008 - frozen
     approve_within: ApproveWithin = APPROVE_WITHIN,
 ) -> Report:
-    """Makes new volumes from the snapshots of a backup; puts them in the place of the old ones if asked to, and keeps those.
+    """Makes new volumes from the snapshots and archives of a backup; puts them in the place of the old ones if asked to, and keeps those.
 
     Args:
         cluster: name of the cluster's profile
@@ -53,6 +54,7 @@ def volumes_restore(
             return run.finish(*summarize_volume_restore_plan(facts, plan))
         with objects_locked(cluster, run.run_id, run.holder, plan.locks, respect_cluster=True) as check:
             run.step(import_snapshots, cluster, plan, options, run.run_id, check)
+            archives = run.step(restore_archives, cluster, plan, options, check)
             volumes = run.step(make_volumes, cluster, plan, options, run.run_id, check)
             run.way_back(WAY_BACK)
             run.step(stop_workloads, cluster, plan, options, run.run_id, check)
@@ -61,4 +63,4 @@ def volumes_restore(
             started = run.step(start_workloads, cluster, plan, run.run_id, check)
             proof = run.step(prove_volume_restore, cluster, plan, options)
             run.step(close_switches, cluster, plan, volumes, run.run_id, check)
-        return run.finish(*summarize_volume_restore(plan, volumes, kept, started, proof))
+        return run.finish(*summarize_volume_restore(plan, volumes, kept, started, proof, archives))

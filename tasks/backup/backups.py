@@ -65,7 +65,7 @@ def sweep_leftovers(cluster: str, run_id: str) -> Swept:
     data, no_data = _swept(
         "data without a manifest",
         lambda: backups_of(handle).stale_data(is_stale),
-        partial(_delete_unlocked, handle.store),
+        partial(delete_unlocked, handle.store),
     )
     for skip in (left := (*no_uploads, *no_data)):
         log_about(cluster).warning("left in the store: %s: %s", skip.subject, skip.reason)
@@ -91,7 +91,7 @@ def _swept(
     return tuple(removed), left
 
 
-def _delete_unlocked(store: ObjectStore, found: StoredObject) -> None:
+def delete_unlocked(store: ObjectStore, found: StoredObject) -> None:
     """Deletes an object unless it is locked.
 
     A locked object stays visible. In a versioned bucket the store would hide it behind a delete marker.

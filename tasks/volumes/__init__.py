@@ -1,1 +1,1 @@
-"""Backs up volumes by CSI snapshots, with a manifest in the bucket, and removes old ones by rules."""
+"""Backs up volumes by CSI snapshots or archives, with a manifest in the bucket, and removes old ones by rules."""

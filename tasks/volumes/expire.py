@@ -1,11 +1,13 @@
 """Contains the Prefect tasks that remove backups of volumes that no rule keeps, and say how old the others are."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
+from functools import partial
 
 from prefect import task
 
 from tasks.backup.ages import publish_ages
+from tasks.backup.backups import delete_unlocked
 from tasks.backup.policy.retention import decide_retention
 from tasks.clients.kube import KubeClient
 from tasks.cluster import open_cluster
@@ -25,9 +27,9 @@ from tasks.volumes.store import VolumeStore, volumes_of
 
 @task(**ACT, task_run_name="expire-volumes-{cluster}")
 def expire_volumes(cluster: str, backup: VolumeBackup, rules: Retention | None = None) -> Expired:
-    """Removes backups of this selection that no rule keeps, with their snapshots; `rules` default to the profile's.
+    """Removes backups of this selection that no rule keeps, with their snapshots and archives; `rules` default to the profile's.
 
-    Snapshots go first, the manifest last: an interrupted removal is found again. Raises `NotYet` when the store does not
+    Snapshots and archives go first, the manifest last: an interrupted removal is found again. Raises `NotYet` when the store does not
     list the backup that was just written.
     """
     handle = open_cluster(cluster)
@@ -50,15 +52,16 @@ def expire_volumes(cluster: str, backup: VolumeBackup, rules: Retention | None =
             gone.append(one)
             log_about(cluster).info("backup %s removed: %s", one.id, one.reason)
     finished = {one.run for one in known}
-    old = leftovers(
-        pairs, finished, own=mine.run, now=datetime.now(UTC), age=max(profile.stale_upload_age, 2 * LONGEST_WAIT)
-    )
+    age = max(profile.stale_upload_age, 2 * LONGEST_WAIT)
+    old = leftovers(pairs, finished, own=mine.run, now=datetime.now(UTC), age=age)
     swept = [(pair.id, remove_pair(kube, pair)) for pair in old]
+    archives, no_archives = _sweep_archives(store, {*finished, mine.run}, datetime.now(UTC) - age)
     return Expired(
         kept=tuple(sorted(stay, key=lambda one: one.id, reverse=True)),
         removed=tuple(gone),
         swept=tuple(name for name, skip in swept if skip is None),
-        left=(*left, *(skip for _, skip in swept if skip)),
+        swept_archives=archives,
+        left=(*left, *(skip for _, skip in swept if skip), *no_archives),
     )
 
 
@@ -67,6 +70,29 @@ def publish_volumes_age(cluster: str) -> None:
     """Saves when the newest backup of each selection was taken, for Prometheus."""
     handle = open_cluster(cluster)
     publish_ages(handle, "volumes", ((one.series, one.taken_at) for one in volumes_of(handle).known()))
+
+
+def _sweep_archives(
+    store: VolumeStore, finished: Collection[str], before: datetime
+) -> tuple[tuple[str, ...], list[Skip]]:
+    """Removes archives and uploads of runs that have no manifest and are old enough. Returns their keys, and what stays."""
+    uploads = [(one.key, one.started_at, partial(store.store.abort, one)) for one in store.archive_uploads()]
+    objects = [
+        (one.key, one.modified_at, partial(delete_unlocked, store.store, one)) for one in store.archive_objects()
+    ]
+    found: list[tuple[str, datetime, Callable[[], None]]] = [*uploads, *objects]
+    removed, left = [], []
+    for key, since, remove in found:
+        run = store.run_of(key)
+        if not run or run in finished or since > before:
+            continue
+        try:
+            remove()
+        except RunbookError as error:
+            left.append(Skip(subject=key, reason=error.problem))
+        else:
+            removed.append(key)
+    return tuple(removed), left
 
 
 def _decide(
@@ -96,12 +122,28 @@ def _remove(store: VolumeStore, kube: KubeClient, backup: VolumeBackupId, pairs:
     if left:
         return [*left, Skip(subject=str(backup), reason="not all of its snapshots are removed")]
     try:
-        lost = _without_objects(store.read(backup), mine)
+        manifest = store.read(backup)
+        lost = _without_objects(manifest, mine)
+        if left := _remove_archives(store, manifest):
+            return [*left, Skip(subject=str(backup), reason="not all of its archives are removed")]
         store.store.delete(store.key(backup))
     except RunbookError as error:
         refuses = "refuses to delete" if isinstance(error, Refused) else "did not delete"
         return [Skip(subject=str(backup), reason=f"the store {refuses} its manifest: {error.problem}")]
     return lost
+
+
+def _remove_archives(store: VolumeStore, manifest: VolumeBackup) -> list[Skip]:
+    """Removes the objects of the archives of a backup, and nothing else. Returns what stays, and why."""
+    own = set(store.own_keys(manifest))
+    there = [one for one in store.archive_objects(manifest.flow_run) if one.key in own]
+    left = []
+    for one in there:
+        try:
+            delete_unlocked(store.store, one)
+        except RunbookError as error:
+            left.append(Skip(subject=one.key, reason=error.problem))
+    return left
 
 
 def _without_objects(manifest: VolumeBackup, pairs: Sequence[Pair]) -> list[Skip]:

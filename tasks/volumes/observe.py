@@ -1,6 +1,6 @@
-"""Reads claims with their volumes, the classes of snapshots, and our snapshots."""
+"""Reads claims with their volumes, the classes of snapshots, the nodes and pods of volumes on nodes, and our snapshots."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -8,18 +8,25 @@ from tasks.clients.kube import KubeClient
 from tasks.cluster import Cluster
 from tasks.core.at_once import on_all
 from tasks.core.errors import RunbookError, in_one_line
+from tasks.core.models.findings import Problem
 from tasks.core.models.profile import VolumeHook
+from tasks.nodes.models.nodes import KubeNode
+from tasks.nodes.probes.api_facts import parse_node
+from tasks.volumes.models.archives import Home, PodOfClaim
 from tasks.volumes.models.facts import Claim, SnapshotClass, Volume, VolumeFacts
 from tasks.volumes.models.freezes import HookPod
 from tasks.volumes.models.selection import Selection
 from tasks.volumes.models.snapshots import RUN, Pair
 from tasks.volumes.policy.pairs import pairs_of
+from tasks.volumes.policy.places import ON_A_NODE, node_of, what_is_wrong_with_path
+from tasks.volumes.probes.folder import look_at_folder, parse_folder
 from tasks.volumes.probes.hooks import Ended, parse_end, parse_pod
 from tasks.volumes.probes.objects import (
     CLAIMS,
     CLASSES,
     CONTENTS,
     GROUP,
+    NODES,
     SNAPSHOTS,
     VOLUMES,
     parse_claim,
@@ -28,31 +35,66 @@ from tasks.volumes.probes.objects import (
     parse_snapshot,
     parse_volume,
 )
+from tasks.volumes.probes.pods import parse_pod_of_claim
 from tasks.volumes.probes.workload import claims_of
-from tasks.volumes.scripts import find_container
+from tasks.volumes.scripts.hooks import find_container
 
 JSON = dict[str, Any]
 
 ASK_LIMIT = timedelta(seconds=30)
 """Limits how long a node may take to find a container."""
 
+LOOK_LIMIT = timedelta(minutes=10)
+"""Limits the look at one folder, whose files are counted."""
+
 
 def observe(handle: Cluster, selection: Selection) -> VolumeFacts:
-    """Reads the claims of a selection, their volumes, the classes, and the pods that hooks fit."""
+    """Reads the claims of a selection, their volumes, the classes, and the pods that hooks fit. It asks nodes about volumes that are their folders."""
     kube, hooks = handle.kube, handle.profile.volumes.hooks
     claims, missing = _selected(kube, selection)
     spaces = {one.namespace for one in claims}
+    volumes = _volumes(kube, claims)
     has_snapshots = kube.find(GROUP) is not None
-    return VolumeFacts(
+    facts = VolumeFacts(
         observed_at=datetime.now(UTC),
         claims=tuple(sorted(claims, key=lambda one: one.id)),
         missing=tuple(missing),
-        volumes=tuple(_volumes(kube, claims)),
+        volumes=tuple(volumes),
         has_snapshots=has_snapshots,
         classes=tuple(_classes(kube)) if has_snapshots else (),
         hooks=hooks,
         pods=tuple(pod for hook in hooks if hook.namespace in spaces for pod in pods_of_hook(handle, hook)),
     )
+    here = [(one, volume) for one in facts.claims if (volume := facts.volume_of(one)) and volume.source in ON_A_NODE]
+    if not here:
+        return facts
+    users = read_users(kube, {one.id for one, _ in here})
+    nodes = [parse_node(raw, None) for raw in kube.items(NODES)]
+    homes = on_all(lambda pair: _home(handle, *pair, nodes, users), here)
+    return facts.model_copy(update={"users": users, "homes": tuple(homes)})
+
+
+def read_users(kube: KubeClient, claims: Collection[str]) -> tuple[PodOfClaim, ...]:
+    """Reads the pods that name these claims, given as NAMESPACE/NAME, also those that have finished."""
+    spaces = sorted({one.partition("/")[0] for one in claims})
+    found = [parse_pod_of_claim(raw) for space in spaces for raw in kube.items(f"/api/v1/namespaces/{space}/pods")]
+    return tuple(one for one in found if set(one.claims) & set(claims))
+
+
+def _home(handle: Cluster, claim: Claim, volume: Volume, nodes: Sequence[KubeNode], pods: Sequence[PodOfClaim]) -> Home:
+    """Returns the node of a volume, with what it says of the folder. A node that does not answer is a fact, with the reason."""
+    node = node_of(claim, volume, nodes, pods)
+    if isinstance(node, Problem):
+        return Home(volume=volume.name, problem=node.text, next_step=node.next_step)
+    boot_id = next(one.boot_id for one in nodes if one.name == node)
+    home = Home(volume=volume.name, node=node, boot_id=boot_id)
+    if claim.block or what_is_wrong_with_path(volume):
+        return home  # it is refused: the node has nothing to look at
+    try:
+        told = handle.shell(node).run(look_at_folder(volume.path), limit=LOOK_LIMIT)
+        return home.model_copy(update={"folder": parse_folder(node, told)})
+    except RunbookError as error:
+        return home.model_copy(update={"problem": error.problem, "next_step": error.hint or f"ssh to {node}"})
 
 
 def pods_of_hook(handle: Cluster, hook: VolumeHook) -> list[HookPod]:
@@ -125,6 +167,8 @@ def _classes(kube: KubeClient) -> list[SnapshotClass]:
 
 def read_pairs(kube: KubeClient, run: str = "") -> tuple[Pair, ...]:
     """Reads the snapshots of ours, of one run or of all, each with its content."""
+    if kube.find(GROUP) is None:
+        return ()
     which = {"labelSelector": f"{RUN}={run}" if run else RUN}
     snapshots = [parse_snapshot(raw) for raw in kube.items(SNAPSHOTS, **which)]
     contents = [parse_content(raw) for raw in kube.items(CONTENTS)]

@@ -19,7 +19,7 @@ from tasks.volumes.models.freezes import Freeze, FreezeJournal, Quiesced, Thawed
 from tasks.volumes.observe import pods_of_hook
 from tasks.volumes.policy.hooks import by_hand, is_same, window_of
 from tasks.volumes.probes.hooks import Ended, parse_end
-from tasks.volumes.scripts import THAW_SECONDS, freeze_container, thaw_container, words_of
+from tasks.volumes.scripts.hooks import THAW_SECONDS, freeze_container, thaw_container, words_of
 
 TRIES, PAUSE = 3, 2.0
 """Limits how often a run tries to thaw a container, and gives the seconds between two tries."""

@@ -1,4 +1,4 @@
-"""Contains the Prefect tasks: snapshots are taken, set to Retain, proven, and recorded in a manifest."""
+"""Contains the Prefect tasks: snapshots are taken, set to Retain, proven, and recorded in a manifest with the archives."""
 
 import time
 from collections.abc import Iterable
@@ -14,6 +14,7 @@ from tasks.core.errors import NotYet, Refused, TimedOut
 from tasks.core.logs import log_about
 from tasks.core.models.findings import Problem, listed
 from tasks.core.retries import ACT, OBSERVE, PATIENT
+from tasks.volumes.models.archives import Archive, Archived
 from tasks.volumes.models.backups import Cut, SnapshotsKept, VolumeBackup, VolumeBackupId, VolumeRecord
 from tasks.volumes.models.facts import Target, VolumeFacts, VolumePlan
 from tasks.volumes.models.freezes import Thawed
@@ -170,6 +171,8 @@ def await_ready(cluster: str, plan: VolumePlan, run_id: str, options: VolumeOpti
 
 def _wait(cluster: str, plan: VolumePlan, run_id: str, limit: timedelta, *, ready: bool) -> dict[str, Pair]:
     kube, began = open_cluster(cluster).kube, time.monotonic()
+    if not plan.targets:
+        return {}
 
     def look() -> dict[str, Pair]:
         pairs = _pairs(kube, plan, run_id)
@@ -215,19 +218,27 @@ def _records(plan: VolumePlan, pairs: dict[str, Pair]) -> tuple[VolumeRecord, ..
 
 
 @task(**ACT, task_run_name="write-volume-manifest-{cluster}")
-def write_volume_manifest(  # noqa: PLR0913 - each has a name in the flow
-    cluster: str, select: Selection, plan: VolumePlan, cut: Cut, kept: SnapshotsKept, *, run_id: str
+def write_volume_manifest(  # noqa: PLR0913, PLR0917 - one for each thing that the manifest has
+    cluster: str,
+    select: Selection,
+    plan: VolumePlan,
+    cut: Cut,
+    kept: SnapshotsKept,
+    archived: Archived,
+    *,
+    run_id: str,
 ) -> VolumeBackup:
-    """Makes the snapshots a backup by writing its manifest, with the claims and their volumes as they are now."""
+    """Makes snapshots and archives a backup by writing its manifest, with the claims and their volumes as they are now."""
     handle = open_cluster(cluster)
-    first = min(one.cut_at for one in kept.records)
+    first = min([one.cut_at for one in kept.records] + [one.taken_at for one in archived.archives])
     backup = VolumeBackupId(taken_at=first.replace(microsecond=0), series=select.series, run=run_id)
     manifest = VolumeBackup(
         id=str(backup),
         cluster=cluster,
         selection=select,
         records=kept.records,
-        objects=tuple(_objects(handle.kube, kept.records)),
+        archives=archived.archives,
+        objects=tuple(_objects(handle.kube, (*kept.records, *archived.archives))),
         quiesced=cut.quiesced,
         left_out=plan.skips,
         tool=f"kube-runbooks {__version__}",
@@ -237,7 +248,7 @@ def write_volume_manifest(  # noqa: PLR0913 - each has a name in the flow
     return _without_objects(volumes_of(handle).write(backup, manifest))
 
 
-def _objects(kube: KubeClient, records: Iterable[VolumeRecord]) -> Iterable[JSON]:
+def _objects(kube: KubeClient, records: Iterable[VolumeRecord | Archive]) -> Iterable[JSON]:
     for one in records:
         claim = kube.find(f"{path_of_claims(one.namespace)}/{one.claim}")
         volume = kube.find(f"{VOLUMES}/{one.volume}")

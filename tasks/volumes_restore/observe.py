@@ -7,18 +7,32 @@ from typing import Any, NamedTuple
 
 from tasks.clients.kube import KubeClient
 from tasks.cluster import Cluster
-from tasks.core.errors import Refused
-from tasks.core.models.findings import listed
+from tasks.core.at_once import on_all
+from tasks.core.errors import Refused, RunbookError
+from tasks.core.models.findings import Problem, listed
 from tasks.nodes.policy.owners import owner_of
 from tasks.nodes.probes.owners import notes_of
+from tasks.volumes.archive_restore import check_machine
+from tasks.volumes.models.archives import Archive
 from tasks.volumes.models.backups import VolumeBackup, VolumeBackupId, VolumeRecord
 from tasks.volumes.models.snapshots import Content, Snapshot
 from tasks.volumes.observe import path_of_claims, path_of_snapshots
-from tasks.volumes.probes.objects import CLASSES, CONTENTS, GROUP, VOLUMES, parse_class, parse_content, parse_snapshot
+from tasks.volumes.policy.beside import ARCHIVE
+from tasks.volumes.probes.objects import (
+    CLASSES,
+    CONTENTS,
+    GROUP,
+    VOLUMES,
+    parse_claim,
+    parse_class,
+    parse_content,
+    parse_snapshot,
+)
 from tasks.volumes.probes.workload import claims_of
 from tasks.volumes.store import VolumeStore
 from tasks.volumes_restore.models.facts import (
     RESTORE,
+    ArchiveFound,
     Found,
     Journal,
     Live,
@@ -28,7 +42,7 @@ from tasks.volumes_restore.models.facts import (
     VolumeRestoreFacts,
 )
 from tasks.volumes_restore.models.options import LATEST, ClaimsToRestore, VolumeRestoreOptions
-from tasks.volumes_restore.policy.names import mark_of
+from tasks.volumes_restore.policy.names import beside, mark_of
 from tasks.volumes_restore.policy.plan import names_for, old_uid, plan_volume_restore
 from tasks.volumes_restore.policy.source import source_of
 from tasks.volumes_restore.policy.users import unknown_user, why_it_stays
@@ -76,8 +90,10 @@ def read_backup(store: VolumeStore, backup: str, select: ClaimsToRestore) -> Vol
 
 
 def _missing(manifest: VolumeBackup, select: ClaimsToRestore) -> list[str]:
-    claims = {f"{one.namespace}/{one.claim}" for one in manifest.records}
-    namespaces = {one.namespace for one in manifest.records}
+    there = [(one.namespace, one.claim) for one in manifest.records]
+    there += [(one.namespace, one.claim) for one in manifest.archives]
+    claims = {f"{namespace}/{claim}" for namespace, claim in there}
+    namespaces = {namespace for namespace, _ in there}
     return [one for one in select.claims if one not in claims] + [
         f"a claim of {one}" for one in select.namespaces if one not in namespaces
     ]
@@ -90,7 +106,7 @@ def observe(
     if missing := _missing(manifest, select):
         raise Refused(f"backup {manifest.id} does not have {listed(missing)}", hint=NEW_ONE)
     records = [one for one in manifest.records if select.has(one.namespace, one.claim)]
-    has_snapshots = kube.find(GROUP) is not None
+    has_snapshots = not records or kube.find(GROUP) is not None
     facts = VolumeRestoreFacts(
         observed_at=datetime.now(UTC),
         backup=manifest.id,
@@ -99,7 +115,7 @@ def observe(
         disk_classes=tuple(parse_disk_class(raw) for raw in kube.items(DISK_CLASSES)),
         nodes=tuple(raw["metadata"]["name"] for raw in kube.heads("/api/v1/nodes")),
     )
-    if not has_snapshots:
+    if not has_snapshots or not records:
         return facts
     look = _Look(kube, manifest, options, run_id)
     facts = facts.model_copy(
@@ -123,6 +139,45 @@ def _tried(kube: KubeClient, facts: VolumeRestoreFacts, options: VolumeRestoreOp
             denied[target.id] = "" if answer.is_fine else answer.message
     found = tuple(one.model_copy(update={"denied": denied.get(one.id, "")}) for one in facts.found)
     return facts.model_copy(update={"found": found})
+
+
+def observe_archives(
+    handle: Cluster, manifest: VolumeBackup, select: ClaimsToRestore, options: VolumeRestoreOptions
+) -> tuple[ArchiveFound, ...]:
+    """Reads what a restore of archives has to know; it asks their nodes."""
+    wanted = [one for one in manifest.archives if select.has(one.namespace, one.claim)]
+    return tuple(on_all(lambda one: _archive_at(handle, manifest, one, options), wanted))
+
+
+def _archive_at(handle: Cluster, manifest: VolumeBackup, one: Archive, options: VolumeRestoreOptions) -> ArchiveFound:
+    mark = mark_of(manifest.id, one.namespace, one.claim)
+    suffix = options.suffix or f"restored-{mark}"
+    name = beside(one.claim, options.suffix, mark)
+    raw = handle.kube.find(f"{path_of_claims(one.namespace)}/{name}")
+    return ArchiveFound(
+        archive=one,
+        name=name,
+        suffix=suffix,
+        has_namespace=handle.kube.find(f"/api/v1/namespaces/{one.namespace}") is not None,
+        exists=raw is not None,
+        made_of=raw["metadata"].get("annotations", {}).get(ARCHIVE, "") if raw else "",
+        is_bound=raw is not None and parse_claim(raw).phase == "Bound",
+        problem=_problem_of(handle, manifest, one),
+    )
+
+
+def _problem_of(handle: Cluster, manifest: VolumeBackup, one: Archive) -> Problem | None:
+    """Returns why the node of an archive cannot restore it. The nodes of another cluster are not asked."""
+    if manifest.cluster != handle.profile.name:
+        return Problem(
+            text=f"its archive is of the node {one.node} of the cluster {manifest.cluster}, which is no node of this one",
+            next_step="restore it by hand: docs/volumes-backup.md has the commands",
+        )
+    try:
+        check_machine(handle, one.node)
+    except RunbookError as error:
+        return Problem(text=error.problem, next_step=error.hint or f"ssh to {one.node}")
+    return None
 
 
 class _Switch(NamedTuple):

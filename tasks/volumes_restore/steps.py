@@ -6,11 +6,14 @@ from tasks.clients.kube import KubeClient
 from tasks.cluster import open_cluster
 from tasks.core.at_once import on_all
 from tasks.core.retries import ACT, OBSERVE, PATIENT
+from tasks.core.words import counted
 from tasks.run.locks import Check
+from tasks.volumes.archive_restore import restore_beside
 from tasks.volumes_restore.act import create_claim, import_snapshot, proven_claim, wait_bound, wait_imported
 from tasks.volumes_restore.job import Job
 from tasks.volumes_restore.models.done import (
     Bound,
+    FromArchives,
     Imported,
     KeptVolumes,
     NewVolume,
@@ -21,7 +24,7 @@ from tasks.volumes_restore.models.done import (
 )
 from tasks.volumes_restore.models.facts import RestoreTarget, VolumeRestoreFacts, VolumeRestorePlan, Way
 from tasks.volumes_restore.models.options import ClaimsToRestore, VolumeRestoreOptions
-from tasks.volumes_restore.observe import observe, read_backup, store_of
+from tasks.volumes_restore.observe import observe, observe_archives, read_backup, store_of
 from tasks.volumes_restore.stop import check_nobody, start, stop, wait_ready, wait_stopped
 from tasks.volumes_restore.switch import bind_new, finish, keep_old
 
@@ -33,7 +36,8 @@ def observe_volume_restore(
     """Reads the backup, its claims as they are now, their snapshots, and the workloads that use them."""
     handle = open_cluster(cluster)
     manifest = read_backup(store_of(handle, options), backup, select)
-    return observe(handle.kube, manifest, select, options, run_id)
+    facts = observe(handle.kube, manifest, select, options, run_id)
+    return facts.model_copy(update={"archives": observe_archives(handle, manifest, select, options)})
 
 
 def _job(cluster: str, plan: VolumeRestorePlan, run_id: str, check: Check) -> Job:
@@ -56,6 +60,27 @@ def import_snapshots(
     return Imported(
         created=tuple(name for name, new in names if new), present=tuple(name for name, new in names if not new)
     )
+
+
+@task(**PATIENT, task_run_name="restore-archives-{cluster}")
+def restore_archives(
+    cluster: str, plan: VolumeRestorePlan, options: VolumeRestoreOptions, check: Check
+) -> FromArchives:
+    """Lets each node restore its archives into new folders, one after another, with new volumes and new claims.
+
+    Raises `Refused` if a folder, a volume or a claim is somebody else's. Nothing old is touched.
+    """
+    if not plan.archives:
+        return FromArchives()
+    handle = open_cluster(cluster)
+    manifest = read_backup(store_of(handle, options), plan.backup, ClaimsToRestore())
+    restored, different = [], []
+    for one in plan.archives:
+        check()
+        made = restore_beside(handle, one.archive, manifest.objects, one.name, one.suffix)
+        restored.append(f"{one.archive.namespace}/{one.name} with {made.path} on {made.node}")
+        different += [f"{one.archive.id}: {counted(made.different, 'line')} of its list"] if made.different else []
+    return FromArchives(restored=tuple(restored), different=tuple(different))
 
 
 @task(**PATIENT, task_run_name="make-volumes-{cluster}")

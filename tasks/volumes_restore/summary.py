@@ -3,7 +3,7 @@
 from tasks.core.commands import TO_DO_IT
 from tasks.core.models.findings import listed
 from tasks.core.words import counted
-from tasks.volumes_restore.models.done import KeptVolumes, NewVolumes, Started, VolumeProof
+from tasks.volumes_restore.models.done import FromArchives, KeptVolumes, NewVolumes, Started, VolumeProof
 from tasks.volumes_restore.models.facts import REPLACED, RestoreTarget, VolumeRestoreFacts, VolumeRestorePlan
 
 WAY_BACK = "run this again: it goes on where it stopped. The old volumes are Retain: docs/volumes-restore.md says how to take them back"
@@ -17,14 +17,21 @@ def summarize_volume_restore_plan(facts: VolumeRestoreFacts, plan: VolumeRestore
     return (f"nothing was done: the plan has {counted(len(plan.steps), 'step')} for backup {facts.backup}", TO_DO_IT)
 
 
-def summarize_volume_restore(
-    plan: VolumeRestorePlan, volumes: NewVolumes, kept: KeptVolumes, started: Started, proof: VolumeProof
+def summarize_volume_restore(  # noqa: PLR0913, PLR0917 - one for each step
+    plan: VolumeRestorePlan,
+    volumes: NewVolumes,
+    kept: KeptVolumes,
+    started: Started,
+    proof: VolumeProof,
+    archives: FromArchives = FromArchives(),  # noqa: B008 - frozen
 ) -> tuple[str, ...]:
     """Returns the report text of a restore."""
-    count = counted(len(plan.targets), "claim")
+    count = counted(len(plan.targets) + len(plan.archives), "claim")
     return (
         f"{count} restored from backup {plan.backup}",
         *[f"bound: {one}" for one in proof.bound],
+        *[f"from its archive, as its list says: {one}" for one in archives.restored],
+        *[f"NOT as its list says, because the archive is fuzzy: {one}" for one in archives.different],
         *[f"taken up from an earlier attempt: {one.id}" for one in volumes.volumes if not one.created],
         *_workload_words(plan, started, proof),
         *[line for one in plan.switched if one.old_volume for line in _old_words(one, kept)],

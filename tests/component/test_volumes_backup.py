@@ -274,7 +274,7 @@ def test_what_cannot_have_a_snapshot_refuses_the_run_before_anything_is_taken(vo
     with pytest.raises(Refused) as error:
         volumes.run()
     assert "it is not bound to a volume (phase Pending)" in error.value.problem
-    assert "is of the kind hostPath, and only CSI volumes have snapshots" in error.value.problem
+    assert "it has no nodeAffinity to one, and no pod says which one it is" in error.value.problem
     assert volumes.snapshots() == []
     with pytest.raises(Refused, match="has no VolumeSnapshotClass other: it has directory"):
         volumes.run(snapshot_class="other", leave_out=False, select=Selection(claims=(f"{volumes.shop.name}/data",)))

@@ -66,6 +66,7 @@ from tasks.user_access.models.grant import GrantOptions
 from tasks.user_access.policy.plan import plan_grant
 from tasks.user_access.policy.revoke import plan_revoke
 from tasks.user_access.summary import summarize_grant, summarize_revoke
+from tasks.volumes.models.archives import Archived
 from tasks.volumes.models.backups import Cut, Expired, SnapshotsKept
 from tasks.volumes.models.freezes import Thawed
 from tasks.volumes.models.selection import VolumeOptions
@@ -74,6 +75,7 @@ from tasks.volumes.policy.plan import plan_volumes
 from tasks.volumes.summary import summarize_volume_backup
 from tasks.volumes_restore.models.done import (
     Bound,
+    FromArchives,
     Imported,
     KeptVolumes,
     NewVolume,
@@ -555,12 +557,21 @@ def _objects() -> dict[str, Report]:
 def _volumes() -> dict[str, Report]:
     made = volumes.backup()
     claims = (volumes.CLAIM, volumes.claim(name="data-db-1", volume="pv-2"), volumes.claim(name="tmp", phase="Pending"))
-    several = (volumes.VOLUME, volumes.VOLUME.model_copy(update={"name": "pv-2"}))
-    facts = volumes.facts(*claims, volumes=several, hooks=(volumes.HOOK,), pods=(volumes.POD,))
+    stored = (volumes.VOLUME, volumes.VOLUME.model_copy(update={"name": "pv-2"}), volumes.DISK)
+    facts = volumes.facts(
+        *claims,
+        volumes.DISK_CLAIM,
+        volumes=stored,
+        homes=(volumes.HOME,),
+        hooks=(volumes.HOOK,),
+        pods=(volumes.POD,),
+    )
     plan = plan_volumes(facts, volumes.SHOP, VolumeOptions(leave_out=True))
     cut = Cut(created=tuple(one.snapshot for one in made.records), quiesced=(volumes.QUIESCED,))
     kept = SnapshotsKept(records=made.records)
-    made = made.model_copy(update={"left_out": plan.skips, "quiesced": cut.quiesced})
+    socket = Skip(subject="run/db.sock", reason="a socket, which no archive contains")
+    archived = Archived(archives=(volumes.archive(left_out=(socket,)),))
+    made = made.model_copy(update={"left_out": plan.skips, "archives": archived.archives, "quiesced": cut.quiesced})
     expired = Expired(removed=(Expiry(id="20261122T120000Z", reason="no rule keeps it: newer backups fill last 7"),))
     waits = "shop/data-db-1: the storage has not cut it yet; the last error, which is retried: quota exceeded"
     return {
@@ -573,6 +584,8 @@ def _volumes() -> dict[str, Report]:
             ("cut snapshots", cut, 4),
             ("retain snapshots", kept, 1),
             ("await ready", kept, 240),
+            ("archive volumes", archived, 30),
+            ("read archives back", archived, 10),
             ("write volume manifest", made, 1),
             ("prove volume backup", kept, 1),
             ("expire volumes", expired, 3),
@@ -608,7 +621,12 @@ def _volumes_restored() -> dict[str, Report]:
         bound=("shop/data-db-0: pv-2 (vol-2)",), ready=("shop/statefulset/db: 3 of 3 pods are available",)
     )
     waits = "shop/data-db-0: the claim data-db-0-switch has no volume yet: quota exceeded"
-    begun = (("check store", None, 1), ("observe volume restore", facts, 1), ("import snapshots", Imported(), 1))
+    begun = (
+        ("check store", None, 1),
+        ("observe volume restore", facts, 1),
+        ("import snapshots", Imported(), 1),
+        ("restore archives", FromArchives(), 1),
+    )
     return {
         "volumes_restore": report(
             "volumes_restore",

@@ -3,7 +3,10 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from tasks.backup.models.backups import Digest
 from tasks.core.models.profile import VolumeHook
+from tasks.nodes.models.pods import NodeTerm, Operator, Requirement
+from tasks.volumes.models.archives import Archive, Folder, Home, PodOfClaim
 from tasks.volumes.models.backups import VolumeBackup, VolumeRecord
 from tasks.volumes.models.facts import Claim, SnapshotClass, Target, Volume, VolumeFacts
 from tasks.volumes.models.freezes import Freeze, HookPod, Quiesced
@@ -136,3 +139,64 @@ def backup(**changes: Any) -> VolumeBackup:  # noqa: ANN401 - fields of a backup
         "written_at": NOW,
     }
     return VolumeBackup(**(ordinary | changes))
+
+
+DISK = Volume(
+    name="pv-disk",
+    uid="v1",
+    source="local",
+    path="/mnt/disks/a",
+    node_terms=(NodeTerm(labels=(Requirement(key="kubernetes.io/hostname", operator=Operator.IN, operands=("w1",)),)),),
+)
+"""A folder of the node w1."""
+
+DISK_CLAIM = CLAIM.model_copy(update={"name": "logs", "uid": "u2", "volume": DISK.name, "storage_class": "local"})
+FOLDER = Folder(
+    boot_id="b1", kind="directory", real=DISK.path, filesystem="ext2/ext3", size=5000, entries=7, free=10**12
+)
+HOME = Home(volume=DISK.name, node="w1", boot_id="b1", folder=FOLDER)
+USER = PodOfClaim(
+    namespace="shop",
+    name="db-0",
+    uid="p1",
+    node="w1",
+    controller_kind="StatefulSet",
+    controller="db",
+    claims=("shop/logs",),
+)
+
+
+def folder(**changes: object) -> Home:
+    """The node of the disk, with another answer."""
+    return HOME.model_copy(update={"folder": FOLDER.model_copy(update=changes)})
+
+
+def disk_facts(home: Home = HOME, **changes: Any) -> VolumeFacts:  # noqa: ANN401 - fields of facts
+    """Of a claim on that disk, in a cluster without snapshots."""
+    ordinary: dict[str, Any] = {"volumes": (DISK,), "classes": (), "has_snapshots": False, "homes": (home,)}
+    return facts(DISK_CLAIM, **(ordinary | changes))
+
+
+def archive(**changes: object) -> Archive:
+    """Of that disk."""
+    stem = f"prod/volumes/archives/{RUN}/shop.logs-20261123T120000.000000Z"
+    made = Archive(
+        namespace="shop",
+        claim="logs",
+        claim_uid="u2",
+        volume=DISK.name,
+        volume_uid="v1",
+        source="local",
+        node="w1",
+        path=DISK.path,
+        data_key=f"{stem}.tar.zst",
+        list_key=f"{stem}.list.zst",
+        stored=Digest(size=1200, sha256="aa"),
+        plain=Digest(size=10240, sha256="bb"),
+        listed=Digest(size=300, sha256="cc"),
+        files=5,
+        filesystem="ext2/ext3",
+        taken_at=NOW,
+        took=timedelta(seconds=3),
+    )
+    return made.model_copy(update=changes)

@@ -82,6 +82,9 @@ READERS = {
         "tasks/cluster/look_at_shape.sh",
         "tasks/control_plane/probes/look_at_member.sh",
         "tasks/restore/scripts/prepare.sh",
+        "tasks/volumes/scripts/read_archive.sh",
+        "tasks/volumes/scripts/restore.sh",
+        "tasks/volumes/scripts/streams.lib.sh",
     ),
     "PEM, block by block": (
         "tasks/backup/probes/certificates_in.sh",
@@ -95,6 +98,9 @@ READERS = {
         "tasks/nodes/probes/machine.lib.sh",
         "tasks/run/probes/records.sh",
         "tasks/upgrade/scripts/stage.sh",
+        "tasks/volumes/probes/look_at_folder.sh",  # and the first line of --version
+        "tasks/volumes/scripts/archive.sh",
+        "tasks/volumes/scripts/folder.lib.sh",
     ),
     "a kubeconfig whose secrets are hidden before the worker parses it: a key never leaves the node": (
         "tasks/core/masked.lib.sh",
@@ -111,6 +117,7 @@ READERS = {
         "tasks/upgrade/probes/evidence.sh",
         "tasks/upgrade/probes/render_manifests.sh",
     ),
+    "ctr's table of tasks: it has no other form": ("tasks/volumes/scripts/container.lib.sh",),
     "bytes of a question to a DNS server": ("tasks/node_work/probes/service_path.sh",),
 }
 """What is read to the scripts that may read it line by line."""

@@ -197,6 +197,7 @@ RIGHTS: Mapping[str, tuple[Right, ...]] = {
     ),
     "volumes_backup": (
         *_each("get list", ("persistentvolumeclaims", "persistentvolumes", "pods")),
+        *_each("list", "nodes"),
         *_each("get", "namespaces"),
         *_each("get", WORKLOADS, APPS),
         *_each("get list create patch delete", "volumesnapshots", SNAPSHOTS),
@@ -205,8 +206,8 @@ RIGHTS: Mapping[str, tuple[Right, ...]] = {
     ),
     "volumes_restore": (
         *_each("get create delete", "persistentvolumeclaims"),
-        *_each("get list patch", "persistentvolumes"),
-        *_each("get", "namespaces"),
+        *_each("get list create patch", "persistentvolumes"),
+        *_each("get", ("namespaces", "nodes")),
         *_each("list", ("nodes", "pods", "events")),
         *_each("list", "storageclasses", STORAGE),
         *_each("get create", ("volumesnapshots", "volumesnapshotcontents"), SNAPSHOTS),

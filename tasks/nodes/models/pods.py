@@ -5,9 +5,11 @@ It contains only what a drain has to know.
 
 from datetime import timedelta
 from enum import StrEnum
+from typing import ClassVar
 
 from pydantic import Field
 
+from tasks.core.models.approval import Reasons
 from tasks.core.models.base import Model, UtcTime
 from tasks.nodes.models.nodes import KubeNode
 from tasks.nodes.models.workloads import Webhook
@@ -34,6 +36,8 @@ class Operator(StrEnum):
 class Requirement(Model):
     """Describes what the value of a label must be. `Gt` and `Lt` appear only in selectors of nodes."""
 
+    COVERED: ClassVar[Reasons] = {"key operator operands": "which nodes it selects"}
+
     key: str
     operator: Operator
     operands: tuple[str, ...] = Field(default=(), description="`values` in Kubernetes, a name that Prefect trips over")
@@ -48,6 +52,8 @@ class LabelSelector(Model):
 
 class NodeTerm(Model):
     """Selects nodes by labels and fields. All parts must match; an empty term matches no node."""
+
+    COVERED: ClassVar[Reasons] = {"labels fields": "which nodes it selects"}
 
     labels: tuple[Requirement, ...] = ()
     fields: tuple[Requirement, ...] = Field(default=(), description="of metadata.name, the only field that there is")

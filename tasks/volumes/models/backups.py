@@ -9,6 +9,7 @@ from pydantic import Field, ValidationError, model_serializer, model_validator
 from tasks.core.models.base import Model, UtcTime
 from tasks.core.models.plan import Skip
 from tasks.core.models.retention import Kept, Removed
+from tasks.volumes.models.archives import Archive
 from tasks.volumes.models.facts import SnapshotClass
 from tasks.volumes.models.freezes import Quiesced
 from tasks.volumes.models.selection import Selection
@@ -71,29 +72,37 @@ class VolumeRecord(Model):
 
 
 class VolumeBackup(Model):
-    """Represents the manifest, which is written last; without it, snapshots are no backup."""
+    """Represents the manifest, which is written last; without it, snapshots and archives are no backup."""
 
     format: Literal[1] = 1
     id: str
     cluster: str
     selection: Selection
-    records: tuple[VolumeRecord, ...] = Field(min_length=1)
+    records: tuple[VolumeRecord, ...] = ()
+    archives: tuple[Archive, ...] = Field(default=(), description="volumes of nodes, copied into the bucket")
     objects: tuple[dict[str, Any], ...] = Field(
         default=(), description="the claims and their volumes, without what the server fills in"
     )
     quiesced: tuple[Quiesced, ...] = Field(
         default=(), description="containers that were frozen while all snapshots were cut"
     )
-    left_out: tuple[Skip, ...] = Field(default=(), description="claims of the selection that have no snapshot, and why")
+    left_out: tuple[Skip, ...] = Field(default=(), description="claims of the selection that are not in it, and why")
     tool: str = Field(description="name and version of what wrote this")
     flow_run: str
     written_at: UtcTime
 
+    @model_validator(mode="after")
+    def _has_data(self) -> Self:
+        if not self.records and not self.archives:
+            message = "has neither a snapshot nor an archive"
+            raise ValueError(message)
+        return self
+
     @property
     def spread(self) -> float:
-        """Returns the seconds between the first and the last snapshot."""
+        """Returns the seconds between the first and the last snapshot; 0 if there is none."""
         times = [one.cut_at for one in self.records]
-        return (max(times) - min(times)).total_seconds()
+        return (max(times) - min(times)).total_seconds() if times else 0
 
     @property
     def is_quiesced(self) -> bool:
@@ -122,4 +131,7 @@ class Expired(Model):
     kept: tuple[Kept, ...] = ()
     removed: tuple[Removed, ...] = ()
     swept: tuple[str, ...] = Field(default=(), description="snapshots of interrupted runs that were removed")
+    swept_archives: tuple[str, ...] = Field(
+        default=(), description="object keys of interrupted runs, removed or aborted"
+    )
     left: tuple[Skip, ...] = Field(default=(), description="what stays although no rule keeps it, and why")

@@ -8,18 +8,23 @@ from tasks.core.models.approval import Reasons
 from tasks.core.models.base import Model, UtcTime
 from tasks.core.models.plan import Plan
 from tasks.core.models.profile import VolumeHook
+from tasks.nodes.models.pods import NodeTerm
+from tasks.volumes.models.archives import Home, PodOfClaim
 from tasks.volumes.models.freezes import Freeze, HookPod
 
 
 class Volume(Model):
     """This is a persistent volume: what stores its data."""
 
-    COVERED: ClassVar[Reasons] = {"name driver handle source": "which data is backed up"}
+    COVERED: ClassVar[Reasons] = {"name uid driver handle source path node_terms": "which data is backed up"}
 
     name: str
+    uid: str = ""
     driver: str = Field(default="", description="CSI driver; empty if it is no CSI volume")
     handle: str = Field(default="", description="name of the volume at the storage")
     source: str = Field(description="kind of the volume: csi, hostPath, local, nfs")
+    path: str = Field(default="", description="on its node; empty unless it is of the kind local or hostPath")
+    node_terms: tuple[NodeTerm, ...] | None = Field(default=None, description="its nodeAffinity; None if it has none")
 
 
 class Claim(Model):
@@ -68,6 +73,12 @@ class VolumeFacts(Model):
     classes: tuple[SnapshotClass, ...] = ()
     hooks: tuple[VolumeHook, ...] = Field(default=(), description="those of the profile")
     pods: tuple[HookPod, ...] = Field(default=(), description="pods that hooks fit")
+    users: tuple[PodOfClaim, ...] = Field(default=(), description="those that use a claim of the selection")
+    homes: tuple[Home, ...] = Field(default=(), description="the nodes of the volumes that are a folder of a node")
+
+    def home_of(self, volume: Volume) -> Home | None:
+        """Returns the node of a volume; None if it is on no node."""
+        return next((one for one in self.homes if one.volume == volume.name), None)
 
     def volume_of(self, claim: Claim) -> Volume | None:
         """Returns the volume of a claim; None if it does not exist."""
@@ -84,12 +95,30 @@ class Target(Model):
     snapshot_class: SnapshotClass
 
 
-class VolumePlan(Plan):
-    """Plans which claims get a snapshot."""
+class ArchiveTarget(Model):
+    """This is a claim of which its node makes an archive."""
 
-    COVERED: ClassVar[Reasons] = {"targets": "whose data is backed up", "freezes": "which commands run where"}
+    COVERED: ClassVar[Reasons] = {"claim volume node": "whose data, and from which node"}
+    LEFT_OUT: ClassVar[Reasons] = {
+        "size entries": "they change all the time",
+        "boot_id": "it is checked right before the copy, and a new plan is as good",
+    }
+
+    claim: Claim
+    volume: Volume
+    node: str
+    boot_id: str
+    size: int
+    entries: int
+
+
+class VolumePlan(Plan):
+    """Plans which claims get a snapshot, and of which their node makes an archive."""
+
+    COVERED: ClassVar[Reasons] = {"targets archives": "whose data is backed up", "freezes": "which commands run where"}
 
     targets: tuple[Target, ...] = ()
+    archives: tuple[ArchiveTarget, ...] = ()
     freezes: tuple[Freeze, ...] = Field(
         default=(), description="containers that are frozen while the snapshots are cut"
     )

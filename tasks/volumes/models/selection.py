@@ -99,8 +99,9 @@ class VolumeOptions(Model):
 
     COVERED: ClassVar[Reasons] = {
         "snapshot_class": "by which class the snapshots are taken",
-        "leave_out use_hooks": CHOICE,
+        "leave_out while_used use_hooks": CHOICE,
         "cut_within ready_within": "how long the run waits for the storage",
+        "archive_within": "how long a node may be busy with an archive",
     }
 
     snapshot_class: str = Field(
@@ -109,7 +110,11 @@ class VolumeOptions(Model):
         description="VolumeSnapshotClass to use; if empty, the only class of the driver, or its default",
     )
     leave_out: bool = Field(
-        default=False, description="leave out claims that cannot have a snapshot, and back up all others"
+        default=False, description="leave out claims that cannot be backed up, and back up all others"
+    )
+    while_used: bool = Field(
+        default=False,
+        description="archive folders of nodes also while pods use them: such an archive is fuzzy, its files may not fit together",
     )
     use_hooks: bool = Field(
         default=True, description="freeze applications by volumes.hooks of the profile while the snapshots are cut"
@@ -125,4 +130,10 @@ class VolumeOptions(Model):
         ge=timedelta(seconds=1),
         le=LONGEST_WAIT,
         description="how long the snapshots may take until they are ready to use, for example 1h",
+    )
+    archive_within: Duration = Field(
+        default=timedelta(hours=6),
+        ge=timedelta(seconds=1),
+        le=LONGEST_WAIT,
+        description="how long a node may take for one archive, for example 6h",
     )

@@ -1,43 +1,52 @@
-"""Plans which claims get a snapshot, by which class. A claim that cannot have one refuses the run, unless it is to be left out."""
+"""Plans which claims get a snapshot or an archive. A claim that can have neither refuses the run, unless it is to be left out."""
 
 from collections.abc import Sequence
 
 from tasks.core.models.findings import Problem, listed, refused
-from tasks.core.models.plan import Caution, Refusal, Skip, Step
-from tasks.volumes.models.facts import Claim, SnapshotClass, Target, VolumeFacts, VolumePlan
+from tasks.core.models.plan import Caution, Refusal, Skip, Step, figure
+from tasks.volumes.models.archives import Home
+from tasks.volumes.models.facts import ArchiveTarget, Claim, SnapshotClass, Target, Volume, VolumeFacts, VolumePlan
 from tasks.volumes.models.selection import Selection, VolumeOptions
 from tasks.volumes.policy import hooks
+from tasks.volumes.policy.places import how_to_stop, what_is_wrong_at, what_is_wrong_with_path, who_uses
 
 LEAVE_OUT = "or add --leave-out to back up the others"
 DEFAULT_NOTE = "snapshot.storage.kubernetes.io/is-default-class=true"
 
 
 def plan_volumes(facts: VolumeFacts, selection: Selection, options: VolumeOptions) -> VolumePlan:
-    """Plans a snapshot for each claim of the selection, with all refusals at once."""
+    """Plans a snapshot or an archive for each claim of the selection, with all refusals at once."""
     refusals = [*_of_selection(facts, selection)]
-    if not facts.has_snapshots:
+    if not facts.has_snapshots and not (facts.claims and all(_is_on_a_node(facts, one) for one in facts.claims)):
         refusals.append(_no_snapshots())
         return VolumePlan(refusals=tuple(refusals))
     judged = [(claim, _target(facts, claim, options)) for claim in facts.claims]
     targets = [one for _, one in judged if isinstance(one, Target)]
+    archives = [one for _, one in judged if isinstance(one, ArchiveTarget)]
     wrong = [(claim, one) for claim, one in judged if isinstance(one, Problem)]
     skips = [Skip(subject=claim.id, reason=problem.text) for claim, problem in wrong] if options.leave_out else []
     if not options.leave_out:
         refusals += [refused(claim.id, problem.text, f"{problem.next_step}, {LEAVE_OUT}") for claim, problem in wrong]
-    elif wrong and not targets:
+    elif wrong and not targets and not archives:
         refusals.append(
-            refused("selection", "none of its claims can have a snapshot", "correct what the skipped claims lack")
+            refused("selection", "none of its claims can be backed up", "correct what the skipped claims lack")
         )
     given = (facts.hooks if options.use_hooks else (), facts.pods, {one.claim.id for one in targets})
     freezes = hooks.freezes_of(*given)
     return VolumePlan(
-        steps=(*map(hooks.step_of, freezes), *map(_step, targets)),
+        steps=(*map(hooks.step_of, freezes), *map(_step, targets), *map(_step_of_archive, archives)),
         skips=tuple(skips),
         refusals=(*refusals, *hooks.refusals_of(*given)),
-        cautions=(*_cautions(targets), *hooks.cautions_of(*given)),
+        cautions=(*_cautions(targets), *_cautions_of_archives(facts, archives), *hooks.cautions_of(*given)),
         targets=tuple(targets),
+        archives=tuple(archives),
         freezes=freezes,
     )
+
+
+def _is_on_a_node(facts: VolumeFacts, claim: Claim) -> bool:
+    volume = facts.volume_of(claim)
+    return volume is not None and facts.home_of(volume) is not None
 
 
 def _of_selection(facts: VolumeFacts, selection: Selection) -> list[Refusal]:
@@ -58,7 +67,7 @@ def _no_snapshots() -> Refusal:
     )
 
 
-def _target(facts: VolumeFacts, claim: Claim, options: VolumeOptions) -> Target | Problem:
+def _target(facts: VolumeFacts, claim: Claim, options: VolumeOptions) -> Target | ArchiveTarget | Problem:
     if claim.deleting:
         return Problem(text="it is about to be deleted", next_step=f"`{_describe(claim)}` shows what still uses it")
     volume = facts.volume_of(claim)
@@ -70,13 +79,39 @@ def _target(facts: VolumeFacts, claim: Claim, options: VolumeOptions) -> Target 
             text=f"its volume {claim.volume} does not exist",
             next_step="create the claim again from another backup",
         )
+    if home := facts.home_of(volume):
+        return _archive(facts, claim, volume, home, options)
     if not volume.driver:
-        text = f"its volume {volume.name} is of the kind {volume.source}, and only CSI volumes have snapshots"
+        text = f"its volume {volume.name} is of the kind {volume.source}: only CSI volumes have snapshots, and only folders of nodes archives"
         return Problem(text=text, next_step="back up its data in another way")
     found = choose_class(volume.driver, facts.classes, options.snapshot_class)
-    if isinstance(found, Problem):
-        return found
-    return Target(claim=claim, volume=volume, snapshot_class=found)
+    return found if isinstance(found, Problem) else Target(claim=claim, volume=volume, snapshot_class=found)
+
+
+def _archive(
+    facts: VolumeFacts, claim: Claim, volume: Volume, home: Home, options: VolumeOptions
+) -> ArchiveTarget | Problem:
+    if claim.block:
+        text = f"its volume {volume.name} is a block device of {home.node or 'a node'}: an archive has the files of a folder"
+        return Problem(text=text, next_step="back up its data by its application, or in another way")
+    if wrong := what_is_wrong_with_path(volume):
+        return wrong
+    if home.folder is None:
+        return Problem(text=home.problem, next_step=home.next_step)
+    if wrong := what_is_wrong_at(home, home.folder, volume):
+        return wrong
+    users = who_uses(claim, facts.users)
+    if users and not options.while_used:
+        text = f"these pods use it and may write: {listed([one.id for one in users])}"
+        return Problem(text=text, next_step=f"{how_to_stop(users)}; or accept a fuzzy archive with --while-used")
+    return ArchiveTarget(
+        claim=claim,
+        volume=volume,
+        node=home.node,
+        boot_id=home.boot_id,
+        size=home.folder.size,
+        entries=home.folder.entries,
+    )
 
 
 def choose_class(driver: str, classes: Sequence[SnapshotClass], asked: str) -> SnapshotClass | Problem:
@@ -118,6 +153,27 @@ def _step(one: Target) -> Step:
         act=f"take a snapshot by the class {one.snapshot_class.name} of {one.volume.driver}, and set it to Retain",
         reason=f"it is bound to {one.volume.name}, a {kind} of {one.claim.size or 'unknown size'}",
     )
+
+
+def _step_of_archive(one: ArchiveTarget) -> Step:
+    return Step(
+        subject=one.claim.id,
+        act=f"let {one.node} archive {one.volume.path} into the bucket, and read it back",
+        reason=f"it is bound to {one.volume.name}, a folder of the node{figure(f': {one.size} bytes, {one.entries} entries')}",
+    )
+
+
+def _cautions_of_archives(facts: VolumeFacts, archives: Sequence[ArchiveTarget]) -> list[Caution]:
+    used = [(one, who_uses(one.claim, facts.users)) for one in archives]
+    return [
+        Caution(
+            subject=one.claim.id,
+            problem=f"its archive is fuzzy: pods may write while it is copied ({listed([pod.id for pod in pods])})",
+            next_step=f"{how_to_stop(pods)} before the backup",
+        )
+        for one, pods in used
+        if pods
+    ]
 
 
 def _cautions(targets: Sequence[Target]) -> list[Caution]:

@@ -1,12 +1,14 @@
 """Parses claims, volumes, classes and snapshots. Asked at: /api/v1/persistentvolumeclaims, /apis/snapshot.storage.k8s.io/v1/..."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import PurePosixPath
 from typing import Any
 
 from pydantic import Field
 
 from tasks.core.models.base import UtcTime
-from tasks.core.models.outside import Metadata, Outside, name_of
+from tasks.core.models.outside import Metadata, Outside, VolumeAffinity, name_of
+from tasks.nodes.probes.pods import parse_node_terms
 from tasks.volumes.models.facts import Claim, SnapshotClass, Volume
 from tasks.volumes.models.snapshots import BACKUP, POLICY, RUN, Content, Snapshot
 
@@ -15,7 +17,7 @@ JSON = dict[str, Any]
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 GROUP = "/apis/snapshot.storage.k8s.io/v1"
-CLAIMS, VOLUMES = "/api/v1/persistentvolumeclaims", "/api/v1/persistentvolumes"
+CLAIMS, VOLUMES, NODES = "/api/v1/persistentvolumeclaims", "/api/v1/persistentvolumes", "/api/v1/nodes"
 SNAPSHOTS, CONTENTS, CLASSES = (
     f"{GROUP}/{kind}" for kind in ("volumesnapshots", "volumesnapshotcontents", "volumesnapshotclasses")
 )
@@ -68,8 +70,15 @@ class _Csi(Outside):
     volume_handle: str
 
 
+class _Path(Outside):
+    path: str
+
+
 class _VolumeSpec(Outside):
     csi: _Csi | None = None
+    local: _Path | None = None
+    host_path: _Path | None = None
+    node_affinity: VolumeAffinity = VolumeAffinity()
 
 
 class _Volume(Outside):
@@ -154,12 +163,15 @@ def parse_claim(raw: JSON) -> Claim:
 def parse_volume(raw: JSON) -> Volume:
     """Parses a PersistentVolume."""
     one = _Volume.read(raw, name_of("volume", raw))
-    csi = one.spec.csi
+    csi, folder = one.spec.csi, one.spec.local or one.spec.host_path
     return Volume(
         name=one.metadata.name,
+        uid=one.metadata.uid,
         driver=csi.driver if csi else "",
         handle=csi.volume_handle if csi else "",
         source=next((name for name in raw.get("spec", {}) if name not in GENERAL), "unknown"),
+        path=str(PurePosixPath("/" + folder.path.lstrip("/"))) if folder else "",
+        node_terms=parse_node_terms(one.spec.node_affinity.required),
     )
 
 

@@ -12,6 +12,13 @@ class Imported(Model):
     present: tuple[str, ...] = Field(default=(), description="VolumeSnapshots that were there")
 
 
+class FromArchives(Model):
+    """These are the archives that became claims."""
+
+    restored: tuple[str, ...] = Field(default=(), description="claims with their node and folder")
+    different: tuple[str, ...] = Field(default=(), description="fuzzy archives that are not as their list says")
+
+
 class NewVolume(Model):
     """This is a volume with the restored data."""
 

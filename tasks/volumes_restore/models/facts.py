@@ -9,6 +9,7 @@ from tasks.core.models.approval import Reasons
 from tasks.core.models.base import Model, UtcTime
 from tasks.core.models.findings import Problem
 from tasks.core.models.plan import Plan
+from tasks.volumes.models.archives import Archive
 from tasks.volumes.models.backups import VolumeRecord
 from tasks.volumes.models.facts import SnapshotClass
 from tasks.workloads.models.names import Ref
@@ -127,6 +128,27 @@ class Found(Model):
         return f"{self.record.namespace}/{self.record.claim}"
 
 
+class ArchiveFound(Model):
+    """This is an archive of the backup, and what the cluster has of the claim that it becomes."""
+
+    archive: Archive
+    name: str = Field(description="of the new claim")
+    suffix: str = Field(description="of the new folder and of the new volume")
+    has_namespace: bool = True
+    exists: bool = Field(default=False, description="whether there is a claim of that name")
+    made_of: str = Field(default="", description="object key of the archive of which that claim was made")
+    is_bound: bool = False
+    problem: Problem | None = Field(default=None, description="why its node cannot restore it")
+
+
+class ArchiveToRestore(Model):
+    """This is an archive that becomes a new claim."""
+
+    archive: Archive
+    name: str
+    suffix: str
+
+
 class VolumeRestoreFacts(Model):
     """This is what a restore of volumes knows before it acts."""
 
@@ -135,6 +157,7 @@ class VolumeRestoreFacts(Model):
     from_cluster: str
     has_snapshots: bool = True
     found: tuple[Found, ...] = ()
+    archives: tuple[ArchiveFound, ...] = ()
     users: tuple[User, ...] = Field(default=(), description="of the claims that are switched")
     disk_classes: tuple[DiskClass, ...] = ()
     snapshot_classes: tuple[SnapshotClass, ...] = ()
@@ -178,11 +201,12 @@ class VolumeRestorePlan(Plan):
     """Plans which claims are restored, from where, and which workloads stop meanwhile."""
 
     LEFT_OUT: ClassVar[Reasons] = {
-        "backup targets users": "the steps and the terms say it; what is found is read again before each act"
+        "backup targets archives users": "the steps and the terms say it; what is found is read again before each act"
     }
 
     backup: str = ""
     targets: tuple[RestoreTarget, ...] = ()
+    archives: tuple[ArchiveToRestore, ...] = ()
     users: tuple[User, ...] = ()
 
     @property
@@ -205,4 +229,5 @@ class VolumeRestorePlan(Plan):
     def locks(self) -> tuple[tuple[str, str], ...]:
         """Returns namespace and name of what is locked: claims, and workloads as their rollouts lock them."""
         claims = [(one.record.namespace, f"claim/{one.record.claim}") for one in self.targets]
+        claims += [(one.archive.namespace, f"claim/{one.archive.claim}") for one in self.archives]
         return (*claims, *((one.ref.namespace, one.ref.workload) for one in self.users if one.ref))

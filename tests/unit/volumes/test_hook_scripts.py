@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tasks.volumes.probes.hooks import Ended, parse_end
-from tasks.volumes.scripts import FOLDER, find_container, freeze_container, key_of, thaw_container, words_of
+from tasks.volumes.scripts.hooks import FOLDER, find_container, freeze_container, key_of, thaw_container, words_of
 from tests.facts.node_folder import NodeFolder
 from tests.facts.volumes import FREEZE, RUN
 

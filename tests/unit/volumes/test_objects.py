@@ -37,16 +37,17 @@ def test_a_claim_is_read_with_its_volume() -> None:
 @pytest.mark.parametrize(
     ("spec", "expected"),
     [
-        ({"csi": {"driver": DRIVER, "volumeHandle": "vol-1"}, "accessModes": []}, (DRIVER, "vol-1", "csi")),
-        ({"capacity": {}, "hostPath": {"path": "/data"}}, ("", "", "hostPath")),
-        ({}, ("", "", "unknown")),
+        ({"csi": {"driver": DRIVER, "volumeHandle": "vol-1"}, "accessModes": []}, (DRIVER, "vol-1", "csi", "")),
+        ({"capacity": {}, "hostPath": {"path": "/data/"}}, ("", "", "hostPath", "/data")),
+        ({"local": {"path": "//mnt/./a"}}, ("", "", "local", "/mnt/a")),
+        ({}, ("", "", "unknown", "")),
     ],
 )
-def test_a_volume_says_what_kind_it_is(spec: dict[str, Any], expected: tuple[str, str, str]) -> None:
-    """Only that of a CSI driver has a handle."""
-    name, handle, source = expected
+def test_a_volume_says_what_kind_it_is(spec: dict[str, Any], expected: tuple[str, str, str, str]) -> None:
+    """Only that of a CSI driver has a handle, and only a folder of a node a path."""
+    name, handle, source, path = expected
     assert parse_volume({"metadata": {"name": "pv-1"}, "spec": spec}) == Volume(
-        name="pv-1", driver=name, handle=handle, source=source
+        name="pv-1", driver=name, handle=handle, source=source, path=path
     )
 
 

@@ -35,8 +35,8 @@ def test_a_bound_claim_of_a_driver_with_one_class_gets_a_snapshot() -> None:
         (facts(claim(phase="Lost")), "it is not bound to a volume (phase Lost)"),
         (facts(CLAIM, volumes=()), "its volume pv-1 does not exist"),
         (
-            facts(CLAIM, volumes=(VOLUME.model_copy(update={"driver": "", "source": "hostPath"}),)),
-            "its volume pv-1 is of the kind hostPath, and only CSI volumes have snapshots",
+            facts(CLAIM, volumes=(VOLUME.model_copy(update={"driver": "", "source": "nfs"}),)),
+            "its volume pv-1 is of the kind nfs: only CSI volumes have snapshots, and only folders of nodes archives",
         ),
         (facts(CLAIM, classes=()), f"the driver {DRIVER} has no VolumeSnapshotClass"),
     ],
@@ -48,7 +48,7 @@ def test_a_claim_that_cannot_have_a_snapshot_refuses_the_run(found: VolumeFacts,
     assert plan.refusals[0].next_step.endswith("or add --leave-out to back up the others")
     left = plan_volumes(found, SHOP, LEAVE)
     assert [one.reason for one in left.skips] == [problem]
-    assert [one.problem for one in left.refusals] == ["none of its claims can have a snapshot"]
+    assert [one.problem for one in left.refusals] == ["none of its claims can be backed up"]
 
 
 def test_the_others_are_backed_up_without_the_one_that_cannot() -> None:

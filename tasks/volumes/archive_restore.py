@@ -1,0 +1,91 @@
+"""Restores archives: into a new folder of a node, and as a claim beside the old one."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from pathlib import PurePosixPath
+
+from tasks.backup.node_snapshots import GENTLE, store_ca
+from tasks.backup.scripts.node_snapshot import input_of
+from tasks.clients.kube import JSON, KubeClient
+from tasks.clients.ssh import Job, run_job, stop_job
+from tasks.cluster import Cluster
+from tasks.core.at_once import wait_for
+from tasks.core.errors import NotYet, Refused
+from tasks.core.logs import log_about
+from tasks.nodes.probes.api_facts import parse_node
+from tasks.volumes.models.archives import Archive, Restored
+from tasks.volumes.models.selection import LONGEST_WAIT
+from tasks.volumes.observe import path_of_claims
+from tasks.volumes.policy.beside import ARCHIVE, beside, path_beside
+from tasks.volumes.probes.folder import look_at_folder, parse_folder
+from tasks.volumes.probes.objects import NODES, VOLUMES
+from tasks.volumes.scripts.archives import parse_restored, restore
+
+BOUND_WITHIN = timedelta(minutes=2)
+"""Limits the wait until a claim has its volume, which exists already."""
+
+
+def restore_beside(handle: Cluster, one: Archive, objects: Sequence[JSON], name: str, suffix: str) -> Restored:
+    """Restores an archive on its node into a new folder beside the old one, with a new volume and a new claim.
+
+    `objects` are those of the manifest. Folder and volume have the old names and the suffix; the volume has Retain. It is safe to
+    run again. `Refused` if the node is another machine, or if something else has one of the names.
+    """
+    check_machine(handle, one.node)
+    volume, claim = beside(one, objects, name, suffix)
+    made = restore_archive(handle, one, one.node, path_beside(one, suffix))
+    _create(handle.kube, VOLUMES, volume, one)
+    _create(handle.kube, path_of_claims(one.namespace), claim, one)
+    _wait_bound(handle.kube, f"{path_of_claims(one.namespace)}/{claim['metadata']['name']}")
+    return made
+
+
+def check_machine(handle: Cluster, node: str) -> None:
+    """`Refused` unless the machine that answers by SSH is that node of the API, by its boot id."""
+    told = parse_folder(node, handle.shell(node).run(look_at_folder("/nonexistent")))
+    raw = handle.kube.find(f"{NODES}/{node}")
+    if raw is None or parse_node(raw, None).boot_id != told.boot_id:
+        raise Refused(
+            f"what answers by SSH as {node} is no node of this cluster, or another machine than that node",
+            hint="compare nodes: of the profile with `kubectl get nodes -o wide`",
+        )
+
+
+def _create(kube: KubeClient, folder: str, body: JSON, one: Archive) -> None:
+    """Creates an object, unless an earlier attempt has."""
+    path = f"{folder}/{body['metadata']['name']}"
+    there = kube.find(path)
+    if there is None:
+        kube.create(folder, body)
+        log_about(one.id).info("%s created", path)
+    elif there["metadata"].get("annotations", {}).get(ARCHIVE) != one.data_key:
+        raise Refused(f"{path} exists, and this archive did not make it", hint="choose another suffix")
+
+
+def _wait_bound(kube: KubeClient, path: str) -> None:
+    def look() -> None:
+        phase = kube.get(path).get("status", {}).get("phase", "")
+        if phase != "Bound":
+            raise NotYet(f"{path} is not bound (phase {phase or 'unknown'})", hint="`kubectl describe pvc` shows why")
+
+    wait_for(look, BOUND_WITHIN, what="the claim to be bound to its new volume", about=path)
+
+
+def restore_archive(handle: Cluster, one: Archive, node: str, path: str) -> Restored:
+    """Restores an archive on a node, into a folder that does not exist or is empty.
+
+    The node downloads it into a folder beside that one, compares each file and its owner with the list, and then moves it into
+    place. `CommandFailed` if the folder is not empty, or if anything differs. It is safe to run again: an interrupted attempt is
+    stopped first.
+    """
+    if not path.startswith("/") or str(PurePosixPath(path)) != path or ".." in path.split("/") or path == "/":
+        raise Refused(f"{path!r} is no absolute path of a folder", hint="name one such as /mnt/disks/restored")
+    mark = sha256(path.encode()).hexdigest()[:12]
+    stop_job(handle.node(node), f"restore-{mark}-*")
+    name = f"restore-{mark}-{datetime.now(UTC):%Y%m%dt%H%M%S%fz}"
+    script = restore(name, path, one.stored, one.listed, fuzzy=bool(one.fuzzy))
+    urls = [handle.store.url(key, LONGEST_WAIT) for key in (one.list_key, one.data_key)]
+    job = Job(name, script, LONGEST_WAIT, nice=GENTLE)
+    done = run_job(handle.node(node), job, stdin=input_of(urls, store_ca(handle)))
+    return Restored(node=node, path=path, different=parse_restored(node, done.output))

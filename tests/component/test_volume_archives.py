@@ -1,0 +1,554 @@
+"""`volumes_backup` of folders of nodes: a real API server, a real store, and a real sshd whose node has no systemd."""
+
+import json
+import os
+import signal
+import socket
+import stat
+import struct
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import zstandard
+
+from flows.volumes_backup import volumes_backup
+from flows.volumes_restore import volumes_restore
+from tasks.check.policy.rights import RIGHTS
+from tasks.cluster import open_cluster
+from tasks.core.errors import CommandFailed, Refused
+from tasks.core.models.plan import Mode, PlanOrApply
+from tasks.core.models.report import Report
+from tasks.core.models.retention import Retention
+from tasks.volumes import archives, expire
+from tasks.volumes.archive_restore import restore_archive
+from tasks.volumes.models.archives import Archive
+from tasks.volumes.models.selection import Selection, VolumeOptions
+from tasks.volumes.policy import sizes
+from tasks.volumes.scripts import archives as scripts
+from tasks.volumes_restore.models.options import LATEST, ClaimsToRestore, VolumeRestoreOptions
+from tests.servers.apart import run_apart
+from tests.servers.job_node import JobNode
+from tests.servers.kubernetes import Api, ControlPlane
+from tests.servers.prefect_server import PrefectServer
+from tests.servers.processes import wait_until
+from tests.servers.proxies import S3Proxy
+from tests.servers.shop import LIMIT, Shop
+from tests.servers.site import Site
+
+pytestmark = pytest.mark.usefixtures("prefect")
+
+ROOT = Path(__file__).parents[2]
+VOLUMES = "/api/v1/persistentvolumes"
+ACL = "system.posix_acl_access"
+AS_ROOT = os.geteuid() == 0
+
+
+@pytest.fixture(scope="module")
+def node(two_workers: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[JobNode]:
+    """The worker node w1."""
+    with JobNode(tmp_path_factory.mktemp("w1"), boot_id_of(two_workers.api)) as made:
+        yield made
+
+
+def boot_id_of(api: Api) -> str:
+    """Of the node w1, as soon as its kubelet has told it."""
+    read: Callable[[], str] = lambda: api.get("/api/v1/nodes/w1")["status"]["nodeInfo"]["bootID"]  # noqa: E731
+    wait_until(lambda: bool(read()), LIMIT, "w1 has a boot id")
+    return read()
+
+
+@pytest.fixture(scope="module")
+def user(two_workers: ControlPlane) -> str:
+    """A kubeconfig with the rights that `kube-runbooks check` asks for, and no others."""
+    return user_with(two_workers, "volumes_backup")
+
+
+@pytest.fixture(scope="module")
+def user_of_restore(two_workers: ControlPlane) -> str:
+    """The same for a restore."""
+    return user_with(two_workers, "volumes_restore")
+
+
+def user_with(two_workers: ControlPlane, runbook: str) -> str:
+    """A kubeconfig of a user of its own."""
+    rules = [{"apiGroups": [one.group], "resources": [one.resource], "verbs": [one.verb]} for one in RIGHTS[runbook]]
+    name, rbac = f"{runbook.replace('_', '-')}-of-archives", "/apis/rbac.authorization.k8s.io/v1"
+    reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name}
+    subject = {"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": name}
+    two_workers.api.create(f"{rbac}/clusterroles", {"metadata": {"name": name}, "rules": rules})
+    body = {"metadata": {"name": name}, "roleRef": reference, "subjects": [subject]}
+    two_workers.api.create(f"{rbac}/clusterrolebindings", body)
+    return two_workers.kubeconfig(two_workers.user(name))
+
+
+class Volumes:
+    """The runbook, and the namespace in which a test looks."""
+
+    def __init__(self, site: Site, shop: Shop, node: JobNode, folder: Path) -> None:
+        self.site, self.shop, self.node, self.api, self.folder = site, shop, node, shop.api, folder
+        self.made: list[str] = []
+        folder.mkdir()
+
+    def claim(
+        self, name: str = "data", *, path: Path | None = None, node: str = "w1", kind: str = "local", **spec: object
+    ) -> Path:
+        """A claim that is bound to a folder of the node, which is made; returns the folder."""
+        path = path or self.folder / name
+        if path == self.folder / name:
+            path.mkdir()
+        volume = f"{self.shop.name}-{name}"
+        hostname = [{"key": "kubernetes.io/hostname", "operator": "In", "values": [node]}]
+        affinity = {"nodeAffinity": {"required": {"nodeSelectorTerms": [{"matchExpressions": hostname}]}}}
+        size = {"accessModes": ["ReadWriteOnce"], "storageClassName": volume}
+        body = size | {"capacity": {"storage": "1Gi"}, kind: {"path": str(path)}} | (affinity if node else {}) | spec
+        self.api.create(VOLUMES, {"metadata": {"name": volume}, "spec": body})
+        self.made.append(volume)
+        wanted = (
+            size
+            | {"resources": {"requests": {"storage": "1Gi"}}}
+            | {key: spec[key] for key in ("volumeMode",) if key in spec}
+        )
+        claims = f"/api/v1/namespaces/{self.shop.name}/persistentvolumeclaims"
+        self.api.create(claims, {"metadata": {"name": name}, "spec": wanted})
+        is_bound = lambda: self.api.get(f"{claims}/{name}")["status"].get("phase") == "Bound"  # noqa: E731
+        wait_until(is_bound, LIMIT, f"{name} is bound")
+        return path
+
+    def run(self, mode: PlanOrApply = Mode.APPLY, *, last: int = 3, **options: object) -> Report:
+        """The runbook, on all claims of the namespace."""
+        return volumes_backup(
+            self.site.name,
+            Selection(namespaces=(self.shop.name,)),
+            mode,
+            VolumeOptions.model_validate(options),
+            Retention(last=last),
+        )
+
+    def restore(self, mode: Mode = Mode.APPLY, **options: object) -> Report:
+        """Of the newest backup, with the suffix `restored`."""
+        chosen = VolumeRestoreOptions.model_validate({"suffix": "restored"} | options)
+        return volumes_restore(self.site.name, LATEST, ClaimsToRestore(), mode, chosen)
+
+    def keys(self, suffix: str = "") -> list[str]:
+        """Of the bucket's objects of volumes."""
+        return [one for one in self.site.keys(f"{self.site.name}/volumes/") if one.endswith(suffix)]
+
+    def manifests(self) -> list[dict[str, Any]]:
+        """In the bucket, oldest first."""
+        return [json.loads(self.site.read(key)) for key in sorted(self.keys("/manifest.json"))]
+
+    def archives(self) -> list[Archive]:
+        """Of all manifests."""
+        return [Archive.model_validate(one) for made in self.manifests() for one in made["archives"]]
+
+    def pod(self, claim: str = "data", name: str = "db") -> None:
+        """A StatefulSet whose pod uses a claim."""
+        source = [{"name": "x", "persistentVolumeClaim": {"claimName": claim}}]
+        self.shop.run(f"statefulset/{name}", 1, pod={"volumes": source})
+
+    def become(self, kubeconfig: str) -> None:
+        """Another user, from the next run on: a file of its own, because clients stay open."""
+        config = self.site.folder / "kubeconfig-of-restore"
+        config.touch(mode=0o600)
+        config.write_text(kubeconfig)
+        self.site.write(kubernetes={"kubeconfig": f"file:{config}"})
+
+    def through(self, proxy: S3Proxy) -> None:
+        """The store is reached by a proxy, also from nodes."""
+        self.site.write(store={"endpoint": proxy.endpoint})
+
+
+@pytest.fixture
+def volumes(  # noqa: PLR0913, PLR0917 - fixtures
+    site: Site, shop: Shop, node: JobNode, user: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Volumes]:
+    """Whatever a test leaves in its namespace goes with it."""
+    site.use_api(user)
+    (site.folder / "id_ed25519").touch(mode=0o600)
+    (site.folder / "id_ed25519").write_text(node.key_text)
+    site.profile["nodes"] = [{"name": "w1", "address": "127.0.0.1", "port": node.port}]
+    key = f"file:{site.folder / 'id_ed25519'}"
+    site.write(ssh={"user": node.user, "key": key, "known_hosts": str(node.known_hosts), "sudo": False})
+    monkeypatch.setattr(sizes, "SMALLEST_PART", 5 * sizes.MEGABYTE)
+    (node.root / "boot_id").write_text(boot_id_of(shop.api) + "\n")
+    made = Volumes(site, shop, node, tmp_path / "disks")
+    yield made
+    claims = f"/api/v1/namespaces/{shop.name}/persistentvolumeclaims"
+    shop.api.delete(f"/apis/apps/v1/namespaces/{shop.name}/statefulsets")
+    shop.api.delete(claims)
+    wait_until(lambda: shop.api.get(claims)["items"] == [], LIMIT, "no claim holds the namespace")
+    for name in made.made:
+        shop.api.delete(f"{VOLUMES}/{name}")
+
+
+def fill(folder: Path) -> None:
+    """With all that is hard to copy."""
+    (folder / "with space").write_text("1")
+    (folder / "new\nline").write_text("2")
+    (folder / " -rf *'\"$(id)\\").write_text("3")
+    Path(os.fsdecode(os.fsencode(folder) + b"/not utf-8 \xff\xfe")).write_bytes(b"4")
+    deep = folder / "a" / ("b" * 200) / ("c" * 200)
+    deep.mkdir(parents=True)
+    (deep / "deep").write_text("5")
+    (folder / "random").write_bytes(os.urandom(6 * 2**20))
+    with (folder / "sparse").open("wb") as file:
+        file.seek(20 * 2**20)
+        file.write(b"end")
+    (folder / "linked").write_text("6")
+    os.link(folder / "linked", folder / "a" / "hard")
+    (folder / "soft").symlink_to("/etc/passwd")
+    (folder / "dangling").symlink_to("nowhere\nat all")
+    os.mkfifo(folder / "pipe")
+    (folder / "mode").write_text("7")
+    (folder / "mode").chmod(0o4751)
+    os.setxattr(folder / "mode", "user.colour", b"\x00blue")
+    entries = [(1, 7, -1), (2, 5, 4242), (4, 5, -1), (16, 7, -1), (32, 0, -1)]
+    acl = struct.pack("<I", 2) + b"".join(
+        struct.pack("<HHI", tag, mode, who & 0xFFFFFFFF) for tag, mode, who in entries
+    )
+    os.setxattr(folder / "with space", ACL, acl)
+    (folder / "empty").mkdir(mode=0o700)
+    if AS_ROOT:
+        os.chown(folder / "linked", 70001, 70002)
+        os.chown(folder / "soft", 70003, 70004, follow_symlinks=False)
+        os.chown(folder, 70005, 70006)
+        os.mknod(folder / "device", stat.S_IFCHR | 0o600, os.makedev(1, 3))
+    os.utime(folder / "random", ns=(1, 1_234_567_890_123_456_789))
+    os.utime(folder / "empty", ns=(1, 987_654_321_000_000_001))
+
+
+def described(folder: Path) -> dict[bytes, tuple[object, ...]]:
+    """All that an archive has to keep, by name."""
+    found: dict[bytes, tuple[object, ...]] = {}
+    for top, folders, files in os.walk(os.fsencode(folder)):
+        for name in (b"", *folders, *files):
+            path = os.path.join(top, name)  # noqa: PTH118 - bytes
+            info = os.lstat(path)
+            content: bytes | str = b""
+            if stat.S_ISREG(info.st_mode):
+                content = Path(os.fsdecode(path)).read_bytes()
+            elif stat.S_ISLNK(info.st_mode):
+                content = os.readlink(path)  # noqa: PTH115 - bytes
+            notes = {
+                one: os.getxattr(path, one, follow_symlinks=False) for one in os.listxattr(path, follow_symlinks=False)
+            }
+            links = info.st_nlink if stat.S_ISREG(info.st_mode) else 0
+            about = (oct(info.st_mode), info.st_uid, info.st_gid, info.st_mtime_ns, links, info.st_rdev)
+            found[os.path.relpath(path, os.fsencode(folder))] = (*about, content, str(sorted(notes.items())))
+    return found
+
+
+def test_a_folder_of_a_node_is_archived_and_comes_back_as_it_was(
+    volumes: Volumes, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Names, owners by number, attributes, links and holes. A socket is named as left out. Nothing secret is anywhere."""
+    folder = volumes.claim()
+    fill(folder)
+    expected, changed = described(folder), folder.stat().st_mtime_ns
+    with socket.socket(socket.AF_UNIX) as one:
+        os.chdir(folder)
+        one.bind("so\tcket")
+        os.chdir(ROOT)
+    os.utime(folder, ns=(1, changed))
+    plan = volumes.run(Mode.PLAN)
+    assert plan.summary[0] == f"nothing was done: the plan has 1 archive of all claims in {volumes.shop.name}"
+    assert volumes.keys() == []
+
+    report = volumes.run()
+    assert report.summary[0] == f"1 archive of all claims in {volumes.shop.name}"
+    assert [one for one in report.summary if one.startswith("NOT in the archive")] == [
+        f"NOT in the archive of {volumes.shop.name}/data: so\\tcket: a socket, which no archive contains"
+    ]
+    (archive,) = volumes.archives()
+    assert (archive.node, archive.path, archive.fuzzy, archive.files) == ("w1", str(folder), "", 10)
+    assert {one["kind"] for one in volumes.manifests()[0]["objects"]} == {"PersistentVolumeClaim", "PersistentVolume"}
+    assert archive.stored.size == len(volumes.site.read(archive.data_key)) > 5 * sizes.MEGABYTE
+    names = zstandard.ZstdDecompressor().decompressobj().decompress(volumes.site.read(archive.list_key))
+    assert b" ./new\nline\0" in names
+
+    before = volumes.folder / "restored"
+    told = restore_archive(open_cluster(volumes.site.name), archive, "w1", str(before))
+    assert told.different == 0
+    assert described(before) == expected
+    assert (before / "sparse").stat().st_blocks < 1000
+    assert (before / "linked").stat().st_ino == (before / "a" / "hard").stat().st_ino
+
+    assert list(volumes.node.backups.iterdir()) == []
+    assert sorted(one.name for one in volumes.folder.iterdir()) == ["data", "restored"]
+    everywhere = [volumes.node.texts(), caplog.text, report.model_dump_json(), *volumes.site.texts()]
+    for secret in ("X-Amz-Signature", *volumes.site.secrets):
+        assert not [one for one in everywhere if secret in one], secret
+
+
+@pytest.mark.full
+def test_an_archive_becomes_a_claim_beside_the_old_one(volumes: Volumes, user_of_restore: str) -> None:
+    """Bound to a new folder; a second run has nothing to do. What is not ours stays as it is, and nothing is switched."""
+    folder = volumes.claim()
+    (folder / "file").write_text("text")
+    volumes.run()
+    volumes.become(user_of_restore)
+    (archive,) = volumes.archives()
+    assert volumes.restore(Mode.PLAN).summary[0].startswith("nothing was done: the plan has 1 step for backup")
+    report = volumes.restore()
+    volumes.made.append(f"{archive.volume}-restored")
+    new = Path(f"{folder}-restored")
+    assert f"from its archive, as its list says: {volumes.shop.name}/data-restored with {new} on w1" in report.summary
+    assert (new / "file").read_text() == "text"
+    claim = volumes.api.get(f"/api/v1/namespaces/{volumes.shop.name}/persistentvolumeclaims/data-restored")
+    assert (claim["status"]["phase"], claim["spec"]["volumeName"]) == ("Bound", f"{archive.volume}-restored")
+    volume = volumes.api.get(f"{VOLUMES}/{archive.volume}-restored")
+    assert volume["spec"]["local"]["path"] == str(new)
+    assert volume["spec"]["persistentVolumeReclaimPolicy"] == "Retain"
+    assert volumes.restore().summary[0].endswith("has nothing left to restore here")
+    with pytest.raises(Refused, match="becomes a new claim beside the old one, and is not switched"):
+        volumes.restore(switch=True)
+    volumes.claim("data-other")
+    with pytest.raises(Refused, match="there is another claim data-other, which this restore did not make"):
+        volumes.restore(suffix="other")
+    full = Path(f"{folder}-full")
+    full.mkdir()
+    (full / "mine").write_text("mine")
+    with pytest.raises(CommandFailed, match="data-full is not empty"):
+        volumes.restore(suffix="full")
+    assert [one.name for one in full.iterdir()] == ["mine"]
+
+
+@pytest.mark.full
+def test_a_restore_of_an_archive_that_is_killed_goes_on(
+    volumes: Volumes, user_of_restore: str, prefect_server: PrefectServer
+) -> None:
+    """After the folder is in place, before its volume is: the folder is as the list says, and is taken."""
+    folder = volumes.claim()
+    (folder / "file").write_text("text")
+    volumes.run()
+    volumes.become(user_of_restore)
+    (archive,) = volumes.archives()
+    handle = open_cluster(volumes.site.name)
+    restore_archive(handle, archive, "w1", f"{folder}-restored")  # as if it were killed right after
+    parameters = {"cluster": volumes.site.name, "mode": "apply", "options": {"suffix": "restored"}}
+    words = [sys.executable, "-m", "tests.servers.runner", "volumes_restore", json.dumps(parameters)]
+    environment = os.environ | volumes.site.environment | {"PREFECT_API_URL": prefect_server.api_url}
+    died = subprocess.run(
+        [*words, "after restore archives"], env=environment, cwd=ROOT, capture_output=True, check=False
+    )
+    volumes.made.append(f"{archive.volume}-restored")
+    assert died.returncode == -signal.SIGKILL, died
+    assert volumes.restore().summary[0].endswith("has nothing left to restore here")
+    assert Path(f"{folder}-restored/file").read_text() == "text"
+
+
+@pytest.mark.full
+def test_a_restore_never_touches_what_is_there_and_finds_what_changed_in_the_bucket(volumes: Volumes) -> None:
+    """A folder that is not empty, a parent that is missing or a link, and an archive with another bit."""
+    folder = volumes.claim()
+    (folder / "file").write_text("text")
+    volumes.run()
+    (archive,) = volumes.archives()
+    handle = open_cluster(volumes.site.name)
+    full, empty, linked = (volumes.folder / name for name in ("full", "empty", "linked"))
+    full.mkdir()
+    (full / "mine").write_text("mine")
+    empty.mkdir()
+    linked.symlink_to(empty)
+    for path, words in (
+        (full, "full is not empty"),
+        (volumes.folder / "nowhere" / "x", "nowhere does not exist"),
+        (linked / "x", "a symbolic link is on the way"),
+        (linked, "exists, and is no folder"),
+        (full / "mine", "exists, and is no folder"),
+    ):
+        with pytest.raises(CommandFailed, match=words):
+            restore_archive(handle, archive, "w1", str(path))
+    assert [one.name for one in full.iterdir()] == ["mine"]
+    stored = bytearray(volumes.site.read(archive.data_key))
+    stored[len(stored) // 2] ^= 1
+    client = volumes.site.s3.client()
+    client.put_object(Bucket=volumes.site.bucket, Key=archive.data_key, Body=bytes(stored))
+    with pytest.raises(CommandFailed, match="the archive is corrupt: its sha256 is"):
+        restore_archive(handle, archive, "w1", str(empty))
+    assert list(empty.iterdir()) == []
+    stored[len(stored) // 2] ^= 1
+    client.put_object(Bucket=volumes.site.bucket, Key=archive.data_key, Body=bytes(stored))
+    restore_archive(handle, archive, "w1", str(empty))
+    assert (empty / "file").read_text() == "text"
+    assert sorted(one.name for one in volumes.folder.iterdir()) == ["data", "empty", "full", "linked"]
+
+
+def test_what_a_pod_uses_is_refused_with_its_command_or_is_fuzzy_by_an_option(volumes: Volumes) -> None:
+    """A pod that has finished does not use it."""
+    folder = volumes.claim()
+    (folder / "file").write_text("text")
+    volumes.pod()
+    with pytest.raises(Refused) as error:
+        volumes.run()
+    assert f"these pods use it and may write: {volumes.shop.name}/db-0" in error.value.problem
+    assert f"`kubectl -n {volumes.shop.name} scale statefulset/db --replicas=0`" in error.value.hint
+    assert "--while-used" in error.value.hint
+    report = volumes.run(while_used=True)
+    fuzzy = f"NOT consistent: {volumes.shop.name}/data is fuzzy (used by {volumes.shop.name}/db-0): its files may not fit together"
+    assert fuzzy in report.summary
+    assert volumes.archives()[0].fuzzy
+    volumes.shop.change("statefulset/db", replicas=0)
+    pods = volumes.shop.pods_path
+    wait_until(lambda: volumes.api.get(pods)["items"] == [], LIMIT, "the pod is gone")
+    volumes.run()
+    assert [one.fuzzy for one in volumes.archives()][1:] == [""]
+
+
+def test_what_cannot_be_archived_is_refused_with_all_reasons_and_the_rest_is_backed_up(volumes: Volumes) -> None:
+    """With --leave-out. Nothing has touched the store before."""
+    good = volumes.claim("good")
+    (good / "file").write_text("text")
+    other = volumes.folder / "other"
+    other.mkdir()
+    (volumes.folder / "link").symlink_to(other)
+    (volumes.folder / "regular").write_text("")
+    wrong: dict[str, tuple[dict[str, Any], str]] = {
+        "linked": ({"path": volumes.folder / "link"}, f"leads to {other}: a symbolic link is on the way"),
+        "gone": ({"path": volumes.folder / "nowhere"}, "nowhere on w1 does not exist"),
+        "file": ({"path": volumes.folder / "regular"}, "is no folder, but a regular empty file"),
+        "block": ({"volumeMode": "Block"}, "is a block device of w1"),
+        "lost": ({"node": "w9"}, "its node is gone"),
+        "unknown": ({"node": "", "kind": "hostPath"}, "it has no nodeAffinity to one, and no pod says which one it is"),
+        "away": ({"node": "w2"}, "w2: the profile has no way to log in to it"),
+        "self": ({"path": Path("/var/lib/kube-runbooks"), "kind": "hostPath"}, "contains the node itself"),
+    }
+    for name, (given, _) in wrong.items():
+        volumes.claim(name, **given)
+    with pytest.raises(Refused) as error:
+        volumes.run()
+    for name, (_, words) in wrong.items():
+        assert [one for one in error.value.problem.splitlines() if f"/{name}" in one and words in one], (
+            name,
+            error.value.problem,
+        )
+    assert volumes.keys() == []
+    report = volumes.run(leave_out=True)
+    assert report.summary[0].startswith("1 archive of ")
+    assert len([one for one in report.summary if one.startswith("NOT backed up: ")]) == len(wrong)
+
+
+@pytest.mark.full
+def test_another_machine_that_answers_for_the_node_is_refused(volumes: Volumes) -> None:
+    """By its boot id: nothing is copied from the wrong node."""
+    volumes.claim()
+    boot_id = volumes.node.root / "boot_id"
+    known = boot_id.read_text()
+    boot_id.write_text("another\n")
+    try:
+        with pytest.raises(Refused, match="what answers by SSH as w1 is another machine than the node w1"):
+            volumes.run()
+    finally:
+        boot_id.write_text(known)
+    assert volumes.keys() == []
+
+
+@pytest.mark.full
+def test_what_changes_or_is_used_while_it_is_copied_is_no_backup(volumes: Volumes) -> None:
+    """No manifest, no object, no upload: a file that changes, and a pod that comes."""
+    folder = volumes.claim()
+    (folder / "file").write_bytes(os.urandom(2**20))
+    with S3Proxy(volumes.site.s3.endpoint) as proxy:
+        volumes.through(proxy)
+        part = partial(proxy.on, method="PUT", path=r"\.tar\.zst$", query="partNumber=1", times=1)
+        part().then(lambda _: (folder / "file").write_text("other"))
+        with pytest.raises(Refused, match=r"changed while they were copied.*: it is no backup"):
+            volumes.run()
+        proxy.clear()
+        part().then(lambda _: volumes.pod())
+        with pytest.raises(Refused, match="these pods use it now and may write"):
+            volumes.run()
+    assert volumes.keys() == []
+    assert volumes.site.uploads() == []
+
+
+@pytest.mark.full
+def test_a_store_that_fails_in_the_middle_is_tried_again_and_leaves_nothing(
+    volumes: Volumes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first attempt's upload is aborted; the second sends all."""
+    monkeypatch.setattr(scripts, "PART_TRIES", 1)
+    monkeypatch.setattr(archives.archive_volumes, "retry_delay_seconds", [0.2])
+    folder = volumes.claim()
+    (folder / "file").write_bytes(os.urandom(6 * 2**20))
+    with S3Proxy(volumes.site.s3.endpoint) as proxy:
+        volumes.through(proxy)
+        proxy.on(method="PUT", path=r"\.tar\.zst$", query="partNumber=2", times=1).answer(503, "SlowDown")
+        volumes.run()
+        assert len(proxy.seen(method="DELETE", query="uploadId")) == 2
+    assert len(volumes.archives()) == 1
+    assert len(volumes.keys(".zst")) == 2
+    assert volumes.site.uploads() == []
+
+
+@pytest.mark.full
+def test_a_bit_that_the_store_flips_is_found_before_there_is_a_manifest(volumes: Volumes) -> None:
+    """By the node, which reads all of it back."""
+    folder = volumes.claim()
+    (folder / "file").write_bytes(os.urandom(2**20))
+    with S3Proxy(volumes.site.s3.endpoint) as proxy:
+        volumes.through(proxy)
+        proxy.on(method="GET", path=r"\.tar\.zst$").flip_bit_in_response(5000)
+        with pytest.raises(Refused, match=r"tar\.zst is corrupt: sent were"):
+            volumes.run()
+    assert volumes.manifests() == []
+
+
+@pytest.mark.full
+def test_retention_removes_the_objects_of_a_backup_and_no_others(volumes: Volumes) -> None:
+    """A manifest that names another run's object does not remove that."""
+    folder = volumes.claim()
+    (folder / "file").write_text("text")
+    volumes.run()
+    (first,) = volumes.archives()
+    volumes.run()
+    (_, second) = volumes.archives()
+    manifest = volumes.manifests()[0]
+    manifest["archives"][0]["list_key"] = second.list_key
+    key = min(volumes.keys("/manifest.json"))
+    volumes.site.s3.client().put_object(Bucket=volumes.site.bucket, Key=key, Body=json.dumps(manifest).encode())
+    report = volumes.run(last=1)
+    assert "retention: 1 kept, 2 removed" in report.summary
+    (third,) = volumes.archives()
+    left = set(volumes.keys(".zst"))
+    assert {third.data_key, third.list_key} <= left
+    assert left - {third.data_key, third.list_key} == {first.list_key}  # its manifest named another one
+    assert third.data_key != second.data_key
+
+
+@pytest.mark.full
+def test_a_run_that_is_killed_while_a_node_copies_can_be_run_again(
+    volumes: Volumes, prefect_server: PrefectServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it left belongs to no backup. It is removed when it is old enough."""
+    folder = volumes.claim()
+    (folder / "file").write_bytes(os.urandom(2**20))
+    select = {"namespaces": [volumes.shop.name]}
+    with S3Proxy(volumes.site.s3.endpoint) as proxy:
+        volumes.through(proxy)
+        proxy.on(method="PUT", path=r"\.tar\.zst$").hang()
+        with run_apart(volumes.site, prefect_server, "volumes_backup", select=select, mode="apply") as run:
+            wait_until(lambda: bool(proxy.seen(method="PUT", path=r"\.tar\.zst$")), LIMIT, "the node sends")
+            run.kill()
+        assert len(volumes.node.units()) == 1
+        proxy.clear()
+        report = volumes.run()
+        assert report.summary[0].startswith("1 archive of ")
+        (archive,) = volumes.archives()
+        assert len(volumes.site.uploads()) == 2
+        monkeypatch.setattr(expire, "_sweep_archives", _at_once(expire._sweep_archives))  # noqa: SLF001 - as if it were a day later
+        report = volumes.run()
+        assert any(one.endswith("2 objects of archives of interrupted runs removed") for one in report.summary)
+        assert volumes.site.uploads() == []
+        assert archive in volumes.archives()
+        volumes.node.stop_jobs()
+
+
+def _at_once(sweep: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda store, finished, _: sweep(store, finished, datetime.now(UTC))
