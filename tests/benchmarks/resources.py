@@ -1,4 +1,4 @@
-"""`make bench-resources`: a first and a next backup of 30,000 objects, beside `kubectl get` of all kinds. Prints figures, judges nothing."""
+"""`make bench-resources`: a first and a next backup of 30,000 objects, beside Velero and `kubectl get` of all kinds. Prints figures, judges nothing."""
 
 import argparse
 import os
@@ -15,6 +15,7 @@ from typing import Any
 
 from pyrage import x25519
 
+from tests.benchmarks.velero import Velero
 from tests.facts.access import account, binding
 from tests.servers.kubernetes import ControlPlane
 from tests.servers.processes import wait_until
@@ -127,7 +128,7 @@ def create(cluster: ControlPlane, count: int) -> None:
     path = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/widgets.{GROUP}"
 
     def served() -> bool:
-        conditions = cluster.api.get(path).get("status", {}).get("conditions", [])
+        conditions = cluster.api.get(path).get("status", {}).get("conditions") or ()
         return any(one["type"] == "Established" and one["status"] == "True" for one in conditions)
 
     wait_until(served, 60.0, "the API serves widgets")
@@ -144,6 +145,11 @@ def change(cluster: ControlPlane, count: int) -> None:
     for index in range(7, count, CHANGED + 1):
         path, body = one(index)
         cluster.api.patch(f"{path}/{body['metadata']['name']}", note)
+
+
+def load() -> None:
+    """How busy the machine is: the figures are worth less then."""
+    print(f"load average of the last minute: {os.getloadavg()[0]:.1f}", flush=True)
 
 
 def main() -> None:
@@ -164,13 +170,19 @@ def main() -> None:
         site.use_api(cluster.kubeconfig())
         site.write(backup={"recipients": [str(x25519.Identity.generate().to_public())]})
         create(cluster, given.count)
+        velero = started.enter_context(Velero(cluster, s3, folder / "velero"))
         command = [sys.executable, "-m", "tests.benchmarks.resources", "--measure"]
         environment = os.environ | site.environment
         print("first backup:", flush=True)
+        load()
         subprocess.run(command, env=environment, check=True)
+        velero.back_up("first")
+        load()
         change(cluster, given.count)
         print("next backup, 1 % changed:", flush=True)
         subprocess.run(command, env=environment, check=True)
+        velero.back_up("next")
+        load()
         kubectl(cluster, folder)
 
 

@@ -1,4 +1,4 @@
-"""Builds a suite from its modules, as `go install` would if they had no replace directives."""
+"""Builds a suite from its modules, as `go install` would if they had no replace directives but those of forks."""
 
 import os
 import re
@@ -29,7 +29,9 @@ def build(suite: Suite, version: str, into: Path) -> None:
         else:
             imports = "".join(f'import _ "{package}"\n' for package in suite.packages.values())
             (work / "tools.go").write_text(f"//go:build tools\n\npackage tools\n\n{imports}")
-        _go(work, "mod", "edit", *(f"-require={module}@v{version}" for module in suite.modules))
+            _use_forks(work, suite.modules[0], version)
+        wanted = (*(f"{module}@v{version}" for module in suite.modules), *suite.pins)
+        _go(work, "mod", "edit", *(f"-require={one}" for one in wanted))
         _go(work, "mod", "tidy")
         flags = _stamp(version) if suite.multicall else [f"-X {suite.stamp}=v{version}"] if suite.stamp else []
         for file, package in suite.packages.items():
@@ -42,10 +44,23 @@ def build(suite: Suite, version: str, into: Path) -> None:
 
 def _use_staging(work: Path, module: str, version: str) -> None:
     """Kubernetes replaces its own libraries by folders of its repository; their modules are numbered v0 instead of v1."""
-    described = _go(work, "list", "-m", "-mod=mod", "-f", "{{.GoMod}}", f"{module}@v{version}").splitlines()[-1]
-    staged = re.findall(r"^\s*(?:replace )?(\S+) => \./staging/", Path(described).read_text(), re.MULTILINE)
+    staged = re.findall(r"^\s*(?:replace )?(\S+) => \./staging/", _go_mod(work, module, version), re.MULTILINE)
     library_version = f"v0.{version.partition('.')[2]}"
     _go(work, "mod", "edit", *(f"-replace={library}={library}@{library_version}" for library in staged))
+
+
+def _use_forks(work: Path, module: str, version: str) -> None:
+    """Takes the replacements of a module by modules of another name; Velero has a fork of kopia."""
+    replaced = re.findall(
+        r"^\s*(?:replace )?(\S+)(?: v\S+)? => ([^./\s]\S+) (v\S+)$", _go_mod(work, module, version), re.MULTILINE
+    )
+    if forks := [f"-replace={old}={new}@{at}" for old, new, at in replaced if new != old]:
+        _go(work, "mod", "edit", *forks)
+
+
+def _go_mod(work: Path, module: str, version: str) -> str:
+    place = _go(work, "list", "-m", "-mod=mod", "-f", "{{.GoMod}}", f"{module}@v{version}").splitlines()[-1]
+    return Path(place).read_text()
 
 
 def _stamp(version: str) -> list[str]:

@@ -25,6 +25,8 @@ class Suite:
     """File to the Go package that it is built from."""
     version: tuple[str, str]
     """A program and the flag that makes it print its version."""
+    pins: tuple[str, ...] = ()
+    """Modules at the lowest version that the proxy serves, where it does not serve the one that is asked for."""
     stamp: str = ""
     """The variable that the linker sets to the version, where the programs do not know it by themselves."""
     data: tuple[tuple[str, str], ...] = ()
@@ -54,6 +56,7 @@ _ETCD = "https://github.com/etcd-io/etcd/releases/download/v{version}"
 _KUBERNETES = "https://dl.k8s.io/v{version}/bin/linux/{machine}"
 _COREDNS = "https://github.com/coredns/coredns/releases/download/v{version}"
 _VERSITYGW = "https://github.com/versity/versitygw/releases/download/v{version}"
+_VELERO = "https://github.com/vmware-tanzu/velero/releases/download/v{version}"
 _KUBE_ROUTER = "https://github.com/cloudnativelabs/kube-router/releases/download/v{version}"
 _CRICTL = "https://github.com/kubernetes-sigs/cri-tools/releases/download/v{version}"
 
@@ -165,5 +168,23 @@ SUITES = {
         packages={"csi-attacher": "github.com/kubernetes-csi/external-attacher/v4/cmd/csi-attacher"},
         version=("csi-attacher", "--version"),
         stamp="main.version",
+    ),
+    "velero": Suite(
+        programs=("velero",),
+        release=f"{_VELERO}/velero-v{{version}}-linux-{{machine}}.tar.gz",
+        sums=f"{_VELERO}/CHECKSUM",
+        modules=("github.com/vmware-tanzu/velero",),
+        packages={"velero": "github.com/vmware-tanzu/velero/cmd/velero"},
+        version=("velero", "version"),
+        pins=("k8s.io/cli-runtime@v0.33.13",),  # it asks for v0.33.12
+        stamp="github.com/vmware-tanzu/velero/pkg/buildinfo.Version",
+    ),
+    "velero-plugin-for-aws": Suite(
+        programs=("velero-plugin-for-aws",),
+        release="",  # an image only
+        sums="",
+        modules=("github.com/vmware-tanzu/velero-plugin-for-aws",),
+        packages={"velero-plugin-for-aws": "github.com/vmware-tanzu/velero-plugin-for-aws/velero-plugin-for-aws"},
+        version=("velero-plugin-for-aws", ""),  # it knows none
     ),
 }
