@@ -129,9 +129,7 @@ def wait_bound(kube: KubeClient, target: RestoreTarget, limit: timedelta) -> New
 
     def look() -> Live:
         claim = read_live(kube, namespace, target.made)
-        if (
-            claim is None and lost
-        ):  # only now: a snapshot that is deleted under a claim that waits for it may stay for minutes
+        if claim is None and lost:  # only now: nothing waits for the snapshot any more
             raise Refused(
                 f"{target.id}: the storage cannot make a volume of the snapshot {target.record.handle}: {lost[0]}",
                 hint="name another backup with --backup, if the storage has its snapshots",
