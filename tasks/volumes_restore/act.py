@@ -125,21 +125,23 @@ def _check_old(kube: KubeClient, target: RestoreTarget) -> None:
 
 def wait_bound(kube: KubeClient, target: RestoreTarget, limit: timedelta) -> NewVolume:
     """Waits until the storage has made the volume, and proves that it is another one than the old, and large enough."""
-    namespace = target.record.namespace
+    namespace, lost = target.record.namespace, list[str]()
 
     def look() -> Live:
         claim = read_live(kube, namespace, target.made)
-        if claim is None or claim.deleting:
-            raise Refused(f"{target.id}: somebody deleted the new claim {target.made}", hint=AGAIN)
-        if claim.phase == "Bound":
-            return claim
-        said = _last_warning(kube, namespace, claim.uid)
-        if NO_SNAPSHOT.search(said):
-            _forget(kube, namespace, target.made, claim)
+        if claim is None and lost:  # only now: nothing waits for the snapshot any more
             raise Refused(
-                f"{target.id}: the storage cannot make a volume of the snapshot {target.record.handle}: {said}",
+                f"{target.id}: the storage cannot make a volume of the snapshot {target.record.handle}: {lost[0]}",
                 hint="name another backup with --backup, if the storage has its snapshots",
             )
+        if claim is None or (claim.deleting and not lost):
+            raise Refused(f"{target.id}: somebody deleted the new claim {target.made}", hint=AGAIN)
+        if claim.phase == "Bound" and not lost:
+            return claim
+        said = lost[0] if lost else _last_warning(kube, namespace, claim.uid)
+        if NO_SNAPSHOT.search(said) and not lost:
+            _forget(kube, namespace, target.made, claim)
+            lost.append(said)
         hint = f"`kubectl -n {namespace} describe pvc {target.made}` shows the events"
         raise NotYet(f"{target.id}: the claim {target.made} has no volume yet{f': {said}' if said else ''}", hint=hint)
 
