@@ -10,6 +10,9 @@ from tasks.resources_restore.policy.compare import normal
 RECLAIM = "kube-runbooks.io/reclaim-policy"
 """Annotates a PersistentVolume that is written as Retain with the policy that it gets back once it is bound."""
 
+NO_DATA = "the backup has no data of it: if the storage has deleted the volume, leave it and its claim out, and restore the claim with volumes-restore"
+"""Says what a PersistentVolume is that does not exist: a name for data elsewhere."""
+
 APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 BIND = frozenset({"pv.kubernetes.io/bind-completed", "pv.kubernetes.io/bound-by-controller"})
@@ -172,6 +175,8 @@ def _volume(made: JSON, notes: list[str], around: Around) -> Prepared:
         spec["persistentVolumeReclaimPolicy"] = "Retain"
         made["metadata"]["annotations"] = (made["metadata"].get("annotations") or {}) | {RECLAIM: policy}
         notes.append(f"with the reclaim policy Retain until it is bound, then {policy} again")
+    if name not in around.bound:
+        notes.append(NO_DATA)
     return Prepared(made, tuple(notes))
 
 

@@ -5,7 +5,16 @@ from typing import Any
 import pytest
 
 from tasks.resources_restore.models import Key
-from tasks.resources_restore.policy.prepare import RECLAIM, Around, Prepared, handle_of, owners_of, prepare, without
+from tasks.resources_restore.policy.prepare import (
+    NO_DATA,
+    RECLAIM,
+    Around,
+    Prepared,
+    handle_of,
+    owners_of,
+    prepare,
+    without,
+)
 from tasks.resources_restore.policy.services import (
     allocate,
     claims_of,
@@ -140,10 +149,11 @@ def test_a_volume_is_retained_until_it_is_bound() -> None:
     assert first.body["spec"]["persistentVolumeReclaimPolicy"] == "Retain"
     assert first.body["spec"]["claimRef"] == {"name": "data", "namespace": "shop"}
     assert first.body["metadata"]["annotations"] == {"mine": "yes", RECLAIM: "Delete"}
-    assert first.notes == ("with the reclaim policy Retain until it is bound, then Delete again",)
+    assert first.notes == ("with the reclaim policy Retain until it is bound, then Delete again", NO_DATA)
     second = ready("PersistentVolume", Around(bound={"settings"}), spec=spec)
     assert second.body["spec"]["persistentVolumeReclaimPolicy"] == "Delete"
     assert "annotations" not in second.body["metadata"]
+    assert second.notes == ()
     free = {"csi": CSI, "persistentVolumeReclaimPolicy": "Delete"}
     assert ready("PersistentVolume", spec=free).body["spec"] == free
 
