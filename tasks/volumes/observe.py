@@ -9,7 +9,7 @@ from tasks.cluster import Cluster
 from tasks.core.at_once import on_all
 from tasks.core.errors import RunbookError, in_one_line
 from tasks.core.models.findings import Problem
-from tasks.core.models.profile import VolumeHook
+from tasks.core.models.profile import InContainers
 from tasks.nodes.models.nodes import KubeNode
 from tasks.nodes.probes.api_facts import parse_node
 from tasks.volumes.models.archives import Home, PodOfClaim
@@ -97,8 +97,8 @@ def _home(handle: Cluster, claim: Claim, volume: Volume, nodes: Sequence[KubeNod
         return home.model_copy(update={"problem": error.problem, "next_step": error.hint or f"ssh to {node}"})
 
 
-def pods_of_hook(handle: Cluster, hook: VolumeHook) -> list[HookPod]:
-    """Reads the pods that a hook fits, and asks their nodes whether they can run a command in the container."""
+def pods_of_hook(handle: Cluster, hook: InContainers) -> list[HookPod]:
+    """Reads the pods that a hook or a check fits, and asks their nodes whether they can run a command in the container."""
     path = f"/api/v1/namespaces/{hook.namespace}/pods"
     found = [parse_pod(raw, hook) for raw in handle.kube.items(path, labelSelector=hook.labels)]
     return on_all(lambda one: one.model_copy(update={"problem": _why_not_there(handle, one)}), found)

@@ -5,11 +5,13 @@ from prefect import task
 from tasks.clients.kube import KubeClient
 from tasks.cluster import open_cluster
 from tasks.core.at_once import on_all
+from tasks.core.errors import Refused
 from tasks.core.retries import ACT, OBSERVE, PATIENT
 from tasks.core.words import counted
 from tasks.run.locks import Check
 from tasks.volumes.archive_restore import restore_beside
 from tasks.volumes_restore.act import create_claim, import_snapshot, proven_claim, wait_bound, wait_imported
+from tasks.volumes_restore.checks import run_checks
 from tasks.volumes_restore.job import Job
 from tasks.volumes_restore.models.done import (
     Bound,
@@ -25,6 +27,7 @@ from tasks.volumes_restore.models.done import (
 from tasks.volumes_restore.models.facts import RestoreTarget, VolumeRestoreFacts, VolumeRestorePlan, Way
 from tasks.volumes_restore.models.options import ClaimsToRestore, VolumeRestoreOptions
 from tasks.volumes_restore.observe import observe, observe_archives, read_backup, store_of
+from tasks.volumes_restore.policy.checks import checks_of, failures_of
 from tasks.volumes_restore.stop import check_nobody, start, stop, wait_ready, wait_stopped
 from tasks.volumes_restore.switch import bind_new, finish, keep_old
 
@@ -33,11 +36,18 @@ from tasks.volumes_restore.switch import bind_new, finish, keep_old
 def observe_volume_restore(
     cluster: str, backup: str, select: ClaimsToRestore, options: VolumeRestoreOptions, run_id: str
 ) -> VolumeRestoreFacts:
-    """Reads the backup, its claims as they are now, their snapshots, and the workloads that use them."""
+    """Reads the backup, its claims as they are now, their snapshots, and the workloads that use them. It runs the checks of the profile."""
     handle = open_cluster(cluster)
     manifest = read_backup(store_of(handle, options), backup, select)
     facts = observe(handle.kube, manifest, select, options, run_id)
-    return facts.model_copy(update={"archives": observe_archives(handle, manifest, select, options)})
+    claims = {one.id for one in facts.found if options.switch and not one.finished}
+    return facts.model_copy(
+        update={
+            "archives": observe_archives(handle, manifest, select, options),
+            "checks": tuple(checks_of(handle.profile.volumes.checks, claims)),
+            "checked": run_checks(handle, claims),
+        }
+    )
 
 
 def _job(cluster: str, plan: VolumeRestorePlan, run_id: str, check: Check) -> Job:
@@ -158,10 +168,20 @@ def close_switches(cluster: str, plan: VolumeRestorePlan, volumes: NewVolumes, r
 
 @task(**PATIENT, task_run_name="prove-volume-restore-{cluster}")
 def prove_volume_restore(cluster: str, plan: VolumeRestorePlan, options: VolumeRestoreOptions) -> VolumeProof:
-    """Reads back that each claim is bound to a volume that is not the old one, and that the pods are ready."""
-    kube = open_cluster(cluster).kube
-    bound = tuple(proven_claim(kube, one) for one in plan.targets)
-    return VolumeProof(bound=bound, ready=_ready(kube, plan, options))
+    """Reads back that each claim is bound to a volume that is not the old one, that the pods are ready, and that the checks succeed.
+
+    Raises `Refused` if a check of the profile does not prove the data. The old volumes are kept.
+    """
+    handle = open_cluster(cluster)
+    bound = tuple(proven_claim(handle.kube, one) for one in plan.targets)
+    ready = _ready(handle.kube, plan, options)
+    checked = run_checks(handle, {one.id for one in plan.switched})
+    if failed := failures_of(checked, has_pods=bool(plan.users)):
+        raise Refused(
+            f"the data of backup {plan.backup} is NOT proven: {'; '.join(failed)}",
+            hint="correct that and run this again: it checks again. Or take the old volumes back: docs/volumes-restore.md#the-old-volume",
+        )
+    return VolumeProof(bound=bound, ready=ready, checked=checked)
 
 
 def _ready(kube: KubeClient, plan: VolumeRestorePlan, options: VolumeRestoreOptions) -> tuple[str, ...]:

@@ -3,8 +3,12 @@
 from tasks.core.commands import TO_DO_IT
 from tasks.core.models.findings import listed
 from tasks.core.words import counted
+from tasks.volumes_restore.models.checks import Checked
 from tasks.volumes_restore.models.done import FromArchives, KeptVolumes, NewVolumes, Started, VolumeProof
 from tasks.volumes_restore.models.facts import REPLACED, RestoreTarget, VolumeRestoreFacts, VolumeRestorePlan
+from tasks.volumes_restore.policy.checks import unused_words
+
+NO_CHECK = "no check of the profile has looked into the data: volumes.checks can, if the volumes take the place of the old ones"
 
 WAY_BACK = "run this again: it goes on where it stopped. The old volumes are Retain: docs/volumes-restore.md says how to take them back"
 
@@ -36,7 +40,14 @@ def summarize_volume_restore(  # noqa: PLR0913, PLR0917 - one for each step
         *_workload_words(plan, started, proof),
         *[line for one in plan.switched if one.old_volume for line in _old_words(one, kept)],
         *[f"skipped: {one.subject}: {one.reason}" for one in plan.skips],
-        "no rule looks into the data: a command or a checksum of the application proves it",
+        *(_proof_words(proof.checked) or (NO_CHECK,)),
+    )
+
+
+def _proof_words(checked: Checked) -> tuple[str, ...]:
+    return (
+        *[f"data proven: {one.name} succeeded" for one in checked.runs],
+        *[f"data NOT proven: {unused_words(one)}" for one in checked.unused],
     )
 
 

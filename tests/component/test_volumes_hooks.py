@@ -22,14 +22,15 @@ from tasks.core.errors import FailedForGood, Refused, TimedOut
 from tasks.core.models.plan import Mode, PlanOrApply
 from tasks.core.models.report import Report
 from tasks.core.models.retention import Retention
-from tasks.volumes import scripts
 from tasks.volumes.models.freezes import FreezeJournal
 from tasks.volumes.models.selection import Selection, VolumeOptions
+from tasks.volumes.scripts import hooks as scripts
 from tests.servers.binaries import is_here
 from tests.servers.csi.storage import LIMIT, SNAPSHOTTER_VERSION, Storage
 from tests.servers.kubernetes import ControlPlane, Resource
 from tests.servers.prefect_server import PrefectServer
 from tests.servers.processes import wait_until
+from tests.servers.runtime import give_runtime
 from tests.servers.shop import Shop
 from tests.servers.site import Site
 from tests.servers.sshd import Sshd
@@ -44,22 +45,6 @@ pytestmark = [
 ]
 
 ROOT = Path(__file__).parents[2]
-
-CRICTL = """\
-#!/bin/sh
-echo "$*" >> FOLDER/calls
-case "$*" in
-  "ps "*)
-    [ -e FOLDER/gone ] || { while [ $# -gt 1 ]; do shift; done; echo "$1"; }
-    ;;
-  *" exec "*)
-    while [ "$1" != exec ]; do shift; done
-    shift 5
-    exec "$@"
-    ;;
-esac
-"""
-"""Finds any container, and runs the words after its id."""
 
 SYSTEMD_RUN = """\
 #!/bin/sh
@@ -163,15 +148,8 @@ class Frozen:
 @pytest.fixture
 def nodes(site: Site, sshd: Sshd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
     """They have programs of the test before all others, and a folder of the test in the place of /run."""
-    for name, text in {"crictl": CRICTL, "systemd-run": SYSTEMD_RUN}.items():
-        file = tmp_path / "bin" / name
-        file.parent.mkdir(exist_ok=True)
-        file.write_text(text.replace("FOLDER", str(tmp_path)))
-        file.chmod(0o755)
-    monkeypatch.setattr(login, "PATH", f"{tmp_path / 'bin'}:{login.PATH}")
+    give_runtime(site, sshd, tmp_path, monkeypatch, {"systemd-run": SYSTEMD_RUN})
     monkeypatch.setattr(scripts, "FOLDER", tmp_path / "run")
-    site.through(sshd)
-    site.profile["nodes"] += [{"name": name, "address": "127.0.0.1", "port": sshd.port} for name in ("w1", "w2")]
     return site
 
 
@@ -290,7 +268,7 @@ def started(frozen: Frozen, server: PrefectServer) -> subprocess.Popen[bytes]:
     frozen.storage.driver.why_not = "the pool is full"
     parameters = {"cluster": frozen.site.name, "select": {"namespaces": [frozen.shop.name]}, "mode": "apply"}
     start = (
-        "import runpy, sys; from pathlib import Path; from tasks.clients.ssh import login; from tasks.volumes import scripts;"
+        "import runpy, sys; from pathlib import Path; from tasks.clients.ssh import login; from tasks.volumes.scripts import hooks as scripts;"
         f"login.PATH = {login.PATH!r}; scripts.FOLDER = Path({str(frozen.folder / 'run')!r});"
         "sys.argv = sys.argv[1:]; runpy.run_module('tests.servers.runner', run_name='__main__')"
     )

@@ -38,8 +38,10 @@ from tests.servers.csi.storage import (
 from tests.servers.kubernetes import ControlPlane, Resource
 from tests.servers.prefect_server import PrefectServer
 from tests.servers.processes import wait_until
+from tests.servers.runtime import give_runtime
 from tests.servers.shop import Shop
 from tests.servers.site import Site
+from tests.servers.sshd import Sshd
 
 BUILD = "it is built from the Go module proxy, which takes up to 20 minutes: `make binaries ARGS="
 pytestmark = [
@@ -87,6 +89,13 @@ def user(storage: Storage) -> str:
     body = {"metadata": {"name": name}, "roleRef": reference, "subjects": [subject]}
     storage.api.create(f"{rbac}/clusterrolebindings", body)
     return storage.cluster.kubeconfig(storage.cluster.user(name))
+
+
+@pytest.fixture(scope="module")
+def sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
+    """Of both workers."""
+    with Sshd(tmp_path_factory.mktemp("sshd")) as made:
+        yield made
 
 
 class Volumes:
@@ -302,6 +311,42 @@ def test_a_statefulset_gets_its_volumes_in_place_also_with_a_class_that_waits_fo
         assert kept["metadata"]["annotations"][RECLAIM] == "Delete"
     volumes.shop.wait_available("statefulset/db", 2)
     assert volumes.shop.get("statefulset/db")["spec"]["replicas"] == 2
+
+
+def test_the_data_is_proven_by_a_check_in_the_container(
+    volumes: Volumes, sshd: Sshd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It fails before the restore, which the plan says, and after it, which ends the run. The next run checks again."""
+    made = volumes.storage.claim(volumes.shop.name, "data", text="before")
+    old, whole = made["spec"]["volumeName"], tmp_path / "whole"
+    volumes.shop.run("deployment/web", 1, pod=claim_volume("data"))
+    volumes.back_up("data")
+    give_runtime(volumes.site, sshd, tmp_path, monkeypatch)
+    check = {
+        "name": "whole",
+        "namespace": volumes.shop.name,
+        "labels": "app=web",
+        "container": "main",
+        "command": ["test", "-e", str(whole)],
+    }
+    volumes.site.write(volumes={"checks": [check]})
+    volumes.site.use_api(volumes.user)
+    plan = volumes.run(mode=Mode.PLAN, switch=True).plan
+    assert plan is not None
+    assert any("fails before the restore too: it ended with status 1" in one.problem for one in plan.cautions)
+    with pytest.raises(Refused, match=r"is NOT proven: the check whole in \S+ main: it ended with status 1"):
+        volumes.run(switch=True)
+    assert (volumes.file("data").read_text(), volumes.volume(old)["status"]["phase"]) == ("before", "Released")
+    volumes.shop.wait_available("deployment/web", 1)
+
+    whole.touch()
+    report = volumes.run(switch=True)
+    assert any(one.startswith("data proven: the check whole in ") for one in report.summary)
+    assert f"kept: {volumes.shop.name}/data: the old volume {old} is there, with Retain" in report.summary
+    assert volumes.names() == ["data"]
+    volumes.site.write(volumes={"checks": [check | {"labels": "app=other"}]})
+    with pytest.raises(Refused, match="the check whole fits no pod that uses a restored claim"):
+        volumes.run(switch=True)
 
 
 @pytest.mark.timeout(900)

@@ -21,7 +21,7 @@ SPACE, CLAIM = "shop", "data-db-0"
 CRICTL_VERSION = "1.37.0"
 
 WRITES = """\
-[ -e /data/rows ] || busybox dd if=/dev/urandom of=/data/rows bs=64k count=16 2> /dev/null
+[ -e /data/sums ] || { busybox dd if=/dev/urandom of=/data/rows bs=64k count=16 2> /dev/null; busybox sha256sum /data/rows > /data/sums; }
 i=0
 while :; do
   [ -e /data/frozen ] || { i=$((i+1)); echo $i > /data/first; echo $i > /data/second; }
@@ -76,6 +76,13 @@ HOOK: dict[str, Any] = {
     "freeze": ["/bin/busybox", "sh", "-c", "busybox touch /data/frozen; busybox sleep 1; echo told$((40 + 2))"],
     "thaw": ["/bin/busybox", "rm", "-f", "/data/frozen"],
 }
+CHECK: dict[str, Any] = {
+    "name": "sums",
+    "namespace": SPACE,
+    "labels": "app=db",
+    "container": "main",
+    "command": ["/bin/busybox", "sha256sum", "-c", "/data/sums"],
+}
 SELECT = {"namespaces": [SPACE]}
 
 
@@ -118,15 +125,16 @@ class Database:
         print(f"frozen for {frozen['seconds']} s at most")
         assert (frozen["hook"], frozen["claims"]) == ("pause-writes", [f"{SPACE}/{CLAIM}"])
         cut = self.storage.driver.snapshots / record["handle"] / "data"
-        assert sorted(sums(cut)) == ["first", "frozen", "rows", "second"]
+        assert sorted(sums(cut)) == ["first", "frozen", "rows", "second", "sums"]
         assert (cut / "first").read_text() == (cut / "second").read_text()
         assert (self.marker.exists(), self.journals()) == (False, [])
         return report, cut
 
-    def restore_data(self) -> None:
-        """From the newest backup, in the place of what is there."""
+    def restore_data(self) -> list[str]:
+        """From the newest backup, in the place of what is there. Returns what the report says of the data."""
         report = self.site.run("volumes_restore", select=SELECT, mode="apply", options={"switch": True})
         assert report["outcome"] == "completed", report["problem"]
+        return [one for one in report["summary"] if one.startswith("data ")]
 
     def journals(self) -> list[str]:
         """Of runs that may have left something frozen."""
@@ -170,7 +178,7 @@ def test_a_namespace_is_deleted_and_comes_back_with_its_data(fresh_small: LabSit
         "recipients": [str(key.to_public())],
         "identity": f"file:{identity}",
     }
-    lab_profile = {"volumes": {"hooks": [HOOK]}, "backup": backup}
+    lab_profile = {"volumes": {"hooks": [HOOK], "checks": [CHECK]}, "backup": backup}
     site.write_profile(**lab_profile)
     with storage_on(lab, "w1", tmp_path / "storage") as storage:
         database = Database(site, storage)
@@ -195,7 +203,7 @@ def test_a_namespace_is_deleted_and_comes_back_with_its_data(fresh_small: LabSit
         wanted = sums(cut)
 
         assert restore(site, "Secret", "ConfigMap")["outcome"] == "completed"
-        database.restore_data()
+        assert database.restore_data() == ["data NOT proven: the check sums fits no pod that uses a restored claim"]
         assert restore(site, "StatefulSet")["outcome"] == "completed"
         database.wait_ready()
         assert (database.secret(), sums(database.data)) == (secret, wanted)
@@ -207,7 +215,7 @@ def test_a_namespace_is_deleted_and_comes_back_with_its_data(fresh_small: LabSit
         lab.kubectl("-n", SPACE, "exec", "db-0", "--", *HOOK["thaw"])
         site.wait(lambda: (old / "second").read_text() != (cut / "second").read_text(), LIMIT, "it writes again")
 
-        database.restore_data()
+        assert database.restore_data() == [f"data proven: the check sums in {SPACE}/db-0 main succeeded"]
         database.wait_ready()
         assert (database.data != old, old.is_dir(), sums(database.data)) == (True, True, wanted)
         texts = [

@@ -73,6 +73,7 @@ from tasks.volumes.models.selection import VolumeOptions
 from tasks.volumes.models.snapshots import RUN
 from tasks.volumes.policy.plan import plan_volumes
 from tasks.volumes.summary import summarize_volume_backup
+from tasks.volumes_restore.models.checks import Checked, CheckRun
 from tasks.volumes_restore.models.done import (
     Bound,
     FromArchives,
@@ -608,7 +609,9 @@ def _volumes() -> dict[str, Report]:
 
 
 def _volumes_restored() -> dict[str, Report]:
-    facts = restored.facts(users=(restored.USER,))
+    run = CheckRun(check=volumes.CHECK.name, pod="shop/db-0", container="main")
+    before = Checked(runs=(run.model_copy(update={"problem": "it ended with status 1"}),))
+    facts = restored.facts(users=(restored.USER,), checks=(volumes.CHECK,), checked=before)
     plan = plan_volume_restore(facts, VolumeRestoreOptions(switch=True))
     new = NewVolume(
         id="shop/data-db-0", claim=plan.targets[0].made, volume="pv-2", handle="vol-2", size="10Gi", created=True
@@ -618,7 +621,9 @@ def _volumes_restored() -> dict[str, Report]:
     started = Started(started=(restored.USER.name,))
     bound = Bound(claims=("shop/data-db-0: pv-2",))
     proof = VolumeProof(
-        bound=("shop/data-db-0: pv-2 (vol-2)",), ready=("shop/statefulset/db: 3 of 3 pods are available",)
+        bound=("shop/data-db-0: pv-2 (vol-2)",),
+        ready=("shop/statefulset/db: 3 of 3 pods are available",),
+        checked=Checked(runs=(run,)),
     )
     waits = "shop/data-db-0: the claim data-db-0-switch has no volume yet: quota exceeded"
     begun = (

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tasks.backup.models.backups import Digest
-from tasks.core.models.profile import VolumeHook
+from tasks.core.models.profile import VolumeCheck, VolumeHook
 from tasks.nodes.models.pods import NodeTerm, Operator, Requirement
 from tasks.volumes.models.archives import Archive, Folder, Home, PodOfClaim
 from tasks.volumes.models.backups import VolumeBackup, VolumeRecord
@@ -56,6 +56,13 @@ HOOK = VolumeHook(
     container="main",
     freeze=("mysql", "-e", "FLUSH TABLES; LOCK"),
     thaw=("sh", "-c", "it's a 'word'"),
+)
+CHECK = VolumeCheck(
+    name="sums",
+    namespace="shop",
+    labels="app=db",
+    container="main",
+    command=("sha256sum", "--check", "/data/SHA256SUMS"),
 )
 POD = HookPod(
     hook="mysql",

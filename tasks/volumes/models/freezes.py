@@ -9,14 +9,7 @@ from tasks.core.models.base import Duration, Model, UtcTime
 
 
 class HookPod(Model):
-    """This is a pod that a hook of the profile fits, with the container that the hook names."""
-
-    COVERED: ClassVar[Reasons] = {
-        "hook namespace pod pod_uid node container container_id claims": "in which containers the commands run"
-    }
-    LEFT_OUT: ClassVar[Reasons] = {
-        "phase deleting containers is_ready problem": "they only refuse: the plan has no step then"
-    }
+    """This is a pod that a hook or a check of the profile fits, with the container that it names."""
 
     hook: str
     namespace: str

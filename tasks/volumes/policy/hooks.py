@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from tasks.core.models.findings import Problem, listed, refused
 from tasks.core.models.plan import Caution, Refusal, Step
-from tasks.core.models.profile import VolumeHook
+from tasks.core.models.profile import InContainers, VolumeHook
 from tasks.core.words import duration_in_words
 from tasks.volumes.models.freezes import Freeze, HookPod
 
@@ -23,8 +23,8 @@ def freezes_of(hooks: Sequence[VolumeHook], pods: Sequence[HookPod], claims: Col
     )
 
 
-def pods_of(hook: VolumeHook, pods: Sequence[HookPod], claims: Collection[str]) -> list[HookPod]:
-    """Returns the pods of a hook that mount one of the claims and have not ended."""
+def pods_of(hook: InContainers, pods: Sequence[HookPod], claims: Collection[str]) -> list[HookPod]:
+    """Returns the pods of a hook or a check that mount one of the claims and have not ended."""
     return [one for one in pods if one.hook == hook.name and not one.is_over and set(one.claims) & set(claims)]
 
 

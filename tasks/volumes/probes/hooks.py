@@ -1,11 +1,11 @@
-"""Parses the pods that hooks fit, and how the scripts ended that freeze and thaw. Asked at: /api/v1/namespaces/NAMESPACE/pods."""
+"""Parses the pods that hooks and checks fit, and how their scripts ended. Asked at: /api/v1/namespaces/NAMESPACE/pods."""
 
 from collections.abc import Iterable
 from enum import StrEnum
 from typing import Any
 
 from tasks.core.models import outside
-from tasks.core.models.profile import VolumeHook
+from tasks.core.models.profile import InContainers
 from tasks.volumes.models.freezes import HookPod
 
 JSON = dict[str, Any]
@@ -21,10 +21,11 @@ class Ended(StrEnum):
     THAWED_BEFORE = "thawed-before"
     GONE = "gone"
     UNSURE = "unsure"
+    PASSED = "passed"
 
 
-def parse_pod(raw: JSON, hook: VolumeHook) -> HookPod:
-    """Parses a pod that a hook fits."""
+def parse_pod(raw: JSON, hook: InContainers) -> HookPod:
+    """Parses a pod that a hook or a check fits."""
     one = outside.Pod.read(raw, outside.name_of("pod", raw))
     meta, status = one.metadata, one.status
     found = next((each for each in status.container_statuses if each.name == hook.container), None)

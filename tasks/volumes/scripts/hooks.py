@@ -1,4 +1,4 @@
-"""Provides the scripts that freeze and thaw an application by a command in its container."""
+"""Provides the scripts that freeze, thaw and check an application by a command in its container."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -54,6 +54,16 @@ def thaw_container(freeze: Freeze, run_id: str, endpoint: str) -> str:
         endpoint=endpoint,
         within=THAW_SECONDS,
     )
+
+
+def check_container(container_id: str, endpoint: str, *, within: timedelta) -> str:
+    """Returns the script that runs a check in a container. It reads the words of the command, one a line."""
+    return script(__file__, "check", container=container_id, endpoint=endpoint, within=_seconds(within))
+
+
+def lines_of(command: Sequence[str]) -> bytes:
+    """Returns a command as that script reads it."""
+    return "".join(f"{word}\n" for word in command).encode()
 
 
 def words_of(freeze: Sequence[str], thaw: Sequence[str]) -> bytes:

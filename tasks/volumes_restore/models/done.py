@@ -3,6 +3,7 @@
 from pydantic import Field
 
 from tasks.core.models.base import Model
+from tasks.volumes_restore.models.checks import Checked
 
 
 class Imported(Model):
@@ -68,3 +69,4 @@ class VolumeProof(Model):
 
     bound: tuple[str, ...] = Field(default=(), description="claims with their volume and its name at the storage")
     ready: tuple[str, ...] = Field(default=(), description="workloads whose pods are ready again")
+    checked: Checked = Field(default=Checked(), description="checks of the profile; each succeeded")

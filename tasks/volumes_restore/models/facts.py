@@ -9,9 +9,11 @@ from tasks.core.models.approval import Reasons
 from tasks.core.models.base import Model, UtcTime
 from tasks.core.models.findings import Problem
 from tasks.core.models.plan import Plan
+from tasks.core.models.profile import VolumeCheck
 from tasks.volumes.models.archives import Archive
 from tasks.volumes.models.backups import VolumeRecord
 from tasks.volumes.models.facts import SnapshotClass
+from tasks.volumes_restore.models.checks import Checked
 from tasks.workloads.models.names import Ref
 
 RESTORE = "kube-runbooks.io/volumes-restore"
@@ -159,6 +161,8 @@ class VolumeRestoreFacts(Model):
     found: tuple[Found, ...] = ()
     archives: tuple[ArchiveFound, ...] = ()
     users: tuple[User, ...] = Field(default=(), description="of the claims that are switched")
+    checks: tuple[VolumeCheck, ...] = Field(default=(), description="of the profile, for claims that are switched")
+    checked: Checked = Field(default=Checked(), description="how those end before the restore")
     disk_classes: tuple[DiskClass, ...] = ()
     snapshot_classes: tuple[SnapshotClass, ...] = ()
     nodes: tuple[str, ...] = ()

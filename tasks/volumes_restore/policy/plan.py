@@ -10,6 +10,7 @@ from tasks.core.words import counted
 from tasks.volumes.models.backups import VolumeRecord
 from tasks.volumes.policy.plan import choose_class
 from tasks.volumes_restore.models.facts import (
+    ArchiveFound,
     ArchiveToRestore,
     DiskClass,
     Found,
@@ -24,6 +25,7 @@ from tasks.volumes_restore.models.facts import (
 )
 from tasks.volumes_restore.models.options import VolumeRestoreOptions
 from tasks.volumes_restore.policy.archives import findings_of_archive, skip_of_archive, step_of_archive
+from tasks.volumes_restore.policy.checks import findings_before, step_of_check
 from tasks.volumes_restore.policy.names import beside, mark_of, temporary
 from tasks.volumes_restore.policy.sizes import bytes_of, larger
 
@@ -70,13 +72,14 @@ def plan_volume_restore(facts: VolumeRestoreFacts, options: VolumeRestoreOptions
     archives = [one for one in facts.archives if skip_of_archive(one, options) is None]
     skips += [skip for one in facts.archives if (skip := skip_of_archive(one, options))]
     findings += [finding for one in archives for finding in findings_of_archive(one, options)]
+    findings += findings_before(facts.checked)
     refusals = [one for one in findings if isinstance(one, Refusal)]
     targets = [] if refusals else [_target(facts, one, options) for one in left]
     wanted = {one.id for one in left}
     users = [one for one in facts.users if wanted.intersection(one.claims)]
     refusals += [refused(one.name, one.problem.text, one.problem.next_step) for one in users if one.problem]
     return VolumeRestorePlan(
-        steps=() if refusals else (*_steps(facts, targets, users), *(step_of_archive(facts, one) for one in archives)),
+        steps=() if refusals else _all_steps(facts, targets, users, archives),
         skips=tuple(skips),
         refusals=tuple(refusals),
         cautions=tuple(one for one in findings if isinstance(one, Caution)),
@@ -85,6 +88,13 @@ def plan_volume_restore(facts: VolumeRestoreFacts, options: VolumeRestoreOptions
         archives=tuple(ArchiveToRestore(archive=one.archive, name=one.name, suffix=one.suffix) for one in archives),
         users=tuple(users),
     )
+
+
+def _all_steps(
+    facts: VolumeRestoreFacts, targets: Sequence[RestoreTarget], users: Sequence[User], archives: Sequence[ArchiveFound]
+) -> tuple[Step, ...]:
+    steps = [*_steps(facts, targets, users), *(step_of_archive(facts, one) for one in archives)]
+    return (*steps, *(step_of_check(one) for one in facts.checks if targets))
 
 
 def _no_snapshots() -> Refusal:

@@ -80,7 +80,9 @@ def test_a_node_gives_each_part_its_md5(tmp_path: Path) -> None:
     curl = f"curl() {{ cat > {tmp_path}/sent; printf '%s\\n' \"$@\" > {given}; printf 'ETag: \"1\"\\r\\n'; }}"
     data = bytes(range(256)) * 40
     (tmp_path / "file").write_bytes(data)
-    script = f"cd {tmp_path}\nca=\nPART_BYTES=4096\nPART_TRIES=1\n{lib}\n{curl}\nput file 2 4096 https://s3.example/x\n"
+    script = (
+        f"cd {tmp_path}\nca=\nPART_BYTES=4096\nPART_TRIES=1\n{lib}\n{curl}\nput 2 file 4096 4096 https://s3.example/x\n"
+    )
     done = subprocess.run(["sh", "-c", script], capture_output=True, check=False)
     assert (done.returncode, done.stdout) == (0, b'etag 2 "1"\n'), done.stderr
     part = data[4096:8192]

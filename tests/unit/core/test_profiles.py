@@ -35,6 +35,9 @@ HOOK: dict[str, object] = {
 }
 
 
+CHECK = {name: HOOK[name] for name in ("name", "namespace", "labels", "container")} | {"command": ["check"]}
+
+
 def write(folder: Path, /, **changes: object) -> Path:
     """A good profile, with top-level fields replaced."""
     raw = yaml.safe_load(GOOD) | changes
@@ -116,6 +119,8 @@ def test_a_name_never_leaves_the_folder(tmp_path: Path, name: str) -> None:
         ({"ssh": None}, "there is no route to etcd"),
         ({"ssh": None, "etcd": DIRECT, "volumes": {"hooks": [HOOK]}}, "over SSH: give ssh and nodes"),
         ({"volumes": {"hooks": [HOOK | {"limit": "61s"}]}}, "volumes.hooks[0].limit: "),
+        ({"ssh": None, "etcd": DIRECT, "volumes": {"checks": [CHECK]}}, "volumes.checks: they run on the nodes"),
+        ({"volumes": {"checks": [CHECK | {"command": []}]}}, "volumes.checks[0].command: "),
         ({"backup": {"retention": {"last": -1}}}, "backup.retention.last: -1"),
         ({"backup": {"retention": {"last": 0}}}, "backup.retention: keeps nothing"),
         (

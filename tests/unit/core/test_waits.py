@@ -222,6 +222,7 @@ NO_WAITS = {
     "drain/observe.py": "3 s, after which one look is made",
     "node_work/controllers.py": "the 15 s of a Lease, after which one fact is known",
     "run/lock_keepers.py": "0.2 s between two tries",
+    "volumes/quiesce.py": "2 s between two of three tries to thaw, each with a warning",
 }
 
 

@@ -65,6 +65,22 @@ def test_an_update_says_what_it_changes_and_a_deletion_why() -> None:
     ]
 
 
+def test_fields_that_only_the_live_object_has_are_named_before_and_after() -> None:
+    """An update keeps them: they may be somebody else's. A long list is cut."""
+    update = judged(
+        Verdict.UPDATE, difference=("data.a: 1 -> 2",), kept=("data.new", *(f"data.k{n}" for n in range(20)))
+    )
+    plan = plan_restore_of_objects(facts(update), OPTIONS)
+    (caution,) = plan.cautions
+    assert (caution.subject, caution.problem[:67]) == (
+        "ConfigMap shop/settings",
+        "the backup does not have these fields, and they stay: data.new, dat",
+    )
+    assert caution.problem.endswith("and 9 more")
+    text = summarize_objects(facts(update), Restored(), Restored(), RestoreProof(same=1))
+    assert f"NOT removed: ConfigMap shop/settings: {caution.problem}" in text
+
+
 def test_what_cannot_be_restored_refuses_the_run_or_is_left_out_by_choice() -> None:
     """A long list is cut, and its length told."""
     found = [

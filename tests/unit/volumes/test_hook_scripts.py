@@ -6,7 +6,16 @@ from pathlib import Path
 import pytest
 
 from tasks.volumes.probes.hooks import Ended, parse_end
-from tasks.volumes.scripts.hooks import FOLDER, find_container, freeze_container, key_of, thaw_container, words_of
+from tasks.volumes.scripts.hooks import (
+    FOLDER,
+    check_container,
+    find_container,
+    freeze_container,
+    key_of,
+    lines_of,
+    thaw_container,
+    words_of,
+)
 from tests.facts.node_folder import NodeFolder
 from tests.facts.volumes import FREEZE, RUN
 
@@ -152,6 +161,20 @@ def test_a_container_is_found_by_crictl_or_by_ctr(tmp_path: Path, runs: str) -> 
     assert node.do(find, fail=1)[0] == 75
     node.has("gone")
     assert node.do(find) == (0, Ended.GONE)
+
+
+@pytest.mark.parametrize("runs", ["crictl", "ctr"])
+def test_a_check_says_whether_its_command_succeeded(tmp_path: Path, runs: str) -> None:
+    """Each word is one word for the command. A container that ended, and a runtime that is silent, prove nothing."""
+    node = Node(tmp_path, runs)
+    check, command = check_container(ID, ENDPOINT, within=timedelta(seconds=9)), ("sh", "-c", "it's a 'word'")
+    assert node.do(check, lines_of(command)) == (0, Ended.PASSED)
+    assert any(call.endswith(f" {ID} sh -c it's a 'word'") for call in node.calls)
+    asked = sum(call.startswith((runs, "timeout")) for call in node.calls)
+    assert node.do(check, lines_of(command), fail=asked) == (0, "status 9")
+    assert node.do(check, lines_of(command), fail=1)[0] == 75
+    node.has("gone")
+    assert node.do(check, lines_of(command)) == (0, Ended.GONE)
 
 
 def test_a_node_without_either_says_so(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from tasks.volumes.policy.hooks import by_hand, is_same, window_of
 from tasks.volumes.policy.plan import plan_volumes
 from tasks.volumes.probes.hooks import Ended, parse_end, parse_pod
 from tasks.volumes.summary import CRASH_CONSISTENT, summarize_volume_backup, summarize_volume_plan
-from tests.facts.volumes import CLAIM, FREEZE, HOOK, POD, QUIESCED, SHOP, backup, facts, record
+from tests.facts.volumes import CHECK, CLAIM, FREEZE, HOOK, POD, QUIESCED, SHOP, backup, facts, record
 
 EXPIRED = Expired()
 LEFT = "or add --no-use-hooks to take the snapshots without freezing anything"
@@ -140,5 +140,7 @@ def test_a_hook_that_could_freeze_too_much_is_no_hook(wrong: dict[str, object]) 
 
 def test_hooks_have_names_of_their_own() -> None:
     """A report names them."""
-    with pytest.raises(ValidationError, match="two have the name mysql"):
+    with pytest.raises(ValidationError, match="hooks: two have the name mysql"):
         VolumeRules(hooks=(HOOK, HOOK))
+    with pytest.raises(ValidationError, match="checks: two have the name sums"):
+        VolumeRules(checks=(CHECK, CHECK))

@@ -28,7 +28,7 @@ from tasks.core.models.profile.maintenance import (
 from tasks.core.models.profile.resources import ResourceFilter, ResourceRules
 from tasks.core.models.profile.schedules import Schedule
 from tasks.core.models.profile.store import BackupRules, ObjectLock, Store
-from tasks.core.models.profile.volumes import VolumeHook, VolumeRules
+from tasks.core.models.profile.volumes import InContainers, VolumeCheck, VolumeHook, VolumeRules
 from tasks.core.models.profile.words import NAME_PATTERN, ClusterName, HostName, Name, NodePath, Port, SecretRef
 
 __all__ = [
@@ -46,6 +46,7 @@ __all__ = [
     "EtcdOnNode",
     "EtcdOverrides",
     "HostName",
+    "InContainers",
     "Kubeadm",
     "KubeconfigCopy",
     "Kubernetes",
@@ -66,6 +67,7 @@ __all__ = [
     "SshGateway",
     "Store",
     "UpgradeRules",
+    "VolumeCheck",
     "VolumeHook",
     "VolumeRules",
     "WorkloadGate",

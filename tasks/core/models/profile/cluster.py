@@ -101,10 +101,11 @@ class ClusterProfile(Model):
         return self
 
     @model_validator(mode="after")
-    def _hooks_have_a_way(self) -> Self:
-        if self.volumes.hooks and not (self.ssh and self.nodes):
-            message = "volumes.hooks: they run on the nodes of the pods, over SSH: give ssh and nodes"
-            raise ValueError(message)
+    def _commands_in_containers_have_a_way(self) -> Self:
+        for field, found in (("hooks", self.volumes.hooks), ("checks", self.volumes.checks)):
+            if found and not (self.ssh and self.nodes):
+                message = f"volumes.{field}: they run on the nodes of the pods, over SSH: give ssh and nodes"
+                raise ValueError(message)
         return self
 
     @model_validator(mode="after")

@@ -1,4 +1,4 @@
-"""Defines which commands freeze applications while their volumes are backed up."""
+"""Defines which commands freeze applications while their volumes are backed up, and which ones prove restored data."""
 
 from datetime import timedelta
 from typing import Annotated, ClassVar, Self
@@ -16,13 +16,8 @@ LONGEST_FREEZE = timedelta(seconds=60)
 """Limits how long an application may stay frozen."""
 
 
-class VolumeHook(Model):
-    """This is a pair of commands in a container: one freezes the application, the other one thaws it."""
-
-    COVERED: ClassVar[Reasons] = {
-        "name namespace labels container": "in which containers the commands run",
-        "freeze thaw limit": "what runs there, and how long it stays frozen",
-    }
+class InContainers(Model):
+    """This says in which containers a command runs."""
 
     name: Name
     namespace: Name
@@ -30,6 +25,16 @@ class VolumeHook(Model):
         pattern=r"^[A-Za-z0-9!=,_./() -]+$", description="of the pods, for example app=db; they mount a selected claim"
     )
     container: Name
+
+
+class VolumeHook(InContainers):
+    """This is a pair of commands in a container: one freezes the application, the other one thaws it."""
+
+    COVERED: ClassVar[Reasons] = {
+        "name namespace labels container": "in which containers the commands run",
+        "freeze thaw limit": "what runs there, and how long it stays frozen",
+    }
+
     freeze: tuple[Word, ...] = Field(min_length=1, description="command and its arguments; they hold no secret")
     thaw: tuple[Word, ...] = Field(min_length=1, description="command that undoes it; it may run twice")
     limit: Duration = Field(
@@ -40,17 +45,39 @@ class VolumeHook(Model):
     )
 
 
-class VolumeRules(Model):
-    """These rules are for backups of volumes."""
+class VolumeCheck(InContainers):
+    """This is a command in a container that succeeds if the data of the application is whole."""
 
-    COVERED: ClassVar[Reasons] = {"hooks": "which commands run in containers"}
+    COVERED: ClassVar[Reasons] = {
+        "name namespace labels container": "in which containers the command runs",
+        "command limit": "what runs there, and how long it may take",
+    }
+
+    command: tuple[Word, ...] = Field(
+        min_length=1,
+        description="command and its arguments; it changes nothing, and its status is 0 if the data is whole",
+    )
+    limit: Duration = Field(
+        default=timedelta(minutes=1),
+        ge=timedelta(seconds=1),
+        le=timedelta(hours=6),
+        description="how long it may take, for example 10m",
+    )
+
+
+class VolumeRules(Model):
+    """These rules are for backups and restores of volumes."""
+
+    COVERED: ClassVar[Reasons] = {"hooks checks": "which commands run in containers"}
 
     hooks: tuple[VolumeHook, ...] = ()
+    checks: tuple[VolumeCheck, ...] = ()
 
     @model_validator(mode="after")
-    def _hooks_have_a_name_each(self) -> Self:
-        names = [one.name for one in self.hooks]
-        if twice := sorted({name for name in names if names.count(name) > 1}):
-            message = f"hooks: two have the name {', '.join(twice)}; give each its own"
-            raise ValueError(message)
+    def _each_has_its_own_name(self) -> Self:
+        for kind, found in (("hooks", self.hooks), ("checks", self.checks)):
+            names = [one.name for one in found]
+            if twice := sorted({name for name in names if names.count(name) > 1}):
+                message = f"{kind}: two have the name {', '.join(twice)}; give each its own"
+                raise ValueError(message)
         return self
