@@ -85,7 +85,10 @@ def _look(kube: KubeClient, plan: VolumeRestorePlan) -> None:
 
 
 def start(job: Job, user: User) -> bool:
-    """Scales a workload back, and removes the note; returns False if somebody else had scaled it meanwhile."""
+    """Scales a workload back, and removes the note; returns False if somebody else had scaled it meanwhile.
+
+    Raises `Refused` if it is still stopped, and the note of its replicas is gone.
+    """
     if user.ref is None:
         return False
     raw = job.kube.find(user.ref.path)
@@ -93,6 +96,11 @@ def start(job: Job, user: User) -> bool:
         raise Refused(f"{user.name}: it was deleted meanwhile", hint="create it again: its claims have the new volumes")
     scaled = parse_scaled(raw)
     if scaled.recorded is None:
+        if user.replicas and not scaled.replicas:
+            raise Refused(
+                f"{user.name}: it has 0 replicas, and the note that it had {user.replicas} is gone",
+                hint=f"kubectl -n {user.ref.namespace} scale {user.ref.workload} --replicas={user.replicas}; then {AGAIN}",
+            )
         return True  # an earlier attempt has started it
     ours = scaled.replicas == 0
     _write(job, user, scaled, {"replicas": scaled.recorded} if ours else {}, None)

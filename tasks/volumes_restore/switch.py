@@ -60,7 +60,7 @@ def _note_switch(job: Job, target: RestoreTarget, volume: str) -> None:
         claim_uid=target.old.uid if target.old else "",
         old_volume=target.old_volume,
         temporary=target.made,
-        policy=parse_disk(raw).spec.persistent_volume_reclaim_policy or "Delete",
+        policy=parse_disk(raw).spec.persistent_volume_reclaim_policy or "Retain",
         template=target.template,
     )
     job.check()

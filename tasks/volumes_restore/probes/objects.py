@@ -1,10 +1,10 @@
 """Parses claims, volumes and classes. Asked at: /api/v1/persistentvolumeclaims, /api/v1/persistentvolumes, /apis/storage.k8s.io/v1/storageclasses."""
 
-import json
 from typing import Any
 
 from pydantic import Field, ValidationError
 
+from tasks.core.errors import Refused
 from tasks.core.models.outside import Metadata, Outside, name_of
 from tasks.volumes.probes.objects import LAST_APPLIED
 from tasks.volumes_restore.models.facts import RESTORE, DiskClass, Journal, Live, RestoreTarget, Template
@@ -131,12 +131,17 @@ def parse_disk(raw: JSON) -> Disk:
 
 
 def parse_journal(raw: JSON) -> Journal | None:
-    """Parses the journal of a switch; None if the volume has none that can be read."""
-    text = parse_disk(raw).metadata.annotations.get(RESTORE, "")
-    try:
-        return Journal.model_validate(json.loads(text)) if text else None
-    except (ValueError, ValidationError):
+    """Parses the journal of a switch; None if the volume has none. `Refused` if it has one that cannot be read."""
+    meta = parse_disk(raw).metadata
+    if RESTORE not in meta.annotations:
         return None
+    try:
+        return Journal.model_validate_json(meta.annotations[RESTORE])
+    except ValidationError:
+        raise Refused(
+            f"the annotation {RESTORE} of the volume {meta.name} cannot be read: how far a restore has switched to it is not known",
+            hint=f"`kubectl get pv {meta.name} -o yaml` shows its claim; see that the claim has the right volume, then remove the annotation",
+        ) from None
 
 
 def parse_disk_class(raw: JSON) -> DiskClass:

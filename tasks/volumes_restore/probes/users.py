@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import Field
 
+from tasks.core.errors import Refused
 from tasks.core.models.base import Model
 from tasks.core.models.outside import Metadata, Outside, name_of
 from tasks.volumes_restore.models.facts import REPLICAS
@@ -113,14 +114,19 @@ def _controller(metadata: _Owned) -> tuple[str, str] | None:
 
 
 def parse_scaled(raw: JSON) -> Scaled:
-    """Parses a workload: its replicas now, and those that a restore recorded before it stopped it."""
+    """Parses a workload: its replicas now, and those that a restore recorded before it stopped it. `Refused` if that is no number."""
     one = _Scaled.read(raw, name_of("workload", raw))
-    text = one.metadata.annotations.get(REPLICAS, "")
+    text = one.metadata.annotations.get(REPLICAS)
+    if text is not None and not text.isdigit():
+        raise Refused(
+            f"{one.metadata.namespace}/{one.metadata.name}: its annotation {REPLICAS} is {text!r}, which is no number",
+            hint="a restore noted there how many replicas it had: write that number, or remove the annotation and scale it by hand",
+        )
     return Scaled(
         uid=one.metadata.uid,
         version=str((raw.get("metadata") or {}).get("resourceVersion", "")),
         replicas=one.spec.replicas,
-        recorded=int(text) if text.isdigit() else None,
+        recorded=int(text) if text is not None else None,
         when_scaled=one.spec.persistent_volume_claim_retention_policy.when_scaled,
     )
 

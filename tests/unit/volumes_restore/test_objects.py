@@ -2,6 +2,9 @@
 
 from typing import Any
 
+import pytest
+
+from tasks.core.errors import Refused
 from tasks.volumes_restore.models.facts import REPLICAS, RESTORE
 from tasks.volumes_restore.models.options import ClaimsToRestore, VolumeRestoreOptions
 from tasks.volumes_restore.policy.plan import plan_volume_restore
@@ -83,12 +86,14 @@ def test_a_new_claim_names_its_snapshot_and_its_node() -> None:
     assert waits["metadata"]["annotations"] == {RESTORE: "b", SELECTED_NODE: "w1"}
 
 
-def test_a_journal_is_read_back_and_a_broken_one_is_none() -> None:
-    """A volume without one has none."""
+def test_a_journal_is_read_back_and_a_broken_one_stops_the_run() -> None:
+    """A volume without one has none. What cannot be read may be a switch that was interrupted."""
     noted = VOLUME | {"metadata": {"name": "pv-2", "annotations": {RESTORE: JOURNAL.model_dump_json()}}}
     assert parse_journal(noted) == JOURNAL
+    assert parse_journal(VOLUME | {"metadata": {"name": "pv-2"}}) is None
     for text in ("", "{", "{}"):
-        assert parse_journal(VOLUME | {"metadata": {"name": "pv-2", "annotations": {RESTORE: text}}}) is None
+        with pytest.raises(Refused, match="of the volume pv-2 cannot be read"):
+            parse_journal(VOLUME | {"metadata": {"name": "pv-2", "annotations": {RESTORE: text}}})
 
 
 def test_a_class_says_whether_its_volumes_wait_for_pods() -> None:
@@ -127,7 +132,7 @@ def test_a_pod_uses_the_claims_of_its_volumes_until_it_has_ended() -> None:
 
 
 def test_a_stopped_workload_says_how_many_replicas_it_had() -> None:
-    """A note that is no number is none."""
+    """A note that is no number stops the run: nobody would start the workload again."""
     raw: dict[str, Any] = {
         "metadata": {"name": "db", "uid": "w1", "resourceVersion": "7", "annotations": {REPLICAS: "3"}},
         "spec": {"replicas": 0, "persistentVolumeClaimRetentionPolicy": {"whenScaled": "Delete"}},
@@ -141,6 +146,9 @@ def test_a_stopped_workload_says_how_many_replicas_it_had() -> None:
         "Delete",
     )
     raw["metadata"]["annotations"][REPLICAS] = "many"
+    with pytest.raises(Refused, match="'many', which is no number"):
+        parse_scaled(raw)
+    del raw["metadata"]["annotations"]
     assert parse_scaled(raw).recorded is None
 
 
