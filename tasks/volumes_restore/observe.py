@@ -10,8 +10,10 @@ from tasks.cluster import Cluster
 from tasks.core.at_once import on_all
 from tasks.core.errors import Refused, RunbookError
 from tasks.core.models.findings import Problem, listed
+from tasks.nodes.models.pods import Pod
 from tasks.nodes.policy.owners import owner_of
 from tasks.nodes.probes.owners import notes_of
+from tasks.nodes.probes.pods import parse_pod
 from tasks.volumes.archive_restore import check_machine
 from tasks.volumes.models.archives import Archive
 from tasks.volumes.models.backups import VolumeBackup, VolumeBackupId, VolumeRecord
@@ -47,7 +49,7 @@ from tasks.volumes_restore.policy.plan import names_for, old_uid, plan_volume_re
 from tasks.volumes_restore.policy.source import source_of
 from tasks.volumes_restore.policy.users import unknown_user, why_it_stays
 from tasks.volumes_restore.probes.objects import new_claim, parse_disk_class, parse_journal, parse_live, parse_template
-from tasks.volumes_restore.probes.users import PodUse, controller_of, parse_pod, parse_scaled, users_of
+from tasks.volumes_restore.probes.users import controller_of, parse_scaled, users_of
 from tasks.workloads.models.names import Kind, Ref, collection
 from tasks.workloads.probes.targets import scaler_of
 
@@ -191,7 +193,7 @@ class _Look:
     def __init__(self, kube: KubeClient, manifest: VolumeBackup, options: VolumeRestoreOptions, run_id: str) -> None:
         self.kube, self.manifest, self.options, self.run_id = kube, manifest, options, run_id
         self.switches = read_switches(kube)
-        self._pods: dict[str, list[PodUse]] = {}
+        self._pods: dict[str, list[Pod]] = {}
 
     def at(self, record: VolumeRecord) -> Found:
         """Returns a claim of the backup, and what the cluster has of it."""
@@ -236,7 +238,7 @@ class _Look:
                 return parse_template(raw)
         return None
 
-    def _read_pods(self, namespace: str) -> list[PodUse]:
+    def _read_pods(self, namespace: str) -> list[Pod]:
         if namespace not in self._pods:
             self._pods[namespace] = read_pods(self.kube, namespace)
         return self._pods[namespace]
@@ -274,7 +276,7 @@ def read_source(kube: KubeClient, backup: str, record: VolumeRecord) -> Source:
     return source_of(record, mark, *read_pair(kube, record.namespace, record.snapshot, record.content))
 
 
-def read_pods(kube: KubeClient, namespace: str) -> list[PodUse]:
+def read_pods(kube: KubeClient, namespace: str) -> list[Pod]:
     """Reads the pods of a namespace."""
     return [parse_pod(raw) for raw in kube.items(f"/api/v1/namespaces/{namespace}/pods")]
 
@@ -299,7 +301,7 @@ def _users(kube: KubeClient, namespace: str, claims: Sequence[str]) -> list[User
         used[ref].update(set(claims_of(raw, claims)) & set(claims))
     for pod in users_of(read_pods(kube, namespace), claims):
         owner = _ref_of(kube, namespace, pod)
-        mine = set(pod.claims) & set(claims)
+        mine = set(pod.every_claim) & set(claims)
         if owner and owner in raws:
             used[owner].update(mine)
         else:
@@ -309,8 +311,8 @@ def _users(kube: KubeClient, namespace: str, claims: Sequence[str]) -> list[User
     return [*known, *others]
 
 
-def _ref_of(kube: KubeClient, namespace: str, pod: PodUse) -> Ref | None:
-    owner = pod.owner
+def _ref_of(kube: KubeClient, namespace: str, pod: Pod) -> Ref | None:
+    owner = (pod.controller.kind, pod.controller.name) if pod.controller else None
     if owner and owner[0] == "ReplicaSet":
         raw = kube.find(f"{collection(namespace, 'replicasets')}/{owner[1]}")
         owner = controller_of(raw) if raw else None
@@ -318,8 +320,9 @@ def _ref_of(kube: KubeClient, namespace: str, pod: PodUse) -> Ref | None:
     return Ref(namespace=namespace, kind=kind, name=owner[1]) if kind and owner else None
 
 
-def _unknown(namespace: str, pod: PodUse, claims: Iterable[str]) -> User:
-    who = f"{pod.owner[0]} {pod.owner[1]}" if pod.owner else f"the pod {pod.name} without a controller"
+def _unknown(namespace: str, pod: Pod, claims: Iterable[str]) -> User:
+    owner = pod.controller
+    who = f"{owner.kind} {owner.name}" if owner else f"the pod {pod.name} without a controller"
     names = tuple(f"{namespace}/{one}" for one in sorted(claims))
     return User(name=f"{namespace}/pod/{pod.name}", claims=names, problem=unknown_user(who, namespace, pod.name))
 

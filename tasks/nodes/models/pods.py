@@ -141,6 +141,11 @@ class Pod(Model):
         return f"{self.namespace}/{self.controller.name.removesuffix(f'-{made_from}')}-*"
 
     @property
+    def every_claim(self) -> tuple[str, ...]:
+        """Returns the claims that it mounts, also those of its generic ephemeral volumes."""
+        return (*self.claims, *self.own_claims)
+
+    @property
     def is_finished(self) -> bool:
         """True if the pod has finished for good."""
         return self.phase in {"Succeeded", "Failed"}

@@ -1,11 +1,11 @@
 """Parses the pods that hooks and checks fit, and how their scripts ended. Asked at: /api/v1/namespaces/NAMESPACE/pods."""
 
-from collections.abc import Iterable
 from enum import StrEnum
 from typing import Any
 
 from tasks.core.models import outside
 from tasks.core.models.profile import InContainers
+from tasks.nodes.probes import pods
 from tasks.volumes.models.freezes import HookPod
 
 JSON = dict[str, Any]
@@ -42,16 +42,8 @@ def parse_pod(raw: JSON, hook: InContainers) -> HookPod:
         container_id=found.container_id.rpartition("//")[2] if found and runs else "",
         containers=tuple(each.name for each in one.spec.containers),
         is_ready=bool(found and found.ready),
-        claims=tuple(f"{meta.namespace}/{name}" for name in _claims(one.spec.volumes, meta.name)),
+        claims=tuple(f"{meta.namespace}/{name}" for name in pods.parse_pod(raw).every_claim),
     )
-
-
-def _claims(volumes: Iterable[outside.PodVolume], pod: str) -> Iterable[str]:
-    for one in volumes:
-        if one.persistent_volume_claim:
-            yield one.persistent_volume_claim.claim_name
-        elif one.ephemeral is not None:
-            yield f"{pod}-{one.name}"
 
 
 def parse_end(printed: str) -> Ended | str:

@@ -7,7 +7,6 @@ from tasks.volumes.models.archives import PodOfClaim
 
 JSON = dict[str, Any]
 
-FINISHED = frozenset({"Succeeded", "Failed"})
 HASH = "pod-template-hash"
 
 
@@ -23,8 +22,8 @@ def parse_pod_of_claim(raw: JSON) -> PodOfClaim:
         name=pod.name,
         uid=pod.uid,
         node=pod.node,
-        is_finished=pod.phase in FINISHED,
+        is_finished=pod.is_finished,
         controller_kind=kind,
         controller=name,
-        claims=tuple(f"{pod.namespace}/{claim}" for claim in (*pod.claims, *pod.own_claims)),
+        claims=tuple(f"{pod.namespace}/{claim}" for claim in pod.every_claim),
     )

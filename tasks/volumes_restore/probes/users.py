@@ -8,22 +8,10 @@ from pydantic import Field
 from tasks.core.errors import Refused
 from tasks.core.models.base import Model
 from tasks.core.models.outside import Metadata, Outside, name_of
+from tasks.nodes.models.pods import Pod
 from tasks.volumes_restore.models.facts import REPLICAS
 
 JSON = dict[str, Any]
-
-OVER = frozenset({"Succeeded", "Failed"})
-
-
-class PodUse(Model):
-    """This is a pod, and the claims that it uses."""
-
-    name: str
-    uid: str
-    node: str = ""
-    claims: tuple[str, ...] = ()
-    owner: tuple[str, str] | None = Field(default=None, description="kind and name of its controller")
-    is_over: bool = Field(default=False, description="whether it has Succeeded or Failed")
 
 
 class _Owner(Outside):
@@ -34,35 +22,6 @@ class _Owner(Outside):
 
 class _Owned(Metadata):
     owner_references: tuple[_Owner, ...] = ()
-
-
-class _ClaimSource(Outside):
-    claim_name: str = ""
-
-
-class _Ephemeral(Outside):
-    volume_claim_template: JSON = Field(default={})
-
-
-class _PodVolume(Outside):
-    name: str = ""
-    persistent_volume_claim: _ClaimSource = _ClaimSource()
-    ephemeral: _Ephemeral | None = None
-
-
-class _PodSpec(Outside):
-    node_name: str = ""
-    volumes: tuple[_PodVolume, ...] = ()
-
-
-class _PodStatus(Outside):
-    phase: str = ""
-
-
-class _Pod(Outside):
-    metadata: _Owned
-    spec: _PodSpec = _PodSpec()
-    status: _PodStatus = _PodStatus()
 
 
 class _Retention(Outside):
@@ -89,28 +48,10 @@ class Scaled(Model):
     when_scaled: str = ""
 
 
-def parse_pod(raw: JSON) -> PodUse:
-    """Parses a pod. A generic ephemeral volume has a claim of its own, named after pod and volume."""
-    one = _Pod.read(raw, name_of("pod", raw))
-    named = [each.persistent_volume_claim.claim_name for each in one.spec.volumes]
-    named += [f"{one.metadata.name}-{each.name}" for each in one.spec.volumes if each.ephemeral]
-    return PodUse(
-        name=one.metadata.name,
-        uid=one.metadata.uid,
-        node=one.spec.node_name,
-        claims=tuple(dict.fromkeys(each for each in named if each)),
-        owner=_controller(one.metadata),
-        is_over=one.status.phase in OVER,
-    )
-
-
 def controller_of(raw: JSON) -> tuple[str, str] | None:
     """Returns kind and name of the controller of an object; None if it has none."""
-    return _controller(_Scaled.read(raw, name_of("object", raw)).metadata)
-
-
-def _controller(metadata: _Owned) -> tuple[str, str] | None:
-    return next(((each.kind, each.name) for each in metadata.owner_references if each.controller), None)
+    owners = _Scaled.read(raw, name_of("object", raw)).metadata.owner_references
+    return next(((each.kind, each.name) for each in owners if each.controller), None)
 
 
 def parse_scaled(raw: JSON) -> Scaled:
@@ -131,7 +72,7 @@ def parse_scaled(raw: JSON) -> Scaled:
     )
 
 
-def users_of(pods: Iterable[PodUse], claims: Iterable[str]) -> tuple[PodUse, ...]:
-    """Returns the pods that use one of the claims and have not ended."""
+def users_of(pods: Iterable[Pod], claims: Iterable[str]) -> tuple[Pod, ...]:
+    """Returns the pods that use one of the claims and have not finished."""
     wanted = set(claims)
-    return tuple(one for one in pods if not one.is_over and wanted.intersection(one.claims))
+    return tuple(one for one in pods if not one.is_finished and wanted.intersection(one.every_claim))

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from tasks.core.errors import Refused
+from tasks.nodes.probes.pods import parse_pod
 from tasks.volumes_restore.models.facts import REPLICAS, RESTORE
 from tasks.volumes_restore.models.options import ClaimsToRestore, VolumeRestoreOptions
 from tasks.volumes_restore.policy.plan import plan_volume_restore
@@ -19,7 +20,7 @@ from tasks.volumes_restore.probes.objects import (
     parse_template,
     whole_of,
 )
-from tasks.volumes_restore.probes.users import controller_of, parse_pod, parse_scaled, users_of
+from tasks.volumes_restore.probes.users import controller_of, parse_scaled, users_of
 from tests.facts.volumes_restore import JOURNAL, TEMPLATE, facts
 
 CLAIM: dict[str, Any] = {
@@ -107,24 +108,26 @@ def test_a_class_says_whether_its_volumes_wait_for_pods() -> None:
 
 def test_a_pod_uses_the_claims_of_its_volumes_until_it_has_ended() -> None:
     """A generic ephemeral volume has a claim of its own."""
-    owner = {"kind": "ReplicaSet", "name": "web-1", "controller": True}
+    owner = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "web-1", "controller": True}
     volumes = [
         {"name": "a", "persistentVolumeClaim": {"claimName": "data"}},
         {"name": "b", "ephemeral": {}},
         {"name": "c", "emptyDir": {}},
     ]
     raw = {
-        "metadata": {"name": "web-1-x", "uid": "p1", "ownerReferences": [{"kind": "X", "name": "x"}, owner]},
+        "metadata": {
+            "namespace": "shop",
+            "name": "web-1-x",
+            "uid": "p1",
+            "ownerReferences": [{"apiVersion": "v1", "kind": "X", "name": "x"}, owner],
+        },
         "spec": {"nodeName": "w1", "volumes": volumes},
         "status": {"phase": "Running"},
     }
     pod = parse_pod(raw)
-    assert (pod.claims, pod.owner, pod.node, pod.is_over) == (
-        ("data", "web-1-x-b"),
-        ("ReplicaSet", "web-1"),
-        "w1",
-        False,
-    )
+    assert (pod.every_claim, pod.node, pod.is_finished) == (("data", "web-1-x-b"), "w1", False)
+    assert pod.controller is not None
+    assert (pod.controller.kind, pod.controller.name) == ("ReplicaSet", "web-1")
     over = parse_pod(raw | {"status": {"phase": "Succeeded"}})
     assert users_of([pod, over], ["data"]) == (pod,)
     assert users_of([pod], ["other"]) == ()
