@@ -1,6 +1,7 @@
 """Asks a node about the folder of a volume: `look_at_folder.sh`, and a parser of its answer."""
 
 import base64
+from collections.abc import Mapping
 
 from pydantic import ValidationError
 
@@ -17,6 +18,13 @@ def look_at_folder(folder: str) -> str:
     return script(__file__, "look_at_folder", folder=folder, spool=BACKUPS, programs=PROGRAMS)
 
 
+def _contents(values: Mapping[str, str]) -> dict[str, str | None]:
+    """Returns what the node says of the contents of a folder, which is missing rather than 0. What is no folder has none."""
+    if values.get("kind") != "directory":
+        return {}
+    return {"filesystem": values.get("filesystem"), "size": values.get("bytes"), "entries": values.get("entries")}
+
+
 def parse_folder(node: str, output: str) -> Folder:
     """Parses its answer. `NotYet` with the field if something is missing."""
     lines = [line.partition(" ")[::2] for line in output.splitlines()]
@@ -27,9 +35,7 @@ def parse_folder(node: str, output: str) -> Folder:
                 "boot_id": values.get("boot"),
                 "kind": values.get("kind"),
                 "real": base64.b64decode(values.get("real", "")).decode(errors="backslashreplace").removesuffix("\n"),
-                "filesystem": values.get("filesystem", ""),
-                "size": values.get("bytes") or 0,
-                "entries": values.get("entries") or 0,
+                **_contents(values),
                 "free": values.get("free"),
                 "missing": tuple(value for name, value in lines if name == "missing"),
             }

@@ -2,8 +2,7 @@
 
 import hashlib
 
-LONGEST = 40
-"""Limits how much of a claim's name is in the name of what is made of it."""
+from tasks.volumes.policy.names import short
 
 
 def mark_of(backup: str, namespace: str, claim: str, claim_uid: str = "") -> str:
@@ -13,23 +12,19 @@ def mark_of(backup: str, namespace: str, claim: str, claim_uid: str = "") -> str
 
 def beside(claim: str, suffix: str, mark: str) -> str:
     """Returns the name of a claim beside the old one."""
-    return f"{_short(claim)}-{suffix or f'restored-{mark}'}"
+    return f"{short(claim)}-{suffix or f'restored-{mark}'}"
 
 
 def temporary(claim: str, mark: str) -> str:
     """Returns the name of the claim to which a new volume is bound until it is switched."""
-    return f"{_short(claim)}-switch-{mark}"
+    return f"{short(claim)}-switch-{mark}"
 
 
 def import_name(claim: str, mark: str) -> str:
     """Returns the name of an imported VolumeSnapshot."""
-    return f"{_short(claim)}-import-{mark}"
+    return f"{short(claim)}-import-{mark}"
 
 
 def content_name(mark: str) -> str:
     """Returns the name of an imported VolumeSnapshotContent, which has no namespace."""
     return f"kube-runbooks-{mark}"
-
-
-def _short(claim: str) -> str:
-    return claim[:LONGEST].rstrip(".-")

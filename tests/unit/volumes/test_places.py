@@ -180,6 +180,8 @@ def test_a_folder_is_what_its_node_says() -> None:
     assert (short.kind, short.real, short.size, short.missing) == ("nothing", "", 0, ("zstd", "GNU tar"))
     with pytest.raises(NotYet, match="w1: it did not say about the folder: kind, free"):
         parse_folder("w1", "boot b1\n")
+    with pytest.raises(NotYet, match="it did not say about the folder: size, entries"):
+        parse_folder("w1", "\n".join(line for line in said.splitlines() if line.split()[0] not in {"bytes", "entries"}))
     assert "FOLDER='/a b'" in look_at_folder("/a b")
 
 

@@ -1,7 +1,10 @@
 """The small rules: sizes, sources, and who may be stopped."""
 
+import math
+
 import pytest
 
+from tasks.clients.kube import amount_of
 from tasks.nodes.policy.owners import Owner
 from tasks.volumes.models.snapshots import Content, Snapshot
 from tasks.volumes_restore.models.facts import Way
@@ -15,11 +18,26 @@ from tests.facts.volumes_restore import IMPORTED, RECORD, REF
 
 @pytest.mark.parametrize(
     ("text", "size"),
-    [("1Gi", 2**30), ("1.5Ki", 1536), ("2k", 2000), ("3G", 3 * 10**9), ("100m", 1), ("7", 7), ("", 0), ("x", 0)],
+    [
+        ("1Gi", 2**30),
+        ("1.5Ki", 1536),
+        ("2k", 2000),
+        ("3G", 3 * 10**9),
+        ("100m", 1),
+        ("7", 7),
+        ("2E", 2 * 10**18),
+        ("12e6", 12 * 10**6),
+    ],
 )
 def test_a_size_of_the_api_is_read_in_bytes(text: str, size: int) -> None:
-    """What is no size counts as nothing."""
-    assert bytes_of(text) == size
+    """As the API's client reads it, rounded up."""
+    assert bytes_of(text) == size == math.ceil(amount_of(text))
+
+
+@pytest.mark.parametrize("text", ["", "x", "1 Gi", "-1"])
+def test_what_is_no_size_counts_as_nothing(text: str) -> None:
+    """It is less than what any snapshot needs."""
+    assert bytes_of(text) == 0
 
 
 def test_a_claim_gets_what_the_snapshot_needs() -> None:
