@@ -177,7 +177,6 @@ PASSED_OVER: Allowed = {
     "nothing, or None, is told by who asked: as not understood, as not there, or as a problem": {
         "tasks/backup/models/backups.py": 1,
         "tasks/volumes/models/backups.py": 1,
-        "tasks/volumes_restore/probes/objects.py": 1,  # a journal of ours that somebody changed: there is no switch
         "tasks/backup/probes/origin.py": 1,  # "no control plane node shows its CA"
         "tasks/backup/probes/pki.py": 1,
         "tasks/ca_rotation/probes/api.py": 1,  # a token of a key that is not known is one to be replaced
