@@ -58,8 +58,6 @@ def show_backup(backup: BackupName, *, cluster: InCluster = None, output: Out = 
     """Show the manifest of a backup: what was backed up, where it is stored, and what was verified."""
 
     def answer() -> Exit:
-        import yaml  # noqa: PLC0415 - no other command needs it
-
         from tasks.backup.models.backups import BackupId  # noqa: PLC0415 - as above
         from tasks.backup.store import backups_of  # noqa: PLC0415 - as above
 
@@ -71,11 +69,7 @@ def show_backup(backup: BackupName, *, cluster: InCluster = None, output: Out = 
                 store = backups_of(handle)
                 if asked in store.known():
                     manifest = store.read(asked).model_dump(mode="json")
-                    if output == "json":
-                        show_json(manifest)
-                    else:
-                        print(yaml.safe_dump(manifest, sort_keys=False), end="")
-                    return Exit.OK
+                    return show_manifest(manifest, output)
         return give_up(Exit.FAILED, f"there is no backup {backup}", lists("backups", cluster), output)
 
     return guarded(answer, output)
@@ -197,6 +191,17 @@ def guarded(answer: Callable[[], Exit], output: Output) -> Exit:
         cause, ended = error, Exit.REFUSED if isinstance(error, Refused) else Exit.FAILED
     problem, hint = (cause.problem, cause.hint) if isinstance(cause, RunbookError) else (str(cause), "")
     return give_up(ended, problem, hint, output)
+
+
+def show_manifest(manifest: dict[str, Any], output: Output) -> Exit:
+    """Print a manifest, as JSON or as YAML."""
+    import yaml  # noqa: PLC0415 - no other command needs it
+
+    if output == "json":
+        show_json(manifest)
+    else:
+        print(yaml.safe_dump(manifest, sort_keys=False), end="")
+    return Exit.OK
 
 
 def show_rows(rows: Sequence[dict[str, Any]], output: Output, nothing: str, columns: Sequence[str]) -> Exit:

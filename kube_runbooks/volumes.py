@@ -4,8 +4,8 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from kube_runbooks.bucket import Name, Out, Shown, guarded, opened, show_rows
-from kube_runbooks.outcome import Exit, give_up, show_json
+from kube_runbooks.bucket import Name, Out, Shown, guarded, opened, show_manifest, show_rows
+from kube_runbooks.outcome import Exit, give_up
 
 volumes = App(name="volumes", help="The backups of a cluster's volumes, from its bucket alone.")
 
@@ -16,7 +16,7 @@ BackupName = Annotated[
 
 @volumes.command(name="list")
 def list_backups(cluster: Name, *, limit: Shown = 20, output: Out = "text") -> Exit:
-    """List the backups of a cluster's volumes, newest first, with what each selected and how many snapshots it has."""
+    """List the backups of a cluster's volumes, newest first, with what each selected, and how many snapshots and archives it has."""
 
     def answer() -> Exit:
         from tasks.volumes.store import volumes_of  # noqa: PLC0415 - imports Prefect: seconds that --help does not need
@@ -30,12 +30,13 @@ def list_backups(cluster: Name, *, limit: Shown = 20, output: Out = "text") -> E
                 "taken_at": f"{name.taken_at:%Y-%m-%dT%H:%M:%SZ}",
                 "series": name.series,
                 "snapshots": len(backup.records),
+                "archives": len(backup.archives),
                 "left_out": len(backup.left_out),
                 "selection": backup.selection.in_words,
             }
             for name, backup in known
         ]
-        columns = ("id", "snapshots", "left_out", "selection")
+        columns = ("id", "snapshots", "archives", "left_out", "selection")
         return show_rows(rows, output, f"cluster {cluster} has no backup of its volumes", columns)
 
     return guarded(answer, output)
@@ -43,11 +44,9 @@ def list_backups(cluster: Name, *, limit: Shown = 20, output: Out = "text") -> E
 
 @volumes.command(name="show")
 def show_backup(cluster: Name, backup: BackupName = "latest", *, output: Out = "text") -> Exit:
-    """Show the manifest of a backup of volumes: each snapshot with its handle at the storage, and what was left out."""
+    """Show the manifest of a backup of volumes: each snapshot with its handle at the storage, each archive with its object, and what was left out."""
 
     def answer() -> Exit:
-        import yaml  # noqa: PLC0415 - no other command needs it
-
         from tasks.volumes.store import volumes_of  # noqa: PLC0415 - as above
 
         with opened(cluster) as handle:
@@ -60,10 +59,6 @@ def show_backup(cluster: Name, backup: BackupName = "latest", *, output: Out = "
                 )
                 return give_up(Exit.FAILED, f"cluster {cluster} has no backup {backup} of volumes", step, output)
             manifest = store.read(found).model_dump(mode="json")
-        if output == "json":
-            show_json(manifest)
-        else:
-            print(yaml.safe_dump(manifest, sort_keys=False), end="")
-        return Exit.OK
+        return show_manifest(manifest, output)
 
     return guarded(answer, output)

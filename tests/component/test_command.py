@@ -16,7 +16,7 @@ import yaml
 from kube_runbooks.app import app
 from tasks.core.models.plan import Skip
 from tasks.volumes.models.backups import VolumeBackup
-from tests.facts.volumes import backup
+from tests.facts.volumes import archive, backup
 from tests.servers.site import Site
 
 pytestmark = pytest.mark.timeout(900)  # each call starts a Python of its own, and some a Prefect server
@@ -172,12 +172,17 @@ def test_backups_of_volumes_are_listed_and_shown(site: Site, capsys: pytest.Capt
     assert (none.status, none.json["next_step"]) == (1, f"kube-runbooks run volumes-backup {site.name}")
 
     older = backup(cluster=site.name, left_out=(Skip(subject="shop/tmp", reason="its volume is of kind nfs"),))
-    newer = older.model_copy(update={"id": older.id.replace("20261123T12", "20261124T12"), "left_out": ()})
+    newer = older.model_copy(
+        update={"id": older.id.replace("20261123T12", "20261124T12"), "left_out": (), "archives": (archive(),)}
+    )
     for one in (newer, older):
         key = f"{site.name}/volumes/{one.id}/manifest.json"
         site.s3.client().put_object(Bucket=site.bucket, Key=key, Body=one.model_dump_json().encode())
     text = called("list", site.name)
-    assert [line.split()[:3] for line in text.out.splitlines()[1:]] == [[newer.id, "2", "0"], [older.id, "2", "1"]]
+    assert [line.split()[:4] for line in text.out.splitlines()[1:]] == [
+        [newer.id, "2", "1", "0"],
+        [older.id, "2", "0", "1"],
+    ]
     assert "all claims in shop" in text.out
     [row] = called("list", site.name, "--limit=1", "-o", "json").json
     assert (row["id"], row["taken_at"], row["series"]) == (newer.id, "2026-11-24T12:00:00Z", older.selection.series)
