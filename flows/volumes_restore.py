@@ -1,4 +1,4 @@
-"""Restores volumes from a backup of their snapshots, beside the old ones or in their place."""
+"""Restores volumes from a backup of their snapshots or archives, beside the old ones or in their place."""
 
 from prefect import flow
 
@@ -36,7 +36,7 @@ def volumes_restore(
     options: VolumeRestoreOptions = VolumeRestoreOptions(),  # noqa: B008 - frozen
     approve_within: ApproveWithin = APPROVE_WITHIN,
 ) -> Report:
-    """Makes new volumes from the snapshots and archives of a backup; puts them in the place of the old ones if asked to, and keeps those.
+    """Makes new volumes from the snapshots and archives of a backup, beside the old ones or in their place. The old ones are kept.
 
     Args:
         cluster: name of the cluster's profile

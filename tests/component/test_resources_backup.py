@@ -28,7 +28,6 @@ from tasks.resources.models import Entry, Kind, Manifest
 from tasks.resources.policy.contents import to_clean
 from tasks.resources.store import is_without_values, read_manifest, read_objects, resources_of
 from tests.facts.resources import WIDGETS, definition, examples
-from tests.servers.etcd import EtcdCluster
 from tests.servers.kubernetes import ControlPlane
 from tests.servers.prefect_server import PrefectServer
 from tests.servers.processes import wait_until
@@ -109,9 +108,7 @@ class Backups:
 
 
 @pytest.fixture
-def backups(
-    cluster: ControlPlane, new_site: Callable[[EtcdCluster], Site], request: pytest.FixtureRequest
-) -> Iterator[Backups]:
+def backups(cluster: ControlPlane, new_site: Callable[..., Site], request: pytest.FixtureRequest) -> Iterator[Backups]:
     """For one test; its namespace is empty afterwards."""
     name = f"t{abs(hash(request.node.nodeid)) % 10**8}"
     made = Backups(cluster, new_site(cluster.etcd), name)
@@ -382,10 +379,10 @@ def test_a_kind_whose_conversion_fails_makes_the_backup_partial(
 
 @pytest.mark.full
 def test_a_pack_that_a_newer_backup_shares_is_locked_as_long_as_its_manifest(
-    cluster: ControlPlane, new_site: Callable[[EtcdCluster], Site], request: pytest.FixtureRequest
+    cluster: ControlPlane, new_site: Callable[..., Site], request: pytest.FixtureRequest
 ) -> None:
     """Before there is a manifest. The profile keeps the second backup longer than the first, whose packs it has."""
-    site = new_site(cluster.etcd, object_lock=True)  # type: ignore[call-arg]
+    site = new_site(cluster.etcd, object_lock=True)
     made = Backups(cluster, site, f"t{abs(hash(request.node.nodeid)) % 10**8}")
     made.site.write(store={"object_lock": {"mode": "GOVERNANCE", "days": 1}})
     made.run()

@@ -35,5 +35,6 @@ if is_running; then
   fi
 fi
 rm -rf "$FOLDER" "$FOLDER.lock"
+# A timer that is left fires later, and finds nothing to thaw.
 systemctl stop "$UNIT.timer" 2> /dev/null || true
 echo "$end"
