@@ -19,7 +19,6 @@ import zstandard
 
 from flows.volumes_backup import volumes_backup
 from flows.volumes_restore import volumes_restore
-from tasks.check.policy.rights import RIGHTS
 from tasks.cluster import open_cluster
 from tasks.core.errors import CommandFailed, Refused
 from tasks.core.models.plan import Mode, PlanOrApply
@@ -38,6 +37,7 @@ from tests.servers.kubernetes import Api, ControlPlane
 from tests.servers.prefect_server import PrefectServer
 from tests.servers.processes import wait_until
 from tests.servers.proxies import S3Proxy
+from tests.servers.restricted import kubeconfig_for
 from tests.servers.shop import LIMIT, Shop
 from tests.servers.site import Site
 
@@ -66,25 +66,13 @@ def boot_id_of(api: Api) -> str:
 @pytest.fixture(scope="module")
 def user(two_workers: ControlPlane) -> str:
     """A kubeconfig with the rights that `kube-runbooks check` asks for, and no others."""
-    return user_with(two_workers, "volumes_backup")
+    return kubeconfig_for(two_workers, "volumes_backup")
 
 
 @pytest.fixture(scope="module")
 def user_of_restore(two_workers: ControlPlane) -> str:
     """The same for a restore."""
-    return user_with(two_workers, "volumes_restore")
-
-
-def user_with(two_workers: ControlPlane, runbook: str) -> str:
-    """A kubeconfig of a user of its own."""
-    rules = [{"apiGroups": [one.group], "resources": [one.resource], "verbs": [one.verb]} for one in RIGHTS[runbook]]
-    name, rbac = f"{runbook.replace('_', '-')}-of-archives", "/apis/rbac.authorization.k8s.io/v1"
-    reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name}
-    subject = {"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": name}
-    two_workers.api.create(f"{rbac}/clusterroles", {"metadata": {"name": name}, "rules": rules})
-    body = {"metadata": {"name": name}, "roleRef": reference, "subjects": [subject]}
-    two_workers.api.create(f"{rbac}/clusterrolebindings", body)
-    return two_workers.kubeconfig(two_workers.user(name))
+    return kubeconfig_for(two_workers, "volumes_restore")
 
 
 class Volumes:

@@ -16,7 +16,6 @@ from typing import Any
 import pytest
 
 from flows.volumes_backup import volumes_backup
-from tasks.check.policy.rights import RIGHTS
 from tasks.clients.ssh import login
 from tasks.core.errors import FailedForGood, Refused, TimedOut
 from tasks.core.models.plan import Mode, PlanOrApply
@@ -30,6 +29,7 @@ from tests.servers.csi.storage import LIMIT, SNAPSHOTTER_VERSION, Storage
 from tests.servers.kubernetes import ControlPlane, Resource
 from tests.servers.prefect_server import PrefectServer
 from tests.servers.processes import wait_until
+from tests.servers.restricted import kubeconfig_for
 from tests.servers.runtime import give_runtime
 from tests.servers.shop import Shop
 from tests.servers.site import Site
@@ -74,16 +74,7 @@ def sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
 @pytest.fixture(scope="module")
 def user(storage: Storage) -> str:
     """A kubeconfig with the rights that `kube-runbooks check` asks for: no right to run commands in pods."""
-    rules = [
-        {"apiGroups": [one.group], "resources": [one.resource], "verbs": [one.verb]} for one in RIGHTS["volumes_backup"]
-    ]
-    name, rbac = "volumes-hooks", "/apis/rbac.authorization.k8s.io/v1"
-    reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name}
-    subject = {"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": name}
-    storage.api.create(f"{rbac}/clusterroles", {"metadata": {"name": name}, "rules": rules})
-    body = {"metadata": {"name": name}, "roleRef": reference, "subjects": [subject]}
-    storage.api.create(f"{rbac}/clusterrolebindings", body)
-    return storage.cluster.kubeconfig(storage.cluster.user(name))
+    return kubeconfig_for(storage.cluster, "volumes_backup")
 
 
 class Frozen:

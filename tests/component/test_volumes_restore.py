@@ -14,7 +14,6 @@ import pytest
 
 from flows.volumes_backup import volumes_backup
 from flows.volumes_restore import volumes_restore
-from tasks.check.policy.rights import RIGHTS
 from tasks.clients.kube import KubeClient
 from tasks.clients.kube.answer import Answer
 from tasks.core.errors import FailedForGood, Refused
@@ -38,6 +37,7 @@ from tests.servers.csi.storage import (
 from tests.servers.kubernetes import ControlPlane, Resource
 from tests.servers.prefect_server import PrefectServer
 from tests.servers.processes import wait_until
+from tests.servers.restricted import kubeconfig_for
 from tests.servers.runtime import give_runtime
 from tests.servers.shop import Shop
 from tests.servers.site import Site
@@ -78,17 +78,7 @@ def storage(two_workers: ControlPlane, tmp_path_factory: pytest.TempPathFactory)
 @pytest.fixture(scope="module")
 def user(storage: Storage) -> str:
     """A kubeconfig with the rights that `kube-runbooks check` asks for the restore, and no others."""
-    rules = [
-        {"apiGroups": [one.group], "resources": [one.resource], "verbs": [one.verb]}
-        for one in RIGHTS["volumes_restore"]
-    ]
-    name, rbac = "volumes-restore", "/apis/rbac.authorization.k8s.io/v1"
-    reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name}
-    subject = {"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": name}
-    storage.api.create(f"{rbac}/clusterroles", {"metadata": {"name": name}, "rules": rules})
-    body = {"metadata": {"name": name}, "roleRef": reference, "subjects": [subject]}
-    storage.api.create(f"{rbac}/clusterrolebindings", body)
-    return storage.cluster.kubeconfig(storage.cluster.user(name))
+    return kubeconfig_for(storage.cluster, "volumes_restore")
 
 
 @pytest.fixture(scope="module")
@@ -225,6 +215,27 @@ def test_a_snapshot_whose_objects_are_gone_is_imported_by_its_handle(volumes: Vo
     assert content["spec"]["sourceVolumeMode"] == "Filesystem"
     assert content["spec"]["volumeSnapshotClassName"] == CLASS
     assert volumes.run().summary[0].startswith("nothing was done: ")
+
+
+def test_a_backup_of_another_cluster_is_imported_into_this_one(volumes: Volumes) -> None:
+    """From its manifest in the same bucket. Of its own backups this cluster has none."""
+    volumes.storage.claim(volumes.shop.name, "data", text="before")
+    backup = volumes.back_up("data")
+    record = volumes.record(backup)
+    (key,) = [one for one in volumes.site.keys(f"{volumes.site.name}/volumes/") if backup in one]
+    manifest = json.loads(volumes.site.read(key)) | {"cluster": "elsewhere"}
+    client = volumes.site.s3.client()
+    moved = key.replace(f"{volumes.site.name}/", "elsewhere/", 1)
+    client.put_object(Bucket=volumes.site.bucket, Key=moved, Body=json.dumps(manifest).encode())
+    client.delete_object(Bucket=volumes.site.bucket, Key=key)
+    volumes.forget_snapshot(record)
+    with pytest.raises(Refused, match="there is no backup of volumes in "):
+        volumes.run()
+
+    report = volumes.run(from_cluster="elsewhere")
+    assert report.summary[0] == f"1 claim restored from backup {backup}"
+    (name,) = set(volumes.names()) - {"data"}
+    assert (volumes.file(name).read_text(), volumes.file("data").read_text()) == ("before", "later")
 
 
 def claim_volume(name: str) -> dict[str, Any]:
