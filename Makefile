@@ -75,7 +75,7 @@ bench-certificates: ## cert_rotation of 3 control plane nodes beside the same by
 bench-access: ## access_audit of 5,000 bindings: seconds and memory; some minutes, without root
 	$(RUN) python -m tests.benchmarks.access $(ARGS)
 
-bench-resources: ## a first and a next backup of 30,000 objects beside Velero and kubectl get; half an hour, without root
+bench-resources: ## a first and a next backup of 30,000 objects beside Velero and kubectl get; ten minutes, without root
 	$(RUN) python -m tests.benchmarks.resources $(ARGS)
 
 proto: ## generate tasks/clients/etcd_api again from its .proto
