@@ -79,7 +79,7 @@ def find_answer(run_id: str, plan: Plan, attempt: int, choices: Sequence[Choice]
     """Returns the key of this attempt's question about this plan, and the answer if there is one.
 
     An earlier approval still holds. A resumed run is the same attempt, and a retried run is the next attempt. The next
-    attempt asks again if the question was aborted or never answered. An abort also withdraws earlier approvals.
+    attempt asks again if the plan was denied or the question never answered. A denial also withdraws earlier approvals.
     """
     key = _key(plan.digest, attempt)
     with get_client(sync_client=True) as client:

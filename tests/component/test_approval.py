@@ -136,7 +136,7 @@ def test_an_empty_answer_aborts_and_a_retry_asks_again(runbooks: Runbooks, site:
     accepted(runbooks, run_id, {})
     ended = runbooks.end_of(run_id)
     assert ended["state_name"] == "Refused"
-    nobody = f"plan {digest} was aborted by somebody who gave no name; nothing of it was touched"
+    nobody = f"plan {digest} was denied by somebody who gave no name; nothing of it was touched"
     assert nobody in ended["state"]["message"]
     [refused] = site.reports()
     assert (refused["outcome"], refused["attempt"], refused["problem"]) == ("refused", 1, nobody)
@@ -146,7 +146,7 @@ def test_an_empty_answer_aborts_and_a_retry_asks_again(runbooks: Runbooks, site:
     asked(runbooks, run_id, 2)
     accepted(runbooks, run_id, {"run_input": {"who": "Grace", "reason": "not on a Friday"}})
     message = runbooks.end_of(run_id)["state"]["message"]
-    assert f"plan {digest} was aborted by Grace: not on a Friday" in message
+    assert f"plan {digest} was denied by Grace: not on a Friday" in message
     assert [report["outcome"] for report in site.reports()] == ["refused", "refused"]
     assert steps(site) == ["observe etcd", "check control plane", "observe records"]
     assert made_smaller(etcd, before) == []

@@ -74,7 +74,7 @@ class Approval(Model):
     @property
     def sentence(self) -> str:
         """Returns the answer as a sentence for people."""
-        decision = "approved" if self.approved else "aborted"
+        decision = "approved" if self.approved else "denied"
         reason = f": {self.reason}" if self.reason else ""
         chosen = "".join(f"; {name}: {_yes_or_no(value)}" for name, value in self.choices.items() if self.approved)
         return f"plan {self.plan} was {decision} by {self.person}{reason}{chosen}"

@@ -104,7 +104,7 @@ def test_a_report_says_which_plan_was_approved_and_that_the_rest_is_a_part_of_it
 
 @pytest.mark.parametrize(
     ("approved", "told"),
-    [(True, "was approved by Ada: INC-7; rollback: no"), (False, "was aborted by Ada: INC-7")],
+    [(True, "was approved by Ada: INC-7; rollback: no"), (False, "was denied by Ada: INC-7")],
 )
 def test_a_report_says_what_was_chosen_with_the_approval(approved: bool, told: str) -> None:  # noqa: FBT001 - a case
     """Who denies a plan chooses nothing."""
