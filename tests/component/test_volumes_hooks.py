@@ -103,6 +103,10 @@ class Frozen:
         else:
             self.shop.run("statefulset/db", replicas, pod=pod)
 
+    def phases(self) -> list[str]:
+        """Of its pods."""
+        return [one.get("status", {}).get("phase", "") for one in self.shop.pods("statefulset/db")]
+
     def configure(self, *hooks: dict[str, Any], **changes: object) -> None:
         """The profile's hooks: the one of this namespace, with fields changed, and others."""
         self.site.write(volumes={"hooks": [self.hook | changes, *hooks]})
@@ -189,7 +193,7 @@ def test_a_snapshot_is_cut_while_the_application_is_frozen(frozen: Frozen) -> No
 def test_what_cannot_be_frozen_refuses_the_run_before_anything_is(frozen: Frozen) -> None:
     """A pod that is not ready, a container that does not exist, a runtime that does not know it."""
     frozen.run_pods(1, ready="false")
-    wait_until(lambda: frozen.shop.pods("statefulset/db")[0].get("status", {}).get("phase") == "Running", LIMIT, "runs")
+    wait_until(lambda: frozen.phases() == ["Running"], LIMIT, "runs")
     with pytest.raises(Refused, match="its container main is not ready"):
         frozen.run()
     frozen.configure(container="other")
