@@ -20,7 +20,7 @@ from tasks.core.redaction import redact
 from tasks.core.retries import ACT, OBSERVE
 from tasks.resources.cleaning import clean
 from tasks.resources.compare import compare
-from tasks.resources.models import Cleaned, Comparison, Figures, FilesProof, Manifest, Pack, ResourceFacts
+from tasks.resources.models import Cleaned, Comparison, Figures, FilesProof, Filters, Manifest, Pack, ResourceFacts
 from tasks.resources.observe import read_kinds, read_version
 from tasks.resources.policy.changes import SHOWN, SHOWN_LINES, to_text
 from tasks.resources.policy.contents import rules_digest
@@ -78,6 +78,7 @@ def take_resources(cluster: str, facts: ResourceFacts, run_id: str, *, verify_al
         later=tuple(taken.later),
         kubernetes_version=read_version(handle.kube),
         rules=rules,
+        filters=Filters(include=profile.resources.include, exclude=profile.resources.exclude),
         recipients=facts.recipients,
         counts=taken.counts,
         left_out=(*facts.left_out, *taken.left_out),

@@ -19,13 +19,14 @@ import pytest
 
 from flows.resources_restore import resources_restore
 from flows.resources_restore_drill import resources_restore_drill
-from tasks.cluster import open_cluster
+from tasks.cluster import close_clusters, open_cluster
 from tasks.core.errors import NotYet, Refused, RunbookError
 from tasks.core.models.plan import Mode
 from tasks.core.models.report import Outcome, Report
 from tasks.core.secret_forms import forms_of
 from tasks.resources import steps as backup_steps
 from tasks.resources.models import Kind
+from tasks.resources.observe import Reader, Unread
 from tasks.resources.policy.contents import to_clean
 from tasks.resources_restore import steps as restore_steps
 from tasks.resources_restore.models import ResourceRestoreOptions, Restored, Select
@@ -250,6 +251,52 @@ def test_existing_objects_are_left_unless_they_are_to_be_updated(restore: Restor
     assert restore.find(restore.path("configmaps", "new")) is None
     assert restore.find(restore.path("configmaps", "kube-root-ca.crt"))
     assert any(one.startswith(f"NOT restored: ConfigMap {restore.name}/theirs: conflict") for one in report.summary)
+
+
+def test_only_what_the_backup_would_have_is_deleted_as_extra(
+    restore: Restore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not what the profile's rules left out then, or leave out now, and not the kind that broke off while it was read."""
+    network, batch = "/apis/networking.k8s.io/v1", "/apis/batch/v1"
+    restore.create("configmaps", config("left-out", color="blue"))
+    restore.create("configmaps", config("half-read", color="blue"))
+    rule = {"kinds": ["configmaps"], "namespaces": [restore.name]}
+    restore.site.write(resources={"exclude": [rule]})
+    close_clusters()
+    ruled = restore.back_up()
+    restore.create("networkpolicies", {"metadata": {"name": "late"}, "spec": {"podSelector": {}}}, network)
+    spec = {"schedule": "7 3 * * 1", "jobTemplate": {"spec": {"template": pods("x")}}}
+    spec["jobTemplate"]["spec"]["template"]["spec"]["restartPolicy"] = "Never"  # type: ignore[index]
+    restore.create("cronjobs", {"metadata": {"name": "late"}, "spec": spec}, batch)
+
+    def extra(backup: str) -> set[str]:
+        report = restore.run(Mode.PLAN, backup=backup, delete_extra=True)
+        return {name for name, act in restore.steps(report).items() if act == "delete"}
+
+    late = {f"{kind} {restore.name}/late" for kind in ("CronJob", "NetworkPolicy")}
+    restore.site.write(resources={"exclude": []})
+    close_clusters()
+    assert extra(ruled) == late
+    restore.site.write(resources={"exclude": [{"kinds": ["cronjobs.batch"]}]})
+    close_clusters()
+    assert extra(ruled) == {f"NetworkPolicy {restore.name}/late"}
+
+    restore.site.write(resources={"exclude": []})
+    close_clusters()
+    pages = Reader.pages
+
+    def broken(reader: Reader, kind: Kind, instant: str) -> Iterator[list[dict[str, Any]]]:
+        for page in pages(reader, kind, instant):
+            yield [one for one in page if one["metadata"]["name"] != "half-read"]
+            if kind.label == "configmaps":
+                message = "HTTP 500: it broke off"
+                raise Unread(message)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Reader, "pages", broken)
+        partial = restore.back_up()
+    restore.create("serviceaccounts", {"metadata": {"name": "late"}})
+    assert extra(partial) == {f"ServiceAccount {restore.name}/late"}
 
 
 def test_secrets_come_back_only_with_an_identity(restore: Restore, caplog: pytest.LogCaptureFixture) -> None:
