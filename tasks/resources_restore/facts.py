@@ -43,7 +43,7 @@ def observe_restore(handle: Cluster, backup: str, select: Select, options: Resou
         return RestoreFacts(observed_at=datetime.now(UTC), backup=backup, from_cluster=cluster, refusals=wrong)
     manifest = read_manifest(handle.store, cluster, backup)
     items = selected(handle, manifest, select, options)
-    view = View(handle.kube, (one.target for one in items), options)
+    view = View(handle.kube, (one.target for one in items), options, other_cluster(handle, cluster))
     judged: list[Judged] = []
     named: set[Key] = set()
     for batch in in_batches(items):
@@ -63,6 +63,11 @@ def observe_restore(handle: Cluster, backup: str, select: Select, options: Resou
         refusals=tuple(_refusals(manifest, [*items, *extra], handle.kube, judged, options)),
         cautions=(*_cautions(manifest), *missing_words(_missing(handle.kube, named, judged))),
     )
+
+
+def other_cluster(handle: Cluster, cluster: str) -> str:
+    """Returns the cluster whose backup it is, if it is another one; empty if not."""
+    return "" if cluster == handle.profile.name else cluster
 
 
 def selected(

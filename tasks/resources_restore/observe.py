@@ -51,8 +51,11 @@ class View:
     `read` reads that again.
     """
 
-    def __init__(self, kube: KubeClient, targets: Iterable[Target], options: ResourceRestoreOptions) -> None:
-        self.kube, self.options, self.targets = kube, options, tuple(targets)
+    def __init__(
+        self, kube: KubeClient, targets: Iterable[Target], options: ResourceRestoreOptions, other: str = ""
+    ) -> None:
+        """Stores what is judged; `other` is the cluster whose backup it is, if it is another one."""
+        self.kube, self.options, self.targets, self.other = kube, options, tuple(targets), other
         self.read()
 
     def read(self) -> None:
@@ -75,6 +78,7 @@ class View:
             stored={one["metadata"]["name"]: _stored(one) for one in definitions},
             coming={one.key for one in self.targets},
             moved=parse_map(self.options.into_namespace),
+            other=self.other,
         )
 
     def judge_all(self, pairs: Sequence[tuple[Target, JSON]]) -> list[Look]:

@@ -16,7 +16,7 @@ from tasks.resources.models import Manifest
 from tasks.resources.store import read_manifest
 from tasks.resources_restore.act import Wrote, delete, write
 from tasks.resources_restore.backup import Item, in_batches
-from tasks.resources_restore.facts import observe_restore, selected, sorted_bodies
+from tasks.resources_restore.facts import observe_restore, other_cluster, selected, sorted_bodies
 from tasks.resources_restore.models import (
     Failure,
     Judged,
@@ -76,7 +76,8 @@ class _Restore:
         self.planned: dict[Key, Judged] = {one.target.key: one for one in to_write(facts)}
         every = selected(handle, self.manifest, select, options, self.planned)
         self.items = [one for one in every if one.target.key in self.planned]
-        self.view = View(handle.kube, (one.target for one in every), options)
+        other = other_cluster(handle, facts.from_cluster)
+        self.view = View(handle.kube, (one.target for one in every), options, other)
         self.wrote: list[Wrote] = []
         self.second: list[Item] = []
         self.waiting: list[str] = []
@@ -181,7 +182,9 @@ def prove_objects(
     wanted = {one.target.key for one in to_write(facts) if one.target.label not in failed}
     every = selected(handle, manifest, select, options, wanted)
     items = [one for one in every if one.target.key in wanted]
-    return prove(handle, manifest, items, View(handle.kube, (one.target for one in every), updating(options)))
+    other = other_cluster(handle, facts.from_cluster)
+    view = View(handle.kube, (one.target for one in every), updating(options), other)
+    return prove(handle, manifest, items, view)
 
 
 def prove(handle: Cluster, manifest: Manifest, items: Sequence[Item], view: View) -> RestoreProof:

@@ -574,6 +574,29 @@ def test_a_volume_with_the_policy_delete_is_bound_before_it_gets_it_back(restore
     assert restore.find(volume) is None
 
 
+@pytest.mark.full
+def test_a_volume_of_another_cluster_is_never_deleted_with_its_copy(restore: Restore) -> None:
+    """It is bound here, and stays Retain: it is the same volume at the storage."""
+    name, spec = restore.name, volume_spec(restore.name, "Delete")
+    restore.api.create(VOLUMES, {"metadata": {"name": name}, "spec": spec})
+    restore.create("persistentvolumeclaims", {"metadata": {"name": "data"}, "spec": claim_spec(name)})
+    path, volume = restore.path("persistentvolumeclaims", "data"), f"{VOLUMES}/{name}"
+    wait_until(lambda: restore.api.get(path)["status"]["phase"] == "Bound", LIMIT, "bound")
+    restore.back_up()
+    restore.api.patch(volume, {"spec": {"persistentVolumeReclaimPolicy": "Retain"}})
+    restore.delete(f"{CORE}/namespaces/{name}")
+    restore.delete(volume)
+    first, restore.site.name = restore.site.name, "another"
+    restore.site.profile["name"] = "another"
+    restore.site.write()
+    report = restore.run(from_cluster=first)
+    assert report.outcome is Outcome.COMPLETED
+    found = restore.api.get(volume)
+    assert (found["status"]["phase"], found["spec"]["persistentVolumeReclaimPolicy"]) == ("Bound", "Retain")
+    assert report.plan
+    assert any(f"the volume of cluster {first}, so it stays Retain" in one.problem for one in report.plan.cautions)
+
+
 def test_objects_are_restored_into_another_namespace_by_name_and_label(restore: Restore) -> None:
     """The first namespace is not touched. What names it is told, or named anew."""
     for name, tier in (("a", "front"), ("b", "back"), ("c", "front")):

@@ -48,6 +48,8 @@ class Around(NamedTuple):
     """Objects that the same run creates."""
     moved: Mapping[str, str] = {}
     """Namespaces that are restored into others."""
+    other: str = ""
+    """The cluster whose backup it is, if it is not this one: its volumes are still its own."""
 
 
 class Prepared(NamedTuple):
@@ -171,7 +173,10 @@ def _volume(made: JSON, notes: list[str], around: Around) -> Prepared:
         return Prepared(made, tuple(notes), problem, f"kubectl describe persistentvolume {other}")
     policy = spec.get("persistentVolumeReclaimPolicy", "Retain")
     _drop(made["metadata"], "annotations", BIND | {RECLAIM})
-    if policy != "Retain" and claim and name not in around.bound:
+    if around.other:
+        spec["persistentVolumeReclaimPolicy"] = "Retain"
+        notes.append(f"it names the volume of cluster {around.other}, so it stays Retain: both clusters must not use it at once")
+    elif policy != "Retain" and claim and name not in around.bound:
         spec["persistentVolumeReclaimPolicy"] = "Retain"
         made["metadata"]["annotations"] = (made["metadata"].get("annotations") or {}) | {RECLAIM: policy}
         notes.append(f"with the reclaim policy Retain until it is bound, then {policy} again")

@@ -158,6 +158,15 @@ def test_a_volume_is_retained_until_it_is_bound() -> None:
     assert ready("PersistentVolume", spec=free).body["spec"] == free
 
 
+def test_a_volume_of_another_cluster_stays_retain() -> None:
+    """Deleted here, it would be deleted there."""
+    spec = {"persistentVolumeReclaimPolicy": "Delete", "claimRef": {"name": "data", "namespace": "shop"}}
+    found = ready("PersistentVolume", Around(other="prod"), spec=spec)
+    assert found.body["spec"]["persistentVolumeReclaimPolicy"] == "Retain"
+    assert RECLAIM not in found.body["metadata"].get("annotations", {})
+    assert found.notes[0].startswith("it names the volume of cluster prod, so it stays Retain")
+
+
 def test_a_volume_whose_handle_another_one_has_is_refused() -> None:
     """Its own name may have it. A volume without CSI has no handle."""
     spec = {"csi": CSI}
