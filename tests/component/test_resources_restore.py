@@ -430,6 +430,36 @@ def test_a_definition_comes_back_before_its_objects_and_keeps_a_newer_version(re
     restore.delete(f"{DEFINITIONS}/widgets.shop.example")
 
 
+@pytest.mark.full
+def test_a_role_that_collects_others_is_left_to_its_controller(restore: Restore) -> None:
+    """What it collects now is no difference, and no conflict."""
+    roles, name = "/apis/rbac.authorization.k8s.io/v1/clusterroles", restore.name
+
+    def role(part: str, resource: str = "") -> None:
+        rules = [{"apiGroups": [""], "resources": [resource], "verbs": ["get"]}] if resource else []
+        body = {"metadata": {"name": f"{name}:{part}", "labels": {"part-of": name} if rules else {}}, "rules": rules}
+        collects = {"clusterRoleSelectors": [{"matchLabels": {"part-of": name}}]}
+        restore.api.create(roles, body if rules else body | {"aggregationRule": collects})
+
+    def collected() -> int:
+        return len(restore.api.get(f"{roles}/{name}:all").get("rules") or ())
+
+    role("all")
+    role("pods", "pods")
+    wait_until(lambda: collected() == 1, LIMIT, "collected")
+    restore.back_up()
+    for part in ("all", "pods"):
+        restore.delete(f"{roles}/{name}:{part}")
+    select = {"kinds": ["ClusterRole"], "names": [f"{name}:*"]}
+    assert restore.run(select=select).outcome is Outcome.COMPLETED
+    role("nodes", "nodes")
+    wait_until(lambda: collected() == 2, LIMIT, "collected")
+    report = restore.run(select=select, existing="update")
+    assert report.summary[0].startswith("nothing to do")
+    assert report.plan
+    assert report.plan.cautions == ()
+
+
 HOOKS = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations"
 
 

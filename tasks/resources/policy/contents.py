@@ -11,7 +11,7 @@ from tasks.resources.policy.text import to_yaml
 
 JSON = dict[str, Any]
 
-RULES = 1
+RULES = 2
 """Counts the changes of the rules of this module: a backup by other rules writes every file again."""
 
 FIRST = ("apiVersion", "kind", "metadata")
@@ -267,11 +267,17 @@ def _without_job_labels(head: JSON) -> JSON:
     return rest | ({"labels": labels} if labels else {})
 
 
+def _aggregated(item: JSON) -> JSON:
+    """Removes the rules that a controller collects from other roles."""
+    return {name: value for name, value in item.items() if name != "rules"} if item.get("aggregationRule") else item
+
+
 _CHANGES = {
     ("", "PersistentVolume"): _volume,
     ("", "ServiceAccount"): _account,
     ("", "Namespace"): _namespace,
     ("batch", "Job"): _job,
+    (_RBAC, "ClusterRole"): _aggregated,
 }
 
 

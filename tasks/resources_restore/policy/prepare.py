@@ -217,6 +217,14 @@ def _definition(made: JSON, around: Around, target: Target) -> Iterable[str]:
             yield f"with the live version {live['name']} as well, in which objects are stored"
 
 
+def _aggregated(made: JSON, around: Around, target: Target) -> Iterable[str]:
+    """Drops the rules that a controller collects from other roles: they are its fields."""
+    del around, target
+    if made.get("aggregationRule"):
+        made.pop("rules", None)
+    return ()
+
+
 def _hooks(made: JSON, around: Around, target: Target) -> Iterable[str]:
     del around, target
     for hook in made.get("webhooks") or ():
@@ -243,6 +251,7 @@ _CHANGES: Mapping[tuple[str, str], Callable[[JSON, Around, Target], Iterable[str
     ("apiextensions.k8s.io", "CustomResourceDefinition"): _definition,
     (_ADMISSION, "MutatingWebhookConfiguration"): _hooks,
     (_ADMISSION, "ValidatingWebhookConfiguration"): _hooks,
+    (_RBAC, "ClusterRole"): _aggregated,
     (_RBAC, "RoleBinding"): _subjects,
     (_RBAC, "ClusterRoleBinding"): _subjects,
 }

@@ -120,6 +120,15 @@ def test_an_account_forgets_its_tokens_and_a_namespace_its_finalizers() -> None:
     assert to_clean(namespace, item(spec={"finalizers": ["kubernetes"], "own": 1}))["spec"] == {"own": 1}
 
 
+def test_a_role_that_collects_others_forgets_what_it_collected() -> None:
+    """A controller writes its rules."""
+    role = kind("ClusterRole", "clusterroles", "rbac.authorization.k8s.io")
+    found = {"metadata": {"name": "all"}, "aggregationRule": {"clusterRoleSelectors": []}, "rules": [{"verbs": ["get"]}]}
+    assert "rules" not in to_clean(role, found)
+    del found["aggregationRule"]
+    assert to_clean(role, found)["rules"] == [{"verbs": ["get"]}]
+
+
 def test_a_job_forgets_what_the_api_server_generated() -> None:
     """A selector of one's own stays."""
     labels = {"batch.kubernetes.io/controller-uid": "1", "controller-uid": "1", "app": "web"}

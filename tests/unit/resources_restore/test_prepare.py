@@ -217,6 +217,13 @@ def test_a_webhook_of_the_old_api_gets_the_side_effects_that_the_new_one_takes()
     assert found.notes == ("the webhook a with sideEffects None: the API takes nothing else",)
 
 
+def test_a_role_that_collects_others_loses_what_it_collected() -> None:
+    """All other roles keep their rules."""
+    found = ready("ClusterRole", group=RBAC, aggregationRule={"clusterRoleSelectors": []}, rules=[{"verbs": ["get"]}])
+    assert "rules" not in found.body
+    assert ready("ClusterRole", group=RBAC, rules=[{"verbs": ["get"]}]).body["rules"] == [{"verbs": ["get"]}]
+
+
 def test_a_binding_names_the_accounts_of_the_new_namespace() -> None:
     """Users have no namespace."""
     subjects = [{"kind": "ServiceAccount", "name": "ci", "namespace": "old"}, {"kind": "User", "name": "ada"}]
