@@ -323,6 +323,33 @@ def test_secrets_come_back_only_with_an_identity(restore: Restore, caplog: pytes
             assert not any(form in text for text in (*restore.site.texts(), caplog.text))
 
 
+def test_endpoints_that_people_wrote_come_back(restore: Restore) -> None:
+    """A Service without a selector: no controller knows its addresses. All others are left to the controllers."""
+    slices = "/apis/discovery.k8s.io/v1"
+    for name, selector in (("db", {}), ("old", {}), ("web", {"app": "web"})):
+        spec = {"ports": [{"port": 80}], **({"selector": selector} if selector else {})}
+        restore.create("services", {"metadata": {"name": name}, "spec": spec})
+    labels = {"kubernetes.io/service-name": "db"}
+    written = {"addressType": "IPv4", "ports": [{"port": 80}], "endpoints": [{"addresses": ["203.0.113.7"]}]}
+    restore.create("endpointslices", {"metadata": {"name": "db-1", "labels": labels}, **written}, slices)
+    subsets = [{"addresses": [{"ip": "203.0.113.8"}], "ports": [{"port": 80}]}]
+    restore.create("endpoints", {"metadata": {"name": "old"}, "subsets": subsets})
+
+    def made() -> int:
+        return len(restore.api.get(restore.path("endpointslices", root=slices))["items"])
+
+    wait_until(lambda: made() == 3, LIMIT, "the controllers have made slices of old and web")
+    restore.back_up()
+    restore.delete(f"{CORE}/namespaces/{restore.name}")
+    steps = restore.steps(restore.run())
+    kinds = ("Endpoints", "EndpointSlice")
+    assert {one for one in steps if one.startswith(kinds)} == {
+        f"Endpoints {restore.name}/old",
+        f"EndpointSlice {restore.name}/db-1",
+    }
+    assert restore.api.get(restore.path("endpointslices", "db-1", slices))["endpoints"][0]["addresses"] == ["203.0.113.7"]
+
+
 def test_addresses_and_node_ports_are_kept_where_they_are_free(restore: Restore) -> None:
     """Otherwise the Service gets others, and the caution names who has them."""
     spec = {"ports": [{"port": 80, "nodePort": 30808}], "type": "NodePort"}

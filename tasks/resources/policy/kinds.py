@@ -16,8 +16,6 @@ GENERATED = {
     "events": "events expire within hours",
     "events.events.k8s.io": "events expire within hours",
     "leases.coordination.k8s.io": "their holders write them again all the time",
-    "endpoints": "the cluster makes them from Services",
-    "endpointslices.discovery.k8s.io": "the cluster makes them from Services",
     "nodes": "a kubelet registers its own Node",
     "componentstatuses": "they are no objects",
     "csinodes.storage.k8s.io": "kubelets write them",
