@@ -16,7 +16,7 @@ import yaml
 import zstandard
 
 from tasks.backup import manifests
-from tasks.backup.archive import unseal
+from tasks.backup.archive import OtherKeyError, unseal
 from tasks.backup.manifests import MANIFEST, ids_below, write_manifest
 from tasks.backup.models.backups import BackupId
 from tasks.clients.objectstore import AlreadyThere, ObjectStore, StoredObject
@@ -24,6 +24,7 @@ from tasks.cluster import Cluster
 from tasks.core.at_once import on_all
 from tasks.core.commands import CLUSTER, run_command
 from tasks.core.errors import Refused
+from tasks.core.logs import log_about
 from tasks.core.models.findings import listed
 from tasks.core.secrets import resolve_secret
 from tasks.resources.models import Entry, Index, Manifest
@@ -48,6 +49,10 @@ LOCKS_AT_ONCE = 8
 LIST = "kube-runbooks resources list CLUSTER"
 
 JSON = dict[str, Any]
+
+
+class OtherKey(Refused):
+    """A pack is whole, and the identity of the profile does not decrypt it."""
 
 
 class ResourceStore:
@@ -159,12 +164,17 @@ class ResourceStore:
     def hidden(self, entries: Iterable[Entry], identity: str) -> dict[Entry, JSON]:
         """Returns the decrypted part of these Secrets.
 
-        `Refused` if the identity cannot decrypt them, or a pack is not what was written.
+        `OtherKey` if the identity does not decrypt them; `Refused` if it is none, or a pack is not what was written.
         """
         told: dict[Entry, JSON] = {}
         for name, wanted in _by_pack([one for one in entries if one.sealed], sealed=True).items():
+            sealed = self.pack(name, wanted)
             try:
-                plain = unseal(self.pack(name, wanted), identity)
+                plain = unseal(sealed, identity)
+            except OtherKeyError as error:
+                raise OtherKey(
+                    f"{self.store.uri(self.pack_key(name))}: {error}", hint="correct backup.identity of the profile"
+                ) from None
             except ValueError as error:
                 raise Refused(
                     f"{self.store.uri(self.pack_key(name))}: {error}", hint="correct backup.identity of the profile"
@@ -244,23 +254,33 @@ def read_manifest(store: ObjectStore, cluster: str, backup_id: str) -> Manifest:
 def read_objects(handle: Cluster, manifest: Manifest, entries: Iterable[Entry]) -> Iterator[tuple[Entry, JSON]]:
     """Yields each object with its entry, pack by pack and not in the order of `entries`.
 
-    A Secret is whole if the profile has a `backup.identity` that decrypts it. If not, it has no values: then it has
+    A Secret is whole if it has no values, or if the profile has a `backup.identity` that decrypts them. If not, it has
     `sealedKeys`, the names of its keys, and `is_without_values` says so. `Refused` names the object of a flipped bit.
     """
     store, reference = ResourceStore(handle.store, manifest.cluster), handle.profile.backup.identity
     wanted = tuple(entries)
     identity = resolve_secret(reference, "backup.identity") if reference else ""
     for one, text in store.files(one for one in wanted if not (identity and one.sealed)):
-        yield one, _parsed(text)
+        yield one, _without_empty_keys(_parsed(text))
     for group in _by_pack((one for one in wanted if identity and one.sealed), sealed=True).values():
-        hidden = store.hidden(group, identity)
+        try:
+            hidden = store.hidden(group, identity)
+        except OtherKey as error:
+            log_about(manifest.cluster).warning("Secrets without their values: %s", error.problem)
+            hidden = {}
         for one, text in store.files(group):
-            yield one, together(_parsed(text), hidden[one])
+            found = _parsed(text)
+            yield one, together(found, hidden[one]) if one in hidden else _without_empty_keys(found)
 
 
 def is_without_values(found: JSON) -> bool:
     """Checks whether it is a Secret that `read_objects` did not decrypt."""
     return KEYS in found
+
+
+def _without_empty_keys(found: JSON) -> JSON:
+    """Returns an object whole if it is no Secret, or one without a value: then nothing of it is encrypted."""
+    return found if found.get(KEYS) else {name: value for name, value in found.items() if name != KEYS}
 
 
 def _parsed(text: bytes) -> JSON:

@@ -25,7 +25,7 @@ from tasks.resources_restore.models import (
     ResourceRestoreOptions,
     Select,
 )
-from tasks.resources_restore.observe import APPLY, OURS, SEALED, View
+from tasks.resources_restore.observe import APPLY, OURS, View, why_without_values
 from tasks.resources_restore.policy.drill import (
     LABEL,
     calm,
@@ -143,7 +143,7 @@ class _Drill:
                 self._fail(one, f"{one.verdict}: {one.reason}")
 
     def _leave(self, one: Item, body: JSON) -> bool:
-        reason = SEALED.reason if is_without_values(body) else why_not_tried(one.target)
+        reason = why_without_values(one.target).reason if is_without_values(body) else why_not_tried(one.target)
         if reason:
             self.left.append(LeftOut(label=one.entry.label, reason=reason))
         return bool(reason)

@@ -24,7 +24,12 @@ DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 SEALED = Said(
     Verdict.SEALED,
     "the backup has its values encrypted, and the profile has no identity that decrypts them",
-    "give the identity of a recipient in backup.identity of the profile",
+    "give the identity of a recipient of the backup in backup.identity of the profile",
+)
+VALUELESS = Said(
+    Verdict.SEALED,
+    "the backup does not have its values: the profile had no backup.recipients then",
+    "create it by hand, for example with `kubectl create secret`",
 )
 NOT_SERVED = Tried(404, {"message": "the API does not serve this kind"})
 
@@ -43,6 +48,11 @@ class Look(NamedTuple):
     """A volume that gets its reclaim policy back when it is bound."""
     needs_finish: bool = False
     """A second pass writes it again: its owner, or its volume's claim, was not there yet."""
+
+
+def why_without_values(target: Target) -> Said:
+    """Returns why a Secret of the backup has no values."""
+    return SEALED if target.sealed else VALUELESS
 
 
 class View:
@@ -103,7 +113,8 @@ class View:
             said = Said(Verdict.CONFLICT, ready.problem, ready.next_step)
             return Look(_judged(target, said, ready.notes, live), ready.body)
         if is_without_values(body):
-            left = Said(Verdict.LEAVE, f"it exists, and {SEALED.reason}") if live else SEALED
+            said = why_without_values(target)
+            left = Said(Verdict.LEAVE, f"it exists, and {said.reason}") if live else said
             return Look(_judged(target, left, (), live), {})
         forced, notes = wanted(target, self.options.force), ready.notes
         tried = self.try_out(target, ready.body, forced=forced)

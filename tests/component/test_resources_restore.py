@@ -323,6 +323,35 @@ def test_secrets_come_back_only_with_an_identity(restore: Restore, caplog: pytes
             assert not any(form in text for text in (*restore.site.texts(), caplog.text))
 
 
+def test_secrets_that_nobody_can_decrypt_stop_nothing_else(restore: Restore) -> None:
+    """A Secret without a value comes back whole. The verdict says what is missing: the recipients of then, or the identity."""
+    words = {"word": "correct-horse-battery"}
+    restore.create("secrets", {"metadata": {"name": "empty"}})
+    restore.create("secrets", {"metadata": {"name": "key"}, "stringData": words})
+    paths = [restore.path("secrets", name) for name in ("empty", "key")]
+    first = restore.back_up()
+    restore.can_encrypt()
+    close_clusters()
+    second = restore.back_up()
+    for path in paths:
+        restore.delete(path)
+    restore.key = pyrage.x25519.Identity.generate()
+    restore.can_decrypt()
+    close_clusters()
+    for backup, reason in (
+        (first, "no data: the backup does not have its values: the profile had no backup.recipients then"),
+        (second, "no data: the backup has its values encrypted, and the profile has no identity that decrypts them"),
+    ):
+        with pytest.raises(Refused) as error:
+            restore.run(backup=backup)
+        assert f"Secret {restore.name}/key: {reason}" in error.value.problem
+        assert "/empty" not in error.value.problem
+        report = restore.run(backup=backup, skip_failing=True)
+        assert restore.steps(report) == {f"Secret {restore.name}/empty": "create"}
+        assert restore.find(paths[1]) is None
+        restore.delete(paths[0])
+
+
 def test_endpoints_that_people_wrote_come_back(restore: Restore) -> None:
     """A Service without a selector: no controller knows its addresses. All others are left to the controllers."""
     slices = "/apis/discovery.k8s.io/v1"
