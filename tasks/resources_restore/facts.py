@@ -33,7 +33,7 @@ from tasks.resources_restore.policy.plan import check_request
 from tasks.resources_restore.policy.prepare import RECLAIM
 from tasks.resources_restore.policy.references import missing_words, path_of, references_of
 from tasks.resources_restore.policy.selection import is_meant, parse_map
-from tasks.resources_restore.policy.verdicts import count_quota, is_system_namespace
+from tasks.resources_restore.policy.verdicts import count_quota, is_system_namespace, without_broken_promises
 
 
 def observe_restore(handle: Cluster, backup: str, select: Select, options: ResourceRestoreOptions) -> RestoreFacts:
@@ -44,20 +44,21 @@ def observe_restore(handle: Cluster, backup: str, select: Select, options: Resou
     manifest = read_manifest(handle.store, cluster, backup)
     items = selected(handle, manifest, select, options)
     view = View(handle.kube, (one.target for one in items), options, other_cluster(handle, cluster))
-    judged: list[Judged] = []
+    found: list[Judged] = []
     named: set[Key] = set()
     for batch in in_batches(items):
         for look in view.judge_all([(one.target, body) for one, body in sorted_bodies(handle, manifest, batch)]):
-            judged.append(look.judged)
+            found.append(look.judged)
             if look.judged.verdict in ACTED:
                 named |= references_of(look.judged.target, look.body)
+    judged = without_broken_promises(found)
     extra = tuple(find_extra(handle, manifest, select)) if options.delete_extra else ()
     return RestoreFacts(
         observed_at=datetime.now(UTC),
         backup=manifest.id,
         from_cluster=cluster,
         taken_at=manifest.taken_at,
-        judged=tuple(judged),
+        judged=judged,
         left=_left(manifest) if select.is_empty else (),
         extra=extra,
         refusals=tuple(_refusals(manifest, [*items, *extra], handle.kube, judged, options)),

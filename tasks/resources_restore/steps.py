@@ -1,16 +1,18 @@
 """Contains the Prefect tasks of a restore: observe, write in order, delete, and prove."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import timedelta
 from itertools import groupby
 
 from prefect import task
 
-from tasks.clients.kube import AT_ONCE, KubeClient
+from tasks.access.observe import read_apis
+from tasks.clients.kube import AT_ONCE, JSON, KubeClient
 from tasks.cluster import Cluster, open_cluster
 from tasks.core.at_once import on_all, wait_for
 from tasks.core.errors import NotYet, TimedOut
 from tasks.core.logs import log_about
+from tasks.core.models.findings import listed
 from tasks.core.retries import ACT, OBSERVE
 from tasks.resources.models import Manifest
 from tasks.resources.store import read_manifest
@@ -123,24 +125,46 @@ class _Restore:
         """Waits until the API serves new kinds, which are read again then."""
         definitions = [one for one in targets if one.kind == "CustomResourceDefinition"]
         if definitions:
-            wait_for_definitions(self.kube, definitions)
+            for problem in wait_for_definitions(self.kube, definitions):
+                log_about(problem.label).error("%s", problem.problem)
+                self.wrote.append(Wrote(next(one for one in definitions if one.label == problem.label), failure=problem))
             self.view.read()
 
 
-def wait_for_definitions(kube: KubeClient, definitions: Iterable[Target]) -> None:
-    """Waits until the API serves the kinds; one that it never serves is told by its objects."""
+def wait_for_definitions(kube: KubeClient, definitions: Iterable[Target]) -> tuple[Failure, ...]:
+    """Waits until the API serves the kinds; returns those that it does not serve, each with the reason."""
+    wanted = tuple(definitions)
 
     def look() -> None:
-        for one in definitions:
-            found = kube.find(one.path)
-            conditions = (found or {}).get("status", {}).get("conditions") or ()
-            is_established = any(each["type"] == "Established" and each["status"] == "True" for each in conditions)
-            if found and not is_established:
-                raise NotYet(
-                    f"{one.label} is not Established", hint=f"kubectl describe customresourcedefinition {one.name}"
-                )
+        served = {(one.group, one.resource) for one in read_apis(kube)}
+        for one in wanted:
+            if problem := _why_not_served(one, kube.find(one.path), served):
+                raise NotYet(f"{one.label} {problem}", hint=_describe(one))
 
-    wait_for(look, ESTABLISHED, what="the API to serve new kinds", about="CustomResourceDefinition")
+    try:
+        wait_for(look, ESTABLISHED, what="the API to serve new kinds", about="CustomResourceDefinition")
+    except TimedOut:
+        served = {(one.group, one.resource) for one in read_apis(kube)}
+        found = ((one, _why_not_served(one, kube.find(one.path), served)) for one in wanted)
+        return tuple(
+            Failure(label=one.label, problem=problem, next_step=_describe(one)) for one, problem in found if problem
+        )
+    return ()
+
+
+def _why_not_served(definition: Target, live: JSON | None, served: Collection[tuple[str, str]]) -> str:
+    if live is None:
+        return ""  # its own failure is told
+    conditions = live.get("status", {}).get("conditions") or ()
+    if not any(one["type"] == "Established" and one["status"] == "True" for one in conditions):
+        refused = [one.get("message", "") for one in conditions if one["status"] == "False"]
+        return f"is not Established: {listed(refused)}" if refused else "is not Established"
+    resource, _, group = definition.name.partition(".")
+    return "" if (group, resource) in served else "is Established, and the API does not list its kind yet"
+
+
+def _describe(definition: Target) -> str:
+    return f"kubectl describe customresourcedefinition {definition.name}"
 
 
 def wait_for_volumes(kube: KubeClient, volumes: Sequence[Target]) -> None:

@@ -516,6 +516,36 @@ def test_a_role_that_collects_others_is_left_to_its_controller(restore: Restore)
     assert report.plan.cautions == ()
 
 
+@pytest.mark.full
+def test_a_definition_that_does_not_bring_a_kind_is_told(restore: Restore) -> None:
+    """It exists in another version, or another one has its names. Nothing waits for it, and all other objects come back."""
+    ours, other = definition(("v1", True)), definition(("v1", True))
+    other["metadata"]["name"] = "gadgets.shop.example"
+    other["spec"]["names"] |= {"plural": "gadgets", "singular": "gadget"}
+    restore.api.create(DEFINITIONS, ours)
+    wait_until(lambda: restore.api.is_fine(restore.path("widgets", root=WIDGETS)), LIMIT, "widgets are served")
+    restore.create("widgets", {"apiVersion": "shop.example/v1", "kind": "Widget", "metadata": {"name": "one"}}, WIDGETS)
+    restore.api.create(DEFINITIONS, other)
+    restore.create("configmaps", config("a", color="blue"))
+    restore.back_up()
+    restore.delete(f"{DEFINITIONS}/gadgets.shop.example")
+    restore.delete(restore.path("configmaps", "a"))
+    with pytest.raises(NotYet) as error:
+        restore.run(select={"names": ["gadgets.shop.example", "a"]})
+    assert "1 object of the plan failed" in error.value.problem
+    assert "CustomResourceDefinition gadgets.shop.example: is not Established: " in error.value.problem
+    assert restore.find(restore.path("configmaps", "a"))
+
+    for name in ("gadgets", "widgets"):
+        restore.delete(f"{DEFINITIONS}/{name}.shop.example")
+    restore.api.create(DEFINITIONS, definition(("v2", True)))
+    newer = restore.path("widgets", root="/apis/shop.example/v2")
+    wait_until(lambda: restore.api.is_fine(newer), LIMIT, "v2 is served")
+    with pytest.raises(Refused, match="Widget .*/one: kind not served: the API does not serve widgets of shop.example/v1"):
+        restore.run(select={"names": ["widgets.shop.example", "one"]})
+    restore.delete(f"{DEFINITIONS}/widgets.shop.example")
+
+
 HOOKS = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations"
 
 

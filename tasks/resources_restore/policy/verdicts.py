@@ -1,11 +1,11 @@
 """Judges the API server's answer to a dry run: what would happen to the object, or what is in the way."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
 from tasks.core.models.outside import Outside
-from tasks.resources_restore.models import JSON, Existing, Key, Target, Verdict
+from tasks.resources_restore.models import ACTED, JSON, Existing, Judged, Key, Target, Verdict
 from tasks.resources_restore.policy.compare import differences
 
 OWN = "kube-runbooks"
@@ -181,21 +181,64 @@ def _invalid(said: str) -> Said:
 
 
 def _not_found(target: Target, said: str, coming: Collection[Key], *, served: bool) -> Said:
-    definition = f"{target.resource}.{target.group}"
-    if not served and Key("apiextensions.k8s.io", "CustomResourceDefinition", "", definition) in coming:
-        return Said(Verdict.AFTER, f"the CustomResourceDefinition {definition} comes with this run")
+    if not served and definition_of(target) in coming:
+        return Said(Verdict.AFTER, _comes(definition_of(target)))
     if not served:
-        step = f"restore the CustomResourceDefinition {definition} as well, or install what brings it"
-        return Said(Verdict.GONE, f"the API does not serve {target.resource} of {target.api_version}", step)
+        return _gone(target)
     if target.namespaced and "namespaces" in said:
         return _no_namespace(target, coming)
     return Said(Verdict.UNKNOWN, said, "run this again")
 
 
+def definition_of(target: Target) -> Key:
+    """Returns the CustomResourceDefinition that brings the kind of an object."""
+    return Key("apiextensions.k8s.io", "CustomResourceDefinition", "", f"{target.resource}.{target.group}")
+
+
+def namespace_of(target: Target) -> Key:
+    """Returns the Namespace of an object."""
+    return Key("", "Namespace", "", target.namespace)
+
+
+def _comes(key: Key) -> str:
+    return f"the {'namespace' if key.kind == 'Namespace' else key.kind} {key.name} comes with this run"
+
+
+def _gone(target: Target) -> Said:
+    definition = definition_of(target).name
+    step = f"restore the CustomResourceDefinition {definition} as well, or install what brings it"
+    return Said(Verdict.GONE, f"the API does not serve {target.resource} of {target.api_version}", step)
+
+
+def without_broken_promises(judged: Sequence[Judged]) -> tuple[Judged, ...]:
+    """Returns the verdicts again: an object does not come after one that the run does not write."""
+    verdicts = {one.target.key: one.verdict for one in judged}
+
+    def settled(one: Judged) -> Judged:
+        if one.verdict is not Verdict.AFTER:
+            return one
+        for key in (definition_of(one.target), namespace_of(one.target)):
+            verdict = verdicts.get(key, Verdict.CREATE)
+            if one.reason == _comes(key) and verdict not in ACTED:
+                said = _gone(one.target) if key.kind != "Namespace" else _stays_away(one.target, verdict)
+                return one.model_copy(update=said._asdict())
+        return one
+
+    return tuple(map(settled, judged))
+
+
+def _stays_away(target: Target, verdict: Verdict) -> Said:
+    return Said(
+        Verdict.MISSING,
+        f"the namespace {target.namespace} is not restored: {verdict}",
+        "correct what the plan says about the namespace",
+    )
+
+
 def _no_namespace(target: Target, coming: Collection[Key]) -> Said:
     name = target.namespace
-    if Key("", "Namespace", "", name) in coming:
-        return Said(Verdict.AFTER, f"the namespace {name} comes with this run")
+    if namespace_of(target) in coming:
+        return Said(Verdict.AFTER, _comes(namespace_of(target)))
     step = f"`kubectl create namespace {name}`, or name another one with --into-namespace"
     return Said(Verdict.MISSING, f"the namespace {name} is neither in the cluster nor in the backup", step)
 

@@ -17,6 +17,7 @@ from tasks.resources_restore.policy.verdicts import (
     is_system_namespace,
     judge,
     wanted,
+    without_broken_promises,
 )
 from tests.facts.resources_restore import body, judged, target
 
@@ -118,6 +119,19 @@ def test_what_the_same_run_brings_first_is_no_obstacle() -> None:
     assert "gadgets of shop.example/v1" in gone.reason
     cluster = target("ClusterRole", group="rbac.authorization.k8s.io")
     assert judge(cluster, None, answer(404)).verdict is Verdict.UNKNOWN
+
+
+def test_an_object_does_not_come_after_one_that_stays_as_it_is() -> None:
+    """A definition that exists and has no such version, or a namespace that cannot be restored."""
+    gadgets = target("CustomResourceDefinition", "gadgets.shop.example", group="apiextensions.k8s.io")
+    promised = judged(Verdict.AFTER, WIDGET, reason="the CustomResourceDefinition gadgets.shop.example comes with this run")
+    assert without_broken_promises([judged(CREATE, gadgets), promised])[1] == promised
+    (_, gone) = without_broken_promises([judged(Verdict.LEAVE, gadgets), promised])
+    assert (gone.verdict, gone.reason) == (Verdict.GONE, "the API does not serve gadgets of shop.example/v1")
+    inside = judged(Verdict.AFTER, reason="the namespace shop comes with this run")
+    (_, missing) = without_broken_promises([judged(Verdict.FORBIDDEN, target("Namespace", "shop")), inside])
+    assert (missing.verdict, missing.reason) == (Verdict.MISSING, "the namespace shop is not restored: forbidden")
+    assert why_not_now(inside, inside) == "the namespace shop comes with this run, and is not there"
 
 
 @pytest.mark.parametrize(
