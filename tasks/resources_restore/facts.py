@@ -32,7 +32,7 @@ from tasks.resources_restore.policy.order import in_order
 from tasks.resources_restore.policy.plan import check_request
 from tasks.resources_restore.policy.prepare import RECLAIM
 from tasks.resources_restore.policy.references import missing_words, path_of, references_of
-from tasks.resources_restore.policy.selection import is_meant, parse_map
+from tasks.resources_restore.policy.selection import is_meant, parse_map, unmatched
 from tasks.resources_restore.policy.verdicts import count_quota, is_system_namespace, without_broken_promises
 
 
@@ -62,7 +62,7 @@ def observe_restore(handle: Cluster, backup: str, select: Select, options: Resou
         left=_left(manifest) if select.is_empty else (),
         extra=extra,
         refusals=tuple(_refusals(manifest, [*items, *extra], handle.kube, judged, options)),
-        cautions=(*_cautions(manifest), *missing_words(_missing(handle.kube, named, judged))),
+        cautions=(*_cautions(manifest), *_unmatched(manifest, select), *missing_words(_missing(handle.kube, named, judged))),
     )
 
 
@@ -224,6 +224,16 @@ def _exists(kube: KubeClient, key: Key) -> bool:
 def _left(manifest: Manifest) -> tuple[LeftOut, ...]:
     """Returns what the backup does not have, because the cluster makes it; told where everything is restored."""
     return tuple(LeftOut(label=f"{one.count} {one.what}", reason=one.reason) for one in manifest.left_out if one.count)
+
+
+def _unmatched(manifest: Manifest, select: Select) -> Iterator[Caution]:
+    words = unmatched(select, [target_of(one, {}) for one in manifest.entries]) if not select.is_empty else ()
+    for word in words:
+        yield cautioned(
+            "selection",
+            f"the backup {manifest.id} has no object of the {word}",
+            "correct the word, or leave it out of the selection",
+        )
 
 
 def _cautions(manifest: Manifest) -> Iterator[Caution]:

@@ -178,6 +178,10 @@ def test_a_namespace_that_was_deleted_comes_back_equal(restore: Restore) -> None
         },
     }
     assert plan.summary[0] == "nothing was done: the plan has 5 steps"
+    misspelt = restore.run(Mode.PLAN, select={"namespaces": [restore.name, "shpo"], "kinds": ["configmap", "secrt"]})
+    assert misspelt.plan
+    told = [one.problem.partition(" has ")[2] for one in misspelt.plan.cautions]
+    assert told == ["no object of the kind secrt", "no object of the namespace shpo"]
 
     report = restore.run()
     assert report.summary[1] == "read back: 5 objects as the backup has them"
