@@ -14,7 +14,7 @@ from tasks.core.models.plan import Skip
 from tasks.core.models.retention import Kept, Removed, Retention, RetentionDecision, StoredBackup
 from tasks.resources.models import Cleaned
 from tasks.resources.policy.packs import unused_packs
-from tasks.resources.store import PACKS, UNUSED, ResourceStore, resources_of
+from tasks.resources.store import PACKS, UNUSED, ResourceStore, counted_of, resources_of
 
 
 def clean(handle: Cluster, rules: Retention | None) -> Cleaned:
@@ -35,7 +35,7 @@ def clean(handle: Cluster, rules: Retention | None) -> Cleaned:
 def _retain(store: ResourceStore, rules: Retention, time_zone: str, now: datetime) -> RetentionDecision:
     known = store.known()
     stored = [StoredBackup(id=str(one), taken_at=one.taken_at, verified=True) for one in known]
-    complete = _newest_complete(store, known)
+    complete = _newest_complete(store, counted_of(known))
 
     def decide(backups: Sequence[StoredBackup]) -> RetentionDecision:
         found = decide_retention(backups, rules, now=now, time_zone=time_zone)

@@ -25,7 +25,7 @@ from tasks.resources.observe import read_kinds, read_version
 from tasks.resources.policy.changes import SHOWN, SHOWN_LINES, to_text
 from tasks.resources.policy.contents import rules_digest
 from tasks.resources.policy.kinds import choose_kinds
-from tasks.resources.store import CHANGES, DIFF, ResourceStore, resources_of
+from tasks.resources.store import CHANGES, DIFF, ResourceStore, counted_of, resources_of
 from tasks.resources.take import Previous, Take, Taken, previous_of
 from tasks.run.reports import shown_if_possible
 
@@ -99,7 +99,7 @@ def take_resources(cluster: str, facts: ResourceFacts, run_id: str, *, verify_al
 
 def _newest(store: ResourceStore) -> Manifest | None:
     """Returns the newest backup with its entries; one that cannot be read is no reason to make no backup."""
-    for one in store.known():
+    for one in counted_of(store.known()):
         try:
             return store.read(str(one))
         except Refused as error:

@@ -9,7 +9,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
 
@@ -518,6 +518,30 @@ def test_retention_deletes_no_pack_that_a_backup_needs(backups: Backups) -> None
     report = backups.run(retention=keeps_one)
     assert unused not in backups.site.keys(f"{backups.site.name}/resources/packs/")
     assert any("packs: 1 removed" in line for line in report.summary)
+
+
+def test_a_backup_from_the_future_is_never_the_latest(backups: Backups, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker's clock was a day ahead. Nothing is compared with it, and nothing is restored from it unless a person names it."""
+
+    class Ahead(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> "Ahead":
+            return cls.fromtimestamp((datetime.now(tz) + timedelta(days=1)).timestamp(), tz)
+
+    backups.put("configmaps", "app", data={"a": "old"})
+    first = backups.run() and backups.read()
+    with monkeypatch.context() as patched:
+        patched.setattr(steps, "datetime", Ahead)
+        observed = steps.observe_resources.fn(backups.site.name)
+        ahead = steps.take_resources.fn(backups.site.name, observed, "0a1b2c3d-4e5f-7061-8293-a4b5c6d7e8f9")
+        steps.write_resources_manifest.fn(backups.site.name, ahead)
+    assert backups.read(ahead.id).taken_at > datetime.now(UTC)
+    assert backups.read().id == first.id
+    backups.patch("configmaps", "app", data={"a": "new"})
+    backups.run()
+    last = backups.read()
+    assert last.previous == first.id
+    assert backups.objects(last, namespace=backups.namespace, name="app").popitem()[1]["data"] == {"a": "new"}
 
 
 @pytest.mark.full
