@@ -604,6 +604,23 @@ def test_what_the_api_server_refuses_is_told_one_by_one_before_anything_is_touch
     assert any(one.startswith(f"NOT restored: Service {restore.name}/counted: quota") for one in report.summary)
 
 
+@pytest.mark.full
+def test_a_quota_of_some_pods_alone_does_not_count_the_others(restore: Restore) -> None:
+    """This pod has a request, so a quota for BestEffort is no obstacle."""
+    account, quota = restore.path("serviceaccounts", "default"), restore.path("resourcequotas", "best-effort")
+    spec = {"hard": {"pods": "0"}, "scopes": ["BestEffort"]}
+    restore.create("resourcequotas", {"metadata": {"name": "best-effort"}, "spec": spec})
+    wait_until(lambda: restore.api.get(quota).get("status", {}).get("hard"), LIMIT, "the quota counts")
+    wait_until(lambda: restore.find(account), LIMIT, "pods may be created")
+    pod = pods("x")["spec"]
+    pod["containers"][0]["resources"] = {"requests": {"cpu": "1m"}}
+    restore.create("pods", {"metadata": {"name": "bare"}, "spec": pod})
+    restore.back_up()
+    restore.api.delete(restore.path("pods", "bare"), {"gracePeriodSeconds": 0})
+    wait_until(lambda: restore.find(restore.path("pods", "bare")) is None, LIMIT, "the pod is gone")
+    assert restore.steps(restore.run()) == {f"Pod {restore.name}/bare": "create"}
+
+
 VOLUMES = f"{CORE}/persistentvolumes"
 
 

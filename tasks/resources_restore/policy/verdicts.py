@@ -270,6 +270,9 @@ def count_quota(quotas: Iterable[Mapping[str, Any]], creates: Collection[Target]
     found: dict[str, str] = {}
     for quota in quotas:
         namespace, name = quota["metadata"]["namespace"], quota["metadata"]["name"]
+        spec = quota.get("spec") or {}
+        if spec.get("scopes") or spec.get("scopeSelector"):
+            continue  # it counts some pods alone: the API server judges those one by one
         hard = quota.get("status", {}).get("hard") or {}
         used = quota.get("status", {}).get("used") or {}
         for resource, most in hard.items():

@@ -185,6 +185,8 @@ def test_a_quota_counts_all_objects_of_the_run_together() -> None:
         "shop": "the quota small has room for 2 more configmaps, and 3 are created"
     }
     assert count_quota([{"metadata": quota["metadata"]}], creates) == {}
+    assert count_quota([quota | {"spec": {"scopes": ["BestEffort"]}}], creates) == {}
+    assert count_quota([quota | {"spec": {"scopeSelector": {"matchExpressions": []}}}], creates) == {}
     assert count_quota([quota | {"metadata": {"namespace": "ops", "name": "x"}}], creates) == {}
     assert counted_as(target("Deployment", group="apps")) == ("count/deployments.apps",)
 
