@@ -10,6 +10,9 @@ from tasks.resources_restore.policy.compare import differences
 
 OWN = "kube-runbooks"
 
+DIFFER = frozenset({Verdict.CONFLICT, Verdict.IMMUTABLE, Verdict.INVALID})
+"""Lists the verdicts about an object that exists which say that it differs from the backup."""
+
 HOOK_WORDS = ("failed calling webhook", "admission webhook", "conversion webhook")
 """Marks what a webhook says, or that it says nothing."""
 
@@ -117,7 +120,8 @@ def judge(  # noqa: PLR0913 - each has a name at the call
     if not tried.is_fine:
         said = _refused(target, tried, coming, served=served)
         leaves = live is not None and existing is Existing.LEAVE and not finishes
-        return Said(Verdict.LEAVE, f"it exists, and differs: {said.reason}") if leaves else said
+        known = "differs" if said.verdict in DIFFER else "nobody knows whether it differs"
+        return Said(Verdict.LEAVE, f"it exists, and {known}: {said.reason}") if leaves else said
     if live is None:
         return Said(Verdict.CREATE, "it is not in the cluster")
     found = differences(live, tried.body)

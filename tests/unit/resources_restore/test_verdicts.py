@@ -90,7 +90,10 @@ def test_each_refusal_has_its_verdict_a_reason_and_a_next_step(tried: Tried, ver
     assert found.verdict is verdict
     assert found.reason
     assert found.next_step
-    assert judge(ONE, LIVE, tried).verdict is Verdict.LEAVE
+    left = judge(ONE, LIVE, tried)
+    assert left.verdict is Verdict.LEAVE
+    differs = verdict in {Verdict.CONFLICT, Verdict.IMMUTABLE, Verdict.INVALID}
+    assert left.reason.startswith("it exists, and differs: " if differs else "it exists, and nobody knows whether it differs: ")
     assert judge(ONE, LIVE, tried, existing=Existing.UPDATE).verdict is verdict
 
 
