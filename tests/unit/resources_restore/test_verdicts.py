@@ -248,7 +248,7 @@ def test_the_order_is_that_of_dependencies() -> None:
         ("ServiceAccount", ""),
         ("PersistentVolumeClaim", ""),
         ("PersistentVolume", ""),
-        ("StorageClass", "storage.k8s.io"),
+        ("ServiceCIDR", "networking.k8s.io"),
         ("Namespace", ""),
         ("CustomResourceDefinition", "apiextensions.k8s.io"),
     ]
