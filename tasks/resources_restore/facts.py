@@ -12,7 +12,7 @@ from tasks.core.models.plan import Caution, Refusal
 from tasks.resources.models import Filters, Kind, Manifest
 from tasks.resources.observe import read_kinds
 from tasks.resources.policy.contents import why_left_out
-from tasks.resources.policy.kinds import BY_RULE, Rules, choose_kinds, why_filtered
+from tasks.resources.policy.kinds import BY_RULE, Rules, choose_kinds, place_of, why_filtered
 from tasks.resources.store import read_manifest
 from tasks.resources_restore.backup import Item, bodies, in_batches, meant, target_of, with_labels
 from tasks.resources_restore.models import (
@@ -139,7 +139,7 @@ def find_extra(handle: Cluster, manifest: Manifest, select: Select) -> Iterator[
             head = body["metadata"]
             target = _target(kind, head.get("namespace", ""), head["name"])
             is_known = (kind.group, kind.resource, target.namespace, target.name) in known or head["uid"] in uids
-            is_filtered = any(why_filtered(kind, target.namespace, one) for one in rules)
+            is_filtered = any(why_filtered(kind, place_of(kind, target.namespace, target.name), one) for one in rules)
             if is_known or is_filtered or not is_meant(select, target) or _is_made(kind, body, target):
                 continue
             yield Judged(target=target, verdict=Verdict.UNKNOWN, uid=head["uid"])

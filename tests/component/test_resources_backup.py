@@ -548,11 +548,13 @@ def test_a_backup_from_the_future_is_never_the_latest(backups: Backups, monkeypa
 def test_the_rules_of_the_profile_leave_out(backups: Backups) -> None:
     """By kind and by namespace; the reason is in the manifest."""
     backups.put("configmaps", "app", data={"a": "b"})
-    exclude = [{"kinds": ["widgets.*"]}, {"kinds": ["configmaps"], "namespaces": [f"{backups.namespace[:-1]}?"]}]
+    exclude = [{"kinds": ["widgets.*"]}, {"namespaces": ["table"]}, {"kinds": ["configmaps"], "namespaces": [f"{backups.namespace[:-1]}?"]}]
     backups.site.write(resources={"exclude": exclude})
     backups.run()
     manifest = backups.read()
     assert list(manifest.find(kind="Widget")) == []
+    assert list(manifest.find(kind="Namespace", name="table")) == []
+    assert list(manifest.find(kind="Namespace", name=backups.namespace)) != []
     assert list(manifest.find(kind="ConfigMap", namespace=backups.namespace)) == []
     reasons = {one.what for one in manifest.left_out if "resources.exclude" in one.reason}
     assert {"widgets.example.com", "configmaps"} <= reasons

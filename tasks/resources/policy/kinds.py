@@ -66,6 +66,11 @@ def why_filtered(kind: Kind, namespace: str, rules: Rules) -> str:
     return ""
 
 
+def place_of(kind: Kind, namespace: str, name: str) -> str:
+    """Returns the namespace by which the rules judge an object; a Namespace is in itself."""
+    return name if kind.label == "namespaces" else namespace
+
+
 def _fits(one: ResourceFilter, kind: Kind, namespace: str) -> bool:
     return _fits_kind(one, kind) and (not one.namespaces or _any(one.namespaces, namespace))
 

@@ -85,6 +85,8 @@ def test_the_profile_chooses_by_kind_and_namespace() -> None:
     assert (
         why_filtered(kind("Secret", "secrets"), "other", rules) == "resources.include of the profile does not name it"
     )
+    assert place_of(kind(), "shop", "app") == "shop"
+    assert place_of(Kind("", "v1", "Namespace", "namespaces", namespaced=False), "", "shop") == "shop"
     only = ResourceRules(include=(ResourceFilter(kinds=("configmaps",)),))
     assert choose_kinds([WIDGET], only)[1][0].reason == "resources.include of the profile does not name it"
 
