@@ -244,3 +244,4 @@ class Cleaned(Model):
     marked: int = Field(default=0, description="packs that no backup uses now; a later run removes them")
     leftovers: tuple[str, ...] = Field(default=(), description="objects of runs that were interrupted")
     left: tuple[Skip, ...] = Field(default=(), description="what the store did not delete, and why")
+    broken: tuple[Skip, ...] = Field(default=(), description="backups that are not whole: the bucket lost packs of them")

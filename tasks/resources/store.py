@@ -36,6 +36,7 @@ FOLDER, PACKS = "resources", "packs"
 INDEX = "index.jsonl.zst"
 CHANGES, DIFF, UNUSED = "changes.json", "changes.diff", "unused.json"
 CORRUPT = "the store changed or lost bytes: do not trust its disks; take these objects from another backup"
+LOST = "find what deletes in the bucket (a lifecycle rule?); take these objects from another backup"
 SHARED = tuple(
     Entry._fields.index(name)
     for name in ("group", "version", "kind", "resource", "namespace", "pack", "sealed", "writers")
@@ -142,11 +143,16 @@ class ResourceStore:
 
     def pack(self, name: str, wanted: Iterable[Entry] = ()) -> bytes:
         """Returns the bytes of a pack; `Refused`, with the objects that are wanted of it, if it is not whole."""
-        body = self.store.get(self.pack_key(name))
+        try:
+            body = self.store.get(self.pack_key(name))
+        except Refused:
+            if self.store.size(self.pack_key(name)) is not None:
+                raise
+            raise Refused(f"{self.store.uri(self.pack_key(name))} is gone{_words(wanted)}", hint=LOST) from None
         if hashlib.sha256(body).hexdigest() != name.partition(".")[0]:
-            labels = [one.label for one in wanted]
-            of = f"; it has {listed(labels)}" if labels else ""
-            raise Refused(f"{self.store.uri(self.pack_key(name))} is corrupt: its sha256 differs{of}", hint=CORRUPT)
+            raise Refused(
+                f"{self.store.uri(self.pack_key(name))} is corrupt: its sha256 differs{_words(wanted)}", hint=CORRUPT
+            )
         return body
 
     def files(self, entries: Iterable[Entry]) -> Iterator[tuple[Entry, bytes]]:
@@ -192,6 +198,11 @@ class ResourceStore:
         if absent := [one.label for one in wanted if one.file not in found]:
             raise Refused(f"{self.store.uri(self.pack_key(name))} does not have {listed(absent)}", hint=CORRUPT)
         return found
+
+
+def _words(wanted: Iterable[Entry]) -> str:
+    labels = [one.label for one in wanted]
+    return f"; it has {listed(labels)}" if labels else ""
 
 
 def _by_pack(entries: Iterable[Entry], *, sealed: bool = False) -> dict[str, list[Entry]]:

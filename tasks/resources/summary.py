@@ -81,7 +81,9 @@ def cleaned_words(cleaned: Cleaned) -> tuple[str, ...]:
         if cleaned.left
         else ()
     )
+    broken = (f"backup {skip.subject} is NOT whole: {skip.reason}" for skip in cleaned.broken)
     return (
         f"retention: {kept} kept, {removed} removed; packs: {len(cleaned.packs)} removed, {cleaned.marked} no longer used",
         *left,
+        *broken,
     )

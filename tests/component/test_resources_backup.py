@@ -310,6 +310,27 @@ def test_a_flipped_bit_is_found_and_named(backups: Backups) -> None:
     assert found[f"ConfigMap/{backups.namespace}/app"]["data"] == {"a": "b"}
 
 
+@pytest.mark.full
+def test_a_pack_that_somebody_deleted_is_told(backups: Backups) -> None:
+    """The next backup has none of it, and names the earlier one that is not whole any more."""
+    backups.put("configmaps", "app", data={"a": "1"})
+    backups.run()
+    backups.patch("configmaps", "app", data={"a": "2"})
+    backups.run()
+    second = backups.read()
+    backups.patch("configmaps", "app", data={"a": "3"})
+    backups.run()
+    entry = next(second.find(kind="ConfigMap", namespace=backups.namespace, name="app"))
+    backups.site.s3.client().delete_object(Bucket=backups.site.bucket, Key=backups.keys(entry.pack)[0])
+    with pytest.raises(Refused, match="is gone; it has .*app") as caught:
+        backups.objects(second, namespace=backups.namespace, name="app")
+    assert "take these objects from another backup" in caught.value.hint
+    report = backups.run()
+    told = f"backup {second.id} is NOT whole: the bucket does not have 1 pack with up to 1 file as written: {entry.pack}"
+    assert told in report.summary
+    assert backups.objects(backups.read(), namespace=backups.namespace, name="app")
+
+
 def test_an_api_server_that_does_not_answer_makes_the_backup_partial(backups: Backups) -> None:
     """The rest is stored; the run fails and names the group; the comparison does not call its objects deleted."""
     group = "broken.example.com"

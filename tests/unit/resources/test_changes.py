@@ -121,3 +121,16 @@ def test_a_pack_in_use_is_never_deleted(stored: frozenset[str], used: frozenset[
     assert not set(found.delete) & used
     assert set(found.delete) <= set(marks) & stored
     assert set(found.marks) | set(found.delete) == stored - used
+
+
+def test_a_backup_whose_pack_is_lost_is_named() -> None:
+    """Also if the pack has another size."""
+    packs = (Pack(name="p1", size=10, files=3), Pack(name="p2", size=20, files=1))
+    whole = manifest(packs=packs[:1])
+    broken = manifest(packs=packs).model_copy(update={"id": "older"})
+    assert broken_backups([whole, broken], {"p1": 10, "p2": 20}) == ()
+    (found,) = broken_backups([whole, broken], {"p1": 10, "p2": 19})
+    assert (found.subject, found.reason) == (
+        "older",
+        "the bucket does not have 1 pack with up to 1 file as written: p2",
+    )
