@@ -31,6 +31,7 @@ from tasks.run.reports import shown_if_possible
 
 REPAIR = (
     "repair what answers for these kinds (kubectl get apiservices; the conversion webhook of a CustomResourceDefinition), "
+    "or give the user of kubernetes.kubeconfig the right to list them; "
     f"then run `{run_command('resources_backup_to_s3', CLUSTER)}`"
 )
 

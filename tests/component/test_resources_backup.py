@@ -363,6 +363,27 @@ def test_an_api_server_that_does_not_answer_makes_the_backup_partial(backups: Ba
 
 
 @pytest.mark.full
+def test_a_user_who_may_not_list_a_kind_gets_a_partial_backup(backups: Backups) -> None:
+    """Never a complete one: the run fails, names the kinds, and says which right is missing."""
+    roles = "/apis/rbac.authorization.k8s.io/v1"
+    who, name = backups.cluster.user(f"{backups.namespace}-limited"), backups.namespace
+    rules = [{"apiGroups": ["*"], "resources": ["configmaps", "namespaces", "apiservices"], "verbs": ["get", "list"]}]
+    backups.api.create(f"{roles}/clusterroles", {"metadata": {"name": name}, "rules": rules})
+    role = {"kind": "ClusterRole", "name": name, "apiGroup": "rbac.authorization.k8s.io"}
+    subject = {"kind": "User", "name": f"{name}-limited", "apiGroup": "rbac.authorization.k8s.io"}
+    backups.api.create(f"{roles}/clusterrolebindings", {"metadata": {"name": name}, "roleRef": role, "subjects": [subject]})
+    backups.site.use_api(backups.cluster.kubeconfig(who))
+    with pytest.raises(NotYet, match="is partial: .*secrets: HTTP 403: ") as caught:
+        backups.run()
+    assert "the right to list them" in caught.value.hint
+    manifest = backups.read()
+    assert (manifest.state, set(manifest.counts)) == ("partial", {"configmaps", "namespaces"})
+    assert backups.age_told() is None
+    for kind in ("clusterroles", "clusterrolebindings"):
+        backups.api.delete(f"{roles}/{kind}/{name}")
+
+
+@pytest.mark.full
 def test_a_kind_whose_conversion_fails_makes_the_backup_partial(
     backups: Backups, monkeypatch: pytest.MonkeyPatch
 ) -> None:

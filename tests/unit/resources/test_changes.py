@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.core.models.plan import Skip
-from tasks.resources.models import Change
+from tasks.resources.models import Change, Pack
 from tasks.resources.policy.changes import (
     MOST_LINES,
     SHOWN,
@@ -17,7 +17,7 @@ from tasks.resources.policy.changes import (
     to_text,
     values_note,
 )
-from tasks.resources.policy.packs import unused_packs
+from tasks.resources.policy.packs import broken_backups, unused_packs
 from tests.facts.resources import NOON, entry, manifest
 
 SALT = b"salt"

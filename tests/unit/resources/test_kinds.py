@@ -5,7 +5,7 @@ from typing import Any
 from tasks.core.models.plan import Skip
 from tasks.core.models.profile.resources import ResourceFilter, ResourceRules
 from tasks.resources.models import Kind, ResourceFacts
-from tasks.resources.policy.kinds import choose_kinds, why_filtered
+from tasks.resources.policy.kinds import choose_kinds, place_of, why_filtered
 from tasks.resources.policy.pages import LARGEST_PAGE, SMALLEST, next_limit
 from tasks.resources.policy.plan import plan_backup
 from tasks.resources.probes.kinds import parse_kinds
