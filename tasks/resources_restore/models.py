@@ -219,6 +219,9 @@ class RestoreProof(Model):
     """This is the proof: what the API server has now."""
 
     same: int = Field(default=0, description="objects that were read back, and that the backup would not change")
+    unasked: tuple[Failure, ...] = Field(
+        default=(), description="those of them that were only compared, because the API server refuses a dry run now"
+    )
     failed: tuple[Failure, ...] = ()
 
 

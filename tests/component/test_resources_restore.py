@@ -621,6 +621,31 @@ def test_a_quota_of_some_pods_alone_does_not_count_the_others(restore: Restore) 
     assert restore.steps(restore.run()) == {f"Pod {restore.name}/bare": "create"}
 
 
+def test_a_webhook_that_comes_back_before_its_pods_hinders_no_proof(restore: Restore) -> None:
+    """Nobody answers it, and it refuses each write. What came before it is finished and proven without asking it."""
+    hook = validating_hook(restore.name, "configmaps")
+    hook["rules"][0]["operations"] = ["*"]
+    owner = restore.create("configmaps", config("owner", color="blue"))
+    owned = config("a-owned", color="blue")
+    owned["metadata"]["ownerReferences"] = [
+        {"apiVersion": "v1", "kind": "ConfigMap", "name": "owner", "uid": owner["metadata"]["uid"]}
+    ]
+    restore.create("configmaps", owned)
+    restore.api.create(HOOKS, {"metadata": {"name": restore.name}, "webhooks": [hook]})
+    restore.back_up()
+    restore.delete(f"{HOOKS}/{restore.name}")
+    for name in ("a-owned", "owner"):
+        restore.delete(restore.path("configmaps", name))
+    try:
+        report = restore.run(select={"names": ["owner", "a-owned", restore.name], "kinds": ["configmap", "validatingwebhookconfiguration"]})
+        found = restore.api.get(restore.path("configmaps", "a-owned"))["metadata"]["ownerReferences"]
+        assert found[0]["uid"] == restore.api.get(restore.path("configmaps", "owner"))["metadata"]["uid"]
+        assert report.summary[1] == "read back: 3 objects as the backup has them"
+        assert report.summary[2].startswith("2 objects of them only compared with the backup")
+    finally:
+        restore.delete(f"{HOOKS}/{restore.name}")
+
+
 VOLUMES = f"{CORE}/persistentvolumes"
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from tasks.resources_restore.models import Existing, Key, Verdict
 from tasks.resources_restore.policy.allowed import why_not_now
-from tasks.resources_restore.policy.compare import MOST, differences, kept_fields, normal
+from tasks.resources_restore.policy.compare import MOST, differences, kept_fields, lacking, normal
 from tasks.resources_restore.policy.order import in_order, rank_of
 from tasks.resources_restore.policy.verdicts import (
     Tried,
@@ -331,3 +331,19 @@ def test_fields_that_an_update_leaves_are_named(
 ) -> None:
     """Those that no version of the backup's object has; a value that differs is not one of them."""
     assert kept_fields(result, *wanted) == kept
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found", "paths"),
+    [
+        ({"a": {"b": 1}, "c": ""}, {"a": {"b": 1, "more": 2}}, []),
+        ({"a": {"b": 1}}, {"a": {"b": 2}}, ["a.b"]),
+        ({"a": {"b": 1}}, {}, ["a"]),
+        ({"a": [{"name": "x", "v": 1}, 2]}, {"a": [2, {"name": "more"}, {"name": "x", "v": 1, "w": 2}]}, []),
+        ({"a": [{"name": "x", "v": 1}, 3]}, {"a": [{"name": "x", "v": 2}]}, ["a[x]", "a[1]"]),
+        ({"a": 1}, None, [""]),
+    ],
+)
+def test_what_an_object_lacks_is_named_without_values(wanted: Any, found: Any, paths: list[str]) -> None:  # noqa: ANN401 - JSON
+    """More fields and items are no matter: defaults, and those of other managers."""
+    assert list(lacking(wanted, found)) == paths
