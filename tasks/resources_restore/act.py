@@ -8,7 +8,7 @@ from tasks.clients.kube import JSON, Answer, Conflicted, KubeClient
 from tasks.core.at_once import wait_for
 from tasks.core.errors import NotYet, RunbookError
 from tasks.resources_restore.models import Failure, Judged, Target, Verdict
-from tasks.resources_restore.observe import APPLY, OURS, Look
+from tasks.resources_restore.observe import Look, send
 from tasks.resources_restore.policy.allowed import STEP, why_not_now
 from tasks.resources_restore.policy.verdicts import Tried
 from tasks.run.locks import Check
@@ -39,16 +39,15 @@ def write(kube: KubeClient, planned: Judged, look: Look, check: Check, *, finish
     if look.version:
         body = body | {"metadata": body["metadata"] | {"resourceVersion": look.version, "uid": now.uid}}
     check()
-    query = {"fieldManager": OURS, "force": str(look.forced).lower(), "fieldValidation": "Strict"}
 
-    def send() -> Answer:
-        answer = kube.send("PATCH", target.path, body, query=query, content_type=APPLY)
+    def act() -> Answer:
+        answer = send(kube, target, body, forced=look.forced, is_post=look.is_post)
         if Tried(answer.status, answer.body).is_not_served_yet:
             raise NotYet(f"the API does not serve {target.resource} of {target.api_version} yet")
         return answer
 
     try:
-        answer = wait_for(send, SERVED, what="the API to serve the kind", about=target.label)
+        answer = wait_for(act, SERVED, what="the API to serve the kind", about=target.label)
     except NotYet as error:
         return _failed(target, error.problem, "run this again: it looks whether the object was written")
     if not answer.is_fine:

@@ -5,18 +5,18 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from tasks.access.observe import read_apis
-from tasks.clients.kube import AT_ONCE, KubeClient
+from tasks.clients.kube import AT_ONCE, Answer, KubeClient
 from tasks.core.at_once import on_all
 from tasks.core.errors import NotYet
 from tasks.resources.models import Kind
 from tasks.resources.policy.contents import to_clean
 from tasks.resources.store import is_without_values
 from tasks.resources_restore.models import JSON, Existing, Judged, Key, ResourceRestoreOptions, Target, Verdict
-from tasks.resources_restore.policy.compare import kept_fields
+from tasks.resources_restore.policy.compare import kept_fields, lacking
 from tasks.resources_restore.policy.prepare import RECLAIM, Around, Prepared, handle_of, owners_of, prepare, without
 from tasks.resources_restore.policy.selection import parse_map
 from tasks.resources_restore.policy.services import PORTS, allocate, held_by, is_service, keep, without_claims
-from tasks.resources_restore.policy.verdicts import Said, Tried, is_rest_of_ours, judge, wanted
+from tasks.resources_restore.policy.verdicts import Said, Tried, is_rest_of_ours, judge, judge_by_fields, wanted
 
 OURS = "kube-runbooks"
 APPLY = "application/apply-patch+yaml"
@@ -46,6 +46,8 @@ class Look(NamedTuple):
     """Only what an earlier run of ours has left is different."""
     is_waiting: bool = False
     """A volume that gets its reclaim policy back when it is bound."""
+    is_post: bool = False
+    """Server-side apply does not take it, so it is created by POST."""
     needs_finish: bool = False
     """A second pass writes it again: its owner, or its volume's claim, was not there yet."""
 
@@ -123,6 +125,13 @@ class View:
             ready = ready._replace(body=without(ready.body, PORTS) if live else without_claims(ready.body))
             notes = (*notes, f"it gets other addresses and node ports, because {why}")
             tried = self.try_out(target, ready.body, forced=forced)
+        is_post = tried.cannot_be_applied and live is None
+        if tried.cannot_be_applied and live is not None:
+            lacks = tuple(lacking(ready.body, live))
+            return Look(_judged(target, judge_by_fields(lacks, tried, self.options.existing), notes, live), ready.body)
+        if is_post:
+            notes = (*notes, f"by POST, because server-side apply does not take it: {tried.body.get('message', '')}")
+            tried = self.try_out(target, ready.body, forced=forced, is_post=True)
         is_rest = is_rest_of_ours(live, tried)
         said = judge(
             target,
@@ -141,16 +150,16 @@ class View:
             version=str(live["metadata"]["resourceVersion"]) if live else "",
             forced=forced,
             is_rest=is_rest,
+            is_post=is_post,
             is_waiting=RECLAIM in (ready.body["metadata"].get("annotations") or {}),
             needs_finish=_needs_finish(body, ready.body),
         )
 
-    def try_out(self, target: Target, body: JSON, *, forced: bool) -> Tried:
+    def try_out(self, target: Target, body: JSON, *, forced: bool, is_post: bool = False) -> Tried:
         """Returns the answer to a dry run; a server that is busy raises `NotYet`."""
         if not self._is_served(target):
             return NOT_SERVED
-        query = {"fieldManager": OURS, "force": str(forced).lower(), "dryRun": "All", "fieldValidation": "Strict"}
-        answer = self.kube.send("PATCH", target.path, body, query=query, content_type=APPLY)
+        answer = send(self.kube, target, body, forced=forced, is_post=is_post, dry=True)
         tried = Tried(answer.status, answer.body)
         if tried.is_busy:
             raise NotYet(f"dry run of {target.label}: {answer.status} {answer.message}", hint="check the API server")
@@ -175,6 +184,17 @@ class View:
 
     def _list(self, path: str, needed: frozenset[str] | set[str]) -> list[JSON]:
         return self.kube.items(path) if needed else []
+
+
+def send(  # noqa: PLR0913 - each has a name at the call
+    kube: KubeClient, target: Target, body: JSON, *, forced: bool = False, is_post: bool = False, dry: bool = False
+) -> Answer:
+    """Sends an object by server-side apply, or by POST if apply does not take it; `dry` changes nothing."""
+    query = {"fieldManager": OURS, "fieldValidation": "Strict"} | ({"dryRun": "All"} if dry else {})
+    if is_post:
+        return kube.send("POST", target.collection, body, query=query)
+    query["force"] = str(forced).lower()
+    return kube.send("PATCH", target.path, body, query=query, content_type=APPLY)
 
 
 def updating(options: ResourceRestoreOptions) -> ResourceRestoreOptions:

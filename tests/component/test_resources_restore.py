@@ -356,6 +356,29 @@ def test_secrets_that_nobody_can_decrypt_stop_nothing_else(restore: Restore) -> 
         restore.delete(paths[0])
 
 
+@pytest.mark.full
+def test_an_object_that_server_side_apply_does_not_take_comes_back(restore: Restore) -> None:
+    """A variable that is set twice: the API takes it by a create alone. Once it is there, it is as the backup has it."""
+    template = pods("web")
+    template["spec"]["containers"][0]["env"] = [{"name": "A", "value": "1"}, {"name": "A", "value": "2"}]
+    selector = {"matchLabels": {"app": "web"}}
+    web = {"metadata": {"name": "web"}, "spec": {"replicas": 0, "selector": selector, "template": template}}
+    path = restore.path("deployments", "web", APPS)
+    was = restore.create("deployments", web, APPS)
+    restore.create("configmaps", config("a", color="blue"))
+    restore.back_up()
+    for one in (path, restore.path("configmaps", "a")):
+        restore.delete(one)
+    report = restore.run()
+    assert report.summary[1] == "read back: 2 objects as the backup has them"
+    assert normal(restore.api.get(path))["spec"] == normal(was)["spec"]
+    assert restore.run(existing="update").summary[0].startswith("nothing to do")
+    assert resources_restore_drill(restore.site.name, namespaces=(restore.name,)).outcome is Outcome.COMPLETED
+    restore.api.patch(path, {"spec": {"paused": True, "revisionHistoryLimit": 3}})
+    with pytest.raises(Refused, match="invalid: it differs from the backup in spec.revisionHistoryLimit, and cannot be applied"):
+        restore.run(existing="update")
+
+
 def test_endpoints_that_people_wrote_come_back(restore: Restore) -> None:
     """A Service without a selector: no controller knows its addresses. All others are left to the controllers."""
     slices = "/apis/discovery.k8s.io/v1"

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
+from tasks.core.models.findings import listed
 from tasks.core.models.outside import Outside
 from tasks.resources_restore.models import ACTED, JSON, Existing, Judged, Key, Target, Verdict
 from tasks.resources_restore.policy.compare import differences
@@ -16,6 +17,7 @@ DIFFER = frozenset({Verdict.CONFLICT, Verdict.IMMUTABLE, Verdict.INVALID})
 HOOK_WORDS = ("failed calling webhook", "admission webhook", "conversion webhook")
 """Marks what a webhook says, or that it says nothing."""
 
+NOT_APPLIED = "failed to create typed"
 POLICY_WORDS = ("ValidatingAdmissionPolicy", "MutatingAdmissionPolicy")
 IMMUTABLE_WORDS = ("immutable", "updates to", "may not change", "cannot change", "may not be updated")
 ALLOCATED = (
@@ -64,8 +66,13 @@ class Tried(NamedTuple):
         if self.status in BUSY or self.is_not_served_yet:
             return True
         said = _Status.read(self.body, "the answer").message
-        told = (*HOOK_WORDS, "not declared in schema")
+        told = (*HOOK_WORDS, "not declared in schema", NOT_APPLIED)
         return self.status >= HTTPStatus.INTERNAL_SERVER_ERROR and not any(word in said for word in told)
+
+    @property
+    def cannot_be_applied(self) -> bool:
+        """Checks whether server-side apply does not take what a create takes: a list with the same key twice."""
+        return NOT_APPLIED in _Status.read(self.body, "the answer").message
 
     @property
     def is_not_served_yet(self) -> bool:
@@ -130,6 +137,17 @@ def judge(  # noqa: PLR0913 - each has a name at the call
     if existing is Existing.LEAVE and not finishes:
         return Said(Verdict.LEAVE, f"it exists, and differs: {'; '.join(found)}", difference=found)
     return Said(Verdict.UPDATE, "it differs from the backup", difference=found)
+
+
+def judge_by_fields(lacks: Sequence[str], tried: Tried, existing: Existing) -> Said:
+    """Returns the verdict about an object that exists, and that server-side apply does not take, by the fields that it lacks."""
+    if not lacks:
+        return Said(Verdict.UNCHANGED, "it is as the backup has it")
+    told = f"it differs from the backup in {listed(lacks)}"
+    if existing is Existing.LEAVE:
+        return Said(Verdict.LEAVE, f"it exists, and {told.removeprefix('it ')}")
+    why = _Status.read(tried.body, "the answer").message
+    return Said(Verdict.INVALID, f"{told}, and cannot be applied: {why}", "change it by hand, or delete it and run this again")
 
 
 def is_rest_of_ours(live: JSON | None, tried: Tried) -> bool:

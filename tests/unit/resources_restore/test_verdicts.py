@@ -16,6 +16,7 @@ from tasks.resources_restore.policy.verdicts import (
     is_restored,
     is_system_namespace,
     judge,
+    judge_by_fields,
     wanted,
     without_broken_promises,
 )
@@ -144,6 +145,7 @@ def test_an_object_does_not_come_after_one_that_stays_as_it_is() -> None:
         (answer(503, "starting"), True),
         (answer(500, "failed calling webhook"), False),
         (answer(500, "x: field not declared in schema"), False),
+        (answer(500, "failed to create typed patch object: duplicate entries"), False),
         (answer(404, "404 page not found"), True),
         (answer(404, "not found"), False),
         (answer(422), False),
@@ -153,6 +155,18 @@ def test_an_object_does_not_come_after_one_that_stays_as_it_is() -> None:
 def test_a_busy_server_is_no_verdict(tried: Tried, *, busy: bool) -> None:
     """It is asked again. A webhook that is down is a verdict."""
     assert tried.is_busy is busy
+
+
+def test_an_object_that_cannot_be_applied_is_judged_by_its_fields() -> None:
+    """It is as the backup has it, left, or to be changed by hand."""
+    twice = answer(500, "failed to create typed patch object: duplicate entries for key")
+    assert twice.cannot_be_applied
+    assert judge_by_fields((), twice, Existing.UPDATE).verdict is Verdict.UNCHANGED
+    left = judge_by_fields(("spec.replicas",), twice, Existing.LEAVE)
+    assert (left.verdict, left.reason) == (Verdict.LEAVE, "it exists, and differs from the backup in spec.replicas")
+    invalid = judge_by_fields(("spec.replicas",), twice, Existing.UPDATE)
+    assert invalid.verdict is Verdict.INVALID
+    assert invalid.reason.endswith("and cannot be applied: failed to create typed patch object: duplicate entries for key")
 
 
 def test_an_address_that_cannot_be_had_is_recognised() -> None:
