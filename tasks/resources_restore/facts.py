@@ -30,7 +30,7 @@ from tasks.resources_restore.models import (
 from tasks.resources_restore.observe import View
 from tasks.resources_restore.policy.order import in_order
 from tasks.resources_restore.policy.plan import check_request
-from tasks.resources_restore.policy.prepare import RECLAIM
+from tasks.resources_restore.policy.prepare import RECLAIM, is_released
 from tasks.resources_restore.policy.references import missing_words, path_of, references_of
 from tasks.resources_restore.policy.selection import is_meant, parse_map, unmatched
 from tasks.resources_restore.policy.verdicts import count_quota, is_system_namespace, without_broken_promises
@@ -93,8 +93,8 @@ def selected(
 
 
 def _is_wanting(live: JSON | None) -> bool:
-    """Checks whether an object is missing, or waits for its reclaim policy since an earlier run."""
-    return live is None or RECLAIM in (live["metadata"].get("annotations") or {})
+    """Checks whether an object is missing, waits for its reclaim policy since an earlier run, or for a claim that is gone."""
+    return live is None or is_released(live) or RECLAIM in (live["metadata"].get("annotations") or {})
 
 
 def sorted_bodies(handle: Cluster, manifest: Manifest, items: Sequence[Item]) -> list[tuple[Item, JSON]]:

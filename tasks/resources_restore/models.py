@@ -168,6 +168,9 @@ class Judged(Model):
     )
     notes: tuple[str, ...] = Field(default=(), description="what is restored otherwise than the backup has it")
     uid: str = Field(default="", description="of the object in the cluster; empty if there is none")
+    is_released: bool = Field(
+        default=False, description="a volume of the cluster that waits for a claim that is gone; the new claim gets it"
+    )
 
     @property
     def is_fine(self) -> bool:

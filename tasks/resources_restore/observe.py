@@ -13,7 +13,7 @@ from tasks.resources.policy.contents import to_clean
 from tasks.resources.store import is_without_values
 from tasks.resources_restore.models import JSON, Existing, Judged, Key, ResourceRestoreOptions, Target, Verdict
 from tasks.resources_restore.policy.compare import kept_fields, lacking
-from tasks.resources_restore.policy.prepare import RECLAIM, Around, Prepared, handle_of, owners_of, prepare, without
+from tasks.resources_restore.policy.prepare import RECLAIM, Around, Prepared, claim_of, handle_of, is_released, owners_of, prepare, without
 from tasks.resources_restore.policy.selection import parse_map
 from tasks.resources_restore.policy.services import PORTS, allocate, held_by, is_service, keep, without_claims
 from tasks.resources_restore.policy.verdicts import Said, Tried, is_rest_of_ours, judge, judge_by_fields, wanted
@@ -48,6 +48,8 @@ class Look(NamedTuple):
     """A volume that gets its reclaim policy back when it is bound."""
     is_post: bool = False
     """Server-side apply does not take it, so it is created by POST."""
+    is_released: bool = False
+    """A volume that only has to forget the uid of the claim that is gone."""
     needs_finish: bool = False
     """A second pass writes it again: its owner, or its volume's claim, was not there yet."""
 
@@ -118,6 +120,8 @@ class View:
             said = why_without_values(target)
             left = Said(Verdict.LEAVE, f"it exists, and {said.reason}") if live else said
             return Look(_judged(target, left, (), live), {})
+        if self._is_for_new_claim(target, ready.body, live):
+            return self._released(target, live or {})
         forced, notes = wanted(target, self.options.force), ready.notes
         tried = self.try_out(target, ready.body, forced=forced)
         if tried.wants_other_claims:
@@ -155,6 +159,21 @@ class View:
             needs_finish=_needs_finish(body, ready.body),
         )
 
+    def _is_for_new_claim(self, target: Target, body: JSON, live: JSON | None) -> bool:
+        """Checks whether a volume waits for a claim that is gone, and that this run restores."""
+        is_volume = (target.group, target.kind) == ("", "PersistentVolume") and not self.other
+        claim = claim_of(body)
+        return is_volume and is_released(live) and claim_of(live or {}) == claim and claim in self.around.coming
+
+    def _released(self, target: Target, live: JSON) -> Look:
+        answer = self.kube.try_patch(target.path, forget_claim(live))
+        tried = Tried(answer.status, answer.body)
+        said = judge(target, live, tried, existing=Existing.UPDATE)
+        if said.verdict is Verdict.UPDATE:
+            said = said._replace(reason="it keeps its data for this claim, and names one that is gone")
+        judged = _judged(target, said, (), live).model_copy(update={"is_released": True})
+        return Look(judged, {}, version=str(live["metadata"]["resourceVersion"]), is_released=True)
+
     def try_out(self, target: Target, body: JSON, *, forced: bool, is_post: bool = False) -> Tried:
         """Returns the answer to a dry run; a server that is busy raises `NotYet`."""
         if not self._is_served(target):
@@ -184,6 +203,12 @@ class View:
 
     def _list(self, path: str, needed: frozenset[str] | set[str]) -> list[JSON]:
         return self.kube.items(path) if needed else []
+
+
+def forget_claim(live: JSON) -> JSON:
+    """Returns the patch by which a volume forgets the uid of the claim that is gone, if nobody has changed it since."""
+    head = {name: live["metadata"][name] for name in ("uid", "resourceVersion")}
+    return {"metadata": head, "spec": {"claimRef": {"uid": None, "resourceVersion": None}}}
 
 
 def send(  # noqa: PLR0913 - each has a name at the call

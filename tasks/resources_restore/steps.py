@@ -1,6 +1,6 @@
 """Contains the Prefect tasks of a restore: observe, write in order, delete, and prove."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import timedelta
 from itertools import groupby
 
@@ -85,6 +85,7 @@ class _Restore:
         self.view = View(handle.kube, (one.target for one in every), options, other)
         self.wrote: list[Wrote] = []
         self.second: list[Item] = []
+        self.released: list[Target] = []
         self.waiting: list[str] = []
 
     def write(self, items: Sequence[Item]) -> None:
@@ -96,16 +97,18 @@ class _Restore:
             fine = {one.target.key for one in wrote if one.act}
             late = {one.judged.target.key for one in looks if one.needs_finish} & fine
             self.second += [one for one in batch if one.target.key in late]
+            self.released += [one.judged.target for one in looks if one.is_released]
         log_about(items[0].target.kind).info("%d objects", len(items))
         self._settle([one.target for one in items])
 
     def finish(self) -> None:
         """Binds objects to owners that came later, and gives volumes their reclaim policy back."""
         second, self.second = self.second, []
+        released, self.released = self.released, []
+        volumes = [one.target for one in second if one.target.kind == "PersistentVolume"]
+        wait_for_volumes(self.kube, [*volumes, *released])
         if not second:
             return
-        volumes = [one.target for one in second if one.target.kind == "PersistentVolume"]
-        wait_for_volumes(self.kube, volumes)
         self.view.read()
         for batch in in_batches(second):
             looks = self._looks(batch)
@@ -187,7 +190,7 @@ def wait_for_volumes(kube: KubeClient, volumes: Sequence[Target]) -> None:
     try:
         wait_for(look, BOUND, what="volumes to be bound", about="PersistentVolume")
     except TimedOut as error:
-        log_about("PersistentVolume").warning("%s: it stays Retain", error.problem)
+        log_about("PersistentVolume").warning("%s", error.problem)
 
 
 @task(**ACT, task_run_name="delete-extra-{cluster}")
@@ -207,12 +210,27 @@ def prove_objects(
     handle = open_cluster(cluster)
     manifest = read_manifest(handle.store, facts.from_cluster, facts.backup)
     failed = {one.label for one in restored.failed}
-    wanted = {one.target.key for one in to_write(facts) if one.target.label not in failed}
+    released = [one.target for one in to_write(facts) if one.is_released and one.target.label not in failed]
+    wanted = {one.target.key for one in to_write(facts) if one.target.label not in failed} - {
+        one.key for one in released
+    }
     every = selected(handle, manifest, select, options, wanted)
     items = [one for one in every if one.target.key in wanted]
     other = other_cluster(handle, facts.from_cluster)
     view = View(handle.kube, (one.target for one in every), updating(options), other)
-    return prove(handle, manifest, items, view)
+    proof = prove(handle, manifest, items, view)
+    unbound = tuple(_unbound(handle.kube, released))
+    same = proof.same + len(released) - len(unbound)
+    return proof.model_copy(update={"same": same, "failed": (*proof.failed, *unbound)})
+
+
+def _unbound(kube: KubeClient, volumes: Iterable[Target]) -> Iterator[Failure]:
+    """Yields the volumes that were given to a new claim, and that are not bound to it."""
+    for one in volumes:
+        phase = (kube.find(one.path) or {}).get("status", {}).get("phase", "gone")
+        if phase != "Bound":
+            step = f"kubectl describe persistentvolume {one.name}"
+            yield Failure(label=one.label, problem=f"it is not bound to its claim: it is {phase}", next_step=step)
 
 
 def prove(handle: Cluster, manifest: Manifest, items: Sequence[Item], view: View) -> RestoreProof:

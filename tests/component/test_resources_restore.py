@@ -759,6 +759,26 @@ def test_a_volume_with_the_policy_delete_is_bound_before_it_gets_it_back(restore
     assert restore.find(volume) is None
 
 
+def test_a_volume_that_outlived_its_claim_is_bound_again(restore: Restore) -> None:
+    """With Retain, the deletion of a namespace leaves it Released, with the data: the new claim would wait for it for ever."""
+    name = restore.name
+    restore.api.create(VOLUMES, {"metadata": {"name": name}, "spec": volume_spec(name, "Retain")})
+    restore.create("persistentvolumeclaims", {"metadata": {"name": "data"}, "spec": claim_spec(name)})
+    path, volume = restore.path("persistentvolumeclaims", "data"), f"{VOLUMES}/{name}"
+    wait_until(lambda: restore.api.get(path)["status"]["phase"] == "Bound", LIMIT, "bound")
+    restore.back_up()
+    restore.delete(f"{CORE}/namespaces/{name}")
+    wait_until(lambda: restore.api.get(volume)["status"]["phase"] == "Released", LIMIT, "released")
+    restore.api.patch(volume, {"metadata": {"labels": {"new": "yes"}}})
+    report = restore.run()
+    step = restore.steps(report)[f"PersistentVolume {name}"]
+    assert step.startswith("update: spec.claimRef.resourceVersion: ")
+    assert "spec.claimRef.uid: " in step
+    assert report.summary[1] == "read back: 3 objects as the backup has them"
+    assert [restore.api.get(one)["status"]["phase"] for one in (path, volume)] == ["Bound", "Bound"]
+    assert restore.run().summary[0].startswith("nothing to do")
+
+
 @pytest.mark.full
 def test_a_volume_of_another_cluster_is_never_deleted_with_its_copy(restore: Restore) -> None:
     """It is bound here, and stays Retain: it is the same volume at the storage."""

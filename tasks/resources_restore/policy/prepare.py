@@ -185,6 +185,19 @@ def _volume(made: JSON, notes: list[str], around: Around) -> Prepared:
     return Prepared(made, tuple(notes))
 
 
+def is_released(volume: JSON | None) -> bool:
+    """Checks whether a volume still names a claim that is gone, so that no other claim gets it; with Delete, it is going too."""
+    spec = (volume or {}).get("spec", {})
+    phase = (volume or {}).get("status", {}).get("phase")
+    return phase == "Released" and spec.get("persistentVolumeReclaimPolicy") == "Retain"
+
+
+def claim_of(volume: JSON) -> Key:
+    """Returns the claim that a volume names."""
+    claim = volume.get("spec", {}).get("claimRef") or {}
+    return Key("", "PersistentVolumeClaim", str(claim.get("namespace", "")), str(claim.get("name", "")))
+
+
 def handle_of(volume: JSON) -> str:
     """Returns the volume of a PersistentVolume as its CSI driver knows it; empty for other kinds of volumes."""
     csi = volume.get("spec", {}).get("csi") or {}

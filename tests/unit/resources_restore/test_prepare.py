@@ -10,7 +10,9 @@ from tasks.resources_restore.policy.prepare import (
     RECLAIM,
     Around,
     Prepared,
+    claim_of,
     handle_of,
+    is_released,
     owners_of,
     prepare,
     without,
@@ -165,6 +167,19 @@ def test_a_volume_of_another_cluster_stays_retain() -> None:
     assert found.body["spec"]["persistentVolumeReclaimPolicy"] == "Retain"
     assert RECLAIM not in found.body["metadata"].get("annotations", {})
     assert found.notes[0].startswith("it names the volume of cluster prod, so it stays Retain")
+
+
+@pytest.mark.parametrize(
+    ("phase", "policy", "released"),
+    [("Released", "Retain", True), ("Released", "Delete", False), ("Bound", "Retain", False)],
+)
+def test_a_volume_that_names_a_claim_that_is_gone_is_known(phase: str, policy: str, *, released: bool) -> None:
+    """With Delete, the volume is going as well."""
+    claim = {"namespace": "shop", "name": "data", "uid": "old"}
+    volume = {"spec": {"persistentVolumeReclaimPolicy": policy, "claimRef": claim}, "status": {"phase": phase}}
+    assert is_released(volume) is released
+    assert not is_released(None)
+    assert claim_of(volume) == Key("", "PersistentVolumeClaim", "shop", "data")
 
 
 def test_a_volume_whose_handle_another_one_has_is_refused() -> None:
