@@ -36,6 +36,10 @@ from tasks.resources_restore.policy.selection import is_meant, parse_map, unmatc
 from tasks.resources_restore.policy.verdicts import count_quota, is_system_namespace, without_broken_promises
 
 
+SNAPSHOT_GROUP = ("snapshot.storage.k8s.io",)
+BOUND_CONTENT = "boundVolumeSnapshotContentName"
+
+
 def observe_restore(handle: Cluster, backup: str, select: Select, options: ResourceRestoreOptions) -> RestoreFacts:
     """Judges each selected object by a dry run."""
     cluster = options.from_cluster or handle.profile.name
@@ -105,7 +109,7 @@ def sorted_bodies(handle: Cluster, manifest: Manifest, items: Sequence[Item]) ->
 def _needed(
     handle: Cluster, manifest: Manifest, items: Sequence[Item], options: ResourceRestoreOptions
 ) -> Iterator[Item]:
-    """Yields the namespaces of the selected objects, and the volumes of selected claims."""
+    """Yields the namespaces of the selected objects, the volumes of selected claims, and the contents of selected snapshots."""
     moved = dict(parse_map(options.into_namespace))
     namespaces = {one.target.source for one in items if one.target.namespaced}
     for entry in manifest.entries:
@@ -117,6 +121,11 @@ def _needed(
     volumes = {body.get("spec", {}).get("volumeName") for _, body in bodies(handle, manifest, claims)}
     for entry in manifest.entries:
         if (entry.group, entry.kind) == ("", "PersistentVolume") and entry.name in volumes:
+            yield Item(entry, target_of(entry, moved))
+    snapshots = [one for one in items if one.target.kind == "VolumeSnapshot" and one.target.group in SNAPSHOT_GROUP]
+    contents = {body.get("status", {}).get(BOUND_CONTENT) for _, body in bodies(handle, manifest, snapshots)}
+    for entry in manifest.entries:
+        if entry.kind == "VolumeSnapshotContent" and entry.group in SNAPSHOT_GROUP and entry.name in contents:
             yield Item(entry, target_of(entry, moved))
 
 

@@ -106,7 +106,7 @@ class View:
         around = self.around
         if owners := owners_of(body, target):
             around = around._replace(owners=self._owners(owners))
-        ready = prepare(target, body, around)
+        ready = prepare(target, body, around, live)
         if not is_service(target):
             return ready
         kept, notes = keep(target, ready.body, live, self.held) if live else allocate(target, ready.body, self.held)

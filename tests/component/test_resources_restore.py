@@ -802,6 +802,49 @@ def test_a_volume_of_another_cluster_is_never_deleted_with_its_copy(restore: Res
     assert any(f"the volume of cluster {first}, so it stays Retain" in one.problem for one in report.plan.cautions)
 
 
+def snapshot_kind(plural: str, kind: str, scope: str) -> Resource:
+    """As external-snapshotter has it, without a controller."""
+    made = definition(("v1", True))
+    made["metadata"] = {
+        "name": f"{plural}.snapshot.storage.k8s.io",
+        "annotations": {"api-approved.kubernetes.io": "https://github.com/kubernetes-csi/external-snapshotter/pull/814"},
+    }
+    names = {"plural": plural, "singular": kind.lower(), "kind": kind, "listKind": f"{kind}List"}
+    made["spec"] |= {"group": "snapshot.storage.k8s.io", "scope": scope, "names": names}
+    made["spec"]["versions"][0]["subresources"] = {"status": {}}
+    return made
+
+
+@pytest.mark.full
+def test_a_snapshot_comes_back_as_the_one_that_the_storage_has(restore: Restore) -> None:
+    """With its content, which nobody selected. By its claim, the storage would take a new one of the data of now."""
+    root, name = "/apis/snapshot.storage.k8s.io/v1", restore.name
+    snapshots, contents = restore.path("volumesnapshots", root=root), f"{root}/volumesnapshotcontents"
+    restore.api.create(DEFINITIONS, snapshot_kind("volumesnapshots", "VolumeSnapshot", "Namespaced"))
+    restore.api.create(DEFINITIONS, snapshot_kind("volumesnapshotcontents", "VolumeSnapshotContent", "Cluster"))
+    for path in (snapshots, contents):
+        wait_until(lambda path=path: restore.api.is_fine(path), LIMIT, f"{path} is served")  # type: ignore[misc]
+    head = {"apiVersion": "snapshot.storage.k8s.io/v1"}
+    asked = {"source": {"persistentVolumeClaimName": "data"}}
+    one = restore.api.create(snapshots, head | {"kind": "VolumeSnapshot", "metadata": {"name": "s"}, "spec": asked})
+    reference = {"name": "s", "namespace": name, "uid": one["metadata"]["uid"]}
+    spec = {"driver": "none.example", "deletionPolicy": "Delete", "volumeSnapshotRef": reference, "source": {"volumeHandle": "v"}}
+    restore.api.create(contents, head | {"kind": "VolumeSnapshotContent", "metadata": {"name": name}, "spec": spec})
+    restore.api.patch(f"{snapshots}/s/status", {"status": {"boundVolumeSnapshotContentName": name}})
+    restore.api.patch(f"{contents}/{name}/status", {"status": {"snapshotHandle": "h"}})
+    restore.back_up()
+    restore.delete(f"{snapshots}/s")
+    restore.delete(f"{contents}/{name}")
+    assert list(restore.steps(restore.run())) == [f"VolumeSnapshotContent {name}", f"VolumeSnapshot {name}/s"]
+    assert restore.api.get(f"{snapshots}/s")["spec"] == {"source": {"volumeSnapshotContentName": name}}
+    found = restore.api.get(f"{contents}/{name}")["spec"]
+    assert (found["source"], found["deletionPolicy"]) == ({"snapshotHandle": "h"}, "Retain")
+    assert "uid" not in found["volumeSnapshotRef"]
+    assert restore.run().summary[0].startswith("nothing to do")
+    for kind in ("volumesnapshots", "volumesnapshotcontents"):
+        restore.delete(f"{DEFINITIONS}/{kind}.snapshot.storage.k8s.io")
+
+
 def test_objects_are_restored_into_another_namespace_by_name_and_label(restore: Restore) -> None:
     """The first namespace is not touched. What names it is told, or named anew."""
     for name, tier in (("a", "front"), ("b", "back"), ("c", "front")):

@@ -182,6 +182,31 @@ def test_a_volume_that_names_a_claim_that_is_gone_is_known(phase: str, policy: s
     assert claim_of(volume) == Key("", "PersistentVolumeClaim", "shop", "data")
 
 
+def test_a_snapshot_is_imported_and_never_taken_again() -> None:
+    """By its claim, the storage would take a new one under the old name."""
+    group = "snapshot.storage.k8s.io"
+    owner = {"name": "s", "namespace": "shop", "uid": "old"}
+    spec = {"source": {"volumeHandle": "v"}, "deletionPolicy": "Delete", "volumeSnapshotRef": owner}
+    content = target("VolumeSnapshotContent", group=group, namespaced=False, namespace="", source="")
+    found = prepare(content, body(content, spec=spec, status={"snapshotHandle": "h"}), Around())
+    assert found.body["spec"] == {
+        "source": {"snapshotHandle": "h"},
+        "deletionPolicy": "Retain",
+        "volumeSnapshotRef": {"name": "s", "namespace": "shop"},
+    }
+    assert found.notes[0].startswith("with deletionPolicy Retain, and by its handle h")
+    snapshot = target("VolumeSnapshot", group=group)
+    asked = {"spec": {"source": {"persistentVolumeClaimName": "data"}}, "metadata": {"labels": {}}}
+    bound = body(snapshot, **asked, status={"boundVolumeSnapshotContentName": "c"})
+    imported = {"source": {"volumeSnapshotContentName": "c"}}
+    assert prepare(snapshot, bound, Around()).body["spec"] == imported
+    assert prepare(snapshot, bound, Around(), {"spec": imported}).body["spec"] == imported
+    assert prepare(snapshot, bound, Around(), asked).body["spec"] == asked["spec"]
+    assert prepare(snapshot, body(snapshot, **asked), Around()).problem.startswith("the storage had not taken it yet")
+    moved = snapshot.model_copy(update={"source": "other"})
+    assert prepare(moved, bound, Around()).problem == "it is a snapshot of a claim of other, and cannot move"
+
+
 def test_a_volume_whose_handle_another_one_has_is_refused() -> None:
     """Its own name may have it. A volume without CSI has no handle."""
     spec = {"csi": CSI}
