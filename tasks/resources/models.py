@@ -228,6 +228,9 @@ class Comparison(Model):
     deleted: int = 0
     changed: int = 0
     not_compared: tuple[str, ...] = Field(default=(), description="kinds that one of the backups did not read")
+    earlier: tuple[Skip, ...] = Field(
+        default=(), description="kinds that the older backup did not read, each with the backup that they are compared with"
+    )
     changes: tuple[Change, ...] = Field(default=(), exclude=True)
 
     @property

@@ -363,6 +363,33 @@ def test_an_api_server_that_does_not_answer_makes_the_backup_partial(backups: Ba
 
 
 @pytest.mark.full
+def test_what_changed_while_a_kind_did_not_answer_is_told_later(
+    backups: Backups, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The backup after a partial one compares that kind with the backup before it."""
+    backups.put("configmaps", "app", data={"a": "old"})
+    backups.run()
+    first, pages = backups.read(), observe.Reader.pages
+
+    def broken(reader: observe.Reader, kind: Kind, instant: str) -> Iterator[list[dict[str, Any]]]:
+        if kind.label == "configmaps":
+            message = "HTTP 500: nobody answers"
+            raise observe.Unread(message)
+        yield from pages(reader, kind, instant)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(observe.Reader, "pages", broken)
+        with pytest.raises(NotYet, match="is partial: configmaps"):
+            backups.run()
+    backups.patch("configmaps", "app", data={"a": "new"})
+    lines = "\n".join(backups.run().summary)
+    assert f"0 created, 1 changed, 0 deleted; configmaps since backup {first.id}" in lines
+    assert f"changed: ConfigMap/{backups.namespace}/app, by " in lines
+    text = backups.site.read(backups.keys(f"{backups.read().id}/changes.diff")[0]).decode()
+    assert "-  a: old\n+  a: new\n" in text
+
+
+@pytest.mark.full
 def test_a_user_who_may_not_list_a_kind_gets_a_partial_backup(backups: Backups) -> None:
     """Never a complete one: the run fails, names the kinds, and says which right is missing."""
     roles = "/apis/rbac.authorization.k8s.io/v1"

@@ -10,6 +10,7 @@ from tasks.resources.models import Change, Pack
 from tasks.resources.policy.changes import (
     MOST_LINES,
     SHOWN,
+    filled,
     in_words,
     pairs_of,
     to_change,
@@ -52,6 +53,15 @@ def test_a_kind_that_was_not_read_is_not_deleted() -> None:
     gone = (Skip(subject="*.example.com", reason="x"), Skip(subject="configmaps", reason="x"))
     pairs, unread = pairs_of(manifest(widget, entry()), manifest(not_read=gone))
     assert (pairs, unread) == ((), ("*.example.com", "configmaps"))
+
+
+def test_a_kind_that_was_not_read_is_compared_with_an_earlier_backup() -> None:
+    """What a partial backup has of it is not trusted: it broke off. A kind that both did not read stays unread."""
+    unread = (Skip(subject="configmaps", reason="x"), Skip(subject="*.gone.io", reason="y"))
+    older = manifest(entry("half"), entry("s", kind="Secret"), not_read=unread)
+    whole = filled(older, manifest(entry("half"), entry("app"), not_read=unread[1:]))
+    assert [one.name for one in whole.entries] == ["s", "half", "app"]
+    assert whole.not_read == unread[1:]
 
 
 def test_differences_are_unified() -> None:
