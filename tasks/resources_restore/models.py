@@ -83,6 +83,7 @@ class Verdict(StrEnum):
     CONFLICT = "conflict"
     IMMUTABLE = "immutable field"
     GONE = "kind not served"
+    SILENT = "kind does not answer"
     MISSING = "namespace missing"
     QUOTA = "quota"
     WEBHOOK = "webhook"

@@ -16,7 +16,7 @@ from tasks.resources_restore.policy.compare import kept_fields, lacking
 from tasks.resources_restore.policy.prepare import RECLAIM, Around, Prepared, claim_of, handle_of, is_released, owners_of, prepare, without
 from tasks.resources_restore.policy.selection import parse_map
 from tasks.resources_restore.policy.services import PORTS, allocate, held_by, is_service, keep, without_claims
-from tasks.resources_restore.policy.verdicts import Said, Tried, is_rest_of_ours, judge, judge_by_fields, wanted
+from tasks.resources_restore.policy.verdicts import Said, Tried, is_rest_of_ours, judge, judge_by_fields, judge_silence, wanted
 
 OURS = "kube-runbooks"
 APPLY = "application/apply-patch+yaml"
@@ -97,10 +97,34 @@ class View:
 
     def judge_all(self, pairs: Sequence[tuple[Target, JSON]]) -> list[Look]:
         """Judges objects at once; addresses of Services are given out one after the other."""
-        live = on_all(lambda pair: self.kube.find(pair[0].path), pairs, most=AT_ONCE)
-        made = [self._prepared(target, body, one) for (target, body), one in zip(pairs, live, strict=True)]
+        live = on_all(lambda pair: self._live(pair[0]), pairs, most=AT_ONCE)
+        made = [self._prepared_or_not(target, body, one) for (target, body), one in zip(pairs, live, strict=True)]
         asked = [(target, body, one, ready) for (target, body), one, ready in zip(pairs, live, made, strict=True)]
-        return on_all(lambda each: self._look(*each), asked, most=AT_ONCE)
+        return on_all(lambda each: self._look_or_not(*each), asked, most=AT_ONCE)
+
+    def _live(self, target: Target) -> JSON | Said | None:
+        """Returns the object in the cluster, or the verdict that its kind does not answer."""
+        try:
+            return self.kube.find(target.path)
+        except NotYet as error:
+            if said := judge_silence(error.problem):
+                return said
+            raise
+
+    def _prepared_or_not(self, target: Target, body: JSON, live: JSON | Said | None) -> Prepared | Said:
+        if isinstance(live, Said):
+            return live
+        try:
+            return self._prepared(target, body, live)
+        except NotYet as error:
+            if said := judge_silence(error.problem):
+                return said._replace(reason=f"its owner: {said.reason}")
+            raise
+
+    def _look_or_not(self, target: Target, body: JSON, live: JSON | Said | None, ready: Prepared | Said) -> Look:
+        if isinstance(ready, Said):
+            return Look(_judged(target, ready, (), None), {})
+        return self._look(target, body, None if isinstance(live, Said) else live, ready)
 
     def _prepared(self, target: Target, body: JSON, live: JSON | None) -> Prepared:
         around = self.around

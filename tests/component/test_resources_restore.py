@@ -573,6 +573,61 @@ def test_a_definition_that_does_not_bring_a_kind_is_told(restore: Restore) -> No
     restore.delete(f"{DEFINITIONS}/widgets.shop.example")
 
 
+@pytest.mark.full
+def test_a_kind_that_does_not_answer_stops_no_restore_of_others(restore: Restore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A conversion webhook that is down, then an aggregated API: a verdict for its objects alone."""
+    monkeypatch.setattr(restore_steps.judge_objects, "retries", 0)
+    named, services = f"{DEFINITIONS}/widgets.shop.example", "/apis/apiregistration.k8s.io/v1/apiservices"
+    made = definition(("v1", True))
+    restore.api.create(DEFINITIONS, made)
+    wait_until(lambda: restore.api.is_fine(restore.path("widgets", root=WIDGETS)), LIMIT, "widgets are served")
+    widget = {"apiVersion": "shop.example/v1", "kind": "Widget", "metadata": {"name": "one"}}
+    widget = restore.create("widgets", widget, WIDGETS)
+    owned = config("owned", color="blue")
+    owned["metadata"]["ownerReferences"] = [{"apiVersion": "shop.example/v1", "kind": "Widget", "name": "one", "uid": widget["metadata"]["uid"]}]
+    restore.create("configmaps", owned)
+    restore.create("configmaps", config("a", color="blue"))
+    restore.back_up()
+
+    def check() -> None:
+        restore.delete(restore.path("configmaps", "a"))
+        with pytest.raises(Refused) as error:
+            restore.run()
+        assert f"Widget {restore.name}/one: kind does not answer: nobody can read it: GET " in error.value.problem
+        assert f"ConfigMap {restore.name}/owned: kind does not answer: its owner: nobody can" in error.value.problem
+        assert restore.steps(restore.run(skip_failing=True)) == {f"ConfigMap {restore.name}/a": "create"}
+
+    (old,) = made["spec"]["versions"]
+    versions = [old | {"storage": False}, old | {"name": "v2"}]
+    restore.api.patch(named, {"spec": {"versions": versions}})
+    newer = restore.path("widgets", "one", "/apis/shop.example/v2")
+    wait_until(lambda: restore.api.is_fine(newer), LIMIT, "v2 is served")
+
+    def is_stored_anew() -> bool:
+        before = restore.api.get(newer)["metadata"]["resourceVersion"]
+        restore.api.patch(newer, {"spec": {"size": int(before)}})
+        return bool(restore.api.get(named)["status"]["storedVersions"] == ["v1", "v2"])
+
+    wait_until(is_stored_anew, LIMIT, "it is stored as v2")
+    service = {"namespace": restore.name, "name": "nobody"}
+    webhook = {"conversionReviewVersions": ["v1"], "clientConfig": {"service": service}}
+    restore.api.patch(named, {"spec": {"conversion": {"strategy": "Webhook", "webhook": webhook}}})
+    try:
+        wait_until(lambda: not restore.api.is_fine(restore.path("widgets", "one", WIDGETS)), LIMIT, "nobody converts")
+        check()
+    finally:
+        restore.api.patch(named, {"spec": {"conversion": {"strategy": "None", "webhook": None}}})
+        restore.delete(named)
+    spec = {"group": "shop.example", "version": "v1", "groupPriorityMinimum": 1000, "versionPriority": 10}
+    spec |= {"insecureSkipTLSVerify": True, "service": service}
+    wait_until(lambda: restore.find(f"{services}/v1.shop.example") is None, LIMIT, "the API server serves no widgets")
+    restore.api.create(services, {"metadata": {"name": "v1.shop.example"}, "spec": spec})
+    try:
+        check()
+    finally:
+        restore.delete(f"{services}/v1.shop.example")
+
+
 HOOKS = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations"
 
 

@@ -18,6 +18,9 @@ HOOK_WORDS = ("failed calling webhook", "admission webhook", "conversion webhook
 """Marks what a webhook says, or that it says nothing."""
 
 NOT_APPLIED = "failed to create typed"
+SILENT_WORDS = (*HOOK_WORDS, "503 service unavailable", "error trying to reach service")
+"""Marks what the API server says if something else answers for a kind, and does not: a conversion webhook, or an aggregated API."""
+
 POLICY_WORDS = ("ValidatingAdmissionPolicy", "MutatingAdmissionPolicy")
 IMMUTABLE_WORDS = ("immutable", "updates to", "may not change", "cannot change", "may not be updated")
 ALLOCATED = (
@@ -148,6 +151,14 @@ def judge_by_fields(lacks: Sequence[str], tried: Tried, existing: Existing) -> S
         return Said(Verdict.LEAVE, f"it exists, and {told.removeprefix('it ')}")
     why = _Status.read(tried.body, "the answer").message
     return Said(Verdict.INVALID, f"{told}, and cannot be applied: {why}", "change it by hand, or delete it and run this again")
+
+
+def judge_silence(problem: str) -> Said | None:
+    """Returns the verdict about an object whose kind does not answer; None if the API server as a whole does not."""
+    if not any(word in problem for word in SILENT_WORDS):
+        return None
+    step = "repair what answers for its kind: `kubectl get apiservices`, or the conversion webhook of its definition"
+    return Said(Verdict.SILENT, f"nobody can read it: {problem}", step)
 
 
 def is_rest_of_ours(live: JSON | None, tried: Tried) -> bool:

@@ -17,6 +17,7 @@ from tasks.resources_restore.policy.verdicts import (
     is_system_namespace,
     judge,
     judge_by_fields,
+    judge_silence,
     wanted,
     without_broken_promises,
 )
@@ -167,6 +168,15 @@ def test_an_object_that_cannot_be_applied_is_judged_by_its_fields() -> None:
     invalid = judge_by_fields(("spec.replicas",), twice, Existing.UPDATE)
     assert invalid.verdict is Verdict.INVALID
     assert invalid.reason.endswith("and cannot be applied: failed to create typed patch object: duplicate entries for key")
+
+
+def test_a_kind_that_does_not_answer_is_a_verdict_and_a_silent_server_is_none() -> None:
+    """The words are those of the API server, in the client's error."""
+    for words in ("500 conversion webhook for x failed: no endpoints", "503 service unavailable", "503 error trying to reach service: x"):
+        said = judge_silence(f"GET /apis/x: {words}")
+        assert said
+        assert (said.verdict, said.reason) == (Verdict.SILENT, f"nobody can read it: GET /apis/x: {words}")
+    assert judge_silence("GET /apis/x: no API server answers: cp1: connection refused") is None
 
 
 def test_an_address_that_cannot_be_had_is_recognised() -> None:
