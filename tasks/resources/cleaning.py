@@ -31,7 +31,9 @@ def clean(handle: Cluster, rules: Retention | None) -> Cleaned:
         log_about(store.cluster).error("backup %s is not whole: %s", skip.subject, skip.reason)
     for skip in (*left, *more):
         log_about(store.cluster).warning("left in the store: %s: %s", skip.subject, skip.reason)
-    return Cleaned(retention=retention, packs=packs, marked=marked, leftovers=leftovers, left=(*left, *more), broken=broken)
+    return Cleaned(
+        retention=retention, packs=packs, marked=marked, leftovers=leftovers, left=(*left, *more), broken=broken
+    )
 
 
 def _retain(store: ResourceStore, rules: Retention, time_zone: str, now: datetime) -> RetentionDecision:

@@ -229,7 +229,8 @@ class Comparison(Model):
     changed: int = 0
     not_compared: tuple[str, ...] = Field(default=(), description="kinds that one of the backups did not read")
     earlier: tuple[Skip, ...] = Field(
-        default=(), description="kinds that the older backup did not read, each with the backup that they are compared with"
+        default=(),
+        description="kinds that the older backup did not read, each with the backup that they are compared with",
     )
     changes: tuple[Change, ...] = Field(default=(), exclude=True)
 
@@ -247,4 +248,6 @@ class Cleaned(Model):
     marked: int = Field(default=0, description="packs that no backup uses now; a later run removes them")
     leftovers: tuple[str, ...] = Field(default=(), description="objects of runs that were interrupted")
     left: tuple[Skip, ...] = Field(default=(), description="what the store did not delete, and why")
-    broken: tuple[Skip, ...] = Field(default=(), description="backups that are not whole: the bucket lost packs of them")
+    broken: tuple[Skip, ...] = Field(
+        default=(), description="backups that are not whole: the bucket lost packs of them"
+    )

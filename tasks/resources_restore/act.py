@@ -36,11 +36,7 @@ def write(kube: KubeClient, planned: Judged, look: Look, check: Check, *, finish
         return Wrote(target, "already")
     if problem := why_not_now(planned, now, finishing=finishing or look.is_rest):
         return _failed(target, problem, now.next_step or STEP)
-    body = look.body
-    if look.is_released:
-        body = forget_claim({"metadata": {"uid": now.uid, "resourceVersion": look.version}})
-    elif look.version:
-        body = body | {"metadata": body["metadata"] | {"resourceVersion": look.version, "uid": now.uid}}
+    body = _sent(look)
     check()
 
     def act() -> Answer:
@@ -60,6 +56,16 @@ def write(kube: KubeClient, planned: Judged, look: Look, check: Check, *, finish
     if answer.body.get("metadata", {}).get("deletionTimestamp"):
         return _failed(target, "the object is being deleted, so that what was written is lost", GONE_STEP)
     return Wrote(target, "created" if answer.status == HTTPStatus.CREATED else "updated")
+
+
+def _sent(look: Look) -> JSON:
+    """Returns what is sent, with the condition that nobody has changed the object since it was judged."""
+    if not look.version:
+        return look.body
+    condition = {"resourceVersion": look.version, "uid": look.judged.uid}
+    if look.is_released:
+        return forget_claim({"metadata": condition})
+    return look.body | {"metadata": look.body["metadata"] | condition}
 
 
 def delete(kube: KubeClient, extra: Judged, check: Check) -> Wrote:

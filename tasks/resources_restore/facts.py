@@ -35,7 +35,6 @@ from tasks.resources_restore.policy.references import missing_words, path_of, re
 from tasks.resources_restore.policy.selection import is_meant, parse_map, unmatched
 from tasks.resources_restore.policy.verdicts import count_quota, is_system_namespace, without_broken_promises
 
-
 SNAPSHOT_GROUP = ("snapshot.storage.k8s.io",)
 BOUND_CONTENT = "boundVolumeSnapshotContentName"
 
@@ -66,7 +65,11 @@ def observe_restore(handle: Cluster, backup: str, select: Select, options: Resou
         left=_left(manifest) if select.is_empty else (),
         extra=extra,
         refusals=tuple(_refusals(manifest, [*items, *extra], handle.kube, judged, options)),
-        cautions=(*_cautions(manifest), *_unmatched(manifest, select), *missing_words(_missing(handle.kube, named, judged))),
+        cautions=(
+            *_cautions(manifest),
+            *_unmatched(manifest, select),
+            *missing_words(_missing(handle.kube, named, judged)),
+        ),
     )
 
 

@@ -13,10 +13,28 @@ from tasks.resources.policy.contents import to_clean
 from tasks.resources.store import is_without_values
 from tasks.resources_restore.models import JSON, Existing, Judged, Key, ResourceRestoreOptions, Target, Verdict
 from tasks.resources_restore.policy.compare import kept_fields, lacking
-from tasks.resources_restore.policy.prepare import RECLAIM, Around, Prepared, claim_of, handle_of, is_released, owners_of, prepare, without
+from tasks.resources_restore.policy.prepare import (
+    RECLAIM,
+    Around,
+    Prepared,
+    claim_of,
+    handle_of,
+    is_released,
+    owners_of,
+    prepare,
+    without,
+)
 from tasks.resources_restore.policy.selection import parse_map
 from tasks.resources_restore.policy.services import PORTS, allocate, held_by, is_service, keep, without_claims
-from tasks.resources_restore.policy.verdicts import Said, Tried, is_rest_of_ours, judge, judge_by_fields, judge_silence, wanted
+from tasks.resources_restore.policy.verdicts import (
+    Said,
+    Tried,
+    is_rest_of_ours,
+    judge,
+    judge_by_fields,
+    judge_silence,
+    wanted,
+)
 
 OURS = "kube-runbooks"
 APPLY = "application/apply-patch+yaml"

@@ -134,7 +134,9 @@ class _Restore:
         if definitions:
             for problem in wait_for_definitions(self.kube, definitions):
                 log_about(problem.label).error("%s", problem.problem)
-                self.wrote.append(Wrote(next(one for one in definitions if one.label == problem.label), failure=problem))
+                self.wrote.append(
+                    Wrote(next(one for one in definitions if one.label == problem.label), failure=problem)
+                )
             self.view.read()
 
 

@@ -326,7 +326,9 @@ def test_a_pack_that_somebody_deleted_is_told(backups: Backups) -> None:
         backups.objects(second, namespace=backups.namespace, name="app")
     assert "take these objects from another backup" in caught.value.hint
     report = backups.run()
-    told = f"backup {second.id} is NOT whole: the bucket does not have 1 pack with up to 1 file as written: {entry.pack}"
+    told = (
+        f"backup {second.id} is NOT whole: the bucket does not have 1 pack with up to 1 file as written: {entry.pack}"
+    )
     assert told in report.summary
     assert backups.objects(backups.read(), namespace=backups.namespace, name="app")
 
@@ -398,7 +400,9 @@ def test_a_user_who_may_not_list_a_kind_gets_a_partial_backup(backups: Backups) 
     backups.api.create(f"{roles}/clusterroles", {"metadata": {"name": name}, "rules": rules})
     role = {"kind": "ClusterRole", "name": name, "apiGroup": "rbac.authorization.k8s.io"}
     subject = {"kind": "User", "name": f"{name}-limited", "apiGroup": "rbac.authorization.k8s.io"}
-    backups.api.create(f"{roles}/clusterrolebindings", {"metadata": {"name": name}, "roleRef": role, "subjects": [subject]})
+    backups.api.create(
+        f"{roles}/clusterrolebindings", {"metadata": {"name": name}, "roleRef": role, "subjects": [subject]}
+    )
     backups.site.use_api(backups.cluster.kubeconfig(who))
     with pytest.raises(NotYet, match="is partial: .*secrets: HTTP 403: ") as caught:
         backups.run()
@@ -598,7 +602,8 @@ def test_a_backup_from_the_future_is_never_the_latest(backups: Backups, monkeypa
             return cls.fromtimestamp((datetime.now(tz) + timedelta(days=1)).timestamp(), tz)
 
     backups.put("configmaps", "app", data={"a": "old"})
-    first = backups.run() and backups.read()
+    backups.run()
+    first = backups.read()
     with monkeypatch.context() as patched:
         patched.setattr(steps, "datetime", Ahead)
         observed = steps.observe_resources.fn(backups.site.name)
@@ -617,7 +622,11 @@ def test_a_backup_from_the_future_is_never_the_latest(backups: Backups, monkeypa
 def test_the_rules_of_the_profile_leave_out(backups: Backups) -> None:
     """By kind and by namespace; the reason is in the manifest."""
     backups.put("configmaps", "app", data={"a": "b"})
-    exclude = [{"kinds": ["widgets.*"]}, {"namespaces": ["table"]}, {"kinds": ["configmaps"], "namespaces": [f"{backups.namespace[:-1]}?"]}]
+    exclude = [
+        {"kinds": ["widgets.*"]},
+        {"namespaces": ["table"]},
+        {"kinds": ["configmaps"], "namespaces": [f"{backups.namespace[:-1]}?"]},
+    ]
     backups.site.write(resources={"exclude": exclude})
     backups.run()
     manifest = backups.read()

@@ -257,9 +257,7 @@ def test_existing_objects_are_left_unless_they_are_to_be_updated(restore: Restor
     assert any(one.startswith(f"NOT restored: ConfigMap {restore.name}/theirs: conflict") for one in report.summary)
 
 
-def test_only_what_the_backup_would_have_is_deleted_as_extra(
-    restore: Restore, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_only_what_the_backup_would_have_is_deleted_as_extra(restore: Restore, monkeypatch: pytest.MonkeyPatch) -> None:
     """Not what the profile's rules left out then, or leave out now, and not the kind that broke off while it was read."""
     network, batch = "/apis/networking.k8s.io/v1", "/apis/batch/v1"
     restore.create("configmaps", config("left-out", color="blue"))
@@ -375,7 +373,9 @@ def test_an_object_that_server_side_apply_does_not_take_comes_back(restore: Rest
     assert restore.run(existing="update").summary[0].startswith("nothing to do")
     assert resources_restore_drill(restore.site.name, namespaces=(restore.name,)).outcome is Outcome.COMPLETED
     restore.api.patch(path, {"spec": {"paused": True, "revisionHistoryLimit": 3}})
-    with pytest.raises(Refused, match="invalid: it differs from the backup in spec.revisionHistoryLimit, and cannot be applied"):
+    with pytest.raises(
+        Refused, match="invalid: it differs from the backup in spec.revisionHistoryLimit, and cannot be applied"
+    ):
         restore.run(existing="update")
 
 
@@ -403,7 +403,9 @@ def test_endpoints_that_people_wrote_come_back(restore: Restore) -> None:
         f"Endpoints {restore.name}/old",
         f"EndpointSlice {restore.name}/db-1",
     }
-    assert restore.api.get(restore.path("endpointslices", "db-1", slices))["endpoints"][0]["addresses"] == ["203.0.113.7"]
+    assert restore.api.get(restore.path("endpointslices", "db-1", slices))["endpoints"][0]["addresses"] == [
+        "203.0.113.7"
+    ]
 
 
 def test_addresses_and_node_ports_are_kept_where_they_are_free(restore: Restore) -> None:
@@ -568,23 +570,29 @@ def test_a_definition_that_does_not_bring_a_kind_is_told(restore: Restore) -> No
     restore.api.create(DEFINITIONS, definition(("v2", True)))
     newer = restore.path("widgets", root="/apis/shop.example/v2")
     wait_until(lambda: restore.api.is_fine(newer), LIMIT, "v2 is served")
-    with pytest.raises(Refused, match="Widget .*/one: kind not served: the API does not serve widgets of shop.example/v1"):
+    with pytest.raises(
+        Refused, match="Widget .*/one: kind not served: the API does not serve widgets of shop.example/v1"
+    ):
         restore.run(select={"names": ["widgets.shop.example", "one"]})
     restore.delete(f"{DEFINITIONS}/widgets.shop.example")
 
 
 @pytest.mark.full
-def test_a_kind_that_does_not_answer_stops_no_restore_of_others(restore: Restore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_kind_that_does_not_answer_stops_no_restore_of_others(
+    restore: Restore, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A conversion webhook that is down, then an aggregated API: a verdict for its objects alone."""
     monkeypatch.setattr(restore_steps.judge_objects, "retries", 0)
     named, services = f"{DEFINITIONS}/widgets.shop.example", "/apis/apiregistration.k8s.io/v1/apiservices"
     made = definition(("v1", True))
     restore.api.create(DEFINITIONS, made)
     wait_until(lambda: restore.api.is_fine(restore.path("widgets", root=WIDGETS)), LIMIT, "widgets are served")
-    widget = {"apiVersion": "shop.example/v1", "kind": "Widget", "metadata": {"name": "one"}}
-    widget = restore.create("widgets", widget, WIDGETS)
+    one = {"apiVersion": "shop.example/v1", "kind": "Widget", "metadata": {"name": "one"}}
+    uid = restore.create("widgets", one, WIDGETS)["metadata"]["uid"]
     owned = config("owned", color="blue")
-    owned["metadata"]["ownerReferences"] = [{"apiVersion": "shop.example/v1", "kind": "Widget", "name": "one", "uid": widget["metadata"]["uid"]}]
+    owned["metadata"]["ownerReferences"] = [
+        {"apiVersion": "shop.example/v1", "kind": "Widget", "name": "one", "uid": uid}
+    ]
     restore.create("configmaps", owned)
     restore.create("configmaps", config("a", color="blue"))
     restore.back_up()
@@ -715,7 +723,12 @@ def test_a_webhook_that_comes_back_before_its_pods_hinders_no_proof(restore: Res
     for name in ("a-owned", "owner"):
         restore.delete(restore.path("configmaps", name))
     try:
-        report = restore.run(select={"names": ["owner", "a-owned", restore.name], "kinds": ["configmap", "validatingwebhookconfiguration"]})
+        report = restore.run(
+            select={
+                "names": ["owner", "a-owned", restore.name],
+                "kinds": ["configmap", "validatingwebhookconfiguration"],
+            }
+        )
         found = restore.api.get(restore.path("configmaps", "a-owned"))["metadata"]["ownerReferences"]
         assert found[0]["uid"] == restore.api.get(restore.path("configmaps", "owner"))["metadata"]["uid"]
         assert report.summary[1] == "read back: 3 objects as the backup has them"
@@ -862,7 +875,9 @@ def snapshot_kind(plural: str, kind: str, scope: str) -> Resource:
     made = definition(("v1", True))
     made["metadata"] = {
         "name": f"{plural}.snapshot.storage.k8s.io",
-        "annotations": {"api-approved.kubernetes.io": "https://github.com/kubernetes-csi/external-snapshotter/pull/814"},
+        "annotations": {
+            "api-approved.kubernetes.io": "https://github.com/kubernetes-csi/external-snapshotter/pull/814"
+        },
     }
     names = {"plural": plural, "singular": kind.lower(), "kind": kind, "listKind": f"{kind}List"}
     made["spec"] |= {"group": "snapshot.storage.k8s.io", "scope": scope, "names": names}
@@ -883,7 +898,12 @@ def test_a_snapshot_comes_back_as_the_one_that_the_storage_has(restore: Restore)
     asked = {"source": {"persistentVolumeClaimName": "data"}}
     one = restore.api.create(snapshots, head | {"kind": "VolumeSnapshot", "metadata": {"name": "s"}, "spec": asked})
     reference = {"name": "s", "namespace": name, "uid": one["metadata"]["uid"]}
-    spec = {"driver": "none.example", "deletionPolicy": "Delete", "volumeSnapshotRef": reference, "source": {"volumeHandle": "v"}}
+    spec = {
+        "driver": "none.example",
+        "deletionPolicy": "Delete",
+        "volumeSnapshotRef": reference,
+        "source": {"volumeHandle": "v"},
+    }
     restore.api.create(contents, head | {"kind": "VolumeSnapshotContent", "metadata": {"name": name}, "spec": spec})
     restore.api.patch(f"{snapshots}/s/status", {"status": {"boundVolumeSnapshotContentName": name}})
     restore.api.patch(f"{contents}/{name}/status", {"status": {"snapshotHandle": "h"}})

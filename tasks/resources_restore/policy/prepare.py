@@ -181,7 +181,9 @@ def _volume(made: JSON, notes: list[str], around: Around) -> Prepared:
     _drop(made["metadata"], "annotations", BIND | {RECLAIM})
     if around.other:
         spec["persistentVolumeReclaimPolicy"] = "Retain"
-        notes.append(f"it names the volume of cluster {around.other}, so it stays Retain: both clusters must not use it at once")
+        notes.append(
+            f"it names the volume of cluster {around.other}, so it stays Retain: both clusters must not use it at once"
+        )
     elif policy != "Retain" and claim and name not in around.bound:
         spec["persistentVolumeReclaimPolicy"] = "Retain"
         made["metadata"]["annotations"] = (made["metadata"].get("annotations") or {}) | {RECLAIM: policy}
@@ -199,7 +201,9 @@ def _snapshot(target: Target, made: JSON, notes: list[str], body: JSON, live: JS
     name = "snapshotHandle" if is_content else "volumeSnapshotContentName"
     if is_content:
         owner = spec.get("volumeSnapshotRef") or {}
-        spec["volumeSnapshotRef"] = {one: value for one, value in owner.items() if one not in {"uid", "resourceVersion"}}
+        spec["volumeSnapshotRef"] = {
+            one: value for one, value in owner.items() if one not in {"uid", "resourceVersion"}
+        }
     made["metadata"] = {one: value for one, value in made["metadata"].items() if value}
     source = (live or {}).get("spec", {}).get("source")
     if live is not None and name not in (source or {}):
@@ -212,7 +216,9 @@ def _snapshot(target: Target, made: JSON, notes: list[str], body: JSON, live: JS
         return Prepared(made, tuple(notes), problem, "take a snapshot with volumes-backup")
     if is_content:
         spec["deletionPolicy"] = "Retain"
-        notes.append(f"with deletionPolicy Retain, and by its handle {known}: the storage has the snapshot, or it never gets ready")
+        notes.append(
+            f"with deletionPolicy Retain, and by its handle {known}: the storage has the snapshot, or it never gets ready"
+        )
     spec["source"] = {name: known}
     return Prepared(made, tuple(notes))
 
@@ -221,7 +227,7 @@ def is_released(volume: JSON | None) -> bool:
     """Checks whether a volume still names a claim that is gone, so that no other claim gets it; with Delete, it is going too."""
     spec = (volume or {}).get("spec", {})
     phase = (volume or {}).get("status", {}).get("phase")
-    return phase == "Released" and spec.get("persistentVolumeReclaimPolicy") == "Retain"
+    return (phase, spec.get("persistentVolumeReclaimPolicy")) == ("Released", "Retain")
 
 
 def claim_of(volume: JSON) -> Key:

@@ -142,7 +142,7 @@ def judge(  # noqa: PLR0913 - each has a name at the call
     return Said(Verdict.UPDATE, "it differs from the backup", difference=found)
 
 
-def judge_by_fields(lacks: Sequence[str], tried: Tried, existing: Existing) -> Said:
+def judge_by_fields(lacks: tuple[str, ...], tried: Tried, existing: Existing) -> Said:
     """Returns the verdict about an object that exists, and that server-side apply does not take, by the fields that it lacks."""
     if not lacks:
         return Said(Verdict.UNCHANGED, "it is as the backup has it")
@@ -150,7 +150,9 @@ def judge_by_fields(lacks: Sequence[str], tried: Tried, existing: Existing) -> S
     if existing is Existing.LEAVE:
         return Said(Verdict.LEAVE, f"it exists, and {told.removeprefix('it ')}")
     why = _Status.read(tried.body, "the answer").message
-    return Said(Verdict.INVALID, f"{told}, and cannot be applied: {why}", "change it by hand, or delete it and run this again")
+    return Said(
+        Verdict.INVALID, f"{told}, and cannot be applied: {why}", "change it by hand, or delete it and run this again"
+    )
 
 
 def judge_silence(problem: str) -> Said | None:

@@ -128,7 +128,11 @@ def test_an_account_forgets_its_tokens_and_a_namespace_its_finalizers() -> None:
 def test_a_role_that_collects_others_forgets_what_it_collected() -> None:
     """A controller writes its rules."""
     role = kind("ClusterRole", "clusterroles", "rbac.authorization.k8s.io")
-    found = {"metadata": {"name": "all"}, "aggregationRule": {"clusterRoleSelectors": []}, "rules": [{"verbs": ["get"]}]}
+    found = {
+        "metadata": {"name": "all"},
+        "aggregationRule": {"clusterRoleSelectors": []},
+        "rules": [{"verbs": ["get"]}],
+    }
     assert "rules" not in to_clean(role, found)
     del found["aggregationRule"]
     assert to_clean(role, found)["rules"] == [{"verbs": ["get"]}]

@@ -95,7 +95,9 @@ def test_each_refusal_has_its_verdict_a_reason_and_a_next_step(tried: Tried, ver
     left = judge(ONE, LIVE, tried)
     assert left.verdict is Verdict.LEAVE
     differs = verdict in {Verdict.CONFLICT, Verdict.IMMUTABLE, Verdict.INVALID}
-    assert left.reason.startswith("it exists, and differs: " if differs else "it exists, and nobody knows whether it differs: ")
+    assert left.reason.startswith(
+        "it exists, and differs: " if differs else "it exists, and nobody knows whether it differs: "
+    )
     assert judge(ONE, LIVE, tried, existing=Existing.UPDATE).verdict is verdict
 
 
@@ -129,7 +131,9 @@ def test_what_the_same_run_brings_first_is_no_obstacle() -> None:
 def test_an_object_does_not_come_after_one_that_stays_as_it_is() -> None:
     """A definition that exists and has no such version, or a namespace that cannot be restored."""
     gadgets = target("CustomResourceDefinition", "gadgets.shop.example", group="apiextensions.k8s.io")
-    promised = judged(Verdict.AFTER, WIDGET, reason="the CustomResourceDefinition gadgets.shop.example comes with this run")
+    promised = judged(
+        Verdict.AFTER, WIDGET, reason="the CustomResourceDefinition gadgets.shop.example comes with this run"
+    )
     assert without_broken_promises([judged(CREATE, gadgets), promised])[1] == promised
     (_, gone) = without_broken_promises([judged(Verdict.LEAVE, gadgets), promised])
     assert (gone.verdict, gone.reason) == (Verdict.GONE, "the API does not serve gadgets of shop.example/v1")
@@ -167,12 +171,18 @@ def test_an_object_that_cannot_be_applied_is_judged_by_its_fields() -> None:
     assert (left.verdict, left.reason) == (Verdict.LEAVE, "it exists, and differs from the backup in spec.replicas")
     invalid = judge_by_fields(("spec.replicas",), twice, Existing.UPDATE)
     assert invalid.verdict is Verdict.INVALID
-    assert invalid.reason.endswith("and cannot be applied: failed to create typed patch object: duplicate entries for key")
+    assert invalid.reason.endswith(
+        "and cannot be applied: failed to create typed patch object: duplicate entries for key"
+    )
 
 
 def test_a_kind_that_does_not_answer_is_a_verdict_and_a_silent_server_is_none() -> None:
     """The words are those of the API server, in the client's error."""
-    for words in ("500 conversion webhook for x failed: no endpoints", "503 service unavailable", "503 error trying to reach service: x"):
+    for words in (
+        "500 conversion webhook for x failed: no endpoints",
+        "503 service unavailable",
+        "503 error trying to reach service: x",
+    ):
         said = judge_silence(f"GET /apis/x: {words}")
         assert said
         assert (said.verdict, said.reason) == (Verdict.SILENT, f"nobody can read it: GET /apis/x: {words}")
