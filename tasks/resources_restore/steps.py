@@ -152,7 +152,8 @@ def wait_for_definitions(kube: KubeClient, definitions: Iterable[Target]) -> tup
 
     try:
         wait_for(look, ESTABLISHED, what="the API to serve new kinds", about="CustomResourceDefinition")
-    except TimedOut:
+    except TimedOut as error:
+        log_about("CustomResourceDefinition").warning("%s", error.problem)
         served = {(one.group, one.resource) for one in read_apis(kube)}
         found = ((one, _why_not_served(one, kube.find(one.path), served)) for one in wanted)
         return tuple(
