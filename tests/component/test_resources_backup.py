@@ -656,6 +656,13 @@ def test_commands_say_what_they_do_not_find(backups: Backups, capsys: pytest.Cap
     assert "there is no backup nothing" in capsys.readouterr().err
     assert command("resources", "list", backups.site.name, "-o", "json") == 0
     assert json.loads(capsys.readouterr().out)[0]["state"] == "complete"
+    key = f"{backups.site.name}/resources/{backups.read().id}/manifest.json"
+    backups.run()
+    backups.site.s3.client().put_object(Bucket=backups.site.bucket, Key=key, Body=b"{")
+    assert command("resources", "list", backups.site.name) == 0
+    told = capsys.readouterr().out
+    assert " complete " in told
+    assert "cannot be read: " in told
 
 
 @pytest.mark.full
