@@ -9,6 +9,7 @@ from kube_runbooks.outcome import OUTPUT, Exit, Output, give_up, show_json
 
 if TYPE_CHECKING:
     from tasks.resources.models import Entry, Manifest
+    from tasks.resources.store import ResourceStore
 
 resources = App(name="resources", help="The backups of a cluster's objects, from its bucket alone.")
 
@@ -32,17 +33,7 @@ def list_backups(cluster: Name, *, limit: Shown = 20, output: Out = "text") -> E
 
         with opened(cluster) as handle:
             store = resources_of(handle)
-            known = [store.head(str(one)) for one in store.known()[:limit]]
-        rows = [
-            {
-                "id": one.id,
-                "state": one.state,
-                "objects": one.index.entries,
-                "one_instant": bool(one.instant),
-                "bytes_added": one.figures.new_bytes,
-            }
-            for one in known
-        ]
+            rows = [_row(store, str(one)) for one in store.known()[:limit]]
         columns = ("id", "state", "objects", "one_instant", "bytes_added")
         return show_rows(rows, output, f"cluster {cluster} has no backup of its objects", columns)
 
@@ -105,6 +96,24 @@ def diff_backups(cluster: Name, older: BackupName, newer: BackupName = "latest",
         return Exit.OK
 
     return guarded(answer, output)
+
+
+def _row(store: "ResourceStore", backup: str) -> dict[str, object]:
+    """Returns what the list says about a backup; one that cannot be read hides no other."""
+    from tasks.core.errors import Refused  # noqa: PLC0415 - as above
+
+    try:
+        one = store.head(backup)
+    except Refused as error:
+        unknown = dict.fromkeys(("objects", "one_instant", "bytes_added"))
+        return {"id": backup, "state": f"cannot be read: {error.problem}", **unknown}
+    return {
+        "id": one.id,
+        "state": one.state,
+        "objects": one.index.entries,
+        "one_instant": bool(one.instant),
+        "bytes_added": one.figures.new_bytes,
+    }
 
 
 def _named(manifest: "Manifest", name: str) -> "tuple[Entry, ...]":

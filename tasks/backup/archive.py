@@ -43,10 +43,15 @@ def seal(plain: bytes, recipients: Sequence[str]) -> bytes:
     return pyrage.encrypt(plain, [parse_recipient(text) for text in recipients])
 
 
+class OtherKeyError(ValueError):
+    """The bytes are encrypted for other identities, or are not whole."""
+
+
 def unseal(sealed: bytes, identity: str) -> bytes:
     """Decrypts what was encrypted for the public half of an identity: an `AGE-SECRET-KEY-...`, or a private SSH key.
 
-    Raises ValueError if it is no identity, or if the bytes are not for it; the message has nothing of the identity.
+    Raises ValueError if it is no identity, and OtherKeyError if the bytes are not for it; the message has nothing of the
+    identity.
     """
     lines = [one.strip() for one in identity.splitlines() if one.strip() and not one.startswith("#")]
     try:
@@ -62,4 +67,4 @@ def unseal(sealed: bytes, identity: str) -> bytes:
         return pyrage.decrypt(sealed, [key])
     except pyrage.DecryptError:
         message = "it is not encrypted for this identity, or not whole"
-        raise ValueError(message) from None
+        raise OtherKeyError(message) from None

@@ -13,8 +13,8 @@ from tasks.core.logs import log_about
 from tasks.core.models.plan import Skip
 from tasks.core.models.retention import Kept, Removed, Retention, RetentionDecision, StoredBackup
 from tasks.resources.models import Cleaned
-from tasks.resources.policy.packs import unused_packs
-from tasks.resources.store import PACKS, UNUSED, ResourceStore, resources_of
+from tasks.resources.policy.packs import broken_backups, unused_packs
+from tasks.resources.store import PACKS, UNUSED, ResourceStore, counted_of, resources_of
 
 
 def clean(handle: Cluster, rules: Retention | None) -> Cleaned:
@@ -25,17 +25,21 @@ def clean(handle: Cluster, rules: Retention | None) -> Cleaned:
     store, profile, now = resources_of(handle), handle.profile, datetime.now(UTC)
     retention = _retain(store, rules or profile.resources.retention, profile.backup.time_zone, now)
     grace = profile.backup.stale_upload_age
-    packs, marked, left = _sweep(store, now, grace)
+    packs, marked, left, broken = _sweep(store, now, grace)
     leftovers, more = _sweep_leftovers(store, now, grace)
+    for skip in broken:
+        log_about(store.cluster).error("backup %s is not whole: %s", skip.subject, skip.reason)
     for skip in (*left, *more):
         log_about(store.cluster).warning("left in the store: %s: %s", skip.subject, skip.reason)
-    return Cleaned(retention=retention, packs=packs, marked=marked, leftovers=leftovers, left=(*left, *more))
+    return Cleaned(
+        retention=retention, packs=packs, marked=marked, leftovers=leftovers, left=(*left, *more), broken=broken
+    )
 
 
 def _retain(store: ResourceStore, rules: Retention, time_zone: str, now: datetime) -> RetentionDecision:
     known = store.known()
     stored = [StoredBackup(id=str(one), taken_at=one.taken_at, verified=True) for one in known]
-    complete = _newest_complete(store, known)
+    complete = _newest_complete(store, counted_of(known))
 
     def decide(backups: Sequence[StoredBackup]) -> RetentionDecision:
         found = decide_retention(backups, rules, now=now, time_zone=time_zone)
@@ -76,7 +80,9 @@ def _remove(store: ResourceStore, removed: Removed) -> Kept | None:
     return None
 
 
-def _sweep(store: ResourceStore, now: datetime, grace: timedelta) -> tuple[tuple[str, ...], int, tuple[Skip, ...]]:
+def _sweep(
+    store: ResourceStore, now: datetime, grace: timedelta
+) -> tuple[tuple[str, ...], int, tuple[Skip, ...], tuple[Skip, ...]]:
     """Deletes packs that no manifest has named for the grace time, and marks those that none names now.
 
     If a manifest cannot be read, nobody knows which packs it names, so nothing is deleted.
@@ -84,15 +90,16 @@ def _sweep(store: ResourceStore, now: datetime, grace: timedelta) -> tuple[tuple
     try:
         manifests = [store.head(str(one)) for one in store.known()]
     except Refused as error:
-        return (), 0, (Skip(subject=store.store.uri(f"{store.prefix}{PACKS}/"), reason=error.problem),)
+        return (), 0, (Skip(subject=store.store.uri(f"{store.prefix}{PACKS}/"), reason=error.problem),), ()
     used = {one.name for manifest in manifests for one in manifest.packs}
     old = _marks(store)
-    found = unused_packs(store.packs(), used, old, now=now, grace=grace)
+    stored = store.packs()
+    found = unused_packs(stored, used, old, now=now, grace=grace)
     if found.marks != old:
         body = json.dumps({name: mark.isoformat() for name, mark in found.marks.items()}, indent=1)
         store.store.put(store.prefix + UNUSED, body.encode(), "application/json")
     deleted, left = _deleted(store, map(store.pack_key, found.delete))
-    return deleted, len(found.marks), left
+    return deleted, len(found.marks), left, broken_backups(manifests, stored)
 
 
 def _marks(store: ResourceStore) -> dict[str, datetime]:

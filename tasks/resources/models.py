@@ -8,6 +8,7 @@ from pydantic import Field
 
 from tasks.core.models.base import Model, UtcTime
 from tasks.core.models.plan import Skip
+from tasks.core.models.profile.resources import ResourceFilter
 from tasks.core.models.retention import RetentionDecision
 
 
@@ -116,6 +117,13 @@ class Figures(Model):
     new_bytes: int = Field(description="bytes that this backup added to the bucket, without the manifest")
 
 
+class Filters(Model):
+    """These are the rules of the profile by which objects were left out: what a backup does not have may exist."""
+
+    include: tuple[ResourceFilter, ...] = ()
+    exclude: tuple[ResourceFilter, ...] = ()
+
+
 class Manifest(Model):
     """Represents `manifest.json`, which is written last: without it there is no backup.
 
@@ -132,6 +140,9 @@ class Manifest(Model):
     later: tuple[Skip, ...] = Field(default=(), description="kinds that were not read at the instant, and why")
     kubernetes_version: str
     rules: str = Field(description="digest of the rules by which files are written; other rules write all files again")
+    filters: Filters | None = Field(
+        default=None, description="include and exclude of the profile; None in backups that do not say it"
+    )
     recipients: tuple[str, ...] = Field(default=(), description="who can decrypt the Secrets")
     counts: dict[str, int] = Field(description="objects by kind")
     left_out: tuple[LeftOut, ...] = ()
@@ -217,6 +228,10 @@ class Comparison(Model):
     deleted: int = 0
     changed: int = 0
     not_compared: tuple[str, ...] = Field(default=(), description="kinds that one of the backups did not read")
+    earlier: tuple[Skip, ...] = Field(
+        default=(),
+        description="kinds that the older backup did not read, each with the backup that they are compared with",
+    )
     changes: tuple[Change, ...] = Field(default=(), exclude=True)
 
     @property
@@ -233,3 +248,6 @@ class Cleaned(Model):
     marked: int = Field(default=0, description="packs that no backup uses now; a later run removes them")
     leftovers: tuple[str, ...] = Field(default=(), description="objects of runs that were interrupted")
     left: tuple[Skip, ...] = Field(default=(), description="what the store did not delete, and why")
+    broken: tuple[Skip, ...] = Field(
+        default=(), description="backups that are not whole: the bucket lost packs of them"
+    )

@@ -20,17 +20,21 @@ from tasks.core.redaction import redact
 from tasks.core.retries import ACT, OBSERVE
 from tasks.resources.cleaning import clean
 from tasks.resources.compare import compare
-from tasks.resources.models import Cleaned, Comparison, Figures, FilesProof, Manifest, Pack, ResourceFacts
+from tasks.resources.models import Cleaned, Comparison, Figures, FilesProof, Filters, Manifest, Pack, ResourceFacts
 from tasks.resources.observe import read_kinds, read_version
-from tasks.resources.policy.changes import SHOWN, SHOWN_LINES, to_text
+from tasks.resources.policy.changes import SHOWN, SHOWN_LINES, filled, to_text
 from tasks.resources.policy.contents import rules_digest
 from tasks.resources.policy.kinds import choose_kinds
-from tasks.resources.store import CHANGES, DIFF, ResourceStore, resources_of
+from tasks.resources.store import CHANGES, DIFF, ResourceStore, counted_of, resources_of
 from tasks.resources.take import Previous, Take, Taken, previous_of
 from tasks.run.reports import shown_if_possible
 
+EARLIER = 50
+"""Limits how many earlier backups are asked for a kind that the previous one did not read."""
+
 REPAIR = (
     "repair what answers for these kinds (kubectl get apiservices; the conversion webhook of a CustomResourceDefinition), "
+    "or give the user of kubernetes.kubeconfig the right to list them; "
     f"then run `{run_command('resources_backup_to_s3', CLUSTER)}`"
 )
 
@@ -78,6 +82,7 @@ def take_resources(cluster: str, facts: ResourceFacts, run_id: str, *, verify_al
         later=tuple(taken.later),
         kubernetes_version=read_version(handle.kube),
         rules=rules,
+        filters=Filters(include=profile.resources.include, exclude=profile.resources.exclude),
         recipients=facts.recipients,
         counts=taken.counts,
         left_out=(*facts.left_out, *taken.left_out),
@@ -98,7 +103,7 @@ def take_resources(cluster: str, facts: ResourceFacts, run_id: str, *, verify_al
 
 def _newest(store: ResourceStore) -> Manifest | None:
     """Returns the newest backup with its entries; one that cannot be read is no reason to make no backup."""
-    for one in store.known():
+    for one in counted_of(store.known()):
         try:
             return store.read(str(one))
         except Refused as error:
@@ -175,7 +180,8 @@ def compare_resources(cluster: str, manifest: Manifest) -> Comparison | None:
     except Refused as error:
         log_about(cluster).warning("not compared with backup %s: %s", manifest.previous, error)
         return None
-    compared = compare(handle, older, store.read(manifest.id))
+    older, earlier = _with_earlier(store, older)
+    compared = compare(handle, older, store.read(manifest.id)).model_copy(update={"earlier": earlier})
     body = "[\n" + ",\n".join(one.model_dump_json(exclude={"diff"}) for one in compared.changes) + "\n]\n"
     for name, text in ((CHANGES, body), (DIFF, to_text(compared.changes))):
         store.store.upload(store.key(manifest.id, name), iter([text.encode()]))
@@ -186,6 +192,27 @@ def compare_resources(cluster: str, manifest: Manifest) -> Comparison | None:
         description=f"what changed in {cluster} since {compared.older}",
     )
     return compared
+
+
+def _with_earlier(store: ResourceStore, older: Manifest) -> tuple[Manifest, tuple[Skip, ...]]:
+    """Returns a partial backup with the kinds that it did not read as earlier backups have them, and which those are.
+
+    Otherwise nobody would ever see what changed in a kind that does not answer now and then.
+    """
+    told: list[Skip] = []
+    known = [str(one) for one in store.known()]
+    for backup in known[known.index(older.id) + 1 :][:EARLIER]:
+        missing = {skip.subject for skip in older.not_read}
+        if not missing:
+            break
+        try:
+            head = store.head(backup)
+            if found := missing - {skip.subject for skip in head.not_read}:
+                older = filled(older, head.model_copy(update={"entries": store.entries(head)}))
+                told += [Skip(subject=one, reason=f"since backup {backup}") for one in sorted(found)]
+        except Refused as error:
+            log_about(store.cluster).warning("not compared with backup %s: %s", backup, error)
+    return older, tuple(told)
 
 
 def _page(compared: Comparison) -> str:

@@ -7,8 +7,8 @@ Their keys are `<prefix>/<cluster>/resources/<id>/{manifest.json,index.jsonl.zst
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from sys import intern
 from typing import Any
 
@@ -16,14 +16,16 @@ import yaml
 import zstandard
 
 from tasks.backup import manifests
-from tasks.backup.archive import unseal
+from tasks.backup.archive import OtherKeyError, unseal
 from tasks.backup.manifests import MANIFEST, ids_below, write_manifest
 from tasks.backup.models.backups import BackupId
+from tasks.backup.policy.freshness import split_by_clock
 from tasks.clients.objectstore import AlreadyThere, ObjectStore, StoredObject
 from tasks.cluster import Cluster
 from tasks.core.at_once import on_all
 from tasks.core.commands import CLUSTER, run_command
 from tasks.core.errors import Refused
+from tasks.core.logs import log_about
 from tasks.core.models.findings import listed
 from tasks.core.secrets import resolve_secret
 from tasks.resources.models import Entry, Index, Manifest
@@ -34,6 +36,7 @@ FOLDER, PACKS = "resources", "packs"
 INDEX = "index.jsonl.zst"
 CHANGES, DIFF, UNUSED = "changes.json", "changes.diff", "unused.json"
 CORRUPT = "the store changed or lost bytes: do not trust its disks; take these objects from another backup"
+LOST = "find what deletes in the bucket (a lifecycle rule?); take these objects from another backup"
 SHARED = tuple(
     Entry._fields.index(name)
     for name in ("group", "version", "kind", "resource", "namespace", "pack", "sealed", "writers")
@@ -48,6 +51,10 @@ LOCKS_AT_ONCE = 8
 LIST = "kube-runbooks resources list CLUSTER"
 
 JSON = dict[str, Any]
+
+
+class OtherKey(Refused):
+    """A pack is whole, and the identity of the profile does not decrypt it."""
 
 
 class ResourceStore:
@@ -136,11 +143,16 @@ class ResourceStore:
 
     def pack(self, name: str, wanted: Iterable[Entry] = ()) -> bytes:
         """Returns the bytes of a pack; `Refused`, with the objects that are wanted of it, if it is not whole."""
-        body = self.store.get(self.pack_key(name))
+        try:
+            body = self.store.get(self.pack_key(name))
+        except Refused:
+            if self.store.size(self.pack_key(name)) is not None:
+                raise
+            raise Refused(f"{self.store.uri(self.pack_key(name))} is gone{_words(wanted)}", hint=LOST) from None
         if hashlib.sha256(body).hexdigest() != name.partition(".")[0]:
-            labels = [one.label for one in wanted]
-            of = f"; it has {listed(labels)}" if labels else ""
-            raise Refused(f"{self.store.uri(self.pack_key(name))} is corrupt: its sha256 differs{of}", hint=CORRUPT)
+            raise Refused(
+                f"{self.store.uri(self.pack_key(name))} is corrupt: its sha256 differs{_words(wanted)}", hint=CORRUPT
+            )
         return body
 
     def files(self, entries: Iterable[Entry]) -> Iterator[tuple[Entry, bytes]]:
@@ -159,12 +171,17 @@ class ResourceStore:
     def hidden(self, entries: Iterable[Entry], identity: str) -> dict[Entry, JSON]:
         """Returns the decrypted part of these Secrets.
 
-        `Refused` if the identity cannot decrypt them, or a pack is not what was written.
+        `OtherKey` if the identity does not decrypt them; `Refused` if it is none, or a pack is not what was written.
         """
         told: dict[Entry, JSON] = {}
         for name, wanted in _by_pack([one for one in entries if one.sealed], sealed=True).items():
+            sealed = self.pack(name, wanted)
             try:
-                plain = unseal(self.pack(name, wanted), identity)
+                plain = unseal(sealed, identity)
+            except OtherKeyError as error:
+                raise OtherKey(
+                    f"{self.store.uri(self.pack_key(name))}: {error}", hint="correct backup.identity of the profile"
+                ) from None
             except ValueError as error:
                 raise Refused(
                     f"{self.store.uri(self.pack_key(name))}: {error}", hint="correct backup.identity of the profile"
@@ -181,6 +198,11 @@ class ResourceStore:
         if absent := [one.label for one in wanted if one.file not in found]:
             raise Refused(f"{self.store.uri(self.pack_key(name))} does not have {listed(absent)}", hint=CORRUPT)
         return found
+
+
+def _words(wanted: Iterable[Entry]) -> str:
+    labels = [one.label for one in wanted]
+    return f"; it has {listed(labels)}" if labels else ""
 
 
 def _by_pack(entries: Iterable[Entry], *, sealed: bool = False) -> dict[str, list[Entry]]:
@@ -226,16 +248,26 @@ def find_backups(store: ObjectStore, cluster: str) -> tuple[BackupId, ...]:
     return ResourceStore(store, cluster).known()
 
 
+def counted_of(known: Sequence[BackupId]) -> Sequence[BackupId]:
+    """Returns the backups whose time can be true, newest first; all of them if there is no other."""
+    counted, _ = split_by_clock(known, now=datetime.now(UTC))
+    return counted or known
+
+
 def read_manifest(store: ObjectStore, cluster: str, backup_id: str) -> Manifest:
-    """Returns a backup with its entries; for `latest`, the newest one. `Refused` when it does not exist, or is not whole."""
+    """Returns a backup with its entries; for `latest`, the newest one. `Refused` when it does not exist, or is not whole.
+
+    A backup from the future is never the latest: a worker's clock was wrong, and nobody knows how old it is.
+    """
     resources = ResourceStore(store, cluster)
-    known = [str(one) for one in resources.known()]
+    ids = resources.known()
+    known = [str(one) for one in ids]
     if not known:
         raise Refused(
             f"{resources.store.uri(resources.prefix)} has no backup of resources",
             hint=f"run `{run_command('resources_backup_to_s3', CLUSTER)}`",
         )
-    asked = known[0] if backup_id == "latest" else backup_id
+    asked = str(counted_of(ids)[0]) if backup_id == "latest" else backup_id
     if asked not in known:
         raise Refused(f"there is no backup {asked} of {cluster}", hint=f"name one of `{LIST}`")
     return resources.read(asked)
@@ -244,23 +276,33 @@ def read_manifest(store: ObjectStore, cluster: str, backup_id: str) -> Manifest:
 def read_objects(handle: Cluster, manifest: Manifest, entries: Iterable[Entry]) -> Iterator[tuple[Entry, JSON]]:
     """Yields each object with its entry, pack by pack and not in the order of `entries`.
 
-    A Secret is whole if the profile has a `backup.identity` that decrypts it. If not, it has no values: then it has
+    A Secret is whole if it has no values, or if the profile has a `backup.identity` that decrypts them. If not, it has
     `sealedKeys`, the names of its keys, and `is_without_values` says so. `Refused` names the object of a flipped bit.
     """
     store, reference = ResourceStore(handle.store, manifest.cluster), handle.profile.backup.identity
     wanted = tuple(entries)
     identity = resolve_secret(reference, "backup.identity") if reference else ""
     for one, text in store.files(one for one in wanted if not (identity and one.sealed)):
-        yield one, _parsed(text)
+        yield one, _without_empty_keys(_parsed(text))
     for group in _by_pack((one for one in wanted if identity and one.sealed), sealed=True).values():
-        hidden = store.hidden(group, identity)
+        try:
+            hidden = store.hidden(group, identity)
+        except OtherKey as error:
+            log_about(manifest.cluster).warning("Secrets without their values: %s", error.problem)
+            hidden = {}
         for one, text in store.files(group):
-            yield one, together(_parsed(text), hidden[one])
+            found = _parsed(text)
+            yield one, together(found, hidden[one]) if one in hidden else _without_empty_keys(found)
 
 
 def is_without_values(found: JSON) -> bool:
     """Checks whether it is a Secret that `read_objects` did not decrypt."""
     return KEYS in found
+
+
+def _without_empty_keys(found: JSON) -> JSON:
+    """Returns an object whole if it is no Secret, or one without a value: then nothing of it is encrypted."""
+    return found if found.get(KEYS) else {name: value for name, value in found.items() if name != KEYS}
 
 
 def _parsed(text: bytes) -> JSON:

@@ -67,7 +67,8 @@ def changes_words(compared: Comparison | None) -> tuple[str, ...]:
     if compared is None:
         return ("there is no previous backup to compare with",)
     unread = f"; not compared: {listed(compared.not_compared)}" if compared.not_compared else ""
-    return (f"since backup {compared.older}: {compared.sentence}{unread}", *in_words(compared.changes))
+    earlier = "".join(f"; {one.subject} {one.reason}" for one in compared.earlier)
+    return (f"since backup {compared.older}: {compared.sentence}{earlier}{unread}", *in_words(compared.changes))
 
 
 def cleaned_words(cleaned: Cleaned) -> tuple[str, ...]:
@@ -81,7 +82,9 @@ def cleaned_words(cleaned: Cleaned) -> tuple[str, ...]:
         if cleaned.left
         else ()
     )
+    broken = (f"backup {skip.subject} is NOT whole: {skip.reason}" for skip in cleaned.broken)
     return (
         f"retention: {kept} kept, {removed} removed; packs: {len(cleaned.packs)} removed, {cleaned.marked} no longer used",
         *left,
+        *broken,
     )

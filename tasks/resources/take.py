@@ -13,7 +13,7 @@ from tasks.resources.models import Entry, Kind, LeftOut, Manifest, Pack
 from tasks.resources.observe import Expired, Reader, Unread
 from tasks.resources.packs import Packer
 from tasks.resources.policy.contents import File, file_of, to_file, why_left_out, writers_of
-from tasks.resources.policy.kinds import why_filtered
+from tasks.resources.policy.kinds import place_of, why_filtered
 from tasks.resources.store import resources_of
 
 INSTANTS = 3
@@ -133,8 +133,8 @@ class Take:
 
     def _one(self, taken: Taken, kind: Kind, item: JSON) -> None:
         head = item.get("metadata") or {}
-        namespace = head.get("namespace", "")
-        if reason := why_filtered(kind, namespace, self._rules) or why_left_out(kind, item):
+        place = place_of(kind, head.get("namespace", ""), head.get("name", ""))
+        if reason := why_filtered(kind, place, self._rules) or why_left_out(kind, item):
             taken.left[kind.label, reason] += 1
             return
         if kind.label == "secrets" and not self._recipients and item.get("data"):

@@ -8,7 +8,7 @@ from tasks.clients.kube import JSON, Answer, Conflicted, KubeClient
 from tasks.core.at_once import wait_for
 from tasks.core.errors import NotYet, RunbookError
 from tasks.resources_restore.models import Failure, Judged, Target, Verdict
-from tasks.resources_restore.observe import APPLY, OURS, Look
+from tasks.resources_restore.observe import Look, forget_claim, send
 from tasks.resources_restore.policy.allowed import STEP, why_not_now
 from tasks.resources_restore.policy.verdicts import Tried
 from tasks.run.locks import Check
@@ -16,6 +16,7 @@ from tasks.run.locks import Check
 SERVED = timedelta(seconds=30)
 """Limits the wait until the API serves a kind whose definition is new."""
 
+MERGE = "application/merge-patch+json"
 GONE_STEP = "wait until it is gone, then run this again"
 
 
@@ -31,24 +32,23 @@ class Wrote(NamedTuple):
 def write(kube: KubeClient, planned: Judged, look: Look, check: Check, *, finishing: bool = False) -> Wrote:
     """Writes an object by server-side apply, unless it is no longer as the plan says."""
     target, now = look.judged.target, look.judged
-    if now.verdict is Verdict.UNCHANGED:
+    if now.verdict is Verdict.UNCHANGED or (planned.is_released and not look.is_released):
         return Wrote(target, "already")
     if problem := why_not_now(planned, now, finishing=finishing or look.is_rest):
         return _failed(target, problem, now.next_step or STEP)
-    body = look.body
-    if look.version:
-        body = body | {"metadata": body["metadata"] | {"resourceVersion": look.version, "uid": now.uid}}
+    body = _sent(look)
     check()
-    query = {"fieldManager": OURS, "force": str(look.forced).lower(), "fieldValidation": "Strict"}
 
-    def send() -> Answer:
-        answer = kube.send("PATCH", target.path, body, query=query, content_type=APPLY)
+    def act() -> Answer:
+        if look.is_released:
+            return kube.send("PATCH", target.path, body, content_type=MERGE)
+        answer = send(kube, target, body, forced=look.forced, is_post=look.is_post)
         if Tried(answer.status, answer.body).is_not_served_yet:
             raise NotYet(f"the API does not serve {target.resource} of {target.api_version} yet")
         return answer
 
     try:
-        answer = wait_for(send, SERVED, what="the API to serve the kind", about=target.label)
+        answer = wait_for(act, SERVED, what="the API to serve the kind", about=target.label)
     except NotYet as error:
         return _failed(target, error.problem, "run this again: it looks whether the object was written")
     if not answer.is_fine:
@@ -56,6 +56,16 @@ def write(kube: KubeClient, planned: Judged, look: Look, check: Check, *, finish
     if answer.body.get("metadata", {}).get("deletionTimestamp"):
         return _failed(target, "the object is being deleted, so that what was written is lost", GONE_STEP)
     return Wrote(target, "created" if answer.status == HTTPStatus.CREATED else "updated")
+
+
+def _sent(look: Look) -> JSON:
+    """Returns what is sent, with the condition that nobody has changed the object since it was judged."""
+    if not look.version:
+        return look.body
+    condition = {"resourceVersion": look.version, "uid": look.judged.uid}
+    if look.is_released:
+        return forget_claim({"metadata": condition})
+    return look.body | {"metadata": look.body["metadata"] | condition}
 
 
 def delete(kube: KubeClient, extra: Judged, check: Check) -> Wrote:

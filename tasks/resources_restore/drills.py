@@ -25,7 +25,7 @@ from tasks.resources_restore.models import (
     ResourceRestoreOptions,
     Select,
 )
-from tasks.resources_restore.observe import APPLY, OURS, SEALED, View
+from tasks.resources_restore.observe import Look, View, send, why_without_values
 from tasks.resources_restore.policy.drill import (
     LABEL,
     calm,
@@ -138,12 +138,12 @@ class _Drill:
             if not is_created(one.target):
                 self._count(one)
             elif one.is_fine:
-                self._create(one, look.body)
+                self._create(look)
             else:
                 self._fail(one, f"{one.verdict}: {one.reason}")
 
     def _leave(self, one: Item, body: JSON) -> bool:
-        reason = SEALED.reason if is_without_values(body) else why_not_tried(one.target)
+        reason = why_without_values(one.target).reason if is_without_values(body) else why_not_tried(one.target)
         if reason:
             self.left.append(LeftOut(label=one.entry.label, reason=reason))
         return bool(reason)
@@ -154,10 +154,10 @@ class _Drill:
         else:
             self._fail(one, f"{one.verdict}: {one.reason}")
 
-    def _create(self, one: Judged, body: JSON) -> None:
+    def _create(self, look: Look) -> None:
         self.check()
-        query = {"fieldManager": OURS, "force": "true", "fieldValidation": "Strict"}
-        answer = self.kube.send("PATCH", one.target.path, body, query=query, content_type=APPLY)
+        one, body = look.judged, look.body
+        answer = send(self.kube, one.target, body, forced=not look.is_post, is_post=look.is_post)
         if not answer.is_fine:
             self._fail(one, f"the API server refuses it: {answer.status} {answer.message}")
             return

@@ -83,6 +83,7 @@ class Verdict(StrEnum):
     CONFLICT = "conflict"
     IMMUTABLE = "immutable field"
     GONE = "kind not served"
+    SILENT = "kind does not answer"
     MISSING = "namespace missing"
     QUOTA = "quota"
     WEBHOOK = "webhook"
@@ -168,6 +169,9 @@ class Judged(Model):
     )
     notes: tuple[str, ...] = Field(default=(), description="what is restored otherwise than the backup has it")
     uid: str = Field(default="", description="of the object in the cluster; empty if there is none")
+    is_released: bool = Field(
+        default=False, description="a volume of the cluster that waits for a claim that is gone; the new claim gets it"
+    )
 
     @property
     def is_fine(self) -> bool:
@@ -219,6 +223,9 @@ class RestoreProof(Model):
     """This is the proof: what the API server has now."""
 
     same: int = Field(default=0, description="objects that were read back, and that the backup would not change")
+    unasked: tuple[Failure, ...] = Field(
+        default=(), description="those of them that were only compared, because the API server refuses a dry run now"
+    )
     failed: tuple[Failure, ...] = ()
 
 

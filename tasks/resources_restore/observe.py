@@ -5,18 +5,36 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from tasks.access.observe import read_apis
-from tasks.clients.kube import AT_ONCE, KubeClient
+from tasks.clients.kube import AT_ONCE, Answer, KubeClient
 from tasks.core.at_once import on_all
 from tasks.core.errors import NotYet
 from tasks.resources.models import Kind
 from tasks.resources.policy.contents import to_clean
 from tasks.resources.store import is_without_values
 from tasks.resources_restore.models import JSON, Existing, Judged, Key, ResourceRestoreOptions, Target, Verdict
-from tasks.resources_restore.policy.compare import kept_fields
-from tasks.resources_restore.policy.prepare import RECLAIM, Around, Prepared, handle_of, owners_of, prepare, without
+from tasks.resources_restore.policy.compare import kept_fields, lacking
+from tasks.resources_restore.policy.prepare import (
+    RECLAIM,
+    Around,
+    Prepared,
+    claim_of,
+    handle_of,
+    is_released,
+    owners_of,
+    prepare,
+    without,
+)
 from tasks.resources_restore.policy.selection import parse_map
 from tasks.resources_restore.policy.services import PORTS, allocate, held_by, is_service, keep, without_claims
-from tasks.resources_restore.policy.verdicts import Said, Tried, is_rest_of_ours, judge, wanted
+from tasks.resources_restore.policy.verdicts import (
+    Said,
+    Tried,
+    is_rest_of_ours,
+    judge,
+    judge_by_fields,
+    judge_silence,
+    wanted,
+)
 
 OURS = "kube-runbooks"
 APPLY = "application/apply-patch+yaml"
@@ -24,7 +42,12 @@ DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 SEALED = Said(
     Verdict.SEALED,
     "the backup has its values encrypted, and the profile has no identity that decrypts them",
-    "give the identity of a recipient in backup.identity of the profile",
+    "give the identity of a recipient of the backup in backup.identity of the profile",
+)
+VALUELESS = Said(
+    Verdict.SEALED,
+    "the backup does not have its values: the profile had no backup.recipients then",
+    "create it by hand, for example with `kubectl create secret`",
 )
 NOT_SERVED = Tried(404, {"message": "the API does not serve this kind"})
 
@@ -41,8 +64,17 @@ class Look(NamedTuple):
     """Only what an earlier run of ours has left is different."""
     is_waiting: bool = False
     """A volume that gets its reclaim policy back when it is bound."""
+    is_post: bool = False
+    """Server-side apply does not take it, so it is created by POST."""
+    is_released: bool = False
+    """A volume that only has to forget the uid of the claim that is gone."""
     needs_finish: bool = False
     """A second pass writes it again: its owner, or its volume's claim, was not there yet."""
+
+
+def why_without_values(target: Target) -> Said:
+    """Returns why a Secret of the backup has no values."""
+    return SEALED if target.sealed else VALUELESS
 
 
 class View:
@@ -51,8 +83,11 @@ class View:
     `read` reads that again.
     """
 
-    def __init__(self, kube: KubeClient, targets: Iterable[Target], options: ResourceRestoreOptions) -> None:
-        self.kube, self.options, self.targets = kube, options, tuple(targets)
+    def __init__(
+        self, kube: KubeClient, targets: Iterable[Target], options: ResourceRestoreOptions, other: str = ""
+    ) -> None:
+        """Stores what is judged; `other` is the cluster whose backup it is, if it is another one."""
+        self.kube, self.options, self.targets, self.other = kube, options, tuple(targets), other
         self.read()
 
     def read(self) -> None:
@@ -75,20 +110,45 @@ class View:
             stored={one["metadata"]["name"]: _stored(one) for one in definitions},
             coming={one.key for one in self.targets},
             moved=parse_map(self.options.into_namespace),
+            other=self.other,
         )
 
     def judge_all(self, pairs: Sequence[tuple[Target, JSON]]) -> list[Look]:
         """Judges objects at once; addresses of Services are given out one after the other."""
-        live = on_all(lambda pair: self.kube.find(pair[0].path), pairs, most=AT_ONCE)
-        made = [self._prepared(target, body, one) for (target, body), one in zip(pairs, live, strict=True)]
+        live = on_all(lambda pair: self._live(pair[0]), pairs, most=AT_ONCE)
+        made = [self._prepared_or_not(target, body, one) for (target, body), one in zip(pairs, live, strict=True)]
         asked = [(target, body, one, ready) for (target, body), one, ready in zip(pairs, live, made, strict=True)]
-        return on_all(lambda each: self._look(*each), asked, most=AT_ONCE)
+        return on_all(lambda each: self._look_or_not(*each), asked, most=AT_ONCE)
+
+    def _live(self, target: Target) -> JSON | Said | None:
+        """Returns the object in the cluster, or the verdict that its kind does not answer."""
+        try:
+            return self.kube.find(target.path)
+        except NotYet as error:
+            if said := judge_silence(error.problem):
+                return said
+            raise
+
+    def _prepared_or_not(self, target: Target, body: JSON, live: JSON | Said | None) -> Prepared | Said:
+        if isinstance(live, Said):
+            return live
+        try:
+            return self._prepared(target, body, live)
+        except NotYet as error:
+            if said := judge_silence(error.problem):
+                return said._replace(reason=f"its owner: {said.reason}")
+            raise
+
+    def _look_or_not(self, target: Target, body: JSON, live: JSON | Said | None, ready: Prepared | Said) -> Look:
+        if isinstance(ready, Said):
+            return Look(_judged(target, ready, (), None), {})
+        return self._look(target, body, None if isinstance(live, Said) else live, ready)
 
     def _prepared(self, target: Target, body: JSON, live: JSON | None) -> Prepared:
         around = self.around
         if owners := owners_of(body, target):
             around = around._replace(owners=self._owners(owners))
-        ready = prepare(target, body, around)
+        ready = prepare(target, body, around, live)
         if not is_service(target):
             return ready
         kept, notes = keep(target, ready.body, live, self.held) if live else allocate(target, ready.body, self.held)
@@ -99,8 +159,11 @@ class View:
             said = Said(Verdict.CONFLICT, ready.problem, ready.next_step)
             return Look(_judged(target, said, ready.notes, live), ready.body)
         if is_without_values(body):
-            left = Said(Verdict.LEAVE, f"it exists, and {SEALED.reason}") if live else SEALED
+            said = why_without_values(target)
+            left = Said(Verdict.LEAVE, f"it exists, and {said.reason}") if live else said
             return Look(_judged(target, left, (), live), {})
+        if self._is_for_new_claim(target, ready.body, live):
+            return self._released(target, live or {})
         forced, notes = wanted(target, self.options.force), ready.notes
         tried = self.try_out(target, ready.body, forced=forced)
         if tried.wants_other_claims:
@@ -108,6 +171,13 @@ class View:
             ready = ready._replace(body=without(ready.body, PORTS) if live else without_claims(ready.body))
             notes = (*notes, f"it gets other addresses and node ports, because {why}")
             tried = self.try_out(target, ready.body, forced=forced)
+        is_post = tried.cannot_be_applied and live is None
+        if tried.cannot_be_applied and live is not None:
+            lacks = tuple(lacking(ready.body, live))
+            return Look(_judged(target, judge_by_fields(lacks, tried, self.options.existing), notes, live), ready.body)
+        if is_post:
+            notes = (*notes, f"by POST, because server-side apply does not take it: {tried.body.get('message', '')}")
+            tried = self.try_out(target, ready.body, forced=forced, is_post=True)
         is_rest = is_rest_of_ours(live, tried)
         said = judge(
             target,
@@ -126,16 +196,31 @@ class View:
             version=str(live["metadata"]["resourceVersion"]) if live else "",
             forced=forced,
             is_rest=is_rest,
+            is_post=is_post,
             is_waiting=RECLAIM in (ready.body["metadata"].get("annotations") or {}),
             needs_finish=_needs_finish(body, ready.body),
         )
 
-    def try_out(self, target: Target, body: JSON, *, forced: bool) -> Tried:
+    def _is_for_new_claim(self, target: Target, body: JSON, live: JSON | None) -> bool:
+        """Checks whether a volume waits for a claim that is gone, and that this run restores."""
+        is_volume = (target.group, target.kind) == ("", "PersistentVolume") and not self.other
+        claim = claim_of(body)
+        return is_volume and is_released(live) and claim_of(live or {}) == claim and claim in self.around.coming
+
+    def _released(self, target: Target, live: JSON) -> Look:
+        answer = self.kube.try_patch(target.path, forget_claim(live))
+        tried = Tried(answer.status, answer.body)
+        said = judge(target, live, tried, existing=Existing.UPDATE)
+        if said.verdict is Verdict.UPDATE:
+            said = said._replace(reason="it keeps its data for this claim, and names one that is gone")
+        judged = _judged(target, said, (), live).model_copy(update={"is_released": True})
+        return Look(judged, {}, version=str(live["metadata"]["resourceVersion"]), is_released=True)
+
+    def try_out(self, target: Target, body: JSON, *, forced: bool, is_post: bool = False) -> Tried:
         """Returns the answer to a dry run; a server that is busy raises `NotYet`."""
         if not self._is_served(target):
             return NOT_SERVED
-        query = {"fieldManager": OURS, "force": str(forced).lower(), "dryRun": "All", "fieldValidation": "Strict"}
-        answer = self.kube.send("PATCH", target.path, body, query=query, content_type=APPLY)
+        answer = send(self.kube, target, body, forced=forced, is_post=is_post, dry=True)
         tried = Tried(answer.status, answer.body)
         if tried.is_busy:
             raise NotYet(f"dry run of {target.label}: {answer.status} {answer.message}", hint="check the API server")
@@ -160,6 +245,23 @@ class View:
 
     def _list(self, path: str, needed: frozenset[str] | set[str]) -> list[JSON]:
         return self.kube.items(path) if needed else []
+
+
+def forget_claim(live: JSON) -> JSON:
+    """Returns the patch by which a volume forgets the uid of the claim that is gone, if nobody has changed it since."""
+    head = {name: live["metadata"][name] for name in ("uid", "resourceVersion")}
+    return {"metadata": head, "spec": {"claimRef": {"uid": None, "resourceVersion": None}}}
+
+
+def send(  # noqa: PLR0913 - each has a name at the call
+    kube: KubeClient, target: Target, body: JSON, *, forced: bool = False, is_post: bool = False, dry: bool = False
+) -> Answer:
+    """Sends an object by server-side apply, or by POST if apply does not take it; `dry` changes nothing."""
+    query = {"fieldManager": OURS, "fieldValidation": "Strict"} | ({"dryRun": "All"} if dry else {})
+    if is_post:
+        return kube.send("POST", target.collection, body, query=query)
+    query["force"] = str(forced).lower()
+    return kube.send("PATCH", target.path, body, query=query, content_type=APPLY)
 
 
 def updating(options: ResourceRestoreOptions) -> ResourceRestoreOptions:

@@ -48,10 +48,21 @@ def summarize_objects(
         f"read back: {counted(proof.same, 'object')} as the backup has it"
         if proof.same == 1
         else f"read back: {counted(proof.same, 'object')} as the backup has them",
+        *_unasked(proof),
         *_verdicts(facts),
         *waiting,
         *(f"NOT removed: {one.target.label}: {kept_words(one)}" for one in facts.judged if one.kept),
         *left,
+    )
+
+
+def _unasked(proof: RestoreProof) -> tuple[str, ...]:
+    if not proof.unasked:
+        return ()
+    first = proof.unasked[0]
+    return (
+        f"{counted(len(proof.unasked), 'object')} of them only compared with the backup, because a webhook refuses all writes now; "
+        f"the first: {first.label}: {first.problem}",
     )
 
 

@@ -9,7 +9,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
 
@@ -310,6 +310,29 @@ def test_a_flipped_bit_is_found_and_named(backups: Backups) -> None:
     assert found[f"ConfigMap/{backups.namespace}/app"]["data"] == {"a": "b"}
 
 
+@pytest.mark.full
+def test_a_pack_that_somebody_deleted_is_told(backups: Backups) -> None:
+    """The next backup has none of it, and names the earlier one that is not whole any more."""
+    backups.put("configmaps", "app", data={"a": "1"})
+    backups.run()
+    backups.patch("configmaps", "app", data={"a": "2"})
+    backups.run()
+    second = backups.read()
+    backups.patch("configmaps", "app", data={"a": "3"})
+    backups.run()
+    entry = next(second.find(kind="ConfigMap", namespace=backups.namespace, name="app"))
+    backups.site.s3.client().delete_object(Bucket=backups.site.bucket, Key=backups.keys(entry.pack)[0])
+    with pytest.raises(Refused, match="is gone; it has .*app") as caught:
+        backups.objects(second, namespace=backups.namespace, name="app")
+    assert "take these objects from another backup" in caught.value.hint
+    report = backups.run()
+    told = (
+        f"backup {second.id} is NOT whole: the bucket does not have 1 pack with up to 1 file as written: {entry.pack}"
+    )
+    assert told in report.summary
+    assert backups.objects(backups.read(), namespace=backups.namespace, name="app")
+
+
 def test_an_api_server_that_does_not_answer_makes_the_backup_partial(backups: Backups) -> None:
     """The rest is stored; the run fails and names the group; the comparison does not call its objects deleted."""
     group = "broken.example.com"
@@ -339,6 +362,56 @@ def test_an_api_server_that_does_not_answer_makes_the_backup_partial(backups: Ba
     assert kept["outcome"] == "failed"
     assert kept["summary"][0].startswith("partial backup ")
     assert backups.age_told() is None
+
+
+@pytest.mark.full
+def test_what_changed_while_a_kind_did_not_answer_is_told_later(
+    backups: Backups, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The backup after a partial one compares that kind with the backup before it."""
+    backups.put("configmaps", "app", data={"a": "old"})
+    backups.run()
+    first, pages = backups.read(), observe.Reader.pages
+
+    def broken(reader: observe.Reader, kind: Kind, instant: str) -> Iterator[list[dict[str, Any]]]:
+        if kind.label == "configmaps":
+            message = "HTTP 500: nobody answers"
+            raise observe.Unread(message)
+        yield from pages(reader, kind, instant)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(observe.Reader, "pages", broken)
+        with pytest.raises(NotYet, match="is partial: configmaps"):
+            backups.run()
+    backups.patch("configmaps", "app", data={"a": "new"})
+    lines = "\n".join(backups.run().summary)
+    assert f"0 created, 1 changed, 0 deleted; configmaps since backup {first.id}" in lines
+    assert f"changed: ConfigMap/{backups.namespace}/app, by " in lines
+    text = backups.site.read(backups.keys(f"{backups.read().id}/changes.diff")[0]).decode()
+    assert "-  a: old\n+  a: new\n" in text
+
+
+@pytest.mark.full
+def test_a_user_who_may_not_list_a_kind_gets_a_partial_backup(backups: Backups) -> None:
+    """Never a complete one: the run fails, names the kinds, and says which right is missing."""
+    roles = "/apis/rbac.authorization.k8s.io/v1"
+    who, name = backups.cluster.user(f"{backups.namespace}-limited"), backups.namespace
+    rules = [{"apiGroups": ["*"], "resources": ["configmaps", "namespaces", "apiservices"], "verbs": ["get", "list"]}]
+    backups.api.create(f"{roles}/clusterroles", {"metadata": {"name": name}, "rules": rules})
+    role = {"kind": "ClusterRole", "name": name, "apiGroup": "rbac.authorization.k8s.io"}
+    subject = {"kind": "User", "name": f"{name}-limited", "apiGroup": "rbac.authorization.k8s.io"}
+    backups.api.create(
+        f"{roles}/clusterrolebindings", {"metadata": {"name": name}, "roleRef": role, "subjects": [subject]}
+    )
+    backups.site.use_api(backups.cluster.kubeconfig(who))
+    with pytest.raises(NotYet, match="is partial: .*secrets: HTTP 403: ") as caught:
+        backups.run()
+    assert "the right to list them" in caught.value.hint
+    manifest = backups.read()
+    assert (manifest.state, set(manifest.counts)) == ("partial", {"configmaps", "namespaces"})
+    assert backups.age_told() is None
+    for kind in ("clusterroles", "clusterrolebindings"):
+        backups.api.delete(f"{roles}/{kind}/{name}")
 
 
 @pytest.mark.full
@@ -520,15 +593,46 @@ def test_retention_deletes_no_pack_that_a_backup_needs(backups: Backups) -> None
     assert any("packs: 1 removed" in line for line in report.summary)
 
 
+def test_a_backup_from_the_future_is_never_the_latest(backups: Backups, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker's clock was a day ahead. Nothing is compared with it, and nothing is restored from it unless a person names it."""
+
+    class Ahead(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> "Ahead":
+            return cls.fromtimestamp((datetime.now(tz) + timedelta(days=1)).timestamp(), tz)
+
+    backups.put("configmaps", "app", data={"a": "old"})
+    backups.run()
+    first = backups.read()
+    with monkeypatch.context() as patched:
+        patched.setattr(steps, "datetime", Ahead)
+        observed = steps.observe_resources.fn(backups.site.name)
+        ahead = steps.take_resources.fn(backups.site.name, observed, "0a1b2c3d-4e5f-7061-8293-a4b5c6d7e8f9")
+        steps.write_resources_manifest.fn(backups.site.name, ahead)
+    assert backups.read(ahead.id).taken_at > datetime.now(UTC)
+    assert backups.read().id == first.id
+    backups.patch("configmaps", "app", data={"a": "new"})
+    backups.run()
+    last = backups.read()
+    assert last.previous == first.id
+    assert backups.objects(last, namespace=backups.namespace, name="app").popitem()[1]["data"] == {"a": "new"}
+
+
 @pytest.mark.full
 def test_the_rules_of_the_profile_leave_out(backups: Backups) -> None:
     """By kind and by namespace; the reason is in the manifest."""
     backups.put("configmaps", "app", data={"a": "b"})
-    exclude = [{"kinds": ["widgets.*"]}, {"kinds": ["configmaps"], "namespaces": [f"{backups.namespace[:-1]}?"]}]
+    exclude = [
+        {"kinds": ["widgets.*"]},
+        {"namespaces": ["table"]},
+        {"kinds": ["configmaps"], "namespaces": [f"{backups.namespace[:-1]}?"]},
+    ]
     backups.site.write(resources={"exclude": exclude})
     backups.run()
     manifest = backups.read()
     assert list(manifest.find(kind="Widget")) == []
+    assert list(manifest.find(kind="Namespace", name="table")) == []
+    assert list(manifest.find(kind="Namespace", name=backups.namespace)) != []
     assert list(manifest.find(kind="ConfigMap", namespace=backups.namespace)) == []
     reasons = {one.what for one in manifest.left_out if "resources.exclude" in one.reason}
     assert {"widgets.example.com", "configmaps"} <= reasons
@@ -552,6 +656,13 @@ def test_commands_say_what_they_do_not_find(backups: Backups, capsys: pytest.Cap
     assert "there is no backup nothing" in capsys.readouterr().err
     assert command("resources", "list", backups.site.name, "-o", "json") == 0
     assert json.loads(capsys.readouterr().out)[0]["state"] == "complete"
+    key = f"{backups.site.name}/resources/{backups.read().id}/manifest.json"
+    backups.run()
+    backups.site.s3.client().put_object(Bucket=backups.site.bucket, Key=key, Body=b"{")
+    assert command("resources", "list", backups.site.name) == 0
+    told = capsys.readouterr().out
+    assert " complete " in told
+    assert "cannot be read: " in told
 
 
 @pytest.mark.full

@@ -19,13 +19,14 @@ import pytest
 
 from flows.resources_restore import resources_restore
 from flows.resources_restore_drill import resources_restore_drill
-from tasks.cluster import open_cluster
+from tasks.cluster import close_clusters, open_cluster
 from tasks.core.errors import NotYet, Refused, RunbookError
 from tasks.core.models.plan import Mode
 from tasks.core.models.report import Outcome, Report
 from tasks.core.secret_forms import forms_of
 from tasks.resources import steps as backup_steps
 from tasks.resources.models import Kind
+from tasks.resources.observe import Reader, Unread
 from tasks.resources.policy.contents import to_clean
 from tasks.resources_restore import steps as restore_steps
 from tasks.resources_restore.models import ResourceRestoreOptions, Restored, Select
@@ -177,6 +178,10 @@ def test_a_namespace_that_was_deleted_comes_back_equal(restore: Restore) -> None
         },
     }
     assert plan.summary[0] == "nothing was done: the plan has 5 steps"
+    misspelt = restore.run(Mode.PLAN, select={"namespaces": [restore.name, "shpo"], "kinds": ["configmap", "secrt"]})
+    assert misspelt.plan
+    told = [one.problem.partition(" has ")[2] for one in misspelt.plan.cautions]
+    assert told == ["no object of the kind secrt", "no object of the namespace shpo"]
 
     report = restore.run()
     assert report.summary[1] == "read back: 5 objects as the backup has them"
@@ -252,6 +257,50 @@ def test_existing_objects_are_left_unless_they_are_to_be_updated(restore: Restor
     assert any(one.startswith(f"NOT restored: ConfigMap {restore.name}/theirs: conflict") for one in report.summary)
 
 
+def test_only_what_the_backup_would_have_is_deleted_as_extra(restore: Restore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not what the profile's rules left out then, or leave out now, and not the kind that broke off while it was read."""
+    network, batch = "/apis/networking.k8s.io/v1", "/apis/batch/v1"
+    restore.create("configmaps", config("left-out", color="blue"))
+    restore.create("configmaps", config("half-read", color="blue"))
+    rule = {"kinds": ["configmaps"], "namespaces": [restore.name]}
+    restore.site.write(resources={"exclude": [rule]})
+    close_clusters()
+    ruled = restore.back_up()
+    restore.create("networkpolicies", {"metadata": {"name": "late"}, "spec": {"podSelector": {}}}, network)
+    spec = {"schedule": "7 3 * * 1", "jobTemplate": {"spec": {"template": pods("x")}}}
+    spec["jobTemplate"]["spec"]["template"]["spec"]["restartPolicy"] = "Never"  # type: ignore[index]
+    restore.create("cronjobs", {"metadata": {"name": "late"}, "spec": spec}, batch)
+
+    def extra(backup: str) -> set[str]:
+        report = restore.run(Mode.PLAN, backup=backup, delete_extra=True)
+        return {name for name, act in restore.steps(report).items() if act == "delete"}
+
+    late = {f"{kind} {restore.name}/late" for kind in ("CronJob", "NetworkPolicy")}
+    restore.site.write(resources={"exclude": []})
+    close_clusters()
+    assert extra(ruled) == late
+    restore.site.write(resources={"exclude": [{"kinds": ["cronjobs.batch"]}]})
+    close_clusters()
+    assert extra(ruled) == {f"NetworkPolicy {restore.name}/late"}
+
+    restore.site.write(resources={"exclude": []})
+    close_clusters()
+    pages = Reader.pages
+
+    def broken(reader: Reader, kind: Kind, instant: str) -> Iterator[list[dict[str, Any]]]:
+        for page in pages(reader, kind, instant):
+            yield [one for one in page if one["metadata"]["name"] != "half-read"]
+            if kind.label == "configmaps":
+                message = "HTTP 500: it broke off"
+                raise Unread(message)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Reader, "pages", broken)
+        partial = restore.back_up()
+    restore.create("serviceaccounts", {"metadata": {"name": "late"}})
+    assert extra(partial) == {f"ServiceAccount {restore.name}/late"}
+
+
 def test_secrets_come_back_only_with_an_identity(restore: Restore, caplog: pytest.LogCaptureFixture) -> None:
     """Their values are in no plan, report or log."""
     words = {"word": "correct-horse-battery", "more": "staple-hopper-ladder"}
@@ -274,6 +323,89 @@ def test_secrets_come_back_only_with_an_identity(restore: Restore, caplog: pytes
     for word in (*words.values(), "of-somebody-else"):
         for form in forms_of(word):
             assert not any(form in text for text in (*restore.site.texts(), caplog.text))
+
+
+def test_secrets_that_nobody_can_decrypt_stop_nothing_else(restore: Restore) -> None:
+    """A Secret without a value comes back whole. The verdict says what is missing: the recipients of then, or the identity."""
+    words = {"word": "correct-horse-battery"}
+    restore.create("secrets", {"metadata": {"name": "empty"}})
+    restore.create("secrets", {"metadata": {"name": "key"}, "stringData": words})
+    paths = [restore.path("secrets", name) for name in ("empty", "key")]
+    first = restore.back_up()
+    restore.can_encrypt()
+    close_clusters()
+    second = restore.back_up()
+    for path in paths:
+        restore.delete(path)
+    restore.key = pyrage.x25519.Identity.generate()
+    restore.can_decrypt()
+    close_clusters()
+    for backup, reason in (
+        (first, "no data: the backup does not have its values: the profile had no backup.recipients then"),
+        (second, "no data: the backup has its values encrypted, and the profile has no identity that decrypts them"),
+    ):
+        with pytest.raises(Refused) as error:
+            restore.run(backup=backup)
+        assert f"Secret {restore.name}/key: {reason}" in error.value.problem
+        assert "/empty" not in error.value.problem
+        report = restore.run(backup=backup, skip_failing=True)
+        assert restore.steps(report) == {f"Secret {restore.name}/empty": "create"}
+        assert restore.find(paths[1]) is None
+        restore.delete(paths[0])
+
+
+@pytest.mark.full
+def test_an_object_that_server_side_apply_does_not_take_comes_back(restore: Restore) -> None:
+    """A variable that is set twice: the API takes it by a create alone. Once it is there, it is as the backup has it."""
+    template = pods("web")
+    template["spec"]["containers"][0]["env"] = [{"name": "A", "value": "1"}, {"name": "A", "value": "2"}]
+    selector = {"matchLabels": {"app": "web"}}
+    web = {"metadata": {"name": "web"}, "spec": {"replicas": 0, "selector": selector, "template": template}}
+    path = restore.path("deployments", "web", APPS)
+    was = restore.create("deployments", web, APPS)
+    restore.create("configmaps", config("a", color="blue"))
+    restore.back_up()
+    for one in (path, restore.path("configmaps", "a")):
+        restore.delete(one)
+    report = restore.run()
+    assert report.summary[1] == "read back: 2 objects as the backup has them"
+    assert normal(restore.api.get(path))["spec"] == normal(was)["spec"]
+    assert restore.run(existing="update").summary[0].startswith("nothing to do")
+    assert resources_restore_drill(restore.site.name, namespaces=(restore.name,)).outcome is Outcome.COMPLETED
+    restore.api.patch(path, {"spec": {"paused": True, "revisionHistoryLimit": 3}})
+    with pytest.raises(
+        Refused, match="invalid: it differs from the backup in spec.revisionHistoryLimit, and cannot be applied"
+    ):
+        restore.run(existing="update")
+
+
+def test_endpoints_that_people_wrote_come_back(restore: Restore) -> None:
+    """A Service without a selector: no controller knows its addresses. All others are left to the controllers."""
+    slices = "/apis/discovery.k8s.io/v1"
+    for name, selector in (("db", {}), ("old", {}), ("web", {"app": "web"})):
+        spec = {"ports": [{"port": 80}], **({"selector": selector} if selector else {})}
+        restore.create("services", {"metadata": {"name": name}, "spec": spec})
+    labels = {"kubernetes.io/service-name": "db"}
+    written = {"addressType": "IPv4", "ports": [{"port": 80}], "endpoints": [{"addresses": ["203.0.113.7"]}]}
+    restore.create("endpointslices", {"metadata": {"name": "db-1", "labels": labels}, **written}, slices)
+    subsets = [{"addresses": [{"ip": "203.0.113.8"}], "ports": [{"port": 80}]}]
+    restore.create("endpoints", {"metadata": {"name": "old"}, "subsets": subsets})
+
+    def made() -> int:
+        return len(restore.api.get(restore.path("endpointslices", root=slices))["items"])
+
+    wait_until(lambda: made() == 3, LIMIT, "the controllers have made slices of old and web")
+    restore.back_up()
+    restore.delete(f"{CORE}/namespaces/{restore.name}")
+    steps = restore.steps(restore.run())
+    kinds = ("Endpoints", "EndpointSlice")
+    assert {one for one in steps if one.startswith(kinds)} == {
+        f"Endpoints {restore.name}/old",
+        f"EndpointSlice {restore.name}/db-1",
+    }
+    assert restore.api.get(restore.path("endpointslices", "db-1", slices))["endpoints"][0]["addresses"] == [
+        "203.0.113.7"
+    ]
 
 
 def test_addresses_and_node_ports_are_kept_where_they_are_free(restore: Restore) -> None:
@@ -383,6 +515,121 @@ def test_a_definition_comes_back_before_its_objects_and_keeps_a_newer_version(re
     restore.delete(f"{DEFINITIONS}/widgets.shop.example")
 
 
+@pytest.mark.full
+def test_a_role_that_collects_others_is_left_to_its_controller(restore: Restore) -> None:
+    """What it collects now is no difference, and no conflict."""
+    roles, name = "/apis/rbac.authorization.k8s.io/v1/clusterroles", restore.name
+
+    def role(part: str, resource: str = "") -> None:
+        rules = [{"apiGroups": [""], "resources": [resource], "verbs": ["get"]}] if resource else []
+        body = {"metadata": {"name": f"{name}:{part}", "labels": {"part-of": name} if rules else {}}, "rules": rules}
+        collects = {"clusterRoleSelectors": [{"matchLabels": {"part-of": name}}]}
+        restore.api.create(roles, body if rules else body | {"aggregationRule": collects})
+
+    def collected() -> int:
+        return len(restore.api.get(f"{roles}/{name}:all").get("rules") or ())
+
+    role("all")
+    role("pods", "pods")
+    wait_until(lambda: collected() == 1, LIMIT, "collected")
+    restore.back_up()
+    for part in ("all", "pods"):
+        restore.delete(f"{roles}/{name}:{part}")
+    select = {"kinds": ["ClusterRole"], "names": [f"{name}:*"]}
+    assert restore.run(select=select).outcome is Outcome.COMPLETED
+    role("nodes", "nodes")
+    wait_until(lambda: collected() == 2, LIMIT, "collected")
+    report = restore.run(select=select, existing="update")
+    assert report.summary[0].startswith("nothing to do")
+    assert report.plan
+    assert report.plan.cautions == ()
+
+
+@pytest.mark.full
+def test_a_definition_that_does_not_bring_a_kind_is_told(restore: Restore) -> None:
+    """It exists in another version, or another one has its names. Nothing waits for it, and all other objects come back."""
+    ours, other = definition(("v1", True)), definition(("v1", True))
+    other["metadata"]["name"] = "gadgets.shop.example"
+    other["spec"]["names"] |= {"plural": "gadgets", "singular": "gadget"}
+    restore.api.create(DEFINITIONS, ours)
+    wait_until(lambda: restore.api.is_fine(restore.path("widgets", root=WIDGETS)), LIMIT, "widgets are served")
+    restore.create("widgets", {"apiVersion": "shop.example/v1", "kind": "Widget", "metadata": {"name": "one"}}, WIDGETS)
+    restore.api.create(DEFINITIONS, other)
+    restore.create("configmaps", config("a", color="blue"))
+    restore.back_up()
+    restore.delete(f"{DEFINITIONS}/gadgets.shop.example")
+    restore.delete(restore.path("configmaps", "a"))
+    with pytest.raises(NotYet) as error:
+        restore.run(select={"names": ["gadgets.shop.example", "a"]})
+    assert "1 object of the plan failed" in error.value.problem
+    assert "CustomResourceDefinition gadgets.shop.example: is not Established: " in error.value.problem
+    assert restore.find(restore.path("configmaps", "a"))
+
+    for name in ("gadgets", "widgets"):
+        restore.delete(f"{DEFINITIONS}/{name}.shop.example")
+    restore.api.create(DEFINITIONS, definition(("v2", True)))
+    newer = restore.path("widgets", root="/apis/shop.example/v2")
+    wait_until(lambda: restore.api.is_fine(newer), LIMIT, "v2 is served")
+    with pytest.raises(
+        Refused, match="Widget .*/one: kind not served: the API does not serve widgets of shop.example/v1"
+    ):
+        restore.run(select={"names": ["widgets.shop.example", "one"]})
+    restore.delete(f"{DEFINITIONS}/widgets.shop.example")
+
+
+@pytest.mark.full
+def test_a_kind_that_does_not_answer_stops_no_restore_of_others(
+    restore: Restore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A conversion webhook that is down, then an aggregated API: a verdict for its objects alone."""
+    monkeypatch.setattr(restore_steps.judge_objects, "retries", 0)
+    named, services = f"{DEFINITIONS}/widgets.shop.example", "/apis/apiregistration.k8s.io/v1/apiservices"
+    made = definition(("v1", True))
+    restore.api.create(DEFINITIONS, made)
+    wait_until(lambda: restore.api.is_fine(restore.path("widgets", root=WIDGETS)), LIMIT, "widgets are served")
+    one = {"apiVersion": "shop.example/v1", "kind": "Widget", "metadata": {"name": "one"}}
+    restore.create("widgets", one, WIDGETS)
+    restore.create("configmaps", config("a", color="blue"))
+    restore.back_up()
+
+    def check() -> None:
+        restore.delete(restore.path("configmaps", "a"))
+        with pytest.raises(Refused) as error:
+            restore.run()
+        assert f"Widget {restore.name}/one: kind does not answer: nobody can read it: GET " in error.value.problem
+        assert restore.steps(restore.run(skip_failing=True)) == {f"ConfigMap {restore.name}/a": "create"}
+
+    (old,) = made["spec"]["versions"]
+    versions = [old | {"storage": False}, old | {"name": "v2"}]
+    restore.api.patch(named, {"spec": {"versions": versions}})
+    newer = restore.path("widgets", "one", "/apis/shop.example/v2")
+    wait_until(lambda: restore.api.is_fine(newer), LIMIT, "v2 is served")
+
+    def is_stored_anew() -> bool:
+        before = restore.api.get(newer)["metadata"]["resourceVersion"]
+        restore.api.patch(newer, {"spec": {"size": int(before)}})
+        return bool(restore.api.get(named)["status"]["storedVersions"] == ["v1", "v2"])
+
+    wait_until(is_stored_anew, LIMIT, "it is stored as v2")
+    service = {"namespace": restore.name, "name": "nobody"}
+    webhook = {"conversionReviewVersions": ["v1"], "clientConfig": {"service": service}}
+    restore.api.patch(named, {"spec": {"conversion": {"strategy": "Webhook", "webhook": webhook}}})
+    try:
+        wait_until(lambda: not restore.api.is_fine(restore.path("widgets", "one", WIDGETS)), LIMIT, "nobody converts")
+        check()
+    finally:
+        restore.api.patch(named, {"spec": {"conversion": {"strategy": "None", "webhook": None}}})
+        restore.delete(named)
+    spec = {"group": "shop.example", "version": "v1", "groupPriorityMinimum": 1000, "versionPriority": 10}
+    spec |= {"insecureSkipTLSVerify": True, "service": service}
+    wait_until(lambda: restore.find(f"{services}/v1.shop.example") is None, LIMIT, "the API server serves no widgets")
+    restore.api.create(services, {"metadata": {"name": "v1.shop.example"}, "spec": spec})
+    try:
+        check()
+    finally:
+        restore.delete(f"{services}/v1.shop.example")
+
+
 HOOKS = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations"
 
 
@@ -435,6 +682,53 @@ def test_what_the_api_server_refuses_is_told_one_by_one_before_anything_is_touch
     assert report.outcome is Outcome.COMPLETED
     assert restore.steps(report) == {f"ConfigMap {restore.name}/hooked": "create"}
     assert any(one.startswith(f"NOT restored: Service {restore.name}/counted: quota") for one in report.summary)
+
+
+@pytest.mark.full
+def test_a_quota_of_some_pods_alone_does_not_count_the_others(restore: Restore) -> None:
+    """This pod has a request, so a quota for BestEffort is no obstacle."""
+    account, quota = restore.path("serviceaccounts", "default"), restore.path("resourcequotas", "best-effort")
+    spec = {"hard": {"pods": "0"}, "scopes": ["BestEffort"]}
+    restore.create("resourcequotas", {"metadata": {"name": "best-effort"}, "spec": spec})
+    wait_until(lambda: restore.api.get(quota).get("status", {}).get("hard"), LIMIT, "the quota counts")
+    wait_until(lambda: restore.find(account), LIMIT, "pods may be created")
+    pod = pods("x")["spec"]
+    pod["containers"][0]["resources"] = {"requests": {"cpu": "1m"}}
+    restore.create("pods", {"metadata": {"name": "bare"}, "spec": pod})
+    restore.back_up()
+    restore.api.delete(restore.path("pods", "bare"), {"gracePeriodSeconds": 0})
+    wait_until(lambda: restore.find(restore.path("pods", "bare")) is None, LIMIT, "the pod is gone")
+    assert restore.steps(restore.run()) == {f"Pod {restore.name}/bare": "create"}
+
+
+def test_a_webhook_that_comes_back_before_its_pods_hinders_no_proof(restore: Restore) -> None:
+    """Nobody answers it, and it refuses each write. What came before it is finished and proven without asking it."""
+    hook = validating_hook(restore.name, "configmaps")
+    hook["rules"][0]["operations"] = ["*"]
+    owner = restore.create("configmaps", config("owner", color="blue"))
+    owned = config("a-owned", color="blue")
+    owned["metadata"]["ownerReferences"] = [
+        {"apiVersion": "v1", "kind": "ConfigMap", "name": "owner", "uid": owner["metadata"]["uid"]}
+    ]
+    restore.create("configmaps", owned)
+    restore.api.create(HOOKS, {"metadata": {"name": restore.name}, "webhooks": [hook]})
+    restore.back_up()
+    restore.delete(f"{HOOKS}/{restore.name}")
+    for name in ("a-owned", "owner"):
+        restore.delete(restore.path("configmaps", name))
+    try:
+        report = restore.run(
+            select={
+                "names": ["owner", "a-owned", restore.name],
+                "kinds": ["configmap", "validatingwebhookconfiguration"],
+            }
+        )
+        found = restore.api.get(restore.path("configmaps", "a-owned"))["metadata"]["ownerReferences"]
+        assert found[0]["uid"] == restore.api.get(restore.path("configmaps", "owner"))["metadata"]["uid"]
+        assert report.summary[1] == "read back: 3 objects as the backup has them"
+        assert report.summary[2].startswith("2 objects of them only compared with the backup")
+    finally:
+        restore.delete(f"{HOOKS}/{restore.name}")
 
 
 VOLUMES = f"{CORE}/persistentvolumes"
@@ -525,6 +819,99 @@ def test_a_volume_with_the_policy_delete_is_bound_before_it_gets_it_back(restore
     with pytest.raises(Refused, match=f"the PersistentVolume {name}-other has the same volume none.example/{name}"):
         restore.run()
     assert restore.find(volume) is None
+
+
+def test_a_volume_that_outlived_its_claim_is_bound_again(restore: Restore) -> None:
+    """With Retain, the deletion of a namespace leaves it Released, with the data: the new claim would wait for it for ever."""
+    name = restore.name
+    restore.api.create(VOLUMES, {"metadata": {"name": name}, "spec": volume_spec(name, "Retain")})
+    restore.create("persistentvolumeclaims", {"metadata": {"name": "data"}, "spec": claim_spec(name)})
+    path, volume = restore.path("persistentvolumeclaims", "data"), f"{VOLUMES}/{name}"
+    wait_until(lambda: restore.api.get(path)["status"]["phase"] == "Bound", LIMIT, "bound")
+    restore.back_up()
+    restore.delete(f"{CORE}/namespaces/{name}")
+    wait_until(lambda: restore.api.get(volume)["status"]["phase"] == "Released", LIMIT, "released")
+    restore.api.patch(volume, {"metadata": {"labels": {"new": "yes"}}})
+    report = restore.run()
+    step = restore.steps(report)[f"PersistentVolume {name}"]
+    assert step.startswith("update: spec.claimRef.resourceVersion: ")
+    assert "spec.claimRef.uid: " in step
+    assert report.summary[1] == "read back: 3 objects as the backup has them"
+    assert [restore.api.get(one)["status"]["phase"] for one in (path, volume)] == ["Bound", "Bound"]
+    assert restore.run().summary[0].startswith("nothing to do")
+
+
+@pytest.mark.full
+def test_a_volume_of_another_cluster_is_never_deleted_with_its_copy(restore: Restore) -> None:
+    """It is bound here, and stays Retain: it is the same volume at the storage."""
+    name, spec = restore.name, volume_spec(restore.name, "Delete")
+    restore.api.create(VOLUMES, {"metadata": {"name": name}, "spec": spec})
+    restore.create("persistentvolumeclaims", {"metadata": {"name": "data"}, "spec": claim_spec(name)})
+    path, volume = restore.path("persistentvolumeclaims", "data"), f"{VOLUMES}/{name}"
+    wait_until(lambda: restore.api.get(path)["status"]["phase"] == "Bound", LIMIT, "bound")
+    restore.back_up()
+    restore.api.patch(volume, {"spec": {"persistentVolumeReclaimPolicy": "Retain"}})
+    restore.delete(f"{CORE}/namespaces/{name}")
+    restore.delete(volume)
+    first, restore.site.name = restore.site.name, "another"
+    restore.site.profile["name"] = "another"
+    restore.site.write()
+    report = restore.run(from_cluster=first)
+    assert report.outcome is Outcome.COMPLETED
+    found = restore.api.get(volume)
+    assert (found["status"]["phase"], found["spec"]["persistentVolumeReclaimPolicy"]) == ("Bound", "Retain")
+    assert report.plan
+    assert any(f"the volume of cluster {first}, so it stays Retain" in one.problem for one in report.plan.cautions)
+
+
+def snapshot_kind(plural: str, kind: str, scope: str) -> Resource:
+    """As external-snapshotter has it, without a controller."""
+    made = definition(("v1", True))
+    made["metadata"] = {
+        "name": f"{plural}.snapshot.storage.k8s.io",
+        "annotations": {
+            "api-approved.kubernetes.io": "https://github.com/kubernetes-csi/external-snapshotter/pull/814"
+        },
+    }
+    names = {"plural": plural, "singular": kind.lower(), "kind": kind, "listKind": f"{kind}List"}
+    made["spec"] |= {"group": "snapshot.storage.k8s.io", "scope": scope, "names": names}
+    made["spec"]["versions"][0]["subresources"] = {"status": {}}
+    return made
+
+
+@pytest.mark.full
+def test_a_snapshot_comes_back_as_the_one_that_the_storage_has(restore: Restore) -> None:
+    """With its content, which nobody selected. By its claim, the storage would take a new one of the data of now."""
+    root, name = "/apis/snapshot.storage.k8s.io/v1", restore.name
+    snapshots, contents = restore.path("volumesnapshots", root=root), f"{root}/volumesnapshotcontents"
+    restore.api.create(DEFINITIONS, snapshot_kind("volumesnapshots", "VolumeSnapshot", "Namespaced"))
+    restore.api.create(DEFINITIONS, snapshot_kind("volumesnapshotcontents", "VolumeSnapshotContent", "Cluster"))
+    for path in (snapshots, contents):
+        wait_until(lambda path=path: restore.api.is_fine(path), LIMIT, f"{path} is served")  # type: ignore[misc]
+    head = {"apiVersion": "snapshot.storage.k8s.io/v1"}
+    asked = {"source": {"persistentVolumeClaimName": "data"}}
+    one = restore.api.create(snapshots, head | {"kind": "VolumeSnapshot", "metadata": {"name": "s"}, "spec": asked})
+    reference = {"name": "s", "namespace": name, "uid": one["metadata"]["uid"]}
+    spec = {
+        "driver": "none.example",
+        "deletionPolicy": "Delete",
+        "volumeSnapshotRef": reference,
+        "source": {"volumeHandle": "v"},
+    }
+    restore.api.create(contents, head | {"kind": "VolumeSnapshotContent", "metadata": {"name": name}, "spec": spec})
+    restore.api.patch(f"{snapshots}/s/status", {"status": {"boundVolumeSnapshotContentName": name}})
+    restore.api.patch(f"{contents}/{name}/status", {"status": {"snapshotHandle": "h"}})
+    restore.back_up()
+    restore.delete(f"{snapshots}/s")
+    restore.delete(f"{contents}/{name}")
+    assert list(restore.steps(restore.run())) == [f"VolumeSnapshotContent {name}", f"VolumeSnapshot {name}/s"]
+    assert restore.api.get(f"{snapshots}/s")["spec"] == {"source": {"volumeSnapshotContentName": name}}
+    found = restore.api.get(f"{contents}/{name}")["spec"]
+    assert (found["source"], found["deletionPolicy"]) == ({"snapshotHandle": "h"}, "Retain")
+    assert "uid" not in found["volumeSnapshotRef"]
+    assert restore.run().summary[0].startswith("nothing to do")
+    for kind in ("volumesnapshots", "volumesnapshotcontents"):
+        restore.delete(f"{DEFINITIONS}/{kind}.snapshot.storage.k8s.io")
 
 
 def test_objects_are_restored_into_another_namespace_by_name_and_label(restore: Restore) -> None:

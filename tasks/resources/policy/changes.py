@@ -4,7 +4,7 @@ import difflib
 import hashlib
 import hmac
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -45,7 +45,7 @@ def pairs_of(older: Manifest, newer: Manifest) -> tuple[tuple[Pair, ...], tuple[
     before = {one.key: one for one in older.entries}
     found = [Pair(before.pop(one.key, None), one, one) for one in newer.entries]
     found += [Pair(one, None, one) for one in before.values()]
-    differing = [one for one in found if _differs(one) and not _is_unread(one.any, unread)]
+    differing = [one for one in found if _differs(one) and not is_of(one.any, unread)]
     return tuple(sorted(differing, key=lambda one: _order(one.any))), tuple(sorted(unread))
 
 
@@ -53,9 +53,19 @@ def _order(entry: Entry) -> tuple[str, ...]:
     return entry.namespace, entry.group, entry.kind, entry.name
 
 
-def _is_unread(entry: Entry, unread: set[str]) -> bool:
+def is_of(entry: Entry, kinds: Collection[str]) -> bool:
+    """Checks whether an object is of one of these kinds, or of all kinds of its group: `*.example.com`."""
     label = f"{entry.resource}.{entry.group}" if entry.group else entry.resource
-    return label in unread or f"*.{entry.group}" in unread
+    return label in kinds or f"*.{entry.group}" in kinds
+
+
+def filled(older: Manifest, earlier: Manifest) -> Manifest:
+    """Returns a partial backup with the kinds that it did not read as an earlier backup has them."""
+    missing = {skip.subject for skip in older.not_read} - {skip.subject for skip in earlier.not_read}
+    entries = [one for one in older.entries if not is_of(one, missing)]
+    entries += [one for one in earlier.entries if is_of(one, missing)]
+    left = tuple(skip for skip in older.not_read if skip.subject not in missing)
+    return older.model_copy(update={"entries": tuple(entries), "not_read": left})
 
 
 def _differs(pair: Pair) -> bool:

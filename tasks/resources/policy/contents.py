@@ -11,7 +11,7 @@ from tasks.resources.policy.text import to_yaml
 
 JSON = dict[str, Any]
 
-RULES = 1
+RULES = 2
 """Counts the changes of the rules of this module: a backup by other rules writes every file again."""
 
 FIRST = ("apiVersion", "kind", "metadata")
@@ -71,6 +71,8 @@ NAMES: Mapping[tuple[str, str], Mapping[str, str]] = {
         "kube-public/cluster-info": "kubeadm writes it",
     },
     ("", "Service"): {"default/kubernetes": "the API server makes it"},
+    ("", "Endpoints"): {"default/kubernetes": "the API server makes it"},
+    ("discovery.k8s.io", "EndpointSlice"): {"default/kubernetes": "the API server makes it"},
     ("networking.k8s.io", "ServiceCIDR"): {"kubernetes": "the API server makes it"},
     ("scheduling.k8s.io", "PriorityClass"): {
         "system-cluster-critical": "the API server makes it",
@@ -86,6 +88,7 @@ MADE_AGAIN = frozenset(
         ("apps", "ControllerRevision"),
         ("batch", "Job"),
         ("", "ReplicationController"),
+        ("discovery.k8s.io", "EndpointSlice"),
     }
 )
 """Kinds that a controller of Kubernetes makes again, with nothing lost.
@@ -115,6 +118,18 @@ CONTROLLER_ACCOUNTS = frozenset(
 )  # fmt: skip
 """ServiceAccounts of kube-system that the controller manager makes, one for each controller."""
 
+ENDPOINTS = frozenset({("", "Endpoints"), ("discovery.k8s.io", "EndpointSlice")})
+
+FROM_SERVICES = frozenset(
+    {
+        ("endpoints.kubernetes.io/managed-by", "endpoint-controller"),
+        ("endpointslice.kubernetes.io/managed-by", "endpointslice-controller.k8s.io"),
+        ("endpointslice.kubernetes.io/managed-by", "endpointslicemirroring-controller.k8s.io"),
+    }
+)
+"""Labels of Endpoints and EndpointSlices that the controller manager makes. Those of a Service without a selector have none:
+people write them, for example for a database outside of the cluster."""
+
 _RBAC, _FLOW = "rbac.authorization.k8s.io", "flowcontrol.apiserver.k8s.io"
 
 
@@ -134,6 +149,8 @@ def why_left_out(kind: Kind, item: JSON) -> str:
         or (kind.kind == "APIService" and "kube-aggregator.kubernetes.io/automanaged" in labels)
     ):
         return "the API server makes it"
+    if (kind.group, kind.kind) in ENDPOINTS and not FROM_SERVICES.isdisjoint(labels.items()):
+        return "the cluster makes it from a Service"
     if kind.kind == "ClusterTrustBundle" and (item.get("spec") or {}).get("signerName", "").startswith(
         "kubernetes.io/"
     ):
@@ -267,11 +284,17 @@ def _without_job_labels(head: JSON) -> JSON:
     return rest | ({"labels": labels} if labels else {})
 
 
+def _aggregated(item: JSON) -> JSON:
+    """Removes the rules that a controller collects from other roles."""
+    return {name: value for name, value in item.items() if name != "rules"} if item.get("aggregationRule") else item
+
+
 _CHANGES = {
     ("", "PersistentVolume"): _volume,
     ("", "ServiceAccount"): _account,
     ("", "Namespace"): _namespace,
     ("batch", "Job"): _job,
+    (_RBAC, "ClusterRole"): _aggregated,
 }
 
 

@@ -4,14 +4,18 @@ from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 
 from tasks.core.models.profile.resources import ResourceFilter, ResourceRules
-from tasks.resources.models import Kind, LeftOut
+from tasks.resources.models import Filters, Kind, LeftOut
+
+Rules = ResourceRules | Filters
+
+BY_RULE = "of the profile"
+"""Marks the reasons that come from the rules of a profile."""
+
 
 GENERATED = {
     "events": "events expire within hours",
     "events.events.k8s.io": "events expire within hours",
     "leases.coordination.k8s.io": "their holders write them again all the time",
-    "endpoints": "the cluster makes them from Services",
-    "endpointslices.discovery.k8s.io": "the cluster makes them from Services",
     "nodes": "a kubelet registers its own Node",
     "componentstatuses": "they are no objects",
     "csinodes.storage.k8s.io": "kubelets write them",
@@ -28,7 +32,7 @@ GENERATED = {
 """Maps kinds that the cluster or its nodes make by themselves to the reason why they are left out."""
 
 
-def choose_kinds(kinds: Iterable[Kind], rules: ResourceRules) -> tuple[tuple[Kind, ...], tuple[LeftOut, ...]]:
+def choose_kinds(kinds: Iterable[Kind], rules: Rules) -> tuple[tuple[Kind, ...], tuple[LeftOut, ...]]:
     """Returns the kinds to read, in a stable order, and those left out with the reason.
 
     A kind that nobody can list or create is no part of a configuration, and is in neither of them.
@@ -43,23 +47,28 @@ def choose_kinds(kinds: Iterable[Kind], rules: ResourceRules) -> tuple[tuple[Kin
     return tuple(chosen), tuple(left)
 
 
-def _why_not(kind: Kind, rules: ResourceRules) -> str:
+def _why_not(kind: Kind, rules: Rules) -> str:
     if reason := GENERATED.get(kind.label, ""):
         return reason
     if rules.include and not any(_fits_kind(one, kind) for one in rules.include):
-        return "resources.include of the profile does not name it"
+        return f"resources.include {BY_RULE} does not name it"
     if any(_fits_kind(one, kind) and not one.namespaces for one in rules.exclude):
-        return "resources.exclude of the profile names it"
+        return f"resources.exclude {BY_RULE} names it"
     return ""
 
 
-def why_filtered(kind: Kind, namespace: str, rules: ResourceRules) -> str:
+def why_filtered(kind: Kind, namespace: str, rules: Rules) -> str:
     """Returns why the profile's rules leave out the objects of this kind in this namespace; empty if they do not."""
     if rules.include and not any(_fits(one, kind, namespace) for one in rules.include):
-        return "resources.include of the profile does not name it"
+        return f"resources.include {BY_RULE} does not name it"
     if any(_fits(one, kind, namespace) for one in rules.exclude):
-        return "resources.exclude of the profile names it"
+        return f"resources.exclude {BY_RULE} names it"
     return ""
+
+
+def place_of(kind: Kind, namespace: str, name: str) -> str:
+    """Returns the namespace by which the rules judge an object; a Namespace is in itself."""
+    return name if kind.label == "namespaces" else namespace
 
 
 def _fits(one: ResourceFilter, kind: Kind, namespace: str) -> bool:

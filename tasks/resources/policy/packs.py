@@ -1,8 +1,13 @@
 """Decides which packs nobody needs any more."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import NamedTuple
+
+from tasks.core.models.findings import listed
+from tasks.core.models.plan import Skip
+from tasks.core.words import counted
+from tasks.resources.models import Manifest
 
 
 class Unused(NamedTuple):
@@ -10,6 +15,17 @@ class Unused(NamedTuple):
 
     delete: tuple[str, ...]
     marks: dict[str, datetime]
+
+
+def broken_backups(manifests: Iterable[Manifest], stored: Mapping[str, int]) -> tuple[Skip, ...]:
+    """Returns the backups whose packs the store does not have in their size, each with the first of them."""
+    found = []
+    for one in manifests:
+        if lost := [pack for pack in one.packs if stored.get(pack.name) != pack.size]:
+            files = sum(pack.files for pack in lost)
+            reason = f"the bucket does not have {counted(len(lost), 'pack')} with up to {counted(files, 'file')} as written: {listed([pack.name for pack in lost], 1)}"
+            found.append(Skip(subject=one.id, reason=reason))
+    return tuple(found)
 
 
 def unused_packs(

@@ -13,6 +13,8 @@ def why_not_now(planned: Judged, now: Judged, *, finishing: bool = False) -> str
     """
     if not now.is_fine:
         return f"{now.verdict}: {now.reason}"
+    if now.verdict is Verdict.AFTER:
+        return f"{now.reason}, and is not there"
     if finishing or planned.verdict is Verdict.AFTER or now.verdict is planned.verdict is Verdict.CREATE:
         return ""
     if planned.verdict is Verdict.UPDATE and now.verdict is Verdict.UPDATE and planned.uid == now.uid:

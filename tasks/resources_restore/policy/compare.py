@@ -74,6 +74,27 @@ def _short(value: Any) -> str:  # noqa: ANN401 - JSON
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}… ({len(text)} characters)"
 
 
+def lacking(wanted: Any, found: Any, path: str = "") -> Iterator[str]:  # noqa: ANN401 - JSON
+    """Yields the fields of an object that another one does not have as they are. More fields, and more items of lists, are no matter."""
+    if isinstance(wanted, dict) and isinstance(found, dict):
+        for name, value in sorted(wanted.items()):
+            if value not in EMPTY:
+                yield from lacking(value, found.get(name), f"{path}.{name}" if path else name)
+    elif isinstance(wanted, list) and isinstance(found, list):
+        for number, item in enumerate(wanted):
+            likely = found[number : number + 1]
+            if not any(has(one, item) for one in (*likely, *found)):
+                named = item.get("name") if isinstance(item, dict) else None
+                yield f"{path}[{named or number}]"
+    elif wanted != found:
+        yield path
+
+
+def has(found: Any, wanted: Any) -> bool:  # noqa: ANN401 - JSON
+    """Checks whether an object has all fields of another one as they are."""
+    return next(lacking(wanted, found), None) is None
+
+
 def kept_fields(result: JSON, *wanted: JSON) -> tuple[str, ...]:
     """Returns the fields, and the items of lists, that an object keeps although none of the others has them.
 

@@ -10,6 +10,8 @@ CLASSES = (
     "RuntimeClass",
     "IngressClass",
     "CSIDriver",
+    "ServiceCIDR",
+    "DeviceClass",
 )
 
 ORDER: tuple[tuple[str, ...], ...] = (

@@ -27,6 +27,10 @@ DROPPED = BIND | {
 }
 """Lists annotations that speak of the cluster of then."""
 
+SNAPSHOTS = frozenset(
+    {("snapshot.storage.k8s.io", "VolumeSnapshot"), ("snapshot.storage.k8s.io", "VolumeSnapshotContent")}
+)
+
 JOB_LABELS = frozenset({"controller-uid", "batch.kubernetes.io/controller-uid"})
 """Lists the labels by which the API server tells the pods of a Job; the new Job gets its own."""
 
@@ -48,6 +52,8 @@ class Around(NamedTuple):
     """Objects that the same run creates."""
     moved: Mapping[str, str] = {}
     """Namespaces that are restored into others."""
+    other: str = ""
+    """The cluster whose backup it is, if it is not this one: its volumes are still its own."""
 
 
 class Prepared(NamedTuple):
@@ -59,8 +65,8 @@ class Prepared(NamedTuple):
     next_step: str = ""
 
 
-def prepare(target: Target, body: JSON, around: Around) -> Prepared:
-    """Returns the object as the API server gets it."""
+def prepare(target: Target, body: JSON, around: Around, live: JSON | None = None) -> Prepared:
+    """Returns the object as the API server gets it; `live` is the one in the cluster, if there is one."""
     made = normal(body)
     made["apiVersion"], made["kind"] = target.api_version, target.kind
     metadata = made["metadata"]
@@ -73,6 +79,8 @@ def prepare(target: Target, body: JSON, around: Around) -> Prepared:
     _drop(metadata, "annotations", DROPPED | {APPLIED} if moved else DROPPED)
     if (target.group, target.kind) == ("", "PersistentVolume"):
         return _volume(made, notes, around)
+    if (target.group, target.kind) in SNAPSHOTS:
+        return _snapshot(target, made, notes, body, live)
     if change := _CHANGES.get((target.group, target.kind)):
         notes += change(made, around, target)
     made["metadata"] = {name: value for name, value in metadata.items() if value}
@@ -171,13 +179,61 @@ def _volume(made: JSON, notes: list[str], around: Around) -> Prepared:
         return Prepared(made, tuple(notes), problem, f"kubectl describe persistentvolume {other}")
     policy = spec.get("persistentVolumeReclaimPolicy", "Retain")
     _drop(made["metadata"], "annotations", BIND | {RECLAIM})
-    if policy != "Retain" and claim and name not in around.bound:
+    if around.other:
+        spec["persistentVolumeReclaimPolicy"] = "Retain"
+        notes.append(
+            f"it names the volume of cluster {around.other}, so it stays Retain: both clusters must not use it at once"
+        )
+    elif policy != "Retain" and claim and name not in around.bound:
         spec["persistentVolumeReclaimPolicy"] = "Retain"
         made["metadata"]["annotations"] = (made["metadata"].get("annotations") or {}) | {RECLAIM: policy}
         notes.append(f"with the reclaim policy Retain until it is bound, then {policy} again")
     if name not in around.bound:
         notes.append(NO_DATA)
     return Prepared(made, tuple(notes))
+
+
+def _snapshot(target: Target, made: JSON, notes: list[str], body: JSON, live: JSON | None) -> Prepared:
+    """Lets a snapshot name what the storage has: by its claim or volume, the storage would take a new one of the data of now."""
+    status, spec = body.get("status") or {}, made.get("spec", {})
+    is_content = target.kind == "VolumeSnapshotContent"
+    known = status.get("snapshotHandle" if is_content else "boundVolumeSnapshotContentName")
+    name = "snapshotHandle" if is_content else "volumeSnapshotContentName"
+    if is_content:
+        owner = spec.get("volumeSnapshotRef") or {}
+        spec["volumeSnapshotRef"] = {
+            one: value for one, value in owner.items() if one not in {"uid", "resourceVersion"}
+        }
+    made["metadata"] = {one: value for one, value in made["metadata"].items() if value}
+    source = (live or {}).get("spec", {}).get("source")
+    if live is not None and name not in (source or {}):
+        return Prepared(made, tuple(notes))
+    if target.source != target.namespace:
+        problem = f"it is a snapshot of a claim of {target.source}, and cannot move"
+        return Prepared(made, tuple(notes), problem, "make claims of snapshots with volumes-restore")
+    if not known:
+        problem = "the storage had not taken it yet: now it would take another one, of the data of now"
+        return Prepared(made, tuple(notes), problem, "take a snapshot with volumes-backup")
+    if is_content:
+        spec["deletionPolicy"] = "Retain"
+        notes.append(
+            f"with deletionPolicy Retain, and by its handle {known}: the storage has the snapshot, or it never gets ready"
+        )
+    spec["source"] = {name: known}
+    return Prepared(made, tuple(notes))
+
+
+def is_released(volume: JSON | None) -> bool:
+    """Checks whether a volume still names a claim that is gone, so that no other claim gets it; with Delete, it is going too."""
+    spec = (volume or {}).get("spec", {})
+    phase = (volume or {}).get("status", {}).get("phase")
+    return (phase, spec.get("persistentVolumeReclaimPolicy")) == ("Released", "Retain")
+
+
+def claim_of(volume: JSON) -> Key:
+    """Returns the claim that a volume names."""
+    claim = volume.get("spec", {}).get("claimRef") or {}
+    return Key("", "PersistentVolumeClaim", str(claim.get("namespace", "")), str(claim.get("name", "")))
 
 
 def handle_of(volume: JSON) -> str:
@@ -212,6 +268,14 @@ def _definition(made: JSON, around: Around, target: Target) -> Iterable[str]:
             yield f"with the live version {live['name']} as well, in which objects are stored"
 
 
+def _aggregated(made: JSON, around: Around, target: Target) -> Iterable[str]:
+    """Drops the rules that a controller collects from other roles: they are its fields."""
+    del around, target
+    if made.get("aggregationRule"):
+        made.pop("rules", None)
+    return ()
+
+
 def _hooks(made: JSON, around: Around, target: Target) -> Iterable[str]:
     del around, target
     for hook in made.get("webhooks") or ():
@@ -238,6 +302,7 @@ _CHANGES: Mapping[tuple[str, str], Callable[[JSON, Around, Target], Iterable[str
     ("apiextensions.k8s.io", "CustomResourceDefinition"): _definition,
     (_ADMISSION, "MutatingWebhookConfiguration"): _hooks,
     (_ADMISSION, "ValidatingWebhookConfiguration"): _hooks,
+    (_RBAC, "ClusterRole"): _aggregated,
     (_RBAC, "RoleBinding"): _subjects,
     (_RBAC, "ClusterRoleBinding"): _subjects,
 }

@@ -1,7 +1,7 @@
 """Selects objects of a backup by kind, namespace, name and labels."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 
 from tasks.core.models.findings import Problem
@@ -48,6 +48,16 @@ def is_meant(select: Select, target: Target) -> bool:
         and (not select.namespaces or _within(target) in select.namespaces)
         and (not select.names or any(fnmatchcase(target.name, name) for name in select.names))
     )
+
+
+def unmatched(select: Select, targets: Sequence[Target]) -> tuple[str, ...]:
+    """Returns the words of a selection that fit no object of the backup: the others would hide a typing error."""
+    asked = [
+        *(("kind", word, Select(kinds=(word,))) for word in select.kinds),
+        *(("namespace", word, Select(namespaces=(word,))) for word in select.namespaces),
+        *(("name", word, Select(names=(word,))) for word in select.names),
+    ]
+    return tuple(f"{what} {word}" for what, word, alone in asked if not any(is_meant(alone, one) for one in targets))
 
 
 def _within(target: Target) -> str:

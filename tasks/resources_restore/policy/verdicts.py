@@ -1,17 +1,25 @@
 """Judges the API server's answer to a dry run: what would happen to the object, or what is in the way."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
+from tasks.core.models.findings import listed
 from tasks.core.models.outside import Outside
-from tasks.resources_restore.models import JSON, Existing, Key, Target, Verdict
+from tasks.resources_restore.models import ACTED, JSON, Existing, Judged, Key, Target, Verdict
 from tasks.resources_restore.policy.compare import differences
 
 OWN = "kube-runbooks"
 
+DIFFER = frozenset({Verdict.CONFLICT, Verdict.IMMUTABLE, Verdict.INVALID})
+"""Lists the verdicts about an object that exists which say that it differs from the backup."""
+
 HOOK_WORDS = ("failed calling webhook", "admission webhook", "conversion webhook")
 """Marks what a webhook says, or that it says nothing."""
+
+NOT_APPLIED = "failed to create typed"
+SILENT_WORDS = (*HOOK_WORDS, "503 service unavailable", "error trying to reach service")
+"""Marks what the API server says if something else answers for a kind, and does not: a conversion webhook, or an aggregated API."""
 
 POLICY_WORDS = ("ValidatingAdmissionPolicy", "MutatingAdmissionPolicy")
 IMMUTABLE_WORDS = ("immutable", "updates to", "may not change", "cannot change", "may not be updated")
@@ -61,8 +69,13 @@ class Tried(NamedTuple):
         if self.status in BUSY or self.is_not_served_yet:
             return True
         said = _Status.read(self.body, "the answer").message
-        told = (*HOOK_WORDS, "not declared in schema")
+        told = (*HOOK_WORDS, "not declared in schema", NOT_APPLIED)
         return self.status >= HTTPStatus.INTERNAL_SERVER_ERROR and not any(word in said for word in told)
+
+    @property
+    def cannot_be_applied(self) -> bool:
+        """Checks whether server-side apply does not take what a create takes: a list with the same key twice."""
+        return NOT_APPLIED in _Status.read(self.body, "the answer").message
 
     @property
     def is_not_served_yet(self) -> bool:
@@ -117,7 +130,8 @@ def judge(  # noqa: PLR0913 - each has a name at the call
     if not tried.is_fine:
         said = _refused(target, tried, coming, served=served)
         leaves = live is not None and existing is Existing.LEAVE and not finishes
-        return Said(Verdict.LEAVE, f"it exists, and differs: {said.reason}") if leaves else said
+        known = "differs" if said.verdict in DIFFER else "nobody knows whether it differs"
+        return Said(Verdict.LEAVE, f"it exists, and {known}: {said.reason}") if leaves else said
     if live is None:
         return Said(Verdict.CREATE, "it is not in the cluster")
     found = differences(live, tried.body)
@@ -126,6 +140,27 @@ def judge(  # noqa: PLR0913 - each has a name at the call
     if existing is Existing.LEAVE and not finishes:
         return Said(Verdict.LEAVE, f"it exists, and differs: {'; '.join(found)}", difference=found)
     return Said(Verdict.UPDATE, "it differs from the backup", difference=found)
+
+
+def judge_by_fields(lacks: tuple[str, ...], tried: Tried, existing: Existing) -> Said:
+    """Returns the verdict about an object that exists, and that server-side apply does not take, by the fields that it lacks."""
+    if not lacks:
+        return Said(Verdict.UNCHANGED, "it is as the backup has it")
+    told = f"it differs from the backup in {listed(lacks)}"
+    if existing is Existing.LEAVE:
+        return Said(Verdict.LEAVE, f"it exists, and {told.removeprefix('it ')}")
+    why = _Status.read(tried.body, "the answer").message
+    return Said(
+        Verdict.INVALID, f"{told}, and cannot be applied: {why}", "change it by hand, or delete it and run this again"
+    )
+
+
+def judge_silence(problem: str) -> Said | None:
+    """Returns the verdict about an object whose kind does not answer; None if the API server as a whole does not."""
+    if not any(word in problem for word in SILENT_WORDS):
+        return None
+    step = "repair what answers for its kind: `kubectl get apiservices`, or the conversion webhook of its definition"
+    return Said(Verdict.SILENT, f"nobody can read it: {problem}", step)
 
 
 def is_rest_of_ours(live: JSON | None, tried: Tried) -> bool:
@@ -181,21 +216,64 @@ def _invalid(said: str) -> Said:
 
 
 def _not_found(target: Target, said: str, coming: Collection[Key], *, served: bool) -> Said:
-    definition = f"{target.resource}.{target.group}"
-    if not served and Key("apiextensions.k8s.io", "CustomResourceDefinition", "", definition) in coming:
-        return Said(Verdict.AFTER, f"the CustomResourceDefinition {definition} comes with this run")
+    if not served and definition_of(target) in coming:
+        return Said(Verdict.AFTER, _comes(definition_of(target)))
     if not served:
-        step = f"restore the CustomResourceDefinition {definition} as well, or install what brings it"
-        return Said(Verdict.GONE, f"the API does not serve {target.resource} of {target.api_version}", step)
+        return _gone(target)
     if target.namespaced and "namespaces" in said:
         return _no_namespace(target, coming)
     return Said(Verdict.UNKNOWN, said, "run this again")
 
 
+def definition_of(target: Target) -> Key:
+    """Returns the CustomResourceDefinition that brings the kind of an object."""
+    return Key("apiextensions.k8s.io", "CustomResourceDefinition", "", f"{target.resource}.{target.group}")
+
+
+def namespace_of(target: Target) -> Key:
+    """Returns the Namespace of an object."""
+    return Key("", "Namespace", "", target.namespace)
+
+
+def _comes(key: Key) -> str:
+    return f"the {'namespace' if key.kind == 'Namespace' else key.kind} {key.name} comes with this run"
+
+
+def _gone(target: Target) -> Said:
+    definition = definition_of(target).name
+    step = f"restore the CustomResourceDefinition {definition} as well, or install what brings it"
+    return Said(Verdict.GONE, f"the API does not serve {target.resource} of {target.api_version}", step)
+
+
+def without_broken_promises(judged: Sequence[Judged]) -> tuple[Judged, ...]:
+    """Returns the verdicts again: an object does not come after one that the run does not write."""
+    verdicts = {one.target.key: one.verdict for one in judged}
+
+    def settled(one: Judged) -> Judged:
+        if one.verdict is not Verdict.AFTER:
+            return one
+        for key in (definition_of(one.target), namespace_of(one.target)):
+            verdict = verdicts.get(key, Verdict.CREATE)
+            if one.reason == _comes(key) and verdict not in ACTED:
+                said = _gone(one.target) if key.kind != "Namespace" else _stays_away(one.target, verdict)
+                return one.model_copy(update=said._asdict())
+        return one
+
+    return tuple(map(settled, judged))
+
+
+def _stays_away(target: Target, verdict: Verdict) -> Said:
+    return Said(
+        Verdict.MISSING,
+        f"the namespace {target.namespace} is not restored: {verdict}",
+        "correct what the plan says about the namespace",
+    )
+
+
 def _no_namespace(target: Target, coming: Collection[Key]) -> Said:
     name = target.namespace
-    if Key("", "Namespace", "", name) in coming:
-        return Said(Verdict.AFTER, f"the namespace {name} comes with this run")
+    if namespace_of(target) in coming:
+        return Said(Verdict.AFTER, _comes(namespace_of(target)))
     step = f"`kubectl create namespace {name}`, or name another one with --into-namespace"
     return Said(Verdict.MISSING, f"the namespace {name} is neither in the cluster nor in the backup", step)
 
@@ -227,6 +305,9 @@ def count_quota(quotas: Iterable[Mapping[str, Any]], creates: Collection[Target]
     found: dict[str, str] = {}
     for quota in quotas:
         namespace, name = quota["metadata"]["namespace"], quota["metadata"]["name"]
+        spec = quota.get("spec") or {}
+        if spec.get("scopes") or spec.get("scopeSelector"):
+            continue  # it counts some pods alone: the API server judges those one by one
         hard = quota.get("status", {}).get("hard") or {}
         used = quota.get("status", {}).get("used") or {}
         for resource, most in hard.items():

@@ -6,10 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.core.models.plan import Skip
-from tasks.resources.models import Change
+from tasks.resources.models import Change, Pack
 from tasks.resources.policy.changes import (
     MOST_LINES,
     SHOWN,
+    filled,
     in_words,
     pairs_of,
     to_change,
@@ -17,7 +18,7 @@ from tasks.resources.policy.changes import (
     to_text,
     values_note,
 )
-from tasks.resources.policy.packs import unused_packs
+from tasks.resources.policy.packs import broken_backups, unused_packs
 from tests.facts.resources import NOON, entry, manifest
 
 SALT = b"salt"
@@ -52,6 +53,15 @@ def test_a_kind_that_was_not_read_is_not_deleted() -> None:
     gone = (Skip(subject="*.example.com", reason="x"), Skip(subject="configmaps", reason="x"))
     pairs, unread = pairs_of(manifest(widget, entry()), manifest(not_read=gone))
     assert (pairs, unread) == ((), ("*.example.com", "configmaps"))
+
+
+def test_a_kind_that_was_not_read_is_compared_with_an_earlier_backup() -> None:
+    """What a partial backup has of it is not trusted: it broke off. A kind that both did not read stays unread."""
+    unread = (Skip(subject="configmaps", reason="x"), Skip(subject="*.gone.io", reason="y"))
+    older = manifest(entry("half"), entry("s", kind="Secret"), not_read=unread)
+    whole = filled(older, manifest(entry("half"), entry("app"), not_read=unread[1:]))
+    assert [one.name for one in whole.entries] == ["s", "half", "app"]
+    assert whole.not_read == unread[1:]
 
 
 def test_differences_are_unified() -> None:
@@ -121,3 +131,16 @@ def test_a_pack_in_use_is_never_deleted(stored: frozenset[str], used: frozenset[
     assert not set(found.delete) & used
     assert set(found.delete) <= set(marks) & stored
     assert set(found.marks) | set(found.delete) == stored - used
+
+
+def test_a_backup_whose_pack_is_lost_is_named() -> None:
+    """Also if the pack has another size."""
+    packs = (Pack(name="p1", size=10, files=3), Pack(name="p2", size=20, files=1))
+    whole = manifest(packs=packs[:1])
+    broken = manifest(packs=packs).model_copy(update={"id": "older"})
+    assert broken_backups([whole, broken], {"p1": 10, "p2": 20}) == ()
+    (found,) = broken_backups([whole, broken], {"p1": 10, "p2": 19})
+    assert (found.subject, found.reason) == (
+        "older",
+        "the bucket does not have 1 pack with up to 1 file as written: p2",
+    )

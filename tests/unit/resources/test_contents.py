@@ -42,6 +42,11 @@ LEFT: list[tuple[Kind, dict[str, Any], str]] = [
     (kind("Pod", "pods"), {"metadata": OWNED}, "its controller makes it"),
     (kind("Secret", "secrets"), {"metadata": OWNED}, ""),
     (kind("Pod", "pods"), item(), ""),
+    (kind("Endpoints", "endpoints"), item(), ""),
+    (kind("Endpoints", "endpoints"), item(metadata={"labels": {"endpoints.kubernetes.io/managed-by": "endpoint-controller"}}), "the cluster makes it from a Service"),
+    (kind("EndpointSlice", "endpointslices", "discovery.k8s.io"), item(metadata={"labels": {"endpointslice.kubernetes.io/managed-by": "endpointslice-controller.k8s.io"}}), "the cluster makes it from a Service"),
+    (kind("EndpointSlice", "endpointslices", "discovery.k8s.io"), item(metadata={"labels": {"endpointslice.kubernetes.io/managed-by": "staff"}}), ""),
+    (kind("EndpointSlice", "endpointslices", "discovery.k8s.io"), item("kubernetes", "default"), "the API server makes it"),
     (kind("Pod", "pods"), item(status={"phase": "Succeeded"}), "the pod has finished"),
     (kind("Pod", "pods"), item(status={"phase": "Running"}), ""),
     (kind("Job", "jobs", "batch"), item(status={"conditions": [{"type": "Complete", "status": "True"}]}), "the job has finished"),
@@ -118,6 +123,19 @@ def test_an_account_forgets_its_tokens_and_a_namespace_its_finalizers() -> None:
     namespace = kind("Namespace", "namespaces")
     assert "spec" not in to_clean(namespace, item(spec={"finalizers": ["kubernetes"]}))
     assert to_clean(namespace, item(spec={"finalizers": ["kubernetes"], "own": 1}))["spec"] == {"own": 1}
+
+
+def test_a_role_that_collects_others_forgets_what_it_collected() -> None:
+    """A controller writes its rules."""
+    role = kind("ClusterRole", "clusterroles", "rbac.authorization.k8s.io")
+    found = {
+        "metadata": {"name": "all"},
+        "aggregationRule": {"clusterRoleSelectors": []},
+        "rules": [{"verbs": ["get"]}],
+    }
+    assert "rules" not in to_clean(role, found)
+    del found["aggregationRule"]
+    assert to_clean(role, found)["rules"] == [{"verbs": ["get"]}]
 
 
 def test_a_job_forgets_what_the_api_server_generated() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 from tasks.core.models.plan import Skip
 from tasks.core.models.profile.resources import ResourceFilter, ResourceRules
 from tasks.resources.models import Kind, ResourceFacts
-from tasks.resources.policy.kinds import choose_kinds, why_filtered
+from tasks.resources.policy.kinds import choose_kinds, place_of, why_filtered
 from tasks.resources.policy.pages import LARGEST_PAGE, SMALLEST, next_limit
 from tasks.resources.policy.plan import plan_backup
 from tasks.resources.probes.kinds import parse_kinds
@@ -85,6 +85,8 @@ def test_the_profile_chooses_by_kind_and_namespace() -> None:
     assert (
         why_filtered(kind("Secret", "secrets"), "other", rules) == "resources.include of the profile does not name it"
     )
+    assert place_of(kind(), "shop", "app") == "shop"
+    assert place_of(Kind("", "v1", "Namespace", "namespaces", namespaced=False), "", "shop") == "shop"
     only = ResourceRules(include=(ResourceFilter(kinds=("configmaps",)),))
     assert choose_kinds([WIDGET], only)[1][0].reason == "resources.include of the profile does not name it"
 

@@ -132,6 +132,15 @@ def test_a_run_says_completed_only_if_nothing_failed() -> None:
         summarize_objects(shop(), done, Restored(), many)
 
 
+def test_a_proof_that_a_webhook_hinders_says_so() -> None:
+    """The objects were read and compared, and nobody asked the API server."""
+    proof = RestoreProof(same=2, unasked=(FAILURE, FAILURE))
+    text = summarize_objects(facts(), Restored(created=("ConfigMap shop/a",)), Restored(), proof)
+    assert text[2].startswith(
+        "2 objects of them only compared with the backup, because a webhook refuses all writes now; the first: "
+    )
+
+
 def test_a_plan_that_was_only_asked_for_says_so() -> None:
     """And one with nothing to do."""
     plan = plan_restore_of_objects(shop(), OPTIONS)

@@ -10,7 +10,9 @@ from tasks.resources_restore.policy.prepare import (
     RECLAIM,
     Around,
     Prepared,
+    claim_of,
     handle_of,
+    is_released,
     owners_of,
     prepare,
     without,
@@ -158,6 +160,53 @@ def test_a_volume_is_retained_until_it_is_bound() -> None:
     assert ready("PersistentVolume", spec=free).body["spec"] == free
 
 
+def test_a_volume_of_another_cluster_stays_retain() -> None:
+    """Deleted here, it would be deleted there."""
+    spec = {"persistentVolumeReclaimPolicy": "Delete", "claimRef": {"name": "data", "namespace": "shop"}}
+    found = ready("PersistentVolume", Around(other="prod"), spec=spec)
+    assert found.body["spec"]["persistentVolumeReclaimPolicy"] == "Retain"
+    assert RECLAIM not in found.body["metadata"].get("annotations", {})
+    assert found.notes[0].startswith("it names the volume of cluster prod, so it stays Retain")
+
+
+@pytest.mark.parametrize(
+    ("phase", "policy", "released"),
+    [("Released", "Retain", True), ("Released", "Delete", False), ("Bound", "Retain", False)],
+)
+def test_a_volume_that_names_a_claim_that_is_gone_is_known(phase: str, policy: str, *, released: bool) -> None:
+    """With Delete, the volume is going as well."""
+    claim = {"namespace": "shop", "name": "data", "uid": "old"}
+    volume = {"spec": {"persistentVolumeReclaimPolicy": policy, "claimRef": claim}, "status": {"phase": phase}}
+    assert is_released(volume) is released
+    assert not is_released(None)
+    assert claim_of(volume) == Key("", "PersistentVolumeClaim", "shop", "data")
+
+
+def test_a_snapshot_is_imported_and_never_taken_again() -> None:
+    """By its claim, the storage would take a new one under the old name."""
+    group = "snapshot.storage.k8s.io"
+    owner = {"name": "s", "namespace": "shop", "uid": "old"}
+    spec = {"source": {"volumeHandle": "v"}, "deletionPolicy": "Delete", "volumeSnapshotRef": owner}
+    content = target("VolumeSnapshotContent", group=group, namespaced=False, namespace="", source="")
+    found = prepare(content, body(content, spec=spec, status={"snapshotHandle": "h"}), Around())
+    assert found.body["spec"] == {
+        "source": {"snapshotHandle": "h"},
+        "deletionPolicy": "Retain",
+        "volumeSnapshotRef": {"name": "s", "namespace": "shop"},
+    }
+    assert found.notes[0].startswith("with deletionPolicy Retain, and by its handle h")
+    snapshot = target("VolumeSnapshot", group=group)
+    asked = {"spec": {"source": {"persistentVolumeClaimName": "data"}}, "metadata": {"labels": {}}}
+    bound = body(snapshot, **asked, status={"boundVolumeSnapshotContentName": "c"})
+    imported = {"source": {"volumeSnapshotContentName": "c"}}
+    assert prepare(snapshot, bound, Around()).body["spec"] == imported
+    assert prepare(snapshot, bound, Around(), {"spec": imported}).body["spec"] == imported
+    assert prepare(snapshot, bound, Around(), asked).body["spec"] == asked["spec"]
+    assert prepare(snapshot, body(snapshot, **asked), Around()).problem.startswith("the storage had not taken it yet")
+    moved = snapshot.model_copy(update={"source": "other"})
+    assert prepare(moved, bound, Around()).problem == "it is a snapshot of a claim of other, and cannot move"
+
+
 def test_a_volume_whose_handle_another_one_has_is_refused() -> None:
     """Its own name may have it. A volume without CSI has no handle."""
     spec = {"csi": CSI}
@@ -206,6 +255,13 @@ def test_a_webhook_of_the_old_api_gets_the_side_effects_that_the_new_one_takes()
     found = ready("ValidatingWebhookConfiguration", group=ADMISSION, webhooks=hooks)
     assert [one["sideEffects"] for one in found.body["webhooks"]] == ["None", "NoneOnDryRun"]
     assert found.notes == ("the webhook a with sideEffects None: the API takes nothing else",)
+
+
+def test_a_role_that_collects_others_loses_what_it_collected() -> None:
+    """All other roles keep their rules."""
+    found = ready("ClusterRole", group=RBAC, aggregationRule={"clusterRoleSelectors": []}, rules=[{"verbs": ["get"]}])
+    assert "rules" not in found.body
+    assert ready("ClusterRole", group=RBAC, rules=[{"verbs": ["get"]}]).body["rules"] == [{"verbs": ["get"]}]
 
 
 def test_a_binding_names_the_accounts_of_the_new_namespace() -> None:

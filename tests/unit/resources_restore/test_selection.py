@@ -7,7 +7,7 @@ from tasks.nodes.models.pods import LabelSelector
 from tasks.nodes.policy.selectors import selects
 from tasks.resources_restore.models import ResourceRestoreOptions, Select
 from tasks.resources_restore.policy.plan import check_request
-from tasks.resources_restore.policy.selection import is_meant, parse_labels, parse_map
+from tasks.resources_restore.policy.selection import is_meant, parse_labels, parse_map, unmatched
 from tests.facts.resources_restore import target
 
 LABELS = {"app": "web", "tier": "front", "example.com/team": "shop"}
@@ -106,3 +106,11 @@ def test_deletions_need_a_narrow_selection_of_the_same_cluster() -> None:
     for change in ({"from_cluster": "other"}, {"into_namespace": ("shop=copy",)}):
         (found,) = check_request(narrow, extra.model_copy(update=change))
         assert found.next_step == "leave out --delete-extra"
+
+
+def test_a_word_that_fits_nothing_is_told() -> None:
+    """The others would hide it."""
+    shop = [target(), target("Namespace", "shop")]
+    select = Select(kinds=("configmap", "secrt"), namespaces=("shop", "shpo"), names=("set*", "st*"))
+    assert unmatched(select, shop) == ("kind secrt", "namespace shpo", "name st*")
+    assert unmatched(Select(), shop) == ()

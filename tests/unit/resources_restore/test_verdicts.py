@@ -6,7 +6,7 @@ import pytest
 
 from tasks.resources_restore.models import Existing, Key, Verdict
 from tasks.resources_restore.policy.allowed import why_not_now
-from tasks.resources_restore.policy.compare import MOST, differences, kept_fields, normal
+from tasks.resources_restore.policy.compare import MOST, differences, kept_fields, lacking, normal
 from tasks.resources_restore.policy.order import in_order, rank_of
 from tasks.resources_restore.policy.verdicts import (
     Tried,
@@ -16,7 +16,10 @@ from tasks.resources_restore.policy.verdicts import (
     is_restored,
     is_system_namespace,
     judge,
+    judge_by_fields,
+    judge_silence,
     wanted,
+    without_broken_promises,
 )
 from tests.facts.resources_restore import body, judged, target
 
@@ -89,7 +92,12 @@ def test_each_refusal_has_its_verdict_a_reason_and_a_next_step(tried: Tried, ver
     assert found.verdict is verdict
     assert found.reason
     assert found.next_step
-    assert judge(ONE, LIVE, tried).verdict is Verdict.LEAVE
+    left = judge(ONE, LIVE, tried)
+    assert left.verdict is Verdict.LEAVE
+    differs = verdict in {Verdict.CONFLICT, Verdict.IMMUTABLE, Verdict.INVALID}
+    assert left.reason.startswith(
+        "it exists, and differs: " if differs else "it exists, and nobody knows whether it differs: "
+    )
     assert judge(ONE, LIVE, tried, existing=Existing.UPDATE).verdict is verdict
 
 
@@ -120,6 +128,21 @@ def test_what_the_same_run_brings_first_is_no_obstacle() -> None:
     assert judge(cluster, None, answer(404)).verdict is Verdict.UNKNOWN
 
 
+def test_an_object_does_not_come_after_one_that_stays_as_it_is() -> None:
+    """A definition that exists and has no such version, or a namespace that cannot be restored."""
+    gadgets = target("CustomResourceDefinition", "gadgets.shop.example", group="apiextensions.k8s.io")
+    promised = judged(
+        Verdict.AFTER, WIDGET, reason="the CustomResourceDefinition gadgets.shop.example comes with this run"
+    )
+    assert without_broken_promises([judged(CREATE, gadgets), promised])[1] == promised
+    (_, gone) = without_broken_promises([judged(Verdict.LEAVE, gadgets), promised])
+    assert (gone.verdict, gone.reason) == (Verdict.GONE, "the API does not serve gadgets of shop.example/v1")
+    inside = judged(Verdict.AFTER, reason="the namespace shop comes with this run")
+    (_, missing) = without_broken_promises([judged(Verdict.FORBIDDEN, target("Namespace", "shop")), inside])
+    assert (missing.verdict, missing.reason) == (Verdict.MISSING, "the namespace shop is not restored: forbidden")
+    assert why_not_now(inside, inside) == "the namespace shop comes with this run, and is not there"
+
+
 @pytest.mark.parametrize(
     ("tried", "busy"),
     [
@@ -127,6 +150,7 @@ def test_what_the_same_run_brings_first_is_no_obstacle() -> None:
         (answer(503, "starting"), True),
         (answer(500, "failed calling webhook"), False),
         (answer(500, "x: field not declared in schema"), False),
+        (answer(500, "failed to create typed patch object: duplicate entries"), False),
         (answer(404, "404 page not found"), True),
         (answer(404, "not found"), False),
         (answer(422), False),
@@ -136,6 +160,33 @@ def test_what_the_same_run_brings_first_is_no_obstacle() -> None:
 def test_a_busy_server_is_no_verdict(tried: Tried, *, busy: bool) -> None:
     """It is asked again. A webhook that is down is a verdict."""
     assert tried.is_busy is busy
+
+
+def test_an_object_that_cannot_be_applied_is_judged_by_its_fields() -> None:
+    """It is as the backup has it, left, or to be changed by hand."""
+    twice = answer(500, "failed to create typed patch object: duplicate entries for key")
+    assert twice.cannot_be_applied
+    assert judge_by_fields((), twice, Existing.UPDATE).verdict is Verdict.UNCHANGED
+    left = judge_by_fields(("spec.replicas",), twice, Existing.LEAVE)
+    assert (left.verdict, left.reason) == (Verdict.LEAVE, "it exists, and differs from the backup in spec.replicas")
+    invalid = judge_by_fields(("spec.replicas",), twice, Existing.UPDATE)
+    assert invalid.verdict is Verdict.INVALID
+    assert invalid.reason.endswith(
+        "and cannot be applied: failed to create typed patch object: duplicate entries for key"
+    )
+
+
+def test_a_kind_that_does_not_answer_is_a_verdict_and_a_silent_server_is_none() -> None:
+    """The words are those of the API server, in the client's error."""
+    for words in (
+        "500 conversion webhook for x failed: no endpoints",
+        "503 service unavailable",
+        "503 error trying to reach service: x",
+    ):
+        said = judge_silence(f"GET /apis/x: {words}")
+        assert said
+        assert (said.verdict, said.reason) == (Verdict.SILENT, f"nobody can read it: GET /apis/x: {words}")
+    assert judge_silence("GET /apis/x: no API server answers: cp1: connection refused") is None
 
 
 def test_an_address_that_cannot_be_had_is_recognised() -> None:
@@ -171,6 +222,8 @@ def test_a_quota_counts_all_objects_of_the_run_together() -> None:
         "shop": "the quota small has room for 2 more configmaps, and 3 are created"
     }
     assert count_quota([{"metadata": quota["metadata"]}], creates) == {}
+    assert count_quota([quota | {"spec": {"scopes": ["BestEffort"]}}], creates) == {}
+    assert count_quota([quota | {"spec": {"scopeSelector": {"matchExpressions": []}}}], creates) == {}
     assert count_quota([quota | {"metadata": {"namespace": "ops", "name": "x"}}], creates) == {}
     assert counted_as(target("Deployment", group="apps")) == ("count/deployments.apps",)
 
@@ -229,7 +282,7 @@ def test_the_order_is_that_of_dependencies() -> None:
         ("ServiceAccount", ""),
         ("PersistentVolumeClaim", ""),
         ("PersistentVolume", ""),
-        ("StorageClass", "storage.k8s.io"),
+        ("ServiceCIDR", "networking.k8s.io"),
         ("Namespace", ""),
         ("CustomResourceDefinition", "apiextensions.k8s.io"),
     ]
@@ -312,3 +365,19 @@ def test_fields_that_an_update_leaves_are_named(
 ) -> None:
     """Those that no version of the backup's object has; a value that differs is not one of them."""
     assert kept_fields(result, *wanted) == kept
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found", "paths"),
+    [
+        ({"a": {"b": 1}, "c": ""}, {"a": {"b": 1, "more": 2}}, []),
+        ({"a": {"b": 1}}, {"a": {"b": 2}}, ["a.b"]),
+        ({"a": {"b": 1}}, {}, ["a"]),
+        ({"a": [{"name": "x", "v": 1}, 2]}, {"a": [2, {"name": "more"}, {"name": "x", "v": 1, "w": 2}]}, []),
+        ({"a": [{"name": "x", "v": 1}, 3]}, {"a": [{"name": "x", "v": 2}]}, ["a[x]", "a[1]"]),
+        ({"a": 1}, None, [""]),
+    ],
+)
+def test_what_an_object_lacks_is_named_without_values(wanted: Any, found: Any, paths: list[str]) -> None:  # noqa: ANN401 - JSON
+    """More fields and items are no matter: defaults, and those of other managers."""
+    assert list(lacking(wanted, found)) == paths

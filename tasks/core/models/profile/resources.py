@@ -21,7 +21,8 @@ class ResourceFilter(Model):
         default=(), description="kinds as kubectl names them, for example deployments.apps, secrets or *.example.com"
     )
     namespaces: tuple[NamespacePattern, ...] = Field(
-        default=(), description="namespaces; an object without a namespace fits only an empty list"
+        default=(),
+        description="namespaces; a Namespace is in itself, and other objects without a namespace fit only an empty list",
     )
 
 
