@@ -62,7 +62,7 @@ def judge_snapshots(classes: Sequence[SnapshotClass] | None) -> Finding:
         fix = "create one for the CSI driver of your volumes"
     elif twice := _with_two_defaults(classes):
         told = f"more than one VolumeSnapshotClass is the default of {listed(twice)}: volumes-backup refuses to choose"
-        fix = "leave the annotation snapshot.storage.kubernetes.io/is-default-class at one, or use --snapshot-class"
+        fix = "leave the annotation snapshot.storage.kubernetes.io/is-default-class at one, or name one with --snapshot-class of volumes-backup"
     else:
         state, told = State.OK, f"VolumeSnapshotClasses: {listed([f'{one.name} ({one.driver})' for one in classes])}"
     return Finding(area=AREA, subject=SNAPSHOTS, state=state, told=told, fix=fix)
