@@ -25,7 +25,9 @@ class State(StrEnum):
 class Finding(Model):
     """This is one thing that was tried, and its result."""
 
-    area: str = Field(description="profile, keys, ssh, login shell, sudo, api, rights, etcd, bucket or prefect")
+    area: str = Field(
+        description="profile, keys, ssh, login shell, sudo, api, rights, etcd, bucket, volumes or prefect"
+    )
     subject: str = Field(description="a field, a node, a member, a runbook, or what was done")
     state: State
     told: str
@@ -70,3 +72,26 @@ class Tried(Model):
     problem: str = ""
     fix: str = ""
     needs: tuple[str, ...] = Field(default=(), description="what has to work first, as in a finding")
+
+
+class FittingPod(Model):
+    """This is a pod that has the labels of a hook or a check."""
+
+    name: str
+    containers: tuple[str, ...] = ()
+    has_claim: bool = Field(default=False, description="it uses a claim")
+
+
+class SnapshotClass(Model):
+    """This is a VolumeSnapshotClass."""
+
+    name: str
+    driver: str
+    is_default: bool = False
+
+
+class SnapshotController(Model):
+    """This is a Deployment whose image is that of a snapshot-controller."""
+
+    id: str = Field(description="NAMESPACE/NAME")
+    available: int = 0

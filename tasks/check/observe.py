@@ -1,4 +1,4 @@
-"""Checks what works in a cluster's profile: keys, nodes, the API, etcd and the bucket.
+"""Checks what works in a cluster's profile: keys, nodes, the API, etcd, the bucket and volumes.
 
 It tries each of them in the way in which runbooks use it.
 """
@@ -16,16 +16,34 @@ from tasks.check.policy.causes import told_once
 from tasks.check.policy.fixes import failed_by
 from tasks.check.policy.rights import EVERYTHING, all_rights, judge_rights
 from tasks.check.policy.routes import judge_routes
+from tasks.check.policy.volumes import (
+    AREA,
+    CONTROLLER,
+    SNAPSHOTS,
+    judge_command,
+    judge_controller,
+    judge_snapshots,
+    subject_of,
+    uses_volumes,
+)
 from tasks.check.probes.access import REVIEWS, WHO, WHO_AM_I, is_allowed, review_of, user_in
 from tasks.check.probes.login import look_at_login, parse_login
+from tasks.check.probes.volumes import (
+    CLASSES,
+    DEPLOYMENTS,
+    GROUP,
+    parse_controller,
+    parse_fitting,
+    parse_snapshot_class,
+)
 from tasks.clients.kube import KubeClient
 from tasks.clients.objectstore import try_each_way
 from tasks.cluster import Cluster
 from tasks.core.at_once import on_all
-from tasks.core.errors import RunbookError
+from tasks.core.errors import Refused, RunbookError
 from tasks.core.models import outside
 from tasks.core.models.kubeadm import ETCD
-from tasks.core.models.profile import EtcdEndpoint, Route
+from tasks.core.models.profile import EtcdEndpoint, InContainers, Route
 from tasks.etcd.find import find_members
 from tasks.etcd.policy.routes import is_possible
 
@@ -61,7 +79,16 @@ def _checks(handle: Cluster) -> Iterator[Check]:
         yield Check("api", "servers", partial(_check_servers, handle))
         yield Check("rights", "all runbooks", partial(_check_rights, handle), ("api",))
     yield Check("etcd", "members", partial(_check_etcd, handle), ("ssh",) if profile.ssh else ())
+    if uses_volumes(profile) and (profile.kubernetes.kubeconfig or profile.ssh):
+        yield from _volume_checks(handle)
     yield Check("bucket", profile.store.bucket, partial(_check_bucket, handle), (f"keys {STORE}",))
+
+
+def _volume_checks(handle: Cluster) -> Iterator[Check]:
+    rules = handle.profile.volumes
+    for one in (*rules.hooks, *rules.checks):
+        yield Check(AREA, subject_of(one), partial(_check_command, handle, one), ("api",))
+    yield Check(AREA, SNAPSHOTS, partial(_check_snapshots, handle), ("api",))
 
 
 def _over_ssh(name: str) -> tuple[str, ...]:
@@ -157,6 +184,29 @@ def _check_rights(handle: Cluster) -> Sequence[Finding]:
     if not denied(EVERYTHING):
         return (_ok("rights", "all runbooks", f"{user} may do everything"),)
     return judge_rights(denied(all_rights()), user)
+
+
+def _check_command(handle: Cluster, one: InContainers) -> Sequence[Finding]:
+    """Checks whether a hook or a check of the profile fits the pods that there are now."""
+    path = f"/api/v1/namespaces/{one.namespace}"
+    if handle.kube.find(path) is None:
+        return (judge_command(one, None),)
+    found = [parse_fitting(raw) for raw in handle.kube.items(f"{path}/pods", labelSelector=one.labels)]
+    return (judge_command(one, [pod for pod in found if pod]),)
+
+
+def _check_snapshots(handle: Cluster) -> Sequence[Finding]:
+    """Checks whether the API takes snapshots, and whether a controller is seen that processes them."""
+    kube = handle.kube
+    if kube.find(GROUP) is None:
+        return (judge_snapshots(None),)
+    judged = judge_snapshots([parse_snapshot_class(raw) for raw in kube.items(CLASSES)])
+    try:
+        seen = [parse_controller(raw) for raw in kube.items(DEPLOYMENTS)]
+    except Refused as error:  # no runbook of volumes needs this right
+        told = f"not checked: {error.problem}"
+        return (judged, Finding(area=AREA, subject=CONTROLLER, state=State.NOT_CHECKED, told=told))
+    return (judged, judge_controller([one for one in seen if one]))
 
 
 def _check_etcd(handle: Cluster) -> Sequence[Finding]:

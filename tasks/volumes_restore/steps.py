@@ -11,6 +11,7 @@ from tasks.core.words import counted
 from tasks.run.locks import Check
 from tasks.volumes.archive_restore import restore_beside
 from tasks.volumes_restore.act import create_claim, import_snapshot, proven_claim, wait_bound, wait_imported
+from tasks.volumes_restore.attached import left_attached
 from tasks.volumes_restore.checks import run_checks
 from tasks.volumes_restore.job import Job
 from tasks.volumes_restore.models.done import (
@@ -181,7 +182,8 @@ def prove_volume_restore(cluster: str, plan: VolumeRestorePlan, options: VolumeR
             f"the data of backup {plan.backup} is NOT proven: {'; '.join(failed)}",
             hint="correct that and run this again: it checks again. Or take the old volumes back: docs/volumes-restore.md#the-old-volume",
         )
-    return VolumeProof(bound=bound, ready=ready, checked=checked)
+    attached = left_attached(handle.kube, {one.old_volume: one.id for one in plan.switched if one.old_volume})
+    return VolumeProof(bound=bound, ready=ready, checked=checked, attached=attached)
 
 
 def _ready(kube: KubeClient, plan: VolumeRestorePlan, options: VolumeRestoreOptions) -> tuple[str, ...]:

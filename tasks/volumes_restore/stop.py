@@ -13,6 +13,7 @@ from tasks.volumes_restore.models.facts import REPLACED, REPLICAS, User, VolumeR
 from tasks.volumes_restore.observe import read_pods, read_users
 from tasks.volumes_restore.probes.users import Scaled, parse_scaled, users_of
 from tasks.workloads.observe import read_workload, status_of
+from tasks.workloads.policy.causes import causes_in_words
 
 JSON = dict[str, Any]
 
@@ -117,10 +118,7 @@ def wait_ready(kube: KubeClient, user: User, limit: timedelta) -> str:
             raise Refused(f"{user.name}: it was deleted meanwhile", hint="create it again")
         status = status_of(kube, found, logs=False)
         if not status.standing.done:
-            told = (
-                "; ".join(one.sentence for one in status.troubles)
-                or f"{status.available} of {status.replicas} pods are available"
-            )
+            told = causes_in_words(status.troubles) or f"{status.available} of {status.replicas} pods are available"
             raise NotYet(
                 f"{user.name}: {told}",
                 hint=f"`kubectl get pv -l {REPLACED}` lists the old volumes; docs/volumes-restore.md says how to take one back",

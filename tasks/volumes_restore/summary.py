@@ -39,6 +39,7 @@ def summarize_volume_restore(  # noqa: PLR0913, PLR0917 - one for each step
         *[f"taken up from an earlier attempt: {one.id}" for one in volumes.volumes if not one.created],
         *_workload_words(plan, started, proof),
         *[line for one in plan.switched if one.old_volume for line in _old_words(one, kept)],
+        *[f"NOT detached: {one}" for one in proof.attached],
         *[f"skipped: {one.subject}: {one.reason}" for one in plan.skips],
         *(_proof_words(proof.checked) or (NO_CHECK,)),
     )

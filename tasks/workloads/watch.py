@@ -7,21 +7,17 @@ from typing import Any
 from tasks.clients.kube import KubeClient
 from tasks.core.at_once import on_all
 from tasks.core.errors import FailedForGood, NotYet, Refused, TimedOut
-from tasks.core.models.findings import listed
 from tasks.core.waits import CLOCK, Clock
 from tasks.workloads.models.names import Ref
 from tasks.workloads.models.state import Trouble, Workload
 from tasks.workloads.observe import with_log, with_pods
-from tasks.workloads.policy.causes import causes_of_failure, is_final, troubles_of
+from tasks.workloads.policy.causes import causes_in_words, causes_of_failure, is_final, troubles_of
 from tasks.workloads.policy.hints import history_shows, status_says_why
 from tasks.workloads.policy.rollout import standing_of
 from tasks.workloads.policy.templates import digest_of_template
 from tasks.workloads.probes.targets import template_of
 
 JSON = dict[str, Any]
-
-SHOWN = 3
-"""Limits how many causes of a workload a sentence names."""
 
 
 class RolloutFailed(FailedForGood):
@@ -130,8 +126,7 @@ class Watch:
 
     @staticmethod
     def _sentence(troubles: Sequence[Trouble]) -> str:
-        first = {(each.cause, each.container): each.sentence for each in reversed(troubles)}
-        return listed(tuple(first.values())[::-1], SHOWN) or "its controller gave no reason"
+        return causes_in_words(troubles) or "its controller gave no reason"
 
     def _seen(self, ref: Ref, trouble: Trouble) -> timedelta:
         """Returns how long a cause has been there without a break. Pods come and go; the cause of a container stays."""

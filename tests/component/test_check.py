@@ -12,7 +12,8 @@ import pytest
 import yaml
 
 from tests.servers.kubernetes import ControlPlane
-from tests.servers.processes import free_port
+from tests.servers.processes import free_port, wait_until
+from tests.servers.restricted import kubeconfig_for
 from tests.servers.seaweedfs import S3Server
 from tests.servers.site import Site
 from tests.servers.sshd import Sshd
@@ -34,6 +35,8 @@ class Checked(NamedTuple):
 
 
 Call = Callable[..., Checked]
+
+LIMIT = 60.0
 
 
 @pytest.fixture(scope="module")
@@ -274,3 +277,62 @@ def test_a_store_without_keys_names_what_to_write_and_what_to_export(site: Site,
     assert (told["state"], "the keys of the store were not found" in told["told"]) == ("fail", True)
     assert "write access_key: file:PATH and secret_key: file:PATH below store: in the profile" in told["fix"]
     assert "export AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY" in told["fix"]
+
+
+def test_hooks_and_checks_that_fit_nothing_are_found(site: Site, cluster: ControlPlane, sshd: Sshd, call: Call) -> None:
+    """By a user with exactly the rights of the backup. The cluster serves a kind of snapshots, and has no class of them."""
+    space = "/api/v1/namespaces"
+    cluster.api.create(space, {"metadata": {"name": "ledger"}})
+    cluster.api.create(f"{space}/ledger/serviceaccounts", {"metadata": {"name": "own"}})
+    spec = {
+        "serviceAccountName": "own",
+        "containers": [{"name": "mysql", "image": "mysql:1"}],
+        "volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": "data"}}],
+    }
+    pod = {"metadata": {"name": "db-0", "labels": {"app": "db"}}, "spec": spec}
+    cluster.api.create(f"{space}/ledger/pods", pod)
+    hook = {"namespace": "ledger", "labels": "app=db", "container": "mysql", "freeze": ["a"], "thaw": ["b"]}
+    check = {"namespace": "ledger", "labels": "app=db", "container": "mysql", "command": ["a"]}
+    hooks = [
+        hook | {"name": "fits"},
+        hook | {"name": "elsewhere", "namespace": "absent"},
+        hook | {"name": "nobody", "labels": "app in (web)"},
+        hook | {"name": "wrong", "labels": "app in (db"},
+    ]
+    checks = [check | {"name": "fits"}, check | {"name": "other", "container": "postgres"}]
+    site.through(sshd)
+    site.use_api(kubeconfig_for(cluster, "volumes_backup"))
+    site.write(volumes={"hooks": hooks, "checks": checks})
+    checked = call(site.name, "-o", "json")
+    assert checked.status == 5, checked.err
+    wanted = {"hook fits": "ok", "hook elsewhere": "warn", "hook nobody": "warn", "hook wrong": "fail"}
+    wanted |= {"check fits": "ok", "check other": "fail", "snapshots": "warn"}
+    assert checked.states("volumes") == wanted, checked.out
+    told = {subject: one["told"] for (area, subject), one in checked.findings.items() if area == "volumes"}
+    assert told["hook fits"] == "1 pod in ledger with the container mysql"
+    assert told["hook elsewhere"] == "there is no namespace absent"
+    assert told["check other"] == "the pod ledger/db-0 has no container postgres, it has mysql"
+    assert "unable to parse requirement" in told["hook wrong"]
+    assert "does not serve snapshot.storage.k8s.io/v1" in told["snapshots"]
+
+    serve_snapshot_classes(cluster)
+    site.write(volumes={"hooks": [], "checks": checks[:1]})
+    checked = call(site.name, "-o", "json")
+    assert checked.states("volumes") == {"check fits": "ok", "snapshots": "warn", "snapshot-controller": "skip"}
+    assert "there is no VolumeSnapshotClass" in checked.findings["volumes", "snapshots"]["told"]
+    assert 'cannot list resource "deployments"' in checked.findings["volumes", "snapshot-controller"]["told"]
+
+
+def serve_snapshot_classes(cluster: ControlPlane) -> None:
+    """As the CRD of external-snapshotter does, without its schema."""
+    group, kind = "snapshot.storage.k8s.io", "volumesnapshotclasses"
+    schema = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
+    names = {"plural": kind, "singular": "volumesnapshotclass", "kind": "VolumeSnapshotClass"}
+    version = {"name": "v1", "served": True, "storage": True, "schema": schema}
+    note = {"api-approved.kubernetes.io": "unapproved, for tests"}
+    body = {
+        "metadata": {"name": f"{kind}.{group}", "annotations": note},
+        "spec": {"group": group, "scope": "Cluster", "names": names, "versions": [version]},
+    }
+    cluster.api.create("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", body)
+    wait_until(lambda: cluster.api.is_fine(f"/apis/{group}/v1/{kind}"), LIMIT, "classes are served")

@@ -1,4 +1,4 @@
-"""`volumes_restore` on a real API server with the real snapshot-controller, csi-snapshotter and csi-provisioner, and a driver of our own."""
+"""`volumes_restore` on a real API server with the real snapshot-controller, csi-snapshotter, csi-provisioner and csi-attacher, and a driver of our own."""
 
 import json
 import os
@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +18,18 @@ from flows.volumes_backup import volumes_backup
 from flows.volumes_restore import volumes_restore
 from tasks.clients.kube import KubeClient
 from tasks.clients.kube.answer import Answer
-from tasks.core.errors import FailedForGood, Refused
+from tasks.cluster import close_clusters, open_cluster
+from tasks.core.errors import FailedForGood, Refused, TimedOut
 from tasks.core.models.plan import Mode
 from tasks.core.models.report import Report
 from tasks.volumes.models.selection import Selection
+from tasks.volumes_restore import steps
+from tasks.volumes_restore.attached import left_attached
 from tasks.volumes_restore.models.facts import RECLAIM, REPLACED, REPLICAS, RESTORE
 from tasks.volumes_restore.models.options import ClaimsToRestore, VolumeRestoreOptions
 from tests.servers.binaries import is_here
 from tests.servers.csi.storage import (
+    ATTACHER_VERSION,
     CLASS,
     LIMIT,
     NAMESPACE,
@@ -60,6 +66,10 @@ DIES = "it dies here"
 WRITES = 12
 """An import, a claim, a workload stopped, two volumes kept, two claims deleted, one bound, the workload started, and the journal closed."""
 
+ATTACHES = is_here("csi-attacher", ATTACHER_VERSION)
+"""Where it is not built, volumes are not attached to nodes."""
+needs_attacher = pytest.mark.skipif(not ATTACHES, reason=f"{BUILD}csi-attacher={ATTACHER_VERSION}`")
+
 WAITING = "waiting"
 """The StorageClass whose volumes wait for a pod."""
 
@@ -67,7 +77,10 @@ WAITING = "waiting"
 @pytest.fixture(scope="module")
 def storage(two_workers: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Storage]:
     """Of the cluster of this file, which makes volumes for new claims."""
-    with Storage(two_workers, tmp_path_factory.mktemp("storage")) as made, made.provisioning():
+    folder = tmp_path_factory.mktemp("storage")
+    with Storage(two_workers, folder, attaches=ATTACHES) as made, made.provisioning():
+        for node in ("w1", "w2") if ATTACHES else ():
+            made.attach_to(node)
         waits = {"metadata": {"name": WAITING}, "provisioner": made.driver.name}
         made.api.create(f"{STORAGE}/storageclasses", waits | {"volumeBindingMode": "WaitForFirstConsumer"})
         other = {"metadata": {"name": "other"}, "provisioner": "other.example"}
@@ -152,6 +165,7 @@ def volumes(site: Site, shop: Shop, storage: Storage, user: str) -> Iterator[Vol
     made = Volumes(site, shop, storage, user)
     yield made
     storage.driver.is_ready = True
+    storage.driver.why_not_attach = storage.driver.why_not_detach = ""
     for kind in ("deployments", "statefulsets"):
         path = f"/apis/apps/v1/namespaces/{shop.name}/{kind}"
         storage.api.delete(path, {"propagationPolicy": "Foreground"})
@@ -239,8 +253,9 @@ def test_a_backup_of_another_cluster_is_imported_into_this_one(volumes: Volumes)
 
 
 def claim_volume(name: str) -> dict[str, Any]:
-    """A pod with a claim."""
-    return {"volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": name}}]}
+    """A pod with a claim, on the one node to which its volume can be attached."""
+    volumes = [{"name": "data", "persistentVolumeClaim": {"claimName": name}}]
+    return {"volumes": volumes, "nodeSelector": {"kubernetes.io/hostname": "w1"}}
 
 
 def test_a_deployment_gets_the_volume_in_place_and_the_old_one_can_be_taken_back(volumes: Volumes) -> None:
@@ -510,3 +525,63 @@ def test_a_claim_that_was_deleted_is_restored_under_its_own_name(volumes: Volume
     assert volumes.file("data").read_text() == "before"
     assert volumes.get("data")["metadata"]["labels"] == {"app": "web"}
     volumes.shop.wait_available("deployment/web", 1)
+
+
+@needs_attacher
+@pytest.mark.timeout(900)
+def test_pods_that_cannot_have_the_new_volume_say_why(volumes: Volumes) -> None:
+    """In the words of the storage. The next run goes on when the storage does."""
+    old = volumes.storage.claim(volumes.shop.name, "data", text="before")
+    volumes.shop.run("deployment/web", 2, pod=claim_volume("data"))
+    (before,) = volumes.storage.attachments(old)
+    assert (before["spec"]["nodeName"], before["status"]["attached"]) == ("w1", True)
+    backup = volumes.back_up("data")
+    volumes.storage.driver.why_not_attach = "no path to the pool"
+
+    told = ""
+
+    def has_said_why() -> bool:
+        nonlocal told
+        with pytest.raises(TimedOut) as error:
+            volumes.run(backup=backup, switch=True, start_within="15s")
+        told = error.value.problem
+        return "FailedAttachVolume" in told
+
+    wait_until(has_said_why, LIMIT, "the controller says why")
+    new = volumes.get("data")["spec"]["volumeName"]
+    words = f'FailedAttachVolume: AttachVolume.Attach failed for volume "{new}" : rpc error: code = Internal desc = no path to the pool'
+    assert told.count(words) == 1, told
+    assert "pod web-" in told
+
+    volumes.storage.driver.why_not_attach = ""
+    report = volumes.run(backup=backup, switch=True)
+    assert any(one.startswith("ready: ") for one in report.summary)
+    assert not any("attached" in one for one in report.summary)
+    is_switched(volumes)
+    (now,) = volumes.storage.attachments(volumes.get("data"))
+    assert (now["status"]["attached"], volumes.storage.attachments(old)) == (True, [])
+
+
+@needs_attacher
+def test_an_old_volume_that_stays_attached_is_told(volumes: Volumes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The new one is in use all the same. A user who may not look is told that, too."""
+    old = volumes.storage.claim(volumes.shop.name, "data", text="before")
+    volumes.shop.run("deployment/web", 2, pod=claim_volume("data"))
+    volumes.back_up("data")
+    volumes.storage.driver.why_not_detach = "the pool is busy"
+    short = timedelta(seconds=20)
+    monkeypatch.setattr(steps, "left_attached", partial(left_attached, limit=short))
+
+    report = volumes.run(switch=True)
+    is_switched(volumes)
+    (left,) = volumes.storage.attachments(old)
+    name, volume = left["metadata"]["name"], old["spec"]["volumeName"]
+    assert (
+        f"NOT detached: {volumes.shop.name}/data: the old volume {volume} is still attached to w1 by {volumes.storage.driver.name} "
+        f"(VolumeAttachment {name}): rpc error: code = Internal desc = the pool is busy"
+    ) in report.summary
+    volumes.site.use_api(kubeconfig_for(volumes.storage.cluster, "volumes_backup"))
+    close_clusters()
+    (unknown,) = left_attached(open_cluster(volumes.site.name).kube, {volume: "data"}, short)
+    assert unknown.startswith("whether the old volumes are detached is not known: ")
+    assert 'cannot list resource "volumeattachments"' in unknown

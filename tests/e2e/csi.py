@@ -48,7 +48,7 @@ def storage_on(lab: Lab, node: str, folder: Path) -> Iterator[LabStorage]:
     machine = lab[node]
     kubelet = machine.folder / "kubelet"
     with (
-        Storage(LabCluster(lab, folder / "user"), folder, data=kubelet / DATA) as storage,
+        Storage(LabCluster(lab, folder / "user"), folder, data=kubelet / DATA, attaches=True) as storage,
         storage.provisioning(),
         NodePlugin(storage.driver, node, kubelet, machine.run) as plugin,
     ):

@@ -10,6 +10,8 @@ needs to stop. No container runs. A pod says by annotations how it behaves:
 
 The tag of an image says the same for a release: `web:crash`, `web:missing`, `web:never` and `web:unready`. The readiness probe of
 the last one fails: an event has its answer.
+
+A pod whose volumes have to be attached, as their CSIDriver says, starts when the node has them.
 """
 
 import threading
@@ -208,10 +210,31 @@ class HollowNodes:
             if any(pod["status"].get(part) != stuck[part] for part in stuck):
                 self._api.patch(f"{path_of(pod)}/status", {"status": stuck}, "strategic")
             return
+        if phase == "Pending" and not self._has_volumes(pod, node):
+            return
         if phase == "Pending" or (phase == "Running" and is_ready(pod["status"]) != _gets_ready(pod)):
             self._api.patch(f"{path_of(pod)}/status", {"status": self._running(pod, node)}, "strategic")
             if phase == "Pending" and UNREADY in _tags(pod):
                 self._probe_fails(pod)
+
+    def _has_volumes(self, pod: Resource, node: HollowNode) -> bool:
+        sources = [one.get("persistentVolumeClaim") for one in pod["spec"].get("volumes", [])]
+        namespace = pod["metadata"]["namespace"]
+        paths = [f"/api/v1/namespaces/{namespace}/persistentvolumeclaims/{one['claimName']}" for one in sources if one]
+        needed = {name for path in paths for name in self._to_attach(path)}
+        attached = self._api.get(node.path)["status"].get("volumesAttached", []) if needed else []
+        return needed <= {one["name"] for one in attached}
+
+    def _to_attach(self, claim: str) -> list[str]:
+        """The volume of a claim, as a Node's status names it; none if it is not for a driver that attaches."""
+        found = _endured(self._api.get, claim) or {"spec": {}}
+        name = found["spec"].get("volumeName", "")
+        volume = self._api.get(f"/api/v1/persistentvolumes/{name}") if name else {"spec": {}}
+        if not (csi := volume["spec"].get("csi")):
+            return []
+        driver = _endured(self._api.get, f"/apis/storage.k8s.io/v1/csidrivers/{csi['driver']}") or {"spec": {}}
+        is_needed = driver["spec"].get("attachRequired", False)
+        return [f"kubernetes.io/csi/{csi['driver']}^{csi['volumeHandle']}"] if is_needed else []
 
     def _probe_fails(self, pod: Resource) -> None:
         metadata = pod["metadata"]

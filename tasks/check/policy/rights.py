@@ -209,7 +209,7 @@ RIGHTS: Mapping[str, tuple[Right, ...]] = {
         *_each("get list create patch", "persistentvolumes"),
         *_each("get", ("namespaces", "nodes")),
         *_each("list", ("nodes", "pods", "events")),
-        *_each("list", "storageclasses", STORAGE),
+        *_each("list", ("storageclasses", "volumeattachments"), STORAGE),
         *_each("get create", ("volumesnapshots", "volumesnapshotcontents"), SNAPSHOTS),
         *_each("list", "volumesnapshotclasses", SNAPSHOTS),
         *_each("list", WORKLOADS, APPS),

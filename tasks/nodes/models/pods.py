@@ -204,6 +204,7 @@ class Attachment(Model):
     node: str
     attacher: str
     volume: str = Field(default="", description="persistent volume; empty for one that a pod describes itself")
+    problem: str = Field(default="", description="why it could not be detached, in the words of the storage")
 
 
 class DrainFacts(Model):

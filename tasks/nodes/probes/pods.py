@@ -129,6 +129,7 @@ def parse_attachment(raw: JSON) -> Attachment:
         node=told.spec.node_name,
         attacher=told.spec.attacher,
         volume=told.spec.source.persistent_volume_name,
+        problem=told.status.detach_error.message,
     )
 
 

@@ -69,4 +69,5 @@ class VolumeProof(Model):
 
     bound: tuple[str, ...] = Field(default=(), description="claims with their volume and its name at the storage")
     ready: tuple[str, ...] = Field(default=(), description="workloads whose pods are ready again")
+    attached: tuple[str, ...] = Field(default=(), description="old volumes that are still attached to a node, and why")
     checked: Checked = Field(default=Checked(), description="checks of the profile; each succeeded")

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import NamedTuple
 
+from tasks.core.models.findings import listed
 from tasks.workloads.models.state import Cause, ContainerState, PodState, Trouble, Workload
 from tasks.workloads.policy.denials import Denial, denial_of
 from tasks.workloads.policy.masking import masked
@@ -57,6 +58,12 @@ ANSWERED = re.compile(
 """Matches a registry that answered: the image is not there, or may not be pulled."""
 
 NOT_THERE = re.compile(r"not found|non-existent|references non", re.IGNORECASE)
+TIRED = "Unable to attach or mount volumes"
+"""Begins what the kubelet says of a volume after two minutes: it names no reason, and an earlier event has it."""
+
+SHOWN = 3
+"""Limits how many causes of a workload a sentence names."""
+
 AUTOSCALED = "TriggeredScaleUp"
 """Names the event that the cluster autoscaler writes for a pod for which it adds a node."""
 
@@ -85,6 +92,12 @@ def is_final(trouble: Trouble, seen_for: timedelta, *, pods_leave: bool = False)
 def causes_of_failure(final: Sequence[Trouble], troubles: Sequence[Trouble]) -> tuple[Trouble, ...]:
     """Returns the causes to name: the final ones, or all if only the deadline is final, which is no cause by itself."""
     return tuple(one for one in final if one.cause is not Cause.DEADLINE) or tuple(troubles)
+
+
+def causes_in_words(troubles: Sequence[Trouble]) -> str:
+    """Returns the causes as a sentence, each once, however many pods have it; empty if there are none."""
+    first = {(each.cause, each.container): each.sentence for each in reversed(troubles)}
+    return listed(tuple(first.values())[::-1], SHOWN)
 
 
 def troubles_of(workload: Workload) -> tuple[Trouble, ...]:
@@ -226,12 +239,13 @@ def _of_volumes(pod: PodState) -> Trouble | None:
     told = [one for one in pod.events if one.reason in {"FailedMount", "FailedAttachVolume"}]
     if not told or any(one.running for one in pod.containers):
         return None
-    message = masked(told[-1].message)
+    reason = ([one for one in told if not one.message.startswith(TIRED)] or told)[-1]
+    message = masked(reason.message)
     missing = NOT_THERE.search(message) is not None
     return Trouble(
         cause=Cause.VOLUME_MISSING if missing else Cause.VOLUME,
         pod=pod.name,
-        problem=f"{told[-1].reason}: {message}",
+        problem=f"{reason.reason}: {message}",
         next_step="create what is missing, or correct the volume" if missing else "check the volume and its driver",
         since=pod.created,
     )

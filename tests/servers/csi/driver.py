@@ -1,6 +1,8 @@
 """A CSI driver on a directory: a volume is a folder, a snapshot a copy of it. It answers real sidecars; `node.py` answers kubelets.
 
 A test may make it slow or broken: `why_not` is the error that CreateSnapshot answers with, `is_ready` whether a snapshot is usable.
+If it `attaches`, a volume is for one node at a time, and no other mounts it; `why_not_attach` and `why_not_detach` are errors of that,
+`why_not_mount` is one of the node.
 """
 
 import hashlib
@@ -20,6 +22,8 @@ import grpc
 PROTO = "tests/servers/csi/csi.proto"
 NAME = "directory.csi.kube-runbooks.test"
 GIB = 2**30
+ATTACHED = "attached-to"
+"""What an attachment hands on to the node."""
 
 messages, services = grpc.protos_and_services(PROTO)
 
@@ -27,13 +31,16 @@ messages, services = grpc.protos_and_services(PROTO)
 class Driver:
     """A context manager: it answers at `address` while the block lasts. What is stored outlives it."""
 
-    def __init__(self, folder: Path, name: str = NAME) -> None:
-        self.name = name
+    def __init__(self, folder: Path, name: str = NAME, *, attaches: bool = False) -> None:
+        self.name, self.attaches = name, attaches
         self.volumes, self.snapshots = folder / "volumes", folder / "snapshots"
         for made in (self.volumes, self.snapshots):
             made.mkdir(parents=True, exist_ok=True)
         self.why_not = ""
+        self.why_not_attach = self.why_not_detach = self.why_not_mount = ""
         self.is_ready = True
+        self.nodes: set[str] = set()
+        self.attached: dict[str, str] = {}
         self.asked: list[str] = []
         self._lock = threading.Lock()
         self._socket = tempfile.TemporaryDirectory(prefix="csi-")
@@ -63,6 +70,17 @@ class Driver:
                 _copied(origin, made)
                 (made / "about.json").write_text(json.dumps({"size": size or GIB}))
             return {"id": made.name, **json.loads((made / "about.json").read_text())}
+
+    def attach(self, volume: str, node: str) -> str:
+        """Returns the node that has the volume now: another one if it had it before."""
+        with self._lock:
+            return self.attached.setdefault(volume, node)
+
+    def detach(self, volume: str, node: str) -> None:
+        """From that node, or from any if it is not said."""
+        with self._lock:
+            if node in {"", self.attached.get(volume)}:
+                self.attached.pop(volume, None)
 
     def cut(self, name: str, volume: str) -> dict[str, Any]:
         """Once for each name. The first answer decides the time."""
@@ -125,9 +143,10 @@ class Controller(services.ControllerServicer):  # type: ignore[misc, name-define
         self._driver = driver
 
     def ControllerGetCapabilities(self, *_: object) -> object:  # noqa: N802
-        """Volumes, snapshots, and their list."""
+        """Volumes, snapshots, and their list; attachments, if it has them."""
         one = messages.ControllerServiceCapability
         kinds = (
+            *([one.RPC.PUBLISH_UNPUBLISH_VOLUME] if self._driver.attaches else []),
             one.RPC.CREATE_DELETE_VOLUME,
             one.RPC.CREATE_DELETE_SNAPSHOT,
             one.RPC.LIST_SNAPSHOTS,
@@ -166,7 +185,31 @@ class Controller(services.ControllerServicer):  # type: ignore[misc, name-define
     def DeleteVolume(self, request: Any, context: grpc.ServicerContext) -> object:  # noqa: N802, ANN401
         """One that is gone counts as deleted."""
         needs(context, volume_id=request.volume_id)
+        if node := self._driver.attached.get(request.volume_id):
+            context.abort(grpc.StatusCode.FAILED_PRECONDITION, f"{request.volume_id} is attached to {node}")
         shutil.rmtree(self._driver.volumes / request.volume_id, ignore_errors=True)
+        return messages.Nothing()
+
+    def ControllerPublishVolume(self, request: Any, context: grpc.ServicerContext) -> object:  # noqa: N802, ANN401
+        """Attaches it, to one node at a time."""
+        volume, node = request.volume_id, request.node_id
+        has_capability = request.HasField("volume_capability")
+        needs(context, volume_id=volume, node_id=node, volume_capability=has_capability)
+        self._volume(volume, context)
+        if node not in self._driver.nodes:
+            context.abort(grpc.StatusCode.NOT_FOUND, f"there is no node {node}")
+        if self._driver.why_not_attach:
+            context.abort(grpc.StatusCode.INTERNAL, self._driver.why_not_attach)
+        if (has := self._driver.attach(volume, node)) != node:
+            context.abort(grpc.StatusCode.FAILED_PRECONDITION, f"{volume} is attached to {has}")
+        return messages.ControllerPublishVolumeResponse(publish_context={ATTACHED: node})
+
+    def ControllerUnpublishVolume(self, request: Any, context: grpc.ServicerContext) -> object:  # noqa: N802, ANN401
+        """One that is not attached counts as detached."""
+        needs(context, volume_id=request.volume_id)
+        if self._driver.why_not_detach:
+            context.abort(grpc.StatusCode.INTERNAL, self._driver.why_not_detach)
+        self._driver.detach(request.volume_id, request.node_id)
         return messages.Nothing()
 
     def CreateSnapshot(self, request: Any, context: grpc.ServicerContext) -> object:  # noqa: N802, ANN401

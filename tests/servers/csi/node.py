@@ -12,7 +12,7 @@ from typing import Any, Self
 
 import grpc
 
-from tests.servers.csi.driver import Controller, Driver, Identity, messages, needs, services
+from tests.servers.csi.driver import ATTACHED, Controller, Driver, Identity, messages, needs, services
 
 KUBELET = "/var/lib/kubelet"
 DATA = "csi-data"
@@ -33,6 +33,7 @@ class NodePlugin:
         """
         self.driver, self.node, self.run, self.inside = driver, node, run, inside
         self.status: list[str] = []
+        driver.nodes.add(node)
         place = kubelet / "plugins" / driver.name
         for folder in (place, kubelet / "plugins_registry"):
             folder.mkdir(parents=True, exist_ok=True)
@@ -104,12 +105,22 @@ class _Node(services.NodeServicer):  # type: ignore[misc, name-defined]
         )
         if not (self._plugin.driver.volumes / request.volume_id).is_dir():
             context.abort(grpc.StatusCode.NOT_FOUND, f"there is no volume {request.volume_id}")
+        if self._plugin.driver.why_not_mount:
+            context.abort(grpc.StatusCode.INTERNAL, self._plugin.driver.why_not_mount)
+        if self._plugin.driver.attaches:
+            self._needs_attached(request, context)
         source, target = f"{self._plugin.inside}/{DATA}/volumes/{request.volume_id}/data", request.target_path
         words = f"{shlex.quote(source)} {shlex.quote(target)}"
         self._run(
             context, f"mkdir -p {shlex.quote(target)}; mountpoint -q {shlex.quote(target)} || mount --bind {words}"
         )
         return messages.Nothing()
+
+    def _needs_attached(self, request: Any, context: grpc.ServicerContext) -> None:  # noqa: ANN401
+        told = request.publish_context.get(ATTACHED), self._plugin.driver.attached.get(request.volume_id)
+        if told != (self._plugin.node, self._plugin.node):
+            problem = f"{request.volume_id} is attached to {told[1]}, and told to be at {told[0]}"
+            context.abort(grpc.StatusCode.FAILED_PRECONDITION, problem)
 
     def NodeUnpublishVolume(self, request: Any, context: grpc.ServicerContext) -> object:  # noqa: N802, ANN401
         needs(context, volume_id=request.volume_id, target_path=request.target_path)

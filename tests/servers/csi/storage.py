@@ -1,7 +1,8 @@
 """Storage for a real control plane: snapshot CRDs and their controller, the CSI sidecars, and a driver of our own.
 
 Snapshots get ready, and their handles are real. Claims are bound to volumes that exist already; with `provisioning`, new claims get
-volumes too, also from snapshots. Without a kubelet nothing is mounted; `node.py` is for those.
+volumes too, also from snapshots. With `attaches`, a volume is attached to a node before its pod starts, and detached after it.
+Without a kubelet nothing is mounted; `node.py` is for those.
 """
 
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from tests.servers.processes import Process, wait_until
 
 SNAPSHOTTER_VERSION = "8.7.0"
 PROVISIONER_VERSION = "6.4.0"
+ATTACHER_VERSION = "4.13.0"
 LIMIT = 60.0
 
 SNAPSHOTS = "/apis/snapshot.storage.k8s.io/v1"
@@ -45,11 +47,11 @@ C = TypeVar("C", bound=Cluster, default=ControlPlane)
 class Storage(Generic[C]):
     """A context manager. `controller` and `snapshotter` are processes, to be killed and started again."""
 
-    def __init__(self, cluster: C, folder: Path, data: Path | None = None) -> None:
+    def __init__(self, cluster: C, folder: Path, data: Path | None = None, *, attaches: bool = False) -> None:
         """`data` is where the storage has the volumes."""
         folder.mkdir(parents=True, exist_ok=True)
         self.cluster, self.api, self.folder = cluster, cluster.api, folder
-        self.driver = Driver(data or folder / "storage")
+        self.driver = Driver(data or folder / "storage", attaches=attaches)
         self._snapshotter = binaries("csi-snapshotter", SNAPSHOTTER_VERSION)
         config = folder / "kubeconfig"
         config.touch(mode=0o600)
@@ -59,6 +61,10 @@ class Storage(Generic[C]):
         groups = "--feature-gates=CSIVolumeGroupSnapshot=false"  # without their CRDs both wait 30 s for them
         self.controller = Process([self._snapshotter / "snapshot-controller", *flags, groups], folder=folder)
         self.snapshotter = Process([self._snapshotter / "csi-snapshotter", *sidecar, groups], folder=folder)
+        self.processes = [self.controller, self.snapshotter]
+        if attaches:
+            program = binaries("csi-attacher", ATTACHER_VERSION) / "csi-attacher"
+            self.processes.append(Process([program, *sidecar], folder=folder))
         self._provisioner_flags = sidecar
 
     def __enter__(self) -> Self:
@@ -69,7 +75,8 @@ class Storage(Generic[C]):
             wait_until(lambda kind=kind: self.api.is_fine(f"{SNAPSHOTS}/{kind}"), LIMIT, f"{kind} are served")  # type: ignore[misc]
         self.driver.__enter__()
         self.api.create(
-            f"{STORAGE}/csidrivers", {"metadata": {"name": self.driver.name}, "spec": {"attachRequired": False}}
+            f"{STORAGE}/csidrivers",
+            {"metadata": {"name": self.driver.name}, "spec": {"attachRequired": self.driver.attaches}},
         )
         self.api.create(f"{STORAGE}/storageclasses", {"metadata": {"name": CLASS}, "provisioner": self.driver.name})
         self.make_class(CLASS)
@@ -81,11 +88,6 @@ class Storage(Generic[C]):
         for process in self.processes:
             process.kill()
         self.driver.__exit__()
-
-    @property
-    def processes(self) -> tuple[Process, ...]:
-        """All of them."""
-        return (self.controller, self.snapshotter)
 
     def make_class(self, name: str, policy: str = "Delete", *, default: bool = False, driver: str = "") -> None:
         """A VolumeSnapshotClass."""
@@ -105,6 +107,20 @@ class Storage(Generic[C]):
         program = binaries("csi-provisioner", PROVISIONER_VERSION) / "csi-provisioner"
         with Process([program, *self._provisioner_flags], folder=self.folder):
             yield
+
+    def attach_to(self, node: str) -> None:
+        """Lets a node without a kubelet have volumes: what the kubelet's plugin would say."""
+        self.driver.nodes.add(node)
+        driver = {"name": self.driver.name, "nodeID": node, "topologyKeys": []}
+        self.api.create(f"{STORAGE}/csinodes", {"metadata": {"name": node}, "spec": {"drivers": [driver]}})
+        notes = {"volumes.kubernetes.io/controller-managed-attach-detach": "true"}
+        self.api.patch(f"/api/v1/nodes/{node}", {"metadata": {"annotations": notes}})
+
+    def attachments(self, claim: Resource) -> list[Resource]:
+        """The VolumeAttachments of a claim's volume."""
+        found = self.api.get(f"{STORAGE}/volumeattachments")["items"]
+        name = claim["spec"]["volumeName"]
+        return [one for one in found if one["spec"]["source"]["persistentVolumeName"] == name]
 
     def claim(self, namespace: str, name: str, *, labels: dict[str, str] | None = None, text: str = "") -> Resource:
         """A claim that is bound to a volume with a file in it."""

@@ -119,6 +119,8 @@ def test_attachments() -> None:
     assert parse_attachment(raw) == Attachment(name="csi-1", node="w1", attacher="csi")
     raw["spec"]["source"] = {"persistentVolumeName": "pv-1"}
     assert parse_attachment(raw).volume == "pv-1"
+    raw["status"] = {"attached": True, "detachError": {"message": "it is busy", "time": "2026-12-02T04:00:00Z"}}
+    assert parse_attachment(raw).problem == "it is busy"
 
 
 def test_what_stands_behind_a_controller() -> None:

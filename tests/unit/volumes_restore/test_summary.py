@@ -18,6 +18,10 @@ def test_a_switch_says_where_the_old_data_is_and_how_to_take_it_back() -> None:
     assert text[0] == f"1 claim restored from backup {BACKUP}"
     assert "taken up from an earlier attempt: shop/data-db-0" in text
     assert "kept: shop/data-db-0: the old volume pv-1 is there, with Retain" in text
+    assert not any("detached" in one for one in text)
+    attached = proof.model_copy(update={"attached": ("shop/data-db-0: the old volume pv-1 is still attached to w1",)})
+    text = summarize_volume_restore(plan, NewVolumes(volumes=(NEW,)), kept, Started(other=("x",)), attached)
+    assert "NOT detached: shop/data-db-0: the old volume pv-1 is still attached to w1" in text
     assert any(one.startswith("to go back to it") and "kubectl get pv pv-1 -o jsonpath=" in one for one in text)
     assert any(one.startswith("to remove it for good: kubectl patch pv pv-1 ") for one in text)
     assert "NOT scaled back: x: somebody else had scaled it meanwhile" in text

@@ -5,7 +5,14 @@ from datetime import timedelta
 import pytest
 
 from tasks.workloads.models.state import Cause, PodState, Trouble
-from tasks.workloads.policy.causes import RULES, causes_of_failure, is_final, troubles_of, verdict_words
+from tasks.workloads.policy.causes import (
+    RULES,
+    causes_in_words,
+    causes_of_failure,
+    is_final,
+    troubles_of,
+    verdict_words,
+)
 from tests.facts.workloads import container, event, pod, waiting, workload
 
 DENIED = "403 Forbidden: pull access denied"
@@ -126,6 +133,21 @@ def test_a_volume_has_only_an_event(message: str, cause: Cause) -> None:
     (one,) = troubles_of(workload(pods=(found,)))
     assert (one.cause, one.problem) == (cause, f"FailedMount: {message}")
     assert troubles_of(workload(pods=(pod("web-2-a", events=(event("FailedMount", message),)),))) == ()
+
+
+def test_a_volume_is_told_by_the_event_that_has_the_reason() -> None:
+    """After two minutes the kubelet says only that it waits. All pods have one cause."""
+    tired = event(
+        "FailedMount", "Unable to attach or mount volumes: unmounted volumes=[data]: context deadline exceeded"
+    )
+    attach = event("FailedAttachVolume", 'AttachVolume.Attach failed for volume "pv-1" : no path to the pool')
+    told = [pod(name, waiting("ContainerCreating"), events=(attach, tired)) for name in ("web-2-a", "web-2-b")]
+    words = f"pod web-2-a: FailedAttachVolume: {attach.message}"
+    found = troubles_of(workload(pods=told))
+    assert (found[0].cause, causes_in_words(found)) == (Cause.VOLUME, words)
+    (one,) = troubles_of(workload(pods=(pod("web-2-a", waiting("ContainerCreating"), events=(tired,)),)))
+    assert one.problem == f"FailedMount: {tired.message}"
+    assert causes_in_words(()) == ""
 
 
 @pytest.mark.parametrize(

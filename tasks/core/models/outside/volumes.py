@@ -46,8 +46,21 @@ class AttachmentSpec(Outside):
     source: AttachmentSource = AttachmentSource()
 
 
+class AttachmentError(Outside):
+    """This is why a volume could not be attached or detached."""
+
+    message: str = ""
+
+
+class AttachmentStatus(Outside):
+    """This is the status of an attachment."""
+
+    detach_error: AttachmentError = AttachmentError()
+
+
 class Attachment(Outside):
     """This is a storage.k8s.io/v1 VolumeAttachment."""
 
     metadata: Metadata
     spec: AttachmentSpec
+    status: AttachmentStatus = AttachmentStatus()
