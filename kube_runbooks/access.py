@@ -130,7 +130,10 @@ def matrix(cluster: Name, *, output: Out = "text") -> Exit:
             if policy is None:
                 path = path_of_policy(folder, cluster)
                 return give_up(
-                    Exit.USAGE, f"{cluster} has no access policy: there is no {path}", "docs/access.md", output
+                    Exit.USAGE,
+                    f"{cluster} has no access policy: there is no {path}",
+                    "write this file; docs/access.md explains every field",
+                    output,
                 )
             cells = check_matrix(handle, policy, read_rbac(handle.kube))
         rows = [

@@ -43,17 +43,20 @@ def check(*clusters: Name, output: Out = "text") -> Exit:
 
     The check leaves nothing behind.
     """
-    from tasks.core.profiles import known_clusters  # noqa: PLC0415 - imports Prefect: seconds that --help does not need
+    from tasks.core.profiles import (  # noqa: PLC0415 - imports Prefect: seconds that --help does not need
+        OTHER_FOLDER,
+        known_clusters,
+    )
     from tasks.core.settings import Settings  # noqa: PLC0415 - as above
 
     folder = Settings().clusters
     known = known_clusters(folder)
     if unknown := sorted(set(clusters) - set(known)):
-        write_one = f"write it with: kube-runbooks init {unknown[0]} --kubeconfig PATH"
+        write_one = f"write it with: kube-runbooks init {unknown[0]} --kubeconfig PATH; or {OTHER_FOLDER}"
         known_are = f"known are {', '.join(known)}; or {write_one}" if known else write_one
         return give_up(Exit.USAGE, f"{folder} has no profile of {', '.join(unknown)}", known_are, output)
     if not known:
-        return give_up(Exit.USAGE, f"{folder} has no profile", f"write one with: {INIT}", output)
+        return give_up(Exit.USAGE, f"{folder} has no profile", f"write one with: {INIT}; or {OTHER_FOLDER}", output)
     asked = clusters or tuple(known)
     rows: list[Row] = []
     for some in _rows(asked):

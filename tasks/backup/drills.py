@@ -96,7 +96,8 @@ def _refuse_if_different(snapshot: Snapshot, drill: Drill) -> None:
     if told:
         raise Refused(
             f"restore drill of backup {snapshot.backup_id}: at revision {snapshot.revision} {'; '.join(told)}",
-            hint="this backup cannot be trusted: take another one, from another member, and run etcd's corruption check",
+            hint="do not use this backup: run `kube-runbooks run etcd-backup CLUSTER --member NAME` with another member, then "
+            "`kube-runbooks run etcd-health CLUSTER`",
         )
 
 

@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 
 from tasks.backup.models.backups import BackupId, BackupPlan, Snapshot
-from tasks.backup.policy.snapshots import what_is_implausible
+from tasks.backup.policy.snapshots import CORRUPT, what_is_implausible
 from tasks.backup.scripts.etcd_tools import find_tools, no_tools, socket_of_containerd
 from tasks.backup.scripts.node_snapshot import (
     NodeSnapshot,
@@ -104,7 +104,7 @@ def read_back_by_node(handle: Cluster, snapshot: Snapshot) -> None:
         raise Refused(
             f"{handle.store.uri(snapshot.key)} is corrupt: sent were {snapshot.stored} of {snapshot.plain}, "
             f"{node.name} read {read[0]} of {read[1]}",
-            hint="the store changed or lost bytes: do not trust its disks; this is not a backup",
+            hint=CORRUPT,
         )
 
 

@@ -14,6 +14,7 @@ from tasks.backup.archive import pack, seal
 from tasks.backup.models.backups import Backup, BackupId, Digest, Pki
 from tasks.backup.models.pki import CLUSTER_CONFIGURATION, NodeFile, PkiIndex, PkiSource
 from tasks.backup.policy.pki import NodeAnswer, choose_node, nodes_to_ask, what_is_wrong_with_seal
+from tasks.backup.policy.snapshots import CORRUPT
 from tasks.backup.probes.pki import (
     cluster_configuration,
     describe,
@@ -172,7 +173,7 @@ def _refuse_unless_kept(store: ObjectStore, key: str, sent: Digest, recipients: 
         raise Refused(
             f"{store.uri(key)} is corrupt: stored were {sent.size} bytes with sha256 {sent.sha256}, "
             f"read back were {read.size} bytes with sha256 {read.sha256}",
-            hint="the store changed or lost bytes: do not trust its disks; this is not a backup",
+            hint=CORRUPT,
         )
     if wrong := what_is_wrong_with_seal(stored, recipients):
         raise Refused(f"{store.uri(key)}: {wrong}", hint="take a new backup with --pki")

@@ -216,4 +216,7 @@ def _failed(what: str, log: Path, status: int | None) -> Refused:
             f"{log.parent}: no space left on device: {what} {how}",
             hint="free space for the drill (KUBE_RUNBOOKS_SCRATCH)",
         )
-    return Refused(f"restore drill: {what} {how}: {said}", hint="this backup cannot be trusted")
+    return Refused(
+        f"restore drill: {what} {how}: {said}",
+        hint="do not use this backup: run `kube-runbooks run etcd-backup CLUSTER` for another one",
+    )

@@ -11,7 +11,7 @@ from prefect import task
 
 from tasks.backup.models.backups import BackupId, BackupPlan, Digest, ReadBack, Snapshot
 from tasks.backup.node_snapshots import read_back_by_node, snapshot_by_node
-from tasks.backup.policy.snapshots import SnapshotCheck, what_is_implausible
+from tasks.backup.policy.snapshots import CORRUPT, SnapshotCheck, what_is_implausible
 from tasks.backup.sources import Source, first_fit_source, origin_of
 from tasks.backup.store import backups_of
 from tasks.clients.etcd import Compacted, EtcdClient, SnapshotStream
@@ -230,10 +230,13 @@ def snapshot_bytes(store: ObjectStore, snapshot: Snapshot) -> Iterator[bytes]:
         raise Refused(
             f"{store.uri(snapshot.key)} is corrupt: stored were {_in_words(snapshot.stored)}, "
             f"read back were {_in_words(stored.digest())}{harm}",
-            hint="the store changed or lost bytes: do not trust its disks; this is not a backup",
+            hint=CORRUPT,
         )
     if (plain := check.finish()) != snapshot.plain:
-        raise Refused(f"{store.uri(snapshot.key)} holds {_in_words(plain)}, expected were {_in_words(snapshot.plain)}")
+        raise Refused(
+            f"{store.uri(snapshot.key)} holds {_in_words(plain)}, expected were {_in_words(snapshot.plain)}",
+            hint=CORRUPT,
+        )
 
 
 def _in_words(digest: Digest) -> str:

@@ -46,7 +46,10 @@ def find_or_make_halves(handle: Cluster, plan: CaRotationPlan, options: CaRotati
     found = (look_at_trust(handle, name, plan.authority) for name in plan.machines)
     holder = next((one.node for one in found if one.old and one.new), "")
     if not holder and plan.stage is not Stage.TRUST_BOTH:
-        raise Refused("no control plane node has the halves of this rotation any more", hint="check them")
+        raise Refused(
+            "no control plane node has the halves of this rotation any more",
+            hint=f"put {folder_of(plan.authority)} back on one of them: old.pem, old.key, new.pem and new.key",
+        )
     halves = _read_halves(handle, holder, plan.authority) if holder else _make_halves(handle, plan, options)
     remember_secret(halves.new_key.decode())
     return halves
@@ -135,6 +138,7 @@ def _proven(handle: Cluster, plan: CaRotationPlan, halves: BothHalves) -> Prepar
         if (found.old, found.new, set(found.has_keys)) != (old, new, {"old", "new"}):
             raise Refused(
                 f"{name}: {folder_of(plan.authority)} has other halves than {plan.machines[0]}",
-                hint="check it: a control plane node that joined meanwhile does not have the old key",
+                hint=f"compare this folder on both nodes: a control plane node that joined meanwhile does not have old.key. "
+                f"Copy it from {plan.machines[0]}, then run it again",
             )
     return Prepared(old=old, new=new, made=halves.made)

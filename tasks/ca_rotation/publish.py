@@ -22,6 +22,8 @@ PUBLISH_LIMIT = timedelta(minutes=5)
 STAYS_OUT = timedelta(seconds=10)
 """After this time a removed CA must still be absent. An API server that has it in memory would restore it."""
 
+ROOT_WRITER = "check the logs of kube-controller-manager: its root-ca-certificate-publisher writes it"
+
 _KEYS = {Authority.CLUSTER: api.CLIENTS, Authority.FRONT_PROXY: api.FRONT_PROXIES}
 """Maps CAs to their keys in extension-apiserver-authentication, which has no other CA."""
 
@@ -79,7 +81,9 @@ def _drop_from_extension(
     time.sleep(stays_out.total_seconds())
     if old.id in _ids_of_extension(handle, key):
         raise NotYet(
-            "an API server has put the old one back into extension-apiserver-authentication", hint="look which"
+            "an API server has put the old one back into extension-apiserver-authentication",
+            hint="find the API server that still runs with the old file: `crictl ps --name kube-apiserver` on each control "
+            "plane node shows when it started; restart that one, then run it again",
         )
     return ["extension-apiserver-authentication"]
 
@@ -95,16 +99,19 @@ def _handed_out(handle: Cluster, authority: Authority, wanted: Sequence[str]) ->
         selector = f"metadata.name={api.ROOT}"
         roots = api.root_cas_of(handle.kube.items("/api/v1/configmaps", fieldSelector=selector))
         if missing := list(api.without_root(handle.kube.items("/api/v1/namespaces"), roots)):
-            raise NotYet(f"there is no {api.ROOT} in {', '.join(missing[:10])}", hint="check the controller manager")
+            raise NotYet(f"there is no {api.ROOT} in {', '.join(missing[:10])}", hint=ROOT_WRITER)
         if behind := [name for name, ids in roots.items() if set(ids) != set(wanted)]:
             raise NotYet(
                 f"{api.ROOT} is not what it is to be in {', '.join(behind[:10])}",
-                hint="check the controller manager",
+                hint=ROOT_WRITER,
             )
         handed.append(api.ROOT)
     if key := _KEYS.get(authority):
         if not set(wanted) <= set(_ids_of_extension(handle, key)):
-            raise NotYet(f"extension-apiserver-authentication has not all of it in {key}", hint="check the API servers")
+            raise NotYet(
+                f"extension-apiserver-authentication has not all of it in {key}",
+                hint="check the logs of the API servers, which write it when they start",
+            )
         handed.append(key)
     return tuple(handed)
 

@@ -57,7 +57,10 @@ def prove_on_all(handle: Cluster, request: IssueRequest) -> tuple[str, ...]:
         raise NotYet(f"not everything is in place: {told}", hint="run it again: it resumes")
     if wrong := complaints_of_openssl(handle, request):
         told = "; ".join(f"{name}: {said}" for name, said in wrong.items())
-        raise Refused(f"openssl rejects them: {told}", hint="do not use these certificates until that is corrected")
+        raise Refused(
+            f"openssl rejects them: {told}",
+            hint="do not use these certificates; correct what openssl names, then run it again",
+        )
     return tuple(f"{name}: {leaf.path}" for name in request.machines for leaf in leaves_of(request, name))
 
 

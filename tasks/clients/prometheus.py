@@ -30,7 +30,9 @@ def ask_prometheus(url: str, query: str) -> dict[str, float]:
         if reason := why_not_trusted(error):
             hint = "add its CA to those that the worker's system trusts, or correct the url"
             raise NotTrusted(f"Prometheus at {url}: its certificate: {reason}", hint=hint) from None
-        raise NotYet(f"Prometheus at {url} does not answer: {error}", hint="check it") from None
+        raise NotYet(
+            f"Prometheus at {url} does not answer: {error}", hint="check that it runs, and the url in the profile"
+        ) from None
     return values_of(told, url)
 
 
@@ -39,7 +41,7 @@ def values_of(told: object, url: str) -> dict[str, float]:
     what = f"the answer of Prometheus at {url}"
     answer = QueryAnswer.read(told, what)
     if answer.status != "success":
-        raise Refused(f"Prometheus at {url}: {answer.error or answer.status}", hint="correct the query in gates:")
+        raise Refused(f"Prometheus at {url}: {answer.error or answer.status}", hint="correct the query in the profile")
     kind = QueryKind.read(answer.data, what).result_type
     if kind == "scalar":
         return {"": Scalar.read(answer.data, what).result[1]}

@@ -31,6 +31,14 @@ AGAIN = "kube-runbooks AGAIN"
 TO_DO_IT = f"to do it: {AGAIN} --mode=apply; a run of a deployment can ask first, with --mode=approve"
 """Ends the summary of a plan that was only asked for."""
 
+LOG_OF_ETCD = (
+    "check the log of etcd on its node: `crictl ps -a --name etcd`, then `crictl logs ID`; or `journalctl -u etcd`"
+)
+"""Tells where a member says what it lacks. The name of the member is in the problem."""
+
+LOG_OF_API_SERVER = "check its log there: `crictl ps -a --name kube-apiserver`, then `crictl logs ID`"
+"""Tells where an API server says what it lacks. The name of its node is in the problem."""
+
 ASKED_FOR = ("mode", "confirm")
 """Lists the parameters that `AGAIN` leaves out, because the text that has it says them."""
 

@@ -25,6 +25,10 @@ _Loader.yaml_implicit_resolvers = {
 }
 
 
+OTHER_FOLDER = "set KUBE_RUNBOOKS_CLUSTERS to the folder of your profiles"
+"""Helps a person in a new terminal, where the variable is not exported."""
+
+
 def read_profile(folder: Path, name: str) -> ClusterProfile:
     """Returns the profile of a cluster; `Refused` names each wrong field, its value (never a secret) and the fix."""
     profile = profile_or_wrong_fields(folder, name)
@@ -45,7 +49,7 @@ def profile_or_wrong_fields(folder: Path, name: str) -> ClusterProfile | tuple[W
         known = ", ".join(known_clusters(folder)) or "none yet"
         raise Refused(
             f"cluster {name!r} is unknown",
-            hint=f"known in {folder}: {known}; add {name}.yaml there, or correct the name",
+            hint=f"known in {folder}: {known}; add {name}.yaml there, correct the name, or {OTHER_FOLDER}",
         )
     raw = read_mapping(path, what="a profile", start="start with name:, etcd: and store:")
     if raw.get("name", name) != name:

@@ -172,7 +172,7 @@ class _Rounds:
         elif not parse_node(self._kube.get(f"{NODES}/{self._node}"), None).cordoned:
             raise Refused(
                 f"{self._node}: somebody has uncordoned it while it was drained: {pod.id} has come",
-                hint="ask who has done it; then run it again",
+                hint=f"find out who: `kubectl get node {self._node} -o yaml --show-managed-fields`; then run it again",
             )
         else:
             self._pods.let_go(pod, now)

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from tasks.cluster import Cluster
 from tasks.core.at_once import wait_for
+from tasks.core.commands import LOG_OF_ETCD
 from tasks.core.errors import NotYet
 from tasks.core.models.etcd import EtcdFacts, Member
 from tasks.core.models.profile import RouteChoice
@@ -29,7 +30,7 @@ def move_leadership_away(handle: Cluster, facts: EtcdFacts, member: Member, rout
 
     def is_moved() -> None:
         if status_of(look_at_members(handle, route), member).is_leader:
-            raise NotYet(f"{member.label}: it still leads", hint="check the members' logs")
+            raise NotYet(f"{member.label}: it still leads", hint=LOG_OF_ETCD)
 
     wait_for(is_moved, LEADER_LIMIT, what=f"{to.label} to lead etcd", about=member.label)
     return to.label

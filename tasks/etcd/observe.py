@@ -7,6 +7,7 @@ from prefect import task
 
 from tasks.cluster import Cluster, open_cluster
 from tasks.core.at_once import on_all
+from tasks.core.commands import LOG_OF_ETCD
 from tasks.core.errors import NotYet, Refused, RunbookError
 from tasks.core.logs import log_about
 from tasks.core.models.etcd import EtcdFacts, Member, MemberStatus
@@ -94,7 +95,7 @@ def status_of(facts: EtcdFacts, member: Member) -> MemberStatus:
     """Returns the status that the member reported; `NotYet` if it did not answer."""
     found = found_in(facts, member)
     if found.status is None:
-        raise NotYet(f"{member.label}: {found.unreached}", hint="check this member")
+        raise NotYet(f"{member.label}: {found.unreached}", hint=LOG_OF_ETCD)
     return found.status
 
 

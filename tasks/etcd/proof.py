@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from tasks.cluster import Cluster
 from tasks.core.at_once import wait_for
+from tasks.core.commands import LOG_OF_ETCD
 from tasks.core.errors import NotYet
 from tasks.core.models.etcd import EtcdFacts, Member, MemberStatus
 from tasks.core.models.profile import RouteChoice
@@ -20,7 +21,7 @@ def prove_member_is_back(handle: Cluster, route: RouteChoice, member: Member) ->
     def look() -> EtcdFacts:
         facts = look_at_members(handle, route)
         if ails := what_ails(found_in(facts, member)):
-            raise NotYet(f"{member.label}: {ails}", hint="check its log")
+            raise NotYet(f"{member.label}: {ails}", hint=LOG_OF_ETCD)
         return facts
 
     return status_of(wait_for(look, BACK_LIMIT, what="the member to serve again", about=member.label), member)
@@ -29,7 +30,7 @@ def prove_member_is_back(handle: Cluster, route: RouteChoice, member: Member) ->
 def prove_smaller(member: Member, before: MemberStatus, after: MemberStatus) -> None:
     """Checks that the database has at least not grown; other clients may have written meanwhile."""
     if after.db_size > before.db_size:
-        raise NotYet(f"{member.label}: {before.db_size} bytes before, {after.db_size} after", hint="check its log")
+        raise NotYet(f"{member.label}: {before.db_size} bytes before, {after.db_size} after", hint=LOG_OF_ETCD)
 
 
 def prove_no_alarms(handle: Cluster, route: RouteChoice) -> None:

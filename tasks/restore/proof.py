@@ -11,6 +11,7 @@ from tasks.cluster import Cluster
 from tasks.control_plane.probes.look import look, parse
 from tasks.control_plane.probes.readyz import ask_readyz
 from tasks.core.at_once import on_all, wait_for
+from tasks.core.commands import LOG_OF_API_SERVER, LOG_OF_ETCD
 from tasks.core.errors import NotYet, Refused
 from tasks.core.models.etcd import ListedMember, MemberStatus
 from tasks.core.models.profile import EtcdEndpoint, Route
@@ -76,7 +77,7 @@ def await_ready(handle: Cluster, plan: RestorePlan, pods: tuple[str, ...]) -> No
         if missing := [pod for pod in pods if pod in facts.manifests and pod not in facts.running]:
             raise NotYet(f"{name}: not running: {', '.join(missing)}", hint=f"check `journalctl -u kubelet` on {name}")
         if (status := shell.run(ask_readyz(shape)).strip()) != "200":
-            raise NotYet(f"{name}: /readyz answers {status}", hint=f"check the API server's log on {name}")
+            raise NotYet(f"{name}: /readyz answers {status}", hint=LOG_OF_API_SERVER)
 
     what = f"{', '.join(pods)} on every control plane node"
     wait_for(lambda: on_all(is_ready, plan.control_planes), START_LIMIT, what=what, about=handle.profile.name)
@@ -120,9 +121,9 @@ def _await_quorum(answers: Sequence[_Answer]) -> None:
     names = {answer.member for answer in answers}
     for name, _, status, listed in answers:
         if not status.healthy or status.alarms:
-            raise NotYet(f"{name}: no quorum yet, or an alarm: {', '.join(status.alarms)}", hint="check its log")
+            raise NotYet(f"{name}: no quorum yet, or an alarm: {', '.join(status.alarms)}", hint=LOG_OF_ETCD)
         if {member.name for member in listed} != names:
-            raise NotYet(f"{name} lists {', '.join(member.name for member in listed)}", hint="check its log")
+            raise NotYet(f"{name} lists {', '.join(member.name for member in listed)}", hint=LOG_OF_ETCD)
 
 
 def _hash_at(handle: Cluster, revision: int, target: RestoreTarget) -> tuple[int, int]:

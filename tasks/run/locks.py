@@ -119,7 +119,10 @@ class Lock:
                 if standing.lost:
                     raise _taken(standing)
                 if wait.is_over:
-                    raise TimedOut(standing.waits, hint="if that is over, run it again")
+                    raise TimedOut(
+                        standing.waits,
+                        hint="make the API, and SSH to the control plane nodes, answer; then run it again",
+                    )
                 wait.says(standing.waits)
                 self._board.wait()
         self._board.keeping = True
@@ -193,5 +196,5 @@ def _taken(standing: Standing) -> Refused:
         return Refused(standing.lost, hint="wait until that run ends, then run this again")
     return Refused(
         f"{standing.lost}, and renews it",
-        hint=f"wait until it ends, or cancel flow run {standing.run_id}; then run this again",
+        hint=f"wait until it ends, or cancel it: `prefect flow-run cancel {standing.run_id}`; then run this again",
     )

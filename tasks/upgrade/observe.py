@@ -10,6 +10,7 @@ from tasks.core.at_once import on_all, wait_for
 from tasks.core.errors import NotYet
 from tasks.core.logs import log_about
 from tasks.core.models import outside
+from tasks.core.models.folders import JOBS
 from tasks.core.waits import Wait
 from tasks.drain.observe import observe_forecasts
 from tasks.etcd.observe import look_at_members
@@ -166,7 +167,7 @@ def await_the_only_control_plane(handle: Cluster) -> None:
 
 def _refuse_jobs(handle: Cluster) -> None:
     if at_work := _jobs_at_work(handle):
-        raise NotYet(f"still under way: {', '.join(at_work)}", hint="check its output on the node")
+        raise NotYet(f"still under way: {', '.join(at_work)}", hint=f"check {JOBS}/*/output on the node")
 
 
 def _jobs_at_work(handle: Cluster) -> list[str]:

@@ -86,7 +86,9 @@ def stage_upgrade(cluster: str, plan: UpgradePlan, options: UpgradeOptions, run_
         job = Job(f"{job_name('stage', plan.version)}-{run_id}", script, STAGE_LIMIT, nice=10)
         images = scripts.parse_images(run_job(handle.node(node.name), job).output)
         if not images:
-            raise NotYet(f"{node.name}: kubeadm of v{plan.version} named no image", hint="check the job's output there")
+            raise NotYet(
+                f"{node.name}: kubeadm of v{plan.version} named no image", hint=f"check {job.folder}/output there"
+            )
         log_about(node.name).info("packages and images of v%s are there", plan.version)
         return images
 
@@ -110,7 +112,10 @@ def pin_etcd(cluster: str, tag: str, check: Check) -> None:
     found["data"]["ClusterConfiguration"] = dump_all([wanted])
     kube.replace(CONFIGURATION, found)
     if cluster_configuration(kube.get(CONFIGURATION)) != wanted:
-        raise NotYet("kubeadm-config was changed by somebody else meanwhile", hint="look who it was")
+        raise NotYet(
+            "kubeadm-config was changed by somebody else meanwhile",
+            hint="check metadata.managedFields of the ConfigMap kube-system/kubeadm-config to see who; then run it again",
+        )
 
 
 @task(**PATIENT, task_run_name="upgrade-{node.name}")

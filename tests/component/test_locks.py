@@ -240,7 +240,10 @@ def test_a_second_run_is_told_who_has_it() -> None:
         ):
             pass
         assert "since 20" in refused.value.problem
-        assert refused.value.hint == "wait until it ends, or cancel flow run run-1; then run this again"
+        assert (
+            refused.value.hint
+            == "wait until it ends, or cancel it: `prefect flow-run cancel run-1`; then run this again"
+        )
         check()
 
 

@@ -290,7 +290,9 @@ def test_a_store_that_stumbles_leaves_one_object_that_is_the_manifests(site: Sit
 def test_a_bit_that_changes_in_the_store_is_found_by_the_read_back(site: Site, proxy: S3Proxy) -> None:
     """Refused with both digests, and there is no manifest, so no backup."""
     proxy.on(method="GET", path="/pki.tar.age$").flip_bit_in_response(100)
-    with pytest.raises(Refused, match=r"pki.tar.age is corrupt: stored were \d+ bytes with sha256 .*do not trust"):
+    with pytest.raises(
+        Refused, match=r"pki.tar.age is corrupt: stored were \d+ bytes with sha256 .*this is not a backup"
+    ):
         etcd_backup_to_s3(site.name, pki=True)
     assert site.manifests() == []
 

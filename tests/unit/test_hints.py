@@ -113,6 +113,7 @@ FOREIGN = frozenset(
         "replicas",
         "rootfs",
         "secure-port",
+        "show-managed-fields",
         "tls-sni-cert-key",
         "trusted-ca-file",
         "type",

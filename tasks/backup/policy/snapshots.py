@@ -7,6 +7,12 @@ from tasks.core.errors import NotYet
 from tasks.core.models.etcd import TRAILER_BYTES, MemberStatus
 from tasks.core.models.findings import Problem
 
+CORRUPT = (
+    "this is not a backup: the store changed or lost bytes. Check the disks of the store, then run "
+    "`kube-runbooks run etcd-backup CLUSTER` again"
+)
+"""Says what to do if the store does not give back what was stored."""
+
 PAGE_BYTES = 512
 """This is the unit of etcd's own sanity check in bytes.
 

@@ -82,8 +82,8 @@ def files_named_by(node: str, shape: NodeShape) -> tuple[NamedFile, ...]:
     found = shape.pods[API_SERVER_POD]
     if "etcd-servers" not in found.flags:
         raise Refused(
-            f"{node}: its kube-apiserver.yaml has no --etcd-servers: this is not understood",
-            hint="check the manifest: which files does this API server need?",
+            f"{node}: its kube-apiserver.yaml has no --etcd-servers: it could not be parsed",
+            hint=f"add --etcd-servers to kube-apiserver.yaml on {node}, or leave out --pki",
         )
     names = (ENCRYPTION, *(() if runs_etcd(shape) else CLIENT_OF_ETCD))
     return tuple(NamedFile(flag=name, path=str(found.files[name])) for name in names if name in found.files)

@@ -141,7 +141,9 @@ def _of_uncordon(facts: ServiceFacts, request: Request, *, any_cordon: bool) -> 
     if unreached := facts.machine.unreached:
         yield refused(request.node, unreached, "whether it is healthy cannot be proven: check its sshd")
     if not kube.ready:
-        yield refused(request.node, f"it is not Ready: {kube.ready_message}", "check its kubelet")
+        yield refused(
+            request.node, f"it is not Ready: {kube.ready_message}", "check its kubelet there: `journalctl -u kubelet`"
+        )
     found = list(_of_cordon(kube, request))
     yield from (cautioned(one.subject, one.problem, "--any-cordon allows it") for one in found if any_cordon)
     yield from (one for one in found if not any_cordon)

@@ -141,7 +141,7 @@ def what_forbids_upgrade(
         return _no_rollback(oldest, newest, target, allowed=allow_patch_rollback)
     if (jump := minors_between(oldest, target)) > 1:
         return Problem(
-            text=f"{oldest} to {target} is {jump} minors, kubeadm goes one at a time",
+            text=f"{oldest} to {target} is {jump} minor versions; kubeadm upgrades one at a time",
             next_step=f"add --chain, or upgrade to the newest v{oldest.major}.{oldest.minor + 1} first",
         )
     return None

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import timedelta
 
+from tasks.core.commands import LOG_OF_API_SERVER
 from tasks.core.models.findings import Finding, cautioned, listed, refused
 from tasks.core.models.plan import figure
 from tasks.drain.models import FAILED, REASON
@@ -174,7 +175,9 @@ def _api_servers(scene: PatchScene) -> Iterator[Finding]:
     for node in scene.control_planes:
         if not node.unreached and not node.begun and node.machine.api_ready != OK:
             yield refused(
-                node.name, f"its API server's /readyz answers {node.machine.api_ready or 'nothing'}", "check it"
+                node.name,
+                f"its API server's /readyz answers {node.machine.api_ready or 'nothing'}",
+                LOG_OF_API_SERVER,
             )
     disturbed = [node for node in scene.pending if node.is_control_plane and node.is_disturbed]
     if len(scene.control_planes) == 1 and disturbed:

@@ -31,10 +31,15 @@ def what_addons_lack(plan: UpgradePlan, staged: Staged, configured: str, addons:
         if not plan.left_behind and not wanted.issuperset(map(name_and_version, one.images)):
             return Problem(text=f"{one.name} has the image {images}", next_step=OUTPUT)
         if not one.rolled_out and not one.by_hand:
-            return Problem(text=f"{one.name}: not all pods are of {images} yet", next_step="check its rollout")
+            return Problem(text=f"{one.name}: not all pods are of {images} yet", next_step=_describe(one))
         if one.ready < one.desired:
-            return Problem(text=f"{one.name}: {one.ready} of {one.desired} pods are ready", next_step="check them")
+            return Problem(text=f"{one.name}: {one.ready} of {one.desired} pods are ready", next_step=_describe(one))
     return None
+
+
+def _describe(addon: Workload) -> str:
+    namespace, _, name = addon.name.partition("/")
+    return f"`kubectl -n {namespace} describe {addon.kind.lower()} {name}`"
 
 
 def what_services_lost(failing: Mapping[str, Mapping[str, str]], before: Mapping[str, Sequence[str]]) -> Problem | None:

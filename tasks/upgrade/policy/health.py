@@ -210,12 +210,17 @@ def _system(scene: Scene) -> Iterator[Finding]:
         (
             pod.partition(" ")[0],
             f"the pod {pod.partition(' ')[0]}{figure(pod.removeprefix(pod.partition(' ')[0]))} is not ready",
-            "check it",
+            _describe(pod.partition(" ")[0]),
         )
         for pod in scene.facts.api.pods_not_ready
     ]
     for subject, problem, next_step in found:
         yield cautioned(subject, problem, UNDER_WAY) if scene.is_under_way else refused(subject, problem, next_step)
+
+
+def _describe(pod: str) -> str:
+    namespace, _, name = pod.partition("/")
+    return f"`kubectl -n {namespace} describe pod {name}`"
 
 
 def _addons(scene: Scene) -> Iterator[Finding]:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from tasks.core.errors import Refused
 from tasks.core.models.profile import AlertRules, ClusterProfile, EtcdOnNode, EtcdOverrides, HostName, Store
 from tasks.core.profiles import known_clusters, read_profile
+from tasks.core.settings import Settings
 
 GOOD = """
 name: prod
@@ -69,10 +70,20 @@ def test_a_gate_of_workloads_runs_on_a_node_of_the_profile(tmp_path: Path) -> No
         read_profile(write(tmp_path, workloads={"gates": [gate | {"on": "cp9"}]}), "prod")
 
 
+def test_the_folder_of_profiles_is_that_of_the_project(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without KUBE_RUNBOOKS_CLUSTERS, the example is there to be read."""
+    monkeypatch.delenv("KUBE_RUNBOOKS_CLUSTERS", raising=False)
+    assert known_clusters(Settings().clusters) == ["example"]
+    assert read_profile(Settings().clusters, "example").store.bucket == "example-backups"
+
+
 def test_an_unknown_cluster_lists_the_known_ones(tmp_path: Path) -> None:
     """And where they were looked for."""
     write(tmp_path)
-    with pytest.raises(Refused, match=f"cluster 'prd' is unknown -> known in {tmp_path}: prod; add prd.yaml there"):
+    with pytest.raises(
+        Refused,
+        match=f"cluster 'prd' is unknown -> known in {tmp_path}: prod; add prd.yaml there, .*KUBE_RUNBOOKS_CLUSTERS",
+    ):
         read_profile(tmp_path, "prd")
     assert known_clusters(tmp_path) == ["prod"]
 

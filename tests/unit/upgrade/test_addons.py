@@ -44,9 +44,14 @@ def test_addons_are_of_the_target_and_rolled_out() -> None:
     assert left(mirrored) == ""
     assert "has the image registry.k8s.io/kube-proxy:v1.36.3 -> check kubeadm's output" in left(kube_proxy(OLD))
     waiting = new.model_copy(update={"rolled_out": False})
-    assert f"not all pods are of registry.k8s.io/kube-proxy:v{NEW} yet -> check its rollout" in left(waiting)
+    assert (
+        f"not all pods are of registry.k8s.io/kube-proxy:v{NEW} yet -> `kubectl -n kube-system describe daemonset kube-proxy`"
+        in left(waiting)
+    )
     assert left(waiting.model_copy(update={"by_hand": True})) == ""
-    assert "4 of 5 pods are ready -> check them" in left(new.model_copy(update={"ready": 4}))
+    assert "4 of 5 pods are ready -> `kubectl -n kube-system describe daemonset kube-proxy`" in left(
+        new.model_copy(update={"ready": 4})
+    )
 
 
 def test_a_configuration_that_was_not_moved_is_told() -> None:

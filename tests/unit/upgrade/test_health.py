@@ -132,7 +132,11 @@ HEALTH_TABLE: dict[str, tuple[Facts, tuple[str, str, str]]] = {
     ),
     "a pod of kube-system": (
         {"api": {"pods_not_ready": ("kube-system/cni-x1 (CrashLoopBackOff)",)}},
-        ("kube-system/cni-x1", "the pod kube-system/cni-x1 (CrashLoopBackOff) is not ready", "check it"),
+        (
+            "kube-system/cni-x1",
+            "the pod kube-system/cni-x1 (CrashLoopBackOff) is not ready",
+            "`kubectl -n kube-system describe pod cni-x1`",
+        ),
     ),
     "an APIService": (
         {"api": {"unavailable_apis": {"v1beta1.metrics.k8s.io": "MissingEndpoints: no pods"}}},

@@ -95,7 +95,7 @@ INPUT_TABLE: dict[str, tuple[ClusterFacts, str, Facts, tuple[str, str, str]]] = 
         {},
         (
             "version",
-            "v1.36.3 to v1.38.0 is 2 minors, kubeadm goes one at a time",
+            "v1.36.3 to v1.38.0 is 2 minor versions; kubeadm upgrades one at a time",
             "add --chain, or upgrade to the newest v1.37 first",
         ),
     ),

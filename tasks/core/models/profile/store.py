@@ -53,7 +53,9 @@ class Store(Model):
         default=None, description="access key; default: boto3 finds it (AWS_ACCESS_KEY_ID, ~/.aws, the host's role)"
     )
     secret_key: SecretRef | None = None
-    kms_key: str | None = Field(default=None, description="id or ARN of a KMS key; encrypts every object by SSE-KMS")
+    kms_key: str | None = Field(
+        default=None, description="id or ARN of a KMS key; encrypts every object of a backup by SSE-KMS"
+    )
     storage_class: str | None = None
     object_lock: ObjectLock | None = None
 
