@@ -54,8 +54,8 @@ def volumes_restore(
             return run.finish(*summarize_volume_restore_plan(facts, plan))
         with objects_locked(cluster, run.run_id, run.holder, plan.locks, respect_cluster=True) as check:
             run.step(import_snapshots, cluster, plan, options, run.run_id, check)
-            archives = run.step(restore_archives, cluster, plan, options, check)
-            volumes = run.step(make_volumes, cluster, plan, options, run.run_id, check)
+            archives = run.step(restore_archives, cluster, plan, options, run.run_id, check)
+            volumes = run.step(make_volumes, cluster, plan, options, archives, run.run_id, check)
             run.way_back(WAY_BACK)
             run.step(stop_workloads, cluster, plan, options, run.run_id, check)
             kept = run.step(keep_old_volumes, cluster, plan, volumes, run.run_id, check)

@@ -1,23 +1,27 @@
-"""Imports snapshots, and makes claims from them. Each act looks first at what an earlier attempt left."""
+"""Makes new volumes of snapshots and archives, with claims. Each act looks first at what an earlier attempt left."""
 
 import re
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
 from tasks.clients.kube import Conflicted, KubeClient
+from tasks.cluster import Cluster
 from tasks.core.at_once import wait_for
 from tasks.core.errors import NotYet, Refused
 from tasks.core.logs import log_about
+from tasks.volumes.archive_restore import restore_beside
+from tasks.volumes.models.archives import Restored
 from tasks.volumes.observe import path_of_claims, path_of_snapshots
 from tasks.volumes.probes.objects import CONTENTS, VOLUMES
 from tasks.volumes_restore.job import Job
 from tasks.volumes_restore.models.done import NewVolume
-from tasks.volumes_restore.models.facts import RESTORE, Live, RestoreTarget
+from tasks.volumes_restore.models.facts import RESTORE, ArchiveTarget, Live, SnapshotTarget
 from tasks.volumes_restore.observe import read_live, read_pair, read_source
 from tasks.volumes_restore.policy.names import mark_of
 from tasks.volumes_restore.policy.sizes import bytes_of
 from tasks.volumes_restore.policy.source import what_is_missing
-from tasks.volumes_restore.probes.objects import SNAPSHOT_API, new_claim, parse_disk
+from tasks.volumes_restore.probes.objects import SNAPSHOT_API, Disk, new_claim, parse_disk
 
 JSON = dict[str, Any]
 
@@ -25,10 +29,13 @@ LOOK_EVERY = timedelta(seconds=1)
 AGAIN = "run this again: it makes a new plan"
 
 NO_SNAPSHOT = re.compile(r"code = NotFound|can ?not find snapshot|snapshot .* not found", re.IGNORECASE)
-"""Matches what the storage says when it has no such snapshot."""
+"""Matches what csi-snapshotter and csi-provisioner say when the storage has no such snapshot.
+
+It only shortens the wait. With other words, the wait reaches its limit and shows them; the old claim is untouched in both cases.
+"""
 
 
-def import_snapshot(job: Job, target: RestoreTarget) -> bool:
+def import_snapshot(job: Job, target: SnapshotTarget) -> bool:
     """Creates the two objects of a snapshot that the storage has; returns whether this attempt created one."""
     record, source, labels = (
         target.record,
@@ -62,7 +69,7 @@ def import_snapshot(job: Job, target: RestoreTarget) -> bool:
     return any(made)
 
 
-def _created(job: Job, folder: str, body: JSON, target: RestoreTarget) -> bool:
+def _created(job: Job, folder: str, body: JSON, target: SnapshotTarget) -> bool:
     """Creates an object with our label; returns False if it is there already. `Refused` if that is not ours."""
     kube, name, kind = job.kube, body["metadata"]["name"], body["kind"]
     there = kube.find(f"{folder}/{name}")
@@ -82,7 +89,7 @@ def _created(job: Job, folder: str, body: JSON, target: RestoreTarget) -> bool:
     return False
 
 
-def wait_imported(kube: KubeClient, target: RestoreTarget, limit: timedelta) -> None:
+def wait_imported(kube: KubeClient, target: SnapshotTarget, limit: timedelta) -> None:
     """Waits until an imported snapshot is ready, and both objects name each other."""
     record, source = target.record, target.source
 
@@ -100,21 +107,21 @@ def wait_imported(kube: KubeClient, target: RestoreTarget, limit: timedelta) -> 
     wait_for(look, limit, what="the imported snapshot to be ready", about=target.id, every=LOOK_EVERY)
 
 
-def create_claim(job: Job, target: RestoreTarget) -> bool:
+def create_claim(job: Job, target: SnapshotTarget) -> bool:
     """Creates the claim that gets the new volume; returns False if an earlier attempt has."""
     _check_source(job, target)
     _check_old(job.kube, target)
     return _created(job, path_of_claims(target.record.namespace), new_claim(target, job.backup), target)
 
 
-def _check_source(job: Job, target: RestoreTarget) -> None:
+def _check_source(job: Job, target: SnapshotTarget) -> None:
     """Looks again right before the act: another object may have the snapshot's name now."""
     now = read_source(job.kube, job.backup, target.record)
     if now.way is not target.source.way:
         raise Refused(f"{target.id}: its snapshot is no longer that of the plan: {now.why}", hint=AGAIN)
 
 
-def _check_old(kube: KubeClient, target: RestoreTarget) -> None:
+def _check_old(kube: KubeClient, target: SnapshotTarget | ArchiveTarget) -> None:
     old = target.old
     if old is None:
         return
@@ -123,7 +130,22 @@ def _check_old(kube: KubeClient, target: RestoreTarget) -> None:
         raise Refused(f"{target.id}: the claim is no longer that of the plan", hint=AGAIN)
 
 
-def wait_bound(kube: KubeClient, target: RestoreTarget, limit: timedelta) -> NewVolume:
+def make_of_archive(
+    handle: Cluster, job: Job, target: ArchiveTarget, objects: Sequence[JSON]
+) -> tuple[NewVolume, Restored]:
+    """Lets its node restore an archive into a new folder, with a new volume and the claim that gets it; `objects` are the manifest's."""
+    _check_old(job.kube, target)
+    job.check()
+    namespace = target.record.namespace
+    before = read_live(job.kube, namespace, target.made)
+    restored = restore_beside(handle, target.record, objects, target.made, target.suffix)
+    claim = read_live(job.kube, namespace, target.made)
+    if claim is None or claim.mark != target.sign:
+        raise Refused(f"{target.id}: somebody deleted the new claim {target.made}", hint=AGAIN)
+    return _judge_new(job.kube, target, claim).model_copy(update={"created": before is None}), restored
+
+
+def wait_bound(kube: KubeClient, target: SnapshotTarget, limit: timedelta) -> NewVolume:
     """Waits until the storage has made the volume, and proves that it is another one than the old, and large enough."""
     namespace, lost = target.record.namespace, list[str]()
 
@@ -149,24 +171,28 @@ def wait_bound(kube: KubeClient, target: RestoreTarget, limit: timedelta) -> New
     return _judge_new(kube, target, claim)
 
 
-def _judge_new(kube: KubeClient, target: RestoreTarget, claim: Live) -> NewVolume:
+def _judge_new(kube: KubeClient, target: SnapshotTarget | ArchiveTarget, claim: Live) -> NewVolume:
     disk = parse_disk(kube.get(f"{VOLUMES}/{claim.volume}"))
     size = disk.spec.capacity.get("storage", "")
-    driver = disk.spec.csi.driver if disk.spec.csi else ""
-    olds = {target.record.volume_handle, target.old.volume_handle if target.old else ""}
-    wrong = ""
-    if driver != target.record.driver:
-        wrong = f"it is of {driver or 'no CSI driver'}, not of {target.record.driver}"
-    elif disk.handle in olds:
-        wrong = f"it is the old volume {disk.handle}"
-    elif bytes_of(size) < target.record.restore_size:
-        wrong = f"it has {size or 'no'} capacity, and the snapshot needs {target.record.restore_size} bytes"
-    if wrong:
+    if wrong := _what_is_wrong(target, disk, size):
         raise Refused(
             f"{target.id}: the new volume {claim.volume} is not what was asked for: {wrong}",
             hint=f"kubectl -n {target.record.namespace} delete pvc {target.made}; then {AGAIN}",
         )
     return NewVolume(id=target.id, claim=target.made, volume=claim.volume, handle=disk.handle, size=size)
+
+
+def _what_is_wrong(target: SnapshotTarget | ArchiveTarget, disk: Disk, size: str) -> str:
+    if isinstance(target, ArchiveTarget):
+        return "" if disk.folder == target.path else f"it is {disk.handle or 'no folder'}, not {target.path}"
+    driver = disk.spec.csi.driver if disk.spec.csi else ""
+    if driver != target.record.driver:
+        return f"it is of {driver or 'no CSI driver'}, not of {target.record.driver}"
+    if disk.handle in {target.record.volume_handle, target.old.volume_handle if target.old else ""}:
+        return f"it is the old volume {disk.handle}"
+    if bytes_of(size) < target.record.restore_size:
+        return f"it has {size or 'no'} capacity, and the snapshot needs {target.record.restore_size} bytes"
+    return ""
 
 
 def _last_warning(kube: KubeClient, namespace: str, uid: str) -> str:
@@ -183,7 +209,7 @@ def _forget(kube: KubeClient, namespace: str, name: str, claim: Live) -> None:
     log_about(f"{namespace}/{name}").info("deleted: it would wait for ever")
 
 
-def proven_claim(kube: KubeClient, target: RestoreTarget) -> str:
+def proven_claim(kube: KubeClient, target: SnapshotTarget | ArchiveTarget) -> str:
     """Reads a restored claim back, and returns it with its volume."""
     claim = read_live(kube, target.record.namespace, target.name)
     if claim is None or claim.phase != "Bound" or not claim.volume or claim.volume == target.old_volume:

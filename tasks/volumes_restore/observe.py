@@ -1,4 +1,4 @@
-"""Reads the claims of a backup as the cluster has them, their snapshots, and the workloads that use them."""
+"""Reads the claims of a backup as the cluster has them, their snapshots and archives, and the workloads that use them."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -10,8 +10,10 @@ from tasks.cluster import Cluster
 from tasks.core.at_once import on_all
 from tasks.core.errors import Refused, RunbookError
 from tasks.core.models.findings import Problem, listed
+from tasks.nodes.models.nodes import KubeNode
 from tasks.nodes.models.pods import Pod
 from tasks.nodes.policy.owners import owner_of
+from tasks.nodes.probes.api_facts import parse_node
 from tasks.nodes.probes.owners import notes_of
 from tasks.nodes.probes.pods import parse_pod
 from tasks.volumes.archive_restore import check_machine
@@ -19,36 +21,48 @@ from tasks.volumes.models.archives import Archive
 from tasks.volumes.models.backups import VolumeBackup, VolumeBackupId, VolumeRecord
 from tasks.volumes.models.snapshots import Content, Snapshot
 from tasks.volumes.observe import path_of_claims, path_of_snapshots
-from tasks.volumes.policy.beside import ARCHIVE
+from tasks.volumes.policy.beside import beside
 from tasks.volumes.probes.objects import (
     CLASSES,
     CONTENTS,
     GROUP,
+    NODES,
     VOLUMES,
-    parse_claim,
     parse_class,
     parse_content,
     parse_snapshot,
+    parse_volume,
 )
 from tasks.volumes.probes.workload import claims_of
 from tasks.volumes.store import VolumeStore
 from tasks.volumes_restore.models.facts import (
     RESTORE,
     ArchiveFound,
-    Found,
+    ArchiveTarget,
     Journal,
     Live,
+    SnapshotFound,
+    SnapshotTarget,
     Source,
     Template,
     User,
     VolumeRestoreFacts,
 )
 from tasks.volumes_restore.models.options import LATEST, ClaimsToRestore, VolumeRestoreOptions
-from tasks.volumes_restore.policy.names import beside, mark_of
-from tasks.volumes_restore.policy.plan import names_for, old_uid, plan_volume_restore
+from tasks.volumes_restore.policy.archives import what_is_elsewhere, what_is_gone, why_no_pod_starts, why_not_free
+from tasks.volumes_restore.policy.names import mark_of
+from tasks.volumes_restore.policy.plan import Names, names_for, old_uid, plan_volume_restore
 from tasks.volumes_restore.policy.source import source_of
 from tasks.volumes_restore.policy.users import unknown_user, why_it_stays
-from tasks.volumes_restore.probes.objects import new_claim, parse_disk_class, parse_journal, parse_live, parse_template
+from tasks.volumes_restore.probes.objects import (
+    new_claim,
+    parse_disk,
+    parse_disk_class,
+    parse_existing,
+    parse_journal,
+    parse_live,
+    parse_template,
+)
 from tasks.volumes_restore.probes.users import controller_of, parse_scaled, users_of
 from tasks.workloads.models.names import Kind, Ref, collection
 from tasks.workloads.probes.targets import scaler_of
@@ -57,6 +71,7 @@ JSON = dict[str, Any]
 
 DISK_CLASSES = "/apis/storage.k8s.io/v1/storageclasses"
 KINDS = {kind.title: kind for kind in Kind}
+VOLUME = "PersistentVolume"
 NEW_ONE = "name another one with --backup; the folders below volumes/ in the bucket of the cluster have their ids"
 
 
@@ -102,12 +117,14 @@ def _missing(manifest: VolumeBackup, select: ClaimsToRestore) -> list[str]:
 
 
 def observe(
-    kube: KubeClient, manifest: VolumeBackup, select: ClaimsToRestore, options: VolumeRestoreOptions, run_id: str
+    handle: Cluster, manifest: VolumeBackup, select: ClaimsToRestore, options: VolumeRestoreOptions, run_id: str
 ) -> VolumeRestoreFacts:
-    """Reads what a restore has to know."""
+    """Reads what a restore has to know. It asks the nodes of archives."""
+    kube = handle.kube
     if missing := _missing(manifest, select):
         raise Refused(f"backup {manifest.id} does not have {listed(missing)}", hint=NEW_ONE)
     records = [one for one in manifest.records if select.has(one.namespace, one.claim)]
+    archives = [one for one in manifest.archives if select.has(one.namespace, one.claim)]
     has_snapshots = not records or kube.find(GROUP) is not None
     facts = VolumeRestoreFacts(
         observed_at=datetime.now(UTC),
@@ -117,69 +134,42 @@ def observe(
         disk_classes=tuple(parse_disk_class(raw) for raw in kube.items(DISK_CLASSES)),
         nodes=tuple(raw["metadata"]["name"] for raw in kube.heads("/api/v1/nodes")),
     )
-    if not has_snapshots or not records:
+    if not has_snapshots:
         return facts
-    look = _Look(kube, manifest, options, run_id)
+    look = _Look(handle, manifest, options, run_id)
+    every: list[VolumeRecord | Archive] = [*records, *archives]
+    claims = [(one.namespace, one.claim) for one in every]
     facts = facts.model_copy(
         update={
-            "snapshot_classes": tuple(parse_class(raw) for raw in kube.items(CLASSES)),
-            "found": tuple(look.at(one) for one in records),
-            "users": read_users(kube, [(one.namespace, one.claim) for one in records]) if options.switch else (),
+            "snapshot_classes": tuple(parse_class(raw) for raw in kube.items(CLASSES)) if records else (),
+            "found": tuple(look.at_snapshot(one) for one in records),
+            "archives": tuple(on_all(look.at_archive, archives)),
+            "users": read_users(kube, claims) if options.switch else (),
         }
     )
-    return _tried(kube, facts, options)
+    return _tried(kube, manifest, facts, options)
 
 
-def _tried(kube: KubeClient, facts: VolumeRestoreFacts, options: VolumeRestoreOptions) -> VolumeRestoreFacts:
+def _tried(
+    kube: KubeClient, manifest: VolumeBackup, facts: VolumeRestoreFacts, options: VolumeRestoreOptions
+) -> VolumeRestoreFacts:
     """Asks the API server by dry runs whether it takes the new claims: quotas, policies, webhooks."""
     denied: dict[str, str] = {}
-    made = {one.id for one in facts.found if one.made}
+    made = {one.id for one in facts.claims if one.made}
     for target in plan_volume_restore(facts, options).targets:
         if not target.new_volume and target.id not in made:
-            body = new_claim(target, facts.backup)
+            body = _new_claim(manifest, target)
             answer = kube.try_create(path_of_claims(target.record.namespace), body)
             denied[target.id] = "" if answer.is_fine else answer.message
     found = tuple(one.model_copy(update={"denied": denied.get(one.id, "")}) for one in facts.found)
-    return facts.model_copy(update={"found": found})
+    archives = tuple(one.model_copy(update={"denied": denied.get(one.id, "")}) for one in facts.archives)
+    return facts.model_copy(update={"found": found, "archives": archives})
 
 
-def observe_archives(
-    handle: Cluster, manifest: VolumeBackup, select: ClaimsToRestore, options: VolumeRestoreOptions
-) -> tuple[ArchiveFound, ...]:
-    """Reads what a restore of archives has to know; it asks their nodes."""
-    wanted = [one for one in manifest.archives if select.has(one.namespace, one.claim)]
-    return tuple(on_all(lambda one: _archive_at(handle, manifest, one, options), wanted))
-
-
-def _archive_at(handle: Cluster, manifest: VolumeBackup, one: Archive, options: VolumeRestoreOptions) -> ArchiveFound:
-    mark = mark_of(manifest.id, one.namespace, one.claim)
-    suffix = options.suffix or f"restored-{mark}"
-    name = beside(one.claim, options.suffix, mark)
-    raw = handle.kube.find(f"{path_of_claims(one.namespace)}/{name}")
-    return ArchiveFound(
-        archive=one,
-        name=name,
-        suffix=suffix,
-        has_namespace=handle.kube.find(f"/api/v1/namespaces/{one.namespace}") is not None,
-        exists=raw is not None,
-        made_of=raw["metadata"].get("annotations", {}).get(ARCHIVE, "") if raw else "",
-        is_bound=raw is not None and parse_claim(raw).phase == "Bound",
-        problem=_problem_of(handle, manifest, one),
-    )
-
-
-def _problem_of(handle: Cluster, manifest: VolumeBackup, one: Archive) -> Problem | None:
-    """Returns why the node of an archive cannot restore it. The nodes of another cluster are not asked."""
-    if manifest.cluster != handle.profile.name:
-        return Problem(
-            text=f"its archive is of the node {one.node} of the cluster {manifest.cluster}, which is no node of this one",
-            next_step="restore it by hand: docs/volumes-backup.md has the commands",
-        )
-    try:
-        check_machine(handle, one.node)
-    except RunbookError as error:
-        return Problem(text=error.problem, next_step=error.hint or f"ssh to {one.node}")
-    return None
+def _new_claim(manifest: VolumeBackup, target: SnapshotTarget | ArchiveTarget) -> JSON:
+    if isinstance(target, ArchiveTarget):
+        return beside(target.record, manifest.objects, target.made, target.suffix)[1]
+    return new_claim(target, manifest.id)
 
 
 class _Switch(NamedTuple):
@@ -190,13 +180,54 @@ class _Switch(NamedTuple):
 class _Look:
     """Looks at one claim after another; what all have in common is read once."""
 
-    def __init__(self, kube: KubeClient, manifest: VolumeBackup, options: VolumeRestoreOptions, run_id: str) -> None:
-        self.kube, self.manifest, self.options, self.run_id = kube, manifest, options, run_id
-        self.switches = read_switches(kube)
+    def __init__(self, handle: Cluster, manifest: VolumeBackup, options: VolumeRestoreOptions, run_id: str) -> None:
+        self.handle, self.kube, self.manifest, self.options, self.run_id = (
+            handle,
+            handle.kube,
+            manifest,
+            options,
+            run_id,
+        )
+        self.switches = read_switches(self.kube)
         self._pods: dict[str, list[Pod]] = {}
 
-    def at(self, record: VolumeRecord) -> Found:
-        """Returns a claim of the backup, and what the cluster has of it."""
+    def at_snapshot(self, record: VolumeRecord) -> SnapshotFound:
+        """Returns a claim with a snapshot, and what the cluster has of it."""
+        _, common = self._at(record)
+        nodes = [one.node for one in self._users(record) if one.node]
+        source = read_source(self.kube, self.manifest.id, record)
+        return SnapshotFound(record=record, source=source, node=nodes[0] if nodes else "", **common)
+
+    def at_archive(self, one: Archive) -> ArchiveFound:
+        """Returns a claim with an archive, and what the cluster and its node have of it."""
+        names, common = self._at(one)
+        if self.manifest.cluster != self.handle.profile.name:  # nodes of another cluster are not asked
+            return ArchiveFound(record=one, problems=(what_is_elsewhere(one, self.manifest.cluster),), **common)
+        try:
+            volume = beside(one, self.manifest.objects, names.made, names.suffix)[0]
+        except Refused as error:
+            return ArchiveFound(record=one, problems=(Problem(text=error.problem, next_step=error.hint),), **common)
+        is_begun = self.options.switch and common["journal"] is not None
+        problems = [] if is_begun else self._problems(one, volume, names, common["made"])
+        return ArchiveFound(
+            record=one,
+            volume=volume["metadata"]["name"],
+            policy=self._old_policy(one),
+            problems=tuple(problem for problem in problems if problem),
+            **common,
+        )
+
+    def _problems(self, one: Archive, volume: JSON, names: Names, made: Live | None) -> list[Problem | None]:
+        node = read_node(self.kube, one.node)
+        if node is None:
+            return [what_is_gone(one)]
+        problems = [self._why_not_here(one), self._why_not_free(one, volume, names, made)]
+        if self.options.switch:
+            problems.append(why_no_pod_starts(node, parse_volume(volume).node_terms, self._users(one)))
+        return problems
+
+    def _at(self, record: VolumeRecord | Archive) -> tuple[Names, dict[str, Any]]:
+        """Returns the names, and what is found in the same way for a snapshot and for an archive."""
         kube, backup = self.kube, self.manifest.id
         mine = [
             one
@@ -207,28 +238,44 @@ class _Look:
         begun = next((one for one in mine if not one.journal.done and not _is_taken_back(one.journal, live)), None)
         journal = begun.journal if begun else None
         names = names_for(backup, record, old_uid(live, journal), self.options)
-        has_namespace = kube.find(f"/api/v1/namespaces/{record.namespace}") is not None
-        nodes = [one.node for one in users_of(self._read_pods(record.namespace), [record.claim]) if one.node]
         again = [
             one
             for one in mine
             if one.journal.done and one.journal.backup == backup and live and live.volume == one.volume
         ]
-        return Found(
-            record=record,
-            template=self._recorded(record),
-            live=live,
-            made=read_live(kube, record.namespace, names.made),
-            journal=journal,
-            new_volume=begun.volume if begun else "",
-            restored_by=again[0].journal.run if again else "",
-            finished=any(one.journal.run == self.run_id for one in again),
-            has_namespace=has_namespace,
-            source=read_source(kube, backup, record),
-            node=nodes[0] if nodes else "",
-        )
+        return names, {
+            "template": self._recorded(record),
+            "live": live,
+            "made": read_live(kube, record.namespace, names.made),
+            "journal": journal,
+            "new_volume": begun.volume if begun else "",
+            "restored_by": again[0].journal.run if again else "",
+            "finished": any(one.journal.run == self.run_id for one in again),
+            "has_namespace": kube.find(f"/api/v1/namespaces/{record.namespace}") is not None,
+        }
 
-    def _recorded(self, record: VolumeRecord) -> Template | None:
+    def _why_not_here(self, one: Archive) -> Problem | None:
+        """Returns why the node of an archive cannot restore it."""
+        try:
+            check_machine(self.handle, one.node)
+        except RunbookError as error:
+            return Problem(text=error.problem, next_step=error.hint or f"ssh to {one.node}")
+        return None
+
+    def _why_not_free(self, one: Archive, volume: JSON, names: Names, made: Live | None) -> Problem | None:
+        """Returns why the name of the new volume is taken."""
+        raw = self.kube.find(f"{VOLUMES}/{volume['metadata']['name']}")
+        return why_not_free(one, parse_existing(raw), names.made, made) if raw else None
+
+    def _old_policy(self, one: Archive) -> str:
+        """Returns the reclaim policy of a volume at the backup."""
+        raw = [raw for raw in self.manifest.objects if (raw["kind"], raw["metadata"]["name"]) == (VOLUME, one.volume)]
+        return parse_disk(raw[0]).spec.persistent_volume_reclaim_policy if raw else ""
+
+    def _users(self, record: VolumeRecord | Archive) -> tuple[Pod, ...]:
+        return users_of(self._read_pods(record.namespace), [record.claim])
+
+    def _recorded(self, record: VolumeRecord | Archive) -> Template | None:
         for raw in self.manifest.objects:
             meta = raw.get("metadata", {})
             if raw.get("kind") == "PersistentVolumeClaim" and (meta.get("namespace"), meta.get("name")) == (
@@ -279,6 +326,12 @@ def read_source(kube: KubeClient, backup: str, record: VolumeRecord) -> Source:
 def read_pods(kube: KubeClient, namespace: str) -> list[Pod]:
     """Reads the pods of a namespace."""
     return [parse_pod(raw) for raw in kube.items(f"/api/v1/namespaces/{namespace}/pods")]
+
+
+def read_node(kube: KubeClient, name: str) -> KubeNode | None:
+    """Reads a node; None if the API does not have it."""
+    raw = kube.find(f"{NODES}/{name}")
+    return parse_node(raw, None) if raw else None
 
 
 def read_users(kube: KubeClient, claims: Iterable[tuple[str, str]]) -> tuple[User, ...]:

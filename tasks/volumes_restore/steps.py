@@ -9,8 +9,14 @@ from tasks.core.errors import Refused
 from tasks.core.retries import ACT, OBSERVE, PATIENT
 from tasks.core.words import counted
 from tasks.run.locks import Check
-from tasks.volumes.archive_restore import restore_beside
-from tasks.volumes_restore.act import create_claim, import_snapshot, proven_claim, wait_bound, wait_imported
+from tasks.volumes_restore.act import (
+    create_claim,
+    import_snapshot,
+    make_of_archive,
+    proven_claim,
+    wait_bound,
+    wait_imported,
+)
 from tasks.volumes_restore.attached import left_attached
 from tasks.volumes_restore.checks import run_checks
 from tasks.volumes_restore.job import Job
@@ -25,11 +31,11 @@ from tasks.volumes_restore.models.done import (
     Stopped,
     VolumeProof,
 )
-from tasks.volumes_restore.models.facts import RestoreTarget, VolumeRestoreFacts, VolumeRestorePlan, Way
+from tasks.volumes_restore.models.facts import SnapshotTarget, VolumeRestoreFacts, VolumeRestorePlan, Way
 from tasks.volumes_restore.models.options import ClaimsToRestore, VolumeRestoreOptions
-from tasks.volumes_restore.observe import observe, observe_archives, read_backup, store_of
+from tasks.volumes_restore.observe import observe, read_backup, store_of
 from tasks.volumes_restore.policy.checks import checks_of, failures_of
-from tasks.volumes_restore.stop import check_nobody, start, stop, wait_ready, wait_stopped
+from tasks.volumes_restore.stop import check_nobody, check_nodes, start, stop, wait_ready, wait_stopped
 from tasks.volumes_restore.switch import bind_new, finish, keep_old
 
 
@@ -37,14 +43,13 @@ from tasks.volumes_restore.switch import bind_new, finish, keep_old
 def observe_volume_restore(
     cluster: str, backup: str, select: ClaimsToRestore, options: VolumeRestoreOptions, run_id: str
 ) -> VolumeRestoreFacts:
-    """Reads the backup, its claims as they are now, their snapshots, and the workloads that use them. It runs the checks of the profile."""
+    """Reads the backup, its claims as they are now, and the workloads that use them. It runs the checks of the profile."""
     handle = open_cluster(cluster)
     manifest = read_backup(store_of(handle, options), backup, select)
-    facts = observe(handle.kube, manifest, select, options, run_id)
-    claims = {one.id for one in facts.found if options.switch and not one.finished}
+    facts = observe(handle, manifest, select, options, run_id)
+    claims = {one.id for one in facts.claims if options.switch and not one.finished}
     return facts.model_copy(
         update={
-            "archives": observe_archives(handle, manifest, select, options),
             "checks": tuple(checks_of(handle.profile.volumes.checks, claims)),
             "checked": run_checks(handle, claims),
         }
@@ -64,7 +69,7 @@ def import_snapshots(
     Raises `Refused` if an object of that name is not ours, or if the storage says that it has no such snapshot.
     """
     job = _job(cluster, plan, run_id, check)
-    wanted = [one for one in plan.targets if one.source.way is Way.HANDLE and not one.new_volume]
+    wanted = [one for one in plan.snapshots if one.source.way is Way.HANDLE and not one.new_volume]
     created = [(one, import_snapshot(job, one)) for one in wanted]
     on_all(lambda one: wait_imported(job.kube, one, options.ready_within), wanted)
     names = [(f"{one.record.namespace}/{one.source.snapshot}", new) for one, new in created]
@@ -75,49 +80,60 @@ def import_snapshots(
 
 @task(**PATIENT, task_run_name="restore-archives-{cluster}")
 def restore_archives(
-    cluster: str, plan: VolumeRestorePlan, options: VolumeRestoreOptions, check: Check
+    cluster: str, plan: VolumeRestorePlan, options: VolumeRestoreOptions, run_id: str, check: Check
 ) -> FromArchives:
     """Lets each node restore its archives into new folders, one after another, with new volumes and new claims.
 
     Raises `Refused` if a folder, a volume or a claim is somebody else's. Nothing old is touched.
     """
-    if not plan.archives:
+    wanted = [one for one in plan.archives if not one.new_volume]
+    if not wanted:
         return FromArchives()
-    handle = open_cluster(cluster)
+    handle, job = open_cluster(cluster), _job(cluster, plan, run_id, check)
     manifest = read_backup(store_of(handle, options), plan.backup, ClaimsToRestore())
-    restored, different = [], []
-    for one in plan.archives:
-        check()
-        made = restore_beside(handle, one.archive, manifest.objects, one.name, one.suffix)
-        restored.append(f"{one.archive.namespace}/{one.name} with {made.path} on {made.node}")
-        different += [f"{one.archive.id}: {counted(made.different, 'line')} of its list"] if made.different else []
-    return FromArchives(restored=tuple(restored), different=tuple(different))
+    volumes, restored, different = [], [], []
+    for one in wanted:
+        volume, made = make_of_archive(handle, job, one, manifest.objects)
+        volumes.append(volume)
+        restored.append(f"{one.record.namespace}/{one.name} with {made.path} on {made.node}")
+        different += [f"{one.id}: {counted(made.different, 'line')} of its list"] if made.different else []
+    return FromArchives(volumes=tuple(volumes), restored=tuple(restored), different=tuple(different))
 
 
 @task(**PATIENT, task_run_name="make-volumes-{cluster}")
-def make_volumes(
-    cluster: str, plan: VolumeRestorePlan, options: VolumeRestoreOptions, run_id: str, check: Check
+def make_volumes(  # noqa: PLR0913, PLR0917 - what every step gets, and what was made of archives
+    cluster: str,
+    plan: VolumeRestorePlan,
+    options: VolumeRestoreOptions,
+    archives: FromArchives,
+    run_id: str,
+    check: Check,
 ) -> NewVolumes:
     """Creates a claim from each snapshot, and waits until all have a volume of their own. Nothing old is touched.
 
-    Raises `Refused` if the storage cannot make a volume of a snapshot, with its reason.
+    Returns the volumes that were made of archives, too. Raises `Refused` if the storage cannot make a volume of a snapshot, with its
+    reason.
     """
     job = _job(cluster, plan, run_id, check)
-    wanted = [one for one in plan.targets if not one.new_volume]
+    wanted = [one for one in plan.snapshots if not one.new_volume]
     created = {one.id: create_claim(job, one) for one in wanted}
 
-    def made(target: RestoreTarget) -> NewVolume:
+    def made(target: SnapshotTarget) -> NewVolume:
         return wait_bound(job.kube, target, options.bound_within).model_copy(update={"created": created[target.id]})
 
-    return NewVolumes(volumes=tuple(on_all(made, wanted)))
+    return NewVolumes(volumes=(*on_all(made, wanted), *archives.volumes))
 
 
 @task(**PATIENT, task_run_name="stop-workloads-{cluster}")
 def stop_workloads(
     cluster: str, plan: VolumeRestorePlan, options: VolumeRestoreOptions, run_id: str, check: Check
 ) -> Stopped:
-    """Scales the workloads to 0 in one write with a note of their replicas, and waits until no pod uses the claims."""
+    """Scales the workloads to 0 in one write with a note of their replicas, and waits until no pod uses the claims.
+
+    Raises `Refused` before it stops anything if no pod could start again on the node of an archive.
+    """
     job = _job(cluster, plan, run_id, check)
+    check_nodes(job.kube, plan)
     stopped = [(one.name, stop(job, one)) for one in plan.to_stop]
     wait_stopped(job.kube, plan, options.stop_within)
     return Stopped(
@@ -136,9 +152,8 @@ def keep_old_volumes(
     job = _job(cluster, plan, run_id, check)
     check_nobody(job.kube, plan)
     new = {one.id: one.volume for one in volumes.volumes}
-    policies = [keep_old(job, one, one.new_volume or new[one.id]) for one in plan.switched]
-    named = {one.old_volume: policy for one, policy in zip(plan.switched, policies, strict=True) if one.old_volume}
-    return KeptVolumes(volumes=tuple(named), policies=named)
+    kept = [keep_old(job, one, one.new_volume or new[one.id]) for one in plan.switched]
+    return KeptVolumes(volumes=tuple(one for one in kept if one))
 
 
 @task(**PATIENT, task_run_name="bind-new-volumes-{cluster}")

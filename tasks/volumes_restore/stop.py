@@ -8,9 +8,11 @@ from tasks.core.at_once import wait_for
 from tasks.core.errors import NotYet, Refused
 from tasks.core.logs import log_about
 from tasks.core.models.findings import listed
+from tasks.volumes.probes.objects import VOLUMES, parse_volume
 from tasks.volumes_restore.job import Job
 from tasks.volumes_restore.models.facts import REPLACED, REPLICAS, User, VolumeRestorePlan
-from tasks.volumes_restore.observe import read_pods, read_users
+from tasks.volumes_restore.observe import read_node, read_pods, read_users
+from tasks.volumes_restore.policy.archives import what_is_gone, why_no_pod_starts
 from tasks.volumes_restore.probes.users import Scaled, parse_scaled, users_of
 from tasks.workloads.observe import read_workload, status_of
 from tasks.workloads.policy.causes import causes_in_words
@@ -59,6 +61,19 @@ def _write(job: Job, user: User, seen: Scaled, spec: JSON, note: str | None) -> 
         job.kube.patch(user.ref.path, {"metadata": meta, "spec": spec})
     except Conflicted as error:
         raise NotYet(f"{user.name}: somebody wrote it meanwhile: {error.problem}", hint="it is tried again") from None
+
+
+def check_nodes(kube: KubeClient, plan: VolumeRestorePlan) -> None:
+    """Looks again before anything is stopped: pods must be able to start on the nodes of the new folders. `Refused` if not."""
+    for one in plan.archives:
+        if not one.is_switched or one.new_volume:  # it has begun, and going on is better than to stay in the middle
+            continue
+        node = read_node(kube, one.record.node)
+        terms = parse_volume(kube.get(f"{VOLUMES}/{one.volume}")).node_terms
+        pods = users_of(read_pods(kube, one.record.namespace), [one.record.claim])
+        problem = why_no_pod_starts(node, terms, pods) if node else what_is_gone(one.record)
+        if problem:
+            raise Refused(f"{one.id}: {problem.text}", hint=problem.next_step)
 
 
 def wait_stopped(kube: KubeClient, plan: VolumeRestorePlan, limit: timedelta) -> None:

@@ -4,11 +4,26 @@ from tasks.core.commands import TO_DO_IT
 from tasks.core.models.findings import listed
 from tasks.core.words import counted
 from tasks.volumes_restore.models.checks import Checked
-from tasks.volumes_restore.models.done import FromArchives, KeptVolumes, NewVolumes, Started, VolumeProof
-from tasks.volumes_restore.models.facts import REPLACED, RestoreTarget, VolumeRestoreFacts, VolumeRestorePlan
+from tasks.volumes_restore.models.done import (
+    FromArchives,
+    KeptVolume,
+    KeptVolumes,
+    NewVolumes,
+    Started,
+    VolumeProof,
+)
+from tasks.volumes_restore.models.facts import (
+    REPLACED,
+    ArchiveTarget,
+    SnapshotTarget,
+    VolumeRestoreFacts,
+    VolumeRestorePlan,
+)
 from tasks.volumes_restore.policy.checks import unused_words
 
 NO_CHECK = "no check of the profile has looked into the data: volumes.checks can, if the volumes take the place of the old ones"
+
+REMOVE = '{"spec":{"persistentVolumeReclaimPolicy":"Delete"}}'
 
 WAY_BACK = "run this again: it goes on where it stopped. The old volumes are Retain: docs/volumes-restore.md says how to take them back"
 
@@ -30,11 +45,12 @@ def summarize_volume_restore(  # noqa: PLR0913, PLR0917 - one for each step
     archives: FromArchives = FromArchives(),  # noqa: B008 - frozen
 ) -> tuple[str, ...]:
     """Returns the report text of a restore."""
-    count = counted(len(plan.targets) + len(plan.archives), "claim")
+    count = counted(len(plan.targets), "claim")
     return (
         f"{count} restored from backup {plan.backup}",
         *[f"bound: {one}" for one in proof.bound],
         *[f"from its archive, as its list says: {one}" for one in archives.restored],
+        *[_fuzzy_words(one) for one in plan.archives if one.record.fuzzy],
         *[f"NOT as its list says, because the archive is fuzzy: {one}" for one in archives.different],
         *[f"taken up from an earlier attempt: {one.id}" for one in volumes.volumes if not one.created],
         *_workload_words(plan, started, proof),
@@ -43,6 +59,10 @@ def summarize_volume_restore(  # noqa: PLR0913, PLR0917 - one for each step
         *[f"skipped: {one.subject}: {one.reason}" for one in plan.skips],
         *(_proof_words(proof.checked) or (NO_CHECK,)),
     )
+
+
+def _fuzzy_words(target: ArchiveTarget) -> str:
+    return f"NOT consistent: {target.id}: its archive is fuzzy ({target.record.fuzzy}): its files may not fit together"
 
 
 def _proof_words(checked: Checked) -> tuple[str, ...]:
@@ -63,23 +83,28 @@ def _workload_words(plan: VolumeRestorePlan, started: Started, proof: VolumeProo
     )
 
 
-def _old_words(target: RestoreTarget, kept: KeptVolumes) -> tuple[str, ...]:
+def _old_words(target: SnapshotTarget | ArchiveTarget, kept: KeptVolumes) -> tuple[str, ...]:
     """Returns where the old data is, how to take it back, and how to remove it."""
-    volume, policy = target.old_volume, kept.policies.get(target.old_volume, "")
+    volume = target.old_volume
     free = '{"spec":{"claimRef":{"uid":null,"resourceVersion":null}}}'
     body = f"kubectl get pv {volume} -o jsonpath='{{.metadata.annotations.{REPLACED.replace('.', chr(92) + '.')}}}'"
     back = (
         f"kubectl -n {target.record.namespace} delete pvc {target.record.claim}; kubectl patch pv {volume} -p '{free}'; "
         f"{body} | kubectl create -f -"
     )
-    remove = '{"spec":{"persistentVolumeReclaimPolicy":"Delete"}}'
-    how = (
-        f"kubectl patch pv {volume} -p '{remove}'"
-        if policy == "Delete"
-        else f"kubectl delete pv {volume}, then delete it at the storage"
-    )
     return (
         f"kept: {target.id}: the old volume {volume} is there, with Retain",
         f"to go back to it, with the workload at 0 replicas: {back}",
-        f"to remove it for good: {how}",
+        f"to remove it for good: {_how_to_remove(target, kept)}",
     )
+
+
+def _how_to_remove(target: SnapshotTarget | ArchiveTarget, kept: KeptVolumes) -> str:
+    volume = target.old_volume
+    was = next((one for one in kept.volumes if one.name == volume), KeptVolume(name=volume))
+    if was.folder:
+        node = target.record.node if isinstance(target, ArchiveTarget) and volume == target.record.volume else ""
+        return f"kubectl delete pv {volume}, then delete its folder {was.folder}{f' on {node}' if node else ''}"
+    if was.policy == "Delete":
+        return f"kubectl patch pv {volume} -p '{REMOVE}'"
+    return f"kubectl delete pv {volume}, then delete it at the storage"

@@ -11,6 +11,7 @@ from tasks.core.logs import log_about
 from tasks.volumes.observe import path_of_claims
 from tasks.volumes.probes.objects import VOLUMES
 from tasks.volumes_restore.job import Job
+from tasks.volumes_restore.models.done import KeptVolume
 from tasks.volumes_restore.models.facts import RECLAIM, REPLACED, RESTORE, Journal, RestoreTarget
 from tasks.volumes_restore.observe import read_live
 from tasks.volumes_restore.probes.objects import Disk, claim_body, parse_disk, parse_journal, whole_of
@@ -26,14 +27,14 @@ GONE_WITHIN = timedelta(minutes=5)
 AGAIN = "run this again: it goes on where this run stopped"
 
 
-def keep_old(job: Job, target: RestoreTarget, volume: str) -> str:
-    """Sets both volumes to Retain, writes the journal, then removes the old claim. Returns the policy of the old volume."""
+def keep_old(job: Job, target: RestoreTarget, volume: str) -> KeptVolume | None:
+    """Sets both volumes to Retain, writes the journal, then removes the old claim. Returns the old volume; None if there is none."""
     kube = job.kube
     _note_switch(job, target, volume)
     old = target.old
     if old is None:
-        return ""
-    policy = _retain_old(job, target)
+        return None
+    kept = _retain_old(job, target)
     path = f"{path_of_claims(target.record.namespace)}/{target.record.claim}"
     now = read_live(kube, target.record.namespace, target.record.claim)
     if now and now.uid == old.uid:
@@ -44,7 +45,7 @@ def keep_old(job: Job, target: RestoreTarget, volume: str) -> str:
         log_about(target.id).info("old claim deleted; its volume %s stays", old.volume or "(none)")
     _wait_gone(kube, path, old.uid, target.id)
     _prove_kept(kube, target)
-    return policy
+    return kept
 
 
 def _note_switch(job: Job, target: RestoreTarget, volume: str) -> None:
@@ -74,20 +75,21 @@ def _patch_volume(job: Job, volume: str, labels: dict[str, str], notes: dict[str
     )
 
 
-def _retain_old(job: Job, target: RestoreTarget) -> str:
-    """Sets the old volume to Retain, with its policy and its claim in annotations; returns that policy."""
+def _retain_old(job: Job, target: RestoreTarget) -> KeptVolume | None:
+    """Sets the old volume to Retain, with its policy and its claim in annotations; returns it as it was."""
     raw = job.kube.find(f"{VOLUMES}/{target.old_volume}") if target.old_volume else None
     if raw is None:
-        return ""
+        return None
     disk = parse_disk(raw)
     policy = disk.metadata.annotations.get(RECLAIM) or disk.spec.persistent_volume_reclaim_policy
+    kept = KeptVolume(name=disk.metadata.name, policy=policy, folder=disk.folder)
     if REPLACED in disk.metadata.annotations and disk.spec.persistent_volume_reclaim_policy == "Retain":
-        return policy
+        return kept
     job.check()
     notes = {RECLAIM: policy, REPLACED: json.dumps(_body_with(target, target.old_volume, disk))}
     _patch_volume(job, disk.metadata.name, {REPLACED: target.mark}, notes, "Retain")
     log_about(target.id).info("old volume %s: %s -> Retain", disk.metadata.name, policy)
-    return policy
+    return kept
 
 
 def _body_with(target: RestoreTarget, volume: str, disk: Disk) -> JSON:
@@ -96,7 +98,7 @@ def _body_with(target: RestoreTarget, volume: str, disk: Disk) -> JSON:
     size = disk.spec.capacity.get("storage", target.request)
     is_old = volume == target.old_volume
     spec = {
-        "storageClassName": template.storage_class if is_old else target.storage_class,
+        "storageClassName": template.storage_class if is_old else disk.spec.storage_class_name,
         "resources": {"requests": {"storage": (template.request or size) if is_old else target.request}},
         "volumeName": volume,
     }
@@ -148,7 +150,7 @@ def _free(job: Job, target: RestoreTarget, volume: str) -> None:
     temporary = f"{path_of_claims(target.record.namespace)}/{target.made}"
     found = read_live(kube, target.record.namespace, target.made)
     if found:
-        if found.mark != target.mark:
+        if found.mark != target.sign:
             raise Refused(f"{target.id}: the claim {target.made} is not ours", hint=AGAIN)
         job.check()
         kube.delete(temporary, {"preconditions": {"uid": found.uid}})
@@ -178,7 +180,7 @@ def _wait_bound(kube: KubeClient, target: RestoreTarget, volume: str, path: str)
 
 
 def finish(job: Job, target: RestoreTarget, volume: str) -> str:
-    """Gives the new volume the reclaim policy of its class back, and closes the journal."""
+    """Gives the new volume the reclaim policy back with which it was made, and closes the journal."""
     journal = parse_journal(job.kube.get(f"{VOLUMES}/{volume}"))
     if journal is None or journal.done:
         return f"{target.id}: {volume}"

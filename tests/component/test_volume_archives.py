@@ -30,8 +30,10 @@ from tasks.volumes.models.archives import Archive
 from tasks.volumes.models.selection import Selection, VolumeOptions
 from tasks.volumes.policy import sizes
 from tasks.volumes.scripts import archives as scripts
+from tasks.volumes_restore.models.facts import RECLAIM, RESTORE
 from tasks.volumes_restore.models.options import LATEST, ClaimsToRestore, VolumeRestoreOptions
 from tests.servers.apart import run_apart
+from tests.servers.dying import die_after_each_write
 from tests.servers.job_node import JobNode
 from tests.servers.kubernetes import Api, ControlPlane
 from tests.servers.prefect_server import PrefectServer
@@ -40,12 +42,16 @@ from tests.servers.proxies import S3Proxy
 from tests.servers.restricted import kubeconfig_for
 from tests.servers.shop import LIMIT, Shop
 from tests.servers.site import Site
+from tests.servers.way_back import take_back
 
 pytestmark = pytest.mark.usefixtures("prefect")
 
 ROOT = Path(__file__).parents[2]
 VOLUMES = "/api/v1/persistentvolumes"
 ACL = "system.posix_acl_access"
+WRITES_OF_SWITCH = 11
+"""A volume, a claim, a workload stopped, two volumes kept, two claims deleted, one bound, the workload started, and the journal closed."""
+
 AS_ROOT = os.geteuid() == 0
 
 
@@ -117,6 +123,21 @@ class Volumes:
             VolumeOptions.model_validate(options),
             Retention(last=last),
         )
+
+    @property
+    def claims(self) -> str:
+        """The path of the claims of the namespace."""
+        return f"/api/v1/namespaces/{self.shop.name}/persistentvolumeclaims"
+
+    def names(self) -> list[str]:
+        """Of all claims."""
+        return sorted(one["metadata"]["name"] for one in self.api.get(self.claims)["items"])
+
+    def restored(self, volume: str) -> Path:
+        """The file in the folder of a volume that a restore made, which goes with the test."""
+        if volume not in self.made:
+            self.made.append(volume)
+        return Path(self.api.get(f"{VOLUMES}/{volume}")["spec"]["local"]["path"]) / "file"
 
     def restore(self, mode: Mode = Mode.APPLY, **options: object) -> Report:
         """Of the newest backup, with the suffix `restored`."""
@@ -274,6 +295,148 @@ def test_a_folder_of_a_node_is_archived_and_comes_back_as_it_was(
         assert not [one for one in everywhere if secret in one], secret
 
 
+def test_an_archive_takes_the_place_of_the_old_folder_and_the_way_back_works(
+    volumes: Volumes, user_of_restore: str
+) -> None:
+    """The workload is stopped, switched and started again. Old volume and old folder stay, with what was written since."""
+    folder = volumes.claim()
+    (folder / "file").write_text("before")
+    volumes.run()
+    (archive,) = volumes.archives()
+    (folder / "file").write_text("later")
+    volumes.pod()
+    before = volumes.api.get(f"{volumes.claims}/data")
+    volumes.become(user_of_restore)
+
+    report = volumes.restore(switch=True)
+    claim = volumes.api.get(f"{volumes.claims}/data")
+    new, old = (volumes.api.get(f"{VOLUMES}/{name}") for name in (claim["spec"]["volumeName"], archive.volume))
+    volumes.made.append(new["metadata"]["name"])
+    place = Path(new["spec"]["local"]["path"])
+    assert volumes.names() == ["data"]
+    assert (place.parent, claim["status"]["phase"]) == (folder.parent, "Bound")
+    assert ((place / "file").read_text(), (folder / "file").read_text()) == ("before", "later")
+    assert [one["spec"]["persistentVolumeReclaimPolicy"] for one in (new, old)] == ["Retain", "Retain"]
+    assert json.loads(new["metadata"]["annotations"][RESTORE])["done"]
+    assert (old["status"]["phase"], old["metadata"]["annotations"][RECLAIM]) == ("Released", "Retain")
+    assert before["metadata"]["uid"] != claim["metadata"]["uid"]
+    volumes.shop.wait_available("statefulset/db", 1)
+    assert volumes.shop.get("statefulset/db")["metadata"].get("annotations", {}) == {}
+    assert f"from its archive, as its list says: {volumes.shop.name}/data with {place} on w1" in report.summary
+    bound = f"bound: {volumes.shop.name}/data: {new['metadata']['name']} ({place})"
+    assert bound in report.summary
+    remove = f"to remove it for good: kubectl delete pv {archive.volume}, then delete its folder {folder} on w1"
+    assert remove in report.summary
+
+    volumes.shop.change("statefulset/db", replicas=0)
+    wait_until(lambda: volumes.api.get(volumes.shop.pods_path)["items"] == [], LIMIT, "its pod is gone")
+    take_back(report, volumes.shop.cluster, volumes.site.folder / "admin.conf")
+    wait_until(
+        lambda: volumes.api.get(f"{volumes.claims}/data")["status"].get("phase") == "Bound", LIMIT, "it is bound"
+    )
+    assert volumes.api.get(f"{volumes.claims}/data")["spec"]["volumeName"] == archive.volume
+
+
+@pytest.mark.full
+@pytest.mark.timeout(900)
+def test_a_switch_to_an_archive_that_dies_after_each_of_its_writes_is_run_again(
+    volumes: Volumes, user_of_restore: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each run makes one write, whose answer it never sees. A second switch to the same archive gets another folder."""
+    folder = volumes.claim()
+    (folder / "file").write_text("before")
+    volumes.run()
+    (archive,) = volumes.archives()
+    (folder / "file").write_text("later")
+    volumes.pod()
+    volumes.become(user_of_restore)
+    written = die_after_each_write(lambda: volumes.restore(switch=True), monkeypatch, writes=WRITES_OF_SWITCH)
+    new = volumes.api.get(f"{volumes.claims}/data")["spec"]["volumeName"]
+    assert written[-1] == f"PATCH {new}", written  # the journal is closed
+    assert (volumes.names(), volumes.restored(new).read_text()) == (["data"], "before")
+    volumes.shop.wait_available("statefulset/db", 1)
+    assert volumes.shop.get("statefulset/db")["metadata"].get("annotations", {}) == {}
+    assert sorted(one.name for one in volumes.folder.iterdir()) == ["data", volumes.restored(new).parent.name]
+    assert (folder / "file").read_text() == "later"
+
+    volumes.restored(new).write_text("much later")
+    report = volumes.restore(switch=True)
+    assert report.plan is not None
+    assert any("has given the claim the data of this backup already" in one.problem for one in report.plan.cautions)
+    second = volumes.api.get(f"{volumes.claims}/data")["spec"]["volumeName"]
+    assert second not in {new, archive.volume}
+    assert (volumes.restored(second).read_text(), volumes.restored(new).read_text()) == ("before", "much later")
+
+
+@pytest.mark.full
+def test_what_keeps_pods_off_the_node_is_refused_before_anything_is_stopped(
+    volumes: Volumes, user_of_restore: str
+) -> None:
+    """In the plan, and again right before the workload is stopped. What was restored meanwhile is used by the next run."""
+    folder = volumes.claim()
+    (folder / "file").write_text("before")
+    volumes.run()
+    volumes.pod()
+    uid = volumes.api.get(f"{volumes.claims}/data")["metadata"]["uid"]
+    volumes.become(user_of_restore)
+    node = "/api/v1/nodes/w1"
+
+    def is_untouched() -> bool:
+        claim, workload = volumes.api.get(f"{volumes.claims}/data"), volumes.shop.get("statefulset/db")
+        return bool(claim["metadata"]["uid"] == uid and workload["spec"]["replicas"] == 1)
+
+    try:
+        cordon(volumes.api, is_cordoned=True)
+        with pytest.raises(Refused, match="no pod could start there: w1 is cordoned") as error:
+            volumes.restore(switch=True)
+        assert error.value.hint.startswith("kubectl uncordon w1")
+        assert volumes.names() == ["data"]
+        cordon(volumes.api, is_cordoned=False)
+        with S3Proxy(volumes.site.s3.endpoint) as proxy:
+            volumes.through(proxy)
+            fetched = proxy.on(method="GET", path=r"\.tar\.zst$", times=1)
+            fetched.then(lambda _: cordon(volumes.api, is_cordoned=True))
+            with pytest.raises(Refused, match="no pod could start there: w1 is cordoned"):
+                volumes.restore(switch=True)
+        assert is_untouched()
+        assert len(volumes.names()) == 2
+    finally:
+        cordon(volumes.api, is_cordoned=False)
+    volumes.site.write(store={"endpoint": volumes.site.s3.endpoint})
+    assert volumes.api.get(node)["spec"].get("unschedulable") is None
+    report = volumes.restore(switch=True)
+    assert f"taken up from an earlier attempt: {volumes.shop.name}/data" in report.summary
+    assert volumes.names() == ["data"]
+    volumes.shop.wait_available("statefulset/db", 1)
+
+
+def cordon(api: Api, *, is_cordoned: bool) -> None:
+    """The node w1, by somebody else."""
+    api.patch("/api/v1/nodes/w1", {"spec": {"unschedulable": is_cordoned or None}})
+
+
+@pytest.mark.full
+def test_a_volume_that_is_there_already_and_another_cluster_are_refused(volumes: Volumes, user_of_restore: str) -> None:
+    """A volume whose claim was deleted has no use for another claim. Nodes of another cluster are not here."""
+    folder = volumes.claim()
+    (folder / "file").write_text("before")
+    volumes.run()
+    (archive,) = volumes.archives()
+    volumes.become(user_of_restore)
+    volumes.restore()
+    volumes.made.append(f"{archive.volume}-restored")
+    volumes.api.delete(f"{volumes.claims}/data-restored")
+    wait_until(lambda: volumes.names() == ["data"], LIMIT, "the claim is gone")
+    with pytest.raises(Refused, match=rf"there is a volume {archive.volume}-restored already, and it is not free"):
+        volumes.restore()
+    manifest = volumes.manifests()[0] | {"cluster": "elsewhere"}
+    key = volumes.keys("/manifest.json")[0].replace(f"{volumes.site.name}/", "elsewhere/", 1)
+    volumes.site.s3.client().put_object(Bucket=volumes.site.bucket, Key=key, Body=json.dumps(manifest).encode())
+    for is_switched in (False, True):
+        with pytest.raises(Refused, match="of the cluster elsewhere, which is no node of this one"):
+            volumes.restore(from_cluster="elsewhere", switch=is_switched)
+
+
 @pytest.mark.full
 def test_an_archive_becomes_a_claim_beside_the_old_one(volumes: Volumes, user_of_restore: str) -> None:
     """Bound to a new folder; a second run has nothing to do. What is not ours stays as it is, and nothing is switched."""
@@ -294,8 +457,6 @@ def test_an_archive_becomes_a_claim_beside_the_old_one(volumes: Volumes, user_of
     assert volume["spec"]["local"]["path"] == str(new)
     assert volume["spec"]["persistentVolumeReclaimPolicy"] == "Retain"
     assert volumes.restore().summary[0].endswith("has nothing left to restore here")
-    with pytest.raises(Refused, match="becomes a new claim beside the old one, and is not switched"):
-        volumes.restore(switch=True)
     volumes.claim("data-other")
     with pytest.raises(Refused, match="there is another claim data-other, which this restore did not make"):
         volumes.restore(suffix="other")

@@ -6,7 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -16,10 +16,8 @@ import pytest
 
 from flows.volumes_backup import volumes_backup
 from flows.volumes_restore import volumes_restore
-from tasks.clients.kube import KubeClient
-from tasks.clients.kube.answer import Answer
 from tasks.cluster import close_clusters, open_cluster
-from tasks.core.errors import FailedForGood, Refused, TimedOut
+from tasks.core.errors import Refused, TimedOut
 from tasks.core.models.plan import Mode
 from tasks.core.models.report import Report
 from tasks.volumes.models.selection import Selection
@@ -40,6 +38,8 @@ from tests.servers.csi.storage import (
     VOLUMES,
     Storage,
 )
+from tests.servers.dying import die_after_each_write
+from tests.servers.job_node import JobNode
 from tests.servers.kubernetes import ControlPlane, Resource
 from tests.servers.prefect_server import PrefectServer
 from tests.servers.processes import wait_until
@@ -48,6 +48,7 @@ from tests.servers.runtime import give_runtime
 from tests.servers.shop import Shop
 from tests.servers.site import Site
 from tests.servers.sshd import Sshd
+from tests.servers.way_back import take_back
 
 BUILD = "it is built from the Go module proxy, which takes up to 20 minutes: `make binaries ARGS="
 pytestmark = [
@@ -62,7 +63,6 @@ pytestmark = [
 ]
 
 ROOT = Path(__file__).parents[2]
-DIES = "it dies here"
 WRITES = 12
 """An import, a claim, a workload stopped, two volumes kept, two claims deleted, one bound, the workload started, and the journal closed."""
 
@@ -118,9 +118,10 @@ class Volumes:
         select = Selection(claims=tuple(f"{self.shop.name}/{name}" for name in names))
         volumes_backup(self.site.name, select, Mode.APPLY)
         for name in names:
-            self.file(name).write_text("later")
+            if "csi" in self.volume(self.get(name)["spec"]["volumeName"])["spec"]:
+                self.file(name).write_text("later")
         self.site.use_api(self.user)
-        key = max(self.site.keys(f"{self.site.name}/volumes/"))
+        key = max(one for one in self.site.keys(f"{self.site.name}/volumes/") if one.endswith("/manifest.json"))
         return key.split("/")[-2]
 
     def record(self, backup: str) -> dict[str, Any]:
@@ -288,24 +289,9 @@ def test_a_deployment_gets_the_volume_in_place_and_the_old_one_can_be_taken_back
 
     volumes.shop.change("deployment/web", replicas=0)
     wait_until(lambda: not volumes.api.get(volumes.shop.pods_path)["items"], LIMIT, "its pods are gone")
-    take_back(volumes, report)
+    take_back(report, volumes.storage.cluster, volumes.storage.folder / "admin.conf")
     assert volumes.storage.bound(volumes.shop.name, "data")["spec"]["volumeName"] == old
     assert volumes.file("data").read_text() == "later"
-
-
-def take_back(volumes: Volumes, report: Report) -> None:
-    """Runs the command of the report."""
-    (line,) = [one for one in report.summary if one.startswith("to go back to it")]
-    command = line.partition(": ")[2]
-    config = volumes.storage.folder / "admin.conf"
-    config.touch(mode=0o600)
-    config.write_text(volumes.storage.cluster.kubeconfig())
-    environment = os.environ | {
-        "KUBECONFIG": str(config),
-        "PATH": f"{volumes.storage.cluster.binaries}:{os.environ['PATH']}",
-    }
-    done = subprocess.run(["bash", "-ec", command], env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_a_statefulset_gets_its_volumes_in_place_also_with_a_class_that_waits_for_pods(volumes: Volumes) -> None:
@@ -375,6 +361,60 @@ def test_the_data_is_proven_by_a_check_in_the_container(
         volumes.run(switch=True)
 
 
+def test_a_snapshot_and_an_archive_of_one_workload_are_switched_together(
+    volumes: Volumes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is stopped once. A check reads both files in the end."""
+    made = volumes.storage.claim(volumes.shop.name, "data", text="before")
+    disk, new = tmp_path / "disk", tmp_path / "found"
+    disk.mkdir()
+    (disk / "file").write_text("before on the node")
+    volume_of_node(volumes, disk)
+    read: Callable[[], str] = lambda: volumes.api.get("/api/v1/nodes/w1")["status"]["nodeInfo"]["bootID"]  # noqa: E731
+    wait_until(lambda: bool(read()), LIMIT, "w1 has a boot id")
+    with JobNode(tmp_path / "w1", read()) as node:
+        give_runtime(volumes.site, node, tmp_path, monkeypatch)
+        backup = volumes.back_up("data", "logs")
+        (disk / "file").write_text("later on the node")
+        both = {"volumes": [*claim_volume("data")["volumes"], {**claim_volume("logs")["volumes"][0], "name": "logs"}]}
+        volumes.shop.run("deployment/web", 1, pod=both)
+        generation = volumes.shop.get("deployment/web")["metadata"]["generation"]
+        command = ["sh", "-c", f"grep -rlx 'before on the node' {tmp_path}/disk-* > {new}"]
+        check = {"name": "whole", "namespace": volumes.shop.name, "labels": "app=web", "container": "main"}
+        volumes.site.write(volumes={"checks": [check | {"command": command}]})
+        volumes.site.use_api(volumes.user)
+        report = volumes.run(backup=backup, switch=True)
+    assert volumes.names() == ["data", "logs"]
+    assert volumes.file("data").read_text() == "before"
+    assert new.read_text().splitlines() == [
+        f"{volumes.volume(volumes.get('logs')['spec']['volumeName'])['spec']['local']['path']}/file"
+    ]
+    assert (disk / "file").read_text() == "later on the node"
+    assert volumes.shop.get("deployment/web")["metadata"]["generation"] == generation + 2  # stopped, and started
+    assert report.summary[0] == f"2 claims restored from backup {backup}"
+    assert any(one.startswith("data proven: the check whole in ") for one in report.summary)
+    for old in (made["spec"]["volumeName"], f"{volumes.shop.name}-logs"):
+        kept = volumes.volume(old)
+        assert (kept["spec"]["persistentVolumeReclaimPolicy"], kept["status"]["phase"]) == ("Retain", "Released")
+        assert any(one.endswith(f"the old volume {old} is there, with Retain") for one in report.summary)
+
+
+def volume_of_node(volumes: Volumes, folder: Path) -> None:
+    """The claim `logs`, whose volume is a folder of w1."""
+    size = {"accessModes": ["ReadWriteOnce"], "storageClassName": "on-nodes"}
+    hostname = [{"key": "kubernetes.io/hostname", "operator": "In", "values": ["w1"]}]
+    spec = {
+        "capacity": {"storage": "1Gi"},
+        "local": {"path": str(folder)},
+        "nodeAffinity": {"required": {"nodeSelectorTerms": [{"matchExpressions": hostname}]}},
+    }
+    name = f"{volumes.shop.name}-logs"
+    volumes.api.create(VOLUMES, {"metadata": {"name": name}, "spec": size | spec})
+    wanted = {"resources": {"requests": {"storage": "1Gi"}}, "volumeName": name}
+    volumes.api.create(volumes.claims, {"metadata": {"name": "logs"}, "spec": size | wanted})
+    volumes.storage.bound(volumes.shop.name, "logs")
+
+
 @pytest.mark.timeout(900)
 def test_a_run_that_is_killed_is_run_again(volumes: Volumes, prefect_server: PrefectServer) -> None:
     """With SIGKILL, before the old claim is touched, while there is none, and while the workload is stopped."""
@@ -420,20 +460,8 @@ def test_a_run_that_dies_after_each_of_its_writes_is_run_again(
     volumes.shop.run("deployment/web", 2, pod=claim_volume("data"))
     backup = volumes.back_up("data")
     volumes.forget_snapshot(volumes.record(backup))
-    ordinary, written = KubeClient.send, list[str]()
-
-    def dying(kube: KubeClient, method: str, path: str, *more: Any, **named: Any) -> Answer:  # noqa: ANN401 - as it is
-        answer = ordinary(kube, method, path, *more, **named)
-        if method != "GET" and "/leases" not in path and "dryRun" not in (named.get("query") or {}):
-            written.append(f"{method} {path.rpartition('/')[2].split('-')[0]}")
-            raise FailedForGood(DIES)
-        return answer
-
-    with monkeypatch.context() as patched:
-        patched.setattr(KubeClient, "send", dying)
-        for _ in range(WRITES):
-            with pytest.raises(FailedForGood, match=DIES):
-                volumes.run(backup=backup, switch=True)
+    again = lambda: volumes.run(backup=backup, switch=True)  # noqa: E731
+    written = die_after_each_write(again, monkeypatch, writes=WRITES)
     assert written[-1].startswith("PATCH pvc"), written  # the journal is closed
     is_switched(volumes)
     plan = volumes.run(backup=backup, switch=True, mode=Mode.PLAN).plan

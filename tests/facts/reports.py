@@ -78,6 +78,7 @@ from tasks.volumes_restore.models.done import (
     Bound,
     FromArchives,
     Imported,
+    KeptVolume,
     KeptVolumes,
     NewVolume,
     NewVolumes,
@@ -617,7 +618,7 @@ def _volumes_restored() -> dict[str, Report]:
         id="shop/data-db-0", claim=plan.targets[0].made, volume="pv-2", handle="vol-2", size="10Gi", created=True
     )
     made = NewVolumes(volumes=(new,))
-    kept = KeptVolumes(volumes=("pv-1",), policies={"pv-1": "Delete"})
+    kept = KeptVolumes(volumes=(KeptVolume(name="pv-1", policy="Delete"),))
     started = Started(started=(restored.USER.name,))
     bound = Bound(claims=("shop/data-db-0: pv-2",))
     proof = VolumeProof(

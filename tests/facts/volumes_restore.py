@@ -3,10 +3,11 @@
 from typing import Any
 
 from tasks.volumes_restore.models.facts import (
+    ArchiveFound,
     DiskClass,
-    Found,
     Journal,
     Live,
+    SnapshotFound,
     Source,
     Template,
     User,
@@ -29,7 +30,7 @@ HERE = Source(
     why="its VolumeSnapshot is here, and agrees with the manifest",
 )
 IMPORTED = Source(way=Way.HANDLE, snapshot="data-db-0-import-m", content="kube-runbooks-m", why="it is not here")
-FOUND = Found(record=RECORD, template=TEMPLATE, live=LIVE, source=HERE)
+FOUND = SnapshotFound(record=RECORD, template=TEMPLATE, live=LIVE, source=HERE)
 DISK = DiskClass(name="disk", provisioner=volumes.DRIVER)
 WAITS = DISK.model_copy(update={"waits": True})
 REF = Ref.of("shop", "statefulset/db")
@@ -46,8 +47,23 @@ JOURNAL = Journal(
     template=TEMPLATE,
 )
 
+ON_NODE = Template(access_modes=("ReadWriteOnce",), storage_class="local", request="5Gi")
+ARCHIVE_FOUND = ArchiveFound(
+    record=volumes.archive(),
+    template=ON_NODE,
+    live=Live(uid="u2", phase="Bound", template=ON_NODE, volume="pv-disk", volume_handle="/mnt/disks/a"),
+    volume="pv-disk-restored",
+    policy="Retain",
+)
+"""A claim whose volume is a folder of the node w1."""
 
-def found(**changes: Any) -> Found:  # noqa: ANN401 - fields of what was found
+
+def archived(**changes: Any) -> ArchiveFound:  # noqa: ANN401 - fields of what was found
+    """A claim with an archive, with fields changed."""
+    return ARCHIVE_FOUND.model_copy(update=changes)
+
+
+def found(**changes: Any) -> SnapshotFound:  # noqa: ANN401 - fields of what was found
     """A claim of the backup, with fields changed."""
     return FOUND.model_copy(update=changes)
 
@@ -57,7 +73,7 @@ def live(**changes: Any) -> Live:  # noqa: ANN401 - fields of a claim
     return LIVE.model_copy(update=changes)
 
 
-def facts(*claims: Found, **changes: Any) -> VolumeRestoreFacts:  # noqa: ANN401 - fields of facts
+def facts(*claims: SnapshotFound, **changes: Any) -> VolumeRestoreFacts:  # noqa: ANN401 - fields of facts
     """Of a cluster with one StorageClass, one class of snapshots, and two nodes."""
     ordinary: dict[str, Any] = {
         "observed_at": volumes.NOW,

@@ -13,28 +13,28 @@ class Imported(Model):
     present: tuple[str, ...] = Field(default=(), description="VolumeSnapshots that were there")
 
 
-class FromArchives(Model):
-    """These are the archives that became claims."""
-
-    restored: tuple[str, ...] = Field(default=(), description="claims with their node and folder")
-    different: tuple[str, ...] = Field(default=(), description="fuzzy archives that are not as their list says")
-
-
 class NewVolume(Model):
     """This is a volume with the restored data."""
 
     id: str = Field(description="NAMESPACE/NAME of the claim in the backup")
     claim: str = Field(description="name of the claim that it is bound to first")
     volume: str
-    handle: str = Field(description="name of the volume at the storage")
+    handle: str = Field(description="name of the volume at the storage, or its path on a node")
     size: str = ""
     created: bool = Field(default=False, description="whether this attempt created the claim")
 
 
 class NewVolumes(Model):
-    """These are the volumes that the storage made."""
+    """These are the volumes with the restored data."""
 
     volumes: tuple[NewVolume, ...] = ()
+
+
+class FromArchives(NewVolumes):
+    """These are the archives that became volumes."""
+
+    restored: tuple[str, ...] = Field(default=(), description="claims with their node and folder")
+    different: tuple[str, ...] = Field(default=(), description="fuzzy archives that are not as their list says")
 
 
 class Stopped(Model):
@@ -44,11 +44,18 @@ class Stopped(Model):
     already: tuple[str, ...] = Field(default=(), description="an earlier attempt had stopped them")
 
 
-class KeptVolumes(Model):
-    """These are the old volumes, each set to Retain, with the reclaim policy that it had."""
+class KeptVolume(Model):
+    """This is an old volume, which is Retain now."""
 
-    volumes: tuple[str, ...] = ()
-    policies: dict[str, str] = Field(default={})
+    name: str
+    policy: str = Field(default="", description="reclaim policy that it had")
+    folder: str = Field(default="", description="its path, if it is a folder of a node")
+
+
+class KeptVolumes(Model):
+    """These are the old volumes."""
+
+    volumes: tuple[KeptVolume, ...] = ()
 
 
 class Bound(Model):

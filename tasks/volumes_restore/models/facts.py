@@ -49,10 +49,12 @@ class Live(Model):
     uid: str
     phase: str = ""
     deleting: bool = False
-    mark: str = Field(default="", description="of the restore that made it; empty if it is not ours")
+    mark: str = Field(
+        default="", description="of the restore that made it, or object key of its archive; empty if it is not ours"
+    )
     template: Template
     volume: str = Field(default="", description="name of its PersistentVolume; empty if it has none")
-    volume_handle: str = Field(default="", description="name of that volume at the storage")
+    volume_handle: str = Field(default="", description="name of that volume at the storage, or its path on a node")
 
 
 class Journal(Model):
@@ -71,7 +73,7 @@ class Journal(Model):
 
 
 class Way(StrEnum):
-    """This is where the data comes from."""
+    """This is where the data of a snapshot comes from."""
 
     OBJECTS = "objects"
     """The VolumeSnapshot and its content are still here, and agree with the manifest."""
@@ -99,6 +101,15 @@ class User(Model):
     problem: Problem | None = Field(default=None, description="why it cannot be stopped")
 
 
+class Existing(Model):
+    """This is a volume that has the name of one which a restore makes."""
+
+    name: str
+    made_of: str = Field(default="", description="object key of the archive of which it was made; empty if of none")
+    claim: str = Field(description="claim that it names, as NAMESPACE/NAME")
+    claim_uid: str = Field(default="", description="uid of that claim; empty until it is bound")
+
+
 class DiskClass(Model):
     """This is a StorageClass."""
 
@@ -111,7 +122,7 @@ class DiskClass(Model):
 class Found(Model):
     """This is a claim of the backup, and what the cluster has of it now."""
 
-    record: VolumeRecord
+    record: VolumeRecord | Archive
     template: Template | None = Field(default=None, description="as it was at the backup; None if it is not recorded")
     live: Live | None = Field(default=None, description="the claim with its name")
     made: Live | None = Field(default=None, description="the claim that this restore makes, by its name")
@@ -121,8 +132,6 @@ class Found(Model):
     restored_by: str = Field(default="", description="run that has given the claim the data of this backup before")
     finished: bool = Field(default=False, description="whether this very run has switched it")
     has_namespace: bool = True
-    source: Source
-    node: str = Field(default="", description="a node on which a pod uses it")
 
     @property
     def id(self) -> str:
@@ -130,25 +139,23 @@ class Found(Model):
         return f"{self.record.namespace}/{self.record.claim}"
 
 
-class ArchiveFound(Model):
-    """This is an archive of the backup, and what the cluster has of the claim that it becomes."""
+class SnapshotFound(Found):
+    """This is a claim of which the backup has a snapshot."""
 
-    archive: Archive
-    name: str = Field(description="of the new claim")
-    suffix: str = Field(description="of the new folder and of the new volume")
-    has_namespace: bool = True
-    exists: bool = Field(default=False, description="whether there is a claim of that name")
-    made_of: str = Field(default="", description="object key of the archive of which that claim was made")
-    is_bound: bool = False
-    problem: Problem | None = Field(default=None, description="why its node cannot restore it")
+    record: VolumeRecord
+    source: Source
+    node: str = Field(default="", description="a node on which a pod uses it")
 
 
-class ArchiveToRestore(Model):
-    """This is an archive that becomes a new claim."""
+class ArchiveFound(Found):
+    """This is a claim of which the backup has an archive."""
 
-    archive: Archive
-    name: str
-    suffix: str
+    record: Archive
+    volume: str = Field(default="", description="name of the volume that the archive becomes")
+    policy: str = Field(default="", description="reclaim policy of its volume at the backup")
+    problems: tuple[Problem, ...] = Field(
+        default=(), description="why its node cannot restore it, or why no pod could use the new volume"
+    )
 
 
 class VolumeRestoreFacts(Model):
@@ -158,7 +165,7 @@ class VolumeRestoreFacts(Model):
     backup: str
     from_cluster: str
     has_snapshots: bool = True
-    found: tuple[Found, ...] = ()
+    found: tuple[SnapshotFound, ...] = ()
     archives: tuple[ArchiveFound, ...] = ()
     users: tuple[User, ...] = Field(default=(), description="of the claims that are switched")
     checks: tuple[VolumeCheck, ...] = Field(default=(), description="of the profile, for claims that are switched")
@@ -167,23 +174,25 @@ class VolumeRestoreFacts(Model):
     snapshot_classes: tuple[SnapshotClass, ...] = ()
     nodes: tuple[str, ...] = ()
 
+    @property
+    def claims(self) -> tuple[SnapshotFound | ArchiveFound, ...]:
+        """Returns the claims with a snapshot, and those with an archive."""
+        return (*self.found, *self.archives)
+
 
 class RestoreTarget(Model):
-    """This is a claim that is restored."""
+    """This is a claim that is restored. How it gets its new volume differs; the switch to it does not."""
 
-    record: VolumeRecord
-    source: Source
-    snapshot_class: str = Field(default="", description="class of an imported snapshot; empty if none is needed")
+    record: VolumeRecord | Archive
     template: Template
     name: str = Field(description="of the claim with the restored data, in the end")
     made: str = Field(description="claim that gets the new volume first; the same if nothing is switched")
     mark: str
+    sign: str = Field(description="what the claim carries that gets the new volume first")
     old: Live | None = Field(default=None, description="claim that is replaced")
     new_volume: str = Field(default="", description="an earlier attempt has made it and begun to switch to it")
     in_place: bool = Field(default=False, description="an earlier attempt has bound the claim to it")
     request: str = Field(description="size of the new claim")
-    storage_class: str
-    node: str = Field(default="", description="node for which its volume is made; empty if it needs none")
 
     @property
     def id(self) -> str:
@@ -201,25 +210,49 @@ class RestoreTarget(Model):
         return self.old.volume if self.old and self.is_switched else ""
 
 
+class SnapshotTarget(RestoreTarget):
+    """This is a claim of whose snapshot the storage makes a new volume."""
+
+    record: VolumeRecord
+    source: Source
+    snapshot_class: str = Field(default="", description="class of an imported snapshot; empty if none is needed")
+    storage_class: str
+    node: str = Field(default="", description="node for which its volume is made; empty if it needs none")
+
+
+class ArchiveTarget(RestoreTarget):
+    """This is a claim whose archive becomes a new folder of its node, with a new volume."""
+
+    record: Archive
+    suffix: str = Field(description="of the new folder and of the new volume")
+    path: str = Field(description="of the new folder")
+    volume: str = Field(description="name of the new volume")
+
+
 class VolumeRestorePlan(Plan):
     """Plans which claims are restored, from where, and which workloads stop meanwhile."""
 
     LEFT_OUT: ClassVar[Reasons] = {
-        "backup targets archives users": "the steps and the terms say it; what is found is read again before each act"
+        "backup snapshots archives users": "the steps and the terms say it; what is found is read again before each act"
     }
 
     backup: str = ""
-    targets: tuple[RestoreTarget, ...] = ()
-    archives: tuple[ArchiveToRestore, ...] = ()
+    snapshots: tuple[SnapshotTarget, ...] = ()
+    archives: tuple[ArchiveTarget, ...] = ()
     users: tuple[User, ...] = ()
 
     @property
-    def switched(self) -> tuple[RestoreTarget, ...]:
+    def targets(self) -> tuple[SnapshotTarget | ArchiveTarget, ...]:
+        """Returns all claims that are restored."""
+        return (*self.snapshots, *self.archives)
+
+    @property
+    def switched(self) -> tuple[SnapshotTarget | ArchiveTarget, ...]:
         """Returns the claims whose volume is replaced."""
         return tuple(one for one in self.targets if one.is_switched)
 
     @property
-    def to_free(self) -> tuple[RestoreTarget, ...]:
+    def to_free(self) -> tuple[SnapshotTarget | ArchiveTarget, ...]:
         """Returns the claims that no pod may use now, because they get another volume."""
         return tuple(one for one in self.switched if not one.in_place)
 
@@ -233,5 +266,4 @@ class VolumeRestorePlan(Plan):
     def locks(self) -> tuple[tuple[str, str], ...]:
         """Returns namespace and name of what is locked: claims, and workloads as their rollouts lock them."""
         claims = [(one.record.namespace, f"claim/{one.record.claim}") for one in self.targets]
-        claims += [(one.archive.namespace, f"claim/{one.archive.claim}") for one in self.archives]
         return (*claims, *((one.ref.namespace, one.ref.workload) for one in self.users if one.ref))

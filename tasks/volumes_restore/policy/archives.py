@@ -1,46 +1,92 @@
-"""Plans how archives become claims beside the old ones."""
+"""Decides whether an archive can become a volume of its node, and whether pods can use that volume there."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from tasks.core.models.findings import cautioned, refused
-from tasks.core.models.plan import Caution, Refusal, Skip, Step
-from tasks.volumes.policy.beside import path_beside
-from tasks.volumes_restore.models.facts import ArchiveFound, VolumeRestoreFacts
+from tasks.core.models.findings import Finding, Problem, cautioned, refused
+from tasks.drain.policy.places import why_not
+from tasks.drain.policy.selectors import suits
+from tasks.nodes.models.nodes import KubeNode
+from tasks.nodes.models.pods import NodeTerm, Pod
+from tasks.volumes.models.archives import Archive
+from tasks.volumes_restore.models.facts import ArchiveFound, Existing, Live
 from tasks.volumes_restore.models.options import VolumeRestoreOptions
+from tasks.volumes_restore.policy.users import BESIDE
+
+BY_HAND = "restore it by hand: docs/volumes-backup.md has the commands"
 
 
-def skip_of_archive(one: ArchiveFound, options: VolumeRestoreOptions) -> Skip | None:
-    """Returns why an archive needs no restore; None if it needs one."""
-    if not options.switch and one.is_bound and one.made_of == one.archive.data_key:
-        return Skip(subject=one.archive.id, reason=f"the claim {one.name} has its data already")
+def what_is_elsewhere(one: Archive, cluster: str) -> Problem:
+    """Returns why an archive of another cluster is not restored."""
+    text = f"its archive is of the node {one.node} of the cluster {cluster}, which is no node of this one"
+    return Problem(text=text, next_step=BY_HAND)
+
+
+def what_is_gone(one: Archive) -> Problem:
+    """Returns why an archive is not restored whose node the API does not have."""
+    return Problem(text=f"there is no node {one.node} any more, of which its archive is", next_step=BY_HAND)
+
+
+def why_no_pod_starts(node: KubeNode, terms: Sequence[NodeTerm] | None, pods: Sequence[Pod]) -> Problem | None:
+    """Returns why pods could not use the new volume; None if they can. A folder of a node binds its pods to that node.
+
+    Args:
+        node: the one of the archive, as the API has it
+        terms: nodeAffinity of the new volume
+        pods: those that use the claim now
+    """
+    show = f"`kubectl describe node {node.name}` shows it"
+    if node.cordoned:
+        return _stuck(node, "is cordoned", f"kubectl uncordon {node.name}")
+    if not node.ready:
+        return _stuck(node, f"is not Ready ({node.ready_message})", show)
+    if not suits(terms, node):
+        text = f"{node.name} does not match the nodeAffinity of its new volume: no pod could use it"
+        return Problem(text=text, next_step=f"correct the labels of the node: {show}; {BESIDE}")
+    for pod in pods:
+        if reason := why_not(pod, (), node):
+            return _stuck(node, f"{reason}, as the pod {pod.name} would see it", f"{show}; correct the workload")
     return None
 
 
-def findings_of_archive(one: ArchiveFound, options: VolumeRestoreOptions) -> Iterator[Refusal | Caution]:
-    """Yields what forbids to restore an archive, and what a person has to know."""
-    archive, subject = one.archive, one.archive.id
-    if options.switch:
-        text = "its data is an archive, which becomes a new claim beside the old one, and is not switched"
-        yield refused(subject, text, "leave out --switch")
-    if not one.has_namespace:
-        yield refused(
-            subject, f"there is no namespace {archive.namespace}", f"kubectl create namespace {archive.namespace}"
-        )
-    if one.exists and one.made_of != archive.data_key:
-        yield refused(
-            subject, f"there is another claim {one.name}, which this restore did not make", "choose another --suffix"
-        )
-    if one.problem:
-        yield refused(subject, one.problem.text, one.problem.next_step)
-    if archive.fuzzy:
-        yield cautioned(subject, f"its archive is fuzzy ({archive.fuzzy}): its files may not fit together")
-
-
-def step_of_archive(facts: VolumeRestoreFacts, one: ArchiveFound) -> Step:
-    """Returns the step of the plan."""
-    archive = one.archive
-    return Step(
-        subject=archive.id,
-        act=f"let {archive.node} restore its archive into {path_beside(archive, one.suffix)}, with the new claim {one.name}",
-        reason=f"backup {facts.backup} has it, copied at {archive.taken_at:%Y-%m-%dT%H:%M:%SZ}",
+def _stuck(node: KubeNode, reason: str, next_step: str) -> Problem:
+    return Problem(
+        text=f"its new volume is on {node.name}, and no pod could start there: {node.name} {reason}",
+        next_step=f"{next_step}; {BESIDE}",
     )
+
+
+def why_not_free(one: Archive, volume: Existing, name: str, claim: Live | None) -> Problem | None:
+    """Returns why a volume that has the name of the new one is not used; None if an earlier attempt made it.
+
+    Args:
+        one: the archive
+        volume: the one that exists
+        name: of the claim that gets the new volume
+        claim: that claim, if it exists
+    """
+    is_ours = volume.made_of == one.data_key and volume.claim == f"{one.namespace}/{name}"
+    if is_ours and volume.claim_uid in {"", claim.uid if claim else ""}:
+        return None
+    return Problem(
+        text=f"there is a volume {volume.name} already, and it is not free: its claim is {volume.claim}",
+        next_step=f"`kubectl get pv {volume.name} -o yaml` shows it with its folder: delete both if nobody needs them",
+    )
+
+
+def findings_of_archive(one: ArchiveFound, options: VolumeRestoreOptions) -> Iterator[Finding]:
+    """Yields what forbids to restore an archive, and what a person has to know."""
+    for problem in one.problems:
+        yield refused(one.id, problem.text, problem.next_step)
+    if one.record.fuzzy:
+        yield cautioned(
+            one.id,
+            f"its archive is fuzzy ({one.record.fuzzy}): its files may not fit together",
+            "leave out --switch, and check the data beside the old volume first" if options.switch else "",
+        )
+    if one.policy == "Delete" and options.switch:
+        yield cautioned(
+            one.id,
+            "the new volume has Retain, also in the end, and at the backup the volume had Delete: nothing deletes a folder that no "
+            "provisioner made",
+            f"when nobody needs it any more, delete the volume {one.volume} and its folder yourself",
+        )

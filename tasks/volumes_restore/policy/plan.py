@@ -1,22 +1,25 @@
-"""Plans a restore of volumes: from which snapshot, under which name, and what stops meanwhile. All refusals at once."""
+"""Plans a restore of volumes: from which snapshot or archive, under which name, and what stops meanwhile. All refusals at once."""
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tasks.core.commands import AGAIN
 from tasks.core.models.findings import Finding, Problem, cautioned, listed, refused
 from tasks.core.models.plan import Caution, Refusal, Skip, Step
 from tasks.core.words import counted
+from tasks.volumes.models.archives import Archive
 from tasks.volumes.models.backups import VolumeRecord
+from tasks.volumes.policy.beside import path_beside
 from tasks.volumes.policy.plan import choose_class
 from tasks.volumes_restore.models.facts import (
     ArchiveFound,
-    ArchiveToRestore,
+    ArchiveTarget,
     DiskClass,
     Found,
     Journal,
     Live,
-    RestoreTarget,
+    SnapshotFound,
+    SnapshotTarget,
     Template,
     User,
     VolumeRestoreFacts,
@@ -24,9 +27,9 @@ from tasks.volumes_restore.models.facts import (
     Way,
 )
 from tasks.volumes_restore.models.options import VolumeRestoreOptions
-from tasks.volumes_restore.policy.archives import findings_of_archive, skip_of_archive, step_of_archive
+from tasks.volumes_restore.policy.archives import findings_of_archive
 from tasks.volumes_restore.policy.checks import findings_before, step_of_check
-from tasks.volumes_restore.policy.names import beside, mark_of, temporary
+from tasks.volumes_restore.policy.names import beside, mark_of, sign_of, suffix_of, temporary
 from tasks.volumes_restore.policy.sizes import bytes_of, larger
 
 WITH_PODS = "its volumes wait for a pod (WaitForFirstConsumer)"
@@ -38,6 +41,8 @@ class Names(NamedTuple):
     name: str
     made: str
     mark: str
+    sign: str
+    suffix: str
 
 
 def names_of(backup: str, found: Found, options: VolumeRestoreOptions) -> Names:
@@ -52,26 +57,26 @@ def old_uid(live: Live | None, journal: Journal | None) -> str:
     return live.uid if live else ""
 
 
-def names_for(backup: str, record: VolumeRecord, uid: str, options: VolumeRestoreOptions) -> Names:
-    """Returns the names for a claim of a backup; `uid` is that of the claim that is replaced."""
+def names_for(backup: str, record: VolumeRecord | Archive, uid: str, options: VolumeRestoreOptions) -> Names:
+    """Returns the names for a claim of a backup; `uid` is that of the claim that is replaced.
+
+    In place, the suffix of the options is not used: a second switch gets another folder than the first.
+    """
     if not options.switch:
         mark = mark_of(backup, record.namespace, record.claim)
         name = beside(record.claim, options.suffix, mark)
-        return Names(name, name, mark)
+        return Names(name, name, mark, sign_of(record, mark), suffix_of(options.suffix, mark))
     mark = mark_of(backup, record.namespace, record.claim, uid or "none")
-    return Names(record.claim, temporary(record.claim, mark), mark)
+    return Names(record.claim, temporary(record.claim, mark), mark, sign_of(record, mark), suffix_of("", mark))
 
 
 def plan_volume_restore(facts: VolumeRestoreFacts, options: VolumeRestoreOptions) -> VolumeRestorePlan:
     """Plans the restore of each selected claim of the backup."""
     if not facts.has_snapshots:
         return VolumeRestorePlan(backup=facts.backup, refusals=(_no_snapshots(),))
-    skips = [skip for one in facts.found if (skip := _skip(facts, one, options))]
-    left = [one for one in facts.found if _skip(facts, one, options) is None]
+    skips = [skip for one in facts.claims if (skip := _skip(facts, one, options))]
+    left = [one for one in facts.claims if _skip(facts, one, options) is None]
     findings = [finding for one in left for finding in _findings(facts, one, options)]
-    archives = [one for one in facts.archives if skip_of_archive(one, options) is None]
-    skips += [skip for one in facts.archives if (skip := skip_of_archive(one, options))]
-    findings += [finding for one in archives for finding in findings_of_archive(one, options)]
     findings += findings_before(facts.checked)
     refusals = [one for one in findings if isinstance(one, Refusal)]
     targets = [] if refusals else [_target(facts, one, options) for one in left]
@@ -79,22 +84,15 @@ def plan_volume_restore(facts: VolumeRestoreFacts, options: VolumeRestoreOptions
     users = [one for one in facts.users if wanted.intersection(one.claims)]
     refusals += [refused(one.name, one.problem.text, one.problem.next_step) for one in users if one.problem]
     return VolumeRestorePlan(
-        steps=() if refusals else _all_steps(facts, targets, users, archives),
+        steps=() if refusals else tuple(_steps(facts, targets, users)),
         skips=tuple(skips),
         refusals=tuple(refusals),
         cautions=tuple(one for one in findings if isinstance(one, Caution)),
         backup=facts.backup,
-        targets=tuple(targets),
-        archives=tuple(ArchiveToRestore(archive=one.archive, name=one.name, suffix=one.suffix) for one in archives),
+        snapshots=tuple(one for one in targets if isinstance(one, SnapshotTarget)),
+        archives=tuple(one for one in targets if isinstance(one, ArchiveTarget)),
         users=tuple(users),
     )
-
-
-def _all_steps(
-    facts: VolumeRestoreFacts, targets: Sequence[RestoreTarget], users: Sequence[User], archives: Sequence[ArchiveFound]
-) -> tuple[Step, ...]:
-    steps = [*_steps(facts, targets, users), *(step_of_archive(facts, one) for one in archives)]
-    return (*steps, *(step_of_check(one) for one in facts.checks if targets))
 
 
 def _no_snapshots() -> Refusal:
@@ -110,13 +108,15 @@ def _skip(facts: VolumeRestoreFacts, one: Found, options: VolumeRestoreOptions) 
         return Skip(subject=one.id, reason="this run has put its new volume in place already") if one.finished else None
     names = names_of(facts.backup, one, options)
     made = one.made
-    if made and made.mark == names.mark and made.phase == "Bound" and not made.deleting:
+    if made and made.mark == names.sign and made.phase == "Bound" and not made.deleting:
         reason = f"the claim {names.name} has its data from backup {facts.backup} already"
         return Skip(subject=one.id, reason=reason)
     return None
 
 
-def _findings(facts: VolumeRestoreFacts, one: Found, options: VolumeRestoreOptions) -> Iterator[Finding]:
+def _findings(
+    facts: VolumeRestoreFacts, one: SnapshotFound | ArchiveFound, options: VolumeRestoreOptions
+) -> Iterator[Finding]:
     if not one.has_namespace:
         namespace = one.record.namespace
         yield refused(one.id, f"there is no namespace {namespace}", f"kubectl create namespace {namespace}")
@@ -132,8 +132,11 @@ def _findings(facts: VolumeRestoreFacts, one: Found, options: VolumeRestoreOptio
             "create the claim, then run this again",
         )
         return
-    yield from _of_class(facts, one, template, options)
-    yield from _of_size(one, template, options)
+    if isinstance(one, SnapshotFound):
+        yield from _of_class(facts, one, template, options)
+        yield from _of_size(one, template, options)
+    elif not _has_begun(one, options):
+        yield from findings_of_archive(one, options)
     if options.switch and one.journal is None:
         yield from _of_old(one, template)
     if one.denied:
@@ -142,8 +145,13 @@ def _findings(facts: VolumeRestoreFacts, one: Found, options: VolumeRestoreOptio
             f"the API server does not take its new claim: {one.denied}",
             f"`kubectl -n {one.record.namespace} get resourcequota,limitrange` shows limits of the namespace",
         )
-    if one.source.way is Way.HANDLE:
+    if isinstance(one, SnapshotFound) and one.source.way is Way.HANDLE:
         yield from _of_import(facts, one)
+
+
+def _has_begun(one: Found, options: VolumeRestoreOptions) -> bool:
+    """Checks whether an earlier attempt has made the new volume and begun to switch to it."""
+    return options.switch and bool(one.new_volume)
 
 
 def _other_backup(subject: str, journal: Journal) -> Refusal:
@@ -157,7 +165,7 @@ def _other_backup(subject: str, journal: Journal) -> Refusal:
 def _of_names(facts: VolumeRestoreFacts, one: Found, options: VolumeRestoreOptions) -> Iterator[Finding]:
     names = names_of(facts.backup, one, options)
     made = one.made
-    if made and made.mark != names.mark:
+    if made and made.mark != names.sign:
         yield refused(
             one.id, f"there is another claim {names.made}, which this restore did not make", "choose another --suffix"
         )
@@ -185,7 +193,7 @@ def _disk_class(facts: VolumeRestoreFacts, template: Template, options: VolumeRe
 
 
 def _of_class(
-    facts: VolumeRestoreFacts, one: Found, template: Template, options: VolumeRestoreOptions
+    facts: VolumeRestoreFacts, one: SnapshotFound, template: Template, options: VolumeRestoreOptions
 ) -> Iterator[Finding]:
     driver, wanted = one.record.driver, options.storage_class or template.storage_class
     known = [each.name for each in facts.disk_classes if each.provisioner == driver]
@@ -206,7 +214,7 @@ def _of_class(
 
 
 def _of_node(
-    facts: VolumeRestoreFacts, one: Found, template: Template, options: VolumeRestoreOptions, disk_class: str
+    facts: VolumeRestoreFacts, one: SnapshotFound, template: Template, options: VolumeRestoreOptions, disk_class: str
 ) -> Iterator[Finding]:
     node = options.node or template.node or one.node
     if not node:
@@ -220,7 +228,7 @@ def _of_node(
         yield cautioned(one.id, text, "choose another one with --node, if pods cannot run there")
 
 
-def _of_size(one: Found, template: Template, options: VolumeRestoreOptions) -> Iterator[Finding]:
+def _of_size(one: SnapshotFound, template: Template, options: VolumeRestoreOptions) -> Iterator[Finding]:
     needed = one.record.restore_size
     if options.size and bytes_of(options.size) < needed:
         yield refused(
@@ -235,12 +243,12 @@ def _of_size(one: Found, template: Template, options: VolumeRestoreOptions) -> I
 
 
 def _of_old(one: Found, template: Template) -> Iterator[Finding]:
-    record, live = one.record, one.live
-    if template.block != (record.mode == "Block"):
-        kind = "block device" if record.mode == "Block" else "file system"
+    record, live, block = one.record, one.live, _is_block(one)
+    if template.block != block:
+        kind = "block device" if block else "file system"
         yield refused(
             one.id,
-            f"the snapshot is of a {kind}, and the claim is not",
+            f"the {'archive' if isinstance(one, ArchiveFound) else 'snapshot'} is of a {kind}, and the claim is not",
             "leave out --switch: the new claim is then made beside the old one",
         )
     if live and live.uid != record.claim_uid:
@@ -261,7 +269,14 @@ def _of_old(one: Found, template: Template) -> Iterator[Finding]:
         )
 
 
-def _of_import(facts: VolumeRestoreFacts, one: Found) -> Iterator[Finding]:
+def _is_block(one: Found) -> bool:
+    """Checks whether the restored volume is a block device."""
+    if isinstance(one.record, VolumeRecord):
+        return one.record.mode == "Block"
+    return bool(one.template and one.template.block)
+
+
+def _of_import(facts: VolumeRestoreFacts, one: SnapshotFound) -> Iterator[Finding]:
     record = one.record
     found = class_of_import(facts, one)
     if isinstance(found, Problem) and record.snapshot_class.secrets:
@@ -274,7 +289,7 @@ def _of_import(facts: VolumeRestoreFacts, one: Found) -> Iterator[Finding]:
     )
 
 
-def class_of_import(facts: VolumeRestoreFacts, one: Found) -> str | Problem:
+def class_of_import(facts: VolumeRestoreFacts, one: SnapshotFound) -> str | Problem:
     """Returns the class of an imported snapshot: the one of the backup if it is here, else one of the driver."""
     record = one.record
     same = [
@@ -286,27 +301,45 @@ def class_of_import(facts: VolumeRestoreFacts, one: Found) -> str | Problem:
     return found if isinstance(found, Problem) else found.name
 
 
-def _target(facts: VolumeRestoreFacts, one: Found, options: VolumeRestoreOptions) -> RestoreTarget:
-    template = _template(one) or Template()
+def _target(
+    facts: VolumeRestoreFacts, one: SnapshotFound | ArchiveFound, options: VolumeRestoreOptions
+) -> SnapshotTarget | ArchiveTarget:
+    template = (_template(one) or Template()).model_copy(update={"block": _is_block(one)})
     names = names_of(facts.backup, one, options)
+    begun = _has_begun(one, options)
+    common: dict[str, Any] = {
+        "template": template,
+        "name": names.name,
+        "made": names.made,
+        "mark": names.mark,
+        "sign": names.sign,
+        "old": _old(one) if options.switch else None,
+        "new_volume": one.new_volume if begun else "",
+        "in_place": begun and bool(one.live and one.live.volume == one.new_volume),
+    }
+    if isinstance(one, ArchiveFound):
+        path = path_beside(one.record, names.suffix)
+        bound = _bound_as_before(template, one.template)
+        common |= {"template": bound, "request": bound.request, "suffix": names.suffix, "path": path}
+        return ArchiveTarget(record=one.record, volume=one.volume, **common)
     disk_class = _disk_class(facts, template, options)
     snapshot_class = class_of_import(facts, one) if one.source.way is Way.HANDLE else ""
-    size = options.size or template.request
-    return RestoreTarget(
+    return SnapshotTarget(
         record=one.record,
         source=one.source,
         snapshot_class=snapshot_class if isinstance(snapshot_class, str) else "",
-        template=template.model_copy(update={"block": one.record.mode == "Block"}),
-        name=names.name,
-        made=names.made,
-        mark=names.mark,
-        old=_old(one) if options.switch else None,
-        new_volume=one.new_volume,
-        in_place=bool(one.new_volume and one.live and one.live.volume == one.new_volume),
-        request=larger(size, one.record.restore_size),
+        request=larger(options.size or template.request, one.record.restore_size),
         storage_class=options.storage_class or template.storage_class,
         node=(options.node or template.node or one.node) if disk_class and disk_class.waits else "",
+        **common,
     )
+
+
+def _bound_as_before(template: Template, recorded: Template | None) -> Template:
+    """Returns the claim with the size and the access modes of the backup, for which its new volume is made."""
+    if recorded is None:
+        return template
+    return template.model_copy(update={"access_modes": recorded.access_modes, "request": recorded.request})
 
 
 def _old(one: Found) -> Live | None:
@@ -318,7 +351,9 @@ def _old(one: Found) -> Live | None:
     return Live(uid=journal.claim_uid, volume=journal.old_volume, template=journal.template)
 
 
-def _steps(facts: VolumeRestoreFacts, targets: Sequence[RestoreTarget], users: Sequence[User]) -> Iterator[Step]:
+def _steps(
+    facts: VolumeRestoreFacts, targets: Sequence[SnapshotTarget | ArchiveTarget], users: Sequence[User]
+) -> Iterator[Step]:
     for one in users:
         many = counted(one.replicas, "replica")
         yield Step(
@@ -327,16 +362,23 @@ def _steps(facts: VolumeRestoreFacts, targets: Sequence[RestoreTarget], users: S
             reason=f"it uses {listed(one.claims)}",
         )
     for target in targets:
-        yield Step(subject=target.id, act=_act(target), reason=f"{_reason(facts, target)}; {target.source.why}")
+        yield Step(subject=target.id, act=_act(target), reason=f"backup {facts.backup} has it, {_reason(target)}")
+    if targets:
+        yield from map(step_of_check, facts.checks)
 
 
-def _act(target: RestoreTarget) -> str:
-    made = f"make a volume of {target.request} from the snapshot {target.record.handle}"
+def _act(target: SnapshotTarget | ArchiveTarget) -> str:
+    if isinstance(target, ArchiveTarget):
+        made = f"let {target.record.node} restore its archive into {target.path}"
+    else:
+        made = f"make a volume of {target.request} from the snapshot {target.record.handle}"
     if not target.is_switched:
         return f"{made}, with the new claim {target.name}"
     kept = f", and keep the old volume {target.old_volume}" if target.old_volume else ""
     return f"{made}, and bind the claim to it{kept}"
 
 
-def _reason(facts: VolumeRestoreFacts, target: RestoreTarget) -> str:
-    return f"backup {facts.backup} has it, cut at {target.record.cut_at:%Y-%m-%dT%H:%M:%SZ}"
+def _reason(target: SnapshotTarget | ArchiveTarget) -> str:
+    if isinstance(target, ArchiveTarget):
+        return f"copied at {target.record.taken_at:%Y-%m-%dT%H:%M:%SZ}"
+    return f"cut at {target.record.cut_at:%Y-%m-%dT%H:%M:%SZ}; {target.source.why}"

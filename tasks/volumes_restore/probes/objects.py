@@ -6,8 +6,9 @@ from pydantic import Field, ValidationError
 
 from tasks.core.errors import Refused
 from tasks.core.models.outside import Metadata, Outside, name_of
+from tasks.volumes.policy.beside import ARCHIVE
 from tasks.volumes.probes.objects import LAST_APPLIED
-from tasks.volumes_restore.models.facts import RESTORE, DiskClass, Journal, Live, RestoreTarget, Template
+from tasks.volumes_restore.models.facts import RESTORE, DiskClass, Existing, Journal, Live, SnapshotTarget, Template
 
 JSON = dict[str, Any]
 
@@ -20,6 +21,7 @@ OF_CONTROLLERS = frozenset(
         SELECTED_NODE,
         LAST_APPLIED,
         RESTORE,
+        ARCHIVE,
         "pv.kubernetes.io/bind-completed",
         "pv.kubernetes.io/bound-by-controller",
         "volume.kubernetes.io/storage-provisioner",
@@ -62,6 +64,10 @@ class _Csi(Outside):
     volume_handle: str
 
 
+class _Path(Outside):
+    path: str
+
+
 class _Reference(Outside):
     namespace: str = ""
     name: str = ""
@@ -70,6 +76,9 @@ class _Reference(Outside):
 
 class _VolumeSpec(Outside):
     csi: _Csi | None = None
+    local: _Path | None = None
+    host_path: _Path | None = None
+    storage_class_name: str = ""
     claim_ref: _Reference = _Reference()
     capacity: dict[str, str] = Field(default={})
     persistent_volume_reclaim_policy: str = ""
@@ -83,9 +92,15 @@ class Disk(Outside):
     status: _Status = _Status()
 
     @property
+    def folder(self) -> str:
+        """Returns the path of the volume, if it is a folder of a node."""
+        found = self.spec.local or self.spec.host_path
+        return found.path if found else ""
+
+    @property
     def handle(self) -> str:
-        """Returns the name of the volume at the storage."""
-        return self.spec.csi.volume_handle if self.spec.csi else ""
+        """Returns the name of the volume at the storage, or its path on its node."""
+        return self.spec.csi.volume_handle if self.spec.csi else self.folder
 
 
 class _DiskClass(Outside):
@@ -118,7 +133,7 @@ def parse_live(raw: JSON, volume: JSON | None) -> Live:
         uid=one.metadata.uid,
         phase=one.status.phase,
         deleting=one.metadata.deletion_timestamp is not None,
-        mark=one.metadata.labels.get(RESTORE, ""),
+        mark=one.metadata.labels.get(RESTORE, "") or one.metadata.annotations.get(ARCHIVE, ""),
         template=parse_template(raw),
         volume=one.spec.volume_name,
         volume_handle=parse_disk(volume).handle if volume else "",
@@ -128,6 +143,14 @@ def parse_live(raw: JSON, volume: JSON | None) -> Live:
 def parse_disk(raw: JSON) -> Disk:
     """Parses a PersistentVolume."""
     return Disk.read(raw, name_of("volume", raw))
+
+
+def parse_existing(raw: JSON) -> Existing:
+    """Parses a PersistentVolume that has a name which a restore wants."""
+    one = parse_disk(raw)
+    ref = one.spec.claim_ref
+    made_of = one.metadata.annotations.get(ARCHIVE, "")
+    return Existing(name=one.metadata.name, made_of=made_of, claim=f"{ref.namespace}/{ref.name}", claim_uid=ref.uid)
 
 
 def parse_journal(raw: JSON) -> Journal | None:
@@ -164,7 +187,7 @@ def whole_of(template: Template) -> JSON:
     return {"labels": template.labels, "annotations": template.annotations, **owners}
 
 
-def new_claim(target: RestoreTarget, backup: str) -> JSON:
+def new_claim(target: SnapshotTarget, backup: str) -> JSON:
     """Returns the claim by which the storage makes the new volume."""
     spec = {
         "storageClassName": target.storage_class,

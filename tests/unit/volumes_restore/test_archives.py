@@ -1,28 +1,60 @@
-"""How archives become claims beside the old ones: what is done already, and what is in the way."""
+"""How archives become volumes beside the old ones or in their place: what is done already, and what is in the way."""
 
 import pytest
 
 from tasks.core.models.findings import Problem
-from tasks.volumes_restore.models.done import FromArchives, KeptVolumes, NewVolumes, Started, VolumeProof
-from tasks.volumes_restore.models.facts import ArchiveFound, VolumeRestoreFacts
+from tasks.nodes.models.nodes import KubeNode
+from tasks.nodes.models.pods import NodeTerm, Operator, Pod, Requirement
+from tasks.volumes.policy.beside import ARCHIVE
+from tasks.volumes_restore.models.done import (
+    FromArchives,
+    KeptVolume,
+    KeptVolumes,
+    NewVolumes,
+    Started,
+    VolumeProof,
+)
+from tasks.volumes_restore.models.facts import Existing, VolumeRestoreFacts, VolumeRestorePlan
 from tasks.volumes_restore.models.options import VolumeRestoreOptions
+from tasks.volumes_restore.policy.archives import (
+    what_is_elsewhere,
+    what_is_gone,
+    why_no_pod_starts,
+    why_not_free,
+)
+from tasks.volumes_restore.policy.names import mark_of
 from tasks.volumes_restore.policy.plan import plan_volume_restore
+from tasks.volumes_restore.probes.objects import parse_disk, parse_existing, parse_live, parse_template
 from tasks.volumes_restore.summary import summarize_volume_restore
-from tests.facts.volumes import NOW, archive
+from tests.facts.volumes import archive
+from tests.facts.volumes_restore import (
+    BACKUP,
+    FOUND,
+    JOURNAL,
+    ON_NODE,
+    RECORD,
+    USER,
+    archived,
+)
+from tests.facts.volumes_restore import facts as facts_of
+from tests.facts.volumes_restore import live as live_of
 
-FOUND = ArchiveFound(archive=archive(), name="logs-restored", suffix="restored")
-BACKUP = "20261123T120000Z-04136b7f-4e5f7061-8293-a4b5-c6d7-e8f90a1b2c3d"
+BESIDE = VolumeRestoreOptions(suffix="restored")
+SWITCH = VolumeRestoreOptions(switch=True)
+LOGGER = USER.model_copy(update={"claims": ("shop/logs", "shop/data-db-0")})
+MINE = live_of(uid="n1", mark=archive().data_key)
+NODE = KubeNode(name="w1", ready=True, kubelet="1.37.2", labels={"kubernetes.io/hostname": "w1", "disk": "ssd"})
+TERMS = (NodeTerm(labels=(Requirement(key="kubernetes.io/hostname", operator=Operator.IN, operands=("w1",)),)),)
 
 
 def facts(**changes: object) -> VolumeRestoreFacts:
     """Of one archive, in a cluster without snapshots."""
-    found = FOUND.model_copy(update=changes)
-    return VolumeRestoreFacts(observed_at=NOW, backup=BACKUP, from_cluster="prod", archives=(found,))
+    return facts_of(found=(), archives=(archived(**changes),), has_snapshots=True)
 
 
 def test_an_archive_becomes_a_new_folder_with_a_new_claim() -> None:
     """Old claim, old volume and old folder stay; the claim is locked."""
-    plan = plan_volume_restore(facts(), VolumeRestoreOptions())
+    plan = plan_volume_restore(facts(), BESIDE)
     assert [(one.subject, one.act, one.reason) for one in plan.steps] == [
         (
             "shop/logs",
@@ -32,54 +64,210 @@ def test_an_archive_becomes_a_new_folder_with_a_new_claim() -> None:
     ]
     assert (plan.refusals, plan.cautions, plan.skips) == ((), (), ())
     assert plan.locks == (("shop", "claim/logs"),)
+    (target,) = plan.archives
+    assert (target.name, target.made, target.suffix, target.old) == ("logs-restored",) * 2 + ("restored", None)
+    (target,) = plan_volume_restore(facts(), VolumeRestoreOptions()).archives
+    mark = mark_of(BACKUP, "shop", "logs")
+    assert (target.name, target.path) == (f"logs-restored-{mark}", f"/mnt/disks/a-restored-{mark}")
 
 
-@pytest.mark.parametrize("is_bound", [True, False])
-def test_a_claim_that_has_its_data_is_left_alone(is_bound: bool) -> None:  # noqa: FBT001 - a parameter
-    """One that is not bound yet is finished by this run."""
-    plan = plan_volume_restore(
-        facts(exists=True, made_of=archive().data_key, is_bound=is_bound), VolumeRestoreOptions()
+def test_an_archive_and_a_snapshot_are_switched_together() -> None:
+    """The workload that uses both is stopped once. Each old volume is kept, and all three are locked."""
+    both = facts_of(FOUND, archives=(archived(),), users=(LOGGER,))
+    plan = plan_volume_restore(both, VolumeRestoreOptions(switch=True, suffix="ignored"))
+    (target,) = plan.archives
+    mark = mark_of(BACKUP, "shop", "logs", "u2")
+    assert [(one.subject, one.act) for one in plan.steps] == [
+        ("shop/statefulset/db", "scale to 0 while the volume is switched, then to 3 replicas again"),
+        (
+            "shop/data-db-0",
+            "make a volume of 10Gi from the snapshot snap-1, and bind the claim to it, and keep the old volume pv-1",
+        ),
+        (
+            "shop/logs",
+            f"let w1 restore its archive into /mnt/disks/a-restored-{mark}, and bind the claim to it, and keep the old volume pv-disk",
+        ),
+    ]
+    assert (target.name, target.made, target.mark, target.sign) == (
+        "logs",
+        f"logs-switch-{mark}",
+        mark,
+        archive().data_key,
     )
-    assert [one.reason for one in plan.skips] == ["the claim logs-restored has its data already"] * is_bound
+    assert (target.old_volume, target.suffix, target.request) == ("pv-disk", f"restored-{mark}", "5Gi")
+    assert (plan.to_free, plan.to_stop) == (plan.targets, (LOGGER,))
+    assert plan.locks == (("shop", "claim/data-db-0"), ("shop", "claim/logs"), ("shop", "statefulset/db"))
+
+
+def test_a_claim_in_place_asks_for_what_its_new_volume_has() -> None:
+    """Its size and modes are those of the backup; its labels are those of now."""
+    now = ON_NODE.model_copy(update={"request": "50Gi", "access_modes": ("ReadWriteMany",), "labels": {"a": "b"}})
+    (target,) = plan_volume_restore(facts(live=live_of(uid="u2", template=now)), SWITCH).archives
+    assert (target.request, target.template.request) == ("5Gi", "5Gi")
+    assert (target.template.access_modes, target.template.labels) == (("ReadWriteOnce",), {"a": "b"})
+    (target,) = plan_volume_restore(facts(live=live_of(uid="u2", template=now), template=None), SWITCH).archives
+    assert target.request == "50Gi"
+
+
+def test_a_switch_that_has_begun_goes_on_whatever_the_node_says() -> None:
+    """Its names are those of its journal. Beside the old one, that switch is none of the run's business."""
+    problem = Problem(text="w1 is cordoned", next_step="kubectl uncordon w1")
+    before = plan_volume_restore(facts(), SWITCH).archives[0]
+    journal = JOURNAL.model_copy(update={"claim": "logs", "claim_uid": "u2", "old_volume": "pv-disk"})
+    begun = facts(live=None, journal=journal, new_volume="pv-new", problems=(problem,))
+    (target,) = plan_volume_restore(begun, SWITCH).archives
+    assert (target.mark, target.new_volume, target.in_place) == (before.mark, "pv-new", False)
+    bound = facts(live=live_of(uid="u3", volume="pv-new"), journal=journal, new_volume="pv-new")
+    assert plan_volume_restore(bound, SWITCH).archives[0].in_place
+    assert [one.problem for one in plan_volume_restore(begun, BESIDE).refusals] == ["w1 is cordoned"]
+    (target,) = plan_volume_restore(bound, BESIDE).archives
+    assert (target.new_volume, target.in_place) == ("", False)
+
+
+@pytest.mark.parametrize("phase", ["Bound", "Pending"])
+def test_a_claim_that_has_its_data_is_left_alone(phase: str) -> None:
+    """One that is not bound yet is finished by this run."""
+    is_bound = phase == "Bound"
+    plan = plan_volume_restore(facts(made=MINE.model_copy(update={"phase": phase})), BESIDE)
+    told = f"the claim logs-restored has its data from backup {BACKUP} already"
+    assert [one.reason for one in plan.skips] == [told] * is_bound
     assert (len(plan.steps), plan.refusals) == (1 - is_bound, ())
 
 
 @pytest.mark.parametrize(
     ("changes", "options", "problem"),
     [
-        ({}, {"switch": True}, "which becomes a new claim beside the old one, and is not switched"),
+        ({"has_namespace": False}, BESIDE, "there is no namespace shop"),
         (
-            {"exists": True, "made_of": archive().data_key, "is_bound": True},
-            {"switch": True},
-            "which becomes a new claim beside the old one, and is not switched",
+            {"made": live_of(mark="x")},
+            BESIDE,
+            "there is another claim logs-restored, which this restore did not make",
         ),
-        ({"has_namespace": False}, {}, "there is no namespace shop"),
-        ({"exists": True}, {}, "there is another claim logs-restored, which this restore did not make"),
-        ({"problem": Problem(text="w1: away", next_step="ssh to w1")}, {}, "w1: away"),
+        ({"problems": (Problem(text="w1: away", next_step="ssh to w1"),)}, BESIDE, "w1: away"),
+        (
+            {"template": None, "live": None},
+            SWITCH,
+            "it is not here, and the manifest does not record its access modes",
+        ),
+        (
+            {"live": live_of(uid="u2", template=ON_NODE.model_copy(update={"block": True}))},
+            SWITCH,
+            "the archive is of a file system, and the claim is not",
+        ),
+        ({"denied": "exceeded quota"}, BESIDE, "the API server does not take its new claim: exceeded quota"),
     ],
-    ids=["switch", "switch of what is there", "namespace", "claim", "node"],
+    ids=["namespace", "claim", "node", "unknown", "block", "quota"],
 )
 def test_what_is_in_the_way_refuses_the_run(
-    changes: dict[str, object], options: dict[str, object], problem: str
+    changes: dict[str, object], options: VolumeRestoreOptions, problem: str
 ) -> None:
     """With a next step; nothing is done."""
-    plan = plan_volume_restore(facts(**changes), VolumeRestoreOptions.model_validate(options))
+    plan = plan_volume_restore(facts(**changes), options)
     (refusal,) = plan.refusals
     assert problem in refusal.problem
     assert refusal.next_step
     assert plan.steps == ()
 
 
-def test_a_fuzzy_archive_is_told_before_and_after() -> None:
+def test_an_archive_needs_its_node_and_a_place_for_pods_there() -> None:
+    """A folder binds its pods to its node. Each reason has a next step."""
+    pod = Pod(namespace="shop", name="db-0", uid="p1", node="w1", node_labels={"disk": "ssd"})
+    assert why_no_pod_starts(NODE, TERMS, (pod,)) is None
+    away = NODE.model_copy(update={"labels": {"kubernetes.io/hostname": "other"}})
+    tainted = NODE.model_copy(update={"taints": ("gpu=yes:NoSchedule",)})
+    found = [
+        what_is_elsewhere(archive(), "other"),
+        what_is_gone(archive()),
+        why_no_pod_starts(NODE.model_copy(update={"cordoned": True}), TERMS, ()),
+        why_no_pod_starts(NODE.model_copy(update={"ready": False, "ready_message": "away"}), TERMS, ()),
+        why_no_pod_starts(away, TERMS, ()),
+        why_no_pod_starts(tainted, TERMS, (pod,)),
+    ]
+    assert [str(one) for one in found] == [
+        "its archive is of the node w1 of the cluster other, which is no node of this one",
+        "there is no node w1 any more, of which its archive is",
+        "its new volume is on w1, and no pod could start there: w1 is cordoned",
+        "its new volume is on w1, and no pod could start there: w1 is not Ready (away)",
+        "w1 does not match the nodeAffinity of its new volume: no pod could use it",
+        "its new volume is on w1, and no pod could start there: w1 has the taint gpu=yes:NoSchedule, as the pod db-0 would see it",
+    ]
+    assert all(one and one.next_step for one in found)
+
+
+@pytest.mark.parametrize(
+    ("changes", "claim", "is_free"),
+    [
+        ({}, None, True),
+        ({"claim_uid": "n1"}, MINE, True),
+        ({"claim_uid": "n1"}, None, False),
+        ({"claim_uid": "n0"}, MINE, False),
+        ({"claim": "shop/other"}, MINE, False),
+        ({"made_of": ""}, None, False),
+    ],
+    ids=["not bound yet", "bound", "its claim is gone", "another claim", "another name", "not ours"],
+)
+def test_a_volume_that_has_the_name_of_the_new_one_is_used_only_if_it_is_ours(
+    changes: dict[str, object],
+    claim: object,
+    is_free: bool,  # noqa: FBT001 - a parameter
+) -> None:
+    """One whose claim is gone never gets another claim."""
+    there = Existing(name="pv-disk-restored", made_of=archive().data_key, claim="shop/logs-restored")
+    found = why_not_free(archive(), there.model_copy(update=changes), "logs-restored", claim)  # type: ignore[arg-type]
+    assert (found is None) == is_free
+    assert found is None or ("pv-disk-restored already, and it is not free" in found.text and found.next_step)
+
+
+def test_volumes_of_nodes_and_their_claims_are_read() -> None:
+    """By their path, and by the archive of which they were made. That note stays with the claim that it is about."""
+    key = {"annotations": {ARCHIVE: archive().data_key}}
+    reference = {"namespace": "shop", "name": "logs-restored", "uid": "n1"}
+    raw = {"metadata": {"name": "pv-new", **key}, "spec": {"local": {"path": "/mnt/disks/b"}, "claimRef": reference}}
+    assert parse_existing(raw) == Existing(
+        name="pv-new", made_of=archive().data_key, claim="shop/logs-restored", claim_uid="n1"
+    )
+    disk = parse_disk(raw)
+    assert (disk.folder, disk.handle) == ("/mnt/disks/b", "/mnt/disks/b")
+    assert parse_disk({"metadata": {"name": "a"}, "spec": {"hostPath": {"path": "/a"}}}).folder == "/a"
+    claim = {"metadata": {"name": "logs-restored", "uid": "n1", **key}, "spec": {"volumeName": "pv-new"}}
+    assert parse_live(claim, raw).mark == archive().data_key
+    assert parse_template(claim).annotations == {}
+
+
+def told(plan: VolumeRestorePlan, archives: FromArchives = FromArchives()) -> tuple[str, ...]:  # noqa: B008 - frozen
+    """The report of a plan that was carried out."""
+    kept = KeptVolumes(volumes=(KeptVolume(name="pv-disk", policy="Retain", folder="/mnt/disks/a"),))
+    return summarize_volume_restore(plan, NewVolumes(), kept, Started(), VolumeProof(), archives)
+
+
+@pytest.mark.parametrize("options", [BESIDE, SWITCH], ids=["beside", "in place"])
+def test_a_fuzzy_archive_is_told_before_and_after(options: VolumeRestoreOptions) -> None:
     """A person decides."""
-    plan = plan_volume_restore(facts(archive=archive(fuzzy="used by shop/db-0")), VolumeRestoreOptions())
-    assert [one.problem for one in plan.cautions] == [
-        "its archive is fuzzy (used by shop/db-0): its files may not fit together"
+    plan = plan_volume_restore(facts(record=archive(fuzzy="used by shop/db-0")), options)
+    assert [(one.problem, bool(one.next_step)) for one in plan.cautions] == [
+        ("its archive is fuzzy (used by shop/db-0): its files may not fit together", options.switch)
     ]
     done = FromArchives(
         restored=("shop/logs-restored with /mnt/disks/a-restored on w1",), different=("shop/logs: 2 lines of its list",)
     )
-    text = summarize_volume_restore(plan, NewVolumes(), KeptVolumes(), Started(), VolumeProof(), done)
+    text = told(plan, done)
     assert text[0] == f"1 claim restored from backup {BACKUP}"
     assert "from its archive, as its list says: shop/logs-restored with /mnt/disks/a-restored on w1" in text
     assert "NOT as its list says, because the archive is fuzzy: shop/logs: 2 lines of its list" in text
+    fuzzy = "NOT consistent: shop/logs: its archive is fuzzy (used by shop/db-0): its files may not fit together"
+    assert fuzzy in text
+
+
+def test_the_old_folder_is_kept_and_named() -> None:
+    """Nothing deletes a folder of a node, so the new volume keeps Retain: a person is told if the old one had Delete."""
+    plan = plan_volume_restore(facts(policy="Delete"), SWITCH)
+    assert ["the new volume has Retain, also in the end" in one.problem for one in plan.cautions] == [True]
+    assert plan_volume_restore(facts(policy="Delete"), BESIDE).cautions == ()
+    remove = "to remove it for good: kubectl delete pv pv-disk, then delete its folder /mnt/disks/a on w1"
+    assert remove in told(plan)
+
+
+def test_what_was_made_has_a_name_that_its_record_gives() -> None:
+    """The two kinds of records are told apart."""
+    plan = plan_volume_restore(facts_of(), SWITCH)
+    assert (plan.snapshots[0].sign, plan.snapshots[0].record) == (plan.snapshots[0].mark, RECORD)

@@ -56,7 +56,7 @@ def test_a_claim_is_read_without_what_belongs_to_its_old_volume() -> None:
     assert (template.labels, template.annotations, template.node) == ({"app": "db"}, {"team": "shop"}, "w1")
     assert (template.block, template.attributes_class, template.request) == (True, "gold", "10Gi")
     assert parse_live(CLAIM, None).volume_handle == ""
-    assert parse_disk({"metadata": {"name": "pv-2"}, "spec": {"hostPath": {}}}).handle == ""
+    assert parse_disk({"metadata": {"name": "pv-2"}, "spec": {"nfs": {}}}).handle == ""
 
 
 def test_only_a_claim_in_the_old_place_has_its_labels_and_owners() -> None:
@@ -79,7 +79,7 @@ def test_only_a_claim_in_the_old_place_has_its_labels_and_owners() -> None:
 
 def test_a_new_claim_names_its_snapshot_and_its_node() -> None:
     """The node only if its class waits for pods."""
-    (target,) = plan_volume_restore(facts(), VolumeRestoreOptions()).targets
+    (target,) = plan_volume_restore(facts(), VolumeRestoreOptions()).snapshots
     body = new_claim(target, "b")
     assert body["spec"]["dataSource"]["name"] == target.source.snapshot
     assert body["metadata"]["annotations"] == {RESTORE: "b"}

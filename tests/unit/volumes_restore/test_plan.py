@@ -209,17 +209,17 @@ def test_size_class_and_node_are_those_of_the_options_else_those_of_the_claim() 
     """A node is given only to a class that waits for pods; an import has the class of the backup, or one of the driver."""
     options = VolumeRestoreOptions(size="20Gi", storage_class="fast", node="w2", suffix="copy")
     given = facts(found(source=IMPORTED), disk_classes=(WAITS.model_copy(update={"name": "fast"}),))
-    (target,) = plan_volume_restore(given, options).targets
+    (target,) = plan_volume_restore(given, options).snapshots
     assert (target.request, target.storage_class, target.node, target.name) == ("20Gi", "fast", "w2", "data-db-0-copy")
     assert target.snapshot_class == "fast"
     other = volumes.CLASS.model_copy(update={"name": "other"})
-    (target,) = plan_volume_restore(facts(found(source=IMPORTED), snapshot_classes=(other,)), BESIDE).targets
+    (target,) = plan_volume_restore(facts(found(source=IMPORTED), snapshot_classes=(other,)), BESIDE).snapshots
     assert (target.snapshot_class, target.node) == ("other", "")
-    (target,) = plan_volume_restore(facts(found(source=IMPORTED), snapshot_classes=()), BESIDE).targets
+    (target,) = plan_volume_restore(facts(found(source=IMPORTED), snapshot_classes=()), BESIDE).snapshots
     assert target.snapshot_class == ""
     asks = TEMPLATE.model_copy(update={"request": "", "node": ""})
     given = facts(found(live=live(template=asks), node="w2"), disk_classes=(WAITS,))
-    (target,) = plan_volume_restore(given, BESIDE).targets
+    (target,) = plan_volume_restore(given, BESIDE).snapshots
     assert (target.request, target.node) == ("10737418240", "w2")
 
 

@@ -1,6 +1,6 @@
 """What people read first."""
 
-from tasks.volumes_restore.models.done import KeptVolumes, NewVolume, NewVolumes, Started, VolumeProof
+from tasks.volumes_restore.models.done import KeptVolume, KeptVolumes, NewVolume, NewVolumes, Started, VolumeProof
 from tasks.volumes_restore.models.options import VolumeRestoreOptions
 from tasks.volumes_restore.policy.plan import plan_volume_restore
 from tasks.volumes_restore.summary import summarize_volume_restore, summarize_volume_restore_plan
@@ -13,7 +13,7 @@ def test_a_switch_says_where_the_old_data_is_and_how_to_take_it_back() -> None:
     """And how to remove it, which depends on the policy that the old volume had."""
     plan = plan_volume_restore(facts(users=(USER,)), VolumeRestoreOptions(switch=True))
     proof = VolumeProof(bound=("shop/data-db-0: pv-2 (vol-2)",), ready=("shop/statefulset/db: 3 of 3 pods",))
-    kept = KeptVolumes(volumes=("pv-1",), policies={"pv-1": "Delete"})
+    kept = KeptVolumes(volumes=(KeptVolume(name="pv-1", policy="Delete"),))
     text = summarize_volume_restore(plan, NewVolumes(volumes=(NEW,)), kept, Started(other=("x",)), proof)
     assert text[0] == f"1 claim restored from backup {BACKUP}"
     assert "taken up from an earlier attempt: shop/data-db-0" in text
@@ -25,8 +25,12 @@ def test_a_switch_says_where_the_old_data_is_and_how_to_take_it_back() -> None:
     assert any(one.startswith("to go back to it") and "kubectl get pv pv-1 -o jsonpath=" in one for one in text)
     assert any(one.startswith("to remove it for good: kubectl patch pv pv-1 ") for one in text)
     assert "NOT scaled back: x: somebody else had scaled it meanwhile" in text
-    retained = summarize_volume_restore(plan, NewVolumes(), KeptVolumes(policies={"pv-1": "Retain"}), Started(), proof)
-    assert "to remove it for good: kubectl delete pv pv-1, then delete it at the storage" in retained
+    for was, how in (
+        (KeptVolume(name="pv-1", policy="Retain"), "then delete it at the storage"),
+        (KeptVolume(name="pv-1", policy="Delete", folder="/mnt/a"), "then delete its folder /mnt/a"),
+    ):
+        text = summarize_volume_restore(plan, NewVolumes(), KeptVolumes(volumes=(was,)), Started(), proof)
+        assert f"to remove it for good: kubectl delete pv pv-1, {how}" in text
 
 
 def test_a_run_that_did_nothing_says_so() -> None:
