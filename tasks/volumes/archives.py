@@ -97,6 +97,7 @@ def _archive(handle: Cluster, target: ArchiveTarget, run_id: str, options: Volum
         plain=packed.plain,
         listed=packed.listed,
         files=packed.files,
+        entries=packed.entries,
         filesystem=packed.filesystem,
         fuzzy=fuzzy,
         left_out=packed.left_out,

@@ -138,7 +138,8 @@ def make_of_archive(
     job.check()
     namespace = target.record.namespace
     before = read_live(job.kube, namespace, target.made)
-    restored = restore_beside(handle, target.record, objects, target.made, target.suffix)
+    named = target.path if target.is_named else ""
+    restored = restore_beside(handle, target.record, objects, target.made, target.suffix, named)
     claim = read_live(job.kube, namespace, target.made)
     if claim is None or claim.mark != target.sign:
         raise Refused(f"{target.id}: somebody deleted the new claim {target.made}", hint=AGAIN)

@@ -16,9 +16,10 @@ from tasks.nodes.policy.owners import owner_of
 from tasks.nodes.probes.api_facts import parse_node
 from tasks.nodes.probes.owners import notes_of
 from tasks.nodes.probes.pods import parse_pod
-from tasks.volumes.archive_restore import check_machine
+from tasks.volumes.archive_restore import look_for_room
 from tasks.volumes.models.archives import Archive
 from tasks.volumes.models.backups import VolumeBackup, VolumeBackupId, VolumeRecord
+from tasks.volumes.models.places import Place
 from tasks.volumes.models.snapshots import Content, Snapshot
 from tasks.volumes.observe import path_of_claims, path_of_snapshots
 from tasks.volumes.policy.beside import beside
@@ -204,27 +205,35 @@ class _Look:
         if self.manifest.cluster != self.handle.profile.name:  # nodes of another cluster are not asked
             return ArchiveFound(record=one, problems=(what_is_elsewhere(one, self.manifest.cluster),), **common)
         try:
-            volume = beside(one, self.manifest.objects, names.made, names.suffix)[0]
+            volume = beside(one, self.manifest.objects, names.made, names.suffix, self.options.path)[0]
         except Refused as error:
             return ArchiveFound(record=one, problems=(Problem(text=error.problem, next_step=error.hint),), **common)
-        is_begun = self.options.switch and common["journal"] is not None
-        problems = [] if is_begun else self._problems(one, volume, names, common["made"])
-        return ArchiveFound(
+        raw = self.kube.find(f"{VOLUMES}/{volume['metadata']['name']}")
+        existing = parse_existing(raw) if raw else None
+        found = ArchiveFound(
             record=one,
             volume=volume["metadata"]["name"],
             policy=self._old_policy(one),
-            problems=tuple(problem for problem in problems if problem),
+            folder=existing.folder if existing else "",
             **common,
         )
-
-    def _problems(self, one: Archive, volume: JSON, names: Names, made: Live | None) -> list[Problem | None]:
+        if self.options.switch and found.journal is not None:  # it goes on with the volume that it has
+            return found
         node = read_node(self.kube, one.node)
         if node is None:
-            return [what_is_gone(one)]
-        problems = [self._why_not_here(one), self._why_not_free(one, volume, names, made)]
+            return found.model_copy(update={"problems": (what_is_gone(one),)})
+        place = self._place_of(one, names)
+        taken = why_not_free(one, existing, names.made, found.made) if existing else None
+        problems = [place if isinstance(place, Problem) else None, taken]
         if self.options.switch:
             problems.append(why_no_pod_starts(node, parse_volume(volume).node_terms, self._users(one)))
-        return problems
+        return found.model_copy(
+            update={
+                "folder": "" if taken else found.folder,
+                "place": None if isinstance(place, Problem) else place,
+                "problems": tuple(problem for problem in problems if problem),
+            }
+        )
 
     def _at(self, record: VolumeRecord | Archive) -> tuple[Names, dict[str, Any]]:
         """Returns the names, and what is found in the same way for a snapshot and for an archive."""
@@ -254,18 +263,12 @@ class _Look:
             "has_namespace": kube.find(f"/api/v1/namespaces/{record.namespace}") is not None,
         }
 
-    def _why_not_here(self, one: Archive) -> Problem | None:
-        """Returns why the node of an archive cannot restore it."""
+    def _place_of(self, one: Archive, names: Names) -> Place | Problem:
+        """Returns the folder that gets an archive, or why its node cannot restore it."""
         try:
-            check_machine(self.handle, one.node)
+            return look_for_room(self.handle, one, names.suffix, self.options.path)
         except RunbookError as error:
             return Problem(text=error.problem, next_step=error.hint or f"ssh to {one.node}")
-        return None
-
-    def _why_not_free(self, one: Archive, volume: JSON, names: Names, made: Live | None) -> Problem | None:
-        """Returns why the name of the new volume is taken."""
-        raw = self.kube.find(f"{VOLUMES}/{volume['metadata']['name']}")
-        return why_not_free(one, parse_existing(raw), names.made, made) if raw else None
 
     def _old_policy(self, one: Archive) -> str:
         """Returns the reclaim policy of a volume at the backup."""

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import stat
@@ -9,6 +10,7 @@ import struct
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -20,12 +22,13 @@ import zstandard
 from flows.volumes_backup import volumes_backup
 from flows.volumes_restore import volumes_restore
 from tasks.cluster import open_cluster
-from tasks.core.errors import CommandFailed, Refused
+from tasks.core.errors import CommandFailed, Refused, RunbookError
 from tasks.core.models.plan import Mode, PlanOrApply
 from tasks.core.models.report import Report
 from tasks.core.models.retention import Retention
 from tasks.volumes import archives, expire
 from tasks.volumes.archive_restore import restore_archive
+from tasks.volumes.models import places
 from tasks.volumes.models.archives import Archive
 from tasks.volumes.models.selection import Selection, VolumeOptions
 from tasks.volumes.policy import sizes
@@ -53,6 +56,7 @@ WRITES_OF_SWITCH = 11
 """A volume, a claim, a workload stopped, two volumes kept, two claims deleted, one bound, the workload started, and the journal closed."""
 
 AS_ROOT = os.geteuid() == 0
+needs_root = pytest.mark.skipif(not AS_ROOT, reason="mounts a file system, which only root may")
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +88,8 @@ def user_of_restore(two_workers: ControlPlane) -> str:
 class Volumes:
     """The runbook, and the namespace in which a test looks."""
 
-    def __init__(self, site: Site, shop: Shop, node: JobNode, folder: Path) -> None:
+    def __init__(self, site: Site, shop: Shop, node: JobNode, folder: Path, user: str) -> None:
+        self.users = [user]
         self.site, self.shop, self.node, self.api, self.folder = site, shop, node, shop.api, folder
         self.made: list[str] = []
         folder.mkdir()
@@ -163,7 +168,8 @@ class Volumes:
 
     def become(self, kubeconfig: str) -> None:
         """Another user, from the next run on: a file of its own, because clients stay open."""
-        config = self.site.folder / "kubeconfig-of-restore"
+        config = self.site.folder / f"kubeconfig-{len(self.users)}"
+        self.users.append(kubeconfig)
         config.touch(mode=0o600)
         config.write_text(kubeconfig)
         self.site.write(kubernetes={"kubeconfig": f"file:{config}"})
@@ -185,8 +191,9 @@ def volumes(  # noqa: PLR0913, PLR0917 - fixtures
     key = f"file:{site.folder / 'id_ed25519'}"
     site.write(ssh={"user": node.user, "key": key, "known_hosts": str(node.known_hosts), "sudo": False})
     monkeypatch.setattr(sizes, "SMALLEST_PART", 5 * sizes.MEGABYTE)
+    monkeypatch.setattr(places, "OF_THE_NODE", (str(node.root / "kubelet"),))  # this machine may be full
     (node.root / "boot_id").write_text(boot_id_of(shop.api) + "\n")
-    made = Volumes(site, shop, node, tmp_path / "disks")
+    made = Volumes(site, shop, node, tmp_path / "disks", user)
     yield made
     claims = f"/api/v1/namespaces/{shop.name}/persistentvolumeclaims"
     shop.api.delete(f"/apis/apps/v1/namespaces/{shop.name}/statefulsets")
@@ -276,6 +283,7 @@ def test_a_folder_of_a_node_is_archived_and_comes_back_as_it_was(
     ]
     (archive,) = volumes.archives()
     assert (archive.node, archive.path, archive.fuzzy, archive.files) == ("w1", str(folder), "", 10)
+    assert archive.entries == len(expected)
     assert {one["kind"] for one in volumes.manifests()[0]["objects"]} == {"PersistentVolumeClaim", "PersistentVolume"}
     assert archive.stored.size == len(volumes.site.read(archive.data_key)) > 5 * sizes.MEGABYTE
     names = zstandard.ZstdDecompressor().decompressobj().decompress(volumes.site.read(archive.list_key))
@@ -490,6 +498,251 @@ def test_a_restore_of_an_archive_that_is_killed_goes_on(
     assert died.returncode == -signal.SIGKILL, died
     assert volumes.restore().summary[0].endswith("has nothing left to restore here")
     assert Path(f"{folder}-restored/file").read_text() == "text"
+
+
+def test_an_archive_that_has_no_room_is_refused_before_anything_is_written(
+    volumes: Volumes, user_of_restore: str
+) -> None:
+    """By the plan with the sizes, also in place, and by the node right before it writes."""
+    folder = volumes.claim()
+    (folder / "file").write_text("text")
+    volumes.run()
+    manifest = volumes.manifests()[0]
+    manifest["archives"][0]["plain"]["size"] = 2**60
+    del manifest["archives"][0]["entries"]  # as of an older version
+    key = volumes.keys("/manifest.json")[0]
+    volumes.site.s3.client().put_object(Bucket=volumes.site.bucket, Key=key, Body=json.dumps(manifest).encode())
+    volumes.become(user_of_restore)
+    (archive,) = volumes.archives()
+    for is_switched in (False, True):
+        with pytest.raises(Refused, match=f"has room for [0-9]+ bytes, and the archive needs {2**60 + 3584}"):
+            volumes.restore(switch=is_switched)
+    with pytest.raises(CommandFailed, match=f"has room for [0-9]+ bytes .* needs {2**60 + 3584} bytes and 1 files"):
+        restore_archive(open_cluster(volumes.site.name), archive, "w1", f"{folder}-restored")
+    assert [one.name for one in volumes.folder.iterdir()] == ["data"]
+    assert volumes.names() == ["data"]
+
+
+@pytest.mark.full
+def test_a_named_folder_takes_the_place_of_the_old_one_after_kills(
+    volumes: Volumes, user_of_restore: str, prefect_server: PrefectServer
+) -> None:
+    """Before the switch a run has to name the same folder; a switch that has begun knows it."""
+    folder = volumes.claim()
+    (folder / "file").write_text("before")
+    volumes.run()
+    (archive,) = volumes.archives()
+    (folder / "file").write_text("later")
+    volumes.pod()
+    volumes.become(user_of_restore)
+    new = volumes.folder / "new"
+    new.mkdir()
+    options = {"suffix": "restored", "switch": True, "path": str(new)}
+    environment = os.environ | volumes.site.environment | {"PREFECT_API_URL": prefect_server.api_url}
+
+    def die(step: str, options: dict[str, object]) -> None:
+        parameters = {"cluster": volumes.site.name, "mode": "apply", "options": options}
+        words = [sys.executable, "-m", "tests.servers.runner", "volumes_restore", json.dumps(parameters), step]
+        died = subprocess.run(words, env=environment, cwd=ROOT, capture_output=True, check=False)
+        assert died.returncode == -signal.SIGKILL, died
+
+    die("after restore archives", options)
+    with pytest.raises(Refused, match=f"an earlier run has restored it into {new} on w1, and this one names"):
+        volumes.restore(switch=True)
+    die("after keep old volumes", options)
+    report = volumes.restore(switch=True)
+    volume = volumes.api.get(f"{volumes.claims}/data")["spec"]["volumeName"]
+    assert volumes.restored(volume) == new / "file"
+    assert ((new / "file").read_text(), (folder / "file").read_text()) == ("before", "later")
+    assert f"bound: {volumes.shop.name}/data: {volume} ({new})" in report.summary
+    assert volume != archive.volume
+    volumes.shop.wait_available("statefulset/db", 1)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("is_named", [False, True], ids=["beside", "named"])
+def test_a_folder_of_a_fuzzy_archive_is_taken_by_the_note_of_its_restore(
+    volumes: Volumes,
+    is_named: bool,  # noqa: FBT001 - a parameter
+) -> None:
+    """It differs from its list, so only the note says that a run has restored it, and that very folder."""
+    folder = volumes.claim()
+    (folder / "file").write_text("text")
+    volumes.run()
+    (folder / "file").write_text("other")
+    volumes.run()
+    first, second = volumes.archives()
+    listed = {"fuzzy": "used by shop/db-0", "list_key": first.list_key, "listed": first.listed}
+    archive, handle, new = second.model_copy(update=listed), open_cluster(volumes.site.name), volumes.folder / "new"
+    if is_named:
+        new.mkdir()
+    counts = [restore_archive(handle, archive, "w1", str(new), is_named=is_named).different for _ in range(2)]
+    assert counts[0] == counts[1] > 0
+    new.rename(volumes.folder / "moved")
+    shutil.copytree(volumes.folder / "moved", new)
+    with pytest.raises(CommandFailed, match="new is not empty"):
+        restore_archive(handle, archive, "w1", str(new), is_named=is_named)
+    assert (new / "file").read_text() == "other"
+
+
+@contextmanager
+def disk_at(path: Path, *, megabytes: int, kind: str = "ext4") -> Iterator[Path]:
+    """A new file system that is mounted there, as a disk of a node is."""
+    path.mkdir()
+    image = path.with_suffix(".image")
+    with image.open("wb") as file:
+        file.truncate(megabytes * 2**20)
+    subprocess.run([f"mkfs.{kind}", "-q", image], check=True)
+    subprocess.run(["mount", "-o", "loop", image, path], check=True)
+    try:
+        yield path
+    finally:
+        subprocess.run(["umount", path], check=True)
+
+
+@needs_root
+@pytest.mark.full
+def test_a_disk_without_room_refuses_and_an_empty_disk_with_room_gets_the_archive(
+    volumes: Volumes, user_of_restore: str
+) -> None:
+    """The plan says what is needed, before a byte is written. The new disk is the volume itself, also with its lost+found."""
+    with disk_at(volumes.folder / "small", megabytes=16) as small, disk_at(volumes.folder / "new", megabytes=64) as new:
+        data = small / "data"
+        data.mkdir()
+        folder = volumes.claim(path=data)
+        (folder / "random").write_bytes(os.urandom(7 * 2**20))
+        os.setxattr(folder, "user.colour", b"blue")
+        os.chown(folder, 70005, 70006)
+        folder.chmod(0o2750)
+        (folder / "old").mkdir()
+        expected = described(folder)
+        volumes.run()
+        volumes.become(user_of_restore)
+        (archive,) = volumes.archives()
+        with pytest.raises(Refused, match=f"the file system {small} of w1 has room for [0-9]+ bytes") as error:
+            volumes.restore()
+        assert "--path" in error.value.hint
+        with pytest.raises(CommandFailed, match=f"the file system of {small} has room for [0-9]+ bytes"):
+            restore_archive(open_cluster(volumes.site.name), archive, "w1", f"{folder}-restored")
+        assert sorted(one.name for one in small.iterdir()) == ["data", "lost+found"]
+
+        report = volumes.restore(path=str(new))
+        volumes.made.append(f"{archive.volume}-restored")
+        assert (
+            f"from its archive, as its list says: {volumes.shop.name}/data-restored with {new} on w1" in report.summary
+        )
+        volume = volumes.api.get(f"{VOLUMES}/{archive.volume}-restored")
+        assert volume["spec"]["local"]["path"] == str(new)
+        (new / "lost+found").rmdir()
+        os.utime(new, ns=(1, folder.stat().st_mtime_ns))
+        assert described(new) == expected
+        assert volumes.restore(path=str(new)).summary[0].endswith("has nothing left to restore here")
+
+
+@needs_root
+@pytest.mark.full
+def test_an_archive_of_a_whole_disk_comes_back_on_another_disk(volumes: Volumes) -> None:
+    """Both have a lost+found. The old one is not unmounted meanwhile."""
+    with disk_at(volumes.folder / "old", megabytes=32) as old, disk_at(volumes.folder / "new", megabytes=32) as new:
+        fill(old)
+        (old / "lost+found" / "inode").write_text("found")
+        volumes.claim(path=old)
+        volumes.run()
+        (archive,) = volumes.archives()
+        for _ in range(2):  # the second one finds that it is done
+            restore_archive(open_cluster(volumes.site.name), archive, "w1", str(new), is_named=True)
+            assert described(new) == described(old)
+
+
+def killed_at(node: JobNode, program: str, call: int) -> None:
+    """The next job is killed, as by a power cut, when it calls that program the n-th time in its folder."""
+    script = node.root / "bin" / program
+    real, count = shutil.which(program), node.root / f"calls-{program}"
+    count.unlink(missing_ok=True)
+    script.write_text(
+        f"""#!/bin/sh
+case "$PWD" in
+  {node.backups}/*)
+    echo >> {count}
+    [ "$(wc -l < {count})" -lt {call} ] || kill -KILL 0
+    ;;
+esac
+exec {real} "$@"
+"""
+    )
+    script.chmod(0o755)
+
+
+@pytest.mark.full
+def test_a_restore_into_a_folder_that_is_killed_anywhere_goes_on(volumes: Volumes) -> None:
+    """While it unpacks, before and within the move, before its note, before its end, and after it."""
+    folder = volumes.claim()
+    fill(folder)
+    expected = described(folder)
+    volumes.run()
+    (archive,) = volumes.archives()
+    handle = open_cluster(volumes.site.name)
+    points = [
+        ("tar", 1),
+        ("touch", 1),
+        ("mv", 1),
+        ("tar", 2),
+        ("rmdir", 1),
+        ("rm", 2),
+        ("rm", 3),
+        ("rmdir", 2),
+        ("chown", 1),
+        ("touch", 2),
+    ]
+    for program, call in points:
+        new = volumes.folder / f"{program}-{call}"
+        new.mkdir()
+        killed_at(volumes.node, program, call)
+        try:
+            with pytest.raises(RunbookError):
+                restore_archive(handle, archive, "w1", str(new), is_named=True)
+        finally:
+            (volumes.node.root / "bin" / program).unlink()
+        told = restore_archive(handle, archive, "w1", str(new), is_named=True)
+        assert told.different == 0
+        assert described(new) == expected, (program, call)
+    assert described(folder) == expected
+
+
+@pytest.mark.full
+def test_a_folder_that_is_not_empty_or_of_another_volume_is_refused(volumes: Volumes, user_of_restore: str) -> None:
+    """In the plan, and by the node. What is there stays as it is."""
+    folder = volumes.claim()
+    (folder / "file").write_text("text")
+    volumes.run()
+    volumes.become(user_of_restore)
+    (archive,) = volumes.archives()
+    full, empty, linked = (volumes.folder / name for name in ("full", "empty", "linked"))
+    (full / "lost+found").mkdir(parents=True)
+    (full / "lost+found" / "mine").write_text("mine")
+    empty.mkdir()
+    linked.symlink_to(empty)
+    for path, words in (
+        (full, "full on w1 is not empty: it has lost.found/mine"),
+        (linked, f"linked on w1 leads to {empty}"),
+        (volumes.folder / "nowhere", "nowhere on w1 does not exist"),
+        (folder, f"belongs to another volume: {archive.volume}"),
+        (volumes.folder, f"belongs to another volume: {archive.volume}"),
+    ):
+        with pytest.raises(Refused, match=words):
+            volumes.restore(path=str(path))
+    handle = open_cluster(volumes.site.name)
+    for path in (full, linked):
+        with pytest.raises(CommandFailed, match=r"not empty: it has lost|no folder, or a symbolic link"):
+            restore_archive(handle, archive, "w1", str(path), is_named=True)
+    assert [one.name for one in (full / "lost+found").iterdir()] == ["mine"]
+    volumes.claim("second")
+    volumes.become(volumes.users[0])
+    volumes.run()
+    volumes.become(user_of_restore)
+    with pytest.raises(Refused, match="--path is the folder of one archive, and 2 archives are selected"):
+        volumes.restore(path=str(empty))
+    assert list(empty.iterdir()) == []
 
 
 @pytest.mark.full

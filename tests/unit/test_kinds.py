@@ -50,6 +50,9 @@ CONSTANTS = {
         "tasks/upgrade/probes/rendering.py",
         "tasks/upgrade/scripts/__init__.py",
     ),
+    "where kubelet and the container runtimes have their data by default: those file systems keep a part free": (
+        "tasks/volumes/models/places.py",
+    ),
     "an example in an error": ("tasks/core/models/profile/words.py",),
 }
 """Reason to the files that may have one."""
@@ -82,8 +85,9 @@ READERS = {
         "tasks/cluster/look_at_shape.sh",
         "tasks/control_plane/probes/look_at_member.sh",
         "tasks/restore/scripts/prepare.sh",
+        "tasks/volumes/probes/look_at_place.sh",
         "tasks/volumes/scripts/read_archive.sh",
-        "tasks/volumes/scripts/restore.sh",
+        "tasks/volumes/scripts/restored.lib.sh",  # and lines of our own list
         "tasks/volumes/scripts/streams.lib.sh",
     ),
     "PEM, block by block": (
@@ -100,6 +104,7 @@ READERS = {
         "tasks/upgrade/scripts/stage.sh",
         "tasks/volumes/probes/look_at_folder.sh",  # and the first line of --version
         "tasks/volumes/scripts/archive.sh",
+        "tasks/volumes/scripts/fill.sh",
         "tasks/volumes/scripts/folder.lib.sh",
     ),
     "a kubeconfig whose secrets are hidden before the worker parses it: a key never leaves the node": (

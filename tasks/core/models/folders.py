@@ -17,6 +17,9 @@ PROGRAMS = f"{_ROOT}/bin"
 BACKUPS = f"{_ROOT}/backups"
 """This folder holds a snapshot on its way to the store."""
 
+VOLUMES = f"{_ROOT}/volumes"
+"""This folder notes which archive of a volume was restored into a folder that a person named."""
+
 RESTORES = f"{_ROOT}/restore"
 """This folder records the progress of an etcd restore."""
 

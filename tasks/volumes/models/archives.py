@@ -69,6 +69,7 @@ class Archive(Model):
     plain: Digest = Field(description="of the tar in it")
     listed: Digest = Field(description="of the list")
     files: int = Field(description="regular files")
+    entries: int = Field(default=0, description="files, folders and all others; 0 if an older version made it")
     filesystem: str = ""
     fuzzy: str = Field(default="", description="what may have written while it was read; empty if nothing did")
     left_out: tuple[Skip, ...] = Field(default=(), description="sockets, and other file systems mounted in the folder")

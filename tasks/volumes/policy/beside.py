@@ -5,6 +5,7 @@ from typing import Any
 
 from tasks.core.errors import Refused
 from tasks.volumes.models.archives import Archive
+from tasks.volumes.models.places import Target
 
 JSON = dict[str, Any]
 
@@ -12,16 +13,21 @@ ARCHIVE = "kube-runbooks.io/volumes-archive"
 """Names the annotation of a restored volume and of its claim: the object key of their archive."""
 
 
-def path_beside(one: Archive, suffix: str) -> str:
-    """Returns the path of the new folder."""
-    return f"{one.path}-{suffix}"
+def target_of(one: Archive, suffix: str, path: str = "") -> Target:
+    """Returns the folder into which an archive is restored: beside the old one, or the one that a person named."""
+    return Target(path=path or f"{one.path}-{suffix}", is_named=bool(path))
 
 
-def beside(one: Archive, objects: Sequence[JSON], name: str, suffix: str) -> tuple[JSON, JSON]:
+def volume_beside(one: Archive, suffix: str) -> str:
+    """Returns the name of the new volume."""
+    return f"{one.volume}-{suffix}"
+
+
+def beside(one: Archive, objects: Sequence[JSON], name: str, suffix: str, path: str = "") -> tuple[JSON, JSON]:
     """Returns the new volume, and the new claim of that name. `Refused` if the manifest lacks the old ones."""
     old = _object(objects, "PersistentVolume", "", one.volume)["spec"]
     wanted = _object(objects, "PersistentVolumeClaim", one.namespace, one.claim)["spec"]
-    volume = f"{one.volume}-{suffix}"
+    volume = volume_beside(one, suffix)
     hostname = {"key": "kubernetes.io/hostname", "operator": "In", "values": [one.node]}
     note = {"annotations": {ARCHIVE: one.data_key}}
     kept = {field: old[field] for field in ("capacity", "accessModes", "storageClassName") if field in old}
@@ -29,7 +35,7 @@ def beside(one: Archive, objects: Sequence[JSON], name: str, suffix: str) -> tup
         **kept,
         "volumeMode": "Filesystem",
         "persistentVolumeReclaimPolicy": "Retain",
-        "local": {"path": path_beside(one, suffix)},
+        "local": {"path": target_of(one, suffix, path).path},
         "nodeAffinity": old.get("nodeAffinity")
         or {"required": {"nodeSelectorTerms": [{"matchExpressions": [hostname]}]}},
         "claimRef": {"namespace": one.namespace, "name": name, "apiVersion": "v1", "kind": "PersistentVolumeClaim"},

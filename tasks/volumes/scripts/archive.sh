@@ -47,6 +47,7 @@ exec 4<&0
 )
 check_read
 echo "files $(tr "\\000\\n" "\\n " < list | grep -c "^f " || [ $? -eq 1 ])"
+echo "entries $(tr "\\000\\n" "\\n " < list | grep -c "^. ")"
 zstd -q --check list
 echo "list_size $(stat -c %s list.zst)"
 echo "list_sha256 $(sha256sum < list.zst | cut -d" " -f1)"

@@ -12,6 +12,9 @@ from tasks.core.models.base import Model
 from tasks.core.models.folders import BACKUPS
 from tasks.core.models.plan import Skip
 from tasks.core.shell import script
+from tasks.volumes.models import places
+from tasks.volumes.models.archives import Archive
+from tasks.volumes.models.places import Target
 
 LEFT_OUT = {
     "socket": "a socket, which no archive contains",
@@ -23,6 +26,7 @@ class Packed(Model):
     """Holds what the job found and sent."""
 
     files: int
+    entries: int
     filesystem: str
     still: bool
     plain: Digest
@@ -61,6 +65,7 @@ def parse_packed(node: str, output: str) -> Packed:
         return Packed.model_validate(
             {
                 "files": values.get("files"),
+                "entries": values.get("entries"),
                 "filesystem": values.get("filesystem"),
                 "still": values.get("still"),
                 "left_out": _left_out(output),
@@ -111,18 +116,31 @@ def parse_read(node: str, output: str) -> tuple[Digest, Digest, Digest]:
     return listed, stored, plain
 
 
-def restore(name: str, folder: str, stored: Digest, listed: Digest, *, fuzzy: bool) -> str:
-    """Returns the job that restores the archive behind the presigned URLs in its standard input: list, then archive."""
-    parent, _, last = folder.rpartition("/")
+def restore(name: str, one: Archive, target: Target, needed: int, entries: int) -> str:
+    """Returns the job that restores the archive behind the presigned URLs in its standard input: list, then archive.
+
+    Args:
+        name: of the job
+        one: the archive
+        target: the folder
+        needed: bytes that have to be free there
+        entries: the same of inodes
+    """
     return script(
         __file__,
-        "restore",
+        "fill" if target.is_named else "restore",
         work=f"{BACKUPS}/{name}",
-        folder=folder,
-        new=f"{parent}/.{last}.kube-runbooks",
-        sha256=stored.sha256,
-        list=listed.sha256,
-        is_fuzzy=fuzzy,
+        folder=target.path,
+        new=target.unfinished(one),
+        note=target.note,
+        sha256=one.stored.sha256,
+        list=one.listed.sha256,
+        is_fuzzy=bool(one.fuzzy),
+        needed=needed,
+        entries=entries,
+        system=places.OF_THE_NODE,
+        keep=places.KEEP_BYTES,
+        keep_entries=places.KEEP_ENTRIES,
     )
 
 

@@ -17,11 +17,16 @@ entries() { # PREDICATES...
   find . -xdev "$@" 2>> "$WORK/unread"
 }
 
-# Prints each entry with its mode, owner, group, size and time, then the sum of each regular file. A zero byte ends each line, because a
-# name may contain anything else. Sockets are in no archive.
+# Prints each entry with its mode, owner, group, size and time. A zero byte ends each line, because a name may contain anything else.
+# Sockets are in no archive.
+names() {
+  entries ! -type s \( -type f -printf "f %m %U %G %s %T@ %P\\0" -o -printf "%y %m %U %G - %T@ %P %l\\0" \) | sort -z
+}
+
+# Prints the same, then the sum of each regular file.
 list() {
   {
-    entries ! -type s \( -type f -printf "f %m %U %G %s %T@ %P\\0" -o -printf "%y %m %U %G - %T@ %P %l\\0" \) | sort -z
+    names
     entries -type f -print0 | sort -z | xargs -0 -r sha256sum -z --
   } 2>> "$WORK/unread"
 }

@@ -13,6 +13,7 @@ from tasks.core.models.profile import VolumeCheck
 from tasks.volumes.models.archives import Archive
 from tasks.volumes.models.backups import VolumeRecord
 from tasks.volumes.models.facts import SnapshotClass
+from tasks.volumes.models.places import Place
 from tasks.volumes_restore.models.checks import Checked
 from tasks.workloads.models.names import Ref
 
@@ -108,6 +109,7 @@ class Existing(Model):
     made_of: str = Field(default="", description="object key of the archive of which it was made; empty if of none")
     claim: str = Field(description="claim that it names, as NAMESPACE/NAME")
     claim_uid: str = Field(default="", description="uid of that claim; empty until it is bound")
+    folder: str = Field(default="", description="its path, if it is a folder of a node")
 
 
 class DiskClass(Model):
@@ -153,6 +155,8 @@ class ArchiveFound(Found):
     record: Archive
     volume: str = Field(default="", description="name of the volume that the archive becomes")
     policy: str = Field(default="", description="reclaim policy of its volume at the backup")
+    folder: str = Field(default="", description="of that volume, if an earlier attempt has made it")
+    place: Place | None = Field(default=None, description="the folder that gets it; None if its node did not say")
     problems: tuple[Problem, ...] = Field(
         default=(), description="why its node cannot restore it, or why no pod could use the new volume"
     )
@@ -226,6 +230,7 @@ class ArchiveTarget(RestoreTarget):
     record: Archive
     suffix: str = Field(description="of the new folder and of the new volume")
     path: str = Field(description="of the new folder")
+    is_named: bool = Field(default=False, description="a person named that folder, which exists")
     volume: str = Field(description="name of the new volume")
 
 

@@ -1,9 +1,10 @@
 """Models which claims of a backup are restored, and what the run may do."""
 
 from datetime import timedelta
+from pathlib import PurePosixPath
 from typing import Annotated, ClassVar
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
 from tasks.core.models.approval import CHOICE, Reasons
 from tasks.core.models.base import Duration, Model
@@ -18,6 +19,17 @@ BackupName = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 """This is the id of a backup, or latest."""
 
 SHORTEST = timedelta(seconds=1)
+
+
+def _is_a_path(text: str) -> str:
+    if text and (
+        not text.isprintable() or str(PurePosixPath("/", text)) != text or {"..", ""} & set(text.split("/")[1:])
+    ):
+        message = (
+            f"{text!r} is no path; write it from the root and without .. and a / at the end, for example /mnt/disks/new"
+        )
+        raise ValueError(message)
+    return text
 
 
 class ClaimsToRestore(Model):
@@ -51,7 +63,7 @@ class VolumeRestoreOptions(Model):
     """These are the choices of a restore of volumes."""
 
     COVERED: ClassVar[Reasons] = {
-        "switch suffix storage_class size node from_cluster": CHOICE,
+        "switch suffix storage_class size node path from_cluster": CHOICE,
         "ready_within bound_within stop_within start_within": "how long the run waits, also while workloads are stopped",
     }
 
@@ -76,6 +88,10 @@ class VolumeRestoreOptions(Model):
         default="",
         pattern=r"^[a-z0-9.-]*$",
         description="node for which volumes of a class with WaitForFirstConsumer are made; if empty, that of the old claim",
+    )
+    path: Annotated[str, AfterValidator(_is_a_path)] = Field(
+        default="",
+        description="existing empty folder of the node, also a mount point, that gets an archive; if empty, a new folder beside the old one",
     )
     from_cluster: ClusterName | None = Field(
         default=None, description="cluster whose backup it is, in the same bucket; default is the cluster itself"

@@ -1,13 +1,17 @@
 """Decides whether an archive can become a volume of its node, and whether pods can use that volume there."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 from tasks.core.models.findings import Finding, Problem, cautioned, refused
+from tasks.core.models.plan import Refusal
 from tasks.drain.policy.places import why_not
 from tasks.drain.policy.selectors import suits
 from tasks.nodes.models.nodes import KubeNode
 from tasks.nodes.models.pods import NodeTerm, Pod
 from tasks.volumes.models.archives import Archive
+from tasks.volumes.models.places import Place, Target
+from tasks.volumes.policy.room import NAME_ONE, what_has_no_room, what_is_in_the_way
 from tasks.volumes_restore.models.facts import ArchiveFound, Existing, Live
 from tasks.volumes_restore.models.options import VolumeRestoreOptions
 from tasks.volumes_restore.policy.users import BESIDE
@@ -73,10 +77,12 @@ def why_not_free(one: Archive, volume: Existing, name: str, claim: Live | None) 
     )
 
 
-def findings_of_archive(one: ArchiveFound, options: VolumeRestoreOptions) -> Iterator[Finding]:
+def findings_of_archive(one: ArchiveFound, target: Target, options: VolumeRestoreOptions) -> Iterator[Finding]:
     """Yields what forbids to restore an archive, and what a person has to know."""
     for problem in one.problems:
         yield refused(one.id, problem.text, problem.next_step)
+    if one.place:
+        yield from _of_place(one, one.place, target)
     if one.record.fuzzy:
         yield cautioned(
             one.id,
@@ -90,3 +96,33 @@ def findings_of_archive(one: ArchiveFound, options: VolumeRestoreOptions) -> Ite
             "provisioner made",
             f"when nobody needs it any more, delete the volume {one.volume} and its folder yourself",
         )
+
+
+def _of_place(one: ArchiveFound, place: Place, target: Target) -> Iterator[Finding]:
+    node = one.record.node
+    if one.folder and one.folder != target.path:
+        text = f"an earlier run has restored it into {one.folder} on {node}, and this one names {target.path}"
+        yield refused(one.id, text, f"give --path={one.folder}, or leave out --path if that run had none")
+    elif wrong := what_is_in_the_way(place, target, node):
+        yield refused(one.id, wrong.text, wrong.next_step)
+    elif place.is_apart and not target.is_named:
+        text = f"{one.record.path} is a file system of its own, and the new folder is on {place.filesystem} of {node}"
+        yield cautioned(one.id, text, f"if that is not meant, {NAME_ONE}")
+
+
+def findings_of_path(archives: Sequence[ArchiveFound], options: VolumeRestoreOptions) -> Iterator[Refusal]:
+    """Yields a refusal if a path is named, and not one archive alone is selected."""
+    if options.path and len(archives) != 1:
+        text = f"--path is the folder of one archive, and {len(archives)} archives are selected"
+        yield refused("options", text, "select the claim of one archive with --select-claims, or leave out --path")
+
+
+def findings_of_room(archives: Sequence[ArchiveFound]) -> Iterator[Refusal]:
+    """Yields a refusal for each file system that has no room for all archives that it gets."""
+    together: dict[tuple[str, str], list[tuple[Archive, Place]]] = defaultdict(list)
+    for one in archives:
+        if one.place:
+            together[one.record.node, one.place.filesystem].append((one.record, one.place))
+    for wanted in together.values():
+        if wrong := what_has_no_room(wanted):
+            yield refused(wanted[0][0].id, wrong.text, wrong.next_step)

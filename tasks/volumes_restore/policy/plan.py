@@ -9,7 +9,7 @@ from tasks.core.models.plan import Caution, Refusal, Skip, Step
 from tasks.core.words import counted
 from tasks.volumes.models.archives import Archive
 from tasks.volumes.models.backups import VolumeRecord
-from tasks.volumes.policy.beside import path_beside
+from tasks.volumes.policy.beside import target_of
 from tasks.volumes.policy.plan import choose_class
 from tasks.volumes_restore.models.facts import (
     ArchiveFound,
@@ -27,7 +27,7 @@ from tasks.volumes_restore.models.facts import (
     Way,
 )
 from tasks.volumes_restore.models.options import VolumeRestoreOptions
-from tasks.volumes_restore.policy.archives import findings_of_archive
+from tasks.volumes_restore.policy.archives import findings_of_archive, findings_of_path, findings_of_room
 from tasks.volumes_restore.policy.checks import findings_before, step_of_check
 from tasks.volumes_restore.policy.names import beside, mark_of, sign_of, suffix_of, temporary
 from tasks.volumes_restore.policy.sizes import bytes_of, larger
@@ -77,6 +77,8 @@ def plan_volume_restore(facts: VolumeRestoreFacts, options: VolumeRestoreOptions
     skips = [skip for one in facts.claims if (skip := _skip(facts, one, options))]
     left = [one for one in facts.claims if _skip(facts, one, options) is None]
     findings = [finding for one in left for finding in _findings(facts, one, options)]
+    findings += findings_of_path(facts.archives, options)
+    findings += findings_of_room([one for one in left if isinstance(one, ArchiveFound)])
     findings += findings_before(facts.checked)
     refusals = [one for one in findings if isinstance(one, Refusal)]
     targets = [] if refusals else [_target(facts, one, options) for one in left]
@@ -136,7 +138,8 @@ def _findings(
         yield from _of_class(facts, one, template, options)
         yield from _of_size(one, template, options)
     elif not _has_begun(one, options):
-        yield from findings_of_archive(one, options)
+        suffix = names_of(facts.backup, one, options).suffix
+        yield from findings_of_archive(one, target_of(one.record, suffix, options.path), options)
     if options.switch and one.journal is None:
         yield from _of_old(one, template)
     if one.denied:
@@ -318,10 +321,11 @@ def _target(
         "in_place": begun and bool(one.live and one.live.volume == one.new_volume),
     }
     if isinstance(one, ArchiveFound):
-        path = path_beside(one.record, names.suffix)
+        target = target_of(one.record, names.suffix, options.path)
         bound = _bound_as_before(template, one.template)
-        common |= {"template": bound, "request": bound.request, "suffix": names.suffix, "path": path}
-        return ArchiveTarget(record=one.record, volume=one.volume, **common)
+        common |= {"template": bound, "request": bound.request, "suffix": names.suffix}
+        path = one.folder if begun and one.folder else target.path
+        return ArchiveTarget(record=one.record, volume=one.volume, path=path, is_named=target.is_named, **common)
     disk_class = _disk_class(facts, template, options)
     snapshot_class = class_of_import(facts, one) if one.source.way is Way.HANDLE else ""
     return SnapshotTarget(

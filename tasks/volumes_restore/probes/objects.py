@@ -150,7 +150,13 @@ def parse_existing(raw: JSON) -> Existing:
     one = parse_disk(raw)
     ref = one.spec.claim_ref
     made_of = one.metadata.annotations.get(ARCHIVE, "")
-    return Existing(name=one.metadata.name, made_of=made_of, claim=f"{ref.namespace}/{ref.name}", claim_uid=ref.uid)
+    return Existing(
+        name=one.metadata.name,
+        made_of=made_of,
+        claim=f"{ref.namespace}/{ref.name}",
+        claim_uid=ref.uid,
+        folder=one.folder,
+    )
 
 
 def parse_journal(raw: JSON) -> Journal | None:

@@ -6,6 +6,7 @@ import pytest
 
 from tasks.backup.models.backups import Digest
 from tasks.core.errors import CommandFailed
+from tasks.volumes.models.places import Target
 from tasks.volumes.scripts.archives import (
     archive,
     input_of_archive,
@@ -16,6 +17,7 @@ from tasks.volumes.scripts.archives import (
     restore,
     show,
 )
+from tests.facts import volumes as facts
 
 LISTED, PLAIN, STORED = (Digest(size=size, sha256=sum_) for size, sum_ in ((300, "cc"), (10240, "bb"), (1200, "aa")))
 READ = "list_size 300\nlist_sha256 cc\nstored_size 1200\nstored_sha256 aa\nplain_size 10240\nplain_sha256 bb\n"  # as printed
@@ -29,6 +31,7 @@ left_out socket {count} {names}
 left_out mount 0 
 filesystem ext2/ext3
 files 5
+entries 7
 list_size 300
 list_sha256 cc
 etag 1 "list"
@@ -46,7 +49,7 @@ still {still}
 def test_an_archive_is_what_its_job_said() -> None:
     """Parts of the list and of the archive are told apart; names are shown as people can read them."""
     found = parse_packed("w1", said())
-    assert (found.files, found.filesystem, found.still, found.left_out) == (5, "ext2/ext3", True, ())
+    assert (found.files, found.entries, found.filesystem, found.still, found.left_out) == (5, 7, "ext2/ext3", True, ())
     assert (found.plain, found.stored, found.listed) == (PLAIN, STORED, LISTED)
     assert (found.list_etags, found.etags) == (('"list"',), ('"first"', '"second"'))
     odd = parse_packed("w1", said(b"a\nb\0\xff\0", 22, "no"))
@@ -57,7 +60,14 @@ def test_an_archive_is_what_its_job_said() -> None:
 
 @pytest.mark.parametrize(
     ("missing", "told"),
-    [("files", "files"), ("stored_size", "stored.size"), ("still", "still"), ("archive", "etags"), ("etag 1", "etags")],
+    [
+        ("files", "files"),
+        ("entries", "entries"),
+        ("stored_size", "stored.size"),
+        ("still", "still"),
+        ("archive", "etags"),
+        ("etag 1", "etags"),
+    ],
 )
 def test_what_the_job_did_not_say_is_named(missing: str, told: str) -> None:
     """With the node's name."""
@@ -90,8 +100,11 @@ def test_addresses_come_by_standard_input_and_nothing_secret_is_in_the_scripts()
     assert "FOLDER='/a b'" in made
     assert "WHILE_USED=yes" in made
     assert "https" not in made + read_archive("x")
-    new = restore("x", "/mnt/disks/a", STORED, LISTED, fuzzy=False)
+    new = restore("x", facts.archive(), Target(path="/mnt/disks/a"), 10, 1)
     assert "NEW=/mnt/disks/.a.kube-runbooks\n" in new
+    named = restore("x", facts.archive(), Target(path="/mnt/disks/a", is_named=True), 10, 1)
+    assert "NEW=/mnt/disks/a/.kube-runbooks-aa\n" in named
+    assert "NOTE=/var/lib/kube-runbooks/volumes/restored-" in named
 
 
 def test_a_name_is_shown_whatever_its_bytes_are() -> None:

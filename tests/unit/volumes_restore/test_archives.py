@@ -1,10 +1,12 @@
 """How archives become volumes beside the old ones or in their place: what is done already, and what is in the way."""
 
 import pytest
+from pydantic import ValidationError
 
 from tasks.core.models.findings import Problem
 from tasks.nodes.models.nodes import KubeNode
 from tasks.nodes.models.pods import NodeTerm, Operator, Pod, Requirement
+from tasks.volumes.models.places import Place
 from tasks.volumes.policy.beside import ARCHIVE
 from tasks.volumes_restore.models.done import (
     FromArchives,
@@ -42,7 +44,10 @@ from tests.facts.volumes_restore import live as live_of
 BESIDE = VolumeRestoreOptions(suffix="restored")
 SWITCH = VolumeRestoreOptions(switch=True)
 LOGGER = USER.model_copy(update={"claims": ("shop/logs", "shop/data-db-0")})
+NAMED = VolumeRestoreOptions(suffix="restored", path="/mnt/new")
 MINE = live_of(uid="n1", mark=archive().data_key)
+PLACE = Place(path="/mnt/disks/a-restored", kind="nothing", real="/mnt/disks", filesystem="/", free=10**9, spare=10**9)
+EMPTY = PLACE.model_copy(update={"path": "/mnt/new", "kind": "directory", "real": "/mnt/new"})
 NODE = KubeNode(name="w1", ready=True, kubelet="1.37.2", labels={"kubernetes.io/hostname": "w1", "disk": "ssd"})
 TERMS = (NodeTerm(labels=(Requirement(key="kubernetes.io/hostname", operator=Operator.IN, operands=("w1",)),)),)
 
@@ -144,6 +149,15 @@ def test_a_claim_that_has_its_data_is_left_alone(phase: str) -> None:
             "there is another claim logs-restored, which this restore did not make",
         ),
         ({"problems": (Problem(text="w1: away", next_step="ssh to w1"),)}, BESIDE, "w1: away"),
+        ({"place": PLACE.model_copy(update={"real": ""})}, BESIDE, "/mnt/disks on w1 does not exist"),
+        ({"place": PLACE.model_copy(update={"spare": 1})}, BESIDE, "has room for 1 bytes"),
+        ({"place": PLACE.model_copy(update={"spare": 1})}, SWITCH, "has room for 1 bytes"),
+        ({"place": EMPTY.model_copy(update={"content": "x"})}, NAMED, "/mnt/new on w1 is not empty: it has x"),
+        (
+            {"place": PLACE, "folder": "/mnt/new"},
+            BESIDE,
+            "an earlier run has restored it into /mnt/new on w1, and this one names /mnt/disks/a-restored",
+        ),
         (
             {"template": None, "live": None},
             SWITCH,
@@ -156,7 +170,19 @@ def test_a_claim_that_has_its_data_is_left_alone(phase: str) -> None:
         ),
         ({"denied": "exceeded quota"}, BESIDE, "the API server does not take its new claim: exceeded quota"),
     ],
-    ids=["namespace", "claim", "node", "unknown", "block", "quota"],
+    ids=[
+        "namespace",
+        "claim",
+        "node",
+        "place",
+        "room",
+        "room in place",
+        "path",
+        "other folder",
+        "unknown",
+        "block",
+        "quota",
+    ],
 )
 def test_what_is_in_the_way_refuses_the_run(
     changes: dict[str, object], options: VolumeRestoreOptions, problem: str
@@ -167,6 +193,61 @@ def test_what_is_in_the_way_refuses_the_run(
     assert problem in refusal.problem
     assert refusal.next_step
     assert plan.steps == ()
+
+
+def test_a_new_folder_on_another_file_system_is_told() -> None:
+    """A disk of its own is mounted at the old path: beside it is the node's own file system."""
+    (caution,) = plan_volume_restore(facts(place=PLACE.model_copy(update={"is_apart": True})), BESIDE).cautions
+    assert caution.problem == "/mnt/disks/a is a file system of its own, and the new folder is on / of w1"
+    assert "--path" in caution.next_step
+
+
+@pytest.mark.parametrize("options", [NAMED, NAMED.model_copy(update={"switch": True})], ids=["beside", "in place"])
+def test_a_named_folder_gets_the_archive(options: VolumeRestoreOptions) -> None:
+    """That it is another file system is meant. An earlier attempt may have made its volume."""
+    found = facts(place=EMPTY.model_copy(update={"is_apart": True}), folder="/mnt/new")
+    plan = plan_volume_restore(found, options)
+    assert (plan.cautions, plan.refusals) == ((), ())
+    assert "restore its archive into /mnt/new, " in plan.steps[0].act
+    (target,) = plan.archives
+    assert (target.path, target.is_named) == ("/mnt/new", True)
+
+
+def test_a_switch_that_has_begun_keeps_the_folder_that_it_has() -> None:
+    """Also if the next run does not name it."""
+    journal = JOURNAL.model_copy(update={"claim": "logs", "claim_uid": "u2", "old_volume": "pv-disk"})
+    begun = facts(live=None, journal=journal, new_volume="pv-new", folder="/mnt/new")
+    (target,) = plan_volume_restore(begun, SWITCH).archives
+    assert target.path == "/mnt/new"
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_a_path_is_for_one_archive(count: int) -> None:
+    """Not for several, and not for snapshots."""
+    found = facts_of(archives=(archived(),) * count)
+    (refusal,) = plan_volume_restore(found, NAMED).refusals
+    assert refusal.problem == f"--path is the folder of one archive, and {count} archives are selected"
+
+
+def test_room_is_asked_of_each_file_system() -> None:
+    """Two archives that fit alone do not fit together; on two nodes they do. One that is there already needs none."""
+    one = archived(place=PLACE.model_copy(update={"spare": 30000}))
+    other = one.model_copy(update={"record": archive(claim="other")})
+    plan = plan_volume_restore(facts_of(archives=(one, other)), BESIDE)
+    assert ["the 2 archives need" in refusal.problem for refusal in plan.refusals] == [True]
+    away = one.model_copy(update={"record": archive(claim="other", node="w2")})
+    assert plan_volume_restore(facts_of(archives=(one, away)), BESIDE).refusals == ()
+    there = other.model_copy(update={"place": PLACE.model_copy(update={"kind": "directory", "content": "x"})})
+    assert plan_volume_restore(facts_of(archives=(one, there)), BESIDE).refusals == ()
+    done = one.model_copy(update={"made": MINE.model_copy(update={"phase": "Bound"})})
+    assert plan_volume_restore(facts_of(archives=(done, other)), BESIDE).refusals == ()
+
+
+@pytest.mark.parametrize("path", ["mnt/new", "/mnt/../etc", "/mnt/new/", "//mnt", "/", "/mnt/./new", "/a\nb"])
+def test_a_path_is_written_from_the_root(path: str) -> None:
+    """Without anything that leads elsewhere."""
+    with pytest.raises(ValidationError, match="is no path"):
+        VolumeRestoreOptions(path=path)
 
 
 def test_an_archive_needs_its_node_and_a_place_for_pods_there() -> None:
@@ -224,7 +305,11 @@ def test_volumes_of_nodes_and_their_claims_are_read() -> None:
     reference = {"namespace": "shop", "name": "logs-restored", "uid": "n1"}
     raw = {"metadata": {"name": "pv-new", **key}, "spec": {"local": {"path": "/mnt/disks/b"}, "claimRef": reference}}
     assert parse_existing(raw) == Existing(
-        name="pv-new", made_of=archive().data_key, claim="shop/logs-restored", claim_uid="n1"
+        name="pv-new",
+        made_of=archive().data_key,
+        claim="shop/logs-restored",
+        claim_uid="n1",
+        folder="/mnt/disks/b",
     )
     disk = parse_disk(raw)
     assert (disk.folder, disk.handle) == ("/mnt/disks/b", "/mnt/disks/b")

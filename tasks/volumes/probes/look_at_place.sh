@@ -1,0 +1,38 @@
+#!/bin/sh
+# Looks at the folder into which an archive is restored, and at the room there. Changes nothing.
+#
+# Given:   PLACE   the path of the folder; it may not exist yet
+#          OLD     the folder that was archived
+#          NEW     where an interrupted attempt may have left what is not whole
+#          NOTE    the file that says which archive was restored there
+#          SHA256  of the archive
+# Prints:  lines `name value`: kind; real (the path without links, or that of the folder above, in base64); of a folder also content
+#          (its first entry, in base64), whole (an earlier attempt has restored it there), apart (from the file system of the old folder), filesystem (where
+#          it is mounted, in base64), free, spare (bytes that may be written), spare_entries, left (bytes of an interrupted attempt)
+# Status:  0
+
+. tasks/volumes/scripts/room.lib.sh
+
+set -eu
+where=$PLACE kind=nothing
+if [ -e "$PLACE" ] || [ -L "$PLACE" ]; then
+  kind=$(stat -c %F "$PLACE")
+else
+  where=$(dirname "$PLACE")
+fi
+echo "kind $kind"
+[ -d "$where" ] || exit 0
+echo "real $(readlink -f "$where" | base64 -w0)"
+[ "$kind" != directory ] || echo "content $(first_entry "$PLACE" | base64 -w0)"
+if [ "$kind" = directory ] && { is_noted "$PLACE" || [ -e "$PLACE/${NEW##*/}/whole" ]; }; then
+  echo "whole yes"
+fi
+if [ -d "$OLD" ] && [ "$(stat -c %d "$OLD")" != "$(stat -c %d "$where")" ]; then
+  echo "apart yes"
+fi
+echo "filesystem $(df --output=target "$where" | tail -n 1 | base64 -w0)"
+room "$where"
+echo "free $free"
+echo "spare $spare"
+echo "spare_entries $spare_entries"
+[ ! -d "$NEW" ] || echo "left $(du -x -s -B1 "$NEW" | cut -f1)"
