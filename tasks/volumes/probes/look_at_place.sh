@@ -1,11 +1,8 @@
 #!/bin/sh
 # Looks at the folder into which an archive is restored, and at the room there. Changes nothing.
 #
-# Given:   PLACE   the path of the folder; it may not exist yet
-#          OLD     the folder that was archived
-#          NEW     where an interrupted attempt may have left what is not whole
-#          NOTE    the file that says which archive was restored there
-#          SHA256  of the archive
+# Given:   PLACE  the path of the folder; it may not exist yet
+#          OLD    the folder that was archived
 # Prints:  lines `name value`: kind; real (the path without links, or that of the folder above, in base64); of a folder also content
 #          (its first entry, in base64), whole (an earlier attempt has restored it there), apart (from the file system of the old folder), filesystem (where
 #          it is mounted, in base64), free, spare (bytes that may be written), spare_entries, left (bytes of an interrupted attempt)

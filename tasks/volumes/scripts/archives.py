@@ -11,7 +11,7 @@ from tasks.core.errors import CommandFailed
 from tasks.core.models.base import Model
 from tasks.core.models.folders import BACKUPS
 from tasks.core.models.plan import Skip
-from tasks.core.shell import script
+from tasks.core.shell import Value, script
 from tasks.volumes.models import places
 from tasks.volumes.models.archives import Archive
 from tasks.volumes.models.places import Target
@@ -126,22 +126,21 @@ def restore(name: str, one: Archive, target: Target, needed: int, entries: int) 
         needed: bytes that have to be free there
         entries: the same of inodes
     """
-    return script(
-        __file__,
-        "fill" if target.is_named else "restore",
-        work=f"{BACKUPS}/{name}",
-        folder=target.path,
-        new=target.unfinished(one),
-        note=target.note,
-        sha256=one.stored.sha256,
-        list=one.listed.sha256,
-        is_fuzzy=bool(one.fuzzy),
-        needed=needed,
-        entries=entries,
-        system=places.OF_THE_NODE,
-        keep=places.KEEP_BYTES,
-        keep_entries=places.KEEP_ENTRIES,
-    )
+    given: dict[str, Value] = {
+        "work": f"{BACKUPS}/{name}",
+        "folder": target.path,
+        "new": target.unfinished(one),
+        "note": target.note,
+        "sha256": one.stored.sha256,
+        "list": one.listed.sha256,
+        "is_fuzzy": bool(one.fuzzy),
+        "needed": needed,
+        "entries": entries,
+        "system": places.OF_THE_NODE,
+        "keep": places.KEEP_BYTES,
+        "keep_entries": places.KEEP_ENTRIES,
+    }
+    return script(__file__, "fill", **given) if target.is_named else script(__file__, "restore", **given)
 
 
 def parse_restored(node: str, output: str) -> int:

@@ -3,9 +3,7 @@
 # that is as the list says, its entries are moved out of it. A killed attempt is gone on with: the file `whole` says how far it was.
 # Standard input: the store's CA in base64 or `-`, then the addresses of the list and of the archive.
 #
-# Given:   FOLDER    the path of the folder
-#          NEW       a folder in it, for what is not whole yet
-#          NOTE      the file that says which archive was restored there
+# Given:   FOLDER  the path of the folder
 # Prints:  `different COUNT`: how many lines of the list are not as they are in the folder
 # Status:  75 if the store does not return it, which may succeed later; 1 if the folder is not empty, has no room, or the archive is not
 #          whole

@@ -4,8 +4,7 @@
 # says it.
 # Standard input: the store's CA in base64 or `-`, then the addresses of the list and of the archive.
 #
-# Given:   FOLDER    the path of the new folder; its parent exists
-#          NEW       a folder beside it, for what is not whole yet
+# Given:   FOLDER  the path of the new folder; its parent exists
 # Prints:  `different COUNT`: how many lines of the list are not as they are in the folder
 # Status:  75 if the store does not return it, which may succeed later; 1 if the folder is not empty, has no room, or the archive is not
 #          whole

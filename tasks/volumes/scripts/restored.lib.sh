@@ -1,10 +1,11 @@
 #!/bin/sh
 # Functions that restore an archive into a folder, and compare it with its list. After `begin_work` and `read_ca`.
 #
-# Given:  LIST     sha256 of the list
+# Given:  WORK      the folder of the job
+#         LIST      sha256 of the list
 #         IS_FUZZY  yes if programs wrote while it was read: it may differ from its list
-#         NEEDED   bytes that the archive needs
-#         ENTRIES  inodes that the archive needs
+#         NEEDED    bytes that the archive needs
+#         ENTRIES   inodes that the archive needs
 
 . tasks/volumes/scripts/room.lib.sh
 
@@ -83,6 +84,15 @@ check_different() {
   if [ "$different" -ne 0 ] && [ -z "$IS_FUZZY" ]; then
     head -n 5 differences
     echo "$different lines are not as the list says"
+    exit 1
+  fi
+}
+
+# Ends the script if an archive has no room.
+check_room() { # FOLDER
+  room "$1"
+  if [ "$spare" -lt "$NEEDED" ] || { [ "$spare_entries" != - ] && [ "$spare_entries" -lt "$ENTRIES" ]; }; then
+    echo "the file system of $1 has room for $spare bytes and $spare_entries files, and the archive needs $NEEDED bytes and $ENTRIES files"
     exit 1
   fi
 }

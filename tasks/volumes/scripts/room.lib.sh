@@ -1,7 +1,7 @@
 #!/bin/sh
 # Functions about a folder that gets an archive: its room, and what is in it.
 #
-# Given:  NEW           the folder for what is not whole yet
+# Given:  NEW           the folder for what is not whole yet: beside the folder, or in it
 #         NOTE          the file that says which archive was restored there
 #         SHA256        of the archive
 #         SYSTEM        folders of the node itself; the file systems that have them keep a part free, or kubelet evicts pods
@@ -50,13 +50,4 @@ note_of() { # FOLDER
 # Whether an earlier attempt has restored this archive into that very folder.
 is_noted() { # FOLDER
   [ -e "$NOTE" ] && [ "$(cat "$NOTE")" = "$(note_of "$1")" ]
-}
-
-# Ends the script if an archive has no room.
-check_room() { # FOLDER
-  room "$1"
-  if [ "$spare" -lt "$NEEDED" ] || { [ "$spare_entries" != - ] && [ "$spare_entries" -lt "$ENTRIES" ]; }; then
-    echo "the file system of $1 has room for $spare bytes and $spare_entries files, and the archive needs $NEEDED bytes and $ENTRIES files"
-    exit 1
-  fi
 }
