@@ -20,6 +20,7 @@ is_of_the_node() { # FOLDER
 }
 
 # Sets `free`, and what may be written below a folder: `spare` (bytes) and `spare_entries` (inodes, `-` without a limit).
+# shellcheck disable=SC2034  # read by who sources it
 room() { # FOLDER
   read -r free size free_entries all_entries << END
 $(df -B1 --output=avail,size,iavail,itotal "$1" | tail -n 1)
