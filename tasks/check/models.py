@@ -82,14 +82,6 @@ class FittingPod(Model):
     has_claim: bool = Field(default=False, description="it uses a claim")
 
 
-class SnapshotClass(Model):
-    """This is a VolumeSnapshotClass."""
-
-    name: str
-    driver: str
-    is_default: bool = False
-
-
 class SnapshotController(Model):
     """This is a Deployment whose image is that of a snapshot-controller."""
 

@@ -34,7 +34,6 @@ from tasks.check.probes.volumes import (
     GROUP,
     parse_controller,
     parse_fitting,
-    parse_snapshot_class,
 )
 from tasks.clients.kube import KubeClient
 from tasks.clients.objectstore import try_each_way
@@ -200,7 +199,9 @@ def _check_snapshots(handle: Cluster) -> Sequence[Finding]:
     kube = handle.kube
     if kube.find(GROUP) is None:
         return (judge_snapshots(None),)
-    judged = judge_snapshots([parse_snapshot_class(raw) for raw in kube.items(CLASSES)])
+    judged = judge_snapshots(
+        [outside.SnapshotClass.read(raw, outside.name_of("VolumeSnapshotClass", raw)) for raw in kube.items(CLASSES)]
+    )
     try:
         seen = [parse_controller(raw) for raw in kube.items(DEPLOYMENTS)]
     except Refused as error:  # no runbook of volumes needs this right

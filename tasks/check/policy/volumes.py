@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
-from tasks.check.models import Finding, FittingPod, SnapshotClass, SnapshotController, State
+from tasks.check.models import Finding, FittingPod, SnapshotController, State
 from tasks.core.models.findings import listed
+from tasks.core.models.outside import DEFAULT_SNAPSHOT_CLASS, SnapshotClass
 from tasks.core.models.profile import ClusterProfile, InContainers, VolumeHook
 from tasks.core.words import counted
 
@@ -62,9 +63,12 @@ def judge_snapshots(classes: Sequence[SnapshotClass] | None) -> Finding:
         fix = "create one for the CSI driver of your volumes"
     elif twice := _with_two_defaults(classes):
         told = f"more than one VolumeSnapshotClass is the default of {listed(twice)}: volumes-backup refuses to choose"
-        fix = "leave the annotation snapshot.storage.kubernetes.io/is-default-class at one, or name one with --snapshot-class of volumes-backup"
+        fix = f"leave the annotation {DEFAULT_SNAPSHOT_CLASS} at one of them, or name one with --snapshot-class of volumes-backup"
     else:
-        state, told = State.OK, f"VolumeSnapshotClasses: {listed([f'{one.name} ({one.driver})' for one in classes])}"
+        state, told = (
+            State.OK,
+            f"VolumeSnapshotClasses: {listed([f'{one.metadata.name} ({one.driver})' for one in classes])}",
+        )
     return Finding(area=AREA, subject=SNAPSHOTS, state=state, told=told, fix=fix)
 
 

@@ -4,9 +4,9 @@ from typing import Any
 
 from pydantic import Field
 
-from tasks.check.models import FittingPod, SnapshotClass, SnapshotController
+from tasks.check.models import FittingPod, SnapshotController
 from tasks.core.models import outside
-from tasks.core.models.outside import Metadata, Outside, PlacedMetadata, name_of
+from tasks.core.models.outside import Outside, PlacedMetadata, name_of
 from tasks.nodes.probes.pods import parse_pod
 
 JSON = dict[str, Any]
@@ -14,13 +14,7 @@ JSON = dict[str, Any]
 GROUP = "/apis/snapshot.storage.k8s.io/v1"
 CLASSES = f"{GROUP}/volumesnapshotclasses"
 DEPLOYMENTS = "/apis/apps/v1/deployments"
-DEFAULT_CLASS = "snapshot.storage.kubernetes.io/is-default-class"
 CONTROLLER = "snapshot-controller"
-
-
-class _Class(Outside):
-    metadata: Metadata
-    driver: str
 
 
 class _Container(Outside):
@@ -56,13 +50,6 @@ def parse_fitting(raw: JSON) -> FittingPod | None:
         return None
     containers = tuple(one.name for one in told.spec.containers)
     return FittingPod(name=pod.name, containers=containers, has_claim=bool(pod.every_claim))
-
-
-def parse_snapshot_class(raw: JSON) -> SnapshotClass:
-    """Parses a VolumeSnapshotClass."""
-    told = _Class.read(raw, name_of("VolumeSnapshotClass", raw))
-    is_default = told.metadata.annotations.get(DEFAULT_CLASS) == "true"
-    return SnapshotClass(name=told.metadata.name, driver=told.driver, is_default=is_default)
 
 
 def parse_controller(raw: JSON) -> SnapshotController | None:

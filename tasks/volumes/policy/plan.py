@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from tasks.core.models.findings import Problem, listed, refused
+from tasks.core.models.outside import DEFAULT_SNAPSHOT_CLASS
 from tasks.core.models.plan import Caution, Refusal, Skip, Step, figure
 from tasks.volumes.models.archives import Home
 from tasks.volumes.models.facts import ArchiveTarget, Claim, SnapshotClass, Target, Volume, VolumeFacts, VolumePlan
@@ -11,7 +12,7 @@ from tasks.volumes.policy import hooks
 from tasks.volumes.policy.places import how_to_stop, what_is_wrong_at, what_is_wrong_with_path, who_uses
 
 LEAVE_OUT = "or add --leave-out to back up the others"
-DEFAULT_NOTE = "snapshot.storage.kubernetes.io/is-default-class=true"
+DEFAULT_NOTE = f"{DEFAULT_SNAPSHOT_CLASS}=true"
 
 
 def plan_volumes(facts: VolumeFacts, selection: Selection, options: VolumeOptions) -> VolumePlan:

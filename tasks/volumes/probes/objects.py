@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import Field
 
+from tasks.core.models import outside
 from tasks.core.models.base import UtcTime
 from tasks.core.models.outside import Metadata, Outside, VolumeAffinity, name_of
 from tasks.nodes.probes.pods import parse_node_terms
@@ -22,7 +23,6 @@ SNAPSHOTS, CONTENTS, CLASSES = (
     f"{GROUP}/{kind}" for kind in ("volumesnapshots", "volumesnapshotcontents", "volumesnapshotclasses")
 )
 
-DEFAULT_CLASS = "snapshot.storage.kubernetes.io/is-default-class"
 BEING_CREATED = "snapshot.storage.kubernetes.io/volumesnapshot-being-created"
 BEING_DELETED = "snapshot.storage.kubernetes.io/volumesnapshot-being-deleted"
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
@@ -84,13 +84,6 @@ class _VolumeSpec(Outside):
 class _Volume(Outside):
     metadata: Metadata
     spec: _VolumeSpec = _VolumeSpec()
-
-
-class _Class(Outside):
-    metadata: Metadata
-    driver: str
-    deletion_policy: str
-    parameters: dict[str, str] = Field(default={})
 
 
 class _Error(Outside):
@@ -177,13 +170,13 @@ def parse_volume(raw: JSON) -> Volume:
 
 def parse_class(raw: JSON) -> SnapshotClass:
     """Parses a VolumeSnapshotClass."""
-    one = _Class.read(raw, name_of("VolumeSnapshotClass", raw))
+    one = outside.SnapshotClass.read(raw, name_of("VolumeSnapshotClass", raw))
     secrets = [value for name, value in sorted(one.parameters.items()) if name.endswith("secret-name")]
     return SnapshotClass(
         name=one.metadata.name,
         driver=one.driver,
         policy=one.deletion_policy,
-        is_default=one.metadata.annotations.get(DEFAULT_CLASS) == "true",
+        is_default=one.is_default,
         secrets=tuple(secrets),
     )
 

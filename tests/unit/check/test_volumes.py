@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from tasks.check.models import FittingPod, SnapshotClass, SnapshotController, State
+from tasks.check.models import FittingPod, SnapshotController, State
 from tasks.check.policy.volumes import judge_command, judge_controller, judge_snapshots, subject_of, uses_volumes
-from tasks.check.probes.volumes import parse_controller, parse_fitting, parse_snapshot_class
+from tasks.check.probes.volumes import parse_controller, parse_fitting
+from tasks.core.models.outside import DEFAULT_SNAPSHOT_CLASS, Metadata, SnapshotClass
 from tasks.core.models.profile import VolumeCheck, VolumeHook, VolumeRules
 from tests.facts.profiles import profile_of
 
@@ -54,7 +55,10 @@ def test_a_check_names_its_own_field() -> None:
 
 def one(name: str, *, default: bool = True) -> SnapshotClass:
     """Of one driver."""
-    return SnapshotClass(name=name, driver="csi.example.com", is_default=default)
+    note = {DEFAULT_SNAPSHOT_CLASS: "true" if default else "false"}
+    return SnapshotClass(
+        metadata=Metadata(name=name, annotations=note), driver="csi.example.com", deletion_policy="Delete"
+    )
 
 
 @pytest.mark.parametrize(
@@ -107,9 +111,6 @@ def test_answers_are_parsed() -> None:
     }
     assert parse_fitting(pod) == FittingPod(name="db-0", containers=("mysql",), has_claim=True)
     assert parse_fitting(pod | {"status": {"phase": "Succeeded"}}) is None
-    note = {"snapshot.storage.kubernetes.io/is-default-class": "true"}
-    raw = {"metadata": {"name": "a", "annotations": note}, "driver": "csi.example.com", "deletionPolicy": "Delete"}
-    assert parse_snapshot_class(raw) == one("a")
     image = {"containers": [{"name": "x", "image": "registry.k8s.io/sig-storage/snapshot-controller:v8.7.0"}]}
     body = {
         "metadata": {"namespace": "kube-system", "name": "a"},

@@ -231,10 +231,12 @@ from tasks.core.models.outside.services import (
     WebhookConfiguration,
 )
 from tasks.core.models.outside.volumes import (
+    DEFAULT_SNAPSHOT_CLASS,
     Attachment,
     AttachmentSource,
     AttachmentSpec,
     ClaimReference,
+    SnapshotClass,
     Volume,
     VolumeAffinity,
     VolumeSpec,
@@ -253,6 +255,7 @@ from tasks.core.models.outside.workloads import (
 )
 
 __all__ = [
+    "DEFAULT_SNAPSHOT_CLASS",
     "AccessObject",
     "AccessReview",
     "Affinity",
@@ -438,6 +441,7 @@ __all__ = [
     "ServiceSpec",
     "ServiceStatus",
     "SliceMetadata",
+    "SnapshotClass",
     "Status",
     "StatusDetails",
     "Strategy",

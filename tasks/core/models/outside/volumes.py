@@ -1,8 +1,13 @@
-"""Models persistent volumes and where they are attached."""
+"""Models persistent volumes, where they are attached, and the classes of their snapshots."""
+
+from pydantic import Field
 
 from tasks.core.models.outside.answers import Outside
 from tasks.core.models.outside.nodes import NodeSelector
 from tasks.core.models.outside.objects import Metadata
+
+DEFAULT_SNAPSHOT_CLASS = "snapshot.storage.kubernetes.io/is-default-class"
+"""Names the annotation of a VolumeSnapshotClass that is the default of its driver."""
 
 
 class ClaimReference(Outside):
@@ -64,3 +69,17 @@ class Attachment(Outside):
     metadata: Metadata
     spec: AttachmentSpec
     status: AttachmentStatus = AttachmentStatus()
+
+
+class SnapshotClass(Outside):
+    """This is a snapshot.storage.k8s.io/v1 VolumeSnapshotClass."""
+
+    metadata: Metadata
+    driver: str
+    deletion_policy: str
+    parameters: dict[str, str] = Field(default={})
+
+    @property
+    def is_default(self) -> bool:
+        """Checks whether it is the default of its driver."""
+        return self.metadata.annotations.get(DEFAULT_SNAPSHOT_CLASS) == "true"
