@@ -96,6 +96,8 @@ class Said(NamedTuple):
     reason: str = ""
     next_step: str = ""
     difference: tuple[str, ...] = ()
+    after: Key | None = None
+    """The object of this run without which it cannot be written."""
 
 
 def judge(  # noqa: PLR0913 - each has a name at the call
@@ -217,7 +219,7 @@ def _invalid(said: str) -> Said:
 
 def _not_found(target: Target, said: str, coming: Collection[Key], *, served: bool) -> Said:
     if not served and definition_of(target) in coming:
-        return Said(Verdict.AFTER, _comes(definition_of(target)))
+        return _after(definition_of(target))
     if not served:
         return _gone(target)
     if target.namespaced and "namespaces" in said:
@@ -235,8 +237,9 @@ def namespace_of(target: Target) -> Key:
     return Key("", "Namespace", "", target.namespace)
 
 
-def _comes(key: Key) -> str:
-    return f"the {'namespace' if key.kind == 'Namespace' else key.kind} {key.name} comes with this run"
+def _after(key: Key) -> Said:
+    what = "namespace" if key.kind == "Namespace" else key.kind
+    return Said(Verdict.AFTER, f"the {what} {key.name} comes with this run", after=key)
 
 
 def _gone(target: Target) -> Said:
@@ -250,14 +253,13 @@ def without_broken_promises(judged: Sequence[Judged]) -> tuple[Judged, ...]:
     verdicts = {one.target.key: one.verdict for one in judged}
 
     def settled(one: Judged) -> Judged:
-        if one.verdict is not Verdict.AFTER:
+        if one.after is None:
             return one
-        for key in (definition_of(one.target), namespace_of(one.target)):
-            verdict = verdicts.get(key, Verdict.CREATE)
-            if one.reason == _comes(key) and verdict not in ACTED:
-                said = _gone(one.target) if key.kind != "Namespace" else _stays_away(one.target, verdict)
-                return one.model_copy(update=said._asdict())
-        return one
+        verdict = verdicts.get(one.after, Verdict.CREATE)
+        if verdict in ACTED:
+            return one
+        said = _stays_away(one.target, verdict) if one.after.kind == "Namespace" else _gone(one.target)
+        return one.model_copy(update=said._asdict())
 
     return tuple(map(settled, judged))
 
@@ -273,7 +275,7 @@ def _stays_away(target: Target, verdict: Verdict) -> Said:
 def _no_namespace(target: Target, coming: Collection[Key]) -> Said:
     name = target.namespace
     if namespace_of(target) in coming:
-        return Said(Verdict.AFTER, _comes(namespace_of(target)))
+        return _after(namespace_of(target))
     step = f"`kubectl create namespace {name}`, or name another one with --into-namespace"
     return Said(Verdict.MISSING, f"the namespace {name} is neither in the cluster nor in the backup", step)
 

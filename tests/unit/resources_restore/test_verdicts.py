@@ -131,14 +131,16 @@ def test_what_the_same_run_brings_first_is_no_obstacle() -> None:
 def test_an_object_does_not_come_after_one_that_stays_as_it_is() -> None:
     """A definition that exists and has no such version, or a namespace that cannot be restored."""
     gadgets = target("CustomResourceDefinition", "gadgets.shop.example", group="apiextensions.k8s.io")
-    promised = judged(
-        Verdict.AFTER, WIDGET, reason="the CustomResourceDefinition gadgets.shop.example comes with this run"
-    )
+    promise = judge(WIDGET, None, answer(404), coming={gadgets.key}, served=False)
+    promised = judged(promise.verdict, WIDGET, reason=promise.reason, after=promise.after)
     assert without_broken_promises([judged(CREATE, gadgets), promised])[1] == promised
     (_, gone) = without_broken_promises([judged(Verdict.LEAVE, gadgets), promised])
     assert (gone.verdict, gone.reason) == (Verdict.GONE, "the API does not serve gadgets of shop.example/v1")
-    inside = judged(Verdict.AFTER, reason="the namespace shop comes with this run")
-    (_, missing) = without_broken_promises([judged(Verdict.FORBIDDEN, target("Namespace", "shop")), inside])
+    space = target("Namespace", "shop")
+    promise = judge(ONE, None, answer(404, 'namespaces "shop" not found'), coming={space.key})
+    inside = judged(promise.verdict, reason=promise.reason, after=promise.after)
+    assert without_broken_promises([judged(CREATE, space), inside])[1] == inside
+    (_, missing) = without_broken_promises([judged(Verdict.FORBIDDEN, space), inside])
     assert (missing.verdict, missing.reason) == (Verdict.MISSING, "the namespace shop is not restored: forbidden")
     assert why_not_now(inside, inside) == "the namespace shop comes with this run, and is not there"
 
