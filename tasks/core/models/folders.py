@@ -18,7 +18,7 @@ BACKUPS = f"{_ROOT}/backups"
 """This folder holds a snapshot on its way to the store."""
 
 VOLUMES = f"{_ROOT}/volumes"
-"""This folder notes which archive of a volume was restored into a folder that a person named."""
+"""This folder notes which archive of a volume was restored into which folder."""
 
 RESTORES = f"{_ROOT}/restore"
 """This folder records the progress of an etcd restore."""

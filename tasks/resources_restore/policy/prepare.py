@@ -182,7 +182,7 @@ def _volume(made: JSON, notes: list[str], around: Around) -> Prepared:
     if around.other:
         spec["persistentVolumeReclaimPolicy"] = "Retain"
         notes.append(
-            f"it names the volume of cluster {around.other}, so it stays Retain: both clusters must not use it at once"
+            f"it names the volume of cluster {around.other}, so it stays Retain: the two clusters must not use it at the same time"
         )
     elif policy != "Retain" and claim and name not in around.bound:
         spec["persistentVolumeReclaimPolicy"] = "Retain"

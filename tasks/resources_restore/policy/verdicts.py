@@ -18,8 +18,13 @@ HOOK_WORDS = ("failed calling webhook", "admission webhook", "conversion webhook
 """Marks what a webhook says, or that it says nothing."""
 
 NOT_APPLIED = "failed to create typed"
+"""Marks what the API server says if server-side apply does not take an object. With other words the run stops with its answer."""
+
 SILENT_WORDS = (*HOOK_WORDS, "503 service unavailable", "error trying to reach service")
-"""Marks what the API server says if something else answers for a kind, and does not: a conversion webhook, or an aggregated API."""
+"""Marks what the API server says if something else answers for a kind, and does not: a conversion webhook, or an aggregated API.
+
+With other words the run stops with its answer.
+"""
 
 POLICY_WORDS = ("ValidatingAdmissionPolicy", "MutatingAdmissionPolicy")
 IMMUTABLE_WORDS = ("immutable", "updates to", "may not change", "cannot change", "may not be updated")

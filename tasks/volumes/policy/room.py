@@ -30,7 +30,7 @@ def what_is_in_the_way(place: Place, target: Target, node: str) -> Problem | Non
     """Returns why an archive cannot be restored into a folder, whatever its room is; None if it can."""
     path, spool = PurePosixPath(place.path), PurePosixPath(BACKUPS).parent
     if spool.is_relative_to(path) or path.is_relative_to(spool):
-        text = f"{place.path} on {node} contains the files of runs, or is in them"
+        text = f"{place.path} on {node} contains or is within {spool}, where runs keep their files"
         return Problem(text=text, next_step="name another folder by --path of volumes-restore")
     return _of_named(place, node) if target.is_named else _of_parent(place, node)
 

@@ -80,8 +80,16 @@ def test_an_archive_needs_its_tar_and_the_rest_of_the_last_block_of_each_entry()
         (NAMED, {"real": "/srv/new"}, "/mnt/new on w1 leads to /srv/new: it has to be a folder"),
         (NAMED, {"kind": "regular file", "real": ""}, "/mnt/new on w1 is a regular file: it has to be a folder"),
         (NAMED, {"volumes": ("pv-7",)}, "/mnt/new on w1 belongs to another volume: pv-7"),
-        (NAMED, {"path": "/var/lib"}, "/var/lib on w1 contains the files of runs"),
-        (NAMED, {"path": "/var/lib/kube-runbooks/x"}, "/var/lib/kube-runbooks/x on w1 contains the files of runs"),
+        (
+            NAMED,
+            {"path": "/var/lib"},
+            "/var/lib on w1 contains or is within /var/lib/kube-runbooks, where runs keep their files",
+        ),
+        (
+            NAMED,
+            {"path": "/var/lib/kube-runbooks/x"},
+            "/var/lib/kube-runbooks/x on w1 contains or is within /var/lib/kube-runbooks",
+        ),
     ],
     ids=[
         "beside",
