@@ -1,7 +1,8 @@
 """Asks the API server what it would do with each object: every change that this sends is a dry run."""
 
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import NamedTuple, TypeVar
 from urllib.parse import quote
 
 from tasks.access.observe import read_apis
@@ -35,6 +36,8 @@ from tasks.resources_restore.policy.verdicts import (
     judge_silence,
     wanted,
 )
+
+T = TypeVar("T")
 
 OURS = "kube-runbooks"
 APPLY = "application/apply-patch+yaml"
@@ -115,29 +118,16 @@ class View:
 
     def judge_all(self, pairs: Sequence[tuple[Target, JSON]]) -> list[Look]:
         """Judges objects at once; addresses of Services are given out one after the other."""
-        live = on_all(lambda pair: self._live(pair[0]), pairs, most=AT_ONCE)
+        live = on_all(lambda pair: _unless_silent(partial(self.kube.find, pair[0].path)), pairs, most=AT_ONCE)
         made = [self._prepared_or_not(target, body, one) for (target, body), one in zip(pairs, live, strict=True)]
         asked = [(target, body, one, ready) for (target, body), one, ready in zip(pairs, live, made, strict=True)]
         return on_all(lambda each: self._look_or_not(*each), asked, most=AT_ONCE)
 
-    def _live(self, target: Target) -> JSON | Said | None:
-        """Returns the object in the cluster, or the verdict that its kind does not answer."""
-        try:
-            return self.kube.find(target.path)
-        except NotYet as error:
-            if said := judge_silence(error.problem):
-                return said
-            raise
-
     def _prepared_or_not(self, target: Target, body: JSON, live: JSON | Said | None) -> Prepared | Said:
         if isinstance(live, Said):
             return live
-        try:
-            return self._prepared(target, body, live)
-        except NotYet as error:
-            if said := judge_silence(error.problem):
-                return said._replace(reason=f"its owner: {said.reason}")
-            raise
+        made = _unless_silent(partial(self._prepared, target, body, live))
+        return made._replace(reason=f"its owner: {made.reason}") if isinstance(made, Said) else made
 
     def _look_or_not(self, target: Target, body: JSON, live: JSON | Said | None, ready: Prepared | Said) -> Look:
         if isinstance(ready, Said):
@@ -245,6 +235,16 @@ class View:
 
     def _list(self, path: str, needed: frozenset[str] | set[str]) -> list[JSON]:
         return self.kube.items(path) if needed else []
+
+
+def _unless_silent(ask: Callable[[], T]) -> T | Said:
+    """Returns the answer, or the verdict that a kind does not answer."""
+    try:
+        return ask()
+    except NotYet as error:
+        if said := judge_silence(error.problem):
+            return said
+        raise
 
 
 def forget_claim(live: JSON) -> JSON:
