@@ -27,7 +27,7 @@ from tasks.core.models.plan import Mode, PlanOrApply
 from tasks.core.models.report import Report
 from tasks.core.models.retention import Retention
 from tasks.volumes import archives, expire
-from tasks.volumes.archive_restore import restore_archive
+from tasks.volumes.archive_restore import look_for_room, restore_archive
 from tasks.volumes.models import places
 from tasks.volumes.models.archives import Archive
 from tasks.volumes.models.selection import Selection, VolumeOptions
@@ -563,6 +563,7 @@ def test_a_named_folder_takes_the_place_of_the_old_one_after_kills(
 @pytest.mark.parametrize("is_named", [False, True], ids=["beside", "named"])
 def test_a_folder_of_a_fuzzy_archive_is_taken_by_the_note_of_its_restore(
     volumes: Volumes,
+    user_of_restore: str,
     is_named: bool,  # noqa: FBT001 - a parameter
 ) -> None:
     """It differs from its list, so only the note says that a run has restored it, and that very folder."""
@@ -572,12 +573,19 @@ def test_a_folder_of_a_fuzzy_archive_is_taken_by_the_note_of_its_restore(
     (folder / "file").write_text("other")
     volumes.run()
     first, second = volumes.archives()
+    volumes.become(user_of_restore)
     listed = {"fuzzy": "used by shop/db-0", "list_key": first.list_key, "listed": first.listed}
     archive, handle, new = second.model_copy(update=listed), open_cluster(volumes.site.name), volumes.folder / "new"
     if is_named:
         new.mkdir()
     counts = [restore_archive(handle, archive, "w1", str(new), is_named=is_named).different for _ in range(2)]
     assert counts[0] == counts[1] > 0
+    if is_named:
+        named = str(new)
+        assert look_for_room(handle, archive, "restored", named).is_whole
+        (new / "file").rename(volumes.folder / "file")
+        assert not look_for_room(handle, archive, "restored", named).is_whole, "emptied, it has to have room again"
+        (volumes.folder / "file").rename(new / "file")
     new.rename(volumes.folder / "moved")
     shutil.copytree(volumes.folder / "moved", new)
     with pytest.raises(CommandFailed, match="new is not empty"):

@@ -20,8 +20,12 @@ fi
 echo "kind $kind"
 [ -d "$where" ] || exit 0
 echo "real $(readlink -f "$where" | base64 -w0)"
-[ "$kind" != directory ] || echo "content $(first_entry "$PLACE" | base64 -w0)"
-if [ "$kind" = directory ] && { is_noted "$PLACE" || [ -e "$PLACE/${NEW##*/}/whole" ]; }; then
+first=
+if [ "$kind" = directory ]; then
+  first=$(first_entry "$PLACE")
+  echo "content $(printf "%s" "$first" | base64 -w0)"
+fi
+if [ -e "$PLACE/${NEW##*/}/whole" ] || { [ -n "$first" ] && is_noted "$PLACE"; }; then # a note about a folder that was emptied says nothing
   echo "whole yes"
 fi
 if [ -d "$OLD" ] && [ "$(stat -c %d "$OLD")" != "$(stat -c %d "$where")" ]; then
