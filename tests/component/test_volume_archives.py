@@ -144,6 +144,16 @@ class Volumes:
             self.made.append(volume)
         return Path(self.api.get(f"{VOLUMES}/{volume}")["spec"]["local"]["path"]) / "file"
 
+    def archived_before(self) -> tuple[Path, Archive]:
+        """The folder of a claim whose file says `later`, used by a pod, and its archive, in which it says `before`."""
+        folder = self.claim()
+        (folder / "file").write_text("before")
+        self.run()
+        (archive,) = self.archives()
+        (folder / "file").write_text("later")
+        self.pod()
+        return folder, archive
+
     def restore(self, mode: Mode = Mode.APPLY, **options: object) -> Report:
         """Of the newest backup, with the suffix `restored`."""
         chosen = VolumeRestoreOptions.model_validate({"suffix": "restored"} | options)
@@ -307,12 +317,7 @@ def test_an_archive_takes_the_place_of_the_old_folder_and_the_way_back_works(
     volumes: Volumes, user_of_restore: str
 ) -> None:
     """The workload is stopped, switched and started again. Old volume and old folder stay, with what was written since."""
-    folder = volumes.claim()
-    (folder / "file").write_text("before")
-    volumes.run()
-    (archive,) = volumes.archives()
-    (folder / "file").write_text("later")
-    volumes.pod()
+    folder, archive = volumes.archived_before()
     before = volumes.api.get(f"{volumes.claims}/data")
     volumes.become(user_of_restore)
 
@@ -351,12 +356,7 @@ def test_a_switch_to_an_archive_that_dies_after_each_of_its_writes_is_run_again(
     volumes: Volumes, user_of_restore: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each run makes one write, whose answer it never sees. A second switch to the same archive gets another folder."""
-    folder = volumes.claim()
-    (folder / "file").write_text("before")
-    volumes.run()
-    (archive,) = volumes.archives()
-    (folder / "file").write_text("later")
-    volumes.pod()
+    folder, archive = volumes.archived_before()
     volumes.become(user_of_restore)
     written = die_after_each_write(lambda: volumes.restore(switch=True), monkeypatch, writes=WRITES_OF_SWITCH)
     new = volumes.api.get(f"{volumes.claims}/data")["spec"]["volumeName"]
@@ -528,12 +528,7 @@ def test_a_named_folder_takes_the_place_of_the_old_one_after_kills(
     volumes: Volumes, user_of_restore: str, prefect_server: PrefectServer
 ) -> None:
     """Before the switch a run has to name the same folder; a switch that has begun knows it."""
-    folder = volumes.claim()
-    (folder / "file").write_text("before")
-    volumes.run()
-    (archive,) = volumes.archives()
-    (folder / "file").write_text("later")
-    volumes.pod()
+    folder, archive = volumes.archived_before()
     volumes.become(user_of_restore)
     new = volumes.folder / "new"
     new.mkdir()
