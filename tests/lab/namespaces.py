@@ -52,7 +52,7 @@ class Namespaces:
                 start_new_session=True,
             )
         deadline = time.monotonic() + START_LIMIT
-        while not (children := _children(self._lifeline.pid)) or not self._are_those_of(children[0]):
+        while not (children := _children(self._lifeline.pid)) or not self._is_begun(children[0], program):
             if time.monotonic() > deadline or self._lifeline.poll() is not None:
                 raise LabError(f"no namespaces: {(self.folder / 'init.log').read_text().strip()}")
             time.sleep(0.02)
@@ -106,9 +106,13 @@ class Namespaces:
         with (self.folder / init.LEFTOVERS).open("a") as file:
             file.writelines(f"{path}\n" for path in paths)
 
-    def _are_those_of(self, pid: int) -> bool:
-        """Its program is ours, and has our mark: a process that has just begun shows its arguments before its environment."""
-        return _is_running(pid, init.__file__) and _is_marked(pid, self.folder)
+    def _is_begun(self, pid: int, program: Sequence[str]) -> bool:
+        """Its arguments are those of our program alone, and it has our mark.
+
+        Before, it is a copy of `unshare`, which has the mark, too, and our program among its arguments. In between it
+        shows its arguments and no environment.
+        """
+        return _arguments_of(pid) == program and _is_marked(pid, self.folder)
 
     def _environment(self) -> dict[str, str]:
         path = f"{os.environ.get('PATH', os.defpath)}:{SYSTEM_FOLDERS}"
@@ -142,11 +146,11 @@ def _is_marked(pid: int, folder: Path) -> bool:
     return f"{MARK}={folder}" in environment_of(pid)
 
 
-def _is_running(pid: int, program: str) -> bool:
+def _arguments_of(pid: int) -> list[str]:
     try:
-        return program in Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+        return Path(f"/proc/{pid}/cmdline").read_text().split("\0")[:-1]
     except OSError:
-        return False
+        return []
 
 
 def _children(pid: int) -> list[int]:
