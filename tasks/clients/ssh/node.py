@@ -29,8 +29,19 @@ from tasks.core.models.shape import Address
 log = logging.getLogger("kube_runbooks.ssh")
 
 
+SESSION_PAUSES = (0.1, 0.2, 0.4, 0.8, 1.6)
+"""Lists the seconds between the attempts to open a session, if sshd has as many as its MaxSessions.
+
+It counts a session until it has looked at its end. So the command that follows another one at once may be refused.
+"""
+
+
 class _Lost(NotYet):
     """The connection had ended before anything was started on it."""
+
+
+class _Full(NotYet):
+    """The server opens no further channel now."""
 
 
 class SshNode:
@@ -143,7 +154,16 @@ class SshNode:
             return transport.open_channel("direct-tcpip", far, ("", 0), window_size=WINDOW)
 
     def _session(self) -> tuple[Transport, paramiko.Channel]:
-        """Returns a channel for one command, and the connection on which it runs.
+        """Returns a channel for one command, and the connection on which it runs."""
+        for pause in SESSION_PAUSES:
+            try:
+                return self._session_once()
+            except _Full:
+                time.sleep(pause)
+        return self._session_once()
+
+    def _session_once(self) -> tuple[Transport, paramiko.Channel]:
+        """Opens a session.
 
         A connection may have ended since the last command, and the loss shows only now. Nothing was started on it, so a
         new connection is safe. It is tried once.
@@ -167,7 +187,8 @@ class SshNode:
                 raise _Lost(f"{self.name}: {transport.why()}; nothing was started") from None
             if is_forbidden(error):
                 raise Refused(f"{self.name}: sshd forbids {what}", hint=FORWARDING_HINT) from None
-            raise NotYet(f"{self.name}: sshd does not open {what}: {words_of(error)}", hint=hint) from None
+            kind = _Full if isinstance(error, paramiko.ChannelException) else NotYet
+            raise kind(f"{self.name}: sshd does not open {what}: {words_of(error)}", hint=hint) from None
 
     def _transport(self) -> Transport:
         with self._lock:
