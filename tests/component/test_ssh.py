@@ -20,9 +20,11 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Self
 
+import paramiko
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from paramiko.common import cMSG_CHANNEL_EOF
 
 from tasks.clients.ssh import Output, SshLimits, SshNode, SshTarget, login
 from tasks.core.errors import CommandFailed, NotYet, Refused
@@ -458,6 +460,12 @@ class TestRun:
         """A command killed by a signal, as the OOM killer does, has the shell's status."""
         assert node.run("kill -9 $$", timeout=LONG, check=False).status == 137
 
+    def test_a_killed_session_is_not_a_lost_connection(self, node: SshNode) -> None:
+        """Whoever kills the login shell takes the status away, and the connection goes on."""
+        line = "kill -9 $(ps -o pid= --sid $(ps -o sid= $$))"
+        with pytest.raises(NotYet, match=r"^cp1: the session ended without a status, as if it was killed; outcome unk"):
+            node.run(line, timeout=LONG)
+
     def test_a_process_left_behind_with_the_output_open(self, sshd: Sshd) -> None:
         """It keeps the streams from ending; the local limit ends the wait, and the command's status is known."""
         with SshNode(target(sshd), limits=QUICK) as node, soon():
@@ -484,6 +492,12 @@ class TestRun:
             assert "MaxSessions" in caught.value.hint
             end.touch()
             assert call.result().status == 0
+
+    def test_one_command_after_the_other_needs_one_session(self, strict: Sshd) -> None:
+        """sshd may still count the last one, of which it has not seen the end: that is waited for."""
+        with SshNode(target(strict)) as node:
+            for number in range(60):
+                assert node.run(f"echo {number}", timeout=LONG).stdout == f"{number}\n".encode()
 
     def test_a_command_with_a_zero_byte_is_a_mistake(self, node: SshNode) -> None:
         """It could not be passed on; so is a time limit of zero, which would mean none."""
@@ -536,6 +550,44 @@ class TestLoss:
         with soon(), pytest.raises(NotYet, match=r"^cp1: the connection was lost; outcome unknown: touch"):
             call.result()
         assert hasty.run("echo again", timeout=LONG).stdout == b"again\n"
+
+    def test_a_last_word_after_the_end(
+        self, hasty: SshNode, background: ThreadPoolExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A busy machine holds a thread up that is about to end a command's input, until the command itself has ended.
+
+        sshd ends a whole connection for such a packet. Other commands go on, because it is not sent.
+        """
+
+        def held_up(channel: paramiko.Channel, how: int) -> None:
+            assert how == 1
+            with channel.lock:
+                # paramiko's own lines, with a pause between them
+                message = channel._send_eof()  # type: ignore[attr-defined]  # noqa: SLF001
+            wait_until(lambda: channel.closed)
+            time.sleep(0.5)  # until the answer to the command's end is under way, too
+            channel.transport._send_user_message(message)  # type: ignore[union-attr]  # noqa: SLF001
+
+        begun, go = tmp_path / "begun", tmp_path / "go"
+        other = f"touch {begun}; until [ -e {go} ]; do sleep 0.05; done; echo other"
+        call = background.submit(hasty.run, other, timeout=LONG)
+        wait_until(begun.exists)
+        monkeypatch.setattr(paramiko.Channel, "shutdown", held_up)
+        assert hasty.run("echo quick", timeout=LONG).stdout == b"quick\n"
+        go.touch()
+        assert call.result().stdout == b"other\n"
+
+    def test_sshd_says_why_it_ends_a_connection(
+        self, hasty: SshNode, background: ThreadPoolExecutor, tmp_path: Path
+    ) -> None:
+        """Its words are in the error."""
+        call = self.start(hasty, background, tmp_path)
+        message = paramiko.Message()
+        message.add_byte(cMSG_CHANNEL_EOF)
+        message.add_int(99)
+        hasty._transport()._send_user_message(message)  # type: ignore[attr-defined]  # noqa: SLF001 - a broken client
+        with soon(), pytest.raises(NotYet, match=r"^cp1: sshd ended the connection: .*nonexistent channel 99; outcome"):
+            call.result()
 
     def test_a_cut_between_two_commands(self, sshd: Sshd, tmp_path: Path) -> None:
         """Where the loss shows only as the next command opens its session, nothing was started: it is opened again, once."""

@@ -8,7 +8,9 @@ paramiko 5.1.0:
 - fabric's `run` joins the whole output again for every 1000 bytes (40 MB took 120 s), and its `timeout` leaves the
   remote process running (`command`);
 - fabric and paramiko do not notice a silent peer, so each connection has a watchdog (`transport`);
-- a lost connection looks like exit status -1: here it is `NotYet`, with the words "outcome unknown" (`command`).
+- a lost connection looks like exit status -1: here it is `NotYet`, with the words "outcome unknown" (`command`);
+- paramiko may send the end of a command's input after the command's end, for which sshd ends the connection and all that runs on
+  it: here nothing follows the end of a channel (`transport`).
 """
 
 from tasks.clients.ssh.command import Output

@@ -166,7 +166,8 @@ class Call:
             raise self.failed(f"was stopped after its time limit of {duration_in_words(self.timeout)}")
 
     def _lost(self, transport: Transport) -> NotYet:
-        return NotYet(f"{self.name}: {transport.why()}; outcome unknown: {self}")
+        why = transport.why() if transport.is_lost() else "the session ended without a status, as if it was killed"
+        return NotYet(f"{self.name}: {why}; outcome unknown: {self}")
 
     def failed(self, how: str, *, hint: str = "") -> CommandFailed:
         """Returns the error that names the command, and how it ended."""

@@ -7,8 +7,10 @@ import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from contextvars import copy_context
+from typing import Any
 
 import paramiko
+from paramiko.common import cMSG_CHANNEL_CLOSE
 from paramiko.packet import Packetizer
 
 from tasks.clients.ssh.target import SshLimits
@@ -49,7 +51,7 @@ class Transport(paramiko.Transport):
         """Wraps the socket or channel; paramiko's client calls this through `transport_factory`."""
         wire: socket.socket = _Wire(raw)  # type: ignore[assignment]  # it has what paramiko uses of a socket
         super().__init__(wire, disabled_algorithms=disabled_algorithms, packetizer_class=_Packetizer)
-        self._gateway = raw.transport if isinstance(raw, paramiko.Channel) else None
+        self._gateway = _connection_of(raw)
         self._verdict = ""
 
     @property
@@ -72,6 +74,16 @@ class Transport(paramiko.Transport):
         message = "the server asks for a second factor besides the key"
         raise paramiko.AuthenticationException(message)
 
+    def open_channel(self, *args: Any, **kwargs: Any) -> paramiko.Channel:  # noqa: ANN401 - as paramiko has them
+        """Opens a channel of which nothing is sent after its end."""
+        channel = super().open_channel(*args, **kwargs)
+        channel.transport = _Line(self)  # type: ignore[assignment]  # it has what paramiko uses of a transport
+        return channel
+
+    def _parse_disconnect(self, message: paramiko.Message) -> None:
+        message.get_int()  # a code, which the words explain
+        self._verdict = f"sshd ended the connection: {message.get_text()}"
+
     def is_lost(self) -> bool:
         """Checks whether the connection is lost.
 
@@ -82,7 +94,7 @@ class Transport(paramiko.Transport):
 
     def why(self) -> str:
         """Returns the reason why the connection ended, in words."""
-        if isinstance(self._gateway, Transport) and not self._gateway.is_active():
+        if self._gateway and not self._gateway.is_active():
             return f"the gateway was lost ({self._gateway.why()})"
         return self._verdict or "the connection was lost"
 
@@ -133,6 +145,36 @@ class OpenedGateway:
 
     def open(self) -> None:
         """Does nothing, because the connection is already open."""
+
+
+class _Line:
+    """Is the connection as one channel has it: whatever the channel sends after its end is dropped.
+
+    paramiko makes a message under the channel's lock, and sends it without. In between, its own thread may answer the
+    end that the server sent. sshd takes a message of a channel that has ended for an attack, and ends the connection
+    with everything that runs on it ("packet referred to nonexistent channel"; paramiko's issue 1115).
+    """
+
+    def __init__(self, connection: Transport) -> None:
+        self.connection = connection
+        self._in_order = threading.Lock()
+        self._has_ended = False
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.connection, name)
+
+    def _send_user_message(self, message: paramiko.Message) -> None:
+        with self._in_order:
+            if not self._has_ended:
+                self._has_ended = message.asbytes().startswith(cMSG_CHANNEL_CLOSE)
+                # All that a channel sends goes through it.
+                self.connection._send_user_message(message)  # type: ignore[attr-defined]  # noqa: SLF001
+
+
+def _connection_of(raw: socket.socket | paramiko.Channel) -> Transport | None:
+    """Returns the gateway's connection, if this one goes through a channel of it."""
+    line = raw.transport if isinstance(raw, paramiko.Channel) else None
+    return line.connection if isinstance(line, _Line) else None
 
 
 class _Wire:
