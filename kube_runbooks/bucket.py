@@ -5,6 +5,7 @@ They read only the bucket and never query a Prefect server.
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
@@ -13,6 +14,7 @@ from kube_runbooks.outcome import OUTPUT, Exit, Output, give_up, show_json
 from tasks.core.commands import command_of, filled
 
 if TYPE_CHECKING:
+    from tasks.backup.models.backups import BackupId
     from tasks.cluster import Cluster
 
 backups = App(name="backups", help="The backups of a cluster, newest first, from its bucket alone.")
@@ -31,24 +33,25 @@ Out = Annotated[Output, OUTPUT]
 @backups.default
 def list_backups(cluster: Name, *, limit: Shown = 20, output: Out = "text") -> Exit:
     """List the backups of a cluster, newest first, with ID, age, size, and what was verified."""
+    columns = ("taken_at", "bytes", "drill", "pki")
 
     def answer() -> Exit:
         from tasks.backup.store import backups_of  # noqa: PLC0415 - imports Prefect: seconds that --help does not need
 
-        with opened(cluster) as handle:
-            store = backups_of(handle)
-            known = [store.read(one) for one in reversed(store.known()[-limit:])]
-        rows = [
-            {
-                "id": one.id,
+        def told(name: "BackupId") -> dict[str, object]:
+            one = store.read(name)
+            return {
                 "taken_at": f"{one.snapshot.taken_at:%Y-%m-%dT%H:%M:%SZ}",
                 "bytes": one.snapshot.stored.size,
                 "drill": one.drill is not None,
                 "pki": one.pki is not None,
             }
-            for one in known
-        ]
-        return show_rows(rows, output, f"cluster {cluster} has no backup", ("id", "taken_at", "bytes", "drill", "pki"))
+
+        with opened(cluster) as handle:
+            store = backups_of(handle)
+            newest = reversed(store.known()[-limit:])
+            rows = [row({"id": str(one)}, columns, partial(told, one)) for one in newest]
+        return show_rows(rows, output, f"cluster {cluster} has no backup", ("id", "state", *columns))
 
     return guarded(answer, output)
 
@@ -78,24 +81,17 @@ def show_backup(backup: BackupName, *, cluster: InCluster = None, output: Out = 
 @reports.default
 def list_reports(cluster: Name, *, limit: Shown = 20, output: Out = "text") -> Exit:
     """List the reports of a cluster's runs, newest first, with the time, the runbook, its mode and the outcome."""
+    columns = ("started_at", "runbook", "mode", "outcome", "problem")
 
     def answer() -> Exit:
+        def told(key: str) -> dict[str, object]:
+            one = _read(handle, key)
+            shown = {name: one[name] for name in columns}
+            return shown | {"runbook": command_of(one["runbook"]), "mode": one["mode"] or None}
+
         with opened(cluster) as handle:
-            found = [_read(handle, key) for key in _keys(handle)[:limit]]
-        rows = [
-            {
-                "run": one["run_id"],
-                "started_at": one["started_at"],
-                "runbook": command_of(one["runbook"]),
-                "mode": one["mode"] or None,
-                "outcome": one["outcome"],
-                "problem": one["problem"],
-            }
-            for one in found
-        ]
-        return show_rows(
-            rows, output, f"cluster {cluster} has no report", ("run", "started_at", "runbook", "mode", "outcome")
-        )
+            rows = [row({"run": _run_of(key)}, columns, partial(told, key)) for key in _keys(handle)[:limit]]
+        return show_rows(rows, output, f"cluster {cluster} has no report", ("run", "state", *columns[:-1]))
 
     return guarded(answer, output)
 
@@ -173,10 +169,25 @@ def _keys(handle: "Cluster") -> list[str]:
     return sorted(keys, key=lambda key: key.rpartition("/")[2], reverse=True)
 
 
+def _run_of(key: str) -> str:
+    """Returns the id of a report's run, which follows the time in its name."""
+    return key.rpartition("/")[2].removesuffix(".json").partition("-")[2]
+
+
 def _read(handle: "Cluster", key: str) -> dict[str, Any]:
+    from pydantic import ValidationError  # noqa: PLC0415 - as above
+
+    from tasks.core.errors import Refused  # noqa: PLC0415 - as above
     from tasks.core.models.report import Report  # noqa: PLC0415 - as above
 
-    return Report.model_validate_json(handle.store.get(key)).model_dump(mode="json")
+    try:
+        return Report.model_validate_json(handle.store.get(key)).model_dump(mode="json")
+    except ValidationError as error:
+        fields = ", ".join(".".join(map(str, wrong["loc"])) or "not JSON" for wrong in error.errors())
+        raise Refused(
+            f"{handle.store.uri(key)} is no report that this version can read: {fields}",
+            hint="read it in the bucket; the Markdown beside it says the same",
+        ) from None
 
 
 def guarded(answer: Callable[[], Exit], output: Output) -> Exit:
@@ -191,6 +202,16 @@ def guarded(answer: Callable[[], Exit], output: Output) -> Exit:
         cause, ended = error, Exit.REFUSED if isinstance(error, Refused) else Exit.FAILED
     problem, hint = (cause.problem, cause.hint) if isinstance(cause, RunbookError) else (str(cause), "")
     return give_up(ended, problem, hint, output)
+
+
+def row(name: dict[str, object], fields: Sequence[str], told: Callable[[], dict[str, object]]) -> dict[str, object]:
+    """Returns a line of a list: the name, a state, and what `told` reads. What cannot be read hides no other line."""
+    from tasks.core.errors import Refused  # noqa: PLC0415 - as above
+
+    try:
+        return name | {"state": "complete"} | told()
+    except Refused as error:
+        return name | {"state": f"cannot be read: {error.problem}"} | dict.fromkeys(fields)
 
 
 def show_manifest(manifest: dict[str, Any], output: Output) -> Exit:

@@ -1,15 +1,15 @@
 """Implements `kube-runbooks resources`, which reads the backups of a cluster's objects. It reads only the bucket."""
 
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
-from kube_runbooks.bucket import guarded, opened, show_rows
+from kube_runbooks.bucket import guarded, opened, row, show_rows
 from kube_runbooks.outcome import OUTPUT, Exit, Output, give_up, show_json
 
 if TYPE_CHECKING:
     from tasks.resources.models import Entry, Manifest
-    from tasks.resources.store import ResourceStore
 
 resources = App(name="resources", help="The backups of a cluster's objects, from its bucket alone.")
 
@@ -27,15 +27,20 @@ WITH_NAMESPACE = 3
 @resources.command(name="list")
 def list_backups(cluster: Name, *, limit: Shown = 20, output: Out = "text") -> Exit:
     """List the backups of a cluster's objects, newest first, and whether each one is complete."""
+    columns = ("objects", "one_instant", "bytes_added")
 
     def answer() -> Exit:
         from tasks.resources.store import resources_of  # noqa: PLC0415 - imports Prefect: seconds that --help does not need
 
+        def told(backup: str) -> dict[str, object]:
+            one = store.head(backup)
+            figures = (one.index.entries, bool(one.instant), one.figures.new_bytes)
+            return {"state": one.state, **dict(zip(columns, figures, strict=True))}
+
         with opened(cluster) as handle:
             store = resources_of(handle)
-            rows = [_row(store, str(one)) for one in store.known()[:limit]]
-        columns = ("id", "state", "objects", "one_instant", "bytes_added")
-        return show_rows(rows, output, f"cluster {cluster} has no backup of its objects", columns)
+            rows = [row({"id": name}, columns, partial(told, name)) for name in map(str, store.known()[:limit])]
+        return show_rows(rows, output, f"cluster {cluster} has no backup of its objects", ("id", "state", *columns))
 
     return guarded(answer, output)
 
@@ -96,24 +101,6 @@ def diff_backups(cluster: Name, older: BackupName, newer: BackupName = "latest",
         return Exit.OK
 
     return guarded(answer, output)
-
-
-def _row(store: "ResourceStore", backup: str) -> dict[str, object]:
-    """Returns what the list says about a backup; one that cannot be read hides no other."""
-    from tasks.core.errors import Refused  # noqa: PLC0415 - as above
-
-    try:
-        one = store.head(backup)
-    except Refused as error:
-        unknown = dict.fromkeys(("objects", "one_instant", "bytes_added"))
-        return {"id": backup, "state": f"cannot be read: {error.problem}", **unknown}
-    return {
-        "id": one.id,
-        "state": one.state,
-        "objects": one.index.entries,
-        "one_instant": bool(one.instant),
-        "bytes_added": one.figures.new_bytes,
-    }
 
 
 def _named(manifest: "Manifest", name: str) -> "tuple[Entry, ...]":

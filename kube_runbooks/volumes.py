@@ -1,11 +1,15 @@
 """Implements `kube-runbooks volumes`, which reads the backups of a cluster's volumes. It reads only the bucket."""
 
-from typing import Annotated
+from functools import partial
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
-from kube_runbooks.bucket import Name, Out, Shown, guarded, opened, show_manifest, show_rows
+from kube_runbooks.bucket import Name, Out, Shown, guarded, opened, row, show_manifest, show_rows
 from kube_runbooks.outcome import Exit, give_up
+
+if TYPE_CHECKING:
+    from tasks.volumes.models.backups import VolumeBackupId
 
 volumes = App(name="volumes", help="The backups of a cluster's volumes, from its bucket alone.")
 
@@ -17,29 +21,30 @@ BackupName = Annotated[
 @volumes.command(name="list")
 def list_backups(cluster: Name, *, limit: Shown = 20, output: Out = "text") -> Exit:
     """List the backups of a cluster's volumes, newest first, with what each selected, and how many snapshots and archives it has."""
+    columns = ("snapshots", "archives", "left_out", "selection")
 
     def answer() -> Exit:
         from tasks.volumes.store import volumes_of  # noqa: PLC0415 - imports Prefect: seconds that --help does not need
 
-        with opened(cluster) as handle:
-            store = volumes_of(handle)
-            known = [(one, store.read(one)) for one in reversed(store.known()[-limit:])]
-        rows = [
-            {
-                "id": str(name),
-                "taken_at": f"{name.taken_at:%Y-%m-%dT%H:%M:%SZ}",
-                "series": name.series,
+        def told(name: "VolumeBackupId") -> dict[str, object]:
+            backup = store.read(name)
+            return {
                 "snapshots": len(backup.records),
                 "archives": len(backup.archives),
                 "left_out": len(backup.left_out),
                 "selection": backup.selection.in_words,
             }
-            for name, backup in known
-        ]
-        columns = ("id", "snapshots", "archives", "left_out", "selection")
-        return show_rows(rows, output, f"cluster {cluster} has no backup of its volumes", columns)
+
+        with opened(cluster) as handle:
+            store = volumes_of(handle)
+            rows = [row(_named(one), columns, partial(told, one)) for one in reversed(store.known()[-limit:])]
+        return show_rows(rows, output, f"cluster {cluster} has no backup of its volumes", ("id", "state", *columns))
 
     return guarded(answer, output)
+
+
+def _named(name: "VolumeBackupId") -> dict[str, object]:
+    return {"id": str(name), "taken_at": f"{name.taken_at:%Y-%m-%dT%H:%M:%SZ}", "series": name.series}
 
 
 @volumes.command(name="show")

@@ -15,7 +15,10 @@ import yaml
 
 from kube_runbooks.app import app
 from tasks.core.models.plan import Skip
+from tasks.core.models.report import Outcome, Report
 from tasks.volumes.models.backups import VolumeBackup
+from tests.facts.restore import NOON
+from tests.facts.restore import backup as etcd_backup
 from tests.facts.volumes import archive, backup
 from tests.servers.site import Site
 
@@ -179,9 +182,9 @@ def test_backups_of_volumes_are_listed_and_shown(site: Site, capsys: pytest.Capt
         key = f"{site.name}/volumes/{one.id}/manifest.json"
         site.s3.client().put_object(Bucket=site.bucket, Key=key, Body=one.model_dump_json().encode())
     text = called("list", site.name)
-    assert [line.split()[:4] for line in text.out.splitlines()[1:]] == [
-        [newer.id, "2", "1", "0"],
-        [older.id, "2", "0", "1"],
+    assert [line.split()[:5] for line in text.out.splitlines()[1:]] == [
+        [newer.id, "complete", "2", "1", "0"],
+        [older.id, "complete", "2", "0", "1"],
     ]
     assert "all claims in shop" in text.out
     [row] = called("list", site.name, "--limit=1", "-o", "json").json
@@ -192,6 +195,36 @@ def test_backups_of_volumes_are_listed_and_shown(site: Site, capsys: pytest.Capt
     other = called("show", site.name, "nothing")
     assert (other.status, "has no backup nothing of volumes" in other.err) == (1, True)
     assert f"kube-runbooks volumes list {site.name}" in other.err
+
+
+def test_what_cannot_be_read_hides_nothing_else(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    """A damaged manifest or report, or one of another version, has a line of its own in each list."""
+    run = "19b88739-12e5-4d6b-9fbf-cd8f90737d0f"
+    good, volumes = etcd_backup(cluster=site.name), backup(cluster=site.name)
+    asked = {"cluster": site.name, "run_id": good.flow_run, "run_name": "n", "attempt": 1}
+    report = Report(runbook="x", started_at=NOON, outcome=Outcome.COMPLETED, **asked)
+    bodies = {
+        f"etcd/{good.id}/manifest.json": good.model_dump_json(),
+        f"etcd/20301124T120000Z-1-{run}/manifest.json": "{}",
+        f"volumes/{volumes.id}/manifest.json": volumes.model_dump_json(),
+        f"volumes/20301124T120000Z-0a1b2c3d-{run}/manifest.json": "{}",
+        f"reports/x/20261124T120000Z-{good.flow_run}.json": report.model_dump_json(),
+        f"reports/x/20301124T120000Z-{run}.json": "not JSON",
+    }
+    for key, body in bodies.items():
+        site.s3.client().put_object(Bucket=site.bucket, Key=f"{site.name}/{key}", Body=body.encode())
+    for words, name, fields in (
+        (("backups", site.name), "id", "id, cluster"),
+        (("volumes", "list", site.name), "id", "id, cluster"),
+        (("reports", site.name), "run", "not JSON"),
+    ):
+        assert int(app([*words, "-o", "json"], result_action="return_value")) == 0
+        damaged, whole = json.loads(capsys.readouterr().out)
+        assert (run in damaged[name], whole["state"]) == (True, "complete")
+        assert damaged["state"].startswith("cannot be read: s3://")
+        assert fields in damaged["state"]
+        assert int(app(words, result_action="return_value")) == 0
+        assert "cannot be read: s3://" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
