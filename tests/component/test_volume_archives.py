@@ -11,7 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -35,8 +35,10 @@ from tasks.volumes.policy import sizes
 from tasks.volumes.scripts import archives as scripts
 from tasks.volumes_restore.models.facts import RECLAIM, RESTORE
 from tasks.volumes_restore.models.options import LATEST, ClaimsToRestore, VolumeRestoreOptions
+from tests.servers import strict_stores
 from tests.servers.apart import run_apart
 from tests.servers.dying import die_after_each_write
+from tests.servers.etcd import EtcdCluster
 from tests.servers.job_node import JobNode
 from tests.servers.kubernetes import Api, ControlPlane
 from tests.servers.prefect_server import PrefectServer
@@ -187,6 +189,12 @@ class Volumes:
     def through(self, proxy: S3Proxy) -> None:
         """The store is reached by a proxy, also from nodes."""
         self.site.write(store={"endpoint": proxy.endpoint})
+
+
+@pytest.fixture
+def site(request: pytest.FixtureRequest, new_site: Callable[..., Site], etcd3: EtcdCluster) -> Site:
+    """A site whose bucket is as the test's parameter says."""
+    return new_site(etcd3, **getattr(request, "param", {}))
 
 
 @pytest.fixture
@@ -925,6 +933,31 @@ def test_retention_removes_the_objects_of_a_backup_and_no_others(volumes: Volume
     assert {third.data_key, third.list_key} <= left
     assert left - {third.data_key, third.list_key} == {first.list_key}  # its manifest named another one
     assert third.data_key != second.data_key
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("site", [{"object_lock": True}], indirect=True, ids=["object-lock"])
+@pytest.mark.parametrize("sums", ["when_supported", "when_required"])
+def test_under_object_lock_an_archive_stays_and_is_reported(volumes: Volumes, sums: str) -> None:
+    """The node gives each part a sum, which the store wants then; retention hides nothing behind delete markers."""
+    folder = volumes.claim()
+    (folder / "file").write_bytes(os.urandom(6 * sizes.MEGABYTE))
+    with S3Proxy(volumes.site.s3.endpoint) as proxy:
+        strict_stores.wants_sums(proxy)
+        lock = {"object_lock": {"mode": "COMPLIANCE", "days": 1}, "checksums": sums}
+        volumes.site.write(store=lock | {"endpoint": proxy.endpoint})
+        volumes.run(last=1)
+        report = volumes.run(last=1)
+    assert "retention: 2 kept, 0 removed" in report.summary
+    (first, second) = volumes.archives()
+    locked = [
+        *(key for one in (first, second) for key in (one.data_key, one.list_key)),
+        *volumes.keys("/manifest.json"),
+    ]
+    assert len(locked) == 6
+    for key in locked:
+        until = volumes.site.s3.client().head_object(Bucket=volumes.site.bucket, Key=key)["ObjectLockRetainUntilDate"]
+        assert timedelta(hours=23) < until - datetime.now(UTC) <= timedelta(days=1)
 
 
 @pytest.mark.full
