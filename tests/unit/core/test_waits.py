@@ -219,6 +219,7 @@ NO_WAITS = {
     "backup/scratch_etcd.py": "a program on the worker, which starts within a second",
     "ca_rotation/publish.py": "10 s, after which one look is made",
     "cert_rotation/pods.py": "some seconds, after which one look is made",
+    "clients/ssh/node.py": "3 s for sshd to see the end of a session",
     "drain/observe.py": "3 s, after which one look is made",
     "node_work/controllers.py": "the 15 s of a Lease, after which one fact is known",
     "run/lock_keepers.py": "0.2 s between two tries",
