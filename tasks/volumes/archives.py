@@ -3,7 +3,7 @@
 No byte passes through the worker, and no key of the store reaches a node: it gets presigned URLs.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 from functools import partial
 
@@ -44,27 +44,42 @@ NEW_PLAN = "run this again: it makes a new plan"
 def archive_volumes(cluster: str, plan: VolumePlan, run_id: str, options: VolumeOptions) -> Archived:
     """Lets each node archive its volumes, one after another; several nodes do so at the same time.
 
-    What an earlier attempt of this run left is stopped and removed first. Raises `Refused` if a claim, its volume or its node is
-    no longer that of the plan, or if pods use it and that is not accepted.
+    An archive that an earlier attempt of this run finished counts. What else such an attempt left is stopped and removed first.
+    Raises `Refused` if a claim, its volume or its node is no longer that of the plan, or if pods use it and that is not accepted.
     """
     if not plan.archives:
         return Archived()
     handle = open_cluster(cluster)
     nodes = sorted({one.node for one in plan.archives})
     on_all(lambda name: stop_job(handle.node(name), f"archive-{run_id}-*"), nodes)
-    removed = _remove_of_run(handle, run_id)
+    kept = _finished(handle, plan, run_id)
+    removed = _remove_of_run(handle, run_id, kept.values())
 
     def of_node(name: str) -> list[Archive]:
-        return [_archive(handle, one, run_id, options) for one in plan.archives if one.node == name]
+        mine = [one for one in plan.archives if one.node == name]
+        return [kept.get(one.claim.id) or _archive(handle, one, run_id, options) for one in mine]
 
     made = [one for found in on_all(of_node, nodes) for one in found]
-    return Archived(archives=tuple(sorted(made, key=lambda one: one.id)), removed=removed)
+    return Archived(archives=tuple(sorted(made, key=lambda one: one.id)), kept=tuple(sorted(kept)), removed=removed)
 
 
-def _remove_of_run(handle: Cluster, run_id: str) -> tuple[str, ...]:
-    """Removes archives and uploads of an earlier attempt of this run, of which there is no manifest."""
+def _finished(handle: Cluster, plan: VolumePlan, run_id: str) -> dict[str, Archive]:
+    """Returns the archives of the plan that an earlier attempt of this run finished, by claim. Their bytes are read back later."""
+    targets = {one.claim.id: (one.claim.uid, one.volume.uid, one.node, one.volume.path) for one in plan.archives}
+    found = {}
+    for one in volumes_of(handle).noted(run_id):
+        if (one.claim_uid, one.volume_uid, one.node, one.path) == targets.get(one.id):
+            log_about(one.id).info("archived already, at %s by an earlier attempt of this run", one.taken_at)
+            found[one.id] = one
+    return found
+
+
+def _remove_of_run(handle: Cluster, run_id: str, kept: Collection[Archive]) -> tuple[str, ...]:
+    """Removes what an earlier attempt of this run left unfinished: archives and uploads."""
     volumes = volumes_of(handle)
-    uploads, objects = volumes.archive_uploads(run_id), volumes.archive_objects(run_id)
+    stay = {key for one in kept for key in volumes.keys_of(one)}
+    uploads = volumes.archive_uploads(run_id)
+    objects = [one for one in volumes.archive_objects(run_id) if one.key not in stay]
     for upload in uploads:
         handle.store.abort(upload)
     for found in objects:
@@ -82,7 +97,7 @@ def _archive(handle: Cluster, target: ArchiveTarget, run_id: str, options: Volum
     log_about(claim.id).info(
         "%d files, %d bytes, archived as %d in %s", packed.files, packed.plain.size, packed.stored.size, took
     )
-    return Archive(
+    made = Archive(
         namespace=claim.namespace,
         claim=claim.name,
         claim_uid=claim.uid,
@@ -104,6 +119,8 @@ def _archive(handle: Cluster, target: ArchiveTarget, run_id: str, options: Volum
         taken_at=now,
         took=took,
     )
+    volumes_of(handle).note(made)
+    return made
 
 
 def _gate(handle: Cluster, target: ArchiveTarget, options: VolumeOptions) -> tuple[PodOfClaim, ...]:

@@ -1,7 +1,7 @@
 """Stores the manifests of backups of volumes, and their archives.
 
 The manifests are `<prefix>/<cluster>/volumes/<id>/manifest.json`. The archives have the id of their run:
-`<prefix>/<cluster>/volumes/archives/<run>/<namespace>.<claim>-<time>.tar.zst` and `.list.zst`.
+`<prefix>/<cluster>/volumes/archives/<run>/<namespace>.<claim>-<time>.tar.zst` and `.list.zst`, and `.json` as soon as both are whole.
 """
 
 import re
@@ -10,10 +10,13 @@ from datetime import datetime
 from tasks.backup.manifests import MANIFEST, ids_below, read_manifest, write_manifest
 from tasks.clients.objectstore import ObjectStore, StoredObject, UnfinishedUpload
 from tasks.cluster import Cluster
+from tasks.run.reports import read_kept
+from tasks.volumes.models.archives import Archive
 from tasks.volumes.models.backups import VolumeBackup, VolumeBackupId
 from tasks.volumes.models.facts import Claim
 
 ARCHIVES = "archives"
+DATA, NOTE = ".tar.zst", ".json"
 
 
 class VolumeStore:
@@ -31,7 +34,20 @@ class VolumeStore:
     def archive_keys(self, run: str, claim: Claim, now: datetime) -> tuple[str, str]:
         """Returns the keys of a new archive and of its list."""
         stem = f"{self.prefix}{ARCHIVES}/{run}/{claim.namespace}.{claim.name}-{now:%Y%m%dT%H%M%S.%fZ}"
-        return f"{stem}.tar.zst", f"{stem}.list.zst"
+        return f"{stem}{DATA}", f"{stem}.list.zst"
+
+    def note(self, archive: Archive) -> None:
+        """Notes beside an archive that it is whole, for the next attempt of its run."""
+        self.store.put(_note_key(archive), archive.model_dump_json(indent=2).encode(), "application/json")
+
+    def noted(self, run: str) -> list[Archive]:
+        """Returns the whole archives of a run. A note that cannot be read counts as none."""
+        keys = [one.key for one in self.archive_objects(run) if one.key.endswith(NOTE)]
+        return [one for one in (read_kept(self.store, key, Archive) for key in keys) if one]
+
+    def keys_of(self, archive: Archive) -> tuple[str, ...]:
+        """Returns the keys of an archive, of its list and of its note."""
+        return archive.data_key, archive.list_key, _note_key(archive)
 
     def archive_objects(self, run: str = "") -> list[StoredObject]:
         """Returns the objects of archives, of one run or of all."""
@@ -46,12 +62,12 @@ class VolumeStore:
 
     def run_of(self, key: str) -> str:
         """Returns the run of an object of an archive; empty if the key is none of ours."""
-        found = re.fullmatch(rf"{re.escape(self._archives(''))}([0-9a-f-]{{36}})/[^/]+\.zst", key)
+        found = re.fullmatch(rf"{re.escape(self._archives(''))}([0-9a-f-]{{36}})/[^/]+\.(?:zst|json)", key)
         return found[1] if found else ""
 
     def own_keys(self, manifest: VolumeBackup) -> list[str]:
         """Returns the keys of the objects of a backup's archives. A key that names another run's object is not among them."""
-        named = [key for one in manifest.archives for key in (one.data_key, one.list_key)]
+        named = [key for one in manifest.archives for key in self.keys_of(one)]
         return [key for key in named if self.run_of(key) == manifest.flow_run]
 
     def known(self) -> list[VolumeBackupId]:
@@ -72,6 +88,10 @@ class VolumeStore:
             lambda: self.read(backup),
             lambda one: (one.records, one.archives),
         )
+
+
+def _note_key(archive: Archive) -> str:
+    return archive.data_key.removesuffix(DATA) + NOTE
 
 
 def volumes_of(handle: Cluster) -> VolumeStore:

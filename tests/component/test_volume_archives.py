@@ -885,18 +885,22 @@ def test_what_changes_or_is_used_while_it_is_copied_is_no_backup(volumes: Volume
 def test_a_store_that_fails_in_the_middle_is_tried_again_and_leaves_nothing(
     volumes: Volumes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The first attempt's upload is aborted; the second sends all."""
+    """The first attempt's upload is aborted; the second sends that archive, and not the one that was whole."""
     monkeypatch.setattr(scripts, "PART_TRIES", 1)
     monkeypatch.setattr(archives.archive_volumes, "retry_delay_seconds", [0.2])
-    folder = volumes.claim()
-    (folder / "file").write_bytes(os.urandom(6 * 2**20))
+    (volumes.claim("a-small") / "file").write_text("small")
+    (volumes.claim() / "file").write_bytes(os.urandom(6 * 2**20))
     with S3Proxy(volumes.site.s3.endpoint) as proxy:
         volumes.through(proxy)
         proxy.on(method="PUT", path=r"\.tar\.zst$", query="partNumber=2", times=1).answer(503, "SlowDown")
-        volumes.run()
+        report = volumes.run()
         assert len(proxy.seen(method="DELETE", query="uploadId")) == 2
-    assert len(volumes.archives()) == 1
-    assert len(volumes.keys(".zst")) == 2
+        sent = proxy.seen(method="PUT", path=r"a-small-.*\.tar\.zst$", query="partNumber=1")
+        assert len(sent) == 1
+    (evidence,) = [one.evidence for one in report.done if one.step == "archive volumes"]
+    assert evidence["kept"] == [f"{volumes.shop.name}/a-small"]
+    assert [one.claim for one in volumes.archives()] == ["a-small", "data"]
+    assert len(volumes.keys(".zst")) == 4
     assert volumes.site.uploads() == []
 
 

@@ -86,6 +86,9 @@ class Archived(Model):
     """These are the archives of a run, and what an earlier attempt had left."""
 
     archives: tuple[Archive, ...] = ()
+    kept: tuple[str, ...] = Field(
+        default=(), description="claims whose archive is that of an earlier attempt of this run, as NAMESPACE/NAME"
+    )
     removed: tuple[str, ...] = Field(default=(), description="object keys of an earlier attempt of this run")
 
 
