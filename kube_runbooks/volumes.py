@@ -56,8 +56,8 @@ def show_backup(cluster: Name, backup: BackupName = "latest", *, output: Out = "
 
         with opened(cluster) as handle:
             store = volumes_of(handle)
-            known = store.known()
-            found = next((one for one in reversed(known) if backup in {"latest", str(one)}), None)
+            known = store.counted() if backup == "latest" else store.known()
+            found = next((one for one in known if backup in {"latest", str(one)}), None)
             if found is None:
                 step = (
                     f"kube-runbooks volumes list {cluster}" if known else f"kube-runbooks run volumes-backup {cluster}"

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from tasks.backup.manifests import MANIFEST
 from tasks.backup.models.backups import BackupId
+from tasks.backup.policy.freshness import counted_of
 from tasks.backup.policy.retention import decide_retention
 from tasks.cluster import Cluster
 from tasks.core.errors import Refused, RunbookError
@@ -14,7 +15,7 @@ from tasks.core.models.plan import Skip
 from tasks.core.models.retention import Kept, Removed, Retention, RetentionDecision, StoredBackup
 from tasks.resources.models import Cleaned
 from tasks.resources.policy.packs import broken_backups, unused_packs
-from tasks.resources.store import PACKS, UNUSED, ResourceStore, counted_of, resources_of
+from tasks.resources.store import PACKS, UNUSED, ResourceStore, resources_of
 
 
 def clean(handle: Cluster, rules: Retention | None) -> Cleaned:
@@ -39,7 +40,7 @@ def clean(handle: Cluster, rules: Retention | None) -> Cleaned:
 def _retain(store: ResourceStore, rules: Retention, time_zone: str, now: datetime) -> RetentionDecision:
     known = store.known()
     stored = [StoredBackup(id=str(one), taken_at=one.taken_at, verified=True) for one in known]
-    complete = _newest_complete(store, counted_of(known))
+    complete = _newest_complete(store, counted_of(known, now=now))
 
     def decide(backups: Sequence[StoredBackup]) -> RetentionDecision:
         found = decide_retention(backups, rules, now=now, time_zone=time_zone)

@@ -8,7 +8,7 @@ from prefect.artifacts import create_markdown_artifact
 
 from tasks.backup.ages import publish_ages
 from tasks.backup.models.backups import BackupId
-from tasks.backup.policy.freshness import split_by_clock
+from tasks.backup.policy.freshness import counted_of, split_by_clock
 from tasks.cluster import open_cluster
 from tasks.core.commands import CLUSTER, run_command
 from tasks.core.errors import NotYet, Refused
@@ -25,7 +25,7 @@ from tasks.resources.observe import read_kinds, read_version
 from tasks.resources.policy.changes import SHOWN, SHOWN_LINES, filled, to_text
 from tasks.resources.policy.contents import rules_digest
 from tasks.resources.policy.kinds import choose_kinds
-from tasks.resources.store import CHANGES, DIFF, ResourceStore, counted_of, resources_of
+from tasks.resources.store import CHANGES, DIFF, ResourceStore, resources_of
 from tasks.resources.take import Previous, Take, Taken, previous_of
 from tasks.run.reports import shown_if_possible
 
@@ -103,7 +103,7 @@ def take_resources(cluster: str, facts: ResourceFacts, run_id: str, *, verify_al
 
 def _newest(store: ResourceStore) -> Manifest | None:
     """Returns the newest backup with its entries; one that cannot be read is no reason to make no backup."""
-    for one in counted_of(store.known()):
+    for one in counted_of(store.known(), now=datetime.now(UTC)):
         try:
             return store.read(str(one))
         except Refused as error:

@@ -7,7 +7,7 @@ Their keys are `<prefix>/<cluster>/resources/<id>/{manifest.json,index.jsonl.zst
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from sys import intern
 from typing import Any
@@ -19,7 +19,7 @@ from tasks.backup import manifests
 from tasks.backup.archive import OtherKeyError, unseal
 from tasks.backup.manifests import MANIFEST, ids_below, write_manifest
 from tasks.backup.models.backups import BackupId
-from tasks.backup.policy.freshness import split_by_clock
+from tasks.backup.policy.freshness import counted_of
 from tasks.clients.objectstore import AlreadyThere, ObjectStore, StoredObject
 from tasks.cluster import Cluster
 from tasks.core.at_once import on_all
@@ -248,12 +248,6 @@ def find_backups(store: ObjectStore, cluster: str) -> tuple[BackupId, ...]:
     return ResourceStore(store, cluster).known()
 
 
-def counted_of(known: Sequence[BackupId]) -> Sequence[BackupId]:
-    """Returns the backups whose time can be true, newest first; all of them if there is no other."""
-    counted, _ = split_by_clock(known, now=datetime.now(UTC))
-    return counted or known
-
-
 def read_manifest(store: ObjectStore, cluster: str, backup_id: str) -> Manifest:
     """Returns a backup with its entries; for `latest`, the newest one. `Refused` when it does not exist, or is not whole.
 
@@ -267,7 +261,7 @@ def read_manifest(store: ObjectStore, cluster: str, backup_id: str) -> Manifest:
             f"{resources.store.uri(resources.prefix)} has no backup of resources",
             hint=f"run `{run_command('resources_backup_to_s3', CLUSTER)}`",
         )
-    asked = str(counted_of(ids)[0]) if backup_id == "latest" else backup_id
+    asked = str(counted_of(ids, now=datetime.now(UTC))[0]) if backup_id == "latest" else backup_id
     if asked not in known:
         raise Refused(f"there is no backup {asked} of {cluster}", hint=f"name one of `{LIST}`")
     return resources.read(asked)

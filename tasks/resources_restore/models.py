@@ -169,6 +169,9 @@ class Judged(Model):
     )
     notes: tuple[str, ...] = Field(default=(), description="what is restored otherwise than the backup has it")
     after: Key | None = Field(default=None, description="object of this run without which it cannot be written")
+    awaited: tuple[Key, ...] = Field(
+        default=(), description="owners that are not in the cluster: this run may bring them"
+    )
     uid: str = Field(default="", description="of the object in the cluster; empty if there is none")
     is_released: bool = Field(
         default=False, description="a volume of the cluster that waits for a claim that is gone; the new claim gets it"

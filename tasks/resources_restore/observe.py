@@ -18,6 +18,7 @@ from tasks.resources_restore.policy.prepare import (
     RECLAIM,
     Around,
     Prepared,
+    awaited,
     claim_of,
     handle_of,
     is_released,
@@ -161,10 +162,11 @@ class View:
             ready = ready._replace(body=without(ready.body, PORTS) if live else without_claims(ready.body))
             notes = (*notes, f"it gets other addresses and node ports, because {why}")
             tried = self.try_out(target, ready.body, forced=forced)
-        is_post = tried.cannot_be_applied and live is None
+        is_post, owners = tried.cannot_be_applied and live is None, awaited(body, ready.body, target)
         if tried.cannot_be_applied and live is not None:
             lacks = tuple(lacking(ready.body, live))
-            return Look(_judged(target, judge_by_fields(lacks, tried, self.options.existing), notes, live), ready.body)
+            said = judge_by_fields(lacks, tried, self.options.existing)
+            return Look(_judged(target, said, notes, live).model_copy(update={"awaited": owners}), ready.body)
         if is_post:
             notes = (*notes, f"by POST, because server-side apply does not take it: {tried.body.get('message', '')}")
             tried = self.try_out(target, ready.body, forced=forced, is_post=True)
@@ -181,7 +183,7 @@ class View:
         stays = said.verdict in {Verdict.UPDATE, Verdict.UNCHANGED}
         kept = kept_fields(to_clean(_kind(target), tried.body), body, ready.body) if stays else ()
         return Look(
-            _judged(target, said, notes, live).model_copy(update={"kept": kept}),
+            _judged(target, said, notes, live).model_copy(update={"kept": kept, "awaited": owners}),
             ready.body,
             version=str(live["metadata"]["resourceVersion"]) if live else "",
             forced=forced,

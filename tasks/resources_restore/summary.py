@@ -9,7 +9,7 @@ from tasks.core.models.findings import listed
 from tasks.core.models.plan import Plan
 from tasks.core.words import counted
 from tasks.resources_restore.models import Drilled, Failure, Restored, RestoreFacts, RestoreProof
-from tasks.resources_restore.policy.plan import kept_words
+from tasks.resources_restore.policy.plan import kept_words, ownerless
 
 SHOWN = 50
 """Limits how many failures an error tells; the report has all of them."""
@@ -53,6 +53,7 @@ def summarize_objects(
         *waiting,
         *(f"NOT removed: {one.target.label}: {kept_words(one)}" for one in facts.judged if one.kept),
         *left,
+        *(f"NOT as the backup has it: {one.target.label}: {words}" for one, words in ownerless(facts.judged)),
     )
 
 

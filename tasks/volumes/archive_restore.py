@@ -10,20 +10,24 @@ from tasks.clients.kube import JSON, KubeClient
 from tasks.clients.ssh import Job, run_job, stop_job
 from tasks.cluster import Cluster
 from tasks.core.at_once import wait_for
-from tasks.core.errors import NotYet, Refused
+from tasks.core.errors import NotYet, Refused, RunbookError
 from tasks.core.logs import log_about
+from tasks.core.models.findings import Problem
+from tasks.core.models.shape import KubeletShape
 from tasks.drain.policy.selectors import suits
 from tasks.nodes.models.nodes import KubeNode
 from tasks.nodes.probes.api_facts import parse_node
 from tasks.volumes.models.archives import Archive, Restored
-from tasks.volumes.models.places import Place, Target
+from tasks.volumes.models.places import Place, Target, Watch
 from tasks.volumes.models.selection import LONGEST_WAIT
 from tasks.volumes.observe import LOOK_LIMIT, path_of_claims
 from tasks.volumes.policy.beside import ARCHIVE, beside, target_of, volume_beside
+from tasks.volumes.policy.kept import watch_of
 from tasks.volumes.policy.room import bytes_needed, entries_needed, volumes_at, what_is_in_the_way
 from tasks.volumes.probes.folder import look_at_folder, parse_folder
 from tasks.volumes.probes.objects import NODES, VOLUMES, parse_volume
 from tasks.volumes.probes.place import look_at_place, parse_place
+from tasks.volumes.probes.runtime import look_at_runtime, parse_image_folders
 from tasks.volumes.scripts.archives import parse_restored, restore
 
 BOUND_WITHIN = timedelta(minutes=2)
@@ -54,10 +58,34 @@ def look_for_room(handle: Cluster, one: Archive, suffix: str, path: str = "") ->
     """Asks the node of an archive about the folder that gets it. `Refused` if the node is another machine."""
     node = check_machine(handle, one.node)
     target = target_of(one, suffix, path)
-    place = parse_place(one.node, target.path, handle.shell(one.node).run(look_at_place(one, target), limit=LOOK_LIMIT))
+    watch = look_at_kept(handle, one.node)
+    told = handle.shell(one.node).run(look_at_place(one, target, watch), limit=LOOK_LIMIT)
+    place = parse_place(one.node, target.path, told)
     found = [parse_volume(raw) for raw in handle.kube.items(VOLUMES)] if target.is_named else []
     here = [volume for volume in found if suits(volume.node_terms, node, unknown=True)]
-    return place.model_copy(update={"volumes": volumes_at(target.path, here, volume_beside(one, suffix))})
+    doubts = watch.about_folders + (watch.about_values if place.is_watched else ())
+    return place.model_copy(
+        update={"doubts": doubts, "volumes": volumes_at(target.path, here, volume_beside(one, suffix))}
+    )
+
+
+def look_at_kept(handle: Cluster, node: str, *, again: bool = False) -> Watch:
+    """Asks a node what its kubelet and its container runtime keep free, and where. What it does not say is a default, with the reason.
+
+    The kubelet is looked at once a run, unless `again` is set.
+    """
+    kubelet: KubeletShape | Problem
+    images: tuple[str, ...] | Problem
+    try:
+        kubelet = handle.shape(node, again=again).kubelet
+    except RunbookError as error:
+        kubelet = Problem(text=error.problem)
+    endpoint = "" if isinstance(kubelet, Problem) else kubelet.runtime_endpoint
+    try:
+        images = parse_image_folders(handle.shell(node).run(look_at_runtime(endpoint), limit=LOOK_LIMIT))
+    except RunbookError as error:
+        images = Problem(text=error.problem)
+    return watch_of(node, kubelet, images)
 
 
 def check_machine(handle: Cluster, node: str) -> KubeNode:
@@ -105,7 +133,10 @@ def restore_archive(handle: Cluster, one: Archive, node: str, path: str, *, is_n
     target = Target(path=path, is_named=is_named)
     stop_job(handle.node(node), f"restore-{target.mark}-*")
     name = f"restore-{target.mark}-{datetime.now(UTC):%Y%m%dt%H%M%S%fz}"
-    script = restore(name, one, target, bytes_needed(one), entries_needed(one))
+    watch = look_at_kept(handle, node, again=True)
+    for doubt in (*watch.about_folders, *watch.about_values):
+        log_about(one.id).info("%s: %s", node, doubt.text)
+    script = restore(name, one, target, bytes_needed(one), entries_needed(one), watch)
     urls = [handle.store.url(key, LONGEST_WAIT) for key in (one.list_key, one.data_key)]
     job = Job(name, script, LONGEST_WAIT, nice=GENTLE)
     done = run_job(handle.node(node), job, stdin=input_of(urls, store_ca(handle)))

@@ -5,9 +5,10 @@ The manifests are `<prefix>/<cluster>/volumes/<id>/manifest.json`. The archives 
 """
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 
 from tasks.backup.manifests import MANIFEST, ids_below, read_manifest, write_manifest
+from tasks.backup.policy.freshness import counted_of
 from tasks.clients.objectstore import ObjectStore, StoredObject, UnfinishedUpload
 from tasks.cluster import Cluster
 from tasks.run.reports import read_kept
@@ -73,6 +74,13 @@ class VolumeStore:
     def known(self) -> list[VolumeBackupId]:
         """Returns every backup, oldest first; an incomplete listing is an error."""
         return ids_below(self.store, self.prefix, VolumeBackupId.parse)
+
+    def counted(self) -> list[VolumeBackupId]:
+        """Returns the backups whose time can be true, newest first; all of them if there is no other.
+
+        One from the future is never the latest: a worker's clock was wrong, and nobody knows how old it is.
+        """
+        return counted_of(self.known(), now=datetime.now(UTC))
 
     def read(self, backup: VolumeBackupId) -> VolumeBackup:
         """Reads a manifest. `Refused` when it is not valid, or of another backup or cluster."""

@@ -82,7 +82,7 @@ def store_of(handle: Cluster, options: VolumeRestoreOptions) -> VolumeStore:
 
 
 def read_backup(store: VolumeStore, backup: str, select: ClaimsToRestore) -> VolumeBackup:
-    """Returns the manifest of a backup; `latest` is the newest one that has all selected claims."""
+    """Returns the manifest of a backup; `latest` is the newest one that has all selected claims, and is not from the future."""
     if backup != LATEST:
         found = VolumeBackupId.parse(backup)
         if found is None or found not in store.known():
@@ -100,7 +100,7 @@ def read_backup(store: VolumeStore, backup: str, select: ClaimsToRestore) -> Vol
             f"latest could be a backup of each of {len(series)} selections",
             hint="select claims with --select-claims or --select-namespaces, or name a backup with --backup",
         )
-    for one in reversed(known):
+    for one in store.counted():
         manifest = store.read(one)
         if not _missing(manifest, select):
             return manifest

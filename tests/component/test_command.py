@@ -14,9 +14,13 @@ import pytest
 import yaml
 
 from kube_runbooks.app import app
+from tasks.cluster import open_cluster
 from tasks.core.models.plan import Skip
 from tasks.core.models.report import Outcome, Report
 from tasks.volumes.models.backups import VolumeBackup
+from tasks.volumes.store import volumes_of
+from tasks.volumes_restore.models.options import LATEST, ClaimsToRestore
+from tasks.volumes_restore.observe import read_backup
 from tests.facts.restore import NOON
 from tests.facts.restore import backup as etcd_backup
 from tests.facts.volumes import archive, backup
@@ -192,6 +196,13 @@ def test_backups_of_volumes_are_listed_and_shown(site: Site, capsys: pytest.Capt
 
     assert called("show", site.name, "-o", "json").json == newer.model_dump(mode="json")
     assert VolumeBackup.model_validate(yaml.safe_load(called("show", site.name, older.id).out)) == older
+    future = older.model_copy(update={"id": older.id.replace("20261123T12", "20991123T12")})
+    key = f"{site.name}/volumes/{future.id}/manifest.json"
+    site.s3.client().put_object(Bucket=site.bucket, Key=key, Body=future.model_dump_json().encode())
+    assert called("show", site.name, "-o", "json").json == newer.model_dump(mode="json"), "a worker's clock was wrong"
+    store, chosen = volumes_of(open_cluster(site.name)), ClaimsToRestore(claims=("shop/data-db-0",))
+    assert read_backup(store, LATEST, chosen).id == newer.id
+    assert called("show", site.name, future.id, "-o", "json").json == future.model_dump(mode="json")
     other = called("show", site.name, "nothing")
     assert (other.status, "has no backup nothing of volumes" in other.err) == (1, True)
     assert f"kube-runbooks volumes list {site.name}" in other.err

@@ -648,10 +648,15 @@ def validating_hook(namespace: str, resource: str) -> Resource:
 
 
 def test_what_the_api_server_refuses_is_told_one_by_one_before_anything_is_touched(restore: Restore) -> None:
-    """An immutable field, a webhook that is down, a quota, a namespace that is being deleted."""
+    """An immutable field, a webhook that is down, a quota, a namespace that is being deleted. An owner that is left out is named."""
     restore.create("configmaps", {**config("frozen", color="blue"), "immutable": True})
-    restore.create("configmaps", config("hooked", color="blue"))
     restore.create("services", {"metadata": {"name": "counted"}, "spec": {"ports": [{"port": 80}]}})
+    hooked, uid = (
+        config("hooked", color="blue"),
+        restore.api.get(restore.path("services", "counted"))["metadata"]["uid"],
+    )
+    hooked["metadata"]["ownerReferences"] = [{"apiVersion": "v1", "kind": "Service", "name": "counted", "uid": uid}]
+    restore.create("configmaps", hooked)
     restore.back_up()
     restore.delete(restore.path("configmaps", "frozen"))
     restore.create("configmaps", {**config("frozen", color="red"), "immutable": True})
@@ -682,6 +687,11 @@ def test_what_the_api_server_refuses_is_told_one_by_one_before_anything_is_touch
     assert report.outcome is Outcome.COMPLETED
     assert restore.steps(report) == {f"ConfigMap {restore.name}/hooked": "create"}
     assert any(one.startswith(f"NOT restored: Service {restore.name}/counted: quota") for one in report.summary)
+    words = f"without its owner Service {restore.name}/counted, which cannot be restored and is left out"
+    assert f"NOT as the backup has it: ConfigMap {restore.name}/hooked: {words}" in report.summary
+    assert report.plan
+    assert words in {one.problem for one in report.plan.cautions if one.subject == f"ConfigMap {restore.name}/hooked"}
+    assert "ownerReferences" not in restore.api.get(restore.path("configmaps", "hooked"))["metadata"]
 
 
 @pytest.mark.full

@@ -209,7 +209,8 @@ def volumes(  # noqa: PLR0913, PLR0917 - fixtures
     key = f"file:{site.folder / 'id_ed25519'}"
     site.write(ssh={"user": node.user, "key": key, "known_hosts": str(node.known_hosts), "sudo": False})
     monkeypatch.setattr(sizes, "SMALLEST_PART", 5 * sizes.MEGABYTE)
-    monkeypatch.setattr(places, "OF_THE_NODE", (str(node.root / "kubelet"),))  # this machine may be full
+    monkeypatch.setattr(places, "OF_KUBELET", (str(node.root / "kubelet"),))  # this machine may be full
+    monkeypatch.setattr(places, "OF_IMAGES", ())
     (node.root / "boot_id").write_text(boot_id_of(shop.api) + "\n")
     made = Volumes(site, shop, node, tmp_path / "disks", user)
     yield made
@@ -529,6 +530,73 @@ def test_an_archive_that_has_no_room_is_refused_before_anything_is_written(
         restore_archive(open_cluster(volumes.site.name), archive, "w1", f"{folder}-restored")
     assert [one.name for one in volumes.folder.iterdir()] == ["data"]
     assert volumes.names() == ["data"]
+
+
+@contextmanager
+def kubelet_at(node: JobNode, root: Path, images: Path, **thresholds: str) -> Iterator[None]:
+    """A process with the flags of a kubelet, its configuration, and a runtime that says where its images are."""
+    config, pid, crictl = node.root / "kubelet.yaml", node.root / "pids/kubelet.service", node.root / "bin/crictl"
+    signals = {name.replace("_", "."): value for name, value in thresholds.items()}
+    config.write_text(json.dumps({"kind": "KubeletConfiguration", "evictionHard": signals}))
+    usage = {"status": {"imageFilesystems": [{"fsId": {"mountpoint": str(images)}}]}}
+    crictl.write_text(f"#!/bin/sh\n[ \"$1\" = imagefsinfo ] && echo '{json.dumps(usage)}'\n")
+    crictl.chmod(0o755)
+    words = ["kubelet", "-c", "input()", f"--root-dir={root}", f"--config={config}"]
+    with subprocess.Popen(words, executable=sys.executable, stdin=subprocess.PIPE) as process:
+        pid.write_text(str(process.pid))
+        try:
+            yield
+        finally:
+            pid.unlink()
+            crictl.unlink()
+            process.communicate(b"\n")
+
+
+def test_file_systems_of_the_node_keep_free_what_its_own_kubelet_is_set_to(
+    volumes: Volumes, user_of_restore: str
+) -> None:
+    """Also those of another --root-dir, by a link, and of the runtime. The plan says it, and the node right before it writes."""
+    folder = volumes.claim()
+    (folder / "file").write_text("text")
+    volumes.run()
+    volumes.become(user_of_restore)
+    (archive,) = volumes.archives()
+    handle, place, away = open_cluster(volumes.site.name), volumes.folder / "a b", volumes.folder / "away"
+    place.symlink_to(volumes.folder)
+    little, most, rest = "1Ki", "4Ei", {"nodefs_inodesFree": "1", "imagefs_inodesFree": "1"}
+    for root, images, thresholds in (
+        (place, away, {"nodefs_available": most, "imagefs_available": little}),
+        (away, place, {"nodefs_available": little, "imagefs_available": most}),
+    ):
+        with kubelet_at(volumes.node, root, images, **thresholds, **rest):
+            with pytest.raises(
+                Refused, match=f"has room for 0 bytes .*{4 * 2**60} have to stay free: with less, kubelet"
+            ):
+                volumes.restore()
+            with pytest.raises(CommandFailed, match=r"has room for -[0-9]+ bytes"):
+                restore_archive(handle, archive, "w1", f"{folder}-restored")
+    with kubelet_at(volumes.node, place, place, nodefs_available="1Gig", nodefs_inodesFree="1"):
+        handle.forget_shapes()
+        found = look_for_room(handle, archive, "restored")
+        assert [one.text for one in found.doubts] == [
+            "evictionHard of the kubelet has no threshold for imagefs.available, imagefs.inodesFree: its defaults stay free (15% for "
+            "imagefs.available, 5% for imagefs.inodesFree)",
+            "nodefs.available of evictionHard is '1Gig', which no kubelet takes: its default of 10% stays free",
+        ]
+    handle.forget_shapes()
+    told = volumes.restore(Mode.PLAN).plan
+    assert told
+    assert [one.problem for one in told.cautions if one.subject == "w1"] == [
+        "--root-dir of the kubelet is not known, because its flags are not: its default is assumed",
+        "where the container runtime keeps images is not known (there is no running containerd.service): its default folders are assumed",
+    ]
+    assert [one.name for one in volumes.folder.iterdir() if "restored" in one.name] == []
+    with kubelet_at(volumes.node, place, place, nodefs_available=little, imagefs_available=little, **rest):
+        report = volumes.restore()
+    assert report.plan
+    assert report.plan.cautions == ()
+    volumes.made.append(f"{archive.volume}-restored")
+    assert Path(f"{folder}-restored/file").read_text() == "text"
 
 
 @pytest.mark.full

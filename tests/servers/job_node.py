@@ -63,7 +63,11 @@ SYSTEMCTL = """#!/bin/sh
 case "$1" in
   show)
     for unit; do :; done
-    [ -e "ROOT/units/$unit" ] && echo active || echo inactive
+    case "$*" in
+      *MainPID*) cat "ROOT/pids/$unit" 2> /dev/null || echo 0 ;;
+      *Environment*) ;;
+      *) [ -e "ROOT/units/$unit" ] && echo active || echo inactive ;;
+    esac
     ;;
   stop)
     for file in ROOT/units/$2; do
@@ -94,7 +98,7 @@ class JobNode(Sshd):
     def __init__(self, folder: Path, boot_id: str) -> None:
         self.root = folder
         self.state = folder / "state"
-        for made in (folder / "bin", folder / "units", self.state, folder / "secrets"):
+        for made in (folder / "bin", folder / "units", folder / "pids", self.state, folder / "secrets"):
             made.mkdir(parents=True)
         (folder / "boot_id").write_text(f"{boot_id}\n")
         programs = {"systemd-run": SYSTEMD_RUN, "systemctl": SYSTEMCTL, "unit": UNIT, "curl": CURL}

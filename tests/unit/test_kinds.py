@@ -122,6 +122,10 @@ READERS = {
         "tasks/upgrade/probes/evidence.sh",
         "tasks/upgrade/probes/render_manifests.sh",
     ),
+    "containerd's own dump of its configuration: what may be secret in it stays on the node": (
+        "tasks/nodes/probes/containerd.lib.sh",  # and words of /proc
+        "tasks/volumes/probes/look_at_runtime.sh",
+    ),
     "ctr's table of tasks: it has no other form": ("tasks/volumes/scripts/container.lib.sh",),
     "bytes of a question to a DNS server": ("tasks/node_work/probes/service_path.sh",),
 }

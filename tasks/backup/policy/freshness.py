@@ -5,6 +5,7 @@ It also decides whether a backup is of the run that reports it.
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Protocol, TypeVar
 
 from tasks.backup.models.backups import Backup, BackupId
 from tasks.core.errors import Refused
@@ -23,7 +24,18 @@ and proves nothing about the recovery point objective.
 """
 
 
-def split_by_clock(known: Sequence[BackupId], *, now: datetime) -> tuple[list[BackupId], tuple[Skip, ...]]:
+class Dated(Protocol):
+    """This is what the ids of all kinds of backups have. As texts they sort by time."""
+
+    @property
+    def taken_at(self) -> datetime:
+        """Returns when the backup was taken."""
+
+
+Id = TypeVar("Id", bound=Dated)
+
+
+def split_by_clock(known: Sequence[Id], *, now: datetime) -> tuple[list[Id], tuple[Skip, ...]]:
     """Returns the backups whose time can be true, newest first, and those from the future, each with the reason."""
     newest_first = sorted(known, key=str, reverse=True)
     counted = [backup for backup in newest_first if backup.taken_at - now <= CLOCK_TOLERANCE]
@@ -32,6 +44,12 @@ def split_by_clock(known: Sequence[BackupId], *, now: datetime) -> tuple[list[Ba
         for backup in newest_first
         if backup not in counted
     )
+
+
+def counted_of(known: Sequence[Id], *, now: datetime) -> list[Id]:
+    """Returns the backups whose time can be true, newest first; all of them if there is no other."""
+    counted, _ = split_by_clock(known, now=now)
+    return counted or sorted(known, key=str, reverse=True)
 
 
 def _from_the_future(taken_at: datetime, now: datetime) -> str:

@@ -102,6 +102,11 @@ class KubeletShape(Model):
         default=False, description="serverTLSBootstrap: it asks the API for its serving certificate"
     )
     config_problem: str = Field(default="", description="why its KubeletConfiguration is not known")
+    root: PurePosixPath | None = Field(default=None, description="--root-dir; None if its flags are not known")
+    eviction_hard: dict[str, Any] = Field(
+        default={}, description="of --eviction-hard or evictionHard, with the defaults that the kubelet itself adds"
+    )
+    eviction_problem: str = Field(default="", description="why `eviction_hard` is not known")
 
 
 class EtcdShape(Model):

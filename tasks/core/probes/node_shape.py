@@ -14,10 +14,10 @@ from tasks.core.models.kubeadm import API_SERVER, CONTROLLER_MANAGER, ETCD, SCHE
 from tasks.core.models.outside import from_yaml
 from tasks.core.models.shape import Address, EtcdShape, KubeletShape, NodeShape, Pod
 from tasks.core.probes.addresses import nearest, reached_at
-from tasks.core.probes.kubelet_config import in_order, overlaid, patches_of
+from tasks.core.probes.kubelet_config import eviction_hard, in_order, overlaid, patches_of
 from tasks.core.probes.pod_shape import lease_of, pod_in
 from tasks.core.probes.printed import Printed
-from tasks.core.probes.static_pods import flags_of, parse_flags, place_on_host
+from tasks.core.probes.static_pods import every_flag, flags_of, place_on_host
 
 PARKED = "kube-runbooks-parked"
 """Names the folder for parked manifests.
@@ -66,7 +66,8 @@ class _Kubelet:
     def __init__(self, told: Printed, looked_at: Places) -> None:
         self.problems: list[str] = []
         self.looked_at = looked_at
-        self.flags = dict(_flags(told))
+        given = list(_flags(told))
+        self.flags = dict(given)
         if not self.flags:
             self.problems.append("no flags of the kubelet: it does not run, and its unit names none")
         drop_ins = in_order((unquote(path), _decoded(text)) for path, text in told.pairs("dropin"))
@@ -81,6 +82,8 @@ class _Kubelet:
         known = len(self.problems)
         own = self._read(_decoded(told.one("config")), str(looked_at.config)) if told.all("config") else {}
         self.config_problem = "".join(self.problems[known:])
+        unread = [path for path in told.all("unread") if looked_at.config_dir and path.startswith(looked_at.config_dir)]
+        self._doubts = [*(f"{path} could not be read" for path in unread), *self.problems]
         self.values = overlaid(own, self.overrides)
         if folder := next((one for one in told.all("absent") if one == f"{looked_at.config_dir}/"), ""):
             self.problems.append(
@@ -90,6 +93,9 @@ class _Kubelet:
             why = "is not there" if str(looked_at.config) in told.all("absent") else "could not be read"
             self.config_problem = f"{looked_at.config} {why}: the kubelet's defaults are assumed"
             self.problems.append(self.config_problem)
+            self._doubts.append(self.config_problem)
+        self._thresholds = [value for name, value in given if name == "eviction-hard"]
+        self._patched = (own, [one for _, one in found])
 
     def _read(self, text: str, where: str) -> Mapping[str, Any]:
         try:
@@ -155,7 +161,18 @@ class _Kubelet:
             serving_key=self.file("tlsPrivateKeyFile"),
             asks_for_serving=self.values.get("serverTLSBootstrap") is True,
             config_problem=self.config_problem,
+            root=PurePosixPath(self.flags.get("root-dir") or "/var/lib/kubelet") if self.flags else None,
+            **self._eviction(),
         )
+
+    def _eviction(self) -> dict[str, Any]:
+        """Returns the hard eviction thresholds, or why they are not known. A flag replaces those of all files."""
+        doubts = [] if self._thresholds else self._doubts
+        try:
+            found = eviction_hard(*self._patched, self._thresholds)
+        except ValueError as error:
+            doubts, found = [*doubts, str(error)], {}
+        return {"eviction_problem": "; ".join(doubts)} if doubts else {"eviction_hard": found}
 
 
 def places_told(stdout: bytes, looked_at: Places) -> Places:
@@ -278,10 +295,10 @@ def _with_config(name: str, pod: Pod, manifest: str, config: str | None, told: P
 def _flags(told: Printed) -> Iterator[tuple[str, str]]:
     """Yields the flags of the kubelet's process, or of its unit if it does not run."""
     if words := told.one("words"):
-        yield from parse_flags(_decoded(words).splitlines()[1:]).items()
+        yield from every_flag(_decoded(words).splitlines()[1:])
         return
     for variable in shlex.split(_decoded(told.one("environment"))):
-        yield from parse_flags(variable.partition("=")[2].split()).items()
+        yield from every_flag(variable.partition("=")[2].split())
 
 
 def _words(value: object) -> tuple[str, ...]:

@@ -9,6 +9,7 @@
 # Status:  0
 
 . tasks/nodes/probes/running.lib.sh
+. tasks/nodes/probes/containerd.lib.sh
 
 # Prints standard input as one word.
 encoded() {
@@ -35,17 +36,6 @@ tell_kubelet() {
   for file in $OWN; do
     [ ! -e "$file" ] || echo "own $file"
   done
-}
-
-# Prints containerd's whole configuration: by the program and the file of its process.
-configuration() {
-  pid=$(main_pid_of containerd.service)
-  if [ -z "$pid" ]; then
-    echo "there is no running containerd.service" >&2
-    return 1
-  fi
-  file=$(tr '\0' '\n' < "/proc/$pid/cmdline" | sed -n '/^\(-c\|--config\)$/{n;p;}; s/^\(-c\|--config\)=//p' | tail -n 1)
-  "/proc/$pid/exe" ${file:+--config "$file"} config dump
 }
 
 set -u

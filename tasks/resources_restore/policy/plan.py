@@ -1,6 +1,6 @@
 """Plans a restore: one step for each object that is written or deleted, and the reason for every other one."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from tasks.core.commands import AGAIN
 from tasks.core.models.findings import Problem, cautioned, listed, refused
@@ -52,7 +52,7 @@ def plan_restore_of_objects(facts: RestoreFacts, options: ResourceRestoreOptions
         steps=(*_writes(facts.judged), *_deletes(facts.extra)),
         skips=tuple(_skips(facts, failing if soft else [])),
         refusals=(*facts.refusals, *(() if soft else _refusals(failing))),
-        cautions=(*facts.cautions, *_notes(facts.judged), *(_cautions(failing) if soft else ())),
+        cautions=(*facts.cautions, *_notes(facts.judged), *(_cautions(facts.judged, failing) if soft else ())),
     )
 
 
@@ -107,6 +107,15 @@ def _notes(judged: Iterable[Judged]) -> Iterator[Caution]:
             yield cautioned(one.target.label, kept_words(one), "remove them by hand if they should not be there")
 
 
+def ownerless(judged: Sequence[Judged]) -> Iterator[tuple[Judged, str]]:
+    """Yields each object that is written without an owner, because the run leaves that one out; with words that name it."""
+    failing = {one.target.key: one.target for one in judged if not one.is_fine}
+    for one in judged:
+        for key in one.awaited if one.verdict in ACTED else ():
+            if owner := failing.get(key) or failing.get(key._replace(namespace="")):
+                yield one, f"without its owner {owner.label}, which cannot be restored and is left out"
+
+
 def kept_words(one: Judged) -> str:
     """Returns which fields of an object stay although the backup does not have them."""
     return f"the backup does not have these fields, and they stay: {listed(one.kept, KEPT)}"
@@ -124,6 +133,10 @@ def _step_of(one: Judged) -> str:
     return f"{one.next_step}; or leave it out with --skip-failing"
 
 
-def _cautions(failing: list[Judged]) -> Iterator[Caution]:
+def _cautions(judged: Sequence[Judged], failing: list[Judged]) -> Iterator[Caution]:
     for one in failing:
         yield cautioned(one.target.label, f"it is NOT restored: {one.verdict}: {one.reason}", one.next_step)
+    for one, words in ownerless(judged):
+        yield cautioned(
+            one.target.label, words, "run this again when the owner is there: the object is bound to it then"
+        )

@@ -119,6 +119,12 @@ def owners_of(body: JSON, target: Target) -> tuple[Key, ...]:
     return tuple(owner_key(one, target) for one in body.get("metadata", {}).get("ownerReferences") or ())
 
 
+def awaited(body: JSON, ready: JSON, target: Target) -> tuple[Key, ...]:
+    """Returns the owners that an object names and is sent without, because they are not in the cluster."""
+    sent = owners_of(ready, target)
+    return tuple(key for key in owners_of(body, target) if key not in sent)
+
+
 def _drop(metadata: JSON, what: str, names: Collection[str]) -> None:
     if found := metadata.get(what):
         metadata[what] = {name: value for name, value in found.items() if name not in names}

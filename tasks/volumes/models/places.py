@@ -5,17 +5,49 @@ from hashlib import sha256
 from pydantic import Field
 
 from tasks.core.models.base import Model
+from tasks.core.models.findings import Problem
 from tasks.core.models.folders import VOLUMES
 from tasks.volumes.models.archives import Archive
 
-OF_THE_NODE = ("/", "/var/lib/kubelet", "/var/lib/containerd", "/var/lib/containers", "/var/lib/docker")
-"""Names the folders whose file systems kubelet watches: when they are full, it evicts pods."""
+OF_KUBELET = ("/", "/var/lib/kubelet")
+"""Names folders whose file systems keep free what kubelet's signals nodefs say, beside its --root-dir. When they are full, it evicts pods."""
 
-KEEP_BYTES = 15
-"""This is how many percent of such a file system stay free. By default kubelet evicts below 10, and below 15 where images are."""
+OF_IMAGES = ("/var/lib/containerd", "/var/lib/containers", "/var/lib/docker")
+"""Names the same for its signals imagefs: the default folders of container runtimes, beside those that the runtime itself names."""
 
-KEEP_ENTRIES = 5
-"""This is the same of its inodes."""
+
+class Threshold(Model):
+    """This is what stays free of a file system: a part of it, or a number of bytes or of inodes."""
+
+    percent: int = 0
+    amount: int = 0
+
+
+class Watched(Model):
+    """This is a folder of the node itself, and what its file system keeps free."""
+
+    folder: str
+    size: Threshold = Field(description="bytes")
+    entries: Threshold = Field(description="inodes")
+
+    @property
+    def line(self) -> str:
+        """Returns it as the scripts read it."""
+        numbers = (self.size.percent, self.size.amount, self.entries.percent, self.entries.amount)
+        return f"{' '.join(map(str, numbers))} {self.folder}"
+
+
+class Watch(Model):
+    """This is what a node keeps free, and what is not certain about it."""
+
+    folders: tuple[Watched, ...]
+    about_folders: tuple[Problem, ...] = Field(default=(), description="why not all of its folders are known")
+    about_values: tuple[Problem, ...] = Field(default=(), description="which values are defaults, and why")
+
+    @property
+    def lines(self) -> str:
+        """Returns a line for each folder, as the scripts read it."""
+        return "\n".join(one.line for one in self.folders)
 
 
 class Target(Model):
@@ -62,7 +94,14 @@ class Place(Model):
     free: int = Field(default=0, description="bytes")
     spare: int = Field(default=0, description="bytes that may be written; the node keeps the other free ones")
     spare_entries: int | None = Field(default=None, description="the same of inodes; None if it has no limit")
+    is_watched: bool = Field(default=False, description="its file system has a folder of the node itself")
+    doubts: tuple[Problem, ...] = Field(default=(), description="what is not certain about what stays free there")
     left: int = Field(default=0, description="bytes that an interrupted attempt left, which are removed first")
     volumes: tuple[str, ...] = Field(
         default=(), description="volumes of the cluster that are on this path, or below or above it"
     )
+
+    @property
+    def needs_room(self) -> bool:
+        """Checks whether an archive is still to be written there."""
+        return not (self.is_whole or self.content)

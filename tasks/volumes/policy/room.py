@@ -5,7 +5,6 @@ from pathlib import PurePosixPath
 
 from tasks.core.models.findings import Problem, listed
 from tasks.core.models.folders import BACKUPS
-from tasks.volumes.models import places
 from tasks.volumes.models.archives import Archive
 from tasks.volumes.models.facts import Volume
 from tasks.volumes.models.places import Place, Target
@@ -68,19 +67,20 @@ def _of_named(place: Place, node: str) -> Problem | None:
 
 def what_has_no_room(wanted: Sequence[tuple[Archive, Place]]) -> Problem | None:
     """Returns why the archives have no room; None if they have. All of them are on the same file system of the same node."""
-    archives = [one for one, place in wanted if not (place.is_whole or place.content)]  # the others take no more room
+    archives = [one for one, place in wanted if place.needs_room]  # the others take no more room
     if not archives:
         return None
     node, place = archives[0].node, wanted[0][1]
     bytes_, entries = sum(map(bytes_needed, archives)), sum(map(entries_needed, archives))
     spare = place.spare + sum(each.left for _, each in wanted)
-    kept = (
-        f" ({place.free} are free, and {places.KEEP_BYTES} % stay free for kubelet)" if place.spare < place.free else ""
+    kept = place.free - place.spare
+    stays = (
+        f" ({place.free} are free, and {kept} have to stay free: with less, kubelet evicts pods)" if kept > 0 else ""
     )
     where = f"the file system {place.filesystem} of {node}"
     many = f"the {len(archives)} archives need" if len(archives) > 1 else "the archive needs"
     if bytes_ > spare:
-        text = f"{where} has room for {max(spare, 0)} bytes{kept}, and {many} {bytes_}"
+        text = f"{where} has room for {max(spare, 0)} bytes{stays}, and {many} {bytes_}"
         return Problem(text=text, next_step=f"free space there; or {NAME_ONE}")
     if place.spare_entries is not None and entries > place.spare_entries:
         text = f"{where} has room for {max(place.spare_entries, 0)} files, and {many} {entries}"

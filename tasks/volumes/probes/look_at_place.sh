@@ -5,7 +5,8 @@
 #          OLD    the folder that was archived
 # Prints:  lines `name value`: kind; real (the path without links, or that of the folder above, in base64); of a folder also content
 #          (its first entry, in base64), whole (an earlier attempt has restored it there), apart (from the file system of the old folder), filesystem (where
-#          it is mounted, in base64), free, spare (bytes that may be written), spare_entries, left (bytes of an interrupted attempt)
+#          it is mounted, in base64), free, spare (bytes that may be written), spare_entries, watched (it has a folder of the node itself),
+#          left (bytes of an interrupted attempt)
 # Status:  0
 
 . tasks/volumes/scripts/room.lib.sh
@@ -36,4 +37,5 @@ room "$where"
 echo "free $free"
 echo "spare $spare"
 echo "spare_entries $spare_entries"
+[ -z "$is_watched" ] || echo "watched yes"
 [ ! -d "$NEW" ] || echo "left $(du -x -s -B1 "$NEW" | cut -f1)"

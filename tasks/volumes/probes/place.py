@@ -7,14 +7,13 @@ from pydantic import ValidationError
 
 from tasks.core.errors import NotYet
 from tasks.core.shell import script
-from tasks.volumes.models import places
 from tasks.volumes.models.archives import Archive
-from tasks.volumes.models.places import Place, Target
+from tasks.volumes.models.places import Place, Target, Watch
 
 LIMITLESS = "-"
 
 
-def look_at_place(one: Archive, target: Target) -> str:
+def look_at_place(one: Archive, target: Target, watch: Watch) -> str:
     """Returns the question for a node."""
     return script(
         __file__,
@@ -24,9 +23,7 @@ def look_at_place(one: Archive, target: Target) -> str:
         new=target.unfinished(one),
         note=target.note,
         sha256=one.stored.sha256,
-        system=places.OF_THE_NODE,
-        keep=places.KEEP_BYTES,
-        keep_entries=places.KEEP_ENTRIES,
+        watched=watch.lines,
     )
 
 
@@ -41,6 +38,7 @@ def parse_place(node: str, path: str, output: str) -> Place:
                 **{name: _text(values, name) for name in ("real", "content", "filesystem")},
                 "is_whole": "whole" in values,
                 "is_apart": "apart" in values,
+                "is_watched": "watched" in values,
                 **_room(values),
             }
         )

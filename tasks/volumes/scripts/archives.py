@@ -12,9 +12,8 @@ from tasks.core.models.base import Model
 from tasks.core.models.folders import BACKUPS
 from tasks.core.models.plan import Skip
 from tasks.core.shell import Value, script
-from tasks.volumes.models import places
 from tasks.volumes.models.archives import Archive
-from tasks.volumes.models.places import Target
+from tasks.volumes.models.places import Target, Watch
 
 LEFT_OUT = {
     "socket": "a socket, which no archive contains",
@@ -116,7 +115,9 @@ def parse_read(node: str, output: str) -> tuple[Digest, Digest, Digest]:
     return listed, stored, plain
 
 
-def restore(name: str, one: Archive, target: Target, needed: int, entries: int) -> str:
+def restore(  # noqa: PLR0913, PLR0917 - the script is given these
+    name: str, one: Archive, target: Target, needed: int, entries: int, watch: Watch
+) -> str:
     """Returns the job that restores the archive behind the presigned URLs in its standard input: list, then archive.
 
     Args:
@@ -125,6 +126,7 @@ def restore(name: str, one: Archive, target: Target, needed: int, entries: int) 
         target: the folder
         needed: bytes that have to be free there
         entries: the same of inodes
+        watch: what the node keeps free
     """
     given: dict[str, Value] = {
         "work": f"{BACKUPS}/{name}",
@@ -136,9 +138,7 @@ def restore(name: str, one: Archive, target: Target, needed: int, entries: int) 
         "is_fuzzy": bool(one.fuzzy),
         "needed": needed,
         "entries": entries,
-        "system": places.OF_THE_NODE,
-        "keep": places.KEEP_BYTES,
-        "keep_entries": places.KEEP_ENTRIES,
+        "watched": watch.lines,
     }
     return script(__file__, "fill", **given) if target.is_named else script(__file__, "restore", **given)
 

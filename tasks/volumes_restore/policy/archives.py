@@ -117,8 +117,12 @@ def findings_of_path(archives: Sequence[ArchiveFound], options: VolumeRestoreOpt
         yield refused("options", text, "select the claim of one archive with --select-claims, or leave out --path")
 
 
-def findings_of_room(archives: Sequence[ArchiveFound]) -> Iterator[Refusal]:
-    """Yields a refusal for each file system that has no room for all archives that it gets."""
+def findings_of_room(archives: Sequence[ArchiveFound]) -> Iterator[Finding]:
+    """Yields a refusal for each file system that has no room for all archives that it gets, and what is not certain about that."""
+    writing = [(one.record.node, one.place) for one in archives if one.place and one.place.needs_room]
+    doubts = {(node, doubt.text): doubt.next_step for node, place in writing for doubt in place.doubts}
+    for (node, text), next_step in doubts.items():
+        yield cautioned(node, text, next_step)
     together: dict[tuple[str, str], list[tuple[Archive, Place]]] = defaultdict(list)
     for one in archives:
         if one.place:

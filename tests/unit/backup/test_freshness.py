@@ -7,6 +7,7 @@ import pytest
 from tasks.backup.models.backups import Backup, BackupId, Digest, ReadBack, Snapshot
 from tasks.backup.policy.freshness import (
     CLOCK_TOLERANCE,
+    counted_of,
     pick_backup,
     split_by_clock,
     what_is_not_of_this_run,
@@ -37,7 +38,7 @@ def test_a_backup_from_the_future_is_never_the_latest(ahead: timedelta, latest: 
     assert young_enough([OLD, NEW], now=now, younger_than=timedelta(days=1)) == latest
     assert pick_backup([OLD, NEW], str(NEW), now=now) == NEW
     counted, future = split_by_clock([OLD, NEW], now=now)
-    assert counted == ([NEW, OLD] if latest is NEW else [OLD])
+    assert counted == counted_of([OLD, NEW], now=now) == ([NEW, OLD] if latest is NEW else [OLD])
     assert [skip.subject for skip in future] == ([] if latest is NEW else [f"backup {NEW}"])
     told = "its time 2026-11-23T12:00:00Z is 5 min 1 s in the future: a worker's clock is or was wrong"
     assert [skip.reason for skip in future] == ([] if latest is NEW else [told])
@@ -52,6 +53,7 @@ def test_where_all_backups_are_from_the_future_none_is_the_latest() -> None:
     assert refused.value.problem.endswith("; and 2 more")
     assert "correct the clocks" in refused.value.hint
     assert young_enough(known, now=OLD.taken_at, younger_than=timedelta(days=1)) is None
+    assert counted_of(known, now=OLD.taken_at) == known[::-1], "where something has to be shown, all of them are"
 
 
 def test_a_backup_is_young_enough_up_to_its_age() -> None:

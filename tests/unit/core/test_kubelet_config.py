@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tasks.cluster import shapes
-from tasks.core.probes.kubelet_config import in_order, overlaid, patches_of
+from tasks.core.probes.kubelet_config import EVICTION, eviction_hard, in_order, overlaid, patches_of
 from tasks.core.probes.node_shape import Places, parse, places_told
 from tasks.core.shell import script
 from tests.facts.shapes import CONFIG, WORDS, encoded, places, printed
@@ -45,6 +45,77 @@ def test_flags_win_over_drop_ins() -> None:
         "failSwapOn": False,
         "tlsCertFile": "/srv/tls.crt",
     }
+
+
+@pytest.mark.parametrize(
+    ("file", "drop_ins", "flags", "found"),
+    [
+        ({}, [], [], EVICTION),
+        ({"evictionHard": None}, [], [], EVICTION),
+        ({"evictionHard": {}}, [], [], {}),
+        ({"evictionHard": {"nodefs.available": "1Gi"}}, [], [], {"nodefs.available": "1Gi"}),
+        (
+            {"evictionHard": {"nodefs.available": "1Gi"}, "mergeDefaultEvictionSettings": True},
+            [],
+            [],
+            EVICTION | {"nodefs.available": "1Gi"},
+        ),
+        ({}, [{"evictionHard": {"nodefs.available": "1Gi"}}], [], EVICTION | {"nodefs.available": "1Gi"}),
+        (
+            {"evictionHard": {"nodefs.available": "1Gi"}},
+            [{"evictionHard": {"imagefs.available": "2%"}, "mergeDefaultEvictionSettings": True}],
+            [],
+            {"nodefs.available": "1Gi", "imagefs.available": "2%"},
+        ),
+        ({}, [{"evictionHard": None}], [], {}),
+        (
+            {"mergeDefaultEvictionSettings": True},
+            [],
+            ["nodefs.available<1Gi,, imagefs.available < 2%", "nodefs.inodesFree<3%"],
+            {"nodefs.available": "1Gi", "imagefs.available": "2%", "nodefs.inodesFree": "3%"},
+        ),
+        ({}, [], [""], {}),
+    ],
+    ids=["none", "null", "empty", "some", "merged", "drop-in", "drop-ins", "taken away", "flags", "empty flag"],
+)
+def test_thresholds_are_those_of_the_kubelet(
+    file: dict[str, Any], drop_ins: list[dict[str, Any]], flags: list[str], found: dict[str, str]
+) -> None:
+    """It adds its defaults to the file alone, before drop-ins; a flag replaces all (v1.37)."""
+    assert eviction_hard(file, drop_ins, flags) == found
+
+
+@pytest.mark.parametrize(
+    ("config", "more", "flag", "problem"),
+    [
+        ("evictionHard: [a]", "", "", "evictionHard is ['a'], which is no map"),
+        (CONFIG, "evictionHard: 5%", "", "evictionHard of a drop-in is '5%', which is no map"),
+        (CONFIG, "", "nodefs.available=5%", "--eviction-hard has 'nodefs.available=5%', which is no SIGNAL<VALUE"),
+        (CONFIG, "- a", "", "/etc/drop-ins/1.conf is no KubeletConfiguration"),
+        ("- a", "- a", "nodefs.available<5%", ""),
+    ],
+    ids=["no map", "drop-in", "flag", "no drop-in", "flag wins"],
+)
+def test_thresholds_that_are_not_known_are_told(config: str, more: str, flag: str, problem: str) -> None:
+    """A flag replaces what the files say, so that they do not matter then."""
+    words = f"{WORDS}--config-dir=/etc/drop-ins\n" + (f"--eviction-hard={flag}\n" if flag else "")
+    looked_at = places().model_copy(update={"config_dir": "/etc/drop-ins"})
+    kind = "kind: KubeletConfiguration\n"
+    given = drop_in("/etc/drop-ins/1.conf", more if more.startswith("-") else kind + more)
+    found = parse("w1", printed(words=words, config=config, more=given), looked_at).kubelet
+    assert found.eviction_problem == problem
+    assert found.eviction_hard == ({} if problem else {"nodefs.available": "5%"})
+    unread = printed(words=WORDS, config=None, more="unread /etc/drop-ins/1.conf\nunread /etc/kubernetes/x")
+    assert parse("w1", unread, looked_at).kubelet.eviction_problem == (
+        "/etc/drop-ins/1.conf could not be read; /var/lib/kubelet/config.yaml could not be read: the kubelet's defaults are assumed"
+    )
+
+
+def test_the_folder_of_the_kubelet_is_that_of_its_flag() -> None:
+    """Without flags it is not known."""
+    assert parse("w1", printed(), places()).kubelet.root == PurePosixPath("/var/lib/kubelet")
+    assert parse("w1", printed(words=f"{WORDS}--root-dir\n/data\n"), places()).kubelet.root == PurePosixPath("/data")
+    assert parse("w1", printed(words=""), places()).kubelet.root is None
 
 
 def test_the_order_is_that_of_a_walk() -> None:

@@ -98,6 +98,31 @@ def test_what_cannot_be_restored_refuses_the_run_or_is_left_out_by_choice() -> N
     assert soft.skips[0].reason == "cannot be restored: quota"
 
 
+def test_an_object_whose_owner_is_left_out_names_it() -> None:
+    """In the plan and in the report; an owner without a namespace too. One that comes, and an object that is not written, are no case."""
+    service, node = target("Service", "one"), target("Namespace", "big")
+    owners = (service.key, node.key._replace(namespace="shop"), target("Service", "fine").key)
+    found = facts(
+        judged(Verdict.QUOTA, service, reason="full"),
+        judged(Verdict.WEBHOOK, node, reason="no"),
+        judged(Verdict.CREATE, target("Service", "fine")),
+        judged(Verdict.CREATE, target(name="a"), awaited=owners),
+        judged(Verdict.LEAVE, target(name="b"), awaited=owners),
+    )
+    words = [
+        f"without its owner {one}, which cannot be restored and is left out"
+        for one in ("Service shop/one", "Namespace big")
+    ]
+    cautions = plan_restore_of_objects(found, SKIP).cautions
+    assert [(one.problem, bool(one.next_step)) for one in cautions if one.subject == "ConfigMap shop/a"] == [
+        (text, True) for text in words
+    ]
+    assert not [one for one in cautions if one.subject == "ConfigMap shop/b"]
+    assert plan_restore_of_objects(found, OPTIONS).cautions == ()
+    done = summarize_objects(found, Restored(created=("ConfigMap shop/a",)), Restored(), RestoreProof(same=1))
+    assert list(done[-2:]) == [f"NOT as the backup has it: ConfigMap shop/a: {text}" for text in words]
+
+
 FAILURE = Failure(label="ConfigMap shop/a", problem="it has changed", next_step="look")
 
 

@@ -10,6 +10,7 @@ from tasks.resources_restore.policy.prepare import (
     RECLAIM,
     Around,
     Prepared,
+    awaited,
     claim_of,
     handle_of,
     is_released,
@@ -92,9 +93,11 @@ def test_an_owner_gets_its_new_uid_or_is_told() -> None:
     for live in (key, key._replace(namespace="")):
         found = ready("ConfigMap", Around(owners={live: "new"}), metadata=metadata)
         assert found.body["metadata"]["ownerReferences"] == [owner | {"uid": "new"}]
+        assert awaited(body(one, metadata=metadata), found.body, one) == ()
         coming = ready("ConfigMap", Around(coming={live}), metadata=metadata)
         assert "ownerReferences" not in coming.body["metadata"]
         assert coming.notes == ()
+        assert awaited(body(one, metadata=metadata), coming.body, one) == (key,)
     assert ready("ConfigMap", metadata=metadata).notes == (
         "without its owner Widget one, which is neither in the cluster nor in this run",
     )

@@ -6,7 +6,7 @@ import pytest
 
 from tasks.backup.models.backups import Digest
 from tasks.core.errors import CommandFailed
-from tasks.volumes.models.places import Target
+from tasks.volumes.models.places import Target, Threshold, Watch, Watched
 from tasks.volumes.scripts.archives import (
     archive,
     input_of_archive,
@@ -100,10 +100,12 @@ def test_addresses_come_by_standard_input_and_nothing_secret_is_in_the_scripts()
     assert "FOLDER='/a b'" in made
     assert "WHILE_USED=yes" in made
     assert "https" not in made + read_archive("x")
-    new = restore("x", facts.archive(), Target(path="/mnt/disks/a"), 10, 1)
+    watch = Watch(folders=(Watched(folder="/a b", size=Threshold(percent=15), entries=Threshold(amount=7)),))
+    new = restore("x", facts.archive(), Target(path="/mnt/disks/a"), 10, 1, watch)
     assert "NEW=/mnt/disks/.a.kube-runbooks\n" in new
-    named = restore("x", facts.archive(), Target(path="/mnt/disks/a", is_named=True), 10, 1)
+    named = restore("x", facts.archive(), Target(path="/mnt/disks/a", is_named=True), 10, 1, watch)
     assert "NEW=/mnt/disks/a/.kube-runbooks-aa\n" in named
+    assert all("WATCHED='15 0 0 7 /a b'\n" in one for one in (new, named))
     assert "NOTE=/var/lib/kube-runbooks/volumes/restored-" in named
 
 

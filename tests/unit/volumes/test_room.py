@@ -7,7 +7,7 @@ import pytest
 from tasks.backup.models.backups import Digest
 from tasks.core.errors import NotYet
 from tasks.volumes.models.facts import Volume
-from tasks.volumes.models.places import Place, Target
+from tasks.volumes.models.places import Place, Target, Threshold, Watch, Watched
 from tasks.volumes.policy.room import bytes_needed, entries_needed, volumes_at, what_has_no_room, what_is_in_the_way
 from tasks.volumes.probes.place import look_at_place, parse_place
 from tests.facts.volumes import archive
@@ -38,8 +38,17 @@ def test_a_place_is_what_the_node_says() -> None:
         path="/mnt/new", kind="directory", real="/mnt/new", filesystem="/mnt", free=9000, spare=-20, spare_entries=7
     )
     assert found == expected
-    more = told(content=base64.b64encode(b"a\nb").decode(), whole="yes", apart="yes", spare_entries="-", left="5")
-    changes = {"content": "a\nb", "is_whole": True, "is_apart": True, "spare_entries": None, "left": 5}
+    more = told(
+        content=base64.b64encode(b"a\nb").decode(), whole="yes", apart="yes", watched="yes", spare_entries="-", left="5"
+    )
+    changes = {
+        "content": "a\nb",
+        "is_whole": True,
+        "is_apart": True,
+        "is_watched": True,
+        "spare_entries": None,
+        "left": 5,
+    }
     assert parse_place("w1", "/mnt/new", more) == expected.model_copy(update=changes)
     assert parse_place("w1", "/mnt/new", "kind regular file\n") == Place(path="/mnt/new", kind="regular file")
 
@@ -54,10 +63,12 @@ def test_silence_is_no_room(missing: str) -> None:
 
 def test_the_question_has_both_folders() -> None:
     """What an interrupted attempt left is beside a new folder, and within a named one."""
-    asked = look_at_place(archive(), BESIDE)
+    watch = Watch(folders=(Watched(folder="/", size=Threshold(percent=15), entries=Threshold(percent=5)),) * 2)
+    asked = look_at_place(archive(), BESIDE, watch)
     assert "NEW=/mnt/disks/.a-restored.kube-runbooks\n" in asked
     assert "OLD=/mnt/disks/a\n" in asked
-    assert "NEW=/mnt/new/.kube-runbooks-aa\n" in look_at_place(archive(), NAMED)
+    assert "NEW=/mnt/new/.kube-runbooks-aa\n" in look_at_place(archive(), NAMED, watch)
+    assert "WATCHED='15 0 5 0 /\n15 0 5 0 /'\n" in asked
 
 
 def test_an_archive_needs_its_tar_and_the_rest_of_the_last_block_of_each_entry() -> None:
@@ -124,8 +135,8 @@ def test_archives_of_one_file_system_need_room_together() -> None:
     found = what_has_no_room([(archive(), small)])
     assert found
     assert found.text == (
-        f"the file system / of w1 has room for {needed - 10} bytes (1000000 are free, and 15 % stay free for kubelet), and the archive "
-        f"needs {needed}"
+        f"the file system / of w1 has room for {needed - 10} bytes (1000000 are free, and {10**6 - needed + 10} have to stay free: with less, "
+        f"kubelet evicts pods), and the archive needs {needed}"
     )
     assert "--path" in found.next_step
     assert what_has_no_room([(archive(), small.model_copy(update={"left": 10}))]) is None

@@ -243,6 +243,17 @@ def test_room_is_asked_of_each_file_system() -> None:
     assert plan_volume_restore(facts_of(archives=(done, other)), BESIDE).refusals == ()
 
 
+def test_what_is_not_certain_about_room_is_told_once_for_a_node() -> None:
+    """Only where something is still to be written."""
+    doubts = (Problem(text="its kubelet is away", next_step="look"),)
+    one = archived(place=PLACE.model_copy(update={"doubts": doubts}))
+    other = one.model_copy(update={"record": archive(claim="other")})
+    cautions = plan_volume_restore(facts_of(archives=(one, other)), BESIDE).cautions
+    assert [(one.subject, one.problem, one.next_step) for one in cautions] == [("w1", "its kubelet is away", "look")]
+    there = PLACE.model_copy(update={"doubts": doubts, "kind": "directory", "content": "x"})
+    assert plan_volume_restore(facts_of(archives=(archived(place=there),)), BESIDE).cautions == ()
+
+
 @pytest.mark.parametrize("path", ["mnt/new", "/mnt/../etc", "/mnt/new/", "//mnt", "/", "/mnt/./new", "/a\nb"])
 def test_a_path_is_written_from_the_root(path: str) -> None:
     """Without anything that leads elsewhere."""
