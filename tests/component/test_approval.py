@@ -68,7 +68,7 @@ def asked(runbooks: Runbooks, run_id: str, times: int = 1) -> dict[str, Any]:
 
     def waits() -> bool:
         state = runbooks.run(run_id)["state"]
-        assert state["type"] not in {"COMPLETED", "FAILED", "CRASHED"}, state["message"]
+        assert state["type"] not in {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}, state["message"]
         return state["name"] == "Suspended" and len(suspensions()) == times
 
     runbooks.wait_until(waits, f"the run has asked {times} times")

@@ -71,7 +71,9 @@ class PrefectServer:
         self.process = Process(command, folder=folder, name="prefect-server", env=server_env, cwd=folder)
         self._workers: list[Process] = []
         # One client: each new one reads all of the system's CAs, 26 ms of the processor at every question of a wait.
-        self._client = httpx.Client(trust_env=False, verify=False)  # noqa: S501 - loopback, without TLS
+        # Its connections are not kept: the server closes them after 5 s, on a busy machine right before the next question.
+        alone = httpx.Limits(max_keepalive_connections=0)
+        self._client = httpx.Client(trust_env=False, verify=False, limits=alone)  # noqa: S501 - loopback, without TLS
 
     def __enter__(self) -> Self:
         try:
