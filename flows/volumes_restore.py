@@ -13,6 +13,7 @@ from tasks.volumes_restore.models.options import LATEST, BackupName, ClaimsToRes
 from tasks.volumes_restore.policy.plan import plan_volume_restore
 from tasks.volumes_restore.steps import (
     bind_new_volumes,
+    check_new_claims,
     close_switches,
     import_snapshots,
     keep_old_volumes,
@@ -62,5 +63,6 @@ def volumes_restore(
             run.step(bind_new_volumes, cluster, plan, volumes, run.run_id, check)
             started = run.step(start_workloads, cluster, plan, run.run_id, check)
             proof = run.step(prove_volume_restore, cluster, plan, options)
+            files = run.step(check_new_claims, cluster, plan, options, run.run_id, check)
             run.step(close_switches, cluster, plan, volumes, run.run_id, check)
-        return run.finish(*summarize_volume_restore(plan, volumes, kept, started, proof, archives))
+        return run.finish(*summarize_volume_restore(plan, volumes, kept, started, proof, archives, files))

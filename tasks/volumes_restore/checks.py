@@ -24,12 +24,13 @@ def run_checks(handle: Cluster, claims: Collection[str]) -> Checked:
     wanted = checks_of(handle.profile.volumes.checks, claims)
     found = [(one, pods_of(one, pods_of_hook(handle, one), claims)) for one in wanted]
     return Checked(
-        runs=tuple(on_all(lambda pair: _run(handle, *pair), [(one, pod) for one, pods in found for pod in pods])),
+        runs=tuple(on_all(lambda pair: run_check(handle, *pair), [(one, pod) for one, pods in found for pod in pods])),
         unused=tuple(one.name for one, pods in found if not pods),
     )
 
 
-def _run(handle: Cluster, check: VolumeCheck, pod: HookPod) -> CheckRun:
+def run_check(handle: Cluster, check: VolumeCheck, pod: HookPod) -> CheckRun:
+    """Runs a check in its container in a pod. What forbids it, or fails, is in the answer."""
     made = CheckRun(check=check.name, pod=pod.id, container=pod.container, problem=why_not_run(pod))
     if made.problem:
         return made

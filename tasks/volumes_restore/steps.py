@@ -20,6 +20,7 @@ from tasks.volumes_restore.act import (
 from tasks.volumes_restore.attached import left_attached
 from tasks.volumes_restore.checks import run_checks
 from tasks.volumes_restore.job import Job
+from tasks.volumes_restore.models.checks import Checked
 from tasks.volumes_restore.models.done import (
     Bound,
     FromArchives,
@@ -37,23 +38,30 @@ from tasks.volumes_restore.observe import observe, read_backup, store_of
 from tasks.volumes_restore.policy.checks import checks_of, failures_of
 from tasks.volumes_restore.stop import check_nobody, check_nodes, start, stop, wait_ready, wait_stopped
 from tasks.volumes_restore.switch import bind_new, finish, keep_old
+from tasks.volumes_restore.trials import read_left, read_trials, run_trials
 
 
 @task(**OBSERVE, task_run_name="observe-volume-restore-{cluster}")
 def observe_volume_restore(
     cluster: str, backup: str, select: ClaimsToRestore, options: VolumeRestoreOptions, run_id: str
 ) -> VolumeRestoreFacts:
-    """Reads the backup, its claims as they are now, and the workloads that use them. It runs the checks of the profile."""
+    """Reads the backup, its claims as they are now, and the workloads that use them. It runs the checks of the profile.
+
+    Without a switch no pod uses the new claims. Then it only looks which pods the checks need.
+    """
     handle = open_cluster(cluster)
     manifest = read_backup(store_of(handle, options), backup, select)
     facts = observe(handle, manifest, select, options, run_id)
-    claims = {one.id for one in facts.claims if options.switch and not one.finished}
-    return facts.model_copy(
+    claims = {one.id for one in facts.claims if not (options.switch and one.finished)}
+    facts = facts.model_copy(
         update={
             "checks": tuple(checks_of(handle.profile.volumes.checks, claims)),
-            "checked": run_checks(handle, claims),
+            "left": read_left(handle.kube, claims),
         }
     )
+    if options.switch:
+        return facts.model_copy(update={"checked": run_checks(handle, claims)})
+    return facts.model_copy(update={"trials": read_trials(handle.kube, facts, options)})
 
 
 def _job(cluster: str, plan: VolumeRestorePlan, run_id: str, check: Check) -> Job:
@@ -199,6 +207,24 @@ def prove_volume_restore(cluster: str, plan: VolumeRestorePlan, options: VolumeR
         )
     attached = left_attached(handle.kube, {one.old_volume: one.id for one in plan.switched if one.old_volume})
     return VolumeProof(bound=bound, ready=ready, checked=checked, attached=attached)
+
+
+@task(**PATIENT, task_run_name="check-new-claims-{cluster}")
+def check_new_claims(
+    cluster: str, plan: VolumeRestorePlan, options: VolumeRestoreOptions, run_id: str, check: Check
+) -> Checked:
+    """Runs the checks of claims beside the old ones, each in a pod of its own, which it removes. It removes those of interrupted runs first.
+
+    Raises `Refused` if a check does not prove the files. The new claims are kept.
+    """
+    checked = run_trials(open_cluster(cluster), _job(cluster, plan, run_id, check), plan, options)
+    if failed := failures_of(checked, has_pods=False):
+        raise Refused(
+            f"the data of backup {plan.backup} is NOT proven: {'; '.join([*failed, *checked.left])}",
+            hint="the new claims are kept. Correct that and run this again: it checks again. "
+            "Or read the files yourself, in a pod with such a claim: docs/volumes-restore.md#a-check-beside-the-old-claim",
+        )
+    return checked
 
 
 def _ready(kube: KubeClient, plan: VolumeRestorePlan, options: VolumeRestoreOptions) -> tuple[str, ...]:

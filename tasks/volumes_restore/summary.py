@@ -21,7 +21,9 @@ from tasks.volumes_restore.models.facts import (
 )
 from tasks.volumes_restore.policy.checks import unused_words
 
-NO_CHECK = "no check of the profile has looked into the data: volumes.checks can, if the volumes take the place of the old ones"
+NO_CHECK = "no check of the profile has looked into the data: volumes.checks can (docs/volumes-restore.md#prove-the-data-checks)"
+
+FILES = "no application ran on them, so it says nothing of what the application makes of them"
 
 REMOVE = '{"spec":{"persistentVolumeReclaimPolicy":"Delete"}}'
 
@@ -43,11 +45,16 @@ def summarize_volume_restore(  # noqa: PLR0913, PLR0917 - one for each step
     started: Started,
     proof: VolumeProof,
     archives: FromArchives = FromArchives(),  # noqa: B008 - frozen
+    files: Checked = Checked(),  # noqa: B008 - frozen
 ) -> tuple[str, ...]:
     """Returns the report text of a restore."""
     count = counted(len(plan.targets), "claim")
+    restored = f"{count} restored from backup {plan.backup}"
+    again = (
+        f"no claim was left to restore from backup {plan.backup}: what an earlier run has restored was checked again"
+    )
     return (
-        f"{count} restored from backup {plan.backup}",
+        restored if plan.targets else again,
         *[f"bound: {one}" for one in proof.bound],
         *[f"from its archive, as its list says: {one}" for one in archives.restored],
         *[_fuzzy_words(one) for one in plan.archives if one.record.fuzzy],
@@ -57,7 +64,8 @@ def summarize_volume_restore(  # noqa: PLR0913, PLR0917 - one for each step
         *[line for one in plan.switched if one.old_volume for line in _old_words(one, kept)],
         *[f"NOT detached: {one}" for one in proof.attached],
         *[f"skipped: {one.subject}: {one.reason}" for one in plan.skips],
-        *(_proof_words(proof.checked) or (NO_CHECK,)),
+        *[f"NOT removed: {one}" for one in files.left],
+        *((*_proof_words(proof.checked), *_file_words(plan, files)) or (NO_CHECK,)),
     )
 
 
@@ -69,6 +77,17 @@ def _proof_words(checked: Checked) -> tuple[str, ...]:
     return (
         *[f"data proven: {one.name} succeeded" for one in checked.runs],
         *[f"data NOT proven: {unused_words(one)}" for one in checked.unused],
+    )
+
+
+def _file_words(plan: VolumeRestorePlan, files: Checked) -> tuple[str, ...]:
+    """Returns what the checks of claims beside the old ones say: of the files alone."""
+    return (
+        *[
+            f"files proven: the check {one.check} succeeded on {listed(one.claims)} in a pod of its own, {one.pod}: {FILES}"
+            for one in files.runs
+        ],
+        *[f"data NOT proven: {one}" for one in plan.unproven],
     )
 
 

@@ -16,15 +16,22 @@ import pytest
 
 from flows.volumes_backup import volumes_backup
 from flows.volumes_restore import volumes_restore
-from tasks.cluster import close_clusters, open_cluster
+from tasks.cluster import Cluster, close_clusters, open_cluster
 from tasks.core.errors import Refused, TimedOut
 from tasks.core.models.plan import Mode
+from tasks.core.models.profile import VolumeCheck
 from tasks.core.models.report import Report
+from tasks.volumes.models import places
+from tasks.volumes.models.freezes import HookPod
 from tasks.volumes.models.selection import Selection
-from tasks.volumes_restore import steps
+from tasks.volumes_restore import steps, trials
 from tasks.volumes_restore.attached import left_attached
-from tasks.volumes_restore.models.facts import RECLAIM, REPLACED, REPLICAS, RESTORE
+from tasks.volumes_restore.checks import run_check
+from tasks.volumes_restore.job import Job
+from tasks.volumes_restore.models.checks import TRIAL, Checked, CheckRun
+from tasks.volumes_restore.models.facts import RECLAIM, REPLACED, REPLICAS, RESTORE, VolumeRestorePlan
 from tasks.volumes_restore.models.options import ClaimsToRestore, VolumeRestoreOptions
+from tasks.volumes_restore.trials import run_trials
 from tests.servers.binaries import is_here
 from tests.servers.csi.storage import (
     ATTACHER_VERSION,
@@ -92,6 +99,12 @@ def storage(two_workers: ControlPlane, tmp_path_factory: pytest.TempPathFactory)
 def user(storage: Storage) -> str:
     """A kubeconfig with the rights that `kube-runbooks check` asks for the restore, and no others."""
     return kubeconfig_for(storage.cluster, "volumes_restore")
+
+
+@pytest.fixture(scope="module")
+def checker(storage: Storage) -> str:
+    """The same, with the rights that it asks for checks beside the old claims."""
+    return kubeconfig_for(storage.cluster, "volumes_restore", "volumes_restore with volumes.checks")
 
 
 @pytest.fixture(scope="module")
@@ -372,6 +385,7 @@ def test_a_snapshot_and_an_archive_of_one_workload_are_switched_together(
     volume_of_node(volumes, disk)
     read: Callable[[], str] = lambda: volumes.api.get("/api/v1/nodes/w1")["status"]["nodeInfo"]["bootID"]  # noqa: E731
     wait_until(lambda: bool(read()), LIMIT, "w1 has a boot id")
+    monkeypatch.setattr(places, "OF_THE_NODE", (str(tmp_path / "kubelet"),))  # this machine may be full
     with JobNode(tmp_path / "w1", read()) as node:
         give_runtime(volumes.site, node, tmp_path, monkeypatch)
         backup = volumes.back_up("data", "logs")
@@ -397,6 +411,263 @@ def test_a_snapshot_and_an_archive_of_one_workload_are_switched_together(
         kept = volumes.volume(old)
         assert (kept["spec"]["persistentVolumeReclaimPolicy"], kept["status"]["phase"]) == ("Retain", "Released")
         assert any(one.endswith(f"the old volume {old} is there, with Retain") for one in report.summary)
+
+
+def with_mounts(*claims: str) -> dict[str, Any]:
+    """A pod that mounts each claim at its own name, with what a pod of a check has and has not of it."""
+    sources = [{"name": name, "persistentVolumeClaim": {"claimName": name}} for name in claims]
+    mounts = [{"name": name, "mountPath": f"/{name}", "subPath": "inside"} for name in claims]
+    mounts += [{"name": "settings", "mountPath": "/etc/settings"}, {"name": "node", "mountPath": "/node"}]
+    container = {
+        "name": "main",
+        "image": "web:1",
+        "args": ["serve"],
+        "env": [{"name": "LEVEL", "value": "high"}],
+        "ports": [{"containerPort": 80}],
+        "readinessProbe": {"tcpSocket": {"port": 80}},
+        "securityContext": {"runAsUser": 4711},
+        "volumeMounts": mounts,
+        "resources": {"requests": {"cpu": "1"}, "limits": {"cpu": "2"}},
+    }
+    return claim_volume("") | {
+        "containers": [container, {"name": "helper", "image": "web:1"}],
+        "volumes": [
+            *sources,
+            {"name": "settings", "configMap": {"name": "settings", "optional": True}},
+            {"name": "node", "hostPath": {"path": "/etc"}},
+        ],
+        "securityContext": {"fsGroup": 4712},
+        "tolerations": [{"key": "disks", "operator": "Exists"}],
+    }
+
+
+class Checks:
+    """A check of the files of claims beside the old ones, and the pods in which it ran."""
+
+    def __init__(self, volumes: Volumes, user: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.volumes, self.user = volumes, user
+        self.pods: list[Resource] = []
+        ordinary = run_check
+
+        def seen(handle: Cluster, check: VolumeCheck, pod: HookPod) -> CheckRun:
+            self.pods.append(volumes.api.get(f"{volumes.shop.pods_path}/{pod.pod}"))
+            return ordinary(handle, check, pod)
+
+        monkeypatch.setattr(trials, "run_check", seen)
+
+    def be(self, *command: str, user: str = "", **more: object) -> None:
+        """The check of the profile, from now on."""
+        check = {"name": "whole", "namespace": self.volumes.shop.name, "labels": "app=web", "container": "main"}
+        self.volumes.site.write(volumes={"checks": [check | {"command": command} | more]})
+        self.volumes.site.use_api(user or self.user)
+        close_clusters()  # or the next run would still be the user before
+
+    def left(self) -> list[Resource]:
+        """Pods of checks that are there."""
+        found: list[Resource] = self.volumes.api.get(self.volumes.shop.pods_path, labelSelector=TRIAL)["items"]
+        return found
+
+
+def test_the_files_of_a_claim_beside_the_old_one_are_proven_in_a_pod_of_its_own(
+    volumes: Volumes, checker: str, sshd: Sshd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pod is nobody's but ours, and is gone afterwards. A check that fails ends the run; the next one checks again what is there."""
+    volumes.storage.claim(volumes.shop.name, "data", text="before")
+    volumes.shop.run("deployment/web", 1, pod=with_mounts("data"))
+    backup = volumes.back_up("data")
+    give_runtime(volumes.site, sshd, tmp_path, monkeypatch)
+    checks, found = Checks(volumes, checker, monkeypatch), tmp_path / "found"
+    disks = volumes.storage.driver.volumes
+
+    checks.be("grep", "-rlx", "never", str(disks))
+    plan = volumes.run(mode=Mode.PLAN).plan
+    assert plan is not None
+    (name,) = [one.act.split()[3] for one in plan.steps if one.subject == f"check {volumes.shop.name}/whole"]
+    assert "without node; let it run `sleep 86400`, run `grep -rlx never " in plan.steps[-1].act
+    assert (plan.cautions, checks.pods, volumes.names()) == ((), [], ["data"])
+    with pytest.raises(Refused, match=rf"is NOT proven: the check whole in \S+/{name} main: it ended with status 1"):
+        volumes.run()
+    (new,) = set(volumes.names()) - {"data"}
+    assert checks.left() == []
+
+    checks.be("sh", "-c", f"grep -rlx before {disks} > {found}")
+    report = volumes.run(backup=backup)
+    assert report.summary[0].startswith(f"no claim was left to restore from backup {backup}")
+    assert found.read_text().splitlines() == [str(volumes.file(new))]
+    (told,) = [one for one in report.summary if one.startswith("files proven: ")]
+    assert told.startswith(f"files proven: the check whole succeeded on {new} in a pod of its own, ")
+    assert checks.left() == []
+    assert [one["metadata"]["name"] for one in checks.pods] == [name, name]
+
+    pod = checks.pods[-1]
+    assert (pod["metadata"]["labels"].keys(), "ownerReferences" in pod["metadata"]) == ({TRIAL}, False)
+    spec = pod["spec"]
+    (main,) = spec["containers"]
+    assert [(one["mountPath"], one.get("subPath", "")) for one in main["volumeMounts"]] == [
+        ("/data", "inside"),
+        ("/etc/settings", ""),
+    ]
+    sources = {one["name"]: one.get("persistentVolumeClaim") for one in spec["volumes"]}
+    assert sources == {"data": {"claimName": new}, "settings": None}
+    assert (main["command"], "args" in main, "ports" in main, "readinessProbe" in main) == (
+        ["sleep", "86400"],
+        False,
+        False,
+        False,
+    )
+    assert (spec["restartPolicy"], spec["securityContext"], main["securityContext"], spec["nodeName"]) == (
+        "Never",
+        {"fsGroup": 4712},
+        {"runAsUser": 4711},
+        "w1",
+    )
+    assert {"key": "disks", "operator": "Exists"} in spec["tolerations"]
+
+
+def test_a_run_that_dies_while_it_checks_a_claim_beside_is_run_again(
+    volumes: Volumes, checker: str, sshd: Sshd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each run makes one write, whose answer it never sees. The last one removes the pod that was left, and proves the files by its own."""
+    volumes.storage.claim(volumes.shop.name, "data", text="before")
+    volumes.shop.run("deployment/web", 1, pod=with_mounts("data"))
+    backup = volumes.back_up("data")
+    give_runtime(volumes.site, sshd, tmp_path, monkeypatch)
+    checks = Checks(volumes, checker, monkeypatch)
+    checks.be("true")
+    written = die_after_each_write(lambda: volumes.run(backup=backup), monkeypatch, writes=4)
+    left = written[2].partition(" ")[2]
+    assert written == ["POST persistentvolumeclaims", "POST pods", f"DELETE {left}", "POST pods"]
+    (pod,) = checks.left()
+    assert pod["metadata"]["name"] == left
+    plan = volumes.run(backup=backup, mode=Mode.PLAN).plan
+    assert plan is not None
+    assert (plan.steps[-1].subject, plan.steps[-1].act) == (f"pod {volumes.shop.name}/{left}", "remove it")
+    report = volumes.run(backup=backup)
+    assert any(one.startswith("files proven: ") for one in report.summary)
+    assert checks.pods[-1]["metadata"]["uid"] != pod["metadata"]["uid"]
+    assert checks.left() == []
+
+
+def test_what_a_check_of_a_claim_beside_cannot_prove_is_told(
+    volumes: Volumes, checker: str, sshd: Sshd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No right to make a pod, a cluster that does not take it, an image without the program, no pod to copy, and a pod that stays."""
+    shop = volumes.shop.name
+    volumes.storage.claim(shop, "data", text="before")
+    volumes.shop.run("deployment/web", 1, pod=with_mounts("data"))
+    volumes.back_up("data")
+    give_runtime(volumes.site, sshd, tmp_path, monkeypatch)
+    checks = Checks(volumes, checker, monkeypatch)
+
+    checks.be("true", user=volumes.user)
+    report = volumes.run()
+    told = f"data NOT proven: the check {shop}/whole: no pod can be made for {shop}/data: the API server does not take it: pods is forbidden: "
+    assert any(one.startswith(told) for one in report.summary), report.summary
+    assert report.plan is not None
+    (caution,) = report.plan.cautions
+    assert caution.problem.startswith("the data will NOT be proven: no pod can be made for ")
+
+    checks.be("true", container="other")
+    assert "there is no container other to copy, there is main, helper" in "\n".join(volumes.run(suffix="b").summary)
+    checks.be("true", container="helper")
+    assert "the container helper mounts none of the claims" in "\n".join(volumes.run(suffix="c").summary)
+    checks.be("true", labels="app=other")
+    assert "with app=other uses one of the old claims, so there is none to copy" in "\n".join(
+        volumes.run(suffix="d").summary
+    )
+    space = f"/api/v1/namespaces/{shop}"
+    enforce = "pod-security.kubernetes.io/enforce"
+    volumes.api.patch(space, {"metadata": {"labels": {enforce: "restricted"}}})
+    checks.be("true")
+    assert 'violates PodSecurity "restricted' in "\n".join(volumes.run(suffix="e").summary)
+    volumes.api.patch(space, {"metadata": {"labels": {enforce: None}}})
+
+    checks.be("true", wait=["/nowhere/sleep", "60"])
+    why = r"main: its pod does not stay: StartError with exit code 128: exec: \"/nowhere/sleep\": stat /nowhere/sleep: no such file"
+    with pytest.raises(Refused, match=why):
+        volumes.run(suffix="f")
+    assert (checks.pods, checks.left()) == ([], [])
+
+    checks.be("true")
+    ordinary = run_check
+
+    def held(handle: Cluster, check: VolumeCheck, pod: HookPod) -> CheckRun:
+        volumes.api.patch(f"{volumes.shop.pods_path}/{pod.pod}", {"metadata": {"finalizers": ["example.com/hold"]}})
+        return ordinary(handle, check, pod)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(trials, "run_check", held)
+        patched.setattr(trials, "GONE_WITHIN", timedelta(seconds=5))
+        report = volumes.run(suffix="f")
+        (pod,) = checks.left()
+        name = pod["metadata"]["name"]
+        assert any(
+            one.startswith(f"NOT removed: pod {shop}/{name}: its finalizers hold it: example.com/hold")
+            for one in report.summary
+        )
+        assert any(one.startswith("files proven: ") for one in report.summary)
+        with pytest.raises(Refused, match=f"there is another pod {name}, and its own pod has that name"):
+            volumes.run(suffix="f")
+    volumes.api.patch(f"{volumes.shop.pods_path}/{name}", {"metadata": {"finalizers": None}})
+    assert any(one.startswith("files proven: ") for one in volumes.run(suffix="f").summary)
+    assert checks.left() == []
+
+
+def test_a_pod_that_is_no_longer_that_of_the_plan_is_not_made(
+    volumes: Volumes, checker: str, sshd: Sshd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody changes the image between the plan and the check. The next run has another plan."""
+    volumes.storage.claim(volumes.shop.name, "data", text="before")
+    volumes.shop.make("deployment/web", 0, pod=with_mounts("data"))
+    volumes.back_up("data")
+    give_runtime(volumes.site, sshd, tmp_path, monkeypatch)
+    checks = Checks(volumes, checker, monkeypatch)
+    checks.be("true")
+    ordinary = run_trials
+
+    def changed(handle: Cluster, job: Job, plan: VolumeRestorePlan, options: VolumeRestoreOptions) -> Checked:
+        image = {"spec": {"containers": [{"name": "main", "image": "web:2"}]}}
+        volumes.shop.change("deployment/web", template=image)
+        return ordinary(handle, job, plan, options)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(steps, "run_trials", changed)
+        with pytest.raises(Refused, match="main: the pods that it fits are no longer those of the plan"):
+            volumes.run()
+    assert (checks.pods, checks.left()) == ([], [])
+    assert any(one.startswith("files proven: ") for one in volumes.run().summary)
+    assert checks.pods[0]["spec"]["containers"][0]["image"] == "web:2"
+
+
+def test_a_snapshot_and_an_archive_beside_are_checked_together(
+    volumes: Volumes, checker: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One pod mounts both new claims, on the node of the folder, while the workload is stopped."""
+    volumes.storage.claim(volumes.shop.name, "data", text="before")
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    (disk / "file").write_text("before on the node")
+    volume_of_node(volumes, disk)
+    read: Callable[[], str] = lambda: volumes.api.get("/api/v1/nodes/w1")["status"]["nodeInfo"]["bootID"]  # noqa: E731
+    wait_until(lambda: bool(read()), LIMIT, "w1 has a boot id")
+    monkeypatch.setattr(places, "OF_THE_NODE", (str(tmp_path / "kubelet"),))  # this machine may be full
+    with JobNode(tmp_path / "w1", read()) as node:
+        give_runtime(volumes.site, node, tmp_path, monkeypatch)
+        backup = volumes.back_up("data", "logs")
+        (disk / "file").write_text("later on the node")
+        volumes.shop.run("deployment/web", 1, pod=with_mounts("data", "logs"))
+        checks = Checks(volumes, checker, monkeypatch)
+        volumes.shop.change("deployment/web", replicas=0)  # its template is copied
+        wait_until(lambda: not volumes.api.get(volumes.shop.pods_path)["items"], LIMIT, "its pods are gone")
+        checks.be("grep", "-qx", "before on the node", f"{disk}-beside/file")
+        report = volumes.run(backup=backup, suffix="beside")
+    assert report.summary[0] == f"2 claims restored from backup {backup}"
+    (told,) = [one for one in report.summary if one.startswith("files proven: ")]
+    assert "succeeded on data-beside, logs-beside in a pod of its own" in told
+    (pod,) = checks.pods
+    claims = [one.get("persistentVolumeClaim", {}).get("claimName") for one in pod["spec"]["volumes"]]
+    assert (claims, pod["spec"]["nodeName"]) == (["data-beside", "logs-beside", None], "w1")
+    assert checks.left() == []
 
 
 def volume_of_node(volumes: Volumes, folder: Path) -> None:

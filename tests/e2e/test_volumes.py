@@ -89,6 +89,7 @@ CHECK: dict[str, Any] = {
     "labels": "app=db",
     "container": "main",
     "command": ["/bin/busybox", "sha256sum", "-c", "/data/sums"],
+    "wait": ["/bin/busybox", "sleep", "86400"],
 }
 SELECT = {"namespaces": [SPACE]}
 
@@ -230,6 +231,7 @@ def test_a_namespace_is_deleted_and_comes_back_with_its_data(fresh_small: LabSit
         database.wait_ready()
         assert (database.data != old, old.is_dir(), sums(database.data)) == (True, True, wanted)
         assert set(storage.driver.attached) == {database.data.parent.name}
+        files_are_checked(database, lab_profile)
         texts = [
             site.read(one).decode(errors="replace") for one in site.keys(f"{site.name}/") if not one.endswith(".zst")
         ]
@@ -266,6 +268,26 @@ def cannot_start(database: Database) -> None:
     assert (report["outcome"], told in report["problem"]) == ("failed", True), report["problem"]
     assert "code = Internal desc = its file system is broken" in report["problem"]
     driver.why_not_mount = ""
+
+
+def files_are_checked(database: Database, profile: dict[str, Any]) -> None:
+    """Beside the old claim, in a pod of its own that a real kubelet starts, and that is gone afterwards. One that cannot start is told."""
+    site, pods = database.site, ("-n", SPACE, "get", "pods", "--output=name")
+    check = CHECK | {"wait": ["no-such-program"]}
+    site.write_profile(**profile | {"volumes": {"hooks": [HOOK], "checks": [check]}})
+    begin: dict[str, Any] = {"select": SELECT, "mode": "apply", "options": {"suffix": "beside"}}
+    report = site.run("volumes_restore", **begin)
+    assert (report["outcome"], "NOT proven: the check sums in " in report["problem"]) == ("refused", True), report[
+        "problem"
+    ]
+    assert database.lab.kubectl(*pods).split() == ["pod/db-0"]
+
+    site.write_profile(**profile)
+    report = site.run("volumes_restore", **begin)
+    assert report["outcome"] == "completed", report["problem"]
+    (told,) = [one for one in report["summary"] if one.startswith("files proven: ")]
+    assert told.startswith(f"files proven: the check sums succeeded on {CLAIM}-beside in a pod of its own, {SPACE}/")
+    assert database.lab.kubectl(*pods).split() == ["pod/db-0"]
 
 
 FOLDER = "/srv/ledger"

@@ -633,7 +633,23 @@ def _volumes_restored() -> dict[str, Report]:
         ("import snapshots", Imported(), 1),
         ("restore archives", FromArchives(), 1),
     )
+    beside = plan_volume_restore(
+        restored.facts(checks=(volumes.CHECK,), trials=(restored.TRIAL,), left=(restored.LEFT,)), VolumeRestoreOptions()
+    )
+    one = made.model_copy(update={"volumes": (new.model_copy(update={"claim": "data-new"}),)})
+    seen = proof.model_copy(update={"bound": ("shop/data-new: pv-2 (vol-2)",), "ready": (), "checked": Checked()})
+    trial = run.model_copy(update={"pod": restored.TRIAL.id, "claims": ("data-new",)})
+    files, none = Checked(runs=(trial,)), (KeptVolumes(), Started())
     return {
+        "volumes_restore-beside": report(
+            "volumes_restore",
+            beside,
+            *begun,
+            ("make volumes", one, 40),
+            ("prove volume restore", seen, 1),
+            ("check new claims", files, 9),
+            summary=summarize_volume_restore(beside, one, *none, seen, files=files),
+        ),
         "volumes_restore": report(
             "volumes_restore",
             plan,

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from tasks.volumes_restore.models.checks import LeftPod, Trial
 from tasks.volumes_restore.models.facts import (
     ArchiveFound,
     DiskClass,
@@ -46,6 +47,17 @@ JOURNAL = Journal(
     policy="Delete",
     template=TEMPLATE,
 )
+
+TRIAL = Trial(
+    check=volumes.CHECK,
+    name="kube-runbooks-check-0a1b2c3d4e5f",
+    like="db-0",
+    image="db:1",
+    claims=("shop/data-db-0",),
+    mounted=("data-new",),
+    digest="d1",
+)
+LEFT = LeftPod(namespace="shop", name=TRIAL.name, uid="p9", claims=("shop/data-db-0",))
 
 ON_NODE = Template(access_modes=("ReadWriteOnce",), storage_class="local", request="5Gi")
 ARCHIVE_FOUND = ArchiveFound(

@@ -11,6 +11,8 @@ needs to stop. No container runs. A pod says by annotations how it behaves:
 The tag of an image says the same for a release: `web:crash`, `web:missing`, `web:never` and `web:unready`. The readiness probe of
 the last one fails: an event has its answer.
 
+A container whose command begins with `/nowhere` cannot be started: its pod ends, as with a kubelet, if it is not to be restarted.
+
 A pod whose volumes have to be attached, as their CSIDriver says, starts when the node has them.
 """
 
@@ -39,6 +41,7 @@ TAGS = {
 """What becomes of a container whose image has this tag."""
 
 UNREADY = "unready"
+NOWHERE = "/nowhere/"
 PROBE = "Readiness probe failed: HTTP probe failed with statuscode: 503"
 """What the kubelet says of a container that never gets ready."""
 
@@ -212,6 +215,11 @@ class HollowNodes:
             return
         if phase == "Pending" and not self._has_volumes(pod, node):
             return
+        if phase == "Failed":
+            return
+        if failed := _cannot_start(pod):
+            self._api.patch(f"{path_of(pod)}/status", {"status": failed}, "strategic")
+            return
         if phase == "Pending" or (phase == "Running" and is_ready(pod["status"]) != _gets_ready(pod)):
             self._api.patch(f"{path_of(pod)}/status", {"status": self._running(pod, node)}, "strategic")
             if phase == "Pending" and UNREADY in _tags(pod):
@@ -327,6 +335,18 @@ def _waiting(words: str, containers: list[Resource]) -> list[Resource]:
         }
         for container in containers
     ]
+
+
+def _cannot_start(pod: Resource) -> Resource:
+    """The status of a pod that has ended because a program is not in its image; empty for any other."""
+    (container, *_), policy = pod["spec"]["containers"], pod["spec"].get("restartPolicy")
+    program = (container.get("command") or [""])[0]
+    if policy != "Never" or not program.startswith(NOWHERE):
+        return {}
+    said = f'exec: "{program}": stat {program}: no such file or directory'
+    ended = {"exitCode": 128, "reason": "StartError", "message": said, "startedAt": _now(), "finishedAt": _now()}
+    about = {"name": container["name"], "image": container["image"], "imageID": "", "ready": False, "restartCount": 0}
+    return {"phase": "Failed", "containerStatuses": [about | {"state": {"terminated": ended}}]}
 
 
 def _gets_ready(pod: Resource) -> bool:

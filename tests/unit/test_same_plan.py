@@ -415,6 +415,15 @@ def volume_restores(draw: st.DrawFn) -> Plan:
     return plan_volume_restore(found, VolumeRestoreOptions(switch=True))
 
 
+@st.composite
+def volume_restores_beside(draw: st.DrawFn) -> Plan:
+    """Of the same claim, with a check that copies another pod of the same workload."""
+    like = draw(st.sampled_from(["web-1", "web-2"]))
+    trials = (claim_facts.TRIAL.model_copy(update={"like": like}),)
+    found = claim_facts.facts(checks=(volume_facts.CHECK,), trials=trials, observed_at=volume_facts.NOW + draw(minutes))
+    return plan_volume_restore(found, VolumeRestoreOptions())
+
+
 RUNBOOKS = (
     "access_apply",
     *("rolling_upgrade", "node_os_patch", "node_reboot", "node_drain", "node_uncordon", "cert_rotation", "ca_rotation"),
@@ -454,8 +463,9 @@ def test_every_runbook_that_is_approved_is_looked_at_twice() -> None:
         (objects(), "gets another address"),
         (volume_backups(), ""),
         (volume_restores(), ""),
+        (volume_restores_beside(), ""),
     ],
-    ids=RUNBOOKS,
+    ids=(*RUNBOOKS, "volumes_restore-beside"),
 )
 def test_the_same_cluster_looked_at_twice_is_the_same_plan(plans: st.SearchStrategy[Plan], told: str) -> None:
     """Free space, ages, counts, generated names and revisions are other ones; an approval holds."""

@@ -246,8 +246,9 @@ OF_OPTIONS: Mapping[str, tuple[Right, ...]] = {
         *_each("create delete", "networkpolicies", "networking.k8s.io"),
         *_each("get create update", "leases", LEASES, SYSTEM),
     ),
+    "volumes_restore with volumes.checks": _each("get create delete", "pods"),
 }
-"""Maps a flow with an option to the rights that it needs besides its own."""
+"""Maps a flow with an option, or with a part of the profile, to the rights that it needs besides its own."""
 
 EVERYTHING = (Right(verb="*", resource="*", group="*"), Right(verb="*", path="*"))
 """Lists what an administrator of the cluster may do."""

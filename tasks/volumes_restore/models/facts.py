@@ -14,7 +14,7 @@ from tasks.volumes.models.archives import Archive
 from tasks.volumes.models.backups import VolumeRecord
 from tasks.volumes.models.facts import SnapshotClass
 from tasks.volumes.models.places import Place
-from tasks.volumes_restore.models.checks import Checked
+from tasks.volumes_restore.models.checks import Checked, LeftPod, Trial
 from tasks.workloads.models.names import Ref
 
 RESTORE = "kube-runbooks.io/volumes-restore"
@@ -172,8 +172,10 @@ class VolumeRestoreFacts(Model):
     found: tuple[SnapshotFound, ...] = ()
     archives: tuple[ArchiveFound, ...] = ()
     users: tuple[User, ...] = Field(default=(), description="of the claims that are switched")
-    checks: tuple[VolumeCheck, ...] = Field(default=(), description="of the profile, for claims that are switched")
-    checked: Checked = Field(default=Checked(), description="how those end before the restore")
+    checks: tuple[VolumeCheck, ...] = Field(default=(), description="of the profile, for the namespaces of the claims")
+    checked: Checked = Field(default=Checked(), description="how those end before the restore, if claims are switched")
+    trials: tuple[Trial, ...] = Field(default=(), description="pods that those need, if claims are restored beside")
+    left: tuple[LeftPod, ...] = Field(default=(), description="such pods of interrupted runs")
     disk_classes: tuple[DiskClass, ...] = ()
     snapshot_classes: tuple[SnapshotClass, ...] = ()
     nodes: tuple[str, ...] = ()
@@ -238,13 +240,20 @@ class VolumeRestorePlan(Plan):
     """Plans which claims are restored, from where, and which workloads stop meanwhile."""
 
     LEFT_OUT: ClassVar[Reasons] = {
-        "backup snapshots archives users": "the steps and the terms say it; what is found is read again before each act"
+        "backup snapshots archives users trials restored unproven left": "the steps and the terms say it; what is found is read again before each act"
     }
 
     backup: str = ""
     snapshots: tuple[SnapshotTarget, ...] = ()
     archives: tuple[ArchiveTarget, ...] = ()
     users: tuple[User, ...] = ()
+    trials: tuple[Trial, ...] = Field(default=(), description="pods that run checks of claims beside the old ones")
+    restored: tuple[tuple[str, str], ...] = Field(
+        default=(),
+        description="claims, as NAMESPACE/NAME in the backup, that an earlier run has restored beside: their names",
+    )
+    unproven: tuple[str, ...] = Field(default=(), description="checks that cannot run, and why")
+    left: tuple[LeftPod, ...] = Field(default=(), description="pods of checks that interrupted runs left")
 
     @property
     def targets(self) -> tuple[SnapshotTarget | ArchiveTarget, ...]:
@@ -268,7 +277,14 @@ class VolumeRestorePlan(Plan):
         return tuple(one for one in self.users if claims.intersection(one.claims))
 
     @property
+    def locked_claims(self) -> tuple[str, ...]:
+        """Returns the claims that only this run works with, as NAMESPACE/NAME in the backup."""
+        checked = [one.claims for one in self.trials] + [one.claims for one in self.left]
+        others = [claim for claims in checked for claim in claims]
+        return tuple(dict.fromkeys([*(one.id for one in self.targets), *others]))
+
+    @property
     def locks(self) -> tuple[tuple[str, str], ...]:
         """Returns namespace and name of what is locked: claims, and workloads as their rollouts lock them."""
-        claims = [(one.record.namespace, f"claim/{one.record.claim}") for one in self.targets]
+        claims = [(space, f"claim/{name}") for space, _, name in (one.partition("/") for one in self.locked_claims)]
         return (*claims, *((one.ref.namespace, one.ref.workload) for one in self.users if one.ref))

@@ -31,6 +31,7 @@ from tasks.volumes_restore.policy.archives import findings_of_archive, findings_
 from tasks.volumes_restore.policy.checks import findings_before, step_of_check
 from tasks.volumes_restore.policy.names import beside, mark_of, sign_of, suffix_of, temporary
 from tasks.volumes_restore.policy.sizes import bytes_of, larger
+from tasks.volumes_restore.policy.trials import findings_of_trials, step_of_left, step_of_trial, unproven_words
 
 WITH_PODS = "its volumes wait for a pod (WaitForFirstConsumer)"
 
@@ -79,14 +80,16 @@ def plan_volume_restore(facts: VolumeRestoreFacts, options: VolumeRestoreOptions
     findings = [finding for one in left for finding in _findings(facts, one, options)]
     findings += findings_of_path(facts.archives, options)
     findings += findings_of_room([one for one in left if isinstance(one, ArchiveFound)])
-    findings += findings_before(facts.checked)
+    findings += findings_before(facts.checked) if options.switch else findings_of_trials(facts.checks, facts.trials)
     refusals = [one for one in findings if isinstance(one, Refusal)]
     targets = [] if refusals else [_target(facts, one, options) for one in left]
     wanted = {one.id for one in left}
     users = [one for one in facts.users if wanted.intersection(one.claims)]
     refusals += [refused(one.name, one.problem.text, one.problem.next_step) for one in users if one.problem]
+    trials = [one for one in facts.trials if not (one.problem or refusals)]
+    steps = [*_steps(facts, targets, users, options), *map(step_of_trial, trials), *map(step_of_left, facts.left)]
     return VolumeRestorePlan(
-        steps=() if refusals else tuple(_steps(facts, targets, users)),
+        steps=() if refusals else tuple(steps),
         skips=tuple(skips),
         refusals=tuple(refusals),
         cautions=tuple(one for one in findings if isinstance(one, Caution)),
@@ -94,6 +97,10 @@ def plan_volume_restore(facts: VolumeRestoreFacts, options: VolumeRestoreOptions
         snapshots=tuple(one for one in targets if isinstance(one, SnapshotTarget)),
         archives=tuple(one for one in targets if isinstance(one, ArchiveTarget)),
         users=tuple(users),
+        trials=tuple(trials),
+        restored=tuple((one.id, names_of(facts.backup, one, options).name) for one in facts.claims if one not in left),
+        unproven=() if options.switch else unproven_words(facts.checks, facts.trials),
+        left=facts.left,
     )
 
 
@@ -356,7 +363,10 @@ def _old(one: Found) -> Live | None:
 
 
 def _steps(
-    facts: VolumeRestoreFacts, targets: Sequence[SnapshotTarget | ArchiveTarget], users: Sequence[User]
+    facts: VolumeRestoreFacts,
+    targets: Sequence[SnapshotTarget | ArchiveTarget],
+    users: Sequence[User],
+    options: VolumeRestoreOptions,
 ) -> Iterator[Step]:
     for one in users:
         many = counted(one.replicas, "replica")
@@ -367,7 +377,7 @@ def _steps(
         )
     for target in targets:
         yield Step(subject=target.id, act=_act(target), reason=f"backup {facts.backup} has it, {_reason(target)}")
-    if targets:
+    if targets and options.switch:
         yield from map(step_of_check, facts.checks)
 
 

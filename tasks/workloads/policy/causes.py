@@ -117,6 +117,11 @@ def troubles_of(workload: Workload) -> tuple[Trouble, ...]:
     return tuple(sorted(found, key=lambda one: _GRAVEST.index(one.cause)))
 
 
+def troubles_of_pod(pod: PodState) -> tuple[Trouble, ...]:
+    """Returns every cause that keeps a pod from running, of any controller or of none."""
+    return tuple(_of_pod(pod))
+
+
 _GRAVEST = tuple(sorted(Cause, key=lambda one: (one is Cause.DEADLINE, RULES[one].patience or timedelta.max)))
 """Orders the causes by patience. The deadline comes last: it says only that there is another cause."""
 

@@ -50,7 +50,7 @@ class VolumeCheck(InContainers):
 
     COVERED: ClassVar[Reasons] = {
         "name namespace labels container": "in which containers the command runs",
-        "command limit": "what runs there, and how long it may take",
+        "command limit wait": "what runs there, and how long it may take",
     }
 
     command: tuple[Word, ...] = Field(
@@ -62,6 +62,11 @@ class VolumeCheck(InContainers):
         ge=timedelta(seconds=1),
         le=timedelta(hours=6),
         description="how long it may take, for example 10m",
+    )
+    wait: tuple[Word, ...] = Field(
+        default=("sleep", "86400"),
+        min_length=1,
+        description="command of the image that only waits, for the pod of its own in which the files of a claim beside the old one are checked",
     )
 
 
