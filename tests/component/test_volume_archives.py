@@ -28,7 +28,6 @@ from tasks.core.models.report import Report
 from tasks.core.models.retention import Retention
 from tasks.volumes import archives, expire
 from tasks.volumes.archive_restore import look_for_room, restore_archive
-from tasks.volumes.models import places
 from tasks.volumes.models.archives import Archive
 from tasks.volumes.models.selection import Selection, VolumeOptions
 from tasks.volumes.policy import sizes
@@ -39,7 +38,7 @@ from tests.servers import strict_stores
 from tests.servers.apart import run_apart
 from tests.servers.dying import die_after_each_write
 from tests.servers.etcd import EtcdCluster
-from tests.servers.job_node import JobNode
+from tests.servers.job_node import JobNode, may_be_full
 from tests.servers.kubernetes import Api, ControlPlane
 from tests.servers.prefect_server import PrefectServer
 from tests.servers.processes import wait_until
@@ -209,8 +208,7 @@ def volumes(  # noqa: PLR0913, PLR0917 - fixtures
     key = f"file:{site.folder / 'id_ed25519'}"
     site.write(ssh={"user": node.user, "key": key, "known_hosts": str(node.known_hosts), "sudo": False})
     monkeypatch.setattr(sizes, "SMALLEST_PART", 5 * sizes.MEGABYTE)
-    monkeypatch.setattr(places, "OF_KUBELET", (str(node.root / "kubelet"),))  # this machine may be full
-    monkeypatch.setattr(places, "OF_IMAGES", ())
+    may_be_full(monkeypatch, node.root)
     (node.root / "boot_id").write_text(boot_id_of(shop.api) + "\n")
     made = Volumes(site, shop, node, tmp_path / "disks", user)
     yield made

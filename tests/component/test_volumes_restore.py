@@ -21,7 +21,6 @@ from tasks.core.errors import Refused, TimedOut
 from tasks.core.models.plan import Mode
 from tasks.core.models.profile import VolumeCheck
 from tasks.core.models.report import Report
-from tasks.volumes.models import places
 from tasks.volumes.models.freezes import HookPod
 from tasks.volumes.models.selection import Selection
 from tasks.volumes_restore import steps, trials
@@ -46,7 +45,7 @@ from tests.servers.csi.storage import (
     Storage,
 )
 from tests.servers.dying import die_after_each_write
-from tests.servers.job_node import JobNode
+from tests.servers.job_node import JobNode, may_be_full
 from tests.servers.kubernetes import ControlPlane, Resource
 from tests.servers.prefect_server import PrefectServer
 from tests.servers.processes import wait_until
@@ -385,7 +384,7 @@ def test_a_snapshot_and_an_archive_of_one_workload_are_switched_together(
     volume_of_node(volumes, disk)
     read: Callable[[], str] = lambda: volumes.api.get("/api/v1/nodes/w1")["status"]["nodeInfo"]["bootID"]  # noqa: E731
     wait_until(lambda: bool(read()), LIMIT, "w1 has a boot id")
-    monkeypatch.setattr(places, "OF_THE_NODE", (str(tmp_path / "kubelet"),))  # this machine may be full
+    may_be_full(monkeypatch, tmp_path)
     with JobNode(tmp_path / "w1", read()) as node:
         give_runtime(volumes.site, node, tmp_path, monkeypatch)
         backup = volumes.back_up("data", "logs")
@@ -650,7 +649,7 @@ def test_a_snapshot_and_an_archive_beside_are_checked_together(
     volume_of_node(volumes, disk)
     read: Callable[[], str] = lambda: volumes.api.get("/api/v1/nodes/w1")["status"]["nodeInfo"]["bootID"]  # noqa: E731
     wait_until(lambda: bool(read()), LIMIT, "w1 has a boot id")
-    monkeypatch.setattr(places, "OF_THE_NODE", (str(tmp_path / "kubelet"),))  # this machine may be full
+    may_be_full(monkeypatch, tmp_path)
     with JobNode(tmp_path / "w1", read()) as node:
         give_runtime(volumes.site, node, tmp_path, monkeypatch)
         backup = volumes.back_up("data", "logs")

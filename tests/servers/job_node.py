@@ -9,8 +9,11 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from tasks.clients.ssh.jobs import SECRETS
 from tasks.core.models.folders import BACKUPS, JOBS
+from tasks.volumes.models import places
 from tests.servers.sshd import Sshd
 
 STATE = str(Path(JOBS).parent)
@@ -132,3 +135,9 @@ class JobNode(Sshd):
         return "".join(
             one.read_text(errors="replace") for one in [*files, *([arguments] if arguments.exists() else [])]
         )
+
+
+def may_be_full(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """This machine's own file systems, which may be full, count as none of the node's: only that of a folder that is not there."""
+    monkeypatch.setattr(places, "OF_KUBELET", (str(folder / "kubelet"),))
+    monkeypatch.setattr(places, "OF_IMAGES", ())
