@@ -116,10 +116,15 @@ class _Reference(Outside):
     uid: str = ""
 
 
+class _ContentSource(Outside):
+    volume_handle: str = ""
+
+
 class _ContentSpec(Outside):
     driver: str
     deletion_policy: str
     source_volume_mode: str = "Filesystem"
+    source: _ContentSource = _ContentSource()
     volume_snapshot_ref: _Reference
 
 
@@ -214,6 +219,7 @@ def parse_content(raw: JSON) -> Content:
         class_policy=meta.annotations.get(POLICY, ""),
         snapshot=f"{spec.volume_snapshot_ref.namespace}/{spec.volume_snapshot_ref.name}",
         snapshot_uid=spec.volume_snapshot_ref.uid,
+        volume=spec.source.volume_handle,
         handle=status.snapshot_handle,
         size=status.restore_size,
         cut_at=_moment(status.creation_time),

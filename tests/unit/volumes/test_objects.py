@@ -99,6 +99,7 @@ def test_a_content_has_its_time_in_nanoseconds() -> None:
         "spec": {
             "driver": DRIVER,
             "deletionPolicy": "Retain",
+            "source": {"volumeHandle": "vol-1"},
             "volumeSnapshotRef": {"namespace": "shop", "name": SNAPSHOT.name, "uid": "s1"},
         },
     }
