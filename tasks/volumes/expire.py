@@ -1,6 +1,6 @@
 """Contains the Prefect tasks that remove backups of volumes that no rule keeps, and say how old the others are."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import partial
 
@@ -20,6 +20,7 @@ from tasks.volumes.models.backups import Expired, VolumeBackup, VolumeBackupId
 from tasks.volumes.models.selection import LONGEST_WAIT
 from tasks.volumes.models.snapshots import Pair
 from tasks.volumes.observe import read_pairs
+from tasks.volumes.policy.expiry import last_of, protected
 from tasks.volumes.policy.pairs import leftovers
 from tasks.volumes.remove import remove_pair
 from tasks.volumes.store import VolumeStore, volumes_of
@@ -38,9 +39,10 @@ def expire_volumes(cluster: str, backup: VolumeBackup, rules: Retention | None =
     if backup.id not in {str(one) for one in known}:
         raise NotYet(f"the store does not list backup {backup.id} yet: nothing is removed", hint="it is tried again")
     mine = VolumeBackupId.model_validate(backup.id)
-    kept, removed = _decide(
-        store, [one for one in known if one.series == mine.series], rules or profile.retention, profile.time_zone
-    )
+    series = [one for one in known if one.series == mine.series]
+    kept, removed = _decide(store, series, rules or profile.retention, profile.time_zone)
+    reasons = last_of({one.subject for one in backup.left_out}, _newest_first(store, series))
+    kept, removed = protected(kept, removed, reasons | {backup.id: "this run has just taken it"})
     pairs = read_pairs(kube)
     stay, gone, left = list(kept), [], []
     for one in removed:
@@ -105,6 +107,15 @@ def _decide(
     asked = [_with_lock(store, one) if one.id in going else one for one in stored]
     decision = decide_retention(asked, rules, now=now, time_zone=zone)
     return decision.kept, decision.removed
+
+
+def _newest_first(store: VolumeStore, known: Sequence[VolumeBackupId]) -> Iterator[VolumeBackup]:
+    """Reads the manifests one after another. One that cannot be read can restore nothing."""
+    for one in reversed(known):
+        try:
+            yield store.read(one)
+        except Refused as error:
+            log_about(str(one)).warning("its manifest cannot be read: %s", error.problem)
 
 
 def _with_lock(store: VolumeStore, stored: StoredBackup) -> StoredBackup:

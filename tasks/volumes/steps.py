@@ -230,7 +230,8 @@ def write_volume_manifest(  # noqa: PLR0913, PLR0917 - one for each thing that t
 ) -> VolumeBackup:
     """Makes snapshots and archives a backup by writing its manifest, with the claims and their volumes as they are now."""
     handle = open_cluster(cluster)
-    first = min([one.cut_at for one in kept.records] + [one.taken_at for one in archived.archives])
+    times = [one.created_at or one.cut_at for one in kept.records]  # the clock of a storage may be wrong
+    first = min(times + [one.taken_at for one in archived.archives])
     backup = VolumeBackupId(taken_at=first.replace(microsecond=0), series=select.series, run=run_id)
     manifest = VolumeBackup(
         id=str(backup),

@@ -128,6 +128,7 @@ def record(**changes: object) -> VolumeRecord:
         handle="snap-1",
         restore_size=10 * 2**30,
         cut_at=NOW,
+        created_at=NOW,
         mode="Filesystem",
         snapshot_class=CLASS,
     )
