@@ -410,3 +410,24 @@ def test_the_snapshot_of_a_claim_that_was_made_again_is_no_backup(
     with pytest.raises(Refused, match=r"do not belong together: volume is 'vol-\w+', not 'vol-\w+'"):
         volumes.run()
     assert volumes.manifests() == []
+
+
+def test_a_claim_that_is_deleted_meanwhile_can_be_restored(volumes: Volumes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its snapshot may be the last of its data, and a restore needs its access modes, its class and its size."""
+    volumes.claim("data")
+    path = f"/api/v1/namespaces/{volumes.shop.name}/persistentvolumeclaims/data"
+
+    def retain_and_delete(*given: Any) -> None:  # noqa: ANN401 - as the step gives it
+        retain(*given)
+        volumes.api.delete(path)
+        wait_until(lambda: not volumes.api.is_fine(path), LIMIT, "the claim is gone")
+
+    retain = steps._retain  # noqa: SLF001 - between two acts of one step
+    monkeypatch.setattr(steps, "_retain", retain_and_delete)
+    volumes.run()
+    (manifest,) = volumes.manifests()
+    (claim,) = [one for one in manifest["objects"] if one["kind"] == "PersistentVolumeClaim"]
+    assert claim["metadata"] == {"name": "data", "namespace": volumes.shop.name}
+    assert claim["spec"]["accessModes"] == ["ReadWriteOnce"]
+    assert claim["spec"]["resources"] == {"requests": {"storage": "1Gi"}}
+    assert claim["spec"]["storageClassName"] == CLASS

@@ -51,6 +51,7 @@ class _Created(Metadata):
 class _ClaimSpec(Outside):
     volume_name: str = ""
     storage_class_name: str = ""
+    access_modes: tuple[str, ...] = ()
     volume_mode: str = "Filesystem"
 
 
@@ -152,6 +153,7 @@ def parse_claim(raw: JSON) -> Claim:
         phase=one.status.phase,
         volume=one.spec.volume_name,
         storage_class=one.spec.storage_class_name,
+        access_modes=one.spec.access_modes,
         block=one.spec.volume_mode == "Block",
         size=one.status.capacity.get("storage", ""),
         deleting=one.metadata.deletion_timestamp is not None,
@@ -233,6 +235,20 @@ def parse_content(raw: JSON) -> Content:
 
 def _moment(nanoseconds: int | None) -> UtcTime | None:
     return None if nanoseconds is None else EPOCH + timedelta(microseconds=nanoseconds // 1000)
+
+
+def bare_claim(one: Claim, now: JSON | None) -> JSON:
+    """Returns the claim of a backup as a person would write it; if it is gone meanwhile, or another one, as the plan has it."""
+    if now and now["metadata"].get("uid") == one.uid:
+        return bare(now, "PersistentVolumeClaim")
+    spec: JSON = {
+        "accessModes": list(one.access_modes),
+        "resources": {"requests": {"storage": one.size}},
+        "storageClassName": one.storage_class,
+        "volumeMode": "Block" if one.block else "Filesystem",
+        "volumeName": one.volume,
+    }
+    return bare({"metadata": {"namespace": one.namespace, "name": one.name}, "spec": spec}, "PersistentVolumeClaim")
 
 
 def bare(raw: JSON, kind: str) -> JSON:
