@@ -1,6 +1,6 @@
 """Contains the Prefect tasks that remove backups of volumes that no rule keeps, and say how old the others are."""
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 from functools import partial
 
@@ -41,7 +41,7 @@ def expire_volumes(cluster: str, backup: VolumeBackup, rules: Retention | None =
     mine = VolumeBackupId.model_validate(backup.id)
     series = [one for one in known if one.series == mine.series]
     kept, removed = _decide(store, series, rules or profile.retention, profile.time_zone)
-    reasons = last_of({one.subject for one in backup.left_out}, _newest_first(store, series))
+    reasons = last_of({one.subject for one in backup.left_out}, store.newest_first(series))
     kept, removed = protected(kept, removed, reasons | {backup.id: "this run has just taken it"})
     pairs = read_pairs(kube)
     stay, gone, left = list(kept), [], []
@@ -107,15 +107,6 @@ def _decide(
     asked = [_with_lock(store, one) if one.id in going else one for one in stored]
     decision = decide_retention(asked, rules, now=now, time_zone=zone)
     return decision.kept, decision.removed
-
-
-def _newest_first(store: VolumeStore, known: Sequence[VolumeBackupId]) -> Iterator[VolumeBackup]:
-    """Reads the manifests one after another. One that cannot be read can restore nothing."""
-    for one in reversed(known):
-        try:
-            yield store.read(one)
-        except Refused as error:
-            log_about(str(one)).warning("its manifest cannot be read: %s", error.problem)
 
 
 def _with_lock(store: VolumeStore, stored: StoredBackup) -> StoredBackup:
