@@ -61,6 +61,6 @@ def volumes_restore(
             kept = run.step(keep_old_volumes, cluster, plan, volumes, run.run_id, check)
             run.step(bind_new_volumes, cluster, plan, volumes, run.run_id, check)
             started = run.step(start_workloads, cluster, plan, run.run_id, check)
-            proof = run.step(prove_volume_restore, cluster, plan, options)
+            proof = run.step(prove_volume_restore, cluster, plan, volumes, options)
             run.step(close_switches, cluster, plan, volumes, run.run_id, check)
         return run.finish(*summarize_volume_restore(plan, volumes, kept, started, proof, archives))

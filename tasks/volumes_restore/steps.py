@@ -183,13 +183,15 @@ def close_switches(cluster: str, plan: VolumeRestorePlan, volumes: NewVolumes, r
 
 
 @task(**PATIENT, task_run_name="prove-volume-restore-{cluster}")
-def prove_volume_restore(cluster: str, plan: VolumeRestorePlan, options: VolumeRestoreOptions) -> VolumeProof:
-    """Reads back that each claim is bound to a volume that is not the old one, that the pods are ready, and that the checks succeed.
+def prove_volume_restore(
+    cluster: str, plan: VolumeRestorePlan, volumes: NewVolumes, options: VolumeRestoreOptions
+) -> VolumeProof:
+    """Reads back that each claim is bound to its new volume, that the pods are ready, and that the checks succeed.
 
     Raises `Refused` if a check of the profile does not prove the data. The old volumes are kept.
     """
     handle = open_cluster(cluster)
-    bound = tuple(proven_claim(handle.kube, one) for one in plan.targets)
+    new = {one.id: one.volume for one in volumes.volumes}
     ready = _ready(handle.kube, plan, options)
     checked = run_checks(handle, {one.id for one in plan.switched})
     if failed := failures_of(checked, has_pods=bool(plan.users)):
@@ -197,6 +199,7 @@ def prove_volume_restore(cluster: str, plan: VolumeRestorePlan, options: VolumeR
             f"the data of backup {plan.backup} is NOT proven: {'; '.join(failed)}",
             hint="correct that and run this again: it checks again. Or take the old volumes back: docs/volumes-restore.md#the-old-volume",
         )
+    bound = tuple(proven_claim(handle.kube, one, one.new_volume or new[one.id]) for one in plan.targets)
     attached = left_attached(handle.kube, {one.old_volume: one.id for one in plan.switched if one.old_volume})
     return VolumeProof(bound=bound, ready=ready, checked=checked, attached=attached)
 

@@ -184,6 +184,9 @@ def finish(job: Job, target: RestoreTarget, volume: str) -> str:
     journal = parse_journal(job.kube.get(f"{VOLUMES}/{volume}"))
     if journal is None or journal.done:
         return f"{target.id}: {volume}"
+    now = read_live(job.kube, target.record.namespace, target.record.claim)
+    if now is None or (now.volume, now.deleting) != (volume, False):  # its data would go with the claim
+        raise Refused(f"{target.id}: the claim is no longer bound to the new volume {volume}, which stays", hint=AGAIN)
     job.check()
     done = journal.model_copy(update={"done": True, "run": job.run_id})
     _patch_volume(job, volume, {RESTORE: target.mark}, {RESTORE: done.model_dump_json()}, journal.policy)
