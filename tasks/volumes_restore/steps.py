@@ -5,7 +5,8 @@ from prefect import task
 from tasks.clients.kube import KubeClient
 from tasks.cluster import open_cluster
 from tasks.core.at_once import on_all
-from tasks.core.errors import Refused
+from tasks.core.errors import Refused, TimedOut
+from tasks.core.models.findings import listed
 from tasks.core.retries import ACT, OBSERVE, PATIENT
 from tasks.core.words import counted
 from tasks.run.locks import Check
@@ -36,7 +37,7 @@ from tasks.volumes_restore.models.options import ClaimsToRestore, VolumeRestoreO
 from tasks.volumes_restore.observe import observe, read_backup, store_of
 from tasks.volumes_restore.policy.checks import checks_of, failures_of
 from tasks.volumes_restore.stop import check_nobody, check_nodes, start, stop, wait_ready, wait_stopped
-from tasks.volumes_restore.switch import bind_new, finish, keep_old
+from tasks.volumes_restore.switch import bind_new, finish, give_policy_back, keep_old, retain_before_stop
 
 
 @task(**OBSERVE, task_run_name="observe-volume-restore-{cluster}")
@@ -128,14 +129,27 @@ def make_volumes(  # noqa: PLR0913, PLR0917 - what every step gets, and what was
 def stop_workloads(
     cluster: str, plan: VolumeRestorePlan, options: VolumeRestoreOptions, run_id: str, check: Check
 ) -> Stopped:
-    """Scales the workloads to 0 in one write with a note of their replicas, and waits until no pod uses the claims.
+    """Sets the old volumes to Retain, scales the workloads to 0 in one write with a note of their replicas, and waits for the pods.
 
-    Raises `Refused` before it stops anything if no pod could start again on the node of an archive.
+    Raises `Refused` before it stops anything if no pod could start again on the node of an archive. If the pods do not stop in time,
+    it starts the workloads again and raises `TimedOut`, unless an earlier attempt has begun to switch.
     """
     job = _job(cluster, plan, run_id, check)
     check_nodes(job.kube, plan)
+    for one in plan.to_free:
+        retain_before_stop(job, one)
     stopped = [(one.name, stop(job, one)) for one in plan.to_stop]
-    wait_stopped(job.kube, plan, options.stop_within)
+    try:
+        wait_stopped(job.kube, plan, options.stop_within)
+    except TimedOut as error:
+        if any(one.new_volume for one in plan.switched):  # a switch has begun: pods would start between two volumes
+            raise
+        for one in plan.to_free:
+            give_policy_back(job, one)
+        names = [one.name for one in plan.to_stop if start(job, one)]
+        raise TimedOut(
+            f"{error.problem}; nothing was switched, and it was started again: {listed(names)}", hint=error.hint
+        ) from error
     return Stopped(
         stopped=tuple(name for name, new in stopped if new), already=tuple(name for name, new in stopped if not new)
     )

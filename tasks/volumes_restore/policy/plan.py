@@ -252,6 +252,13 @@ def needed_of(one: SnapshotFound) -> int:
 
 def _of_old(one: Found, template: Template) -> Iterator[Finding]:
     record, live, block = one.record, one.live, _is_block(one)
+    pods = [str(each.get("name")) for each in (live.template.owners if live else ()) if each.get("kind") == "Pod"]
+    if pods:
+        yield refused(
+            one.id,
+            f"the claim belongs to the pod {listed(pods)} and goes with it, as a generic ephemeral volume does",
+            "leave out --switch: the new claim is then made beside the old one",
+        )
     if template.block != block:
         kind = "block device" if block else "file system"
         yield refused(
