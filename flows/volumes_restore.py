@@ -24,7 +24,7 @@ from tasks.volumes_restore.steps import (
     start_workloads,
     stop_workloads,
 )
-from tasks.volumes_restore.summary import WAY_BACK, summarize_volume_restore, summarize_volume_restore_plan
+from tasks.volumes_restore.summary import summarize_volume_restore, summarize_volume_restore_plan, way_back_of
 
 
 @ends_in_words
@@ -57,12 +57,12 @@ def volumes_restore(
             run.step(import_snapshots, cluster, plan, options, run.run_id, check)
             archives = run.step(restore_archives, cluster, plan, options, run.run_id, check)
             volumes = run.step(make_volumes, cluster, plan, options, archives, run.run_id, check)
-            run.way_back(WAY_BACK)
+            run.way_back(way_back_of(plan))
             run.step(stop_workloads, cluster, plan, options, run.run_id, check)
             kept = run.step(keep_old_volumes, cluster, plan, volumes, run.run_id, check)
             run.step(bind_new_volumes, cluster, plan, volumes, run.run_id, check)
             started = run.step(start_workloads, cluster, plan, run.run_id, check)
-            proof = run.step(prove_volume_restore, cluster, plan, options)
+            proof = run.step(prove_volume_restore, cluster, plan, volumes, options)
             files = run.step(check_new_claims, cluster, plan, options, run.run_id, check)
             run.step(close_switches, cluster, plan, volumes, run.run_id, check)
         return run.finish(*summarize_volume_restore(plan, volumes, kept, started, proof, archives, files))

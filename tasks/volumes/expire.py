@@ -20,6 +20,7 @@ from tasks.volumes.models.backups import Expired, VolumeBackup, VolumeBackupId
 from tasks.volumes.models.selection import LONGEST_WAIT
 from tasks.volumes.models.snapshots import Pair
 from tasks.volumes.observe import read_pairs
+from tasks.volumes.policy.expiry import last_of, protected
 from tasks.volumes.policy.pairs import leftovers
 from tasks.volumes.remove import remove_pair
 from tasks.volumes.store import VolumeStore, volumes_of
@@ -38,9 +39,10 @@ def expire_volumes(cluster: str, backup: VolumeBackup, rules: Retention | None =
     if backup.id not in {str(one) for one in known}:
         raise NotYet(f"the store does not list backup {backup.id} yet: nothing is removed", hint="it is tried again")
     mine = VolumeBackupId.model_validate(backup.id)
-    kept, removed = _decide(
-        store, [one for one in known if one.series == mine.series], rules or profile.retention, profile.time_zone
-    )
+    series = [one for one in known if one.series == mine.series]
+    kept, removed = _decide(store, series, rules or profile.retention, profile.time_zone)
+    reasons = last_of({one.subject for one in backup.left_out}, store.newest_first(series))
+    kept, removed = protected(kept, removed, reasons | {backup.id: "this run has just taken it"})
     pairs = read_pairs(kube)
     stay, gone, left = list(kept), [], []
     for one in removed:

@@ -18,7 +18,7 @@ from tasks.volumes.models.freezes import HookPod
 from tasks.volumes.models.selection import Selection
 from tasks.volumes.models.snapshots import RUN, Pair
 from tasks.volumes.policy.pairs import pairs_of
-from tasks.volumes.policy.places import ON_A_NODE, node_of, what_is_wrong_with_path
+from tasks.volumes.policy.places import ON_A_NODE, filled_in, is_empty, node_of, what_is_wrong_with_path
 from tasks.volumes.probes.folder import look_at_folder, parse_folder
 from tasks.volumes.probes.hooks import Ended, parse_end, parse_pod
 from tasks.volumes.probes.objects import (
@@ -38,6 +38,7 @@ from tasks.volumes.probes.objects import (
 from tasks.volumes.probes.pods import parse_pod_of_claim
 from tasks.volumes.probes.workload import claims_of
 from tasks.volumes.scripts.hooks import find_container
+from tasks.volumes.store import volumes_of
 
 JSON = dict[str, Any]
 
@@ -71,6 +72,12 @@ def observe(handle: Cluster, selection: Selection) -> VolumeFacts:
     users = read_users(kube, {one.id for one, _ in here})
     nodes = [parse_node(raw, None) for raw in kube.items(NODES)]
     homes = on_all(lambda pair: _home(handle, *pair, nodes, users), here)
+    store = volumes_of(handle)
+    known = store.known() if any(map(is_empty, homes)) else []
+    homes = [
+        home.model_copy(update={"filled_in": filled_in(volume, store.newest_first(known))}) if is_empty(home) else home
+        for (_, volume), home in zip(here, homes, strict=True)
+    ]
     return facts.model_copy(update={"users": users, "homes": tuple(homes)})
 
 

@@ -14,9 +14,9 @@ from tasks.core.errors import NotYet, Refused, TimedOut
 from tasks.core.logs import log_about
 from tasks.core.models.findings import Problem, listed
 from tasks.core.retries import ACT, OBSERVE, PATIENT
-from tasks.volumes.models.archives import Archive, Archived
+from tasks.volumes.models.archives import Archived
 from tasks.volumes.models.backups import Cut, SnapshotsKept, VolumeBackup, VolumeBackupId, VolumeRecord
-from tasks.volumes.models.facts import Target, VolumeFacts, VolumePlan
+from tasks.volumes.models.facts import ArchiveTarget, Target, VolumeFacts, VolumePlan
 from tasks.volumes.models.freezes import Thawed
 from tasks.volumes.models.selection import Selection, VolumeOptions
 from tasks.volumes.models.snapshots import BACKUP, POLICY, RUN, Content, Pair, Snapshot
@@ -24,7 +24,7 @@ from tasks.volumes.observe import observe, path_of_claims, path_of_snapshots, re
 from tasks.volumes.policy.names import snapshot_name
 from tasks.volumes.policy.readiness import Waits, doubts_claim, judge, what_is_misbound, what_is_wrong_with_claim
 from tasks.volumes.policy.records import record_of
-from tasks.volumes.probes.objects import CONTENTS, VOLUMES, bare, parse_claim, parse_snapshot
+from tasks.volumes.probes.objects import CONTENTS, VOLUMES, bare, bare_claim, parse_claim, parse_snapshot
 from tasks.volumes.quiesce import frozen, thaw_what_is_left
 from tasks.volumes.remove import remove_pair
 from tasks.volumes.store import volumes_of
@@ -230,7 +230,8 @@ def write_volume_manifest(  # noqa: PLR0913, PLR0917 - one for each thing that t
 ) -> VolumeBackup:
     """Makes snapshots and archives a backup by writing its manifest, with the claims and their volumes as they are now."""
     handle = open_cluster(cluster)
-    first = min([one.cut_at for one in kept.records] + [one.taken_at for one in archived.archives])
+    times = [one.created_at or one.cut_at for one in kept.records]  # the clock of a storage may be wrong
+    first = min(times + [one.taken_at for one in archived.archives])
     backup = VolumeBackupId(taken_at=first.replace(microsecond=0), series=select.series, run=run_id)
     manifest = VolumeBackup(
         id=str(backup),
@@ -238,7 +239,7 @@ def write_volume_manifest(  # noqa: PLR0913, PLR0917 - one for each thing that t
         selection=select,
         records=kept.records,
         archives=archived.archives,
-        objects=tuple(_objects(handle.kube, (*kept.records, *archived.archives))),
+        objects=tuple(_objects(handle.kube, plan)),
         quiesced=cut.quiesced,
         left_out=plan.skips,
         tool=f"kube-runbooks {__version__}",
@@ -248,11 +249,11 @@ def write_volume_manifest(  # noqa: PLR0913, PLR0917 - one for each thing that t
     return _without_objects(volumes_of(handle).write(backup, manifest))
 
 
-def _objects(kube: KubeClient, records: Iterable[VolumeRecord | Archive]) -> Iterable[JSON]:
-    for one in records:
-        claim = kube.find(f"{path_of_claims(one.namespace)}/{one.claim}")
-        volume = kube.find(f"{VOLUMES}/{one.volume}")
-        yield from [bare(claim, "PersistentVolumeClaim")] if claim else []
+def _objects(kube: KubeClient, plan: VolumePlan) -> Iterable[JSON]:
+    wanted: list[Target | ArchiveTarget] = [*plan.targets, *plan.archives]
+    for one in wanted:
+        volume = kube.find(f"{VOLUMES}/{one.volume.name}")
+        yield bare_claim(one.claim, kube.find(f"{path_of_claims(one.claim.namespace)}/{one.claim.name}"))
         yield from [bare(volume, "PersistentVolume")] if volume else []
 
 

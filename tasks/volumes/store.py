@@ -5,12 +5,15 @@ The manifests are `<prefix>/<cluster>/volumes/<id>/manifest.json`. The archives 
 """
 
 import re
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 from tasks.backup.manifests import MANIFEST, ids_below, read_manifest, write_manifest
 from tasks.backup.policy.freshness import counted_of
 from tasks.clients.objectstore import ObjectStore, StoredObject, UnfinishedUpload
 from tasks.cluster import Cluster
+from tasks.core.errors import Refused
+from tasks.core.logs import log_about
 from tasks.run.reports import read_kept
 from tasks.volumes.models.archives import Archive
 from tasks.volumes.models.backups import VolumeBackup, VolumeBackupId
@@ -86,6 +89,14 @@ class VolumeStore:
         """Reads a manifest. `Refused` when it is not valid, or of another backup or cluster."""
         key = self.key(backup)
         return read_manifest(self.store, key, VolumeBackup, backup=str(backup), cluster=self.cluster)
+
+    def newest_first(self, known: Sequence[VolumeBackupId]) -> Iterator[VolumeBackup]:
+        """Reads the manifests one after another. One that cannot be read can restore nothing."""
+        for one in reversed(known):
+            try:
+                yield self.read(one)
+            except Refused as error:
+                log_about(str(one)).warning("its manifest cannot be read: %s", error.problem)
 
     def write(self, backup: VolumeBackupId, manifest: VolumeBackup) -> VolumeBackup:
         """Writes a manifest under a new key, and reads it back; `Refused` when there is another one."""

@@ -210,14 +210,15 @@ def _forget(kube: KubeClient, namespace: str, name: str, claim: Live) -> None:
     log_about(f"{namespace}/{name}").info("deleted: it would wait for ever")
 
 
-def proven_claim(kube: KubeClient, target: SnapshotTarget | ArchiveTarget) -> str:
-    """Reads a restored claim back, and returns it with its volume."""
+def proven_claim(kube: KubeClient, target: SnapshotTarget | ArchiveTarget, volume: str) -> str:
+    """Reads a restored claim back, and returns it with its volume. `Refused` if it has another one than this restore made."""
     claim = read_live(kube, target.record.namespace, target.name)
-    if claim is None or claim.phase != "Bound" or not claim.volume or claim.volume == target.old_volume:
+    if claim is None or (claim.phase, claim.volume, claim.deleting) != ("Bound", volume, False):
         state = f"{claim.phase} to {claim.volume or 'nothing'}" if claim else "gone"
         raise Refused(
-            f"{target.id}: the claim {target.name} is {state}, not bound to the new volume",
-            hint=f"kubectl -n {target.record.namespace} describe pvc {target.name}",
+            f"{target.id}: the claim {target.name} is {state}{' and being deleted' if claim and claim.deleting else ''}, "
+            f"not bound to the new volume {volume}, which has the restored data and stays",
+            hint=f"find what made it again: kubectl -n {target.record.namespace} describe pvc {target.name}",
         )
     _judge_new(kube, target, claim)
     return f"{target.record.namespace}/{target.name}: {claim.volume} ({claim.volume_handle})"

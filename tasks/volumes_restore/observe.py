@@ -392,6 +392,6 @@ def _user(ref: Ref, raw: JSON, scalers: Sequence[JSON], claims: Iterable[str]) -
         claims=tuple(f"{ref.namespace}/{one}" for one in sorted(claims)),
         ref=ref,
         uid=scaled.uid,
-        replicas=scaled.replicas if scaled.recorded is None else scaled.recorded,
+        replicas=scaled.wanted,
         problem=why_it_stays(ref, owner_of(*notes_of(raw)), name, scaled.when_scaled),
     )

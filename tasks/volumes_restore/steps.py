@@ -5,7 +5,8 @@ from prefect import task
 from tasks.clients.kube import KubeClient
 from tasks.cluster import open_cluster
 from tasks.core.at_once import on_all
-from tasks.core.errors import Refused
+from tasks.core.errors import Refused, TimedOut
+from tasks.core.models.findings import listed
 from tasks.core.retries import ACT, OBSERVE, PATIENT
 from tasks.core.words import counted
 from tasks.run.locks import Check
@@ -37,7 +38,7 @@ from tasks.volumes_restore.models.options import ClaimsToRestore, VolumeRestoreO
 from tasks.volumes_restore.observe import observe, read_backup, store_of
 from tasks.volumes_restore.policy.checks import checks_of, failures_of
 from tasks.volumes_restore.stop import check_nobody, check_nodes, start, stop, wait_ready, wait_stopped
-from tasks.volumes_restore.switch import bind_new, finish, keep_old
+from tasks.volumes_restore.switch import bind_new, finish, give_policy_back, keep_old, retain_before_stop
 from tasks.volumes_restore.trials import read_left, read_trials, run_trials
 
 
@@ -136,14 +137,27 @@ def make_volumes(  # noqa: PLR0913, PLR0917 - what every step gets, and what was
 def stop_workloads(
     cluster: str, plan: VolumeRestorePlan, options: VolumeRestoreOptions, run_id: str, check: Check
 ) -> Stopped:
-    """Scales the workloads to 0 in one write with a note of their replicas, and waits until no pod uses the claims.
+    """Sets the old volumes to Retain, scales the workloads to 0 in one write with a note of their replicas, and waits for the pods.
 
-    Raises `Refused` before it stops anything if no pod could start again on the node of an archive.
+    Raises `Refused` before it stops anything if no pod could start again on the node of an archive. If the pods do not stop in time,
+    it starts the workloads again and raises `TimedOut`, unless an earlier attempt has begun to switch.
     """
     job = _job(cluster, plan, run_id, check)
     check_nodes(job.kube, plan)
+    for one in plan.to_free:
+        retain_before_stop(job, one)
     stopped = [(one.name, stop(job, one)) for one in plan.to_stop]
-    wait_stopped(job.kube, plan, options.stop_within)
+    try:
+        wait_stopped(job.kube, plan, options.stop_within)
+    except TimedOut as error:
+        if any(one.new_volume for one in plan.switched):  # a switch has begun: pods would start between two volumes
+            raise
+        for one in plan.to_free:
+            give_policy_back(job, one)
+        names = [one.name for one in plan.to_stop if start(job, one)]
+        raise TimedOut(
+            f"{error.problem}; nothing was switched, and it was started again: {listed(names)}", hint=error.hint
+        ) from error
     return Stopped(
         stopped=tuple(name for name, new in stopped if new), already=tuple(name for name, new in stopped if not new)
     )
@@ -191,13 +205,15 @@ def close_switches(cluster: str, plan: VolumeRestorePlan, volumes: NewVolumes, r
 
 
 @task(**PATIENT, task_run_name="prove-volume-restore-{cluster}")
-def prove_volume_restore(cluster: str, plan: VolumeRestorePlan, options: VolumeRestoreOptions) -> VolumeProof:
-    """Reads back that each claim is bound to a volume that is not the old one, that the pods are ready, and that the checks succeed.
+def prove_volume_restore(
+    cluster: str, plan: VolumeRestorePlan, volumes: NewVolumes, options: VolumeRestoreOptions
+) -> VolumeProof:
+    """Reads back that each claim is bound to its new volume, that the pods are ready, and that the checks succeed.
 
     Raises `Refused` if a check of the profile does not prove the data. The old volumes are kept.
     """
     handle = open_cluster(cluster)
-    bound = tuple(proven_claim(handle.kube, one) for one in plan.targets)
+    new = {one.id: one.volume for one in volumes.volumes}
     ready = _ready(handle.kube, plan, options)
     checked = run_checks(handle, {one.id for one in plan.switched})
     if failed := failures_of(checked, has_pods=bool(plan.users)):
@@ -205,6 +221,7 @@ def prove_volume_restore(cluster: str, plan: VolumeRestorePlan, options: VolumeR
             f"the data of backup {plan.backup} is NOT proven: {'; '.join(failed)}",
             hint="correct that and run this again: it checks again. Or take the old volumes back: docs/volumes-restore.md#the-old-volume",
         )
+    bound = tuple(proven_claim(handle.kube, one, one.new_volume or new[one.id]) for one in plan.targets)
     attached = left_attached(handle.kube, {one.old_volume: one.id for one in plan.switched if one.old_volume})
     return VolumeProof(bound=bound, ready=ready, checked=checked, attached=attached)
 

@@ -36,8 +36,7 @@ def stop(job: Job, user: User) -> bool:
     scaled = parse_scaled(raw)
     if scaled.recorded is not None and scaled.replicas == 0:
         return False
-    before = scaled.recorded if scaled.recorded is not None else scaled.replicas
-    _write(job, user, scaled, {"replicas": 0}, str(before))
+    _write(job, user, scaled, {"replicas": 0}, str(scaled.wanted))
     log_about(user.name).info("replicas: %d -> 0", scaled.replicas)
     return True
 

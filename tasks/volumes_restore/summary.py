@@ -30,6 +30,16 @@ REMOVE = '{"spec":{"persistentVolumeReclaimPolicy":"Delete"}}'
 WAY_BACK = "run this again: it goes on where it stopped. The old volumes are Retain: docs/volumes-restore.md says how to take them back"
 
 
+def way_back_of(plan: VolumeRestorePlan) -> str:
+    """Returns what helps when the run does not finish, also for those who do not want to run it again."""
+    start = [
+        f"`kubectl -n {one.ref.namespace} scale {one.ref.workload} --replicas={one.replicas}`"
+        for one in plan.users
+        if one.ref
+    ]
+    return f"{WAY_BACK}. What is stopped then starts by {' and '.join(start)}" if start else WAY_BACK
+
+
 def summarize_volume_restore_plan(facts: VolumeRestoreFacts, plan: VolumeRestorePlan) -> tuple[str, ...]:
     """Returns the report text of a plan that was not carried out, or that has nothing to do."""
     if not plan.steps:

@@ -27,6 +27,31 @@ GONE_WITHIN = timedelta(minutes=5)
 AGAIN = "run this again: it goes on where this run stopped"
 
 
+def retain_before_stop(job: Job, target: RestoreTarget) -> None:
+    """Sets the old volume to Retain while its claim still exists: what stops with the workload may delete that claim.
+
+    The policy that it had is in an annotation.
+    """
+    raw = job.kube.find(f"{VOLUMES}/{target.old_volume}") if target.old_volume else None
+    policy = parse_disk(raw).spec.persistent_volume_reclaim_policy if raw else ""
+    if policy in {"", "Retain"}:
+        return
+    job.check()
+    _patch_volume(job, target.old_volume, {}, {RECLAIM: policy}, "Retain")
+    log_about(target.id).info("old volume %s: %s -> Retain", target.old_volume, policy)
+
+
+def give_policy_back(job: Job, target: RestoreTarget) -> None:
+    """Undoes `retain_before_stop`, when nothing is switched after all."""
+    raw = job.kube.find(f"{VOLUMES}/{target.old_volume}") if target.old_volume else None
+    notes = parse_disk(raw).metadata.annotations if raw else {}
+    if RECLAIM not in notes or REPLACED in notes:
+        return
+    job.check()
+    back = {"metadata": {"annotations": {RECLAIM: None}}, "spec": {"persistentVolumeReclaimPolicy": notes[RECLAIM]}}
+    job.kube.patch(f"{VOLUMES}/{target.old_volume}", back)
+
+
 def keep_old(job: Job, target: RestoreTarget, volume: str) -> KeptVolume | None:
     """Sets both volumes to Retain, writes the journal, then removes the old claim. Returns the old volume; None if there is none."""
     kube = job.kube
@@ -184,6 +209,9 @@ def finish(job: Job, target: RestoreTarget, volume: str) -> str:
     journal = parse_journal(job.kube.get(f"{VOLUMES}/{volume}"))
     if journal is None or journal.done:
         return f"{target.id}: {volume}"
+    now = read_live(job.kube, target.record.namespace, target.record.claim)
+    if now is None or (now.volume, now.deleting) != (volume, False):  # its data would go with the claim
+        raise Refused(f"{target.id}: the claim is no longer bound to the new volume {volume}, which stays", hint=AGAIN)
     job.check()
     done = journal.model_copy(update={"done": True, "run": job.run_id})
     _patch_volume(job, volume, {RESTORE: target.mark}, {RESTORE: done.model_dump_json()}, journal.policy)

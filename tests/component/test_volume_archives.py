@@ -1060,3 +1060,24 @@ def test_a_run_that_is_killed_while_a_node_copies_can_be_run_again(
 
 def _at_once(sweep: Callable[..., Any]) -> Callable[..., Any]:
     return lambda store, finished, _: sweep(store, finished, datetime.now(UTC))
+
+
+@pytest.mark.full
+def test_an_empty_folder_takes_not_the_place_of_an_archive_with_files(volumes: Volumes) -> None:
+    """As that of a disk that is not mounted. Whatever the other claims have, the archive with files stays."""
+    folder = volumes.claim()
+    (folder / "file").write_text("before")
+    volumes.run(last=1)
+    (whole,) = volumes.archives()
+    (folder / "file").unlink()
+    with pytest.raises(Refused, match=r"is empty, and backup \S+ has files of it: its disk may not be mounted"):
+        volumes.run(last=1)
+    assert volumes.archives() == [whole]
+    volumes.claim("logs")  # never had a file
+    for _ in range(2):
+        volumes.run(last=1, leave_out=True)
+        assert whole in volumes.archives()
+    assert {whole.data_key, whole.list_key} <= set(volumes.keys())
+    (folder / "file").write_text("later")
+    volumes.run(last=1)
+    assert whole not in volumes.archives()

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from functools import partial
@@ -18,9 +19,9 @@ from tasks.core.errors import Refused, TimedOut
 from tasks.core.models.plan import Mode, PlanOrApply
 from tasks.core.models.report import Report
 from tasks.core.models.retention import Retention
-from tasks.volumes import expire
+from tasks.volumes import expire, steps
 from tasks.volumes.models.selection import Selection, VolumeOptions
-from tasks.volumes.models.snapshots import Pair
+from tasks.volumes.models.snapshots import Pair, Snapshot
 from tasks.volumes.policy import readiness
 from tasks.volumes.policy.pairs import leftovers
 from tests.servers.binaries import is_here
@@ -109,7 +110,7 @@ def volumes(site: Site, shop: Shop, storage: Storage, user: str) -> Iterator[Vol
     site.use_api(user)
     made = Volumes(site, shop, storage)
     yield made
-    storage.driver.why_not, storage.driver.is_ready = "", True
+    storage.driver.why_not, storage.driver.is_ready, storage.driver.clock = "", True, time.time_ns
     for process in storage.processes:
         if not process.alive:
             process.start()
@@ -342,3 +343,91 @@ def test_a_run_that_is_killed_is_run_again_and_what_it_left_is_removed(
 def _at_once(found: Callable[..., tuple[Pair, ...]], *pairs: object, **more: Any) -> tuple[Pair, ...]:  # noqa: ANN401
     """As a day later."""
     return found(*pairs, **more | {"age": timedelta(0)})
+
+
+def test_the_wrong_clock_of_a_storage_removes_no_new_backup(volumes: Volumes) -> None:
+    """Some drivers say 1970, and then an older backup would be the newest. The API server knows when the snapshot was made."""
+    volumes.claim("data")
+    volumes.run(last=1)
+    (old,) = volumes.handles()
+    volumes.storage.driver.clock = lambda: 0
+    report = volumes.run(last=1)
+    (manifest,) = volumes.manifests()
+    (found,) = manifest["records"]
+    assert found["handle"] != old
+    assert found["handle"] in volumes.storage.driver.handles()
+    assert found["cut_at"].startswith("1970-01-01")
+    assert not manifest["id"].startswith("1970")
+    assert "retention: 1 kept, 1 removed" in report.summary
+
+
+def test_the_last_backup_of_a_claim_that_is_left_out_stays(volumes: Volumes) -> None:
+    """As long as no newer one has it. It is the only one by which that claim can come back."""
+    volumes.claim("data")
+    volumes.claim("logs")
+    volumes.run(last=1)
+    (first,) = volumes.manifests()
+    path = f"/api/v1/namespaces/{volumes.shop.name}/persistentvolumeclaims/logs"
+    volumes.api.delete(path)
+    wait_until(lambda: not volumes.api.is_fine(path), LIMIT, "the claim is gone")
+    size = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+    body = {"metadata": {"name": "logs"}, "spec": size | {"storageClassName": "nothing"}}
+    volumes.api.create(path.rpartition("/")[0], body)
+    for _ in range(2):
+        report = volumes.run(last=1, leave_out=True)
+        assert first["id"] in {one["id"] for one in volumes.manifests()}
+        assert {one["handle"] for one in first["records"]} <= volumes.storage.driver.handles()
+    assert "retention: 2 kept, 1 removed" in report.summary
+    volumes.api.delete(path)
+    wait_until(lambda: not volumes.api.is_fine(path), LIMIT, "the claim is gone")
+    volumes.run(last=1)
+    assert first["id"] not in {one["id"] for one in volumes.manifests()}
+
+
+def test_the_snapshot_of_a_claim_that_was_made_again_is_no_backup(
+    volumes: Volumes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has the name of the one in the plan when the controller looks, and another volume."""
+    volumes.claim("data")
+    volumes.storage.controller.kill()
+
+    def create_and_replace(*given: Any) -> Snapshot:  # noqa: ANN401 - as the step gives it
+        made = create(*given)
+        path = f"/api/v1/namespaces/{volumes.shop.name}/persistentvolumeclaims/data"
+        volumes.api.delete(path)
+        wait_until(lambda: not volumes.api.is_fine(path), LIMIT, "the claim is gone")
+        volumes.claim("other", text="empty")
+        body = volumes.api.get(path.replace("/data", "/other"))
+        volume = body["spec"]["volumeName"]
+        volumes.api.patch(f"/api/v1/persistentvolumes/{volume}", {"spec": {"claimRef": {"name": "data", "uid": None}}})
+        volumes.api.create(path.rpartition("/")[0], {"metadata": {"name": "data"}, "spec": body["spec"]})
+        volumes.storage.bound(volumes.shop.name, "data")
+        volumes.storage.controller.start()
+        return made
+
+    create = steps._create  # noqa: SLF001 - between two acts of one step
+    monkeypatch.setattr(steps, "_create", create_and_replace)
+    with pytest.raises(Refused, match=r"do not belong together: volume is 'vol-\w+', not 'vol-\w+'"):
+        volumes.run()
+    assert volumes.manifests() == []
+
+
+def test_a_claim_that_is_deleted_meanwhile_can_be_restored(volumes: Volumes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its snapshot may be the last of its data, and a restore needs its access modes, its class and its size."""
+    volumes.claim("data")
+    path = f"/api/v1/namespaces/{volumes.shop.name}/persistentvolumeclaims/data"
+
+    def retain_and_delete(*given: Any) -> None:  # noqa: ANN401 - as the step gives it
+        retain(*given)
+        volumes.api.delete(path)
+        wait_until(lambda: not volumes.api.is_fine(path), LIMIT, "the claim is gone")
+
+    retain = steps._retain  # noqa: SLF001 - between two acts of one step
+    monkeypatch.setattr(steps, "_retain", retain_and_delete)
+    volumes.run()
+    (manifest,) = volumes.manifests()
+    (claim,) = [one for one in manifest["objects"] if one["kind"] == "PersistentVolumeClaim"]
+    assert claim["metadata"] == {"name": "data", "namespace": volumes.shop.name}
+    assert claim["spec"]["accessModes"] == ["ReadWriteOnce"]
+    assert claim["spec"]["resources"] == {"requests": {"storage": "1Gi"}}
+    assert claim["spec"]["storageClassName"] == CLASS

@@ -30,6 +30,7 @@ from tasks.volumes_restore.job import Job
 from tasks.volumes_restore.models.checks import TRIAL, Checked, CheckRun
 from tasks.volumes_restore.models.facts import RECLAIM, REPLACED, REPLICAS, RESTORE, VolumeRestorePlan
 from tasks.volumes_restore.models.options import ClaimsToRestore, VolumeRestoreOptions
+from tasks.volumes_restore.stop import stop, wait_ready
 from tasks.volumes_restore.trials import run_trials
 from tests.servers.binaries import is_here
 from tests.servers.csi.storage import (
@@ -883,3 +884,123 @@ def test_an_old_volume_that_stays_attached_is_told(volumes: Volumes, monkeypatch
     (unknown,) = left_attached(open_cluster(volumes.site.name).kube, {volume: "data"}, short)
     assert unknown.startswith("whether the old volumes are detached is not known: ")
     assert 'cannot list resource "volumeattachments"' in unknown
+
+
+def claim_of_a_pod() -> dict[str, Any]:
+    """A pod with a generic ephemeral volume."""
+    spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}, "storageClassName": CLASS}
+    volumes = [{"name": "data", "ephemeral": {"volumeClaimTemplate": {"spec": spec}}}]
+    return {"volumes": volumes, "nodeSelector": {"kubernetes.io/hostname": "w1"}}
+
+
+def test_a_claim_that_goes_with_its_pod_is_not_switched(volumes: Volumes) -> None:
+    """Its volume would be deleted as soon as the workload is stopped. Beside it, its data can be restored."""
+    volumes.shop.run("deployment/web", 1, pod=claim_of_a_pod())
+    (name,) = volumes.names()
+    volumes.file(name).write_text("before")
+    volumes.back_up(name)
+    with pytest.raises(Refused, match=r"the claim belongs to the pod web-\S+ and goes with it"):
+        volumes.run(switch=True)
+    assert volumes.file(name).read_text() == "later"
+    volumes.run(suffix="new")
+    (new,) = set(volumes.names()) - {name}
+    assert volumes.file(new).read_text() == "before"
+
+
+def dynamic(volumes: Volumes, name: str) -> str:
+    """A claim whose volume goes with it; returns the volume."""
+    spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}, "storageClassName": CLASS}
+    volumes.api.create(volumes.claims, {"metadata": {"name": name}, "spec": spec})
+    volume: str = volumes.storage.bound(volumes.shop.name, name)["spec"]["volumeName"]
+    return volume
+
+
+def test_an_old_volume_stays_also_if_its_claim_goes_with_the_stopped_workload(
+    volumes: Volumes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As an operator may do it. Its volume is Retain before anything is stopped."""
+    old = dynamic(volumes, "data")
+    volumes.file("data").write_text("before")
+    volumes.shop.run("deployment/web", 1, pod=claim_volume("data"))
+    volumes.back_up("data")
+
+    def stop_and_delete(*given: Any) -> bool:  # noqa: ANN401 - as the step gives it
+        made = stop(*given)
+        volumes.api.delete(f"{volumes.claims}/data")
+        wait_until(lambda: volumes.names() == [one for one in volumes.names() if one != "data"], LIMIT, "it is gone")
+        return made
+
+    monkeypatch.setattr(steps, "stop", stop_and_delete)
+    report = volumes.run(switch=True)
+    assert volumes.file("data").read_text() == "before"
+    kept = volumes.volume(old)
+    assert (kept["spec"]["persistentVolumeReclaimPolicy"], kept["status"]["phase"]) == ("Retain", "Released")
+    assert kept["metadata"]["annotations"][RECLAIM] == "Delete"
+    kept_file = volumes.storage.driver.volumes / kept["spec"]["csi"]["volumeHandle"] / "data" / "file"
+    assert kept_file.read_text() == "later"
+    volumes.shop.change("deployment/web", replicas=0)
+    wait_until(lambda: not volumes.api.get(volumes.shop.pods_path)["items"], LIMIT, "its pods are gone")
+    take_back(report, volumes.storage.cluster, volumes.storage.folder / "admin.conf")
+    assert volumes.storage.bound(volumes.shop.name, "data")["spec"]["volumeName"] == old
+
+
+def test_a_claim_that_is_made_again_before_the_proof_is_not_proven(
+    volumes: Volumes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has another, empty volume then. The volume with the restored data stays, and the next run gives it back to the claim."""
+    volumes.storage.claim(volumes.shop.name, "data", text="before")
+    volumes.shop.run("deployment/web", 2, pod=claim_volume("data"))
+    backup = volumes.back_up("data")
+    restored = ""
+
+    def ready_and_replaced(*given: Any) -> str:  # noqa: ANN401 - as the step gives it
+        nonlocal restored
+        restored = volumes.get("data")["spec"]["volumeName"]
+        volumes.shop.change("deployment/web", replicas=0)
+        volumes.api.delete(f"{volumes.claims}/data")
+        wait_until(lambda: volumes.names() == [], LIMIT, "the claim is gone")
+        dynamic(volumes, "data")
+        volumes.shop.change("deployment/web", replicas=2)
+        return wait_ready(*given)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(steps, "wait_ready", ready_and_replaced)
+        with pytest.raises(
+            Refused,
+            match="the claim data is Bound to .*, not bound to the new volume .*, which has the restored data and stays",
+        ):
+            volumes.run(backup=backup, switch=True)
+    assert volumes.volume(restored)["spec"]["persistentVolumeReclaimPolicy"] == "Retain"
+    volumes.shop.change("deployment/web", replicas=0)
+    wait_until(lambda: not volumes.api.get(volumes.shop.pods_path)["items"], LIMIT, "its pods are gone")
+    volumes.api.delete(f"{volumes.claims}/data")
+    wait_until(lambda: volumes.names() == [], LIMIT, "the claim is gone")
+    volumes.shop.change("deployment/web", replicas=2)
+    volumes.run(backup=backup, switch=True)
+    assert volumes.get("data")["spec"]["volumeName"] == restored
+    is_switched(volumes)
+
+
+def test_a_workload_whose_pods_do_not_stop_is_started_again(volumes: Volumes) -> None:
+    """Nothing is switched then, and the policy of the old volume is that of before. A note of an older restore decides nothing."""
+    old = dynamic(volumes, "data")
+    uid = volumes.get("data")["metadata"]["uid"]
+    volumes.shop.run("deployment/web", 1, pod=claim_volume("data"))
+    note = {"metadata": {"annotations": {REPLICAS: "7"}}}
+    volumes.api.patch(volumes.shop.path("deployment/web"), note)
+    volumes.back_up("data")
+    (pod,) = volumes.shop.pods("deployment/web")
+    path = f"{volumes.shop.pods_path}/{pod['metadata']['name']}"
+    volumes.api.patch(path, {"metadata": {"finalizers": ["kube-runbooks.test/stuck"]}})
+    with pytest.raises(TimedOut, match="nothing was switched, and it was started again: .*deployment/web"):
+        volumes.run(switch=True, stop_within="5s")
+    found = volumes.shop.get("deployment/web")
+    assert (found["spec"]["replicas"], REPLICAS in found["metadata"].get("annotations", {})) == (1, False)
+    assert volumes.get("data")["metadata"]["uid"] == uid
+    kept = volumes.volume(old)
+    assert (kept["spec"]["persistentVolumeReclaimPolicy"], kept["status"]["phase"]) == ("Delete", "Bound")
+    assert RECLAIM not in kept["metadata"].get("annotations", {})
+    volumes.api.patch(path, {"metadata": {"finalizers": None}})
+    volumes.run(switch=True)
+    assert volumes.get("data")["metadata"]["uid"] != uid
+    volumes.shop.wait_available("deployment/web", 1)

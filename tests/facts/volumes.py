@@ -42,6 +42,7 @@ CONTENT = Content(
     class_policy="Delete",
     snapshot="shop/data-db-0-0a1b2c3d4e5f",
     snapshot_uid="s1",
+    volume="vol-1",
     handle="snap-1",
     size=10 * 2**30,
     cut_at=NOW,
@@ -127,6 +128,7 @@ def record(**changes: object) -> VolumeRecord:
         handle="snap-1",
         restore_size=10 * 2**30,
         cut_at=NOW,
+        created_at=NOW,
         mode="Filesystem",
         snapshot_class=CLASS,
     )

@@ -50,6 +50,9 @@ class Home(Model):
     problem: str = Field(default="", description="why it is not known; empty if the node answered")
     next_step: str = ""
     folder: Folder | None = None
+    filled_in: str = Field(
+        default="", description="newest backup that has an archive of it, if that has files and it has none now"
+    )
 
 
 class Archive(Model):

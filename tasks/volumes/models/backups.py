@@ -66,7 +66,10 @@ class VolumeRecord(Model):
     restore_size: int = Field(
         description="bytes that a volume needs that is restored from it; 0 if the driver does not say"
     )
-    cut_at: UtcTime
+    cut_at: UtcTime = Field(description="by the clock of the storage")
+    created_at: UtcTime | None = Field(
+        default=None, description="the same by the clock of the API server; None if an older version made it"
+    )
     mode: Literal["Filesystem", "Block"]
     snapshot_class: SnapshotClass
 

@@ -31,7 +31,7 @@ class Claim(Model):
     """This is a PersistentVolumeClaim."""
 
     COVERED: ClassVar[Reasons] = {
-        "namespace name uid phase volume storage_class block size deleting": "whose data is backed up"
+        "namespace name uid phase volume storage_class access_modes block size deleting": "whose data is backed up"
     }
 
     namespace: str
@@ -40,6 +40,7 @@ class Claim(Model):
     phase: str = ""
     volume: str = Field(default="", description="name of its persistent volume; empty if it has none")
     storage_class: str = ""
+    access_modes: tuple[str, ...] = ()
     block: bool = Field(default=False, description="a raw block device instead of a file system")
     size: str = Field(default="", description="capacity, as the API has it")
     deleting: bool = False

@@ -47,6 +47,7 @@ class Content(Model):
     class_policy: str = Field(default="", description="policy that the class gave, before the run set Retain")
     snapshot: str = Field(description="NAMESPACE/NAME of its VolumeSnapshot")
     snapshot_uid: str = ""
+    volume: str = Field(default="", description="volume at the storage of which it was taken; empty if it was imported")
     handle: str = Field(default="", description="name of the snapshot at the storage")
     size: int = Field(default=0, description="bytes that a volume needs that is restored from it")
     cut_at: UtcTime | None = None

@@ -8,6 +8,7 @@ from tasks.core.models.folders import BACKUPS
 from tasks.drain.policy.selectors import suits
 from tasks.nodes.models.nodes import KubeNode
 from tasks.volumes.models.archives import Folder, Home, PodOfClaim
+from tasks.volumes.models.backups import VolumeBackup
 from tasks.volumes.models.facts import Claim, Volume
 from tasks.volumes.policy.sizes import space_needed
 
@@ -48,6 +49,20 @@ def what_is_wrong_with_path(volume: Volume) -> Problem | None:
     return None
 
 
+def is_empty(home: Home) -> bool:
+    """Checks whether the folder of a volume has nothing in it, as the place of a disk that is not mounted."""
+    return home.folder is not None and home.folder.kind == "directory" and home.folder.entries <= 1
+
+
+def filled_in(volume: Volume, newest_first: Iterable[VolumeBackup]) -> str:
+    """Returns the newest backup with an archive of a volume, if that has files; else nothing."""
+    for backup in newest_first:
+        for one in backup.archives:
+            if (one.volume, one.path) == (volume.name, volume.path):
+                return backup.id if one.files else ""
+    return ""
+
+
 def what_is_wrong_at(home: Home, folder: Folder, volume: Volume) -> Problem | None:
     """Returns why a node cannot archive a volume now; None if it can."""
     where = f"{volume.path} on {home.node}"
@@ -56,7 +71,16 @@ def what_is_wrong_at(home: Home, folder: Folder, volume: Volume) -> Problem | No
             text=f"what answers by SSH as {home.node} is another machine than the node {home.node}, or it has just started",
             next_step="compare nodes: of the profile with `kubectl get nodes -o wide`",
         )
-    return _of_folder(folder, where, volume) or _of_node(folder, home.node)
+    return _of_folder(folder, where, volume) or _of_emptiness(home, where, volume) or _of_node(folder, home.node)
+
+
+def _of_emptiness(home: Home, where: str, volume: Volume) -> Problem | None:
+    if not home.filled_in:
+        return None
+    return Problem(
+        text=f"{where} is empty, and backup {home.filled_in} has files of it: its disk may not be mounted",
+        next_step=f"`findmnt -T {volume.path}` on {home.node} shows what is mounted there; if it is to be empty, make a file in it",
+    )
 
 
 def _of_folder(folder: Folder, where: str, volume: Volume) -> Problem | None:

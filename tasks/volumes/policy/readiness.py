@@ -84,6 +84,7 @@ def what_is_misbound(target: Target, pair: Pair) -> Problem | None:
         "uid of the snapshot": (content.snapshot_uid, snapshot.uid),
         "driver": (content.driver, target.volume.driver),
         "claim": (snapshot.claim, target.claim.name),
+        "volume": (content.volume, target.volume.handle),  # another claim may have had the name when it was taken
         "content": (snapshot.content or content.name, content.name),
     }
     wrong = [f"{what} is {found!r}, not {wanted!r}" for what, (found, wanted) in names.items() if found != wanted]

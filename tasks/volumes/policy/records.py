@@ -23,6 +23,7 @@ def record_of(target: Target, pair: Pair) -> VolumeRecord | None:
         handle=content.handle,
         restore_size=content.size,
         cut_at=content.cut_at,
+        created_at=snapshot.created_at,
         mode="Block" if target.claim.block else "Filesystem",
         snapshot_class=target.snapshot_class.model_copy(
             update={"policy": content.class_policy or target.snapshot_class.policy}

@@ -51,6 +51,7 @@ class _Created(Metadata):
 class _ClaimSpec(Outside):
     volume_name: str = ""
     storage_class_name: str = ""
+    access_modes: tuple[str, ...] = ()
     volume_mode: str = "Filesystem"
 
 
@@ -116,10 +117,15 @@ class _Reference(Outside):
     uid: str = ""
 
 
+class _ContentSource(Outside):
+    volume_handle: str = ""
+
+
 class _ContentSpec(Outside):
     driver: str
     deletion_policy: str
     source_volume_mode: str = "Filesystem"
+    source: _ContentSource = _ContentSource()
     volume_snapshot_ref: _Reference
 
 
@@ -147,6 +153,7 @@ def parse_claim(raw: JSON) -> Claim:
         phase=one.status.phase,
         volume=one.spec.volume_name,
         storage_class=one.spec.storage_class_name,
+        access_modes=one.spec.access_modes,
         block=one.spec.volume_mode == "Block",
         size=one.status.capacity.get("storage", ""),
         deleting=one.metadata.deletion_timestamp is not None,
@@ -214,6 +221,7 @@ def parse_content(raw: JSON) -> Content:
         class_policy=meta.annotations.get(POLICY, ""),
         snapshot=f"{spec.volume_snapshot_ref.namespace}/{spec.volume_snapshot_ref.name}",
         snapshot_uid=spec.volume_snapshot_ref.uid,
+        volume=spec.source.volume_handle,
         handle=status.snapshot_handle,
         size=status.restore_size,
         cut_at=_moment(status.creation_time),
@@ -227,6 +235,20 @@ def parse_content(raw: JSON) -> Content:
 
 def _moment(nanoseconds: int | None) -> UtcTime | None:
     return None if nanoseconds is None else EPOCH + timedelta(microseconds=nanoseconds // 1000)
+
+
+def bare_claim(one: Claim, now: JSON | None) -> JSON:
+    """Returns the claim of a backup as a person would write it; if it is gone meanwhile, or another one, as the plan has it."""
+    if now and now["metadata"].get("uid") == one.uid:
+        return bare(now, "PersistentVolumeClaim")
+    spec: JSON = {
+        "accessModes": list(one.access_modes),
+        "resources": {"requests": {"storage": one.size}},
+        "storageClassName": one.storage_class,
+        "volumeMode": "Block" if one.block else "Filesystem",
+        "volumeName": one.volume,
+    }
+    return bare({"metadata": {"namespace": one.namespace, "name": one.name}, "spec": spec}, "PersistentVolumeClaim")
 
 
 def bare(raw: JSON, kind: str) -> JSON:

@@ -239,7 +239,7 @@ def _of_node(
 
 
 def _of_size(one: SnapshotFound, template: Template, options: VolumeRestoreOptions) -> Iterator[Finding]:
-    needed = one.record.restore_size
+    needed = needed_of(one)
     if options.size and bytes_of(options.size) < needed:
         yield refused(
             one.id,
@@ -252,8 +252,20 @@ def _of_size(one: SnapshotFound, template: Template, options: VolumeRestoreOptio
         )
 
 
+def needed_of(one: SnapshotFound) -> int:
+    """Returns the bytes that a volume of the snapshot needs; if the driver did not say, those that the claim had at the backup."""
+    return one.record.restore_size or (bytes_of(one.template.request) if one.template else 0)
+
+
 def _of_old(one: Found, template: Template) -> Iterator[Finding]:
     record, live, block = one.record, one.live, _is_block(one)
+    pods = [str(each.get("name")) for each in (live.template.owners if live else ()) if each.get("kind") == "Pod"]
+    if pods:
+        yield refused(
+            one.id,
+            f"the claim belongs to the pod {listed(pods)} and goes with it, as a generic ephemeral volume does",
+            "leave out --switch: the new claim is then made beside the old one",
+        )
     if template.block != block:
         kind = "block device" if block else "file system"
         yield refused(
@@ -339,7 +351,7 @@ def _target(
         record=one.record,
         source=one.source,
         snapshot_class=snapshot_class if isinstance(snapshot_class, str) else "",
-        request=larger(options.size or template.request, one.record.restore_size),
+        request=larger(options.size or template.request, needed_of(one)),
         storage_class=options.storage_class or template.storage_class,
         node=(options.node or template.node or one.node) if disk_class and disk_class.waits else "",
         **common,

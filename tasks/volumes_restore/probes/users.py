@@ -47,6 +47,11 @@ class Scaled(Model):
     recorded: int | None = Field(default=None, description="replicas before a restore stopped it; None if none did")
     when_scaled: str = ""
 
+    @property
+    def wanted(self) -> int:
+        """Returns the replicas that it gets again. One that runs has those of now: its note is of a restore that nobody finished."""
+        return self.replicas or self.recorded or 0
+
 
 def controller_of(raw: JSON) -> tuple[str, str] | None:
     """Returns kind and name of the controller of an object; None if it has none."""

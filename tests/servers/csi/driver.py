@@ -12,7 +12,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Self
@@ -39,6 +39,7 @@ class Driver:
         self.why_not = ""
         self.why_not_attach = self.why_not_detach = self.why_not_mount = ""
         self.is_ready = True
+        self.clock: Callable[[], int] = time.time_ns
         self.nodes: set[str] = set()
         self.attached: dict[str, str] = {}
         self.asked: list[str] = []
@@ -88,7 +89,7 @@ class Driver:
             made = self.snapshots / f"snap-{_short(name)}"
             if not made.exists():
                 size = json.loads((self.volumes / volume / "about.json").read_text())["size"]
-                about = {"volume": volume, "size": size, "time": time.time_ns()}
+                about = {"volume": volume, "size": size, "time": self.clock()}
                 _copied(self.volumes / volume, made)
                 (made / "about.json").write_text(json.dumps(about))
             return self.look(made.name)

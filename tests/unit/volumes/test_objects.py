@@ -9,6 +9,7 @@ from tasks.volumes.models.facts import SnapshotClass, Volume
 from tasks.volumes.probes.objects import (
     BEING_CREATED,
     bare,
+    bare_claim,
     parse_claim,
     parse_class,
     parse_content,
@@ -99,6 +100,7 @@ def test_a_content_has_its_time_in_nanoseconds() -> None:
         "spec": {
             "driver": DRIVER,
             "deletionPolicy": "Retain",
+            "source": {"volumeHandle": "vol-1"},
             "volumeSnapshotRef": {"namespace": "shop", "name": SNAPSHOT.name, "uid": "s1"},
         },
     }
@@ -143,3 +145,22 @@ def test_a_workload_has_the_claims_that_it_names_and_those_of_its_templates() ->
     there = {"data-db-1", "data-db-0", "data-db-x", "data-dbs-0", "shared"}
     assert claims_of(raw, there) == ("shared", "data-db-0", "data-db-1")
     assert claims_of({"metadata": {"name": "db"}}, there) == ()
+
+
+def test_a_claim_that_is_gone_is_recorded_as_the_plan_has_it() -> None:
+    """A restore needs its access modes and its size. Another claim of its name is not taken for it."""
+    planned = CLAIM.model_copy(update={"access_modes": ("ReadWriteOnce",)})
+    raw: dict[str, Any] = {"metadata": {"namespace": "shop", "name": "data-db-0", "uid": "u1"}, "spec": {"x": 1}}
+    assert bare_claim(planned, raw)["spec"] == {"x": 1}
+    raw["metadata"]["uid"] = "u2"
+    gone = bare_claim(planned, None)
+    assert bare_claim(planned, raw) == gone
+    assert gone["metadata"] == {"namespace": "shop", "name": "data-db-0"}
+    assert gone["spec"] == {
+        "accessModes": ["ReadWriteOnce"],
+        "resources": {"requests": {"storage": "10Gi"}},
+        "storageClassName": "disk",
+        "volumeMode": "Filesystem",
+        "volumeName": "pv-1",
+    }
+    assert bare_claim(planned.model_copy(update={"block": True}), None)["spec"]["volumeMode"] == "Block"

@@ -11,12 +11,25 @@ from tasks.nodes.models.nodes import KubeNode
 from tasks.volumes.models.archives import Home, PodOfClaim
 from tasks.volumes.models.facts import Volume, VolumeFacts
 from tasks.volumes.models.selection import VolumeOptions
-from tasks.volumes.policy.places import how_to_stop, node_of, what_is_wrong_with_path, who_uses
+from tasks.volumes.policy.places import filled_in, how_to_stop, is_empty, node_of, what_is_wrong_with_path, who_uses
 from tasks.volumes.policy.plan import plan_volumes
 from tasks.volumes.policy.sizes import MOST_PARTS, SMALLEST_PART, list_parts_for, part_bytes, parts_for, space_needed
 from tasks.volumes.probes.folder import look_at_folder, parse_folder
 from tasks.volumes.probes.pods import parse_pod_of_claim
-from tests.facts.volumes import CLAIM, DISK, DISK_CLAIM, FOLDER, HOME, SHOP, USER, VOLUME, disk_facts, folder
+from tests.facts.volumes import (
+    CLAIM,
+    DISK,
+    DISK_CLAIM,
+    FOLDER,
+    HOME,
+    SHOP,
+    USER,
+    VOLUME,
+    archive,
+    backup,
+    disk_facts,
+    folder,
+)
 
 W1, W2 = (
     KubeNode(name=name, ready=True, kubelet="1.37.2", boot_id="b", labels={"kubernetes.io/hostname": name})
@@ -196,3 +209,21 @@ def test_no_archive_has_more_parts_than_a_store_takes(size: int, entries: int) -
     assert parts_for(size, entries) * part > size
     assert list_parts_for(size, entries) >= 1
     assert space_needed(size, entries) >= 2 * part
+
+
+def test_an_empty_folder_that_a_backup_has_files_of_is_not_archived() -> None:
+    """Its disk may not be mounted, and the archive of nothing would take the place of a good one."""
+    older = backup(id="older", archives=(archive(),))
+    assert filled_in(DISK, [backup(id="newer"), older, backup(id="x", archives=(archive(files=0),))]) == "older"
+    assert filled_in(DISK, [backup(archives=(archive(files=0),)), older]) == ""
+    assert filled_in(DISK, [backup(archives=(archive(path="/other"),))]) == ""
+    assert not is_empty(HOME)
+    assert not is_empty(HOME.model_copy(update={"folder": None}))
+    empty = folder(entries=1)
+    assert is_empty(empty)
+    assert plan_volumes(disk_facts(empty), SHOP, VolumeOptions()).archives
+    lost = empty.model_copy(update={"filled_in": "older"})
+    (refusal,) = plan_volumes(disk_facts(lost), SHOP, VolumeOptions()).refusals
+    assert (
+        refusal.problem == "/mnt/disks/a on w1 is empty, and backup older has files of it: its disk may not be mounted"
+    )

@@ -66,6 +66,7 @@ def test_what_may_still_come_is_waited_for(found: Pair, waited: timedelta, text:
             "no csi-snapshotter of disk.example has processed snapcontent-s1",
         ),
         (pair(content={"snapshot_uid": "s2"}), "uid of the snapshot is 's2', not 's1'"),
+        (pair(content={"volume": "vol-2"}), "volume is 'vol-2', not 'vol-1'"),
         (pair({"content": "theirs"}), "content is 'theirs', not 'snapcontent-s1'"),
     ],
 )

@@ -148,11 +148,15 @@ def test_a_stopped_workload_says_how_many_replicas_it_had() -> None:
         3,
         "Delete",
     )
+    assert found.wanted == 3
+    raw["spec"]["replicas"] = 5  # somebody has started it, and the note is of a restore that nobody finished
+    assert parse_scaled(raw).wanted == 5
     raw["metadata"]["annotations"][REPLICAS] = "many"
     with pytest.raises(Refused, match="'many', which is no number"):
         parse_scaled(raw)
     del raw["metadata"]["annotations"]
     assert parse_scaled(raw).recorded is None
+    assert parse_scaled(raw | {"spec": {"replicas": 0}}).wanted == 0
 
 
 def test_a_selection_is_all_claims_or_some() -> None:

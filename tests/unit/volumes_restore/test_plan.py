@@ -240,3 +240,27 @@ def test_names_fit_and_say_what_they_are_of() -> None:
     assert content_name("m") == "kube-runbooks-m"
     assert mark_of(BACKUP, "shop", "data") != mark_of(BACKUP, "shop", "data", "u1")
     assert RECORD.claim == "data-db-0"
+
+
+def test_a_claim_that_goes_with_its_pod_is_only_restored_beside() -> None:
+    """It goes as soon as its workload is stopped, and another pod makes a claim of its own."""
+    owned = TEMPLATE.model_copy(
+        update={"owners": ({"kind": "StatefulSet", "name": "db"}, {"kind": "Pod", "name": "db-0"})}
+    )
+    one = found(live=live(template=owned))
+    (refusal,) = plan_volume_restore(facts(one), SWITCH).refusals
+    assert refusal.problem == "the claim belongs to the pod db-0 and goes with it, as a generic ephemeral volume does"
+    assert not plan_volume_restore(facts(one), BESIDE).refusals
+
+
+def test_a_snapshot_of_unknown_size_gets_what_its_claim_had() -> None:
+    """Some drivers say no size, and the claim of now may be smaller than the one of the backup."""
+    small = live(template=TEMPLATE.model_copy(update={"request": "1Gi"}))
+    one = found(record=volumes.record(restore_size=0), live=small)
+    plan = plan_volume_restore(facts(one), SWITCH)
+    assert plan.targets[0].request == str(10 * 2**30)
+    assert any("asks for 1Gi, and the snapshot needs 10737418240 bytes" in each.problem for each in plan.cautions)
+    (refusal,) = plan_volume_restore(facts(one), VolumeRestoreOptions(size="2Gi")).refusals
+    assert "--size 2Gi is less than the 10737418240 bytes" in refusal.problem
+    unknown = one.model_copy(update={"template": None})
+    assert plan_volume_restore(facts(unknown), SWITCH).targets[0].request == "1Gi"

@@ -3,7 +3,7 @@
 from tasks.volumes_restore.models.done import KeptVolume, KeptVolumes, NewVolume, NewVolumes, Started, VolumeProof
 from tasks.volumes_restore.models.options import VolumeRestoreOptions
 from tasks.volumes_restore.policy.plan import plan_volume_restore
-from tasks.volumes_restore.summary import summarize_volume_restore, summarize_volume_restore_plan
+from tasks.volumes_restore.summary import summarize_volume_restore, summarize_volume_restore_plan, way_back_of
 from tests.facts.volumes_restore import BACKUP, USER, facts, found
 
 NEW = NewVolume(id="shop/data-db-0", claim="data-db-0-switch-m", volume="pv-2", handle="vol-2", size="10Gi")
@@ -42,3 +42,12 @@ def test_a_run_that_did_nothing_says_so() -> None:
     told = summarize_volume_restore_plan(facts(), nothing)
     assert told[0] == f"nothing was done: backup {BACKUP} has nothing left to restore here"
     assert told[1].startswith("shop/data-db-0: this run has put its new volume in place already")
+
+
+def test_a_run_that_fails_says_how_what_it_stopped_is_started() -> None:
+    """Also to who does not want to run it again. Beside the old claims nothing is stopped."""
+    plan = plan_volume_restore(facts(users=(USER,)), VolumeRestoreOptions(switch=True))
+    assert way_back_of(plan).endswith(
+        "What is stopped then starts by `kubectl -n shop scale statefulset/db --replicas=3`"
+    )
+    assert "scale" not in way_back_of(plan_volume_restore(facts(), VolumeRestoreOptions()))
