@@ -1,7 +1,7 @@
 """Contains the Prefect tasks: snapshots are taken, set to Retain, proven, and recorded in a manifest with the archives."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
 from prefect import task
@@ -228,8 +228,12 @@ def write_volume_manifest(  # noqa: PLR0913, PLR0917 - one for each thing that t
     *,
     run_id: str,
 ) -> VolumeBackup:
-    """Makes snapshots and archives a backup by writing its manifest, with the claims and their volumes as they are now."""
+    """Makes snapshots and archives a backup by writing its manifest, with the claims and their volumes as they are now.
+
+    `Refused`, and there is no manifest, if a snapshot is no longer as it was recorded.
+    """
     handle = open_cluster(cluster)
+    _check_recorded(handle.kube, kept.records, run_id, "these snapshots changed after they were ready: it is no backup")
     times = [one.created_at or one.cut_at for one in kept.records]  # the clock of a storage may be wrong
     first = min(times + [one.taken_at for one in archived.archives])
     backup = VolumeBackupId(taken_at=first.replace(microsecond=0), series=select.series, run=run_id)
@@ -271,15 +275,18 @@ def prove_volume_backup(cluster: str, backup: VolumeBackup) -> SnapshotsKept:
         for path in (f"{path_of_snapshots(one.namespace)}/{one.snapshot}", f"{CONTENTS}/{one.content}"):
             if kube.find(path):
                 kube.patch(path, note)
-    found = {pair.snapshot.uid: pair for pair in read_pairs(kube, backup.flow_run) if pair.snapshot}
-    wrong = [one for one in backup.records if not _is_as_recorded(one, found.get(one.snapshot_uid))]
+    about = f"these snapshots of backup {backup.id} are not as its manifest says"
+    _check_recorded(kube, backup.records, backup.flow_run, about)
+    return SnapshotsKept(records=backup.records)
+
+
+def _check_recorded(kube: KubeClient, records: Sequence[VolumeRecord], run_id: str, about: str) -> None:
+    """Reads the snapshots of a run once more. `Refused` with `about` and their names if one is not as it was recorded."""
+    found = {pair.snapshot.uid: pair for pair in read_pairs(kube, run_id) if pair.snapshot}
+    wrong = [one for one in records if not _is_as_recorded(one, found.get(one.snapshot_uid))]
     if wrong:
         names = listed([f"{one.namespace}/{one.snapshot}" for one in wrong])
-        raise Refused(
-            f"these snapshots of backup {backup.id} are not as its manifest says: {names}",
-            hint="find what deletes or changes them, then take a new backup",
-        )
-    return SnapshotsKept(records=backup.records)
+        raise Refused(f"{about}: {names}", hint="find what deletes or changes them, then take a new backup")
 
 
 def _is_as_recorded(record: VolumeRecord, pair: Pair | None) -> bool:

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+import flows.volumes_backup as flow
 from flows.volumes_backup import volumes_backup
 from tasks.core.errors import Refused, TimedOut
 from tasks.core.models.plan import Mode, PlanOrApply
@@ -431,3 +432,30 @@ def test_a_claim_that_is_deleted_meanwhile_can_be_restored(volumes: Volumes, mon
     assert claim["spec"]["accessModes"] == ["ReadWriteOnce"]
     assert claim["spec"]["resources"] == {"requests": {"storage": "1Gi"}}
     assert claim["spec"]["storageClassName"] == CLASS
+
+
+@pytest.mark.parametrize(
+    ("step", "words", "manifests"),
+    [
+        ("archive_volumes", "changed after they were ready: it is no backup", 0),
+        ("prove_volume_backup", "are not as its manifest says", 1),
+    ],
+)
+def test_a_snapshot_that_somebody_deletes_is_missed(
+    volumes: Volumes, monkeypatch: pytest.MonkeyPatch, step: str, words: str, manifests: int
+) -> None:
+    """The run is refused with its name. Before the manifest is written, there is no backup that lacks it."""
+    volumes.claim("data")
+    original = getattr(flow, step)
+
+    def delete_before(*given: Any) -> Any:  # noqa: ANN401 - as the flow gives it
+        volumes.api.delete(f"{SNAPSHOTS}/namespaces/{volumes.shop.name}/volumesnapshots")
+        wait_until(lambda: not volumes.snapshots(), LIMIT, "the snapshot is gone")
+        return original.fn(*given)
+
+    replaced = original.with_options(task_run_name=step)
+    replaced.fn = delete_before
+    monkeypatch.setattr(flow, step, replaced)
+    with pytest.raises(Refused, match=words):
+        volumes.run()
+    assert len(volumes.manifests()) == manifests
