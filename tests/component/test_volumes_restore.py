@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -378,18 +379,9 @@ def test_a_snapshot_and_an_archive_of_one_workload_are_switched_together(
     volumes: Volumes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is stopped once. A check reads both files in the end."""
-    made = volumes.storage.claim(volumes.shop.name, "data", text="before")
     disk, new = tmp_path / "disk", tmp_path / "found"
-    disk.mkdir()
-    (disk / "file").write_text("before on the node")
-    volume_of_node(volumes, disk)
-    read: Callable[[], str] = lambda: volumes.api.get("/api/v1/nodes/w1")["status"]["nodeInfo"]["bootID"]  # noqa: E731
-    wait_until(lambda: bool(read()), LIMIT, "w1 has a boot id")
-    may_be_full(monkeypatch, tmp_path)
-    with JobNode(tmp_path / "w1", read()) as node:
-        give_runtime(volumes.site, node, tmp_path, monkeypatch)
-        backup = volumes.back_up("data", "logs")
-        (disk / "file").write_text("later on the node")
+    with both_kinds(volumes, disk, monkeypatch) as backup:
+        made = volumes.get("data")
         both = {"volumes": [*claim_volume("data")["volumes"], {**claim_volume("logs")["volumes"][0], "name": "logs"}]}
         volumes.shop.run("deployment/web", 1, pod=both)
         generation = volumes.shop.get("deployment/web")["metadata"]["generation"]
@@ -643,18 +635,8 @@ def test_a_snapshot_and_an_archive_beside_are_checked_together(
     volumes: Volumes, checker: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One pod mounts both new claims, on the node of the folder, while the workload is stopped."""
-    volumes.storage.claim(volumes.shop.name, "data", text="before")
     disk = tmp_path / "disk"
-    disk.mkdir()
-    (disk / "file").write_text("before on the node")
-    volume_of_node(volumes, disk)
-    read: Callable[[], str] = lambda: volumes.api.get("/api/v1/nodes/w1")["status"]["nodeInfo"]["bootID"]  # noqa: E731
-    wait_until(lambda: bool(read()), LIMIT, "w1 has a boot id")
-    may_be_full(monkeypatch, tmp_path)
-    with JobNode(tmp_path / "w1", read()) as node:
-        give_runtime(volumes.site, node, tmp_path, monkeypatch)
-        backup = volumes.back_up("data", "logs")
-        (disk / "file").write_text("later on the node")
+    with both_kinds(volumes, disk, monkeypatch) as backup:
         volumes.shop.run("deployment/web", 1, pod=with_mounts("data", "logs"))
         checks = Checks(volumes, checker, monkeypatch)
         volumes.shop.change("deployment/web", replicas=0)  # its template is copied
@@ -668,6 +650,23 @@ def test_a_snapshot_and_an_archive_beside_are_checked_together(
     claims = [one.get("persistentVolumeClaim", {}).get("claimName") for one in pod["spec"]["volumes"]]
     assert (claims, pod["spec"]["nodeName"]) == (["data-beside", "logs-beside", None], "w1")
     assert checks.left() == []
+
+
+@contextmanager
+def both_kinds(volumes: Volumes, disk: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A backup of the claims `data`, of a snapshot, and `logs`, of an archive, on whose disk the file is a later one now."""
+    volumes.storage.claim(volumes.shop.name, "data", text="before")
+    disk.mkdir()
+    (disk / "file").write_text("before on the node")
+    volume_of_node(volumes, disk)
+    read: Callable[[], str] = lambda: volumes.api.get("/api/v1/nodes/w1")["status"]["nodeInfo"]["bootID"]  # noqa: E731
+    wait_until(lambda: bool(read()), LIMIT, "w1 has a boot id")
+    may_be_full(monkeypatch, disk.parent)
+    with JobNode(disk.parent / "w1", read()) as node:
+        give_runtime(volumes.site, node, disk.parent, monkeypatch)
+        backup = volumes.back_up("data", "logs")
+        (disk / "file").write_text("later on the node")
+        yield backup
 
 
 def volume_of_node(volumes: Volumes, folder: Path) -> None:
