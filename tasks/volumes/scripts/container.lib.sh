@@ -40,8 +40,14 @@ run_in_container() {
     with_crictl --timeout "${seconds}s" exec --sync --timeout "$seconds" "$CONTAINER" "$@" > /dev/null 2>&1
   else
     id=kube-runbooks-$(date +%s%N)
+    ended=0
     timeout --kill-after=2 "$seconds" \
       ctr ${ENDPOINT:+"--address=${ENDPOINT#unix://}"} --namespace k8s.io tasks exec --exec-id "$id" "$CONTAINER" "$@" \
-      < /dev/null > /dev/null 2>&1
+      < /dev/null > /dev/null 2>&1 || ended=$?
+    case "$ended" in
+      # ctr is stopped. What it started goes on in the container if it ignores TERM, and could freeze it after the thaw.
+      124 | 137) with_ctr tasks kill --exec-id "$id" --signal SIGKILL "$CONTAINER" >&2 || true ;;
+    esac
+    return "$ended"
   fi
 }

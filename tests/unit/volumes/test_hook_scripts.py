@@ -192,3 +192,16 @@ def test_ctr_freezes_and_thaws(tmp_path: Path) -> None:
     assert execs[-1].startswith("ctr --address=/run/c.sock --namespace k8s.io tasks exec --exec-id kube-runbooks-")
     assert execs[-1].endswith(f" {ID} mysql -e FLUSH TABLES; LOCK")
     assert node.thaw() == (0, Ended.THAWED)
+
+
+@pytest.mark.parametrize(("status", "kills"), [(124, 1), (137, 1), (1, 0)], ids=["TERM", "KILL", "its own end"])
+def test_what_ctr_leaves_in_the_container_after_the_limit_is_killed(tmp_path: Path, status: int, kills: int) -> None:
+    """A command that ignores TERM could freeze the application after the thaw."""
+    node = Node(tmp_path, "ctr")
+    node.program("timeout", f'shift 2; "$@"; exit {status}')
+    assert node.freeze() == (0, f"status {status}")
+    (begun,) = [call.split() for call in node.calls if " tasks exec " in call and call.startswith("ctr ")]
+    killed = [call for call in node.calls if " tasks kill " in call]
+    name = begun[begun.index("--exec-id") + 1]
+    address = "ctr --address=/run/c.sock --namespace k8s.io"
+    assert killed == [f"{address} tasks kill --exec-id {name} --signal SIGKILL {ID}"] * kills
