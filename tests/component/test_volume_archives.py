@@ -28,6 +28,7 @@ from tasks.core.models.report import Report
 from tasks.core.models.retention import Retention
 from tasks.volumes import archives, expire
 from tasks.volumes.archive_restore import look_for_room, restore_archive
+from tasks.volumes.models import places
 from tasks.volumes.models.archives import Archive
 from tasks.volumes.models.selection import Selection, VolumeOptions
 from tasks.volumes.policy import sizes
@@ -608,10 +609,15 @@ def test_a_named_folder_takes_the_place_of_the_old_one_after_kills(
     new.mkdir()
     options = {"suffix": "restored", "switch": True, "path": str(new)}
     environment = os.environ | volumes.site.environment | {"PREFECT_API_URL": prefect_server.api_url}
+    start = (
+        "import runpy, sys; from tasks.volumes.models import places; "
+        f"places.OF_KUBELET, places.OF_IMAGES = {places.OF_KUBELET!r}, {places.OF_IMAGES!r}; "  # as in this process
+        "sys.argv = sys.argv[1:]; runpy.run_module('tests.servers.runner', run_name='__main__')"
+    )
 
     def die(step: str, options: dict[str, object]) -> None:
         parameters = {"cluster": volumes.site.name, "mode": "apply", "options": options}
-        words = [sys.executable, "-m", "tests.servers.runner", "volumes_restore", json.dumps(parameters), step]
+        words = [sys.executable, "-c", start, "tests.servers.runner", "volumes_restore", json.dumps(parameters), step]
         died = subprocess.run(words, env=environment, cwd=ROOT, capture_output=True, check=False)
         assert died.returncode == -signal.SIGKILL, died
 
