@@ -179,15 +179,13 @@ def _read(handle: "Cluster", key: str) -> dict[str, Any]:
 
     from tasks.core.errors import Refused  # noqa: PLC0415 - as above
     from tasks.core.models.report import Report  # noqa: PLC0415 - as above
+    from tasks.core.wrong_fields import places_of  # noqa: PLC0415 - as above
 
     try:
         return Report.model_validate_json(handle.store.get(key)).model_dump(mode="json")
     except ValidationError as error:
-        fields = ", ".join(".".join(map(str, wrong["loc"])) or "not JSON" for wrong in error.errors())
-        raise Refused(
-            f"{handle.store.uri(key)} is no report that this version can read: {fields}",
-            hint="read it in the bucket; the Markdown beside it says the same",
-        ) from None
+        problem = f"{handle.store.uri(key)} is no report that this version can read: {places_of(error)}"
+        raise Refused(problem, hint="read it in the bucket; the Markdown beside it says the same") from None
 
 
 def guarded(answer: Callable[[], Exit], output: Output) -> Exit:

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from tasks.clients.objectstore import AlreadyThere, ObjectStore
 from tasks.core.errors import Refused
+from tasks.core.wrong_fields import places_of
 
 MANIFEST = "manifest.json"
 
@@ -47,10 +48,8 @@ def read_manifest(store: ObjectStore, key: str, model: type[M], *, backup: str, 
     try:
         manifest = model.model_validate_json(store.get(key))
     except ValidationError as error:
-        fields = ", ".join(".".join(map(str, wrong["loc"])) or "not JSON" for wrong in error.errors())
-        raise Refused(
-            f"{store.uri(key)} is no manifest of ours: {fields}", hint="name another backup, or take a new one"
-        ) from None
+        problem = f"{store.uri(key)} is no manifest of ours: {places_of(error)}"
+        raise Refused(problem, hint="name another backup, or take a new one") from None
     if (manifest.id, manifest.cluster) != (backup, cluster):
         raise Refused(
             f"{store.uri(key)} is the manifest of backup {manifest.id} of cluster {manifest.cluster}",

@@ -40,6 +40,11 @@ def wrong_fields(error: ValidationError, model: type[BaseModel] | None = None) -
     return tuple(_told(problem, model) for problem in _first_hand(error.errors(include_url=False)))
 
 
+def places_of(error: ValidationError) -> str:
+    """Returns the wrong fields of a stored file, which nobody typed: without their values, or that it is no JSON."""
+    return ", ".join(".".join(map(str, wrong["loc"])) or "not JSON" for wrong in error.errors())
+
+
 def _first_hand(problems: list[ErrorDetails]) -> list[ErrorDetails]:
     """Returns the problems without "too short", which pydantic adds for a list if one of its items is wrong."""
     places = [problem["loc"] for problem in problems]
