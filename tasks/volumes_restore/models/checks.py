@@ -36,7 +36,6 @@ class LeftPod(Model):
     uid: str
     claims: tuple[str, ...] = Field(description="claims in the backup, as NAMESPACE/NAME")
     finalizers: tuple[str, ...] = ()
-    leaving: bool = Field(default=False, description="it was asked to stop")
 
     @property
     def id(self) -> str:

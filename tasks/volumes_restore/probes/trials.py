@@ -23,7 +23,6 @@ def parse_left(raw: JSON) -> LeftPod:
         uid=meta.uid,
         claims=tuple(claims.split(",")) if claims else (),
         finalizers=meta.finalizers,
-        leaving=meta.deletion_timestamp is not None,
     )
 
 
