@@ -24,7 +24,7 @@ import paramiko
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from paramiko.common import cMSG_CHANNEL_EOF
+from paramiko.common import cMSG_CHANNEL_CLOSE, cMSG_CHANNEL_EOF
 
 from tasks.clients.ssh import Output, SshLimits, SshNode, SshTarget, login
 from tasks.core.errors import CommandFailed, NotYet, Refused
@@ -558,20 +558,26 @@ class TestLoss:
 
         sshd ends a whole connection for such a packet. Other commands go on, because it is not sent.
         """
+        answered, send = threading.Event(), paramiko.Transport._send_user_message  # type: ignore[attr-defined]  # noqa: SLF001
+
+        def noted(transport: paramiko.Transport, message: paramiko.Message) -> None:
+            send(transport, message)
+            if message.asbytes().startswith(cMSG_CHANNEL_CLOSE):
+                answered.set()
 
         def held_up(channel: paramiko.Channel, how: int) -> None:
             assert how == 1
             with channel.lock:
                 # paramiko's own lines, with a pause between them
                 message = channel._send_eof()  # type: ignore[attr-defined]  # noqa: SLF001
-            wait_until(lambda: channel.closed)
-            time.sleep(0.5)  # until the answer to the command's end is under way, too
+            assert answered.wait(150), "the command's end was not answered"
             channel.transport._send_user_message(message)  # type: ignore[union-attr]  # noqa: SLF001
 
         begun, go = tmp_path / "begun", tmp_path / "go"
         other = f"touch {begun}; until [ -e {go} ]; do sleep 0.05; done; echo other"
         call = background.submit(hasty.run, other, timeout=LONG)
         wait_until(begun.exists)
+        monkeypatch.setattr(paramiko.Transport, "_send_user_message", noted)
         monkeypatch.setattr(paramiko.Channel, "shutdown", held_up)
         assert hasty.run("echo quick", timeout=LONG).stdout == b"quick\n"
         go.touch()
