@@ -460,13 +460,18 @@ class Checks:
         return found
 
 
+def backed_up(volumes: Volumes) -> str:
+    """A backup of a claim, which a Deployment uses."""
+    volumes.storage.claim(volumes.shop.name, "data", text="before")
+    volumes.shop.run("deployment/web", 1, pod=with_mounts("data"))
+    return volumes.back_up("data")
+
+
 def test_the_files_of_a_claim_beside_the_old_one_are_proven_in_a_pod_of_its_own(
     volumes: Volumes, checker: str, sshd: Sshd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The pod is nobody's but ours, and is gone afterwards. A check that fails ends the run; the next one checks again what is there."""
-    volumes.storage.claim(volumes.shop.name, "data", text="before")
-    volumes.shop.run("deployment/web", 1, pod=with_mounts("data"))
-    backup = volumes.back_up("data")
+    backup = backed_up(volumes)
     give_runtime(volumes.site, sshd, tmp_path, monkeypatch)
     checks, found = Checks(volumes, checker, monkeypatch), tmp_path / "found"
     disks = volumes.storage.driver.volumes
@@ -520,9 +525,7 @@ def test_a_run_that_dies_while_it_checks_a_claim_beside_is_run_again(
     volumes: Volumes, checker: str, sshd: Sshd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each run makes one write, whose answer it never sees. The last one removes the pod that was left, and proves the files by its own."""
-    volumes.storage.claim(volumes.shop.name, "data", text="before")
-    volumes.shop.run("deployment/web", 1, pod=with_mounts("data"))
-    backup = volumes.back_up("data")
+    backup = backed_up(volumes)
     give_runtime(volumes.site, sshd, tmp_path, monkeypatch)
     checks = Checks(volumes, checker, monkeypatch)
     checks.be("true")
@@ -545,9 +548,7 @@ def test_what_a_check_of_a_claim_beside_cannot_prove_is_told(
 ) -> None:
     """No right to make a pod, a cluster that does not take it, an image without the program, no pod to copy, and a pod that stays."""
     shop = volumes.shop.name
-    volumes.storage.claim(shop, "data", text="before")
-    volumes.shop.run("deployment/web", 1, pod=with_mounts("data"))
-    volumes.back_up("data")
+    backed_up(volumes)
     give_runtime(volumes.site, sshd, tmp_path, monkeypatch)
     checks = Checks(volumes, checker, monkeypatch)
 
@@ -981,7 +982,7 @@ def test_a_claim_that_is_made_again_before_the_proof_is_not_proven(
 
 
 def test_a_workload_whose_pods_do_not_stop_is_started_again(volumes: Volumes) -> None:
-    """Nothing is switched then, and the policy of the old volume is that of before. A note of an older restore decides nothing."""
+    """Nothing is switched then, and the old volume has its own policy again. A note of an older restore decides nothing."""
     old = dynamic(volumes, "data")
     uid = volumes.get("data")["metadata"]["uid"]
     volumes.shop.run("deployment/web", 1, pod=claim_volume("data"))

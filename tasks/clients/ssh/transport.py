@@ -150,9 +150,9 @@ class OpenedGateway:
 class _Line:
     """Is the connection as one channel has it: whatever the channel sends after its end is dropped.
 
-    paramiko makes a message under the channel's lock, and sends it without. In between, its own thread may answer the
-    end that the server sent. sshd takes a message of a channel that has ended for an attack, and ends the connection
-    with everything that runs on it ("packet referred to nonexistent channel"; paramiko's issue 1115).
+    paramiko makes a message while it holds the channel's lock, and sends it later. Meanwhile its own thread may answer
+    the end that the server has sent. If a message of the channel comes after that answer, sshd ends the connection with
+    everything that runs on it ("packet referred to nonexistent channel"; paramiko's issue 1115).
     """
 
     def __init__(self, connection: Transport) -> None:
